@@ -1,0 +1,45 @@
+# Every target is one short command; `make` alone prints them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+.venv/ready: requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch .venv/ready
+
+setup: .venv/ready ## Create the environment in .venv with the pinned requirements
+
+run: setup ## Start everything with the sandbox; prints the address and a sign-in link (PORT=8000)
+	@$(PY) -m sandbox.run
+
+test: setup ## Run all tests, on servers of their own
+	$(PY) -m pytest
+
+check: setup ## Formatting, lint, types, migration drift
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q --no-cov tests/test_migrations.py
+
+bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md
+	$(PY) -m benchmarks
+
+format: setup ## Format the code and apply safe fixes
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock: setup ## Pin the requirements anew, with hashes and without download addresses
+	$(PY) -m piptools compile $(LOCK) -o requirements.txt requirements.in
+	$(PY) -m piptools compile $(LOCK) -o requirements-dev.txt requirements-dev.in
+LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+clean: ## Remove the environment and this checkout's data folder
+	@test ! -x $(PY) || $(PY) -m services clean
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+.PHONY: help setup run test check bench format lock clean

@@ -1,0 +1,84 @@
+"""Every environment variable, read once, typed. The README lists them; a test compares."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+
+def _variable(default: str, about: str) -> str:
+    return f"{default}\0{about}"
+
+
+class Variables:
+    """Name, default and meaning of every variable. The README's table and `Config` both come from here."""
+
+    DATABASE_URL = _variable("", "PostgreSQL 15 or later; empty: an embedded one, in development")
+    REDIS_URL = _variable("", "Redis 6.2 or later, or Valkey; empty: an embedded one, in development")
+    PORT = _variable("8000", "where the web process listens")
+    APP_URL = _variable("http://127.0.0.1:8000", "how the outside reaches the app; https makes cookies secure")
+    SECRET_KEYS = _variable("", "`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt")
+    SHOPIFY_API_SECRET = _variable("", "the app's client secret at Shopify; comma-separated while it is being rotated")
+    SHOPIFY_API_VERSION = _variable("2026-10", "version of Shopify's Admin API")
+    SHOPIFY_ORIGIN = _variable("https://{shop}", "where a shop's Admin API lives; the sandbox sets it")
+    ENGAGE_ORIGIN = _variable("https://{tenant}.voyado.com", "where a tenant's Engage lives; the sandbox sets it")
+    LEASE_SECONDS = _variable("60", "how long a worker may be silent before its task is given to another")
+    TIME_LIMIT_SECONDS = _variable("600", "how long one attempt at a task may take")
+    BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
+    WEB_THREADS = _variable("8", "pages served at once by one web process, each with a database connection")
+    LOG_LEVEL = _variable("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Every variable's default and meaning, by name."""
+    found = {name: value.split("\0") for name, value in vars(Variables).items() if name.isupper()}
+    return {name: (default, about) for name, (default, about) in found.items()}
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    redis_url: str
+    port: int
+    app_url: str
+    secret_keys: str
+    shopify_api_secret: str
+    shopify_api_version: str
+    shopify_origin: str
+    engage_origin: str
+    lease_seconds: float
+    time_limit_seconds: float
+    backoff_seconds: float
+    web_threads: int
+    log_level: str
+
+    @classmethod
+    def read(cls, environ: os._Environ[str] | dict[str, str]) -> Config:
+        """The configuration that these variables stand for. Raises ValueError with the variable's name."""
+        values = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            text = environ.get(name) or documented()[name][0]
+            values[field.name] = _typed(name, text, str(field.type))
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def backoff(self) -> timedelta:
+        return timedelta(seconds=self.backoff_seconds)
+
+
+def _typed(name: str, text: str, kind: str) -> str | int | float:
+    convert = {"str": str, "int": int, "float": float}[kind]
+    try:
+        converted: str | int | float = convert(text)
+    except ValueError:
+        raise ValueError(f"{name} must be a number, not {text!r}.") from None
+    return converted
+
+
+config = Config.read(os.environ)
