@@ -1,0 +1,89 @@
+"""What Shopify's GraphQL says went wrong inside an answer of 200, told as our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from clients import ApiError, Call, Refused, Rejected, Throttled, Unavailable
+
+MESSAGE_LENGTH = 300
+LONGEST_WAIT = 60.0  # a full bucket takes 20 seconds to refill; anything longer is a misread figure
+
+
+def complain(answer: dict[str, Any], call: Call, *, spread: float) -> None:
+    """Raise the answer's `errors` or search warnings as one of ours; pass if there are none.
+
+    `spread`: seconds added to a throttled call's wait, so that those who wait together do not return together.
+    """
+    if errors := _listed(answer.get("errors")):
+        raise _translated(errors, answer, call, spread)
+    if warnings := list(_search_warnings(answer.get("extensions"))):
+        # Shopify ignores a filter it does not know, and answers with everything.
+        raise Rejected(f"Shopify did not understand the search: {_joined(warnings)}", call=call, code="SEARCH_WARNING")
+
+
+def words(answer: Any) -> str:
+    """What Shopify itself says about a failure, as the end of a sentence; "." where it says nothing."""
+    said = _joined(_listed(answer.get("errors") or answer.get("error"))) if isinstance(answer, dict) else ""
+    return f": {said}" if said else "."
+
+
+def _translated(errors: list[Any], answer: dict[str, Any], call: Call, spread: float) -> ApiError:
+    """The one error that stands for all. What may pass by itself comes before what will not."""
+    codes = [_code(each) for each in errors]
+    said = _joined(errors)
+    if "THROTTLED" in codes:
+        wait = timedelta(seconds=_wait(answer.get("extensions")) + spread)
+        return Throttled("Shopify asks to slow down.", call=call, code="THROTTLED", retry_after=wait)
+    if failed := {"INTERNAL_SERVER_ERROR", "TIMEOUT"}.intersection(codes):
+        return Unavailable(f"Shopify failed: {said}", call=call, code=min(failed))
+    if "SHOP_INACTIVE" in codes:
+        return Refused(f"The shop is not active: {said}", call=call, code="SHOP_INACTIVE")
+    if "ACCESS_DENIED" in codes and _protected(said):
+        sentence = "Shopify withholds protected customer data from this app: "
+        return Rejected(sentence + said, call=call, code="ACCESS_DENIED")
+    return Rejected(f"Shopify rejected the request: {said}", call=call, code=next(filter(None, codes), None))
+
+
+def _wait(extensions: Any) -> float:
+    """Seconds until the bucket holds what the query costs: at least one, also where the figures are missing."""
+    try:
+        cost = extensions["cost"]
+        status = cost["throttleStatus"]
+        seconds = float((cost["requestedQueryCost"] - status["currentlyAvailable"]) / status["restoreRate"])
+    except (TypeError, KeyError, ArithmeticError):
+        return 1.0
+    return min(seconds, LONGEST_WAIT) if seconds > 1 else 1.0
+
+
+def _protected(said: str) -> bool:
+    return "protected-customer-data" in said or "not approved to" in said
+
+
+def _code(error: Any) -> str | None:
+    extensions = error.get("extensions") if isinstance(error, dict) else None
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def _search_warnings(extensions: Any) -> Iterator[Any]:
+    searches = extensions.get("search") if isinstance(extensions, dict) else None
+    for search in _listed(searches):
+        yield from _listed(search.get("warnings") if isinstance(search, dict) else None)
+
+
+def _listed(value: Any) -> list[Any]:
+    """Shopify's `errors` is a list, a string, or an object by field."""
+    match value:
+        case list():
+            return value
+        case dict() if "message" not in value:
+            return [f"{key} {_joined(_listed(each))}" for key, each in value.items()]
+    return [value] if value else []
+
+
+def _joined(errors: list[Any]) -> str:
+    said = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
+    return " ".join("; ".join(said).split())[:MESSAGE_LENGTH]

@@ -1,0 +1,220 @@
+"""HTTP as we need it: one total deadline, one size cap, no redirects, no surprises from the environment.
+
+`requests` alone takes a reply cut inside its headers for a 200 and lets one byte a second pass any time-out
+(reliability tests, "total deadline"), so the socket is read under a deadline that covers headers and body.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from clients import (
+    ApiError,
+    Call,
+    Conflict,
+    Journal,
+    NotFound,
+    NotSent,
+    Refused,
+    Rejected,
+    Throttled,
+    Unanswered,
+    Unavailable,
+)
+
+CONNECT_SECONDS = 5.0
+DEADLINE_SECONDS = 25.0  # well under a task's lease, so that a worker is never a zombie for want of an answer
+MAX_ANSWER = 8 * 1024 * 1024
+MAX_RETRY_AFTER = timedelta(hours=1)
+
+_thread = threading.local()
+
+
+class _Timed(io.RawIOBase):
+    """A socket's read side that gives up at the thread's deadline, however steadily bytes drip in."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = _thread.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no complete answer in time")
+        self._sock.settimeout(left)
+        count = self._raw.readinto(buffer)
+        self.ended = count == 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose headers must be whole: http.client takes the end of the stream for the end of the headers."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self._timed = _Timed(sock)
+        self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._timed.ended:
+            raise http.client.IncompleteRead(b"")
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def session() -> requests.Session:
+    """This thread's pooled session: keep-alive, no retries, no proxies or netrc from the environment."""
+    if not hasattr(_thread, "session"):
+        new = requests.Session()
+        new.trust_env = False
+        for scheme in ("http://", "https://"):
+            new.mount(scheme, _Adapter(pool_connections=20, pool_maxsize=2, max_retries=0))
+        _thread.session = new
+    found: requests.Session = _thread.session
+    return found
+
+
+def send(
+    call: Call, headers: Mapping[str, str], journal: Journal, *, deadline: float = DEADLINE_SECONDS
+) -> requests.Response:
+    """Make the call, tell the journal before and after, and return the answer with `call.received` filled in.
+
+    Raises NotSent or Unanswered. Judging the status is `check`'s work.
+    """
+    journal.sending(call)
+    begun = time.monotonic()
+    _thread.deadline = begun + deadline
+    try:
+        return _exchange(call, headers, deadline)
+    except ApiError as error:
+        call.error, call.unknown = str(error), error.unknown
+        raise
+    finally:
+        call.duration = timedelta(seconds=time.monotonic() - begun)
+        journal.answered(call)
+
+
+def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> requests.Response:
+    try:
+        with session().request(
+            call.method,
+            call.url,
+            data=call.sent or None,
+            headers=dict(headers),
+            timeout=(min(CONNECT_SECONDS, deadline), deadline),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            call.status = response.status_code
+            call.received = _read(response, call)
+            call.unknown = False
+            return response
+    except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
+        raise NotSent(f"{call.system} could not be reached.", call=call) from error
+    except requests.ConnectionError as error:
+        if _never_connected(error):
+            raise NotSent(f"{call.system} could not be reached.", call=call) from error
+        raise Unanswered(f"{call.system} closed the connection before its answer was complete.", call=call) from error
+    except requests.Timeout as error:
+        raise Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call) from error
+    except requests.RequestException as error:
+        if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and their like: nothing was sent
+            raise Rejected(f"The request to {call.system} could not be made: {error}", call=call) from error
+        raise Unanswered(f"{call.system} sent an answer that could not be read.", call=call) from error
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether urllib3 failed before it had a connection (name resolution, refusal)."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+
+
+def _read(response: requests.Response, call: Call) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_content(64 * 1024):
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise Unanswered(f"{call.system} sent more than {MAX_ANSWER >> 20} MB.", call=call)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def check(response: requests.Response, call: Call, message: str, code: str | None = None) -> None:
+    """Raise the error that the answer's status stands for; 2xx passes. Every status has a place here."""
+    known: dict[str, Any] = {"call": call, "code": code}
+    match response.status_code:
+        case status if 200 <= status < 300:
+            return
+        case 401 | 402 | 403 | 423:
+            raise Refused(message, **known)
+        case 404:
+            raise NotFound(message, **known)
+        case 408 | 425:
+            raise Unavailable(message, **known, retry_after=retry_after(response))
+        case 409:
+            raise Conflict(message, **known)
+        case 429 | 430:
+            raise Throttled(message, **known, retry_after=retry_after(response))
+        case status if status >= 500:
+            raise Unavailable(message, **known, retry_after=retry_after(response))
+    raise Rejected(message, **known)
+
+
+def retry_after(response: requests.Response) -> timedelta | None:
+    """The wait that the other side asks for, at most an hour. Shopify sends a float, HTTP also allows a date."""
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        wait = timedelta(seconds=float(value))
+    except (ValueError, OverflowError):
+        wait = _until(value)
+    return max(timedelta(), min(wait, MAX_RETRY_AFTER)) if value else None
+
+
+def _until(date: str) -> timedelta:
+    try:
+        return parsedate_to_datetime(date) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return timedelta()

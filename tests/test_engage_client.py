@@ -1,0 +1,520 @@
+"""The Engage client against a socket that says whatever it is told to: each answer ends in one outcome."""
+
+import json
+import re
+import socket
+import socketserver
+import struct
+import threading
+import time
+import tomllib
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import clients
+from clients import ApiError, Call, Effect
+from clients.engage import VERSION, ContactConflict, Engage, masked
+
+CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
+OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
+KEY = "k-93"
+TLS = b"\x16"  # how a TLS handshake begins
+RESET = struct.pack("ii", 1, 0)
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+class Wire:
+    """A server that answers each request with the next of `says`, then does `then` to the connection."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.says: list[bytes] = []
+        self.then = "close"
+        self.drip_seconds = 0.0
+        outer = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                outer.heard.append(whole_request(self.request))
+                outer.answer(self.request)
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.ended = threading.Event()
+        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, connection: socket.socket) -> None:
+        try:
+            for part in self.parts(self.says.pop(0) if self.says else b""):
+                connection.sendall(part)
+                time.sleep(self.drip_seconds)
+        except OSError:
+            return  # the client has gone, as it should
+        if self.then == "hang":
+            self.ended.wait(10)
+        if self.then == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def parts(self, said: bytes) -> list[bytes]:
+        return [said[at : at + 1] for at in range(len(said))] if self.drip_seconds else [said]
+
+
+def whole_request(connection: socket.socket) -> bytes:
+    heard = connection.recv(65536)
+    while heard[:1] != TLS and missing(heard):
+        if not (more := connection.recv(65536)):
+            break
+        heard += more
+    return heard
+
+
+def missing(heard: bytes) -> bool:
+    head, end, body = heard.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return not end or len(body) < int(length[1] if length else 0)
+
+
+def said(status: int, body: bytes = b"", **headers: str) -> bytes:
+    lines = {"Content-Length": str(len(body)), "Connection": "close", **headers}
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} Whatever\r\n{named}\r\n".encode() + body
+
+
+@pytest.fixture
+def wire():
+    wire = Wire()
+    thread = threading.Thread(target=wire.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield wire
+    wire.ended.set()
+    wire.server.shutdown()
+    wire.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def engage(wire):
+    return Engage(wire.origin, KEY, deadline=1.0)
+
+
+class Notes:
+    """A journal that remembers what it was told, and when."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Call]] = []
+
+    def sending(self, call: Call) -> None:
+        self.told.append(("sending", replace(call)))
+
+    def answered(self, call: Call) -> None:
+        self.told.append(("answered", replace(call)))
+
+
+RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.20")}
+
+CALLS = {
+    "count": lambda engage: engage.count(),
+    "find_contact": lambda engage: engage.find_contact(email="elin@example.test"),
+    "contact": lambda engage: engage.contact(CONTACT),
+    "create_contact": lambda engage: engage.create_contact({"email": "elin@example.test"}, source="Shopify"),
+    "update_contact": lambda engage: engage.update_contact(CONTACT, {"city": "Linköping"}),
+    "update_contact_type": lambda engage: engage.update_contact_type(CONTACT, "Member"),
+    "create_receipt": lambda engage: engage.create_receipt(RECEIPT),
+}
+every_call = pytest.mark.parametrize("name", CALLS)
+
+
+# What is sent
+
+
+@every_call
+def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
+    wire.says = [said(500)]
+
+    with pytest.raises(ApiError):
+        CALLS[name](engage)
+
+    headers = wire.heard[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    for expected in (f"apikey: {KEY}", "Content-Type: application/json", "Accept: application/json"):
+        assert expected in headers
+    assert f"User-Agent: EngageConnector/{VERSION}" in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("count", "GET /api/v3/contacts/count"),
+        ("find_contact", "GET /api/v3/contacts/id?email=elin%40example.test"),
+        ("contact", f"GET /api/v3/contacts/{CONTACT}"),
+        ("create_contact", "POST /api/v3/contacts?source=Shopify"),
+        ("update_contact", f"PATCH /api/v3/contacts/{CONTACT}"),
+        ("update_contact_type", f"POST /api/v3/contacts/{CONTACT}/updateContactType?contactTypeId=Member"),
+        ("create_receipt", "POST /api/v3/receipts"),
+    ],
+)
+def test_each_call_goes_to_its_documented_path(engage, wire, name, line):
+    wire.says = [said(500)]
+
+    with pytest.raises(ApiError):
+        CALLS[name](engage)
+
+    assert wire.heard[0].startswith(f"{line} HTTP/1.1\r\n".encode())
+
+
+def test_a_phone_number_keeps_its_plus_sign(engage, wire):
+    wire.says = [said(200, f'"{CONTACT}"'.encode())]
+
+    engage.find_contact(mobile_phone="+46701740605")
+
+    assert b"?mobilePhone=%2B46701740605 " in wire.heard[0]
+
+
+def test_the_store_of_a_new_contact_goes_in_the_query(engage, wire):
+    wire.says = [said(201, f'{{"id": "{CONTACT}"}}'.encode())]
+
+    engage.create_contact({"email": "elin@example.test"}, source="Shopify", store="SE-WEB")
+
+    assert b"POST /api/v3/contacts?source=Shopify&storeExternalId=SE-WEB " in wire.heard[0]
+
+
+@pytest.mark.parametrize("amount", ["667.20", "0.00", "-134.10", "12345678901234567890.12", "1E+3", "0.1"])
+def test_money_keeps_exactly_its_digits_on_the_wire(engage, wire, amount):
+    wire.says = [said(202)]
+
+    engage.create_receipt({"totalGrossPrice": Decimal(amount), "items": [{"taxPercent": Decimal("25.0")}]})
+
+    digits = format(Decimal(amount), "f")
+    assert wire.heard[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), object()])
+def test_what_is_no_json_is_never_sent(engage, wire, value):
+    with pytest.raises(TypeError):
+        engage.create_receipt({"totalGrossPrice": value})
+
+    assert wire.heard == []
+
+
+def test_only_a_contact_id_gets_into_a_path(engage, wire):
+    with pytest.raises(ValueError, match="badly formed"):
+        engage.update_contact("../receipts", {"city": "Linköping"})
+
+    assert wire.heard == []
+
+
+def test_the_version_is_the_projects():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == VERSION
+
+
+# What is understood
+
+
+def test_the_count_is_a_number(engage, wire):
+    wire.says = [said(200, b"1337")]
+
+    assert engage.count() == 1337
+
+
+@pytest.mark.parametrize(
+    "body", [f'"{CONTACT}"', f'"{CONTACT.upper()}"', f'{{"id": "{CONTACT}"}}', f'{{"ContactId": "{CONTACT}"}}']
+)
+def test_a_found_contact_is_its_id(engage, wire, body):
+    wire.says = [said(200, body.encode())]
+
+    assert engage.find_contact(email="elin@example.test") == CONTACT
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"errorCode": "ContactNotFound"}', b'{"ErrorCode": "ContactNotFound"}', b'{"x": ["ContactNotFound"]}']
+)
+def test_a_contact_that_is_not_there_is_none(engage, wire, body):
+    wire.says = [said(404, body)]
+
+    assert engage.find_contact(email="elin@example.test") is None
+
+
+def test_a_path_that_is_not_there_is_not_a_missing_contact(engage, wire):
+    wire.says = [said(404, b"<html>No such tenant</html>")]
+
+    with pytest.raises(clients.NotFound):
+        engage.find_contact(email="elin@example.test")
+
+
+def test_several_matches_are_a_conflict_that_names_them(engage, wire):
+    details = {"multipleMatchesFound": [CONTACT, OTHER]}
+    wire.says = [said(409, as_json({"errorCode": "MultipleMatches", "messageDetails": details}))]
+
+    with pytest.raises(ContactConflict) as caught:
+        engage.find_contact(email="elin@example.test")
+
+    assert caught.value.code == "MultipleMatches"
+    assert caught.value.contact_ids == (CONTACT, OTHER)
+
+
+def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
+    attributes = {"email": "elin@example.test", "id": "an attribute", "source": "an attribute"}
+    rest = {"meta": {"source": "Shopify", "approved": True}, "preferences": {"acceptsEmail": True}, "consents": []}
+    wire.says = [said(200, as_json({"id": CONTACT, "attributes": attributes, **rest}))]
+
+    assert engage.contact(CONTACT) == {
+        "id": CONTACT,
+        "email": "elin@example.test",
+        "source": "an attribute",
+        "approved": True,
+        "preferences": {"acceptsEmail": True},
+        "consents": [],
+    }
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_created_contact_and_one_that_was_there_are_both_its_id(engage, wire, status):
+    wire.says = [said(status, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
+
+    assert engage.create_contact({"email": "e@example.test"}, source="Shopify") == CONTACT
+
+
+def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
+    wire.says = [said(409, b'{"errorCode": "ApprovedContactWithKeyExists"}')]
+
+    with pytest.raises(ContactConflict) as caught:
+        engage.create_contact({"email": "e@example.test"}, source="Shopify")
+
+    assert caught.value.code == "ApprovedContactWithKeyExists"
+
+
+@pytest.mark.parametrize("answer", [said(202), said(200, b"OK"), said(201, b'{"status": "queued"}'), said(204)])
+def test_any_small_success_registers_a_receipt(engage, wire, answer):
+    wire.says = [answer]
+
+    assert engage.create_receipt(RECEIPT) is None
+
+
+def test_the_journal_knows_of_a_call_before_it_leaves_and_after_it_is_answered(wire):
+    notes = Notes()
+    wire.says = [said(202, b'{"queued": true}')]
+
+    Engage(wire.origin, KEY, notes).create_receipt(RECEIPT)
+
+    (first, sending), (last, answered) = notes.told
+    assert (first, sending.sent, sending.status) == ("sending", wire.heard[0].partition(b"\r\n\r\n")[2], None)
+    assert (last, answered.status, answered.received) == ("answered", 202, b'{"queued": true}')
+    assert sending.effect is Effect.REPEATABLE
+
+
+# What goes wrong, in full: every status, and everything that is not even a status
+
+ONLY = {
+    401: clients.Refused,
+    402: clients.Refused,
+    403: clients.Refused,
+    404: clients.NotFound,
+    408: clients.Unavailable,
+    409: ContactConflict,
+    423: clients.Refused,
+    425: clients.Unavailable,
+    429: clients.Throttled,
+    430: clients.Throttled,
+}
+
+
+def expected(status: int) -> type[ApiError]:
+    return ONLY.get(status) or (clients.Unavailable if status >= 500 else clients.Rejected)
+
+
+@pytest.mark.parametrize("status", [*range(300, 600)])
+def test_every_status_but_success_is_one_error_of_the_family(engage, wire, status):
+    wire.says = [said(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
+
+    with pytest.raises(ApiError) as caught:
+        engage.create_receipt(RECEIPT)
+
+    error = caught.value
+    assert type(error) is expected(status)
+    assert error.permanent == (type(error) in (clients.Rejected, clients.NotFound, ContactConflict))
+    assert error.unknown == (type(error) is clients.Unavailable)
+    assert error.call.status == status
+
+
+@pytest.mark.parametrize("status", [*range(200, 300)])
+def test_every_success_is_one(engage, wire, status):
+    wire.says = [said(status)]
+
+    assert engage.create_receipt(RECEIPT) is None
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
+    wire.says = [said(status, Retry_After="17")]
+
+    with pytest.raises(ApiError) as caught:
+        engage.create_receipt(RECEIPT)
+
+    assert caught.value.retry_after == timedelta(seconds=17)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_without_a_wait_there_is_none(engage, wire, status):
+    wire.says = [said(status)]
+
+    with pytest.raises(ApiError) as caught:
+        engage.create_receipt(RECEIPT)
+
+    assert caught.value.retry_after is None
+
+
+def test_a_redirect_is_not_followed(engage, wire):
+    wire.says = [said(302, Location=f"{wire.origin}/elsewhere"), said(202)]
+
+    with pytest.raises(clients.Rejected):
+        engage.create_receipt(RECEIPT)
+
+    assert len(wire.heard) == 1
+
+
+UNREADABLE = {
+    "nothing": b"",
+    "garbage": b"\x00\xff\xfe garbage\r\n\r\n",
+    "half a status line": b"HTTP/1.1 20",
+    "half of the headers": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n",
+    "half of the body": b"HTTP/1.1 202 Accepted\r\nContent-Length: 50\r\n\r\n{",
+    "half a chunk": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n{",
+    "a chunk of no length": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{",
+    "a lie about compression": said(202, b"not gzip", Content_Encoding="gzip"),
+    "a page": said(200, b"<!doctype html><p>Maintenance"),
+    "two lengths": b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}",
+    "interim only": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "nine megabytes": said(202, b"x" * 9 * 1024 * 1024),
+}
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_receipt_without_a_whole_answer_has_an_unknown_outcome(engage, wire, what, then):
+    wire.says, wire.then = [UNREADABLE[what]], then
+
+    with pytest.raises(clients.Unanswered) as caught:
+        engage.create_receipt(RECEIPT)
+
+    assert (caught.value.unknown, caught.value.permanent) == (True, False)
+    assert len(wire.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"HTTP/1.1 202 Accepted\r\n", b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_an_answer_that_never_ends_is_given_up_at_the_deadline(engage, wire, begun):
+    wire.says, wire.then = [begun], "hang"
+    started = time.monotonic()
+
+    with pytest.raises(clients.Unanswered):
+        engage.create_receipt(RECEIPT)
+
+    assert 0.9 < time.monotonic() - started < 2.5
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
+    wire.says, wire.drip_seconds = [said(202, b"OK")], 0.2
+    started = time.monotonic()
+
+    with pytest.raises(clients.Unanswered):
+        engage.create_receipt(RECEIPT)
+
+    assert 0.9 < time.monotonic() - started < 2.5
+
+
+@pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact"])
+@pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
+def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire, name, body):
+    wire.says = [said(200, body)]
+
+    with pytest.raises(clients.Unanswered):
+        CALLS[name](engage)
+
+
+@pytest.mark.parametrize("name", ["update_contact", "update_contact_type"])
+def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(engage, wire, name):
+    wire.says = [said(204), said(200, b"Maintenance")]
+
+    assert CALLS[name](engage) is None
+    with pytest.raises(clients.Unanswered):
+        CALLS[name](engage)
+
+
+@pytest.mark.parametrize("key", ["k-93\n", "k\r\nX-Y: z", "nyckel-–", "", "two words"])
+def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire, key):
+    with pytest.raises(clients.Refused) as caught:
+        Engage(wire.origin, key).count()
+
+    assert wire.heard == []
+    assert not key or key.split()[0] not in str(caught.value)
+
+
+def test_without_a_server_nothing_was_sent():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    with pytest.raises(clients.NotSent) as caught:
+        Engage(f"http://127.0.0.1:{port}", KEY).create_receipt(RECEIPT)
+
+    assert (caught.value.unknown, caught.value.permanent) == (False, False)
+
+
+def test_without_encryption_at_the_other_end_nothing_was_sent(engage, wire):
+    wire.says = [said(202)]
+    secure = Engage(wire.origin.replace("http:", "https:"), KEY, deadline=1.0)
+
+    with pytest.raises(clients.NotSent):
+        secure.create_receipt(RECEIPT)
+
+
+# What a person reads of it
+
+
+def test_an_error_says_what_engage_says(engage, wire):
+    wire.says = [said(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')]
+
+    with pytest.raises(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
+        engage.create_receipt(RECEIPT)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>elin@example.test", b"[]", b'{"message": 7}', b'{"errorCode": {}}', b"[" * 5000]
+)
+def test_an_error_without_words_has_its_status(engage, wire, body):
+    wire.says = [said(422, body)]
+
+    with pytest.raises(clients.Rejected, match=r"^Engage answered 422\.$"):
+        engage.create_receipt(RECEIPT)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("elin.norberg+x@example.test is taken", "(email) is taken"),
+        ('The value "elin@example.test" is not valid', 'The value "(email)" is not valid'),
+        ("No contact with +46 70 174 06 05.", "No contact with (number)."),
+        ("070-174 06 05 is no number", "(number) is no number"),
+        ("19850709-1234 exists", "(number) exists"),
+        ("Store SE-WEB, receipt 42, at 2026-02-11T09:20:31", "Store SE-WEB, receipt 42, at 2026-02-11T09:20:31"),
+        (f"Contact {CONTACT} is locked", f"Contact {CONTACT} is locked"),
+    ],
+)
+def test_what_engage_echoes_of_a_person_is_masked(text, shown):
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "0" * 100_000, "a@" * 50_000, "+4 " * 40_000])
+def test_masking_takes_no_time_on_purpose_made_text(text):
+    started = time.monotonic()
+
+    assert len(masked(text)) <= 300
+    assert time.monotonic() - started < 0.1

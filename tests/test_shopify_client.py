@@ -1,0 +1,484 @@
+"""The Shopify client: what it makes of every kind of answer, and real answers from the sandbox."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import tomllib
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clients import (
+    ApiError,
+    Conflict,
+    Effect,
+    NotFound,
+    NotSent,
+    Refused,
+    Rejected,
+    Throttled,
+    Unanswered,
+    Unavailable,
+)
+from clients.shopify import USER_AGENT, Shopify
+from sandbox import shopify as sandbox
+from sandbox.serve import serving
+
+SHOP = "demo.myshopify.com"
+ASKED = {"Accept", "Content-Type", "User-Agent", "X-Shopify-Access-Token"}
+THROTTLED = {
+    "errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}],
+    "extensions": {
+        "cost": {
+            "requestedQueryCost": 602,
+            "actualQueryCost": None,
+            "throttleStatus": {"maximumAvailable": 2000.0, "currentlyAvailable": 118, "restoreRate": 100.0},
+        }
+    },
+}
+WITHHELD = {
+    "data": {"customer": {"firstName": None}},
+    "errors": [
+        {
+            "message": "This app is not approved to access the Customer object. See "
+            "https://shopify.dev/docs/apps/launch/protected-customer-data for more details.",
+            "path": ["customer", "firstName"],
+            "extensions": {"code": "ACCESS_DENIED"},
+        }
+    ],
+}
+
+
+class Scripted:
+    """A Shopify that gives one answer and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.headers = 200, b"", {}
+        self.asked: list = []
+        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+
+    def answers(self, body, status=200, **headers):
+        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.body = b"" if status in (204, 304) else encoded  # these two never have one
+        self.status, self.headers = status, {name.replace("_", "-"): value for name, value in headers.items()}
+
+    async def _answer(self, request):
+        self.asked.append((request.url.path, request.headers, await request.json()))
+        return Response(self.body, self.status, self.headers, "application/json")
+
+
+class Kept:
+    """A journal that remembers."""
+
+    def __init__(self):
+        self.calls, self.open = [], 0
+
+    def sending(self, call):
+        self.open += 1
+
+    def answered(self, call):
+        self.calls.append(call)
+
+
+@pytest.fixture(scope="module")
+def served():
+    scripted = Scripted()
+    with serving(scripted.app) as url:
+        yield scripted, url
+
+
+@pytest.fixture
+def scripted(served):
+    served[0].asked.clear()
+    return served[0]
+
+
+@pytest.fixture
+def client(served):
+    return Shopify(served[1], "token")
+
+
+def errors_of(*codes):
+    return {"errors": [{"message": f"no: {code}", "extensions": {"code": code}} for code in codes]}
+
+
+def failure(client) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        client.shop()
+    return caught.value
+
+
+# Statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        *[(status, Rejected) for status in (301, 302, 304, 307, 400, 405, 406, 413, 414, 422)],
+        *[(status, Refused) for status in (401, 402, 403, 423)],
+        *[(status, Throttled) for status in (429, 430)],
+        *[(status, Unavailable) for status in (408, 425, 500, 501, 502, 503, 504, 530, 599)],
+        (404, NotFound),
+        (409, Conflict),
+        *[(status, Unanswered) for status in (200, 201, 202, 204)],
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no</html>", b"[]", b"null", b'{"errors": "no"}', b'{"errors": {"base": ["no"]}}', b"{}"]
+)
+def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, status, error, body):
+    scripted.answers(body, status)
+
+    caught = failure(client)
+
+    expected = Rejected if status < 300 and b"errors" in body and status != 204 else error
+    assert type(caught) is expected
+    assert caught.call.system == "Shopify"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": "[API] Invalid API key"}, "Shopify answered 401: [API] Invalid API key"),
+        ({"errors": [{"message": "one"}, {"message": "two"}]}, "Shopify answered 401: one; two"),
+        ({"errors": {"query": "Required"}}, "Shopify answered 401: query Required"),
+        ({"error": "invalid_request"}, "Shopify answered 401: invalid_request"),
+        (b"<html>", "Shopify answered 401."),
+    ],
+)
+def test_a_failure_is_told_in_shopifys_own_words(scripted, client, body, said):
+    scripted.answers(body, 401)
+
+    assert str(failure(client)) == said
+
+
+def test_a_long_message_is_cut(scripted, client):
+    scripted.answers({"errors": "x" * 5000}, 400)
+
+    assert len(str(failure(client))) < 400
+
+
+def test_retry_after_may_be_a_float(scripted, client):
+    scripted.answers({"errors": "slow down"}, 429, Retry_After="2.5")
+
+    assert failure(client).retry_after == timedelta(seconds=2.5)
+
+
+# Errors within a 200
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"),
+    [
+        (["THROTTLED"], Throttled),
+        (["INTERNAL_SERVER_ERROR"], Unavailable),
+        (["TIMEOUT"], Unavailable),
+        (["SHOP_INACTIVE"], Refused),
+        (["MAX_COST_EXCEEDED"], Rejected),
+        (["ACCESS_DENIED"], Rejected),
+        (["undefinedField"], Rejected),
+        (["ACCESS_DENIED", "INTERNAL_SERVER_ERROR"], Unavailable),
+        ([None], Rejected),
+        ([["a list"]], Rejected),
+    ],
+)
+def test_every_error_code_within_a_200_has_its_place(scripted, client, codes, error):
+    scripted.answers(errors_of(*codes))
+
+    assert type(failure(client)) is error
+
+
+def test_a_rejection_carries_shopifys_code(scripted, client):
+    scripted.answers(errors_of("MAX_COST_EXCEEDED"))
+
+    caught = failure(client)
+
+    assert (caught.code, caught.permanent) == ("MAX_COST_EXCEEDED", True)
+
+
+@pytest.mark.parametrize("errors", ["no", ["no"], [{"message": "no"}], [None], [5], {"message": "no"}, {"a": ["no"]}])
+def test_errors_may_have_any_shape(scripted, client, errors):
+    scripted.answers({"data": {"shop": {"id": "1"}}, "errors": errors})
+
+    assert type(failure(client)) is Rejected
+
+
+def test_a_throttled_call_waits_until_the_bucket_has_filled(scripted, client):
+    scripted.answers(THROTTLED)
+
+    wait = failure(client).retry_after
+
+    assert timedelta(seconds=4.84) <= wait < timedelta(seconds=5.34)
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        None,
+        {},
+        {"requestedQueryCost": 10},
+        {"requestedQueryCost": 10, "throttleStatus": {"currentlyAvailable": 2000, "restoreRate": 100}},
+        {"requestedQueryCost": 10, "throttleStatus": {"currentlyAvailable": 0, "restoreRate": 0}},
+        {"requestedQueryCost": float("nan"), "throttleStatus": {"currentlyAvailable": 0, "restoreRate": 1}},
+        {"requestedQueryCost": "a", "throttleStatus": {"currentlyAvailable": 0, "restoreRate": 1}},
+    ],
+)
+def test_a_throttled_call_waits_a_second_at_least(scripted, client, cost):
+    scripted.answers({**THROTTLED, "extensions": {"cost": cost}})
+
+    assert timedelta(seconds=1) <= failure(client).retry_after < timedelta(seconds=1.5)
+
+
+def test_a_throttled_call_never_waits_for_ever(scripted, client):
+    endless = {"requestedQueryCost": 1e300, "throttleStatus": {"currentlyAvailable": 0, "restoreRate": 1e-9}}
+    scripted.answers({**THROTTLED, "extensions": {"cost": endless}})
+
+    assert failure(client).retry_after < timedelta(seconds=61)
+
+
+def test_withheld_customer_data_is_an_error_and_never_a_null(scripted, client):
+    scripted.answers(WITHHELD)
+
+    with pytest.raises(Rejected, match="protected customer data") as caught:
+        client.customer(1)
+
+    assert caught.value.code == "ACCESS_DENIED"
+
+
+def test_a_search_that_shopify_ignores_is_an_error(scripted, client):
+    warning = {"field": "updatedat", "message": "Invalid search field for this query."}
+    scripted.answers({"data": {"shop": {}}, "extensions": {"search": [{"warnings": [warning]}]}})
+
+    with pytest.raises(Rejected, match="Invalid search field"):
+        client.shop()
+
+
+def test_a_search_without_warnings_is_none(scripted, client):
+    scripted.answers({"data": {"shop": {"id": "1"}}, "extensions": {"search": [{"query": "a:1"}]}})
+
+    assert client.shop() == {"id": "1"}
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {}, {"shop": None}, {"shop": []}, {"shop": "x"}])
+def test_an_answer_without_what_was_asked_for_is_no_answer(scripted, client, data):
+    scripted.answers({"data": data})
+
+    assert type(failure(client)) is Unanswered
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data": ' + b"1" * 5000 + b"}", b"\xff\xfe", b'{"data"'])
+def test_what_cannot_be_read_is_no_answer(scripted, client, body):
+    scripted.answers(body)
+
+    assert type(failure(client)) is Unanswered
+
+
+# Broken connections
+
+
+def test_nobody_listening_is_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    assert type(failure(Shopify(f"http://127.0.0.1:{port}", "token"))) is NotSent
+
+
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"])
+def test_a_reply_cut_short_is_no_answer(reply):
+    with saying(reply) as origin:
+        assert type(failure(Shopify(origin, "token"))) is Unanswered
+
+
+@contextmanager
+def saying(reply: bytes):
+    """A server that reads a request, says this to it, and hangs up."""
+
+    def answer():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(reply)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+# What is asked
+
+
+def test_the_request_is_what_shopify_expects(scripted, client):
+    scripted.answers({"data": {"order": None}})
+
+    client.order(6100000000001)
+
+    path, headers, body = scripted.asked[0]
+    assert path == "/admin/api/2026-10/graphql.json"
+    assert headers["X-Shopify-Access-Token"] == "token"
+    assert headers["Content-Type"] == "application/json"
+    assert body["variables"]["id"] == "gid://shopify/Order/6100000000001"
+
+
+def test_the_user_agent_names_this_version():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+
+    assert f"EngageConnector/{project['version']}" == USER_AGENT
+
+
+def test_the_journal_is_told_the_exact_bytes(served, scripted):
+    journal = Kept()
+    scripted.answers({"data": {"shop": {"id": "1"}}})
+
+    Shopify(served[1], "token", journal).shop()
+
+    (call,) = journal.calls
+    assert json.loads(call.sent) == scripted.asked[0][2]
+    assert (call.received, call.effect) == (scripted.body, Effect.READ)
+
+
+def test_decimals_are_exact(scripted, client):
+    scripted.answers(b'{"data": {"shop": {"rate": 0.1}}}')
+
+    assert client.shop() == {"rate": Decimal("0.1")}
+
+
+def test_another_version_than_asked_for_is_told_once(served, scripted, caplog):
+    client = Shopify(served[1], "token", version="2025-01")
+    scripted.answers({"data": {"shop": {"id": "1"}}}, X_Shopify_API_Version="2026-01")
+
+    client.shop()
+    client.shop()
+
+    assert [each.message for each in caplog.records] == [
+        "Shopify answers with API version 2026-01 where 2025-01 was asked for."
+    ]
+
+
+def test_a_failure_is_logged_with_shopifys_request_id(scripted, client, caplog):
+    scripted.answers({"errors": "no"}, 400, X_Request_Id="abc-123")
+
+    with caplog.at_level(logging.WARNING):
+        failure(client)
+
+    assert "abc-123" in caplog.text
+
+
+# Against the sandbox
+
+
+@pytest.fixture
+def shop():
+    """A sandbox shop and a client of it."""
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0)
+    with serving(shopify.app) as url:
+        yield shopify, Shopify(f"{url}/{SHOP}", shopify.token)
+
+
+def checkout(lines: int) -> sandbox.Checkout:
+    return sandbox.Checkout(tuple(sandbox.Item(f"CD {n}", f"CD-{n}", Decimal("149.00")) for n in range(lines)))
+
+
+def test_the_shop_tells_its_currency_and_zone(shop):
+    told = shop[1].shop()
+
+    assert (told["currencyCode"], told["ianaTimezone"]) == ("SEK", "Europe/Stockholm")
+
+
+def test_a_customer_comes_with_consents_address_and_gender(shop):
+    person = sandbox.Person(phone="+46700000001", accepts_email=True, gender="female")
+    customer_id = shop[0].add_customer(SHOP, person)
+
+    customer = shop[1].customer(customer_id)
+
+    assert customer["defaultEmailAddress"]["marketingState"] == "SUBSCRIBED"
+    assert customer["defaultPhoneNumber"]["smsMarketingConsent"]["state"] == "NEVER_SUBSCRIBED"
+    assert customer["defaultAddress"]["zip"] == "222 22"
+    assert customer["gender"] == {"value": "female"}
+
+
+def test_nobody_and_nothing_are_none(shop):
+    assert shop[1].customer(1) is None
+    assert shop[1].order(1) is None
+
+
+@pytest.mark.parametrize("lines", [1, 20, 21, 70, 71, 250])
+def test_an_order_comes_with_all_of_its_lines(shop, lines):
+    order_id = shop[0].add_order(SHOP, checkout(lines))
+
+    order = shop[1].order(order_id)
+
+    assert [line["sku"] for line in order["lineItems"]["nodes"]] == [f"CD-{n}" for n in range(lines)]
+    assert not order["lineItems"]["pageInfo"]["hasNextPage"]
+
+
+class Meddling(Kept):
+    """A journal during which the order changes, a given number of times."""
+
+    def __init__(self, times, change):
+        super().__init__()
+        self._left, self._change = times, change
+
+    def answered(self, call):
+        super().answered(call)
+        if b"OrderById" in call.sent and self._left:
+            self._left -= 1
+            self._change()
+
+
+@pytest.fixture
+def meddled():
+    """A sandbox whose clock moves with every change, a long order, and a client during whose reading it changes."""
+    seconds = iter(range(1000))
+    clock = lambda: sandbox.NUMBERS_SINCE + timedelta(seconds=next(seconds))  # noqa: E731
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, clock=clock)
+    order_id = shopify.add_order(SHOP, checkout(30))
+    with serving(shopify.app) as url:
+
+        def read(times):
+            journal = Meddling(times, lambda: shopify.update_order(SHOP, order_id, note="changed"))
+            return Shopify(f"{url}/{SHOP}", shopify.token, journal).order(order_id)
+
+        yield read
+
+
+def test_an_order_that_changes_between_pages_is_read_again(meddled):
+    order = meddled(times=2)
+
+    assert order["note"] == "changed"
+    assert len({line["id"] for line in order["lineItems"]["nodes"]}) == 30
+
+
+def test_an_order_that_never_holds_still_is_given_up_for_now(meddled):
+    with pytest.raises(Unavailable, match="changed the order"):
+        meddled(times=3)
+
+
+def test_an_empty_bucket_is_throttled(shop):
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, points=60, restore_rate=10)
+    order_id = shopify.add_order(SHOP, checkout(1))
+    with serving(shopify.app) as url:
+        client = Shopify(f"{url}/{SHOP}", shopify.token)
+        client.order(order_id)
+
+        with pytest.raises(Throttled) as caught:
+            client.order(order_id)
+
+    assert timedelta(seconds=3) < caught.value.retry_after < timedelta(seconds=6)
+
+
+def test_a_wrong_token_is_refused(shop, served):
+    with serving(shop[0].app) as url, pytest.raises(Refused, match="Invalid API key or access token"):
+        Shopify(f"{url}/{SHOP}", "wrong").shop()
