@@ -1,0 +1,78 @@
+"""Money: exact amounts, each to its currency's own number of digits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+
+from mappings import Json
+
+ZERO = Decimal(0)
+
+# ISO 4217, list one: the currencies whose minor unit is not a hundredth.
+_UNUSUAL = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_DIGITS = {code: count for count, codes in _UNUSUAL.items() for code in codes.split()}
+
+
+def digits(currency: str) -> int:
+    """How many decimals a currency has. One that ISO 4217 gained later is taken to have two."""
+    return _DIGITS.get(currency.upper(), 2)
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """To the currency's digits, halves away from zero, as shops and tax offices do."""
+    return amount.quantize(_unit(currency), ROUND_HALF_UP)
+
+
+def split(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Shares of an amount in proportion to weights (none negative), which sum to it exactly.
+
+    Every share is cut towards zero and what that leaves goes to the largest weight, so no share changes its sign.
+    """
+    if not weights:
+        if amount:
+            raise ValueError("An amount cannot be split over nothing.")
+        return []
+    whole = sum(weights, ZERO) or Decimal(1)
+    shares = [(amount * weight / whole).quantize(_unit(currency), ROUND_DOWN) for weight in weights]
+    shares[max(range(len(weights)), key=weights.__getitem__)] += amount - sum(shares, ZERO)
+    return shares
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One of an order's two currencies: reads that side of Shopify's money bags, rounds and splits in its digits."""
+
+    currency: str
+    side: str
+    tax_included: bool
+
+    @classmethod
+    def of(cls, order: Json, which: str) -> Ledger:
+        """The order in its "shop" currency (the merchant's) or its "presentment" currency (what the shopper saw)."""
+        if which == "presentment":
+            return cls(order["presentmentCurrencyCode"], "presentmentMoney", order["taxesIncluded"])
+        return cls(order["currencyCode"], "shopMoney", order["taxesIncluded"])
+
+    def amount(self, bag: Json | None) -> Decimal:
+        """As Shopify gives it ("899.0", "899.00"), not rounded; no bag is no money."""
+        return Decimal(str(bag[self.side]["amount"])) if bag else ZERO
+
+    def gross(self, price: Decimal, tax: Decimal) -> Decimal:
+        """What is paid for something at this price: Shopify's prices hold the tax, or have it added, order by order."""
+        return price if self.tax_included else price + tax
+
+    def rounded(self, amount: Decimal) -> Decimal:
+        return rounded(amount, self.currency)
+
+    def split(self, amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+        return split(amount, weights, self.currency)
+
+
+def _unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-digits(currency))

@@ -1,0 +1,123 @@
+"""What of an order was sold: which articles and deliveries, for how much, with how much tax, after which discounts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from mappings import Json, nodes, number
+from mappings.lines import Discount, Line, Tax, total_tax
+from mappings.money import ZERO, Ledger
+
+
+def goods(order: Json, ledger: Ledger) -> list[Line]:
+    """A line for each article of which any unit was sold, also when it was free."""
+    sold = units_sold(order)
+    return [_article(line, sold[line["id"]], ledger) for line in nodes(order["lineItems"]) if sold[line["id"]]]
+
+
+def freight(order: Json, ledger: Ledger, sku: str) -> list[Line]:
+    """A line for each delivery that has a price, also when a discount made it free."""
+    deliveries = nodes(order.get("shippingLines"))
+    return [_delivery(line, ledger, sku) for line in deliveries if ledger.amount(line["originalPriceSet"])]
+
+
+def units_sold(order: Json) -> dict[str, int]:
+    """By line id: the units left and those that came back later, without those that an edit removed.
+
+    A refund that does not name its lines leaves that open; then every missing unit counts as bought and come back.
+    """
+    refunds = order.get("refunds") or []
+    lines = nodes(order["lineItems"])
+    if any(refund.get("refundLineItems") is None for refund in refunds):
+        return {line["id"]: line["quantity"] for line in lines}
+    returned = _units_returned(refunds)
+    return {line["id"]: min(line["quantity"], _units_left(line) + returned[line["id"]]) for line in lines}
+
+
+def sold_as_ordered(order: Json) -> bool:
+    """Whether no edit removed a unit."""
+    sold = units_sold(order)
+    return all(sold[line["id"]] == line["quantity"] for line in nodes(order["lineItems"]))
+
+
+def _units_returned(refunds: list[Json]) -> Counter[str]:
+    returned: Counter[str] = Counter()
+    for line in (line for refund in refunds for line in nodes(refund["refundLineItems"])):
+        returned[line["lineItem"]["id"]] += line["quantity"]
+    return returned
+
+
+def _units_left(line: Json) -> int:
+    left = line.get("currentQuantity")
+    return line["quantity"] if left is None else left
+
+
+def _article(line: Json, units: int, ledger: Ledger) -> Line:
+    paid = _paid(line, units, ledger)
+    taxes = _taxes(line, paid, ledger, units, line["quantity"])
+    product = line.get("product") or {}
+    sku = line.get("sku") or number(line.get("variant")) or number(product) or number(line)
+    return Line(
+        sku=sku,
+        article=number(product) or sku,
+        name=line.get("name") or line.get("title") or sku,
+        group=product.get("productType") or "",
+        units=units,
+        gross=ledger.gross(paid, total_tax(taxes)),
+        taxes=taxes,
+        discounts=_discounts(line, units, paid, ledger),
+    )
+
+
+def _delivery(line: Json, ledger: Ledger, sku: str) -> Line:
+    paid = ledger.rounded(ledger.amount(line["discountedPriceSet"]))
+    taxes = _taxes(line, paid, ledger)
+    off = ledger.rounded(ledger.amount(line["originalPriceSet"])) - paid
+    return Line(
+        sku=sku,
+        article=sku,
+        name=line.get("title") or sku,
+        units=1,
+        gross=ledger.gross(paid, total_tax(taxes)),
+        taxes=taxes,
+        discounts=(Discount("discount", "Freight discount", off),) if off else (),
+    )
+
+
+def _paid(line: Json, units: int, ledger: Ledger) -> Decimal:
+    ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_taken_off(line, ledger), ZERO)
+    # Shopify converts price and discount each on its own, so that in the shop's currency a free line can fall below 0.
+    return ledger.rounded(max(ordered, ZERO) * units / line["quantity"])
+
+
+def _discounts(line: Json, units: int, paid: Decimal, ledger: Ledger) -> tuple[Discount, ...]:
+    # A discount is what the price paid lacks, so that price, discount and paid agree when some units are gone too.
+    off = ledger.rounded(ledger.amount(line["originalUnitPriceSet"]) * units) - paid
+    shares = ledger.split(off, _taken_off(line, ledger))
+    return tuple(_discount(taken, share) for taken, share in zip(_allocations(line), shares, strict=True) if share)
+
+
+def _discount(allocation: Json, value: Decimal) -> Discount:
+    source = allocation.get("discountApplication") or {}
+    if code := source.get("code"):
+        return Discount("code", code, value)
+    return Discount("discount", source.get("title") or "Discount", value)
+
+
+def _taken_off(line: Json, ledger: Ledger) -> list[Decimal]:
+    return [ledger.amount(allocation["allocatedAmountSet"]) for allocation in _allocations(line)]
+
+
+def _allocations(line: Json) -> list[Json]:
+    return line.get("discountAllocations") or []
+
+
+def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: int = 1) -> tuple[Tax, ...]:
+    by_rate: dict[tuple[str, Decimal], Decimal] = {}
+    for tax in line.get("taxLines") or []:
+        rate = tax.get("title") or "", Decimal(str(tax.get("rate") or 0)) * 100
+        by_rate[rate] = by_rate.get(rate, ZERO) + ledger.amount(tax["priceSet"])
+    charged = ledger.rounded(sum(by_rate.values(), ZERO) * units / quantity)
+    values = ledger.split(min(charged, paid) if ledger.tax_included else charged, list(by_rate.values()))
+    return tuple(Tax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
