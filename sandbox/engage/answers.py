@@ -1,0 +1,78 @@
+"""What the sandbox is asked and what it answers, apart from any web framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+JSON = {"content-type": "application/json; charset=utf-8"}
+MARK = {"x-engage-sandbox": "1"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request: `path` below the tenant, header names in lower case."""
+
+    tenant: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    query_string: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def fields(self) -> dict[str, Any]:
+        """The body's JSON object. Raises Refusal with Engage's NoData."""
+        try:
+            found = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            found = None
+        if not found or not isinstance(found, dict):
+            raise Refusal(400, "NoData", "The request has no JSON object.")
+        return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. Headers are added to the length and the sandbox's mark."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+        return cls(status, orjson.dumps(value), JSON | dict(headers or {}))
+
+    @classmethod
+    def of(cls, spec: Answer | int | tuple[Any, ...]) -> Answer:
+        """From a status, or (status, body) or (status, body, headers), a body being bytes, text or JSON."""
+        if isinstance(spec, Answer):
+            return spec
+        status, body, headers = (*spec, b"", {})[:3] if isinstance(spec, tuple) else (spec, b"", {})
+        if isinstance(body, bytes | str):
+            return cls(status, body.encode() if isinstance(body, str) else body, headers)
+        return cls.json(status, body, headers)
+
+    def header_lines(self) -> list[tuple[bytes, bytes]]:
+        lines = {"content-length": str(len(self.body)), **MARK, **self.headers}
+        return [(name.lower().encode(), value.encode()) for name, value in lines.items()]
+
+
+class Refusal(Exception):
+    """An answer that is an error, in the envelope that Engage is assumed to use."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        envelope = {"errorCode": code, "message": message, "messageDetails": details or {}}
+        self.answer = Answer.json(status, envelope, headers)

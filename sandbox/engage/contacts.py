@@ -1,0 +1,126 @@
+"""A tenant's contacts: created, found, read and changed by Engage's rules."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from sandbox.engage.answers import Refusal
+from sandbox.engage.fields import PREFERENCES, invalid, read_attributes, read_consents, read_preferences, searched
+
+KEY_FIELDS = {"Member": "email", "Contact": "email"}  # contact types and the field that tells their contacts apart
+SEARCHED = ("email", "mobilePhone", "externalId", "memberNumber", "socialSecurityNumber")
+
+Contact = dict[str, Any]
+
+
+class Contacts:
+    """In memory, with an index of what they can be found by."""
+
+    def __init__(self, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
+        self.key_fields = dict(key_fields)
+        self._by_id: dict[str, Contact] = {}
+        self._index: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._member_numbers = count(10_001)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def all(self) -> list[Contact]:
+        return list(self._by_id.values())
+
+    def get(self, contact_id: str) -> Contact:
+        """Raises Refusal with ContactNotFound."""
+        if found := self._by_id.get(contact_id.lower()):
+            return found
+        raise Refusal(404, "ContactNotFound", "No contact has this id.")
+
+    def create(self, fields: dict[str, Any], *, source: str = "", store: str = "", approved: bool = True) -> Contact:
+        """A new contact. Raises Refusal where the type is unknown, a field is wrong or the key is taken."""
+        handle = self.type_named(fields.get("contactType") or "Member")
+        attributes = {"contactType": handle, **read_attributes(fields)}
+        if not attributes.get(self.key_fields[handle]):
+            raise invalid(f"{self.key_fields[handle]} is required for {handle}.")
+        self._refuse_taken(attributes)
+        contact: Contact = {
+            "id": str(uuid4()),
+            "attributes": attributes | {"memberNumber": str(next(self._member_numbers)), "createdInStore": store},
+            "meta": {"createdOn": datetime.now(UTC).isoformat(), "source": source, "approved": approved},
+            "preferences": dict.fromkeys(PREFERENCES, False) | read_preferences(fields),
+            "consents": read_consents(fields),
+        }
+        self._by_id[contact["id"]] = contact
+        self._enter(contact)
+        return contact
+
+    def change(self, contact_id: str, fields: dict[str, Any]) -> Contact:
+        """Set what is named. Unknown names and the contact type are ignored, empty values erase."""
+        contact = self.get(contact_id)
+        changed = contact["attributes"] | read_attributes(fields)
+        preferences, consents = read_preferences(fields), read_consents(fields)
+        self._refuse_taken(changed, own_id=contact["id"])
+        self._leave(contact)
+        contact["attributes"] = changed
+        contact["preferences"] |= preferences
+        named = {consent["id"] for consent in consents}
+        contact["consents"] = [consent for consent in contact["consents"] if consent["id"] not in named] + consents
+        self._enter(contact)
+        return contact
+
+    def change_type(self, contact_id: str, handle: str) -> Contact:
+        """Give it another type. Raises Refusal where that type has another contact with the same key."""
+        contact = self.get(contact_id)
+        changed = contact["attributes"] | {"contactType": self.type_named(handle)}
+        self._refuse_taken(changed, own_id=contact["id"])
+        contact["attributes"] = changed
+        return contact
+
+    def find(self, query: Mapping[str, str]) -> str:
+        """The id for a query as of GET contacts/id. Raises Refusal where none, several or nothing sensible is meant."""
+        field, value = searched(query)
+        handle = self.type_named(query["contactType"]) if "contactType" in query else None
+        match self.matching(field, value, handle):
+            case []:
+                raise Refusal(404, "ContactNotFound", f"No contact has this {field}.")
+            case [only]:
+                return only
+            case several:
+                details = {"multipleMatchesFound": several}
+                raise Refusal(409, "MultipleMatches", f"{len(several)} contacts match the given {field}.", details)
+
+    def matching(self, field: str, value: str, handle: str | None) -> list[str]:
+        """The ids of the contacts of this type, or of any, that have this value."""
+        found = self._index.get((field, value.lower()), ())
+        return [key for key in found if handle in (None, self._by_id[key]["attributes"]["contactType"])]
+
+    def type_named(self, handle: object) -> str:
+        """The contact type's own spelling. Raises Refusal with InvalidContactType."""
+        for known in self.key_fields:
+            if known.lower() == str(handle).lower():
+                return known
+        raise Refusal(400, "InvalidContactType", f"There is no contact type {str(handle)[:50]!r}.")
+
+    def _refuse_taken(self, attributes: dict[str, Any], own_id: str = "") -> None:
+        handle = attributes["contactType"]
+        field = self.key_fields[handle]
+        taken = [key for key in self.matching(field, str(attributes.get(field) or ""), handle) if key != own_id]
+        if taken:
+            message = f"An approved contact with this {field} exists."
+            raise Refusal(409, "ApprovedContactWithKeyExists", message, {"contactId": taken[0]})
+
+    def _enter(self, contact: Contact) -> None:
+        for place in _places(contact):
+            self._index[place][contact["id"]] = None
+
+    def _leave(self, contact: Contact) -> None:
+        for place in _places(contact):
+            self._index[place].pop(contact["id"], None)
+
+
+def _places(contact: Contact) -> Iterable[tuple[str, str]]:
+    attributes = contact["attributes"]
+    return [(field, str(attributes[field]).lower()) for field in SEARCHED if attributes.get(field)]

@@ -1,0 +1,133 @@
+"""Cut Shopify's Admin schema down to what our documents can reach: `python -m sandbox.prune_schema PATH`.
+
+PATH is the introspection result that Shopify publishes in the npm package `@shopify/dev-mcp` (ISC), gzipped.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    build_client_schema,
+    parse,
+    print_schema,
+    visit,
+)
+
+DOCUMENTS = Path(__file__).parent.parent / "clients" / "graphql"
+PRUNED = Path(__file__).parent / "admin_2026-10.graphql"
+LEAVES = ("SCALAR", "ENUM")
+NOTICE = """\
+# Shopify's Admin API, version 2026-10: the part that this project's documents reach, without descriptions.
+# Made by sandbox/prune_schema.py from the npm package @shopify/dev-mcp; do not edit.
+#
+# ISC License
+#
+# Copyright 2025-present, Shopify Inc.
+#
+# Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby
+# granted, provided that the above copyright notice and this permission notice appear in all copies.
+#
+# THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL
+# IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+# INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN
+# AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR
+# PERFORMANCE OF THIS SOFTWARE.
+
+"""
+
+
+def full_schema(introspection: dict[str, Any]) -> GraphQLSchema:
+    """Shopify's schema. It breaks a newer rule about deprecated interface fields, so it is not checked itself."""
+    return build_client_schema(introspection, assume_valid=True)  # type: ignore[arg-type]
+
+
+def pruned(introspection: dict[str, Any], documents: Iterable[str]) -> str:
+    """The SDL of what the documents use: their types with every scalar and enum field, and the objects they ask for."""
+    asked = _asked(full_schema(introspection), documents)
+    types = {each["name"]: each for each in introspection["__schema"]["types"]}
+    _spread_over_implementations(asked, types)
+    cut = {name: _cut(types[name], fields, set(asked)) for name, fields in asked.items()}
+    leaves = {name: _bare(types[name]) for name in _leaves(cut.values())}
+    schema = {
+        "queryType": introspection["__schema"]["queryType"],
+        "types": [each for _, each in sorted({**cut, **leaves}.items())],
+        "directives": [],
+    }
+    return NOTICE + print_schema(full_schema({"__schema": schema})) + "\n"
+
+
+def _asked(schema: GraphQLSchema, documents: Iterable[str]) -> dict[str, set[str]]:
+    """The fields that the documents select, by their type's name."""
+    asked: dict[str, set[str]] = defaultdict(set)
+    position = TypeInfo(schema)
+
+    class Asked(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            if parent := position.get_parent_type():
+                asked[parent.name].add(node.name.value)
+
+    for document in documents:
+        visit(parse(document), TypeInfoVisitor(position, Asked()))
+    return asked
+
+
+def _spread_over_implementations(asked: dict[str, set[str]], types: dict[str, Any]) -> None:
+    for name in [name for name in asked if types[name]["kind"] == "INTERFACE"]:
+        for implementation in types[name]["possibleTypes"]:
+            asked[implementation["name"]] |= asked[name]
+
+
+def _cut(definition: dict[str, Any], asked: set[str], kept: set[str]) -> dict[str, Any]:
+    root = definition["name"] == "QueryRoot"
+    fields = [
+        _with_simple_arguments(each)
+        for each in definition["fields"]
+        if each["name"] in asked or (not root and _named(each["type"])["kind"] in LEAVES)
+    ]
+    interfaces = [each for each in definition.get("interfaces") or [] if each["name"] in kept]
+    return {**_bare(definition), "fields": fields, "interfaces": interfaces}
+
+
+def _with_simple_arguments(field: dict[str, Any]) -> dict[str, Any]:
+    arguments = [_bare(each) for each in field["args"] if _named(each["type"])["kind"] in LEAVES]
+    return {**_bare(field), "args": arguments}
+
+
+def _leaves(definitions: Iterable[dict[str, Any]]) -> set[str]:
+    used = set()
+    for definition in definitions:
+        for field in definition["fields"]:
+            used |= {_named(each["type"])["name"] for each in (field, *field["args"])}
+    return used - {each["name"] for each in definitions}
+
+
+def _named(reference: dict[str, Any]) -> dict[str, Any]:
+    return _named(reference["ofType"]) if reference.get("ofType") else reference
+
+
+def _bare(definition: dict[str, Any]) -> dict[str, Any]:
+    values = [{**each, "description": None} for each in definition.get("enumValues") or []]
+    return {**definition, "description": None, "enumValues": values or None}
+
+
+def main(path: str) -> None:
+    """Write the pruned schema anew. Run it when a document asks for something new."""
+    with gzip.open(path) as packed:
+        introspection = json.load(packed)["data"]
+    PRUNED.write_text(pruned(introspection, [each.read_text() for each in sorted(DOCUMENTS.glob("*.graphql"))]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,176 @@
+"""Real purchases, replayed for ever: the orders of a music shop in 1997, as if they were made now in Sweden."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from sandbox.people import person
+from sandbox.shopify import Checkout, Discount, Faults, Item, Shopify, Tender
+
+PURCHASES = Path(__file__).parent / "data" / "cdnow_sample.txt"
+SEK_PER_DOLLAR = 10
+FREIGHT = Decimal(49)
+GIFT_CARD = Decimal(100)
+DISCOUNT_SHARE = Decimal("0.10")
+CDS_PER_LINE = 3
+EVERYDAY = Faults(duplicates=0.03, late=0.02, late_seconds=20, reordered=0.10)
+
+ADJECTIVES = ("Blue", "Quiet", "Northern", "Electric", "Golden", "Lost", "Endless", "Winter", "Velvet", "Silver")
+NOUNS = ("Harbour", "Letters", "Trains", "Gardens", "Mirrors", "Rivers", "Signals", "Lanterns", "Islands", "Echoes")
+
+Later = tuple[float, Callable[[], None]]
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One line of the file: who bought how many CDs for how many dollars."""
+
+    customer: int
+    date: str
+    cds: int
+    dollars: Decimal
+
+    @property
+    def kronor(self) -> Decimal:
+        """The same sum in the sandbox's prices, with VAT."""
+        return self.dollars * SEK_PER_DOLLAR
+
+
+def purchases() -> list[Purchase]:
+    """The file's purchases, in the order in which they were made."""
+    rows = [line.split() for line in PURCHASES.read_text().splitlines()]
+    read = [Purchase(int(number), date, int(cds), Decimal(dollars)) for _, number, date, cds, dollars in rows]
+    return sorted(read, key=lambda purchase: purchase.date)
+
+
+def items(purchase: Purchase) -> tuple[Item, ...]:
+    """CDs that cost together exactly what was paid: some are an öre dearer where the sum does not divide."""
+    cheaper, dearer = divmod(int(purchase.kronor * 100), purchase.cds)
+    shelf = itertools.count(purchase.customer * 7 + purchase.cds)
+    priced = ((cheaper, purchase.cds - dearer), (cheaper + 1, dearer))
+    return tuple(
+        _cd(next(shelf), Decimal(price) / 100, quantity) for price, count in priced for quantity in _by_line(count)
+    )
+
+
+def _by_line(count: int) -> list[int]:
+    full, rest = divmod(count, CDS_PER_LINE)
+    return [CDS_PER_LINE] * full + ([rest] if rest else [])
+
+
+def _cd(number: int, price: Decimal, quantity: int) -> Item:
+    place = number % (len(ADJECTIVES) * len(NOUNS))
+    title = f"{ADJECTIVES[place % len(ADJECTIVES)]} {NOUNS[place // len(ADJECTIVES)]}"
+    return Item(title, f"CD-{place:05d}", price, quantity)
+
+
+class Shoppers:
+    """They shop one after the other; the same seed gives the same shoppers."""
+
+    def __init__(self, shopify: Shopify, shop: str, *, seed: int = 1) -> None:
+        self._shopify = shopify
+        self._shop = shop
+        self._random = random.Random(seed)
+        self._purchases = itertools.cycle(purchases())
+
+    def buy(self) -> tuple[int, list[Later]]:
+        """Make the next purchase: its order's id, and what will happen to it so many seconds later."""
+        purchase = next(self._purchases)
+        customer_id = self._customer(purchase.customer)
+        at_once = not self._chance(0.10)
+        order_id = self._shopify.add_order(
+            self._shop, self._checkout(purchase), customer_id=customer_id, paid=at_once, sourceName="web"
+        )
+        return order_id, list(self._afterwards(order_id, customer_id, at_once))
+
+    def _customer(self, number: int) -> int:
+        customer_id = self._shopify.customer_id(self._shop, number)
+        if self._shopify.customer(self._shop, customer_id) is None:
+            self._shopify.add_customer(self._shop, person(number), number=number)
+        return customer_id
+
+    def _checkout(self, purchase: Purchase) -> Checkout:
+        code = f"WELCOME{int(DISCOUNT_SHARE * 100)}"
+        discount = Discount(code, purchase.kronor * DISCOUNT_SHARE) if self._chance(0.15) else None
+        by_gift_card = purchase.kronor > 2 * GIFT_CARD and self._chance(0.08)
+        return Checkout(
+            items(purchase),
+            shipping=FREIGHT if self._chance(0.6) else None,
+            discount=discount,
+            tenders=(Tender("gift_card", GIFT_CARD), Tender()) if by_gift_card else (Tender(),),
+        )
+
+    def _afterwards(self, order_id: int, customer_id: int, paid: bool) -> Iterator[Later]:
+        shopify, shop = self._shopify, self._shop
+        if not paid:
+            yield self._seconds(3, 15), lambda: shopify.pay(shop, order_id)
+        if self._chance(0.30):
+            yield self._seconds(16, 60), lambda: shopify.fulfil(shop, order_id)
+        if self._chance(0.10):
+            yield (
+                self._seconds(1, 30),
+                lambda: shopify.update_order(shop, order_id, note="Ring the bell", tags=["bell"]),
+            )
+        if self._chance(0.05):
+            yield self._seconds(1, 30), lambda: shopify.update_customer(shop, customer_id, accepts_email=True)
+
+    def _chance(self, share: float) -> bool:
+        return self._random.random() < share
+
+    def _seconds(self, least: float, most: float) -> float:
+        return self._random.uniform(least, most)
+
+
+def replay(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[int]:
+    """Make so many orders as fast as they come, each with all that happens to it. Returns their ids."""
+    shoppers = Shoppers(shopify, shop, seed=seed)
+    order_ids = []
+    for _ in range(count):
+        order_id, later = shoppers.buy()
+        order_ids.append(order_id)
+        for _, happen in sorted(later, key=lambda each: each[0]):
+            happen()
+    return order_ids
+
+
+@contextmanager
+def replaying(shopify: Shopify, shop: str, rate: float | None = None) -> Iterator[None]:
+    """Orders at `rate` a second (SANDBOX_RATE, else one every two seconds), on a thread, while the block lasts.
+
+    The courier delivers with everyday faults meanwhile and afterwards.
+    """
+    shopify.courier.faults = EVERYDAY
+    rate = rate if rate is not None else float(os.environ.get("SANDBOX_RATE") or 0.5)
+    ended = threading.Event()
+    thread = threading.Thread(target=_go_on, args=(Shoppers(shopify, shop), rate, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _go_on(shoppers: Shoppers, rate: float, ended: threading.Event) -> None:
+    """One order after the other, at random intervals as shoppers come, and what happens to them when it is time."""
+    gaps, turn = random.Random(2), itertools.count()
+    due: list[tuple[float, int, Callable[[], None] | None]] = [(time.monotonic(), next(turn), None)] if rate > 0 else []
+    while due and not ended.wait(max(0.0, due[0][0] - time.monotonic())):
+        at, _, happen = heapq.heappop(due)
+        if happen:
+            happen()
+            continue
+        _, later = shoppers.buy()
+        for seconds, thing in later:
+            heapq.heappush(due, (at + seconds, next(turn), thing))
+        heapq.heappush(due, (at + gaps.expovariate(rate), next(turn), None))
