@@ -1,0 +1,55 @@
+"""The broker: Redis as a doorbell. Its loss costs time, never work."""
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import TimeLimit
+
+from config import config
+
+# A worker that fetches few messages at a time sleeps between fetches; many, and one worker holds what others could do.
+os.environ.setdefault("dramatiq_queue_prefetch", "48")
+
+PATIENCE = 0.2  # seconds that ringing may take: the sweep rings again, a webhook's sender does not wait
+QUEUES = ("live", "bulk")  # by models.Lane
+
+
+def _client(url: str, patience: float) -> redis.Redis:
+    found: redis.Redis = redis.Redis.from_url(
+        url or "redis://127.0.0.1:6379", socket_timeout=patience, socket_connect_timeout=PATIENCE
+    )
+    return found
+
+
+class Doorbell(RedisBroker):
+    """Dramatiq's broker with nothing but a time limit: retries, delays and expiry belong to the task's row."""
+
+    def __init__(self, url: str) -> None:
+        limit = TimeLimit(time_limit=round(config.time_limit_seconds * 1000), interval=1000)
+        super().__init__(client=_client(url, 2.0), middleware=[limit], heartbeat_timeout=15000)
+        self.bell = _client(url, PATIENCE)
+
+    def ring(self, rings: list[tuple[str, str, str]]) -> None:
+        """Put (actor, queue, task id) messages into their queues in one round trip. Raises redis.RedisError."""
+        with self.bell.pipeline(transaction=False) as pipe:
+            for actor, queue, task_id in rings:
+                message: dramatiq.Message[None] = dramatiq.Message(
+                    queue_name=queue, actor_name=actor, args=(task_id,), kwargs={}, options={}
+                )
+                message = message.copy(options={"redis_message_id": message.message_id})
+                pipe.hset(f"{self.namespace}:{queue}.msgs", message.message_id, message.encode())
+                pipe.rpush(f"{self.namespace}:{queue}", message.message_id)
+            pipe.execute()
+
+    def waiting(self, queue: str) -> int:
+        """How many messages lie in the queue. Raises redis.RedisError."""
+        count: int = self.bell.llen(f"{self.namespace}:{queue}")
+        return count
+
+
+broker = Doorbell(config.redis_url)
+dramatiq.set_broker(broker)

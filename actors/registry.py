@@ -1,0 +1,152 @@
+"""What a task type is: declared once over its function, and everything else derives from the declaration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import redis
+
+from actors.broker import QUEUES, broker
+from actors.outcomes import A_DAY, Retry
+from actors.run import run
+from database import db
+from models import Entity, Lane, Shop, Task, new_id, utcnow
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """One kind of task. `number` is what the database keeps, for ever."""
+
+    number: int
+    name: str
+    label: str
+    group: TaskGroup
+    handler: Handler
+    entity: Entity
+    topics: tuple[str, ...]
+    engage: bool
+    latest: bool
+    retry: Retry
+
+    @property
+    def description(self) -> str:
+        """The sentence of the product's help page, from the function's docstring."""
+        return (self.handler.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+
+    def new(
+        self,
+        shop: Shop,
+        *,
+        key: str,
+        shopify_id: int | None = None,
+        parent: Task | None = None,
+        lane: Lane | None = None,
+        args: dict[str, Any] | None = None,
+    ) -> Task:
+        """A task of this type, not yet in the database. `args` go to its function, as keywords."""
+        now = utcnow()
+        lane = self.group.lane if lane is None else lane
+        row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
+        row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
+        row.created_at = row.due_at = now
+        row.published_at = now if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
+        return row
+
+    def enqueue(self, shop: Shop, **fields: Any) -> Task | None:
+        """Add one task in the caller's transaction and ring once that is committed. None: its key is there already."""
+        return next(iter(enqueue([self.new(shop, **fields)])), None)
+
+    def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> None:
+        """Let waiting tasks of this type try again now rather than when their wait is over."""
+        Task.wake(shop.id, self.number, shopify_ids)
+
+
+@dataclass(frozen=True)
+class TaskGroup:
+    """A module's task types, as the help page groups them."""
+
+    name: str
+    title: str
+    lane: Lane = Lane.LIVE
+
+    def task(
+        self,
+        number: int,
+        name: str,
+        label: str,
+        *,
+        entity: Entity = Entity.NONE,
+        topics: tuple[str, ...] = (),
+        engage: bool = False,
+        latest: bool = False,
+        retry: Retry = A_DAY,
+    ) -> Callable[[Handler], TaskType]:
+        """Declare a task type over its function, whose docstring is the description.
+
+        `topics`: Shopify's webhooks that start it. `engage`: it calls Engage, so it waits while the shop is paused.
+        `latest`: it works on the newest state, so a newer one that is queued makes it pointless.
+        """
+
+        def declare(handler: Handler) -> TaskType:
+            found = TaskType(number, name, label, self, handler, entity, topics, engage, latest, retry)
+            TYPES[name] = NUMBERS[number] = found
+            _declare_actor(found)
+            return found
+
+        return declare
+
+
+TYPES: dict[str, TaskType] = {}
+NUMBERS: dict[int, TaskType] = {}
+
+
+def topics() -> dict[str, TaskType]:
+    """Which task type each of Shopify's webhook topics starts."""
+    return {topic: kind for kind in TYPES.values() for topic in kind.topics}
+
+
+def _declare_actor(kind: TaskType) -> None:
+    """A Dramatiq actor per type. Live work goes before bulk work within a process."""
+    lane = kind.group.lane
+    declare = dramatiq.actor(actor_name=kind.name, queue_name=QUEUES[lane], priority=int(lane), broker=broker)
+    declare(partial(run, kind))
+
+
+def enqueue(tasks: list[Task]) -> list[Task]:
+    """Add tasks in the caller's transaction; ring for the new ones when it is committed. Returns the new ones."""
+    added = Task.add(tasks)
+    if ringing := [task for task in added if task.published_at]:
+        db.after_commit(lambda: publish(ringing))
+    return added
+
+
+def publish(tasks: list[Task]) -> None:
+    """Ring Dramatiq's bell for the tasks. Never raises: a lost message comes with the next sweep."""
+    try:
+        ring((task.id, task.type, task.lane) for task in tasks)
+    except redis.RedisError as error:
+        log.warning("Redis is away, %d tasks wait for the sweep: %s", len(tasks), error)
+        _not_published([task.id for task in tasks])
+
+
+def ring(tasks: Iterable[tuple[UUID, int, int]]) -> None:
+    """Ring for (id, type, lane). Raises redis.RedisError."""
+    broker.ring([(NUMBERS[number].name, QUEUES[lane], str(task_id)) for task_id, number, lane in tasks])
+
+
+def _not_published(ids: list[UUID]) -> None:
+    """So that the next sweep rings for them at once instead of in a minute."""
+    try:
+        Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
+    except Exception:
+        log.warning("%d tasks wait for their second ring.", len(ids), exc_info=True)

@@ -1,0 +1,109 @@
+"""The sweep: what is due and has not been rung for, is rung for; what a dead worker held, is given back.
+
+This one query covers lost messages, an emptied Redis, due retries, waiting bulk work and dead workers.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+import redis
+
+from actors.broker import QUEUES, broker
+from actors.outcomes import A_DAY
+from actors.registry import NUMBERS, ring
+from actors.run import UNKNOWN
+from database import db
+from models import Exchange, Lane, Lost, Outcome, State, Task
+
+log = logging.getLogger(__name__)
+
+WINDOW = {Lane.LIVE: 1000, Lane.BULK: 200}  # messages in a queue at most; the rest waits in the table
+RING_AGAIN = timedelta(seconds=60)
+LOST_RING = timedelta(seconds=5)  # when the queue is empty, a message this old is in no queue any more
+CRASHES = 3  # workers that may die on one task before it is taken for the cause
+
+
+def sweep() -> int:
+    """Give back what dead workers held, then ring for due tasks, fairly over the shops. Returns how many rang."""
+    reap()
+    return sum(_sweep_lane(lane) for lane in Lane)
+
+
+def _sweep_lane(lane: Lane) -> int:
+    try:
+        waiting = broker.waiting(QUEUES[lane])
+        free = WINDOW[lane] - waiting
+        due = pick(lane, free, again=LOST_RING if waiting == 0 else RING_AGAIN) if free > 0 else []
+        ring((task_id, number, lane) for task_id, number in due)
+    except redis.RedisError as error:
+        log.warning("Redis is away; workers look for themselves: %s", error)
+        return 0
+    return len(due)
+
+
+def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
+    """Up to `free` due tasks (id, type number), the same share for every shop that has some; marked as rung for."""
+    shops = _shops_with_due(lane, again)
+    if not shops:
+        return []
+    share = max(1, free // len(shops))
+    picked = db.execute_sql(
+        f"""UPDATE task SET published_at = now() WHERE id IN (
+                SELECT x.id FROM unnest(%(shops)s::integer[]) s (shop_id) CROSS JOIN LATERAL (
+                    SELECT id FROM task WHERE {DUE} ORDER BY due_at LIMIT %(share)s FOR UPDATE SKIP LOCKED
+                ) x LIMIT %(free)s)
+            RETURNING id, type""",  # noqa: S608
+        {**_due(lane, again), "shops": shops, "share": share, "free": free},
+    )
+    return [(task_id, number) for task_id, number in picked.fetchall()]
+
+
+DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
+    AND (published_at IS NULL OR published_at < now() - %(again)s)
+    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))"""
+
+
+def _due(lane: Lane, again: timedelta) -> dict[str, object]:
+    paused = db.execute_sql("SELECT id FROM shop WHERE paused_until > now()").fetchall()
+    engage = [number for number, kind in NUMBERS.items() if kind.engage]
+    return {"lane": int(lane), "again": again, "paused": [found for (found,) in paused], "engage": engage}
+
+
+def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
+    """In random order, so that no shop is always the last."""
+    found = db.execute_sql(
+        f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop WHERE active) s
+            WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
+        _due(lane, again),
+    )
+    return [shop_id for (shop_id,) in found.fetchall()]
+
+
+def reap() -> int:
+    """Close the attempts whose worker was lost: again, unless that could do harm. Returns how many there were."""
+    expired = list(Task.select().where(Task.leased_until < Task.now()).limit(500))
+    for task in expired:
+        try:
+            _take_back(task)
+        except Lost:
+            log.info("%s came back to life.", task.id)
+    return len(expired)
+
+
+def _take_back(task: Task) -> None:
+    with db.atomic():
+        task.crashed()
+        if Exchange.unsure(task.id, task.fence):
+            task.finish(State.ERROR, reason=f"The worker was lost while sending. {UNKNOWN}", code="outcome unknown")
+        elif task.crashes + 1 >= CRASHES:
+            task.finish(State.ERROR, reason=f"{CRASHES} workers were lost at it.", code="worker lost")
+        else:
+            task.retry_in(_after(task), Outcome.LOST, "The worker was lost.", "worker lost")
+
+
+def _after(task: Task) -> timedelta:
+    """At once the first time; a task that may be the cause is tried more slowly."""
+    return A_DAY.wait(task.crashes) if task.crashes else timedelta()

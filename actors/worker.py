@@ -1,0 +1,73 @@
+"""What a worker process does beside running tasks: watch its own threads, and find work when Redis is away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import redis
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+from actors.broker import Doorbell
+from actors.registry import NUMBERS
+from actors.run import DATABASE_AWAY, run
+from actors.sweep import pick, reap
+from database import connected
+from models import Lane
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds
+AT_ONCE = 8  # tasks run by one process while Redis is away
+ONE_LOOK = 64
+
+
+class Watch(Middleware):
+    """Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer.
+
+    A process without its threads looks healthy and does nothing, so it ends itself; the supervisor starts another.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        threading.Thread(target=self._look, args=(broker, worker), name="watch", daemon=True).start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self.stopping.set()
+
+    def _look(self, broker: Any, worker: Worker) -> None:
+        while not self.stopping.wait(LOOK_EVERY):
+            if not all(thread.is_alive() for thread in [*worker.consumers.values(), *worker.workers]):
+                log.error("A thread of this worker has died; the process ends so that another takes its place.")
+                os._exit(70)
+            if not _redis_answers(broker):
+                work_without_redis()
+
+
+def _redis_answers(broker: Doorbell) -> bool:
+    try:
+        return bool(broker.bell.ping())
+    except redis.RedisError:
+        return False
+
+
+def work_without_redis() -> int:
+    """Take due tasks straight from the table and run them. Returns how many."""
+    try:
+        with connected():
+            reap()
+            due = [row for lane in Lane for row in pick(lane, ONE_LOOK, again=timedelta(seconds=10))]
+    except DATABASE_AWAY as error:
+        log.warning("Redis and the database are away: %s", error)
+        return 0
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="no-redis") as pool:
+        for task_id, number in due:
+            pool.submit(run, NUMBERS[number], str(task_id))
+    return len(due)

@@ -1,0 +1,45 @@
+"""The one PostgreSQL database: a connection per thread, kept while it works, replaced when it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playhouse.pool import PooledPostgresqlDatabase
+from psycopg.conninfo import conninfo_to_dict
+
+from config import config
+
+CONNECT_SECONDS = 2  # a webhook must still be answered within Shopify's five
+WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once unless told to wait
+
+
+class Database(PooledPostgresqlDatabase):
+    def point_to(self, url: str, connections: int) -> None:
+        """Use this database from now on. Nothing is opened yet."""
+        where: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
+        where.setdefault("options", "-c timezone=UTC")
+        where.setdefault("connect_timeout", CONNECT_SECONDS)
+        name = where.pop("dbname", None)
+        self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
+
+
+db = Database(None, prefer_psycopg3=True)
+db.point_to(config.database_url, connections=config.web_threads + 8)
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Have a working connection for the duration. It stays with the thread afterwards, unless it broke."""
+    _drop_broken()
+    db.connect(reuse_if_open=True)
+    try:
+        yield
+    finally:
+        _drop_broken()
+
+
+def _drop_broken() -> None:
+    if not db.is_closed() and db.connection().closed:
+        db.manual_close()

@@ -1,0 +1,207 @@
+"""Real servers for the tests: PostgreSQL, a Redis-protocol server, and the sandbox's Shopify and Engage on loopback.
+
+Each test has an empty database and sandboxes without a past. With DATABASE_URL and REDIS_URL set, the tests use those
+servers (a database of their own on the first, our queues on the second); tests that kill servers always have their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+import services
+
+DATABASE = "engage_connector_test"
+SECRET = "a secret between Shopify and us"
+ENGAGE_KEY = "an-engage-key"
+STACK = ExitStack()
+TABLES = "shop, sign_in, task, body, attempt, exchange, customer, orders, task_delta, task_total, task_hour"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+PORTS = {"shopify": free_port(), "engage": free_port()}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any module of ours that reads the environment is imported."""
+    folder = services.scratch_folder()
+    STACK.callback(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(
+        DATABASE_URL=_database(folder),
+        REDIS_URL=os.environ.get("REDIS_URL") or _redis(folder),
+        SECRET_KEYS="test:" + base64.b64encode(b"k" * 32).decode(),
+        SHOPIFY_API_SECRET=SECRET,
+        SHOPIFY_ORIGIN=f"http://127.0.0.1:{PORTS['shopify']}/{{shop}}",
+        ENGAGE_ORIGIN=f"http://127.0.0.1:{PORTS['engage']}/{{tenant}}",
+        APP_URL="http://testserver",
+        BACKOFF_SECONDS="0.1",
+    )
+
+
+def _database(folder: Path) -> str:
+    if url := os.environ.get("DATABASE_URL"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+        return make_conninfo(url, dbname=DATABASE)
+    postgres = services.Postgres(folder, durable=False)
+    STACK.callback(postgres.stop)
+    return postgres.start()
+
+
+def _redis(folder: Path) -> str:
+    redis = services.Redis(folder)
+    STACK.callback(redis.stop)
+    return redis.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "database" in _opened:
+        from database import db
+
+        db.close_all()
+    STACK.close()
+
+
+_opened: set[str] = set()
+
+
+class Current:
+    """An ASGI app that passes on to the sandbox of the running test."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> None:
+    import schema
+
+    schema.migrate()
+    _opened.add("database")
+
+
+@pytest.fixture
+def database(migrated: None) -> Iterator[Any]:
+    """The database, with empty tables."""
+    from actors import broker
+    from database import connected, db
+
+    with connected():
+        db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        broker.flush_all()
+        yield db
+
+
+def connect_shop(domain: str) -> Any:
+    from models import Shop
+    from sandbox.shopify import TOKEN
+
+    return Shop.connect(
+        domain=domain,
+        shopify_token=TOKEN,
+        engage_key=ENGAGE_KEY,
+        email="owner@example.com",
+        currency="SEK",
+        timezone="Europe/Stockholm",
+        engage_tenant="demo",
+        store="SE-WEB",
+    )
+
+
+@pytest.fixture
+def shop(database: Any) -> Any:
+    return connect_shop("demo.myshopify.com")
+
+
+@pytest.fixture
+def other_shop(database: Any) -> Any:
+    return connect_shop("other.myshopify.com")
+
+
+@pytest.fixture(scope="session")
+def _sandboxes() -> Iterator[tuple[Current, Current]]:
+    from sandbox.serve import serving
+
+    shopify, engage = Current(), Current()
+    with serving(shopify, PORTS["shopify"]), serving(engage, PORTS["engage"]):
+        yield shopify, engage
+
+
+@pytest.fixture
+def engage(_sandboxes: tuple[Current, Current]) -> Any:
+    """An empty Engage that applies receipts at once."""
+    from sandbox.engage import Engage
+
+    sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
+    _sandboxes[1].app = sandbox.app
+    return sandbox
+
+
+@pytest.fixture
+def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
+    """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
+    from sandbox.shopify import Shopify
+
+    sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
+    _sandboxes[0].app = sandbox.app
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def drain(database: Any) -> Callable[..., None]:
+    """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
+    from actors import NUMBERS
+    from actors.run import run
+    from models import State, Task
+
+    def drained(seconds: float = 10, *, waiting: bool = False) -> None:
+        until = time.monotonic() + seconds
+        pending = (Task.state == State.PENDING) & Task.leased_until.is_null()
+        while time.monotonic() < until:
+            rows = list(Task.select().where(pending & (Task.due_at <= Task.now())).order_by(Task.id))
+            for row in rows:
+                run(NUMBERS[row.type], str(row.id))
+            if not rows and not (waiting and Task.select().where(pending).exists()):
+                return
+            time.sleep(0 if rows else 0.02)
+
+    return drained
+
+
+@pytest.fixture
+def anonymous() -> Iterator[Any]:
+    """A browser without a session."""
+    from starlette.testclient import TestClient
+
+    from app import app
+
+    with TestClient(app, follow_redirects=False) as browser:
+        yield browser
+
+
+@pytest.fixture
+def client(anonymous: Any, shop: Any) -> Any:
+    """A browser that is signed in to `shop`."""
+    from views.auth import COOKIE, session_for
+
+    anonymous.cookies.set(COOKIE, session_for(shop.id))
+    return anonymous

@@ -1,0 +1,98 @@
+"""Encryption at rest: a key per shop, wrapped by the deployment's keys; every ciphertext is bound to its place.
+
+AES-256-GCM with a random 96-bit nonce. The associated data name shop, table, column and row, so that a ciphertext
+cannot be moved to another shop, column or row; forgetting a shop's key makes all of its ciphertexts unreadable.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import zlib
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from config import config
+
+NONCE = 12
+PLAIN, DEFLATED = b"\x00", b"\x01"
+WORTH_DEFLATING = 200  # bytes; below, zlib's header eats the gain
+
+
+class Unreadable(Exception):
+    """The ciphertext was made with another key, moved from another place, or damaged."""
+
+
+class Vault:
+    """What encrypts and decrypts one shop's secrets and bodies."""
+
+    def __init__(self, shop_id: int, wrapped_key: bytes) -> None:
+        self._shop = str(shop_id)
+        self._cipher = AESGCM(_unwrap(bytes(wrapped_key)))
+
+    def seal(self, plain: bytes, table: str, column: str, row: object) -> bytes:
+        body = _pack(plain)
+        nonce = os.urandom(NONCE)
+        return nonce + self._cipher.encrypt(nonce, body, self._place(table, column, row))
+
+    def open(self, sealed: bytes, table: str, column: str, row: object) -> bytes:
+        """The bytes that were sealed at this place. Raises Unreadable."""
+        sealed = bytes(sealed)
+        try:
+            body = self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], self._place(table, column, row))
+        except InvalidTag as error:
+            raise Unreadable(f"{table}.{column} of {row} cannot be decrypted.") from error
+        return zlib.decompress(body[1:]) if body[:1] == DEFLATED else body[1:]
+
+    def _place(self, table: str, column: str, row: object) -> bytes:
+        return f"{self._shop}|{table}|{column}|{row}".encode()
+
+
+def _pack(plain: bytes) -> bytes:
+    if len(plain) < WORTH_DEFLATING:
+        return PLAIN + plain
+    return DEFLATED + zlib.compress(plain, 1)
+
+
+def new_key() -> bytes:
+    """A new shop's key, wrapped by the first of SECRET_KEYS: the wrapping key's name, a colon, nonce, ciphertext."""
+    name, key = next(iter(ring().items()))
+    nonce = os.urandom(NONCE)
+    return name.encode() + b":" + nonce + AESGCM(key).encrypt(nonce, AESGCM.generate_key(256), name.encode())
+
+
+def _unwrap(wrapped: bytes) -> bytes:
+    name, _, rest = wrapped.partition(b":")
+    try:
+        return AESGCM(ring()[name.decode()]).decrypt(rest[:NONCE], rest[NONCE:], name)
+    except KeyError:
+        raise Unreadable(f"SECRET_KEYS has no key named {name.decode()!r}.") from None
+    except InvalidTag as error:
+        raise Unreadable(f"The key named {name.decode()!r} in SECRET_KEYS is not the one used before.") from error
+
+
+@lru_cache(maxsize=1)
+def ring() -> dict[str, bytes]:
+    """SECRET_KEYS by name, in order. Raises ValueError with a sentence when there are none or one is malformed."""
+    keys = dict(_parse(entry) for entry in config.secret_keys.split(",") if entry.strip())
+    if not keys:
+        raise ValueError("SECRET_KEYS is empty; make one: python manage.py new-key")
+    return keys
+
+
+def _parse(entry: str) -> tuple[str, bytes]:
+    name, _, text = entry.strip().partition(":")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32 or not name.isalnum():
+        raise ValueError(f"SECRET_KEYS: {name!r} must be a short name, a colon and 32 bytes in base64.")
+    return name, key
+
+
+def random_entry(name: str) -> str:
+    """A fresh entry for SECRET_KEYS."""
+    return f"{name}:{base64.b64encode(AESGCM.generate_key(256)).decode()}"

@@ -1,0 +1,99 @@
+"""Who is looking: a one-time link opens a signed session for one shop."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import vault
+from config import config
+from database import connected
+from models import Shop, SignIn
+
+COOKIE = "session"
+SESSION_SECONDS = 12 * 3600
+
+
+@lru_cache(maxsize=1)
+def _signer() -> URLSafeTimedSerializer:
+    """Signs with a key of its own, derived from the first of SECRET_KEYS; the others still verify."""
+    keys = [hashlib.sha256(b"session" + key).hexdigest() for key in reversed(vault.ring().values())]
+    return URLSafeTimedSerializer(keys, salt=COOKIE)
+
+
+def session_for(shop_id: int) -> str:
+    """The value of the session cookie for one shop."""
+    return _signer().dumps(shop_id)
+
+
+def signed_in(request: Request) -> int | None:
+    """The shop whose session the request carries, or None."""
+    try:
+        shop_id: int = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SESSION_SECONDS)
+    except BadSignature:
+        return None
+    return shop_id
+
+
+def shop_of(request: Request) -> Shop | None:
+    """The signed-in shop. Needs a database connection."""
+    shop_id = signed_in(request)
+    return Shop.get_or_none((Shop.id == shop_id) & Shop.active) if shop_id else None
+
+
+async def sign_in(request: Request) -> Response:
+    """`GET /sign-in?token=...`: the one-time link."""
+    shop_id = await run_in_threadpool(_redeem, request.query_params.get("token", ""))
+    if shop_id is None:
+        sentence = "This link was used already or is too old. A new one: python manage.py sign-in --shop YOUR-SHOP"
+        return PlainTextResponse(sentence, 401)
+    response = RedirectResponse("/tasks", 303)
+    response.set_cookie(
+        COOKIE,
+        session_for(shop_id),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=config.app_url.startswith("https://"),
+    )
+    return response
+
+
+def _redeem(token: str) -> int | None:
+    with connected():
+        return SignIn.redeem(token)
+
+
+async def sign_out(request: Request) -> Response:
+    """`POST /sign-out`."""
+    response = RedirectResponse("/tasks", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+class Session:
+    """Middleware: `request.state.shop` is the signed-in shop, or None."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            request.state.shop = await run_in_threadpool(self._shop, request) if signed_in(request) else None
+        await self.app(scope, receive, send)
+
+    @staticmethod
+    def _shop(request: Request) -> Shop | None:
+        with connected():
+            return shop_of(request)
+
+
+routes = [Route("/sign-in", sign_in), Route("/sign-out", sign_out, methods=["POST"])]
