@@ -17,8 +17,8 @@ from uuid import UUID
 import orjson
 import uuid_utils
 from peewee import (
-    AutoField,
     SQL,
+    AutoField,
     BigAutoField,
     BigIntegerField,
     BlobField,
@@ -120,6 +120,8 @@ class Shop(Table):
         """Create or update a shop with its two secrets. Running tasks see the new values at their next attempt."""
         with db.atomic():
             shop, _ = cls.get_or_create(domain=domain, defaults={**fields, "key": new_key()})
+            if shop.engage_tenant != fields["engage_tenant"]:
+                shop.forget_contacts()
             shop.shopify_token = shop.seal("shopify_token", shopify_token)
             shop.engage_key = shop.seal("engage_key", engage_key)
             for name, value in fields.items():
@@ -127,6 +129,10 @@ class Shop(Table):
             shop.active, shop.failures, shop.paused_until, shop.pause_reason = True, 0, None, None
             shop.save()
         return shop
+
+    def forget_contacts(self) -> None:
+        """The ids of another tenant mean nothing in this one: every customer is looked up there anew."""
+        Customer.update(contact_id=None, contact_type=None, sent=None).where(Customer.shop == self).execute()
 
     @property
     def vault(self) -> Vault:

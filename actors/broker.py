@@ -9,20 +9,13 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import TimeLimit
 
+from clients.bucket import quick
 from config import config
 
 # A worker that fetches few messages at a time sleeps between fetches; many, and one worker holds what others could do.
 os.environ.setdefault("dramatiq_queue_prefetch", "48")
 
-PATIENCE = 0.2  # seconds that ringing may take: the sweep rings again, a webhook's sender does not wait
 QUEUES = ("live", "bulk")  # by models.Lane
-
-
-def _client(url: str, patience: float) -> redis.Redis:
-    found: redis.Redis = redis.Redis.from_url(
-        url or "redis://127.0.0.1:6379", socket_timeout=patience, socket_connect_timeout=PATIENCE
-    )
-    return found
 
 
 class Doorbell(RedisBroker):
@@ -30,8 +23,10 @@ class Doorbell(RedisBroker):
 
     def __init__(self, url: str) -> None:
         limit = TimeLimit(time_limit=round(config.time_limit_seconds * 1000), interval=1000)
-        super().__init__(client=_client(url, 2.0), middleware=[limit], heartbeat_timeout=15000)
-        self.bell = _client(url, PATIENCE)
+        super().__init__(
+            client=redis.Redis.from_url(url, socket_timeout=2), middleware=[limit], heartbeat_timeout=15000
+        )
+        self.bell = quick(url)  # the sweep rings again, so a webhook's sender need not wait for a slow Redis
 
     def ring(self, rings: list[tuple[str, str, str]]) -> None:
         """Put (actor, queue, task id) messages into their queues in one round trip. Raises redis.RedisError."""
@@ -51,5 +46,5 @@ class Doorbell(RedisBroker):
         return count
 
 
-broker = Doorbell(config.redis_url)
+broker = Doorbell(config.redis_url or "redis://127.0.0.1:6379")
 dramatiq.set_broker(broker)

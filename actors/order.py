@@ -67,10 +67,10 @@ def _contact_id(task: Task, order: Order) -> str:
     if order.customer_id is None:
         raise Skip("The order has no customer, so there is no contact to give its receipt to.")
     customer = Customer.find(task.shop, order.customer_id)
-    if customer is None:
-        index_customer.enqueue(task.shop, key=f"order:{order.shopify_id}", shopify_id=order.customer_id, parent=task)
-    elif customer.contact_id:
+    if customer and customer.contact_id:
         return str(customer.contact_id)
-    elif customer.skipped:
+    if customer and customer.skipped:
         raise Skip(f"Its customer is not in Engage: {customer.skipped}")
+    if customer is None or task.fence > 1:  # its own webhook is not late but lost
+        index_customer.enqueue(task.shop, key=f"for:{task.id}", shopify_id=order.customer_id, parent=task)
     raise Wait("Its customer is not a contact in Engage yet.", CONTACT_WAIT)

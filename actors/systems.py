@@ -25,7 +25,7 @@ def engage_of(task: Task) -> Engage:
     shop: Shop = task.shop
     origin = config.engage_origin.format(tenant=shop.engage_tenant)
     key = shop.secret("engage_key")
-    return Engage(origin, key, task, Bucket(broker.client, key))
+    return Engage(origin, key, task, Bucket(broker.bell, key))
 
 
 def webhook_id(task: Task, field: str = "id") -> int:

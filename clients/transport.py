@@ -20,6 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InvalidHeader
 
 from clients import (
     ApiError,
@@ -161,9 +162,15 @@ def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> reques
     except requests.Timeout as error:
         raise Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call) from error
     except requests.RequestException as error:
-        if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and their like: nothing was sent
-            raise Rejected(f"The request to {call.system} could not be made: {error}", call=call) from error
+        if isinstance(error, ValueError) and not _in_the_answer(error):  # InvalidURL and its like: nothing was sent
+            reason = type(error).__name__  # its text would quote what we tried to send
+            raise Rejected(f"The request to {call.system} could not be made ({reason}).", call=call) from error
         raise Unanswered(f"{call.system} sent an answer that could not be read.", call=call) from error
+
+
+def _in_the_answer(error: BaseException) -> bool:
+    """Whether it is the other side's headers that are invalid, such as two lengths that differ."""
+    return bool(error.args) and isinstance(error.args[0], InvalidHeader)
 
 
 def _never_connected(error: BaseException) -> bool:
@@ -186,7 +193,9 @@ def check(response: requests.Response, call: Call, message: str, code: str | Non
     """Raise the error that the answer's status stands for; 2xx passes. Every status has a place here."""
     known: dict[str, Any] = {"call": call, "code": code}
     match response.status_code:
-        case status if 200 <= status < 300:
+        case status if status < 200:  # an interim answer, and the final one never came
+            raise Unanswered(message, **known)
+        case status if status < 300:
             return
         case 401 | 402 | 403 | 423:
             raise Refused(message, **known)

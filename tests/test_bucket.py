@@ -91,7 +91,7 @@ def test_a_burst_is_free_and_then_the_rate_holds(server, key):
         bucket.take()
     after = time.monotonic() - started
 
-    assert burst < 0.05
+    assert burst < 0.15  # without a burst it would be a quarter of a second
     assert 0.45 < after < 0.75  # ten calls at twenty a second
 
 

@@ -449,7 +449,7 @@ def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(enga
         CALLS[name](engage)
 
 
-@pytest.mark.parametrize("key", ["k-93\n", "k\r\nX-Y: z", "nyckel-–", "", "two words"])
+@pytest.mark.parametrize("key", ["k-93\n", "k-93\r\nX-Y: z", "nyckel-\u2603", "", "two words"])
 def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire, key):
     with pytest.raises(clients.Refused) as caught:
         Engage(wire.origin, key).count()
