@@ -15,7 +15,7 @@ import totals
 from actors.sweep import sweep
 from database import connected
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("scheduler")
 
 SWEEP_SECONDS = 0.5
 FOLD_SECONDS = 1

@@ -1,0 +1,158 @@
+"""`make run`: real servers, the sandbox, and every process of the app, until Ctrl-C."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from honcho.manager import Manager
+
+import services
+from sandbox.keep import PROCESSES
+
+START_SECONDS = 60
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = _own_folder(stack)
+        environment = _environment(folder, stack)
+        os.environ.update(environment)
+        services.remember(environment)
+        link = _prepare()
+        _start(environment, link)
+
+
+def _own_folder(stack: ExitStack) -> Path:
+    """This checkout's data folder, locked so that two runs do not share one database server."""
+    folder = services.data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = stack.enter_context((folder / "run.lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("It runs already, from this checkout, in another terminal.")
+    return folder
+
+
+def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
+    """What the app's processes are told: given variables as they are, the rest from what is started here."""
+    given = os.environ
+    port = int(given.get("PORT") or 8000)
+    _must_be_free(port)
+    sandbox = _free_port(port + 1)
+    kept = services.remembered()
+    return {
+        "PORT": str(port),
+        "SANDBOX_PORT": str(sandbox),
+        "APP_URL": given.get("APP_URL") or f"http://127.0.0.1:{port}",
+        "DATABASE_URL": given.get("DATABASE_URL") or _started(services.Postgres(folder), stack),
+        "REDIS_URL": given.get("REDIS_URL") or _started(services.Redis(folder), stack),
+        "SECRET_KEYS": given.get("SECRET_KEYS") or kept.get("SECRET_KEYS") or _new_key(),
+        "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "sandbox-secret",
+        "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox}/shopify/{{shop}}",
+        "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox}/engage/{{tenant}}",
+        "SANDBOX_FAULTS": given.get("SANDBOX_FAULTS") or "503=0.01,429=0.005,reset=0.003",
+    }
+
+
+def _started(server: services.Postgres | services.Redis, stack: ExitStack) -> str:
+    stack.callback(server.stop)
+    return server.start()
+
+
+def _new_key() -> str:
+    return f"dev1:{base64.b64encode(os.urandom(32)).decode()}"
+
+
+def _must_be_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            sys.exit(f"Port {port} is taken. Choose another: make run PORT={port + 100}")
+
+
+def _free_port(wanted: int) -> int:
+    """This port, or any free one."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as listening:
+            return int(listening.getsockname()[1])
+    raise OSError("There is no free port.")
+
+
+def _prepare() -> str:
+    """The schema, the demo shop, and a link into it. Our modules read the environment, so they come in only now."""
+    import schema
+    from config import config
+    from database import connected
+    from models import Shop, SignIn
+    from sandbox.__main__ import ENGAGE_KEY, SHOP, TENANT
+    from sandbox.shopify import TOKEN
+
+    schema.migrate()
+    with connected():
+        shop = Shop.connect(
+            domain=SHOP,
+            shopify_token=TOKEN,
+            engage_key=ENGAGE_KEY,
+            email="owner@example.com",
+            currency="SEK",
+            timezone="Europe/Stockholm",
+            engage_tenant=TENANT,
+            store="SE-WEB",
+        )
+        shop.forget_contacts()  # the sandbox's Engage keeps nothing between two runs
+        from manage import LINK_VALID
+
+        return f"{config.app_url}/sign-in?token={SignIn.issue(shop, LINK_VALID)}"
+
+
+def _start(environment: dict[str, str], link: str) -> None:
+    """Everything under honcho. Returns when it was stopped."""
+    manager = Manager()
+    for name in PROCESSES:
+        keep = shlex.join([sys.executable, "-m", "sandbox.keep", name])
+        manager.add_process(name, keep, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
+    threading.Thread(target=_tell, args=(environment, link), daemon=True).start()
+    manager.loop()
+
+
+def _tell(environment: dict[str, str], link: str) -> None:
+    """Say where to look, once there is something to see."""
+    app = environment["APP_URL"]
+    for _ in _seconds(START_SECONDS):
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{app}/readyz"):  # noqa: S310
+            sandbox = f"http://127.0.0.1:{environment['SANDBOX_PORT']}"
+            print(
+                f"\n  The task page:        {app}/tasks\n"
+                f"  Sign in (once, 30 min): {link}\n"
+                f"  Engage's journal:     {sandbox}/engage/demo/journal\n"
+                f"  Another link:         .venv/bin/python manage.py sign-in --shop demo.myshopify.com\n"
+                f"  Stop with Ctrl-C.\n",
+                flush=True,
+            )
+            return
+
+
+def _seconds(count: int) -> Iterator[int]:
+    for number in range(count * 4):
+        yield number
+        time.sleep(0.25)
+
+
+if __name__ == "__main__":
+    main()
