@@ -189,27 +189,26 @@ def _read(response: requests.Response, call: Call) -> bytes:
     return b"".join(parts)
 
 
+ERRORS: dict[int, type[ApiError]] = {
+    **dict.fromkeys((401, 402, 403, 423), Refused),
+    404: NotFound,
+    **dict.fromkeys((408, 425), Unavailable),
+    409: Conflict,
+    **dict.fromkeys((429, 430), Throttled),
+}
+
+
 def check(response: requests.Response, call: Call, message: str, code: str | None = None) -> None:
     """Raise the error that the answer's status stands for; 2xx passes. Every status has a place here."""
-    known: dict[str, Any] = {"call": call, "code": code}
-    match response.status_code:
-        case status if status < 200:  # an interim answer, and the final one never came
-            raise Unanswered(message, **known)
-        case status if status < 300:
-            return
-        case 401 | 402 | 403 | 423:
-            raise Refused(message, **known)
-        case 404:
-            raise NotFound(message, **known)
-        case 408 | 425:
-            raise Unavailable(message, **known, retry_after=retry_after(response))
-        case 409:
-            raise Conflict(message, **known)
-        case 429 | 430:
-            raise Throttled(message, **known, retry_after=retry_after(response))
-        case status if status >= 500:
-            raise Unavailable(message, **known, retry_after=retry_after(response))
-    raise Rejected(message, **known)
+    status = response.status_code
+    if not 200 <= status < 300:
+        raise _error_for(status)(message, call=call, code=code, retry_after=retry_after(response))
+
+
+def _error_for(status: int) -> type[ApiError]:
+    if status < 200:
+        return Unanswered  # an interim answer, and the final one never came
+    return ERRORS.get(status) or (Unavailable if status >= 500 else Rejected)
 
 
 def retry_after(response: requests.Response) -> timedelta | None:
