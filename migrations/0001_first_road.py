@@ -66,6 +66,8 @@ CREATE INDEX task_type ON task (shop_id, type, id DESC);
 CREATE INDEX task_open ON task (shop_id, state, id DESC) WHERE state <> 1;
 CREATE INDEX task_started ON task (shop_id, started_at DESC, id DESC) WHERE started_at IS NOT NULL;
 CREATE INDEX task_completed ON task (shop_id, completed_at DESC, id DESC) WHERE completed_at IS NOT NULL;
+CREATE INDEX task_unstarted ON task (shop_id, id DESC) WHERE started_at IS NULL;
+CREATE INDEX task_uncompleted ON task (shop_id, id DESC) WHERE completed_at IS NULL;
 CREATE INDEX task_shopify ON task (shop_id, shopify_id, id DESC) WHERE shopify_id IS NOT NULL;
 CREATE INDEX task_engage ON task (shop_id, engage_id, id DESC) WHERE engage_id IS NOT NULL;
 CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;

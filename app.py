@@ -1,0 +1,36 @@
+"""The web process: routes and middleware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import logs
+from views import auth, health, tasks, webhooks
+
+STATIC = Path(__file__).parent / "static"
+
+
+async def home(request: Request) -> Response:
+    return RedirectResponse("/tasks", 303)
+
+
+logs.configure()
+app = Starlette(
+    routes=[
+        Route("/", home),
+        *webhooks.routes,
+        *auth.routes,
+        *health.routes,
+        *tasks.routes,
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ],
+    middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(auth.Session)],
+)

@@ -1,0 +1,27 @@
+// The drawer beside the list: focus goes in when it opens, and back to its link when it closes.
+(() => {
+  let opener = null;
+  const drawer = () => document.getElementById("drawer");
+
+  function close() {
+    drawer().replaceChildren();
+    opener?.focus();
+  }
+
+  document.addEventListener("click", (event) => {
+    const open = event.target.closest("[hx-target='#drawer']");
+    if (open) opener = open;
+    if (event.target.closest("[data-close]") && drawer()?.hasChildNodes()) {
+      event.preventDefault();
+      close();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && drawer()?.hasChildNodes()) close();
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (drawer()?.hasChildNodes() && !drawer().contains(document.activeElement)) {
+      document.getElementById("drawer-title")?.focus();
+    }
+  });
+})();

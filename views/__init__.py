@@ -1,0 +1,144 @@
+"""What every page shares: a thread with a database connection, templates, and errors as sentences."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from peewee import InterfaceError, OperationalError
+from playhouse.pool import MaxConnectionsExceeded
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from config import config
+from database import connected
+from models import utcnow
+from views import wording
+from views.text import REFUSALS, Text
+
+ROOT = Path(__file__).parent.parent
+DATABASE_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
+
+# Threads of our own rather than the server's: those end when idle, each with a connection that never comes back.
+_threads = ThreadPoolExecutor(config.web_threads, thread_name_prefix="view")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Refusal(Exception):
+    """A request that is not answered as asked. `str()` is a sentence for whoever asked."""
+
+    status = 400
+
+
+class BadInput(Refusal):
+    """Something in the request cannot be understood."""
+
+
+class Missing(Refusal):
+    """There is no such thing, or it is another shop's: nobody can tell which."""
+
+    status = 404
+
+
+class SignedOut(Refusal):
+    """Nobody is signed in."""
+
+    status = 401
+
+
+class Away(Refusal):
+    """The database does not answer now."""
+
+    status = 503
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that blocks in one of the threads that keep a database connection."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, lambda: function(*args, **kwargs))
+
+
+def view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A page of the signed-in shop, `request.state.shop`: in a thread with a connection, its errors as sentences."""
+
+    @wraps(function)
+    async def endpoint(request: Request) -> Response:
+        return await in_thread(_answer, function, request)
+
+    return endpoint
+
+
+def _answer(function: Callable[[Request], Response], request: Request) -> Response:
+    try:
+        if getattr(request.state, "shop", None) is None:
+            raise SignedOut(Text.signed_out)
+        with connected():
+            return function(request)
+    except Refusal as refusal:
+        return _refuse(request, refusal)
+    except DATABASE_AWAY:
+        return _refuse(request, Away(Text.away))
+
+
+def _refuse(request: Request, refusal: Refusal) -> Response:
+    if request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", ""):
+        return answer_json({"error": str(refusal)}, refusal.status)
+    title = REFUSALS[refusal.status]
+    response = render(request, "error.html", "_error.html", refusal.status, title=title, sentence=str(refusal))
+    if _wants_partial(request):
+        response.headers.update({"HX-Retarget": "#main", "HX-Reswap": "innerHTML"})
+    return response
+
+
+def render(
+    request: Request,
+    template: str,
+    partial: str | None = None,
+    status: int = 200,
+    address: str | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """The page, or only its partial when htmx asks for what it will swap in. `address`: the page's, at its shortest."""
+    wanted = partial if partial and _wants_partial(request) else template
+    shop = getattr(request.state, "shop", None)
+    zone = wording.zone_of(shop.timezone if shop else "UTC")
+    page = templates.get_template(wanted).render(shop=shop, zone=zone, now=utcnow(), **context)
+    headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type"}
+    if address and wanted == partial:
+        headers["HX-Push-Url"] = address
+    return HTMLResponse(page, status, headers)
+
+
+def _wants_partial(request: Request) -> bool:
+    """Not when htmx restores a whole page after Back."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+
+
+def answer_json(content: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file in `static/`, which changes with its content."""
+    return f"/static/{name}?v={hashlib.sha256((ROOT / 'static' / name).read_bytes()).hexdigest()[:8]}"
+
+
+templates = Environment(
+    loader=FileSystemLoader(ROOT / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    auto_reload=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.globals.update(asset=asset, text=Text, wording=wording)
+templates.filters.update(wording.FILTERS)

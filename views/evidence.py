@@ -1,0 +1,183 @@
+"""What a task sent and received, in clear: for the page, and to the byte."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from clients import Effect
+from models import Attempt, Body, Exchange, Shop, Task
+from vault import Unreadable
+from views import BadInput, Missing
+from views.text import Text
+
+SHOWN = 64 * 1024  # characters of one body on the page
+ATTEMPTS_SHOWN = 50  # the newest: a sale may wait for its contact some thousand times
+CALLS_SHOWN = 200
+BODIES_SHOWN = 10  # of the newest calls; the others are a click away
+DEEPEST = 40  # levels that are indented; deeper ones would be mostly spaces
+PARTS = ("sent", "received")
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A body as the page shows it: loaded or only linked, whole or cut."""
+
+    label: str
+    url: str
+    shown: str = ""
+    size: int = 0
+    cut: bool = False
+    loaded: bool = True
+    unreadable: bool = False
+
+    @classmethod
+    def of(cls, label: str, url: str, content: bytes) -> Evidence:
+        shown = readable(content)
+        return cls(label, url, shown[:SHOWN], len(content), cut=len(shown) > SHOWN)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an attempt."""
+
+    exchange: Exchange
+    url: str | None
+    parts: list[Evidence]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt with its calls."""
+
+    attempt: Attempt
+    calls: list[Call]
+
+
+def readable(content: bytes) -> str:
+    """Text as it is, JSON indented without touching any of its tokens: 1.10 stays 1.10."""
+    shown = content.decode("utf-8", "replace")
+    try:
+        orjson.loads(content)
+        return _indented(shown)
+    except (orjson.JSONDecodeError, TooDeep):
+        return shown
+
+
+class TooDeep(Exception):
+    """JSON of more levels than are worth indenting."""
+
+
+def _indented(text: str) -> str:
+    parts: list[str] = []
+    depth, previous = 0, ""
+    for mark in TOKEN.findall(text):
+        closing = mark in ("}", "]")
+        depth -= closing
+        if depth > DEEPEST:
+            raise TooDeep
+        if (closing and previous not in ("{", "[")) or (not closing and previous in ("{", "[", ",")):
+            parts.append("\n" + "  " * depth)
+        parts.append(": " if mark == ":" else mark)
+        depth += mark in ("{", "[")
+        previous = mark
+    return "".join(parts)
+
+
+def runs_of(task: Task) -> list[Run]:
+    """The task's newest attempts in order, in three queries however many there are."""
+    mine = Attempt.select().where(Attempt.task == task)
+    newest = list(mine.order_by(Attempt.number.desc()).limit(ATTEMPTS_SHOWN))
+    calls = _calls(task)
+    return [Run(one, [call for call in calls if call.exchange.attempt == one.number]) for one in reversed(newest)]
+
+
+def _calls(task: Task) -> list[Call]:
+    mine = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    light = [field for field in Exchange._meta.sorted_fields if field.name not in ("url", "sent", "received")]
+    newest = list(Exchange.select(*light).where(mine).order_by(Exchange.id.desc()).limit(CALLS_SHOWN))
+    heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:BODIES_SHOWN]]))
+    loaded = {row.id: row for row in heavy}
+    return [_call(task, row, loaded.get(row.id)) for row in reversed(newest)]
+
+
+def _call(task: Task, row: Exchange, loaded: Exchange | None) -> Call:
+    parts = [
+        _part(task, row, loaded, name, label) for name, label in zip(PARTS, (Text.sent, Text.received), strict=True)
+    ]
+    return Call(row, _url(task.shop, loaded), parts)
+
+
+def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str, label: str) -> Evidence:
+    url = f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
+    if loaded is None:
+        return Evidence(label, url, loaded=False)
+    try:
+        return Evidence.of(label, url, loaded.clear(task.shop, name))
+    except Unreadable:
+        return Evidence(label, url, unreadable=True)
+
+
+def _url(shop: Shop, loaded: Exchange | None) -> str | None:
+    """The whole address with its query, when it is known."""
+    try:
+        return loaded.clear(shop, "url").decode("utf-8", "replace") if loaded else None
+    except Unreadable:
+        return None
+
+
+def body_of(task: Task) -> Evidence | None:
+    """The webhook's body, or None for a task that did not come with one."""
+    row = Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id))
+    if row is None:
+        return None
+    url = f"/tasks/{task.id}/sent"
+    try:
+        return Evidence.of(Text.webhook_body, url, row.open(task.shop))
+    except Unreadable:
+        return Evidence(Text.webhook_body, url, unreadable=True)
+
+
+def exact(task: Task, exchange: str | None, part: str) -> bytes:
+    """The bytes themselves: of one call's part, else the webhook's body, else what was last sent to change something.
+
+    Raises BadInput, Missing.
+    """
+    if part not in PARTS:
+        raise BadInput(Text.bad_part.format(given=part[:40]))
+    try:
+        if exchange is None and part == "sent":
+            return _main(task)
+        return _of_call(task, _exchange_id(exchange or ""), part)
+    except Unreadable as error:
+        raise Missing(Text.unreadable) from error
+
+
+def _main(task: Task) -> bytes:
+    if row := Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id)):
+        return bytes(row.open(task.shop))
+    changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
+    last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
+    if last is None:
+        raise Missing(Text.no_sent)
+    return last.clear(task.shop, "sent")
+
+
+def _of_call(task: Task, exchange_id: UUID, part: str) -> bytes:
+    mine = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    row = Exchange.get_or_none(mine)
+    if row is None or getattr(row, part) is None:
+        raise Missing(Text.no_part)
+    return row.clear(task.shop, part)
+
+
+def _exchange_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput(Text.bad_exchange.format(given=text[:40])) from None

@@ -1,0 +1,72 @@
+"""Reading a query string: every parameter is understood, or refused with a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+from views import BadInput
+from views.text import Text
+
+T = TypeVar("T")
+
+NAMES = ("state", "type", "created_from", "created_to", "q", "sort", "after", "before", "limit")
+REPEATABLE = ("state", "type")
+DEFAULT, MOST = 50, 200
+MICROSECOND, SECOND, DAY = timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=1)
+DATE = 10  # characters of the longest ISO date
+
+
+def refuse_unknown(params: QueryParams) -> None:
+    """A misspelt name must not pass for no filter at all. Raises BadInput."""
+    if unknown := sorted(set(params) - set(NAMES)):
+        raise BadInput(Text.unknown_parameter.format(given=unknown[0][:40], known=", ".join(NAMES)))
+
+
+def single(params: QueryParams) -> dict[str, str]:
+    """The parameters that may stand once. Raises BadInput for a second one."""
+    names = [name for name, _ in params.multi_items() if name in NAMES and name not in REPEATABLE]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(Text.bad_repeat.format(name=name))
+    return {name: params[name] for name in names}
+
+
+def each(name: str, given: list[str], known: Mapping[str, T]) -> tuple[T, ...]:
+    """What the given names stand for, each once, in the order of `known`."""
+    for text in given:
+        if text not in known:
+            raise BadInput(Text.bad_choice.format(name=name, given=text[:40], known=", ".join(known)))
+    return tuple(value for text, value in known.items() if text in given)
+
+
+def limit(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
+        raise BadInput(Text.bad_limit.format(most=MOST, given=text[:40]))
+    return int(text)
+
+
+def instant(name: str, params: Mapping[str, str], *, last: bool) -> datetime | None:
+    """An ISO instant, UTC without an offset; None when it is empty, as a form sends it.
+
+    `last`: the last instant of what is named, of the day for a date, else of the second, which is what the page shows.
+    """
+    text = params.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(re.sub(r"(?<=[0-9]) (?=[0-9:]+$)", "+", text) if "T" in text else text)
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return found + _rest(text, found) if last else found
+    except (ValueError, OverflowError):
+        raise BadInput(Text.bad_instant.format(name=name, given=text[:40])) from None
+
+
+def _rest(text: str, found: datetime) -> timedelta:
+    if found.microsecond:
+        return timedelta()
+    return (DAY if len(text) <= DATE else SECOND) - MICROSECOND
