@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from math import isfinite
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 
 def _variable(default: str, about: str) -> str:
@@ -28,6 +36,10 @@ class Variables:
     BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
     WEB_THREADS = _variable("8", "pages served at once by one web process, each with a database connection")
     LOG_LEVEL = _variable("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+
+class Misconfigured(ValueError):
+    """A variable that cannot be used. `str()` is a sentence that names it, without its value where that is secret."""
 
 
 def documented() -> dict[str, tuple[str, str]]:
@@ -54,13 +66,17 @@ class Config:
     log_level: str
 
     @classmethod
-    def read(cls, environ: os._Environ[str] | dict[str, str]) -> Config:
-        """The configuration that these variables stand for. Raises ValueError with the variable's name."""
+    def read(cls, environ: Mapping[str, str]) -> Config:
+        """The configuration that these variables stand for; an empty one counts as missing. Raises Misconfigured."""
         values = {}
         for field in fields(cls):
             name = field.name.upper()
-            text = environ.get(name) or documented()[name][0]
+            text = environ.get(name, "").strip() or documented()[name][0]
             values[field.name] = _typed(name, text, str(field.type))
+        for name, (fits, wanted) in RULES.items():
+            if not fits(value := values[name.lower()]):
+                given = "" if name in WITH_PASSWORD else f", not {value!r}"
+                raise Misconfigured(f"{name} must be {wanted}{given}.")
         return cls(**values)  # type: ignore[arg-type]
 
     @property
@@ -71,14 +87,60 @@ class Config:
     def backoff(self) -> timedelta:
         return timedelta(seconds=self.backoff_seconds)
 
+    @property
+    def shopify_secrets(self) -> list[bytes]:
+        """The client secrets that webhooks may be signed with."""
+        return [secret.strip().encode() for secret in self.shopify_api_secret.split(",") if secret.strip()]
+
 
 def _typed(name: str, text: str, kind: str) -> str | int | float:
     convert = {"str": str, "int": int, "float": float}[kind]
     try:
         converted: str | int | float = convert(text)
     except ValueError:
-        raise ValueError(f"{name} must be a number, not {text!r}.") from None
+        raise Misconfigured(f"{name} must be a number, not {text!r}.") from None
     return converted
 
 
-config = Config.read(os.environ)
+def _positive(value: float) -> bool:
+    return isfinite(value) and value > 0
+
+
+def _conninfo(value: str) -> bool:
+    with contextlib.suppress(psycopg.ProgrammingError):
+        conninfo_to_dict(value)
+        return True
+    return False
+
+
+def _like(pattern: str) -> Callable[[str], bool]:
+    return lambda value: re.fullmatch(pattern, value) is not None
+
+
+ORIGIN = _like(r"https?://\S*[^/\s]"), "an address that begins with https:// and does not end with /"
+WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL")
+RULES: dict[str, tuple[Callable[..., bool], str]] = {
+    "DATABASE_URL": (_conninfo, "an address such as postgresql://user:password@host/name"),
+    "REDIS_URL": (_like(r"((redis|rediss|unix)://\S+)?"), "an address such as redis://host:6379"),
+    "PORT": (lambda port: 0 < port < 65536, "a port from 1 to 65535"),
+    "APP_URL": (_like(r"https?://[^/\s]+"), "an address such as https://app.example.com, without a path"),
+    "SHOPIFY_API_VERSION": (_like(r"\d{4}-\d\d|unstable"), "a version like 2026-10"),
+    "SHOPIFY_ORIGIN": ORIGIN,
+    "ENGAGE_ORIGIN": ORIGIN,
+    "LEASE_SECONDS": (_positive, "above 0"),
+    "TIME_LIMIT_SECONDS": (_positive, "above 0"),
+    "BACKOFF_SECONDS": (_positive, "above 0"),
+    "WEB_THREADS": (_positive, "above 0"),
+    "LOG_LEVEL": (_like("DEBUG|INFO|WARNING|ERROR"), "DEBUG, INFO, WARNING or ERROR"),
+}
+
+
+def _config() -> Config:
+    """This process's configuration. A wrong one ends the process with a sentence."""
+    try:
+        return Config.read(os.environ)
+    except Misconfigured as error:
+        sys.exit(str(error))
+
+
+config = _config()

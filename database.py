@@ -8,6 +8,7 @@ from typing import Any
 
 from playhouse.pool import PooledPostgresqlDatabase
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from config import config
 
@@ -23,6 +24,10 @@ class Database(PooledPostgresqlDatabase):
         where.setdefault("connect_timeout", CONNECT_SECONDS)
         name = where.pop("dbname", None)
         self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
+
+    def allow(self, connections: int) -> None:
+        """Let this process have so many connections at once: one for each of its threads."""
+        self._max_connections = connections
 
 
 db = Database(None, prefer_psycopg3=True)
@@ -41,5 +46,11 @@ def connected() -> Iterator[None]:
 
 
 def _drop_broken() -> None:
-    if not db.is_closed() and db.connection().closed:
+    if not db.is_closed() and not _usable():
         db.manual_close()
+
+
+def _usable() -> bool:
+    """Not closed by the server, and not in the middle of a query that a time limit has cut short."""
+    idle = db.connection().info.transaction_status == TransactionStatus.IDLE
+    return not db.connection().closed and (idle or db.in_transaction())

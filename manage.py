@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import zoneinfo
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import services
 
@@ -52,7 +56,7 @@ def sweep(_: argparse.Namespace) -> None:
     import actors  # noqa: F401 - the table of task types
     from actors.sweep import sweep
 
-    print(f"{sweep()} tasks were rung for.")
+    print(f"Tasks rung for: {sweep()}")
 
 
 def where(_: argparse.Namespace) -> None:
@@ -75,17 +79,40 @@ def new_key(_: argparse.Namespace) -> None:
     print(vault.random_entry("k1"))
 
 
-def parser() -> argparse.ArgumentParser:
-    commands = argparse.ArgumentParser(prog="manage.py", description=__doc__)
-    several = commands.add_subparsers(required=True, metavar="COMMAND")
-    for name, function in COMMANDS.items():
-        command = several.add_parser(name, help=function.__doc__, description=function.__doc__)
-        command.set_defaults(run=function)
-        for option in OPTIONS.get(name, ()):
-            command.add_argument(f"--{option}", required=True)
-    return commands
+def _one_of(known: Callable[[], set[str]], wanted: str, text: str) -> str:
+    if text not in known():
+        raise argparse.ArgumentTypeError(f"must be {wanted}, not {text!r}")
+    return text
 
 
+def _like(pattern: str, wanted: str, text: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, not {text!r}")
+    return text
+
+
+def _secret(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise argparse.ArgumentTypeError("must be given, without spaces or line breaks")
+    return text
+
+
+SHOP = partial(_like, r"[a-z0-9][a-z0-9-]*\.myshopify\.com", "a shop's own name such as demo.myshopify.com")
+TENANT = partial(_like, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.staging)?", "a tenant's name such as demo or demo.staging")
+Option = Callable[[str], str]
+OPTIONS: dict[str, dict[str, Option]] = {
+    "connect": {
+        "shop": SHOP,
+        "email": partial(_like, r"[^@\s,;<>]+@[^@\s,;<>]+", "one e-mail address"),
+        "currency": partial(_like, r"[A-Z]{3}", "three letters as in ISO 4217, such as SEK"),
+        "timezone": partial(_one_of, zoneinfo.available_timezones, "a zone of the IANA list such as Europe/Stockholm"),
+        "shopify-token": _secret,
+        "engage-tenant": TENANT,
+        "engage-key": _secret,
+        "store": partial(_like, r"\S(.*\S)?", "the name of a store in Engage such as SE-WEB"),
+    },
+    "sign-in": {"shop": SHOP},
+}
 COMMANDS = {
     "migrate": migrate,
     "connect": connect,
@@ -95,11 +122,18 @@ COMMANDS = {
     "recount": recount,
     "new-key": new_key,
 }
-OPTIONS = {
-    "connect": ("shop", "email", "currency", "timezone", "shopify-token", "engage-tenant", "engage-key", "store"),
-    "sign-in": ("shop",),
-}
 WITHOUT_DATABASE = ("where", "new-key")
+
+
+def parser() -> argparse.ArgumentParser:
+    commands = argparse.ArgumentParser(prog="manage.py", description=__doc__)
+    several = commands.add_subparsers(required=True, metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        command = several.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command.set_defaults(run=function)
+        for option, check in OPTIONS.get(name, {}).items():
+            command.add_argument(f"--{option}", required=True, type=check)
+    return commands
 
 
 def main() -> None:
@@ -108,10 +142,29 @@ def main() -> None:
         arguments.run(arguments)
         return
     with services.joined(os.environ):
-        from database import connected
+        _with_database(arguments)
 
+
+def _with_database(arguments: argparse.Namespace) -> None:
+    """Our modules read the environment, so they come in only when it is complete."""
+    from peewee import PeeweeException, ProgrammingError
+
+    from config import Misconfigured
+    from database import connected
+
+    try:
         with connected():
             arguments.run(arguments)
+    except Misconfigured as error:
+        raise SystemExit(str(error)) from None
+    except ProgrammingError as error:
+        raise SystemExit(f"The schema is not up to date; run: python manage.py migrate ({_said(error)})") from None
+    except PeeweeException as error:
+        raise SystemExit(f"The database could not do it: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    return str(error.args[0] if error.args else error).split("\n")[0]
 
 
 if __name__ == "__main__":

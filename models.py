@@ -31,6 +31,7 @@ from peewee import (
     SmallIntegerField,
     TextField,
     UUIDField,
+    fn,
 )
 from playhouse.postgres_ext import DateTimeTZField
 
@@ -147,17 +148,27 @@ class Shop(Table):
 
     def pause(self, reason: str, wait: timedelta) -> None:
         """Send nothing to Engage for a while; tasks stay Pending. The first call afterwards is a probe."""
-        Shop.update(paused_until=utcnow() + wait, pause_reason=reason).where(Shop.id == self.id).execute()
+        Shop.update(paused_until=Task.now() + wait, pause_reason=reason).where(Shop.id == self.id).execute()
 
     def count_failure(self, reason: str, *, at_most: int, wait: timedelta, longest: timedelta) -> None:
-        """One more call in a row has failed; beyond `at_most` the shop pauses, twice as long each time."""
+        """One more call in a row has failed; beyond `at_most` the shop pauses, twice as long for each failed probe.
+
+        Calls that were under way when the pause began say nothing new.
+        """
         db.execute_sql(
             """UPDATE shop SET failures = failures + 1,
                    paused_until = CASE WHEN failures + 1 >= %(most)s
                        THEN now() + least(%(wait)s * power(2, least(failures + 1 - %(most)s, 10)), %(longest)s) END,
                    pause_reason = CASE WHEN failures + 1 >= %(most)s THEN %(reason)s END
-               WHERE id = %(id)s""",
-            {"most": at_most, "wait": wait, "longest": longest, "reason": reason, "id": self.id},
+               WHERE id = %(id)s AND (paused_until IS NULL OR %(probe)s)""",
+            {
+                "most": at_most,
+                "wait": wait,
+                "longest": longest,
+                "reason": reason,
+                "id": self.id,
+                "probe": self.paused_until is not None,
+            },
         )
 
     def resume(self) -> None:
@@ -167,8 +178,8 @@ class Shop(Table):
 
     def probe(self, wait: timedelta) -> bool:
         """Take the right to make the one call that finds out whether a paused shop's Engage is back."""
-        over = Shop.paused_until.is_null(False) & (Shop.paused_until <= utcnow())
-        return bool(Shop.update(paused_until=utcnow() + wait).where((Shop.id == self.id) & over).execute())
+        over = Shop.paused_until.is_null(False) & (Shop.paused_until <= Task.now())
+        return bool(Shop.update(paused_until=Task.now() + wait).where((Shop.id == self.id) & over).execute())
 
 
 class SignIn(Table):
@@ -229,16 +240,16 @@ class Task(Table):
     finished = False
 
     COLUMNS: ClassVar[str] = (
-        "id, shop_id, type, state, lane, entity, key, args, shopify_id, engage_id, parent_id, due_at, published_at, "
+        "id, shop_id, type, state, lane, entity, key, args, shopify_id, engage_id, parent_id, published_at, due_at, "
         "created_at"
     )
 
     @classmethod
     def add(cls, tasks: list[Task]) -> list[Task]:
-        """Insert those whose key is new, in one statement. Returns them."""
+        """Insert those whose key is new, in one statement, due now by the database's clock. Returns them."""
         if not tasks:
             return []
-        row = "(%s, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        row = "(%s, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END, now(), now())"
         values = [value for task in tasks for value in task._values()]
         added = db.execute_sql(
             f"INSERT INTO task ({cls.COLUMNS}) VALUES {', '.join([row] * len(tasks))} "  # noqa: S608
@@ -260,9 +271,7 @@ class Task(Table):
             self.shopify_id,
             self.engage_id,
             self.parent_id,
-            self.due_at,
-            self.published_at,
-            self.created_at,
+            self.published_at is not None,
         )
 
     @classmethod
@@ -339,6 +348,7 @@ class Task(Table):
     ) -> None:
         """Write the outcome, once. A Success with a reason was skipped for that reason. Raises Lost."""
         outcome = Outcome.SUCCESS if state is State.SUCCESS else Outcome.FAILED
+        solves = state is State.SUCCESS and closed_by is None and self.entity != Entity.NONE
         self._end(
             """state = %(state)s, completed_at = clock_timestamp(), closed_by = %(closed_by)s,
                duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
@@ -347,9 +357,12 @@ class Task(Table):
             reason,
             code,
             state=state,
+            also=SOLVE_EARLIER if solves else "",
             engage_id=engage_id,
             closed_by=closed_by,
             shopify_id=self.shopify_id,
+            shop_id=self.shop_id,
+            type=self.type,
         )
         self.finished = True
 
@@ -364,14 +377,17 @@ class Task(Table):
             wait=wait,
         )
 
-    def _end(self, changes: str, outcome: Outcome, reason: str | None, code: str | None, **values: Any) -> None:
+    def _end(
+        self, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any
+    ) -> None:
+        reason = reason and reason.replace("\0", "")  # the other side's words may hold it, a text column may not
         known = {"id": self.id, "fence": self.fence, "outcome": outcome, "reason": reason, "code": code}
         ended = db.execute_sql(
             f"""WITH ended AS (
                     UPDATE task SET leased_until = NULL, reason = %(reason)s, code = %(code)s, {changes}
                     WHERE id = %(id)s AND fence = %(fence)s AND leased_until IS NOT NULL AND state = 0
                     RETURNING id
-                )
+                ){also}
                 UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(reason)s,
                     code = %(code)s
                 FROM ended WHERE task_id = ended.id AND number = %(fence)s""",  # noqa: S608
@@ -381,8 +397,16 @@ class Task(Table):
             raise Lost(str(self.id))
 
     def crashed(self) -> None:
-        """Count a worker that was lost at this task."""
-        Task.update(crashes=Task.crashes + 1).where((Task.id == self.id) & (Task.fence == self.fence)).execute()
+        """Count a worker that was lost at this task. Raises Lost when it has come back to life."""
+        still_lost = (Task.id == self.id) & (Task.fence == self.fence) & (Task.leased_until < Task.now())
+        if not Task.update(crashes=Task.crashes + 1).where(still_lost).execute():
+            raise Lost(str(self.id))
+
+    def waited(self, reason: str) -> timedelta:
+        """For how long the task has been waiting for this reason."""
+        since = Attempt.select(fn.min(Attempt.started_at)).where((Attempt.task == self.id) & (Attempt.reason == reason))
+        first = since.scalar()
+        return utcnow() - first if first else timedelta()
 
     @classmethod
     def give_way(cls, task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
@@ -409,13 +433,11 @@ class Task(Table):
             (shop_id, number, list(shopify_ids)),
         )
 
-    def solve_earlier(self) -> None:
-        """This success closes earlier Errors of the same entity and type."""
-        db.execute_sql(
-            "UPDATE task SET closed_by = %s WHERE shop_id = %s AND shopify_id = %s AND type = %s AND state = 2 "
-            "AND closed_by IS NULL AND id < %s",
-            (self.id, self.shop_id, self.shopify_id, self.type, self.id),
-        )
+    @classmethod
+    def ring_again(cls) -> None:
+        """What was rung for and has not begun is rung for by the next sweep: its messages are gone."""
+        rung = (cls.state == State.PENDING) & cls.leased_until.is_null() & cls.published_at.is_null(False)
+        cls.update(published_at=None).where(rung).execute()
 
     @property
     def subject(self) -> int:
@@ -443,6 +465,14 @@ class Task(Table):
         """clients.Journal: keep what came back."""
         row = Exchange.open(self, call) if call.effect is Effect.READ else self._open
         row.close(self.shop, call)
+
+
+# A success closes the earlier Errors of its entity and type, in the statement that writes it.
+SOLVE_EARLIER = """, solved AS (
+    UPDATE task SET closed_by = %(id)s FROM ended
+    WHERE task.shop_id = %(shop_id)s AND task.shopify_id = %(shopify_id)s AND task.type = %(type)s
+        AND task.state = 2 AND task.closed_by IS NULL AND task.id < %(id)s
+)"""
 
 
 class Body(Table):
@@ -514,10 +544,10 @@ class Exchange(Table):
 
     @classmethod
     def unsure(cls, task_id: UUID, attempt: int) -> bool:
-        """Whether the attempt made a call that may have acted and must not be made twice."""
-        maybe = cls.unknown | (cls.status >= 500) | cls.status.in_([408, 425])
+        """Whether the attempt made a call that has acted, or may have, and must not be made twice."""
+        acted = cls.unknown | (cls.status < 300) | (cls.status >= 500) | cls.status.in_([408, 425])
         once = (cls.task == task_id) & (cls.attempt == attempt) & (cls.effect == Effect.ONCE)
-        return bool(cls.select().where(once & maybe).exists())
+        return bool(cls.select().where(once & acted).exists())
 
     def _seal(self, shop: Shop, column: str, body: bytes) -> bytes:
         return shop.vault.seal(body, "exchange", column, self.id)

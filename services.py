@@ -270,8 +270,7 @@ def joined(environ: MutableMapping[str, str]) -> Iterator[None]:
     for name, value in remembered().items():
         environ.setdefault(name, value)
     postgres = Postgres(data_folder())
-    environ["DATABASE_URL"] = postgres.url()
-    started = not postgres.accepts()
+    started = environ.setdefault("DATABASE_URL", postgres.url()) == postgres.url() and not postgres.accepts()
     if started:
         postgres.start()
     try:

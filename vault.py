@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import zlib
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from config import config
+from config import Misconfigured, config
 
 NONCE = 12
+NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 PLAIN, DEFLATED = b"\x00", b"\x01"
 WORTH_DEFLATING = 200  # bytes; below, zlib's header eats the gain
 
@@ -42,7 +44,7 @@ class Vault:
         sealed = bytes(sealed)
         try:
             body = self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], self._place(table, column, row))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise Unreadable(f"{table}.{column} of {row} cannot be decrypted.") from error
         return zlib.decompress(body[1:]) if body[:1] == DEFLATED else body[1:]
 
@@ -65,31 +67,40 @@ def new_key() -> bytes:
 
 def _unwrap(wrapped: bytes) -> bytes:
     name, _, rest = wrapped.partition(b":")
+    text = name.decode(errors="replace")
+    if text not in ring():
+        raise Unreadable(f"SECRET_KEYS has no key named {text!r}.")
     try:
-        return AESGCM(ring()[name.decode()]).decrypt(rest[:NONCE], rest[NONCE:], name)
-    except KeyError:
-        raise Unreadable(f"SECRET_KEYS has no key named {name.decode()!r}.") from None
-    except InvalidTag as error:
-        raise Unreadable(f"The key named {name.decode()!r} in SECRET_KEYS is not the one used before.") from error
+        return AESGCM(ring()[text]).decrypt(rest[:NONCE], rest[NONCE:], name)
+    except (InvalidTag, ValueError) as error:
+        raise Unreadable(f"The key named {text!r} in SECRET_KEYS is not the one used before.") from error
 
 
 @lru_cache(maxsize=1)
 def ring() -> dict[str, bytes]:
-    """SECRET_KEYS by name, in order. Raises ValueError with a sentence when there are none or one is malformed."""
-    keys = dict(_parse(entry) for entry in config.secret_keys.split(",") if entry.strip())
-    if not keys:
-        raise ValueError("SECRET_KEYS is empty; make one: python manage.py new-key")
+    """SECRET_KEYS by name, in order. Raises Misconfigured."""
+    return read_ring(config.secret_keys)
+
+
+def read_ring(text: str) -> dict[str, bytes]:
+    """Keys by name, in order, out of `name:base64,...`. Raises Misconfigured, which repeats nothing of the text."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    if not entries:
+        raise Misconfigured("SECRET_KEYS is empty; make one: python manage.py new-key")
+    keys = dict(_parse(entry, number) for number, entry in enumerate(entries, 1))
+    if len(keys) < len(entries):
+        raise Misconfigured("SECRET_KEYS has two keys of one name.")
     return keys
 
 
-def _parse(entry: str) -> tuple[str, bytes]:
-    name, _, text = entry.strip().partition(":")
+def _parse(entry: str, number: int) -> tuple[str, bytes]:
+    name, _, text = entry.partition(":")
     try:
         key = base64.b64decode(text, validate=True)
     except ValueError:
         key = b""
-    if len(key) != 32 or not name.isalnum():
-        raise ValueError(f"SECRET_KEYS: {name!r} must be a short name, a colon and 32 bytes in base64.")
+    if len(key) != 32 or not NAME.fullmatch(name):
+        raise Misconfigured(f"SECRET_KEYS: entry {number} must be a short name, a colon and 32 bytes in base64.")
     return name, key
 
 

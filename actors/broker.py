@@ -40,6 +40,10 @@ class Doorbell(RedisBroker):
                 pipe.rpush(f"{self.namespace}:{queue}", message.message_id)
             pipe.execute()
 
+    def emptied(self) -> bool:
+        """Whether Redis has lost what it held since this was asked before. Raises redis.RedisError."""
+        return bool(self.bell.set(f"{self.namespace}:not-emptied", 1, nx=True))
+
     def waiting(self, queue: str) -> int:
         """How many messages lie in the queue. Raises redis.RedisError."""
         count: int = self.bell.llen(f"{self.namespace}:{queue}")

@@ -73,4 +73,4 @@ def _contact_id(task: Task, order: Order) -> str:
         raise Skip(f"Its customer is not in Engage: {customer.skipped}")
     if customer is None or task.fence > 1:  # its own webhook is not late but lost
         index_customer.enqueue(task.shop, key=f"for:{task.id}", shopify_id=order.customer_id, parent=task)
-    raise Wait("Its customer is not a contact in Engage yet.", CONTACT_WAIT)
+    raise Wait("Its customer is not a contact in Engage yet.", CONTACT_WAIT * min(2 ** (task.fence - 1), 40))

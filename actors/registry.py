@@ -54,12 +54,10 @@ class TaskType:
         args: dict[str, Any] | None = None,
     ) -> Task:
         """A task of this type, not yet in the database. `args` go to its function, as keywords."""
-        now = utcnow()
         lane = self.group.lane if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
         row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
-        row.created_at = row.due_at = now
-        row.published_at = now if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
+        row.published_at = utcnow() if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
         return row
 
     def enqueue(self, shop: Shop, **fields: Any) -> Task | None:

@@ -18,7 +18,7 @@ from actors.outcomes import Skip, Unusable, Wait
 from clients import ApiError, Effect, Refused, Throttled
 from config import config
 from database import connected
-from models import Exchange, Lost, Outcome, State, Task, utcnow
+from models import Exchange, Lost, Outcome, State, Task
 
 if TYPE_CHECKING:
     from actors.registry import TaskType
@@ -72,7 +72,6 @@ def _attempt(kind: TaskType, task: Task) -> None:
             task.finish(State.SUCCESS)
         if kind.engage:
             task.shop.resume()
-            task.solve_earlier()
     except (Lost, *DATABASE_AWAY):
         raise
     except (Exception, TimeLimitExceeded) as error:
@@ -98,7 +97,7 @@ def _end(kind: TaskType, task: Task, error: BaseException) -> None:
 
 
 def _wait(task: Task, reason: str, wait: timedelta) -> None:
-    if utcnow() - task.created_at > WAIT_AT_MOST:
+    if task.waited(reason) > WAIT_AT_MOST:
         task.finish(State.ERROR, reason=f"{reason} Waited for a day.", code="waited")
     else:
         task.retry_in(wait, Outcome.WAITED, reason)
@@ -109,6 +108,8 @@ def _call_failed(kind: TaskType, task: Task, error: ApiError) -> None:
     code = " ".join(filter(None, [system, str(error.call.status or "") if error.call else "", error.code or ""]))
     if error.permanent:
         task.finish(State.ERROR, reason=str(error), code=code)
+        if system == "Engage" and error.call and error.call.status:
+            task.shop.resume()
         return
     if isinstance(error, Throttled):
         _wait(task, str(error), error.retry_after or _jittered(config.backoff))
@@ -116,7 +117,7 @@ def _call_failed(kind: TaskType, task: Task, error: ApiError) -> None:
     if isinstance(error, Refused):
         if system == "Engage":
             task.shop.pause(str(error), REFUSED_WAIT)
-        _wait(task, str(error), REFUSED_WAIT)
+        task.retry_in(REFUSED_WAIT, Outcome.WAITED, str(error), code)  # however long it takes to mend the key
         return
     if system == "Engage":
         task.shop.count_failure(str(error), at_most=FAILURES_IN_A_ROW, wait=BREAK, longest=LONGEST_BREAK)

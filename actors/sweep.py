@@ -29,18 +29,21 @@ CRASHES = 3  # workers that may die on one task before it is taken for the cause
 def sweep() -> int:
     """Give back what dead workers held, then ring for due tasks, fairly over the shops. Returns how many rang."""
     reap()
-    return sum(_sweep_lane(lane) for lane in Lane)
-
-
-def _sweep_lane(lane: Lane) -> int:
     try:
-        waiting = broker.waiting(QUEUES[lane])
-        free = WINDOW[lane] - waiting
-        due = pick(lane, free, again=LOST_RING if waiting == 0 else RING_AGAIN) if free > 0 else []
-        ring((task_id, number, lane) for task_id, number in due)
+        if broker.emptied():
+            Task.ring_again()
+        return sum(_sweep_lane(lane) for lane in Lane)
     except redis.RedisError as error:
         log.warning("Redis is away; workers look for themselves: %s", error)
         return 0
+
+
+def _sweep_lane(lane: Lane) -> int:
+    """Raises redis.RedisError."""
+    waiting = broker.waiting(QUEUES[lane])
+    free = WINDOW[lane] - waiting
+    due = pick(lane, free, again=LOST_RING if waiting == 0 else RING_AGAIN) if free > 0 else []
+    ring((task_id, number, lane) for task_id, number in due)
     return len(due)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from actors.broker import Doorbell
 from actors.registry import NUMBERS
 from actors.run import DATABASE_AWAY, run
 from actors.sweep import pick, reap
-from database import connected
+from database import connected, db
 from models import Lane
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0  # seconds
 AT_ONCE = 8  # tasks run by one process while Redis is away
 ONE_LOOK = 64
+
+_pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
 
 
 class Watch(Middleware):
@@ -35,6 +37,9 @@ class Watch(Middleware):
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        db.allow(connections=worker.worker_threads + AT_ONCE + 2)  # two for this watch and for the leases
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         threading.Thread(target=self._look, args=(broker, worker), name="watch", daemon=True).start()
@@ -67,7 +72,5 @@ def work_without_redis() -> int:
     except DATABASE_AWAY as error:
         log.warning("Redis and the database are away: %s", error)
         return 0
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="no-redis") as pool:
-        for task_id, number in due:
-            pool.submit(run, NUMBERS[number], str(task_id))
+    wait([_pool.submit(run, NUMBERS[number], str(task_id)) for task_id, number in due])
     return len(due)

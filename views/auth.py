@@ -6,7 +6,6 @@ import hashlib
 from functools import lru_cache
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -16,6 +15,8 @@ import vault
 from config import config
 from database import connected
 from models import Shop, SignIn
+from views import DATABASE_AWAY, in_thread
+from views.text import Text
 
 COOKIE = "session"
 SESSION_SECONDS = 12 * 3600
@@ -49,8 +50,13 @@ def shop_of(request: Request) -> Shop | None:
 
 
 async def sign_in(request: Request) -> Response:
-    """`GET /sign-in?token=...`: the one-time link."""
-    shop_id = await run_in_threadpool(_redeem, request.query_params.get("token", ""))
+    """`GET /sign-in?token=...`: the one-time link. HEAD, by which mail programs look at links, does not use it up."""
+    if request.method == "HEAD":
+        return Response()
+    try:
+        shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
+    except DATABASE_AWAY:
+        return PlainTextResponse(Text.away, 503)
     if shop_id is None:
         sentence = "This link was used already or is too old. A new one: python manage.py sign-in --shop YOUR-SHOP"
         return PlainTextResponse(sentence, 401)
@@ -87,7 +93,11 @@ class Session:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            request.state.shop = await run_in_threadpool(self._shop, request) if signed_in(request) else None
+            try:
+                request.state.shop = await in_thread(self._shop, request) if signed_in(request) else None
+            except DATABASE_AWAY:
+                await PlainTextResponse(Text.away, 503)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
     @staticmethod

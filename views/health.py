@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import redis
-from peewee import InterfaceError, OperationalError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -12,6 +10,7 @@ from starlette.routing import Route
 from actors.broker import broker
 from database import connected
 from schema import pending
+from views import DATABASE_AWAY, in_thread
 
 
 async def healthz(request: Request) -> Response:
@@ -21,7 +20,7 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """`GET /readyz`: 200 when webhooks can be stored. Without Redis work goes on, slower: said, not failed."""
-    found = await run_in_threadpool(_look)
+    found = await in_thread(_look)
     return JSONResponse(found, 200 if found["database"] == "ok" else 503)
 
 
@@ -33,7 +32,7 @@ def _database() -> str:
     try:
         with connected():
             waiting = pending()
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         return "away"
     return f"migrations to apply: {', '.join(waiting)}" if waiting else "ok"
 

@@ -6,13 +6,11 @@ Each sender is answered after its own row is committed. A group costs about as m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 from dataclasses import dataclass, field
-
-from peewee import InterfaceError, OperationalError, PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from actors.registry import TaskType, publish
 from database import connected, db
@@ -21,7 +19,7 @@ from models import Body, Shop, Task
 log = logging.getLogger(__name__)
 
 GROUP = 200
-DATABASE_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
+MOST_WAITING = 2000  # bodies that may pile up behind a database that hangs; then the next are refused at once
 
 
 class NotStored(Exception):
@@ -53,6 +51,8 @@ class Ingest:
 
     async def store(self, arrival: Arrival, patience: float) -> None:
         """Return once the webhook is committed. Raises NotStored."""
+        if self._arrivals.qsize() >= MOST_WAITING:
+            raise NotStored("too many webhooks wait already")
         self._start()
         self._arrivals.put(arrival)
         try:
@@ -71,32 +71,42 @@ class Ingest:
             group = [self._arrivals.get()]
             while len(group) < GROUP and not self._arrivals.empty():
                 group.append(self._arrivals.get())
-            publish(self._write(group))
+            publish(self._write(_waiting(group)))
 
     def _write(self, group: list[Arrival]) -> list[Task]:
         """Commit the group and answer its senders. Returns what is to be rung for, after they have their answer."""
         try:
             with connected():
                 added = _commit(group)
-        except DATABASE_AWAY as error:
-            log.warning("The database is away; %d webhooks are refused and come again: %s", len(group), error)
-            _answer(group, NotStored(str(error)))
-            return []
-        except (PeeweeException, ValueError) as error:
-            return self._one_by_one(group, error)
+        except Exception as error:  # whatever it is, the senders get their answer and the thread goes on
+            return self._refused(group, error)
         _answer(group, None)
         return added
 
-    def _one_by_one(self, group: list[Arrival], error: Exception) -> list[Task]:
+    def _refused(self, group: list[Arrival], error: Exception) -> list[Task]:
         """One webhook that cannot be stored must not take the others of its group with it."""
-        if len(group) > 1:
-            return [task for arrival in group for task in self._write([arrival])]
-        log.error("A webhook for %s cannot be stored: %s", group[0].domain, error)
+        if len(group) > 1 and not db.is_closed():  # the database is there, and refuses one of them
+            return [task for arrival in group for task in self._write(_waiting([arrival]))]
+        domains = ", ".join(sorted({arrival.domain for arrival in group}))
+        log.error("%d webhooks for %s are not stored; they come again: %s", len(group), domains, _first_line(error))
         _answer(group, NotStored(str(error)))
         return []
 
 
+def _waiting(group: list[Arrival]) -> list[Arrival]:
+    """Without those whose sender has given up: they come again."""
+    return [arrival for arrival in group if not arrival.stored.done()]
+
+
+def _first_line(error: Exception) -> str:
+    """What PostgreSQL adds on further lines are values of the row. peewee puts its error into one of its own."""
+    origin = error.args[0] if error.args else ""
+    return f"{type(error).__name__}: {origin}".split("\n")[0]
+
+
 def _commit(group: list[Arrival]) -> list[Task]:
+    if not group:
+        return []
     with db.atomic():
         found = Shop.select().where(Shop.domain.in_({arrival.domain for arrival in group}))
         shops = {shop.domain: shop for shop in found}
@@ -120,7 +130,8 @@ def _sealed(arrival: Arrival, task: Task) -> bytes:
 def _answer(group: list[Arrival], error: Exception | None) -> None:
     """Wake the senders, each on its own loop."""
     for loop in {arrival.loop for arrival in group}:
-        loop.call_soon_threadsafe(_settle, [arrival for arrival in group if arrival.loop is loop], error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and its senders with it
+            loop.call_soon_threadsafe(_settle, [arrival for arrival in group if arrival.loop is loop], error)
 
 
 def _settle(group: list[Arrival], error: Exception | None) -> None:

