@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from config import config
 
 CONNECT_SECONDS = 2  # a webhook must still be answered within Shopify's five
+SILENCE_MS = 3000  # unanswered packets for so long, and the network is taken for gone
 WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once unless told to wait
 
 
@@ -22,6 +23,7 @@ class Database(PooledPostgresqlDatabase):
         where: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
         where.setdefault("options", "-c timezone=UTC")
         where.setdefault("connect_timeout", CONNECT_SECONDS)
+        where.setdefault("tcp_user_timeout", SILENCE_MS)
         name = where.pop("dbname", None)
         self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
 

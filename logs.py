@@ -14,5 +14,6 @@ def configure() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
-    for chatty in ("apscheduler", "uvicorn.access"):
+    # urllib3 and peewee would quote addresses and values, and with them people.
+    for chatty in ("apscheduler", "uvicorn.access", "urllib3", "peewee"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

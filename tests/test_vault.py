@@ -165,7 +165,7 @@ RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
 @pytest.fixture
 def first_road(web, shop, shopify, engage, drain, caplog):
     """A customer and their order all the way, by webhooks, with an Engage that at first refuses and quotes."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     refusal = {"errorCode": "ValidationError", "message": f"{ADA.email} or {ADA.phone} is not valid"}
     engage.script("POST /api/v3/contacts", [(422, refusal)])
     customer_id = shopify.add_customer(shop.domain, ADA)
