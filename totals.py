@@ -112,7 +112,8 @@ def drift() -> list[tuple[int, int, int, int, int]]:
 def recount() -> list[tuple[int, int, int, int, int]]:
     """Mend the totals where they differ from the tasks. Returns the differences that there were, as `drift` does."""
     with db.atomic():
-        db.execute_sql("LOCK TABLE task, task_delta, task_total IN SHARE ROW EXCLUSIVE MODE")
+        # One statement sees one moment, so work may go on meanwhile; a second recount would mend twice.
+        db.execute_sql("LOCK TABLE task_total IN SHARE ROW EXCLUSIVE MODE")
         found = drift()
         for shop_id, number, state, counted, kept in found:
             db.execute_sql(

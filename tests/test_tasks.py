@@ -545,6 +545,20 @@ def test_one_probe_is_made_when_the_pause_is_over(shop, engage, counting):
     assert len(engage.journal) == 2
 
 
+def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, declare):
+    during = []
+
+    def probe(task):
+        during.append(go(other))
+        engage_of(task).count()
+
+    task, other = add(declare(probe, engage=True), shop), add(counting, shop)
+    Shop.update(paused_until=Task.now()).execute()
+
+    assert go(task).state == State.SUCCESS
+    assert during[0].state == State.PENDING
+
+
 def test_a_probe_that_succeeds_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
     task = goes(counting, shop)
@@ -821,25 +835,28 @@ def test_a_shop_with_much_work_leaves_room_for_the_others(shop, other_shop, decl
     assert late.id in [task_id for task_id, _ in picked]
 
 
-def test_two_sweeps_at_once_ring_once_for_each(shop, declare):
+def test_a_second_sweep_rings_for_what_the_first_left_and_does_not_wait_for_it(shop, declare):
     kind = declare(nothing)
-    for _ in range(200):
+    for _ in range(20):
         add(kind, shop, lane=Lane.BULK)
-    barrier, picked = threading.Barrier(4), []
+    others = []
 
     def look():
         with connected():
-            barrier.wait(10)
-            picked.extend(pick(Lane.BULK, 200, again=timedelta(seconds=60)))
+            others.extend(pick(Lane.BULK, 10, again=timedelta(seconds=60)))
         db.close()
 
-    threads = [threading.Thread(target=look) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    second = threading.Thread(target=look)
+    with db.atomic():
+        mine = pick(Lane.BULK, 10, again=timedelta(seconds=60))
+        second.start()
+        second.join(5)
+        waits = second.is_alive()
+    second.join()
 
-    assert len(picked) == len(set(picked)) == 200
+    assert not waits
+    assert len(mine) == len(others) == 10
+    assert not set(mine) & set(others)
 
 
 def test_a_connection_left_in_the_middle_of_something_is_not_used_again(database):

@@ -171,6 +171,27 @@ def test_recounting_what_agrees_changes_nothing(shop):
     assert totals.recount() == []
 
 
+def test_two_recounts_at_once_mend_once(shop):
+    add(shop)
+    db.execute_sql("DELETE FROM task_delta")
+
+    def recount():
+        with connected():
+            totals.recount()
+        db.close()
+
+    second = threading.Thread(target=recount)
+    with db.atomic():
+        totals.recount()
+        second.start()
+        second.join(0.3)
+        waits = second.is_alive()
+    second.join()
+
+    assert waits
+    assert totals.drift() == []
+
+
 def test_recounting_while_work_goes_on_ends_in_agreement(shop):
     tasks = [add(shop) for _ in range(100)]
 
