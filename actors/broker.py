@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
 import dramatiq
 import redis
@@ -11,9 +11,6 @@ from dramatiq.middleware import TimeLimit
 
 from clients.bucket import quick
 from config import config
-
-# A worker that fetches few messages at a time sleeps between fetches; many, and one worker holds what others could do.
-os.environ.setdefault("dramatiq_queue_prefetch", "48")
 
 QUEUES = ("live", "bulk")  # by models.Lane
 
@@ -30,14 +27,14 @@ class Doorbell(RedisBroker):
 
     def ring(self, rings: list[tuple[str, str, str]]) -> None:
         """Put (actor, queue, task id) messages into their queues in one round trip. Raises redis.RedisError."""
+        queues: dict[str, dict[Any, Any]] = {}  # by message id
+        for actor, queue, task_id in rings:
+            message_id, encoded = _message(actor, queue, task_id)
+            queues.setdefault(queue, {})[message_id] = encoded
         with self.bell.pipeline(transaction=False) as pipe:
-            for actor, queue, task_id in rings:
-                message: dramatiq.Message[None] = dramatiq.Message(
-                    queue_name=queue, actor_name=actor, args=(task_id,), kwargs={}, options={}
-                )
-                message = message.copy(options={"redis_message_id": message.message_id})
-                pipe.hset(f"{self.namespace}:{queue}.msgs", message.message_id, message.encode())
-                pipe.rpush(f"{self.namespace}:{queue}", message.message_id)
+            for queue, messages in queues.items():
+                pipe.hset(f"{self.namespace}:{queue}.msgs", mapping=messages)
+                pipe.rpush(f"{self.namespace}:{queue}", *messages)
             pipe.execute()
 
     def emptied(self) -> bool:
@@ -48,6 +45,15 @@ class Doorbell(RedisBroker):
         """How many messages lie in the queue. Raises redis.RedisError."""
         count: int = self.bell.llen(f"{self.namespace}:{queue}")
         return count
+
+
+def _message(actor: str, queue: str, task_id: str) -> tuple[str, bytes]:
+    """A message as Dramatiq's broker keeps it, and its id. Every ring is a message of its own."""
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=queue, actor_name=actor, args=(task_id,), kwargs={}, options={}
+    )
+    message.options["redis_message_id"] = message.message_id
+    return message.message_id, message.encode()
 
 
 broker = Doorbell(config.redis_url or "redis://127.0.0.1:6379")

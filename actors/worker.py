@@ -23,6 +23,8 @@ from models import Lane
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+# A worker that fetches few messages at a time sleeps between fetches; many, and one worker holds what others could do.
+PREFETCH = 48
 AT_ONCE = 8  # tasks run by one process while Redis is away
 ONE_LOOK = 64
 
@@ -40,6 +42,7 @@ class Watch(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         db.allow(connections=worker.worker_threads + AT_ONCE + 2)  # two for this watch and for the leases
+        worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         threading.Thread(target=self._look, args=(broker, worker), name="watch", daemon=True).start()

@@ -107,16 +107,9 @@ def _first_line(error: Exception) -> str:
 def _commit(group: list[Arrival]) -> list[Task]:
     if not group:
         return []
-    with db.atomic():
-        found = Shop.select().where(Shop.domain.in_({arrival.domain for arrival in group}))
-        shops = {shop.domain: shop for shop in found}
-        pairs = [(arrival, _task(arrival, shops[arrival.domain])) for arrival in group if arrival.domain in shops]
-        added = Task.add([task for _, task in pairs])
-        ids = {task.id for task in added}
-        rows = [(task.id, task.shop_id, _sealed(arrival, task)) for arrival, task in pairs if task.id in ids]
-        if rows:
-            Body.insert_many(rows, fields=[Body.task_id, Body.shop_id, Body.sealed]).execute()
-    return added
+    shops = Shop.named({arrival.domain for arrival in group})
+    pairs = [(arrival, _task(arrival, shops[arrival.domain])) for arrival in group if arrival.domain in shops]
+    return Task.receive([(task, _sealed(arrival, task)) for arrival, task in pairs])
 
 
 def _task(arrival: Arrival, shop: Shop) -> Task:
