@@ -1,0 +1,22 @@
+"""The same nothing as a plain Dramatiq actor, of which nothing is kept: `python -m dramatiq benchmarks.bare:broker`."""
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+QUEUE = "bare"
+broker = RedisBroker(url=os.environ["REDIS_URL"])
+
+
+@dramatiq.actor(broker=broker, queue_name=QUEUE)
+def nothing(task_id: str) -> None:
+    pass
+
+
+def fill(count: int) -> None:
+    """Send so many messages, one by one as Dramatiq does it."""
+    for number in range(count):
+        nothing.send(str(number))
