@@ -66,13 +66,14 @@ def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
 
 DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
     AND (published_at IS NULL OR published_at < now() - %(again)s)
-    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))"""
+    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))
+    AND type = ANY(%(known)s)"""  # while a new version is being rolled out, its types are for its own sweep
 
 
 def _due(lane: Lane, again: timedelta) -> dict[str, object]:
     paused = db.execute_sql("SELECT id FROM shop WHERE paused_until > now()").fetchall()
     engage = [number for number, kind in NUMBERS.items() if kind.engage]
-    return {"lane": int(lane), "again": again, "paused": [found for (found,) in paused], "engage": engage}
+    return {"lane": int(lane), "again": again, "paused": [found for (found,) in paused], "engage": engage, "known": list(NUMBERS)}
 
 
 def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:

@@ -61,7 +61,12 @@ class Dynos:
                 start_new_session=True,
             )
         if ready:
-            wait_for(lambda: READY[kind] in self.log(name, said), START_SECONDS, f"{name}'s start")
+            wait_for(lambda: self._ready(name, said), START_SECONDS, f"{name}'s start")
+
+    def _ready(self, name: str, said: int) -> bool:
+        if self._running[name].poll() is not None:
+            raise RuntimeError(f"{name} ended at once:\n{self.log(name, said)[-2000:]}")
+        return READY[name.partition("-")[0]] in self.log(name, said)
 
     def start_all(self, *names: str, **environment: str) -> None:
         """Start several, which takes as long as the slowest."""

@@ -835,6 +835,14 @@ def test_a_shop_with_much_work_leaves_room_for_the_others(shop, other_shop, decl
     assert late.id in [task_id for task_id, _ in picked]
 
 
+def test_a_type_of_a_newer_version_is_left_to_that_versions_sweep(shop, declare):
+    kind = declare(nothing)
+    newer, ours = add(kind, shop, lane=Lane.BULK), add(kind, shop, lane=Lane.BULK)
+    Task.update(type=32000).where(Task.id == newer.id).execute()
+
+    assert [task_id for task_id, _ in pick(Lane.BULK, 10, again=timedelta(seconds=60))] == [ours.id]
+
+
 def test_a_second_sweep_rings_for_what_the_first_left_and_does_not_wait_for_it(shop, declare):
     kind = declare(nothing)
     for _ in range(20):
