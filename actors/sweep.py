@@ -71,9 +71,9 @@ DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until 
 
 
 def _due(lane: Lane, again: timedelta) -> dict[str, object]:
-    paused = db.execute_sql("SELECT id FROM shop WHERE paused_until > now()").fetchall()
+    paused = [found for (found,) in db.execute_sql("SELECT id FROM shop WHERE paused_until > now()").fetchall()]
     engage = [number for number, kind in NUMBERS.items() if kind.engage]
-    return {"lane": int(lane), "again": again, "paused": [found for (found,) in paused], "engage": engage, "known": list(NUMBERS)}
+    return {"lane": int(lane), "again": again, "paused": paused, "engage": engage, "known": list(NUMBERS)}
 
 
 def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
