@@ -38,6 +38,7 @@ from playhouse.postgres_ext import DateTimeTZField
 from clients import Call, Effect
 from config import config
 from database import db
+from statements import ADD, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
 from vault import Vault, new_key
 
 
@@ -305,9 +306,11 @@ class Task(Table):
     def renew(cls, tasks: list[Task], lease: timedelta) -> int:
         """Renew the leases that are still ours. Returns how many were."""
         mine = db.execute_sql(
-            """UPDATE task SET leased_until = now() + %s FROM unnest(%s::uuid[], %s::integer[]) mine (id, fence)
-               WHERE task.id = mine.id AND task.fence = mine.fence AND leased_until IS NOT NULL""",
-            (lease, [task.id for task in tasks], [task.fence for task in tasks]),
+            """UPDATE task SET leased_until = now() + %s
+               FROM unnest(%s::uuid[], %s::integer[], %s::timestamptz[]) mine (id, fence, started_at)
+               WHERE task.id = mine.id AND task.fence = mine.fence AND task.started_at = mine.started_at
+                 AND leased_until IS NOT NULL""",
+            (lease, [task.id for task in tasks], [task.fence for task in tasks], [task.started_at for task in tasks]),
         )
         count: int = mine.rowcount
         return count
@@ -359,8 +362,10 @@ class Task(Table):
     def retry_in(self, wait: timedelta, outcome: Outcome, reason: str, code: str | None = None) -> None:
         """Give the task back until `wait` is over. An attempt that only waited is not counted. Raises Lost."""
         counted = "attempts - 1" if outcome is Outcome.WAITED else "attempts"
+        # A task is due when it is claimed; one that became due later was woken meanwhile.
+        due = "CASE WHEN due_at > started_at THEN due_at ELSE clock_timestamp() + %(wait)s END"
         self._end(
-            f"due_at = clock_timestamp() + %(wait)s, attempts = {counted}, published_at = NULL",
+            f"due_at = {due}, attempts = {counted}, published_at = NULL",
             outcome,
             reason,
             code,
@@ -371,11 +376,13 @@ class Task(Table):
         self, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any
     ) -> None:
         reason = reason and reason.replace("\0", "")  # the other side's words may hold it, a text column may not
-        known = {"id": self.id, "fence": self.fence, "outcome": outcome, "reason": reason, "code": code}
+        known = {"id": self.id, "fence": self.fence, "started_at": self.started_at}
+        known |= {"outcome": outcome, "reason": reason, "code": code}
         ended = db.execute_sql(
             f"""WITH ended AS (
                     UPDATE task SET leased_until = NULL, reason = %(reason)s, code = %(code)s, {changes}
-                    WHERE id = %(id)s AND fence = %(fence)s AND leased_until IS NOT NULL AND state = 0
+                    WHERE id = %(id)s AND fence = %(fence)s AND started_at = %(started_at)s
+                      AND leased_until IS NOT NULL AND state = 0
                     RETURNING id
                 ){also}
                 UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(reason)s,
@@ -417,10 +424,10 @@ class Task(Table):
 
     @classmethod
     def wake(cls, shop_id: int, number: int, shopify_ids: Iterable[int]) -> None:
-        """Let waiting tasks of one type try again now."""
+        """Let waiting tasks of one type try again now, and those that are just about to wait."""
         db.execute_sql(
-            "UPDATE task SET due_at = now() WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) "
-            "AND state = 0 AND leased_until IS NULL",
+            "UPDATE task SET due_at = clock_timestamp() WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) "
+            "AND state = 0",
             (shop_id, number, list(shopify_ids)),
         )
 
@@ -460,29 +467,6 @@ class Task(Table):
 
 
 # A success closes the earlier Errors of its entity and type, in the statement that writes it.
-SOLVE_EARLIER = """, solved AS (
-    UPDATE task SET closed_by = %(id)s FROM ended
-    WHERE task.shop_id = %(shop_id)s AND task.shopify_id = %(shopify_id)s AND task.type = %(type)s
-        AND task.state = 2 AND task.closed_by IS NULL AND task.id < %(id)s
-)"""
-
-
-# One array per column: the statement is the same for any number of rows, so that the server keeps its plan.
-ADD = """
-    INSERT INTO task (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, published_at)
-    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, CASE WHEN rung THEN now() END
-    FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::smallint[], %b::smallint[], %b::text[], %b::jsonb[],
-                %b::bigint[], %b::text[], %b::uuid[], %b::boolean[])
-        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, rung)
-    ON CONFLICT (shop_id, type, key) DO NOTHING RETURNING id"""
-RECEIVE = f"""
-    WITH added AS ({ADD}, shop_id), kept AS (
-        INSERT INTO body (task_id, shop_id, sealed)
-        SELECT id, shop_id, sealed FROM added JOIN unnest(%b::uuid[], %b::bytea[]) AS came (id, sealed) USING (id)
-    )
-    SELECT id FROM added"""  # noqa: S608
-
-
 def _columns(table: type[Table], alias: str) -> str:
     """Every column under a name of its own, since two tables share some."""
     return ", ".join(f"{alias}.{each.column_name} AS {alias}_{each.column_name}" for each in table._meta.sorted_fields)
@@ -496,30 +480,7 @@ def _filled(table: type[Table], values: Iterable[Any]) -> Any:
 
 
 SHOP_COLUMNS = len(Shop._meta.sorted_fields)
-# A commit that PostgreSQL answers before it is on disk. When a server crash takes it, the task is run again, so it may
-# be used where that does no harm: until the attempt has sent something. What it then commits goes to disk, and with it
-# everything committed before, the claim included.
-UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
-
-CLAIM = f"""
-    WITH claimed AS (
-        UPDATE task SET leased_until = now() + %(lease)s, fence = fence + 1, attempts = attempts + 1,
-            started_at = now(), published_at = NULL
-        FROM shop
-        WHERE task.id = %(id)s AND task.state = 0 AND leased_until IS NULL AND due_at <= now()
-          AND shop.id = shop_id AND shop.active
-          AND (NOT %(engage)s OR shop.paused_until IS NULL OR shop.paused_until <= now())
-        RETURNING {_columns(Task, "task")}, CASE WHEN %(latest)s THEN (
-            SELECT newer.id FROM task newer
-            WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id
-              AND newer.id > task.id AND newer.type = task.type
-              AND newer.state = 0 AND newer.leased_until IS NULL
-            ORDER BY newer.id DESC LIMIT 1) END AS newer_id, {_columns(Shop, "shop")}
-    ), opened AS (
-        INSERT INTO attempt (task_id, number, worker, started_at)
-        SELECT task_id, task_fence, %(worker)s, task_started_at FROM claimed
-    )
-    SELECT claimed.*, {UNFLUSHED} FROM claimed"""  # noqa: S608
+CLAIM = claim(_columns(Task, "task"), _columns(Shop, "shop"))
 
 
 class Body(Table):

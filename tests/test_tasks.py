@@ -242,6 +242,29 @@ def test_a_zombies_finish_raises_lost_and_writes_nothing(shop, declare):
     assert (found.state, found.reason, found.fence) == (State.PENDING, "The worker was lost.", other.fence)
 
 
+def test_a_claim_that_a_server_crash_took_writes_nothing_once_another_has_the_task(shop, declare):
+    zombie = claimed(add(declare(nothing), shop))
+    Attempt.delete().execute()  # what a crash takes back: the commit of a claim does not wait for the disk
+    Task.update(fence=0, attempts=0, leased_until=None, started_at=None).execute()
+
+    other = claimed(zombie)
+
+    assert other.fence == zombie.fence
+    assert Task.renew([zombie], config.lease) == 0
+    with pytest.raises(Lost):
+        zombie.finish(State.SUCCESS)
+
+
+def test_a_task_that_is_woken_while_it_runs_does_not_wait(shop, declare):
+    kind = declare(nothing)
+    task = claimed(add(kind, shop, shopify_id=1))
+
+    kind.wake(shop, [1])
+    task.retry_in(timedelta(hours=1), Outcome.WAITED, "Not yet.")
+
+    assert claimed(task)
+
+
 def test_a_zombies_effects_are_rolled_back(shop, declare):
     child = declare(nothing)
 
@@ -807,8 +830,9 @@ def test_an_emptied_redis_is_noticed_at_once(shop, declare):
 
 
 def test_what_is_queued_is_not_rung_for_twice(shop, declare):
-    add(declare(nothing), shop)
-    sweep()
+    kind = declare(nothing)
+    sweep()  # which knows from now on that this Redis was not emptied
+    add(kind, shop)
 
     assert sweep() == 0
     assert broker.waiting("live") == 1
