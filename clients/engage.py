@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-import requests
 
-from clients import Call, Conflict, Effect, Journal, NotFound, Refused, Silent, Unanswered
+from clients import Call, Effect, Journal, NotFound, Refused, Silent
 from clients.bucket import Bucket
-from clients.transport import DEADLINE_SECONDS, check, send
+from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, exact, flat, found_id, ids, read, unreadable
+from clients.transport import DEADLINE_SECONDS, send
+
+__all__ = ["Change", "ContactConflict", "Engage", "Transactions", "dump"]
 
 VERSION = "0.1.0"
 API = "/api/v3"
+ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's app does not say which it uses; the first is documented
+PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
-# What the documentation shows only in part, or only for version 2. A tenant's own Swagger page can correct it here.
-NOT_FOUND_CODE = "ContactNotFound"
-ERROR_CODE_NAMES = ("errorcode", "code")
-ERROR_MESSAGE_NAMES = ("message", "detail", "title")
-CONTACT_ID_NAMES = ("id", "contactid")
-CONTACT_PARTS = ("meta", "attributes")  # lifted to the top, the later one wins
-
-_EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
-_NUMBER = re.compile(r"(?<![\w-])(?:(?:\+|0)\d[\d ().-]{4,}\d|\d{6,8}[-+ ]?\d{4})(?![\w-])")
 _KEY = re.compile(r"[!-~]+")
-_CODE = re.compile(r"[\w.-]{1,100}")
-_GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
-_LONGEST_READ, _LONGEST_MESSAGE = 1000, 300
 
 
-class ContactConflict(Conflict):
-    """Engage knows one or more contacts like this already; `contact_ids` are those that it named."""
+class Change(StrEnum):
+    """What may have happened to a contact, in Engage's words."""
 
-    contact_ids: tuple[str, ...] = ()
+    CREATED = "Created"
+    UPDATED = "Updated"
+    DELETED = "Deleted"
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """One page of a contact's receipts as Engage stored them, amounts as Decimal; `total` is how many there are."""
+
+    items: list[dict[str, Any]]
+    total: int
 
 
 class Engage:
@@ -51,7 +57,7 @@ class Engage:
         *,
         deadline: float = DEADLINE_SECONDS,
     ) -> None:
-        self.base = origin.rstrip("/") + API
+        self.origin = origin.rstrip("/")
         self.journal = journal or Silent()
         self.bucket = bucket
         self.deadline = deadline
@@ -64,9 +70,9 @@ class Engage:
 
     def count(self) -> int:
         """How many contacts there are: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
-        call, answer = self._call("GET", "/contacts/count", Effect.READ)
+        call, answer = self._call("GET", f"{API}/contacts/count", Effect.READ)
         if type(answer) is not int:
-            raise _unreadable(call)
+            raise unreadable(call)
         return answer
 
     def find_contact(
@@ -80,19 +86,40 @@ class Engage:
         asked = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
         query = {name: value for name, value in asked.items() if value}
         try:
-            call, answer = self._call("GET", "/contacts/id", Effect.READ, query=query)
+            call, answer = self._call("GET", f"{API}/contacts/id", Effect.READ, query=query)
         except NotFound as error:
             if error.code != NOT_FOUND_CODE:
                 raise
             return None
-        return _contact_id(call, answer)
+        return found_id(call, answer)
 
     def contact(self, contact_id: str) -> dict[str, Any]:
         """A contact, its fields named and nested as `create_contact` takes them. Engage: contacts, "get contact"."""
-        call, answer = self._call("GET", f"/contacts/{UUID(contact_id)}", Effect.READ)
+        call, answer = self._call("GET", f"{API}/contacts/{UUID(contact_id)}", Effect.READ)
         if not isinstance(answer, dict):
-            raise _unreadable(call)
-        return _flat(answer)
+            raise unreadable(call)
+        return flat(answer)
+
+    def changed_contacts(self, kind: Change, since: datetime, until: datetime) -> list[str]:
+        """The ids of the contacts created, updated or deleted then. Engage: bulk, "contacts/changes".
+
+        Rejected where there would be more than 250,000, and Unanswered beyond our own size cap (some 200,000): ask for
+        a shorter time. Instants need a zone.
+        """
+        window = {"fromDate": _instant(since), "toDate": _instant(until)}
+        call, answer = self._call(
+            "GET", f"{API}/contacts/changes", Effect.READ, query={"changeType": str(kind), **window}
+        )
+        return ids(call, answer)
+
+    def transactions(self, contact_id: str, *, offset: int = 0, count: int = 100) -> Transactions:
+        """A page of what a contact bought and returned, to compare with. Engage: contacts, "transactions"."""
+        path, page = f"{API}/contacts/{UUID(contact_id)}/transactions", {"offset": str(offset), "count": str(count)}
+        call, _ = self._call("GET", path, Effect.READ, query=page)
+        match exact(call):
+            case {"items": list(items), "totalCount": int(total)} if all(isinstance(each, dict) for each in items):
+                return Transactions(items, total)
+        raise unreadable(call)
 
     def create_contact(self, fields: dict[str, Any], *, source: str, store: str | None = None) -> str:
         """Make a contact and return its id. Engage: contacts, "create contact".
@@ -100,16 +127,28 @@ class Engage:
         Raises ContactConflict where its key is taken, which also makes a second try harmless.
         """
         query = {"source": source} | ({"storeExternalId": store} if store else {})
-        call, answer = self._call("POST", "/contacts", Effect.REPEATABLE, query=query, body=fields)
-        return _contact_id(call, answer)
+        call, answer = self._call("POST", f"{API}/contacts", Effect.REPEATABLE, query=query, body=fields)
+        return found_id(call, answer)
 
     def update_contact(self, contact_id: str, changes: dict[str, Any]) -> None:
         """Set these fields; null and empty ones are erased there. Engage: contacts, "update contact"."""
-        self._call("PATCH", f"/contacts/{UUID(contact_id)}", Effect.REPEATABLE, body=changes)
+        self._call("PATCH", f"{API}/contacts/{UUID(contact_id)}", Effect.REPEATABLE, body=changes)
+
+    def update_preferences(self, contact_id: str, preferences: Mapping[str, bool]) -> None:
+        """Set the named ones of acceptsEmail, acceptsSms and acceptsPostal; the others stay as they are.
+
+        Engage: preferences, whose primary way is the contact's update. ValueError where one is neither true nor false:
+        Engage would take "not known" for an opt-out.
+        """
+        if not preferences or not all(
+            name in PREFERENCES and type(value) is bool for name, value in preferences.items()
+        ):
+            raise ValueError(f"Each of {', '.join(PREFERENCES)} that is named must be true or false, and one must be.")
+        self.update_contact(contact_id, {"preferences": dict(preferences)})
 
     def update_contact_type(self, contact_id: str, contact_type: str) -> None:
         """Make a Contact a Member, or the like. Engage: contacts, "update contact type"."""
-        path = f"/contacts/{UUID(contact_id)}/updateContactType"
+        path = f"{API}/contacts/{UUID(contact_id)}/updateContactType"
         self._call("POST", path, Effect.REPEATABLE, query={"contactTypeId": contact_type})
 
     def create_receipt(self, receipt: dict[str, Any]) -> None:
@@ -117,7 +156,25 @@ class Engage:
 
         A second one with the same `uniqueReceiptId` is ignored there. Success means queued, not stored.
         """
-        self._call("POST", "/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
+        self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
+
+    def notify_order(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
+        """Set off the mails that go with this state of an order. Engage: orders, "purchases and returns".
+
+        Engage keeps nothing of it and knows no duplicates: a second call is a second mail, so an error whose `unknown`
+        is set must not be followed by another try. ValueError for any path but the two that there are.
+        """
+        if path not in ORDER_PATHS:
+            raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
+        self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
+
+    def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
+        """Every store, with the fields that Engage has. Engage: stores."""
+        query = {"includeInactive": "true"} if include_inactive else None
+        call, answer = self._call("GET", f"{API}/stores", Effect.READ, query=query)
+        if not isinstance(answer, list) or not all(isinstance(store, dict) for store in answer):
+            raise unreadable(call)
+        return answer
 
     def _call(
         self,
@@ -129,14 +186,14 @@ class Engage:
         body: dict[str, Any] | None = None,
         answers_json: bool = True,
     ) -> tuple[Call, Any]:
-        url = self.base + path + (f"?{urlencode(query)}" if query else "")
+        url = self.origin + path + (f"?{urlencode(query)}" if query else "")
         call = Call("Engage", method, url, effect, sent=b"" if body is None else dump(body))
         if not _KEY.fullmatch(self._headers["apikey"]):  # no header can carry it
             raise Refused("The Engage API key has characters that no such key has.", call=call)
         if self.bucket:
             self.bucket.take()
         response = send(call, self._headers, self.journal, deadline=self.deadline)
-        return call, _read(response, call, answers_json)
+        return call, read(response, call, answers_json)
 
 
 def dump(body: dict[str, Any]) -> bytes:
@@ -144,79 +201,13 @@ def dump(body: dict[str, Any]) -> bytes:
     return orjson.dumps(body, default=_number)
 
 
+def _instant(at: datetime) -> str:
+    if at.tzinfo is None:
+        raise ValueError("An instant needs a zone.")
+    return at.isoformat()
+
+
 def _number(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal) and value.is_finite():
         return orjson.Fragment(format(value, "f"))
     raise TypeError(f"{value!r} has no place in a request to Engage")
-
-
-def _read(response: requests.Response, call: Call, answers_json: bool) -> Any:
-    answer = _parsed(call.received)
-    code = _code(answer, call.received)
-    message = _message(response.status_code, code, answer)
-    if response.status_code == 409:
-        conflict = ContactConflict(message, call=call, code=code)
-        conflict.contact_ids = tuple(dict.fromkeys(_GUID.findall(call.received.decode(errors="replace"))))
-        raise conflict
-    check(response, call, message, code)
-    if answer is None and _must_be_json(call.received, answers_json):
-        raise _unreadable(call)
-    return answer
-
-
-def _must_be_json(received: bytes, answers_json: bool) -> bool:
-    text = received.strip()
-    return bool(text) and (answers_json or text.startswith(b"<"))  # a proxy's page is not a receipt's answer
-
-
-def _parsed(received: bytes) -> Any:
-    try:
-        return orjson.loads(received)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _code(answer: object, received: bytes) -> str | None:
-    """Engage's own name for an error, under the likely names; the one we must know, anywhere in the answer."""
-    code = _first(answer, ERROR_CODE_NAMES)
-    if code and _CODE.fullmatch(code):
-        return code
-    return NOT_FOUND_CODE if NOT_FOUND_CODE.encode() in received else None
-
-
-def _first(answer: object, names: tuple[str, ...]) -> str | None:
-    found = {str(name).lower(): value for name, value in answer.items()} if isinstance(answer, dict) else {}
-    return next((str(found[name]) for name in names if isinstance(found.get(name), str) and found[name]), None)
-
-
-def _message(status: int, code: str | None, answer: object) -> str:
-    reason = masked(_first(answer, ERROR_MESSAGE_NAMES) or "")
-    name = " ".join(part for part in (str(status), code) if part)
-    return f"Engage answered {name}: {reason}" if reason else f"Engage answered {name}."
-
-
-def masked(text: str) -> str:
-    """One line of text, without the emails, phone numbers and personal numbers that Engage may have echoed."""
-    line = " ".join(text[:_LONGEST_READ].split())
-    return _NUMBER.sub("(number)", _EMAIL.sub("(email)", line))[:_LONGEST_MESSAGE]
-
-
-def _contact_id(call: Call, answer: object) -> str:
-    """The id in an answer that is one, or that has one."""
-    text = answer if isinstance(answer, str) else _first(answer, CONTACT_ID_NAMES)
-    try:
-        return str(UUID(text))
-    except (ValueError, TypeError):
-        raise _unreadable(call) from None
-
-
-def _flat(answer: dict[str, Any]) -> dict[str, Any]:
-    """The one place that knows a contact's shape, assumed as {id, attributes, meta, preferences, consents}."""
-    flat = {name: value for name, value in answer.items() if name not in CONTACT_PARTS}
-    for part in CONTACT_PARTS:
-        flat |= answer.get(part) or {}
-    return flat | {name: answer[name] for name in ("id", "preferences", "consents") if name in answer}
-
-
-def _unreadable(call: Call) -> Unanswered:
-    return Unanswered(f"Engage answered {call.status} with something other than what was asked for.", call=call)

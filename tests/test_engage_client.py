@@ -9,7 +9,7 @@ import threading
 import time
 import tomllib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import pytest
 
 import clients
 from clients import ApiError, Call, Effect
-from clients.engage import VERSION, ContactConflict, Engage, masked
+from clients.engage import VERSION, Change, ContactConflict, Engage
+from clients.engage_answers import masked
 
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
@@ -119,6 +120,9 @@ class Notes:
 
 RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.20")}
 
+ORDER = {"orderNumber": "#10482", "orderStatus": "ORDER_FULFILLED", "totalGrossPrice": Decimal("716.20")}
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
 CALLS = {
     "count": lambda engage: engage.count(),
     "find_contact": lambda engage: engage.find_contact(email="elin@example.test"),
@@ -127,6 +131,11 @@ CALLS = {
     "update_contact": lambda engage: engage.update_contact(CONTACT, {"city": "Linköping"}),
     "update_contact_type": lambda engage: engage.update_contact_type(CONTACT, "Member"),
     "create_receipt": lambda engage: engage.create_receipt(RECEIPT),
+    "update_preferences": lambda engage: engage.update_preferences(CONTACT, {"acceptsEmail": False}),
+    "notify_order": lambda engage: engage.notify_order(ORDER),
+    "stores": lambda engage: engage.stores(),
+    "changed_contacts": lambda engage: engage.changed_contacts(Change.UPDATED, NOON, NOON + timedelta(hours=1)),
+    "transactions": lambda engage: engage.transactions(CONTACT, offset=100, count=50),
 }
 every_call = pytest.mark.parametrize("name", CALLS)
 
@@ -157,6 +166,15 @@ def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
         ("update_contact", f"PATCH /api/v3/contacts/{CONTACT}"),
         ("update_contact_type", f"POST /api/v3/contacts/{CONTACT}/updateContactType?contactTypeId=Member"),
         ("create_receipt", "POST /api/v3/receipts"),
+        ("update_preferences", f"PATCH /api/v3/contacts/{CONTACT}"),
+        ("notify_order", "POST /api/v2/orders"),
+        ("stores", "GET /api/v3/stores?includeInactive=true"),
+        (
+            "changed_contacts",
+            "GET /api/v3/contacts/changes?changeType=Updated"
+            "&fromDate=2026-11-24T12%3A00%3A00%2B00%3A00&toDate=2026-11-24T13%3A00%3A00%2B00%3A00",
+        ),
+        ("transactions", f"GET /api/v3/contacts/{CONTACT}/transactions?offset=100&count=50"),
     ],
 )
 def test_each_call_goes_to_its_documented_path(engage, wire, name, line):
@@ -192,6 +210,56 @@ def test_money_keeps_exactly_its_digits_on_the_wire(engage, wire, amount):
 
     digits = format(Decimal(amount), "f")
     assert wire.heard[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
+
+
+def test_only_the_preferences_that_are_named_are_sent(engage, wire):
+    wire.says = [said(200, b"{}")]
+
+    engage.update_preferences(CONTACT, {"acceptsSms": True})
+
+    assert wire.heard[0].endswith(b'\r\n\r\n{"preferences":{"acceptsSms":true}}')
+
+
+@pytest.mark.parametrize("preferences", [{}, {"acceptsEmail": None}, {"acceptsEmail": 1}, {"acceptsFax": True}])
+def test_a_preference_that_is_not_known_is_never_sent_as_an_opt_out(engage, wire, preferences):
+    with pytest.raises(ValueError, match="must be true or false"):
+        engage.update_preferences(CONTACT, preferences)
+
+    assert wire.heard == []
+
+
+def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
+    wire.says = [said(202)]
+
+    engage.notify_order(ORDER, path="/api/v3/orders")
+
+    assert wire.heard[0].startswith(b"POST /api/v3/orders HTTP")
+    assert b'"totalGrossPrice":716.20' in wire.heard[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/api/v2/orders/", "/api/v2/orders?x", "/api/v2/../v3/orders", "/api/v3/receipts"]
+)
+def test_order_notifications_go_nowhere_else(engage, wire, path):
+    with pytest.raises(ValueError, match=r"^Order notifications go to"):
+        engage.notify_order(ORDER, path=path)
+
+    assert wire.heard == []
+
+
+def test_only_active_stores_are_asked_for_when_that_is_wanted(engage, wire):
+    wire.says = [said(200, b"[]")]
+
+    engage.stores(include_inactive=False)
+
+    assert wire.heard[0].startswith(b"GET /api/v3/stores HTTP")
+
+
+def test_changes_are_asked_for_between_instants_with_a_zone(engage, wire):
+    with pytest.raises(ValueError, match="zone"):
+        engage.changed_contacts(Change.DELETED, NOON, NOON.replace(tzinfo=None))
+
+    assert wire.heard == []
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), object()])
@@ -291,6 +359,28 @@ def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
     assert caught.value.code == "ApprovedContactWithKeyExists"
 
 
+def test_stores_are_what_engage_has(engage, wire):
+    stores = [{"externalId": "SE-WEB", "name": "Web", "active": True}, {"externalId": "SE-1", "active": False}]
+    wire.says = [said(200, as_json(stores))]
+
+    assert engage.stores() == stores
+
+
+def test_changed_contacts_are_ids(engage, wire):
+    wire.says = [said(200, as_json([CONTACT, OTHER.upper()]))]
+
+    assert engage.changed_contacts(Change.CREATED, NOON, NOON) == [CONTACT, OTHER]
+
+
+def test_amounts_of_transactions_are_exact(engage, wire):
+    wire.says = [said(200, b'{"items": [{"externalId": "6102", "netPriceSum": 536.10}], "totalCount": 7}')]
+
+    page = engage.transactions(CONTACT)
+
+    assert page.total == 7
+    assert str(page.items[0]["netPriceSum"]) == "536.10"
+
+
 @pytest.mark.parametrize("answer", [said(202), said(200, b"OK"), said(201, b'{"status": "queued"}'), said(204)])
 def test_any_small_success_registers_a_receipt(engage, wire, answer):
     wire.says = [answer]
@@ -351,6 +441,50 @@ def test_every_success_is_one(engage, wire, status):
     assert engage.create_receipt(RECEIPT) is None
 
 
+@pytest.mark.parametrize("status", [*range(100, 600)])
+def test_a_notification_may_have_been_sent_unless_engage_says_that_it_was_not(engage, wire, status):
+    wire.says = [said(status, b"{}")]
+
+    try:
+        engage.notify_order(ORDER)
+        outcome = "sent"
+    except ApiError as error:
+        outcome = "unknown" if error.unknown else "not sent"
+
+    expected = {1: "unknown", 2: "sent", 5: "unknown"}.get(status // 100, "not sent")
+    assert outcome == ("unknown" if status in (408, 425) else expected)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_notification_has_engages_code(engage, wire, status):
+    wire.says = [said(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')]
+
+    with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
+        engage.notify_order(ORDER)
+
+    assert (caught.value.code, caught.value.permanent) == ("UnknownOrderStatus", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "effect"),
+    [
+        ("update_preferences", Effect.REPEATABLE),
+        ("notify_order", Effect.ONCE),
+        ("stores", Effect.READ),
+        ("changed_contacts", Effect.READ),
+        ("transactions", Effect.READ),
+    ],
+)
+def test_each_call_says_whether_it_may_be_repeated(wire, name, effect):
+    notes = Notes()
+    wire.says = [said(500)]
+
+    with pytest.raises(ApiError):
+        CALLS[name](Engage(wire.origin, KEY, notes))
+
+    assert {call.effect for _, call in notes.told} == {effect}
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
     wire.says = [said(status, Retry_After="17")]
@@ -398,11 +532,12 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_a_receipt_without_a_whole_answer_has_an_unknown_outcome(engage, wire, what, then):
+@pytest.mark.parametrize("name", ["create_receipt", "notify_order"])
+def test_without_a_whole_answer_the_outcome_is_unknown(engage, wire, name, what, then):
     wire.says, wire.then = [UNREADABLE[what]], then
 
     with pytest.raises(clients.Unanswered) as caught:
-        engage.create_receipt(RECEIPT)
+        CALLS[name](engage)
 
     assert (caught.value.unknown, caught.value.permanent) == (True, False)
     assert len(wire.heard) == 1
@@ -431,7 +566,7 @@ def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
     assert 0.9 < time.monotonic() - started < 2.5
 
 
-@pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact"])
+@pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact", "transactions"])
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
 def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire, name, body):
     wire.says = [said(200, body)]
@@ -440,7 +575,26 @@ def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire,
         CALLS[name](engage)
 
 
-@pytest.mark.parametrize("name", ["update_contact", "update_contact_type"])
+@pytest.mark.parametrize("name", ["stores", "changed_contacts"])
+@pytest.mark.parametrize("body", [b"", b"OK", b"null", b"{}", b"[7]", b"[", b"[[]]"])
+def test_a_list_that_is_something_else_has_an_unknown_outcome(engage, wire, name, body):
+    wire.says = [said(200, body)]
+
+    with pytest.raises(clients.Unanswered):
+        CALLS[name](engage)
+
+
+@pytest.mark.parametrize(
+    "page", [b'{"items": [7], "totalCount": 1}', b'{"items": []}', b'{"totalCount": %s}' % (b"9" * 5000)]
+)
+def test_a_page_of_transactions_that_is_none_has_an_unknown_outcome(engage, wire, page):
+    wire.says = [said(200, page)]
+
+    with pytest.raises(clients.Unanswered):
+        engage.transactions(CONTACT)
+
+
+@pytest.mark.parametrize("name", ["update_contact", "update_contact_type", "update_preferences"])
 def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(engage, wire, name):
     wire.says = [said(204), said(200, b"Maintenance")]
 

@@ -1,0 +1,122 @@
+"""What Engage's answers say: the one place that reads them, and turns what is not an answer into our errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+import requests
+
+from clients import Call, Conflict, Unanswered
+from clients.transport import check
+
+# What the documentation shows only in part, or only for version 2. A tenant's own Swagger page can correct it here.
+NOT_FOUND_CODE = "ContactNotFound"
+ERROR_CODE_NAMES = ("errorcode", "code")
+ERROR_MESSAGE_NAMES = ("message", "detail", "title")
+CONTACT_ID_NAMES = ("id", "contactid")
+CONTACT_PARTS = ("meta", "attributes")  # lifted to the top, the later one wins
+
+_EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
+_NUMBER = re.compile(r"(?<![\w-])(?:(?:\+|0)\d[\d ().-]{4,}\d|\d{6,8}[-+ ]?\d{4})(?![\w-])")
+_CODE = re.compile(r"[\w.-]{1,100}")
+_GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_LONGEST_READ, _LONGEST_MESSAGE = 1000, 300
+
+
+class ContactConflict(Conflict):
+    """Engage knows one or more contacts like this already; `contact_ids` are those that it named."""
+
+    contact_ids: tuple[str, ...] = ()
+
+
+def read(response: requests.Response, call: Call, answers_json: bool) -> Any:
+    """The answer's JSON, None where it has none. Raises the error that its status stands for."""
+    answer = _parsed(call.received)
+    code = _code(answer, call.received)
+    message = _message(response.status_code, code, answer)
+    if response.status_code == 409:
+        conflict = ContactConflict(message, call=call, code=code)
+        conflict.contact_ids = tuple(dict.fromkeys(_GUID.findall(call.received.decode(errors="replace"))))
+        raise conflict
+    check(response, call, message, code)
+    if answer is None and _must_be_json(call.received, answers_json):
+        raise unreadable(call)
+    return answer
+
+
+def _must_be_json(received: bytes, answers_json: bool) -> bool:
+    text = received.strip()
+    return bool(text) and (answers_json or text.startswith(b"<"))  # a proxy's page is not a receipt's answer
+
+
+def _parsed(received: bytes) -> Any:
+    try:
+        return orjson.loads(received)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _code(answer: object, received: bytes) -> str | None:
+    """Engage's own name for an error, under the likely names; the one we must know, anywhere in the answer."""
+    code = _first(answer, ERROR_CODE_NAMES)
+    if code and _CODE.fullmatch(code):
+        return code
+    return NOT_FOUND_CODE if NOT_FOUND_CODE.encode() in received else None
+
+
+def _first(answer: object, names: tuple[str, ...]) -> str | None:
+    found = {str(name).lower(): value for name, value in answer.items()} if isinstance(answer, dict) else {}
+    return next((str(found[name]) for name in names if isinstance(found.get(name), str) and found[name]), None)
+
+
+def _message(status: int, code: str | None, answer: object) -> str:
+    reason = masked(_first(answer, ERROR_MESSAGE_NAMES) or "")
+    name = " ".join(part for part in (str(status), code) if part)
+    return f"Engage answered {name}: {reason}" if reason else f"Engage answered {name}."
+
+
+def masked(text: str) -> str:
+    """One line of text, without the emails, phone numbers and personal numbers that Engage may have echoed."""
+    line = " ".join(text[:_LONGEST_READ].split())
+    return _NUMBER.sub("(number)", _EMAIL.sub("(email)", line))[:_LONGEST_MESSAGE]
+
+
+def found_id(call: Call, answer: object) -> str:
+    """The id in an answer that is one, or that has one."""
+    text = answer if isinstance(answer, str) else _first(answer, CONTACT_ID_NAMES)
+    try:
+        return str(UUID(text))
+    except (ValueError, TypeError):
+        raise unreadable(call) from None
+
+
+def ids(call: Call, answer: object) -> list[str]:
+    """The ids in an answer that is a list of them."""
+    if not isinstance(answer, list):
+        raise unreadable(call)
+    return [found_id(call, each) for each in answer]
+
+
+def exact(call: Call) -> Any:
+    """What the other reading has found readable, with every amount as the Decimal that it was written as."""
+    try:
+        return json.loads(call.received, parse_float=Decimal)
+    except ValueError:  # a whole number of thousands of digits
+        raise unreadable(call) from None
+
+
+def flat(answer: dict[str, Any]) -> dict[str, Any]:
+    """The one place that knows a contact's shape, assumed as {id, attributes, meta, preferences, consents}."""
+    flat = {name: value for name, value in answer.items() if name not in CONTACT_PARTS}
+    for part in CONTACT_PARTS:
+        flat |= answer.get(part) or {}
+    return flat | {name: answer[name] for name in ("id", "preferences", "consents") if name in answer}
+
+
+def unreadable(call: Call) -> Unanswered:
+    return Unanswered(f"Engage answered {call.status} with something other than what was asked for.", call=call)
