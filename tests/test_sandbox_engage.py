@@ -1,7 +1,10 @@
 """The sandbox's Engage over HTTP: it behaves as documented, and its faults really happen on the wire."""
 
+import json
 import re
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,6 +70,9 @@ def receipt(contact_id: str, **changes: object) -> dict:
     } | changes
 
 
+ITEM = receipt(NOBODY)["items"][0]
+
+
 def code(response: requests.Response) -> tuple[int, str]:
     return response.status_code, response.json()["errorCode"]
 
@@ -117,7 +123,7 @@ def test_the_201st_call_in_a_second_is_throttled():
 
 
 def test_every_answer_bears_the_sandboxs_mark(call):
-    paths = ("/api/v3/nothing", "/journal", "/receipts", "/log", "/faults")
+    paths = ("/api/v3/nothing", "/journal", "/receipts", "/log", "/mails", "/webhooks", "/faults")
 
     assert {call.look(path).headers["X-Engage-Sandbox"] for path in paths} == {"1"}
 
@@ -268,6 +274,70 @@ def test_a_contact_that_is_not_there_is_not_found(call, method, end):
     assert code(call(method, f"/contacts/{NOBODY}{end}", {"city": "x"})) == (404, "ContactNotFound")
 
 
+@pytest.mark.parametrize("name", ["acceptsEmail", "acceptsSms", "acceptsPostal"])
+def test_a_preference_has_a_call_of_its_own_that_approves_the_contact(call, name):
+    contact_id = call("POST", "/contacts?createAsUnapproved=true", ELIN).json()["id"]
+
+    response = call("POST", f"/contacts/{contact_id}/preferences/{name}", {"value": True})
+
+    assert (response.status_code, response.json()["preferences"][name]) == (200, True)
+    assert response.json()["meta"]["approved"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"), [("acceptsEmail", "yes", 422), ("acceptsEmail", None, 422), ("acceptsFax", True, 404)]
+)
+def test_a_preference_that_is_none_is_refused(call, name, value, status):
+    assert call("POST", f"/contacts/{call.contact()}/preferences/{name}", {"value": value}).status_code == status
+
+
+def test_a_deleted_contact_is_gone_and_its_key_is_free(call):
+    contact_id = call.contact()
+
+    assert call("DELETE", f"/contacts/{contact_id}").status_code == 200
+
+    assert call("GET", f"/contacts/{contact_id}").status_code == 404
+    assert call("DELETE", f"/contacts/{contact_id}").status_code == 404
+    assert call.contact() != contact_id
+
+
+def changes(call: Caller, kind: str, since: str = "2026-01-01", until: str = "2999-01-01") -> list:
+    query = {"changeType": kind, "fromDate": since, "toDate": until}
+    return call("GET", "/contacts/changes", params=query).json()
+
+
+def test_who_changed_can_be_asked(call):
+    kept, gone = call.contact(), call.contact(email="gone@example.test")
+    for city in ("Borås", "Umeå"):
+        call("PATCH", f"/contacts/{kept}", {"city": city})
+    call("DELETE", f"/contacts/{gone}")
+
+    assert changes(call, "Created") == [kept, gone]
+    assert changes(call, "updated") == [kept]
+    assert changes(call, "Deleted") == [gone]
+
+
+def test_a_change_is_from_its_own_time(call):
+    first = call.contact()
+    between = datetime.now(UTC).isoformat()
+    second = call.contact(email="second@example.test")
+
+    assert changes(call, "Created", until=between) == [first]
+    assert changes(call, "Created", since=between) == [second]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("changeType=Moved&fromDate=2026-01-01&toDate=2026-02-01", "InvalidChangeType"),
+        ("changeType=Created&toDate=2026-02-01", "InvalidDate"),
+        ("changeType=Created&fromDate=yesterday&toDate=2026-02-01", "InvalidDate"),
+    ],
+)
+def test_a_question_about_changes_that_makes_no_sense_is_refused(call, query, expected):
+    assert code(call("GET", f"/contacts/changes?{query}")) == (400, expected)
+
+
 # Receipts
 
 
@@ -344,6 +414,73 @@ def test_a_contact_without_a_store_is_from_that_of_its_first_receipt(call):
     assert call("GET", f"/contacts/{contact_id}").json()["attributes"]["createdInStore"] == "SE-WEB"
 
 
+def test_what_a_contact_bought_can_be_read_page_by_page(call):
+    contact_id = call.contact()
+    for day in (1, 2, 3):
+        call(
+            "POST", "/receipts", receipt(contact_id, uniqueReceiptId=f"610{day}", createdDate=f"2026-02-0{day}T09:20Z")
+        )
+    call("POST", "/receipts", receipt(call.contact(email="other@example.test"), uniqueReceiptId="7"))
+    call.tenant.settle()
+
+    page = call("GET", f"/contacts/{contact_id}/transactions?offset=1&count=1").json()
+
+    assert (page["totalCount"], page["offset"], page["count"]) == (3, 1, 1)
+    (item,) = page["items"]
+    assert (item["externalId"], item["transactionNumber"], item["numberOfItems"]) == ("6102", "#10482", 2)
+    assert (item["localNetPriceSum"], item["localCurrency"], item["storeName"]) == (214.56, "SEK", "SE-WEB")
+
+
+@pytest.mark.parametrize("query", ["offset=-1", "count=many"])
+def test_a_page_that_is_none_is_refused(call, query):
+    assert code(call("GET", f"/contacts/{call.contact()}/transactions?{query}")) == (400, "InvalidSearchQuery")
+
+
+def returned(contact_id: str, receipt_id: str, amount: float) -> dict:
+    item = ITEM | {"type": "RETURN", "quantity": -1, "grossPaidPrice": amount, "taxAmount": 0}
+    payments = [{"type": "card", "value": -amount}]
+    return receipt(
+        contact_id, uniqueReceiptId=receipt_id, items=[item], paymentMethods=payments, totalGrossPrice=-amount
+    )
+
+
+def test_the_sums_are_purchases_minus_returns_to_the_digit(call):
+    contact_id = call.contact()
+    call("POST", "/receipts", receipt(contact_id))
+    for number, amount in enumerate((0.1, 0.2)):
+        call("POST", "/receipts", returned(contact_id, f"6102-R{number}", amount))
+    call("POST", "/receipts", receipt(contact_id, uniqueReceiptId="6103", currency="EUR"))
+    call("POST", "/receipts", returned(contact_id, "6102-R0", 99))  # a duplicate
+    call.tenant.settle()
+
+    sums = call.tenant.receipts_report()["sums"]
+
+    assert sums["orders"] == {"6102": {"SEK": Decimal("267.9")}, "6103": {"EUR": Decimal("268.2")}}
+    assert sums["contacts"] == {contact_id: {"SEK": Decimal("267.9"), "EUR": Decimal("268.2")}}
+    assert sums["unbalanced"] == []
+
+
+def test_amounts_leave_the_report_as_they_came(call):
+    body = receipt(call.contact(), uniqueReceiptId="1", totalGrossPrice=0)
+    text = json.dumps(body).replace('"totalGrossPrice": 0', '"totalGrossPrice": 12345678901234.567')
+
+    call("POST", "/receipts", data=text)
+    call.tenant.settle()
+
+    report = call.look("/receipts").text
+    assert report.count("12345678901234.567") == 3  # the receipt's own, its contact's and its order's
+
+
+@pytest.mark.parametrize(
+    "changes", [{"totalGrossPrice": 268.3}, {"paymentMethods": [{"type": "card", "value": 268.1}]}]
+)
+def test_a_receipt_whose_parts_are_not_its_total_is_told(call, changes):
+    call("POST", "/receipts", receipt(call.contact(), **changes))
+    call.tenant.settle()
+
+    assert call.look("/receipts").json()["sums"]["unbalanced"] == ["6102"]
+
+
 REQUIRED = ("contact", "uniqueReceiptId", "receiptNumber", "createdDate", "storeExternalId", "currency")
 
 
@@ -353,9 +490,6 @@ def test_a_receipt_without_a_required_field_is_refused(call, name):
 
     assert code(response) == (422, "ValidationError")
     assert name in response.json()["message"]
-
-
-ITEM = receipt(NOBODY)["items"][0]
 
 
 @pytest.mark.parametrize(
@@ -397,11 +531,40 @@ def test_a_receipt_that_is_no_object_is_refused(call, body):
 
 def test_stores_are_created_listed_and_changed(call):
     created = call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB"})
-    changed = call("POST", "/stores/SE-WEB", {"city": "Borås", "externalId": "other"})
+    changed = call("POST", "/stores/SE-WEB", {"city": "Borås", "nonsense": 1})
 
     assert created.status_code == 201
+    assert "nonsense" not in changed.json()
+    assert {"senderName", "timeZone", "footerHtml", "countryCode"} <= changed.json().keys()
     assert changed.json().items() >= {"externalId": "SE-WEB", "city": "Borås", "name": "Web"}.items()
     assert call("GET", "/stores").json() == [changed.json()]
+
+
+def test_a_store_whose_external_id_changed_comes_back_with_the_next_old_receipt(call):
+    call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB"})
+    call("POST", "/stores/SE-WEB", {"externalId": "SE-NEW"})
+
+    call("POST", "/receipts", receipt(call.contact()))
+    call.tenant.settle()
+
+    assert [store["externalId"] for store in call("GET", "/stores").json()] == ["SE-NEW", "SE-WEB"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"externalId": "SE-2"}, (409, "StoreExists")),
+        ({"type": "MARKET"}, (422, "ValidationError")),
+        ({"active": "yes"}, (422, "ValidationError")),
+        ({"city": 7}, (422, "ValidationError")),
+    ],
+)
+def test_a_store_with_a_wrong_field_is_refused_and_stays(call, changes, expected):
+    for external_id in ("SE-1", "SE-2"):
+        call("POST", "/stores", {"name": external_id, "externalId": external_id})
+
+    assert code(call("POST", "/stores/SE-1", changes)) == expected
+    assert call("GET", "/stores/SE-1").json()["name"] == "SE-1"
 
 
 def test_an_inactive_store_is_listed_only_when_asked_for(call):

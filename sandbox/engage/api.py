@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from sandbox.engage.answers import Answer, Question, Refusal
 from sandbox.engage.tenant import Tenant
+from sandbox.engage.transactions import page
 
 Handler = Callable[..., Answer]
 CALLS: list[tuple[str, re.Pattern[str], Handler]] = []
 
 
-def call(method: str, path: str) -> Callable[[Handler], Handler]:
+def call(method: str, path: str, version: str = "v3") -> Callable[[Handler], Handler]:
     def enter(handler: Handler) -> Handler:
-        CALLS.append((method, re.compile("/api/v3" + path), handler))
+        CALLS.append((method, re.compile(f"/api/{version}{path}"), handler))
         return handler
 
     return enter
@@ -53,6 +53,11 @@ def find_contact(tenant: Tenant, question: Question) -> Answer:
     return Answer.json(200, tenant.contacts.find(question.query))
 
 
+@call("GET", "/contacts/changes")
+def changed_contacts(tenant: Tenant, question: Question) -> Answer:
+    return Answer.json(200, tenant.history.asked(question.query))
+
+
 @call("POST", "/contacts")
 def create_contact(tenant: Tenant, question: Question) -> Answer:
     query = question.query
@@ -80,6 +85,36 @@ def change_contact_type(tenant: Tenant, question: Question, contact_id: str) -> 
     return Answer.json(200, tenant.contacts.change_type(contact_id, question.query.get("contactTypeId", "")))
 
 
+@call("DELETE", "/contacts/([^/]+)")
+def delete_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
+    tenant.contacts.delete(contact_id)
+    return Answer.json(200, {})
+
+
+@call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
+def change_preference(tenant: Tenant, question: Question, contact_id: str, name: str) -> Answer:
+    return Answer.json(200, tenant.contacts.prefer(contact_id, {name: question.fields().get("value")}))
+
+
+@call("GET", "/contacts/([^/]+)/transactions")
+def list_transactions(tenant: Tenant, question: Question, contact_id: str) -> Answer:
+    own = tenant.receipts.of.get(tenant.contacts.get(contact_id)["id"], [])
+    return Answer.json(200, page(own, tenant.stores, question.query))
+
+
+@call("POST", "/orders", version="v2")
+def notify_order(tenant: Tenant, question: Question) -> Answer:
+    tenant.notify(question.fields())
+    return Answer(202)
+
+
+@call("POST", "/orders")
+def notify_order_v3(tenant: Tenant, question: Question) -> Answer:
+    if not tenant.orders.v3:
+        raise Refusal(404, "NotFound", "The sandbox has no such call, unless it is told to.")
+    return notify_order(tenant, question)
+
+
 @call("POST", "/receipts")
 def create_receipt(tenant: Tenant, question: Question) -> Answer:
     tenant.receipts.accept(question.fields())
@@ -88,23 +123,19 @@ def create_receipt(tenant: Tenant, question: Question) -> Answer:
 
 @call("GET", "/stores")
 def list_stores(tenant: Tenant, question: Question) -> Answer:
-    everything = question.query.get("includeInactive", "").lower() == "true"
-    return Answer.json(200, [store for store in tenant.stores.values() if everything or store["active"]])
+    return Answer.json(200, tenant.stores.all(inactive=question.query.get("includeInactive", "").lower() == "true"))
 
 
 @call("POST", "/stores")
 def create_store(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(201, tenant.create_store(question.fields()))
+    return Answer.json(201, tenant.stores.create(question.fields()))
 
 
 @call("GET", "/stores/([^/]+)")
 def read_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    return Answer.json(200, tenant.store(external_id))
+    return Answer.json(200, tenant.stores.get(external_id))
 
 
 @call("POST", "/stores/([^/]+)")
 def change_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    changes: dict[str, Any] = question.fields() | {"externalId": external_id}
-    store = tenant.store(external_id)
-    store |= changes
-    return Answer.json(200, store)
+    return Answer.json(200, tenant.stores.change(external_id, question.fields()))

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 from sandbox.engage.answers import Refusal
+from sandbox.engage.events import events
 from sandbox.engage.fields import PREFERENCES, invalid, read_attributes, read_consents, read_preferences, searched
 
 KEY_FIELDS = {"Member": "email", "Contact": "email"}  # contact types and the field that tells their contacts apart
 SEARCHED = ("email", "mobilePhone", "externalId", "memberNumber", "socialSecurityNumber")
 
 Contact = dict[str, Any]
+Tell = Callable[[str, dict[str, Any]], None]  # an event's name, and its payload
 
 
 class Contacts:
-    """In memory, with an index of what they can be found by."""
+    """In memory, with an index of what they can be found by. `tell` hears of what changed."""
 
-    def __init__(self, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
+    def __init__(self, tell: Tell, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
         self.key_fields = dict(key_fields)
+        self._tell = tell
         self._by_id: dict[str, Contact] = {}
         self._index: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._member_numbers = count(10_001)
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def __contains__(self, contact_id: str) -> bool:
+        return contact_id.lower() in self._by_id
 
     def all(self) -> list[Contact]:
         return list(self._by_id.values())
@@ -55,28 +61,47 @@ class Contacts:
         }
         self._by_id[contact["id"]] = contact
         self._enter(contact)
+        self._tell("contact.created", {"contactId": contact["id"]})
         return contact
 
     def change(self, contact_id: str, fields: dict[str, Any]) -> Contact:
         """Set what is named. Unknown names and the contact type are ignored, empty values erase."""
         contact = self.get(contact_id)
+        before = dict(contact)
         changed = contact["attributes"] | read_attributes(fields)
         preferences, consents = read_preferences(fields), read_consents(fields)
         self._refuse_taken(changed, own_id=contact["id"])
         self._leave(contact)
         contact["attributes"] = changed
-        contact["preferences"] |= preferences
+        contact["preferences"] = contact["preferences"] | preferences
         named = {consent["id"] for consent in consents}
         contact["consents"] = [consent for consent in contact["consents"] if consent["id"] not in named] + consents
         self._enter(contact)
+        self._tell_of(events(before, contact))
         return contact
+
+    def prefer(self, contact_id: str, preferences: Mapping[str, object]) -> Contact:
+        """Set these preferences, which approves a contact that was not."""
+        if unknown := set(preferences).difference(PREFERENCES):
+            raise invalid(f"There is no preference {min(unknown)[:50]!r}.")
+        contact = self.change(contact_id, {"preferences": dict(preferences)})
+        contact["meta"]["approved"] = True
+        return contact
+
+    def delete(self, contact_id: str) -> None:
+        contact = self.get(contact_id)
+        self._leave(contact)
+        del self._by_id[contact["id"]]
+        self._tell("contact.deleted", {"contactId": contact["id"]})
 
     def change_type(self, contact_id: str, handle: str) -> Contact:
         """Give it another type. Raises Refusal where that type has another contact with the same key."""
         contact = self.get(contact_id)
         changed = contact["attributes"] | {"contactType": self.type_named(handle)}
         self._refuse_taken(changed, own_id=contact["id"])
+        before = dict(contact)
         contact["attributes"] = changed
+        self._tell_of(events(before, contact))
         return contact
 
     def find(self, query: Mapping[str, str]) -> str:
@@ -103,6 +128,10 @@ class Contacts:
             if known.lower() == str(handle).lower():
                 return known
         raise Refusal(400, "InvalidContactType", f"There is no contact type {str(handle)[:50]!r}.")
+
+    def _tell_of(self, told: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        for event, payload in told:
+            self._tell(event, payload)
 
     def _refuse_taken(self, attributes: dict[str, Any], own_id: str = "") -> None:
         handle = attributes["contactType"]

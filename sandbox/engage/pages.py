@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from sandbox.engage.answers import MARK, Refusal, dump
 from sandbox.engage.faults import Faults
 from sandbox.engage.journal import Entry
 from sandbox.engage.tenant import Tenant
@@ -52,6 +53,36 @@ async def log(request: Request) -> Response:
     return _json(list(_tenant(request).log))
 
 
+async def mails(request: Request) -> Response:
+    """The order notifications that were accepted: each is a mail."""
+    return _json(_tenant(request).orders.report())
+
+
+async def webhooks(request: Request) -> Response:
+    """The messages sent, oldest first; a POST of {"url", "secret", "kinds"} subscribes an address."""
+    svix = _tenant(request).webhooks
+    if request.method == "POST":
+        try:
+            wanted = orjson.loads(await request.body())
+            svix.subscribe(wanted["url"], wanted["secret"], kinds=wanted.get("kinds", ()))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return _json({"message": "A subscription is an object with url, secret and, if you like, kinds."}, 422)
+    return _json([message.told() for message in svix.messages()])
+
+
+async def prefer(request: Request) -> Response:
+    """A shopper changes their mind in Engage: a POST of {"contactId": "...", "acceptsEmail": false}."""
+    tenant = _tenant(request)
+    try:
+        wanted = orjson.loads(await request.body())
+        with tenant.lock:
+            return _json(tenant.contacts.prefer(wanted.pop("contactId"), wanted)["preferences"])
+    except Refusal as refusal:
+        return _json({"message": str(refusal)}, refusal.answer.status)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _json({"message": "Say whose preference it is (contactId), and what it is now."}, 422)
+
+
 async def faults(request: Request) -> Response:
     """The rates of faults; a POST of a JSON object replaces them all."""
     tenant = _tenant(request)
@@ -86,6 +117,4 @@ def _tenant(request: Request) -> Tenant:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2), status, {"x-engage-sandbox": "1"}, "application/json"
-    )
+    return Response(dump(value, orjson.OPT_INDENT_2), status, {**MARK}, "application/json")

@@ -18,6 +18,7 @@ from sandbox.engage import api, pages, wire
 from sandbox.engage.answers import Answer, Question, Refusal
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.journal import LONGEST, Journal
+from sandbox.engage.svix import SHORT_SCHEDULE
 from sandbox.engage.tenant import Tenant
 
 KEY = "sandbox-key"
@@ -37,11 +38,13 @@ class Engage:
         batch_seconds: float = 2.0,
         calls_a_second: int = CALLS_A_SECOND,
         journal_length: int = LONGEST,
+        webhook_schedule: Sequence[float] = SHORT_SCHEDULE,
     ) -> None:
         self.keys = keys
         self.faults = faults or Faults.read(os.environ.get("SANDBOX_FAULTS", ""))
         self.batch_seconds = batch_seconds
         self.calls_a_second = calls_a_second
+        self.webhook_schedule = webhook_schedule
         self.journal = Journal(journal_length)
         self._tenants: dict[str, Tenant] = {}
         self._scripts: list[tuple[re.Pattern[str], deque[Answer | Fault]]] = []
@@ -55,6 +58,9 @@ class Engage:
             Route("/journal", pages.journal),
             Route("/receipts", pages.receipts),
             Route("/log", pages.log),
+            Route("/mails", pages.mails),
+            Route("/webhooks", pages.webhooks, methods=["GET", "POST"]),
+            Route("/prefer", pages.prefer, methods=["POST"]),
             Route("/faults", pages.faults, methods=["GET", "POST"]),
             Mount("/api", app=self._exchange),
         ]
@@ -63,8 +69,26 @@ class Engage:
     def tenant(self, name: str) -> Tenant:
         with self._lock:
             if name not in self._tenants:
-                self._tenants[name] = Tenant(self.faults.copy(), self.batch_seconds)
+                self._tenants[name] = Tenant(name, self.faults.copy(), self.batch_seconds, self.webhook_schedule)
             return self._tenants[name]
+
+    def prefer(self, contact_id: str, **preferences: bool) -> None:
+        """A shopper changes their mind in Engage: `prefer(contact_id, acceptsEmail=False)`. LookupError where none."""
+        for tenant in self._all():
+            with tenant.lock:
+                if contact_id in tenant.contacts:
+                    tenant.contacts.prefer(contact_id, preferences)
+                    return
+        raise LookupError(f"No tenant has a contact {contact_id}.")
+
+    def close(self) -> None:
+        """Stop delivering webhooks."""
+        for tenant in self._all():
+            tenant.webhooks.close()
+
+    def _all(self) -> list[Tenant]:
+        with self._lock:
+            return list(self._tenants.values())
 
     def script(self, path: str, answers: Sequence[Spec]) -> None:
         """Answer the next calls whose "METHOD /api/v3/path" has this pattern in it so, one after the other.

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.answers import Refusal, dump
+from sandbox.engage.checks import MATCH_KEY_TYPES
 from sandbox.engage.contacts import Contacts
 from sandbox.engage.faults import Faults
-from sandbox.engage.receipts import MATCH_KEY_TYPES, Receipt, Receipts
+from sandbox.engage.history import History
+from sandbox.engage.orders import Orders
+from sandbox.engage.receipts import Receipt, Receipts
+from sandbox.engage.stores import Stores
+from sandbox.engage.sums import sums
+from sandbox.engage.svix import SHORT_SCHEDULE, Svix
 
 LONGEST_LOG = 10_000
 
@@ -18,12 +26,18 @@ LONGEST_LOG = 10_000
 class Tenant:
     """`lock` is held through each call, so that other threads may look at it too."""
 
-    def __init__(self, faults: Faults, batch_seconds: float) -> None:
+    def __init__(
+        self, name: str, faults: Faults, batch_seconds: float, schedule: Sequence[float] = SHORT_SCHEDULE
+    ) -> None:
+        self.name = name
         self.lock = threading.RLock()
         self.faults = faults
-        self.contacts = Contacts()
-        self.stores: dict[str, dict[str, Any]] = {}
+        self.webhooks = Svix(schedule)
+        self.history = History()
+        self.contacts = Contacts(self._tell)
+        self.stores = Stores()
         self.receipts = Receipts(self._apply, batch_seconds)
+        self.orders = Orders()
         self.log: deque[dict[str, str]] = deque(maxlen=LONGEST_LOG)
 
     def settle(self) -> None:
@@ -41,48 +55,44 @@ class Tenant:
                 "duplicates": list(self.receipts.duplicates),
                 "dropped": list(self.receipts.dropped),
             }
-        return {"counts": {name: len(group) for name, group in groups.items()}, **groups}
+            added_up = sums(self.receipts.of)
+        return {"counts": {name: len(group) for name, group in groups.items()}, "sums": added_up, **groups}
 
-    def store(self, external_id: str) -> dict[str, Any]:
-        """Raises Refusal with StoreNotFound."""
-        if found := self.stores.get(external_id):
-            return found
-        raise Refusal(404, "StoreNotFound", "No store has this external id.")
+    def notify(self, order: dict[str, Any]) -> None:
+        """Send the mails that an order asks for. Raises Refusal where it is wrong."""
+        mail = self.orders.accept(order)
+        mail["contactId"] = self._contact_of(order["contact"], None)
+        if mail["contactId"] is None:
+            self._note("Orders", "Contact is missing", orderNumber=order["orderNumber"])
 
-    def create_store(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Raises Refusal where name or external id is missing, or the id taken."""
-        if missing := [name for name in ("name", "externalId") if not fields.get(name)]:
-            raise Refusal(400, "ValidationError", f"{missing[0]} is required.")
-        if fields["externalId"] in self.stores:
-            raise Refusal(409, "StoreExists", "A store with this external id exists.")
-        return self.stores.setdefault(str(fields["externalId"]), {"active": True, "type": "ECOM", **fields})
+    def _tell(self, event: str, payload: dict[str, Any]) -> None:
+        self.history.add(event, payload["contactId"])
+        envelope = {"eventType": event, "id": str(uuid4()), "isEncrypted": False, "payload": payload}
+        self.webhooks.post(event, dump(envelope | {"tenant": self.name}))
 
     def _apply(self, receipt: Receipt) -> str | None:
-        contact_id = self._contact_of(receipt["contact"])
+        key, store = receipt["contact"], receipt["storeExternalId"]
+        contact_id = self._contact_of(key, key.get("contactType") or "Member")
         if contact_id is None:
-            self._note("Contact is missing", receipt)
-            return "Contact is missing"
-        store = receipt["storeExternalId"]
+            self._note("Receipts", "Contact is missing", uniqueReceiptId=receipt["uniqueReceiptId"])
+            return None
         if store not in self.stores:
-            self.create_store({"name": store, "externalId": store})
-            self._note(f"Store {store} was created", receipt)
+            self.stores.create({"name": store, "externalId": store})
+            self._note("Receipts", f"Store {store} was created", uniqueReceiptId=receipt["uniqueReceiptId"])
         attributes = self.contacts.get(contact_id)["attributes"]
         attributes["createdInStore"] = attributes["createdInStore"] or store
-        return None
+        return contact_id
 
-    def _contact_of(self, key: dict[str, Any]) -> str | None:
+    def _contact_of(self, key: dict[str, Any], handle: str | None) -> str | None:
+        """The contact with this match key, of this type or of any; the id needs no type."""
         field, value = MATCH_KEY_TYPES[key["matchKeyType"].lower()], key["matchKey"]
         try:
             if field == "contactId":
                 return str(self.contacts.get(value)["id"])
-            handle = self.contacts.type_named(key.get("contactType") or "Member")
+            found = self.contacts.matching(field, value, handle and self.contacts.type_named(handle))
         except Refusal:
             return None
-        found = self.contacts.matching(field, value, handle)
         return found[0] if found else None
 
-    def _note(self, message: str, receipt: Receipt) -> None:
-        at = datetime.now(UTC).isoformat()
-        self.log.append(
-            {"at": at, "area": "Receipts", "message": message, "uniqueReceiptId": receipt["uniqueReceiptId"]}
-        )
+    def _note(self, area: str, message: str, **names: str) -> None:
+        self.log.append({"at": datetime.now(UTC).isoformat(), "area": area, "message": message, **names})

@@ -1,0 +1,128 @@
+"""Order notifications, version 2: checked, turned into mails, and forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sandbox.engage.answers import Refusal
+from sandbox.engage.checks import contact_complaints, is_number, numbers, parts, shape_complaints, sign, texts
+from sandbox.engage.order_sums import FEES, RULES
+
+STATUSES = (
+    "ORDER_CREATED",
+    "ORDER_CONFIRMED",
+    "ORDER_PARTIALLY_FULFILLED",
+    "ORDER_FULFILLED",
+    "ORDER_CANCELLED",
+    "ORDER_REFUNDED",
+)
+PAYMENT_STATUSES = (
+    "SUCCESS",
+    "AUTHORIZED",
+    "PENDING",
+    "PAID",
+    "PARTIALLY_PAID",
+    "REFUNDED",
+    "PARTIALLY_REFUNDED",
+    "VOIDED",
+    "EXPIRED",
+)
+
+Order = dict[str, Any]
+
+
+@dataclass
+class Orders:
+    """Each accepted call is a mail: there is no check against earlier ones. `rules` are the switches that are on."""
+
+    statuses: Collection[str] = STATUSES
+    payment_statuses: Collection[str] = PAYMENT_STATUSES
+    rules: Collection[str] = ()
+    v3: bool = False  # whether /api/v3/orders takes the same
+    mails: list[dict[str, Any]] = field(default_factory=list)
+
+    def accept(self, order: Order) -> dict[str, Any]:
+        """Send a mail. Raises Refusal with everything that is wrong with the order."""
+        if wrong := list(complaints(order)):
+            raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
+        self._refuse_unknown(order, "orderStatus", self.statuses)
+        self._refuse_unknown(order, "paymentStatus", self.payment_statuses)
+        if wrong := [RULES[name].complaint for name in self.rules if not RULES[name].holds(order)]:
+            raise Refusal(422, "ValidationError", " ".join(wrong))
+        names = ("orderNumber", "orderStatus", "paymentStatus", "language", "contact")
+        mail = {"at": datetime.now(UTC).isoformat(), **{name: order[name] for name in names}, "order": order}
+        self.mails.append(mail)
+        return mail
+
+    def report(self) -> dict[str, Any]:
+        """Every mail, oldest first, and how many there are."""
+        return {"count": len(self.mails), "mails": list(self.mails)}
+
+    def _refuse_unknown(self, order: Order, name: str, known: Collection[str]) -> None:
+        if order[name] not in known:
+            code = f"Unknown{name[0].upper()}{name[1:]}"
+            raise Refusal(422, code, f"The {name} {order[name][:50]!r} is not configured here.")
+
+
+def complaints(order: Order) -> Iterator[str]:
+    """What is always wrong, a sentence each. Engage: orders, "order validations"."""
+    yield from contact_complaints(order.get("contact"))
+    yield from texts(order, "orderNumber createdDate storeId currency orderStatus paymentStatus language")
+    yield from numbers(order, "totalGrossPrice")
+    yield from shape_complaints(order)
+    if not isinstance(order.get("extraData", {}), dict):
+        yield "extraData must be an object."
+    for payment in parts(order, "paymentMethods"):
+        yield from texts(payment, "type", within="paymentMethods.")
+        yield from numbers(payment, "value", within="paymentMethods.")
+    yield from (
+        f"{name}.value, and its tax if given, must be a number."
+        for name in FEES
+        if name in order and not _is_fee(order[name])
+    )
+    items = list(parts(order, "items"))
+    if not items:
+        yield "items is required."
+    for item in items:
+        yield from _item(item)
+
+
+def _is_fee(fee: object) -> bool:
+    return isinstance(fee, dict) and is_number(fee.get("value")) and is_number(fee.get("tax", 0))
+
+
+def _item(item: dict[str, Any]) -> Iterator[str]:
+    yield from texts(item, "type sku description", within="items.")
+    yield from numbers(item, "quantity grossPaidPrice", within="items.")
+    kind, quantity = item.get("type"), sign(item.get("quantity"))
+    if kind not in ("PURCHASE", "RETURN"):
+        yield "items.type must be PURCHASE or RETURN."
+    if kind == "PURCHASE" and quantity <= 0:
+        yield "items.quantity must be positive on a PURCHASE."
+    if kind == "RETURN" and quantity >= 0:
+        yield "items.quantity must be negative on a RETURN."
+    if any(sign(discount.get("value")) >= 0 for discount in parts(item, "discounts")):
+        yield "items.discounts.value must be negative."
+    if "taxAmount" in item:
+        yield from _tax(item)
+
+
+def _tax(item: dict[str, Any]) -> Iterator[str]:
+    if wrong := list(numbers(item, "taxAmount taxPercent", within="items.")):
+        yield from wrong
+        return
+    if item.get("type") == "RETURN" and sign(item["taxAmount"]) * sign(item.get("quantity")) >= 0:
+        yield "items.taxAmount must be positive on a RETURN."
+    if is_number(item.get("grossPaidPrice")) and not _fits(item):
+        yield "items.taxAmount must be grossPaidPrice - grossPaidPrice / (1 + taxPercent / 100)."
+
+
+def _fits(item: dict[str, Any]) -> bool:
+    """Within one unit of the last digit that the tax was written with."""
+    gross, tax, percent = (Decimal(item[name]) for name in ("grossPaidPrice", "taxAmount", "taxPercent"))
+    step = Decimal(1).scaleb(min(int(tax.as_tuple().exponent), 0))
+    return percent > -100 and abs(tax - (gross - gross / (1 + percent / 100))) <= step

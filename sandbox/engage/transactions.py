@@ -1,0 +1,58 @@
+"""A contact's receipts as Engage gives them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from sandbox.engage.answers import Refusal
+from sandbox.engage.receipts import Receipt
+from sandbox.engage.stores import Stores
+from sandbox.engage.sums import signed
+
+GROUP_CURRENCY = "SEK"
+PAGE = 100
+
+
+def page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> dict[str, Any]:
+    """The part of them that `offset` and `count` ask for, newest sale first. Raises Refusal where those are wrong."""
+    try:
+        offset, count = int(query.get("offset") or 0), int(query.get("count") or PAGE)
+    except ValueError:
+        offset = count = -1
+    if offset < 0 or count < 0:
+        raise Refusal(400, "InvalidSearchQuery", "offset and count must be numbers from 0.")
+    newest_first = sorted(receipts, key=_sold_at, reverse=True)
+    items = [transaction(receipt, stores) for receipt in newest_first[offset : offset + count]]
+    return {"items": items, "totalCount": len(receipts), "offset": offset, "count": count}
+
+
+def transaction(receipt: Receipt, stores: Stores) -> dict[str, Any]:
+    """The published names. Net is taken to mean without tax."""
+    items, store = receipt["items"], _store(receipt, stores)
+    net = receipt["totalGrossPrice"] - signed(items, "taxAmount")
+    return {
+        "id": str(uuid5(NAMESPACE_OID, receipt["uniqueReceiptId"])),
+        "externalId": receipt["uniqueReceiptId"],
+        "transactionNumber": receipt["receiptNumber"],
+        "createdDate": receipt["createdDate"],
+        "storeName": store.get("name"),
+        "storeType": store.get("type"),
+        "numberOfItems": sum(item["quantity"] for item in items),
+        "netPriceSum": net * receipt.get("exchangeRateToGroupCurrency", 1),
+        "localNetPriceSum": net,
+        "localCurrency": receipt["currency"],
+        "groupCurrency": GROUP_CURRENCY,
+        "lineItems": items,
+    }
+
+
+def _store(receipt: Receipt, stores: Stores) -> dict[str, Any]:
+    external_id = receipt["storeExternalId"]
+    return stores.get(external_id) if external_id in stores else {}
+
+
+def _sold_at(receipt: Receipt) -> datetime:
+    return datetime.fromisoformat(receipt["createdDate"])
