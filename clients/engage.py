@@ -46,7 +46,11 @@ class Transactions:
 
 
 class Engage:
-    """One tenant, with its key. `origin` is scheme and host, as in `https://demo.voyado.com`."""
+    """One tenant, with its key. `origin` is scheme and host, as in `https://demo.voyado.com`.
+
+    Engage has no call that merges two contacts; that is done by people, on its own pages. It has one that deletes a
+    contact, which is not here: nothing undoes it, and a contact outlives the shop's customer (points, other shops).
+    """
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 import requests
 
+from clients.engage import Change
+from clients.engage import Engage as Client
 from sandbox.engage import Answer, Engage, Fault, Faults
 from sandbox.serve import serving
 
@@ -423,10 +425,11 @@ def test_what_a_contact_bought_can_be_read_page_by_page(call):
     call("POST", "/receipts", receipt(call.contact(email="other@example.test"), uniqueReceiptId="7"))
     call.tenant.settle()
 
-    page = call("GET", f"/contacts/{contact_id}/transactions?offset=1&count=1").json()
+    page = call("GET", f"/contacts/{contact_id}/transactions?offset=1&count=2").json()
 
-    assert (page["totalCount"], page["offset"], page["count"]) == (3, 1, 1)
-    (item,) = page["items"]
+    assert (page["totalCount"], page["offset"], page["count"]) == (3, 1, 2)
+    item, oldest = page["items"]
+    assert oldest["externalId"] == "6101"
     assert (item["externalId"], item["transactionNumber"], item["numberOfItems"]) == ("6102", "#10482", 2)
     assert (item["localNetPriceSum"], item["localCurrency"], item["storeName"]) == (214.56, "SEK", "SE-WEB")
 
@@ -753,6 +756,42 @@ def test_a_script_leaves_other_calls_alone(call):
     call.engage.script("POST .*/receipts-of-nobody", [500])
 
     assert call("GET", "/contacts/count").status_code == 200
+
+
+# With our own client
+
+
+@pytest.fixture
+def client(call):
+    return Client(call.base, KEY)
+
+
+def test_the_client_lists_stores_inactive_ones_too(call, client):
+    call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB"})
+    call("POST", "/stores", {"name": "Old", "externalId": "SE-OLD", "active": False})
+
+    assert [store["externalId"] for store in client.stores()] == ["SE-WEB", "SE-OLD"]
+    assert [store["externalId"] for store in client.stores(include_inactive=False)] == ["SE-WEB"]
+
+
+def test_the_client_reads_what_a_contact_bought_exactly(call, client):
+    contact_id = call.contact()
+    client.create_receipt(receipt(contact_id, totalGrossPrice=Decimal("268.20")))
+    call.tenant.settle()
+
+    found = client.transactions(contact_id)
+
+    assert (found.total, found.items[0]["externalId"]) == (1, "6102")
+    assert found.items[0]["localNetPriceSum"] == Decimal("214.56")
+
+
+def test_the_client_finds_out_who_changed(call, client):
+    since = datetime.now(UTC)
+    contact_id = call.contact()
+    client.update_preferences(contact_id, {"acceptsEmail": True})
+
+    assert client.changed_contacts(Change.UPDATED, since, datetime.now(UTC)) == [contact_id]
+    assert client.changed_contacts(Change.DELETED, since, datetime.now(UTC)) == []
 
 
 # What it is good for

@@ -57,6 +57,10 @@ def test_one_signature_of_several_is_enough(others):
     assert verified(signed, BODY, [SECRET]) == "msg_1"
 
 
+def test_half_of_one_family_does_not_spoil_the_whole_other():
+    assert verified(headers(family="webhook") | {"svix-id": "msg_2"}, BODY, [SECRET]) == "msg_1"
+
+
 def test_a_secret_without_its_prefix_is_the_same_secret():
     assert verified(headers(), BODY, [SECRET.removeprefix("whsec_")]) == "msg_1"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -31,9 +30,8 @@ class Message:
     status: int | None = None
     state: str = "pending"
 
-    def headers(self) -> dict[str, str]:
-        """Signed anew for each attempt, under the same id."""
-        at = int(time.time())
+    def headers(self, at: int) -> dict[str, str]:
+        """Signed anew for each attempt, at that second, under the same id."""
         signatures = " ".join(signature(secret, self.svix_id, at, self.body) for secret in self.endpoint.secrets)
         named = {"svix-id": self.svix_id, "svix-timestamp": str(at), "svix-signature": signatures}
         return {"Content-Type": "application/json", "User-Agent": "Svix-Webhooks/1.0", **named}

@@ -133,7 +133,7 @@ class Svix:
     def _attempt(self, message: Message) -> None:
         call = Call("The app", "POST", message.endpoint.url, Effect.REPEATABLE, sent=message.body)
         with suppress(ApiError):
-            send(call, message.headers(), Silent(), deadline=DEADLINE_SECONDS)
+            send(call, message.headers(int(time.time())), Silent(), deadline=DEADLINE_SECONDS)
         message.attempts += 1
         message.status = None if call.error else call.status
 
