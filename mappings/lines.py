@@ -10,6 +10,7 @@ from mappings import Json
 from mappings.money import ZERO
 
 PURCHASE = "PURCHASE"
+RETURN = "RETURN"
 # Engage names this line type without saying what it is for; an amount that belongs to no article is our reading of it.
 ADJUSTMENT = "ADJUSTMENT"
 ADJUSTMENT_SKU = "ADJUSTMENT"
@@ -62,12 +63,17 @@ class Line:
     def net(self) -> Decimal:
         return self.gross - self.tax
 
+    def signed(self, amount: Decimal) -> Decimal:
+        """One of its amounts as the receipt counts it: what is returned counts against the total."""
+        return -amount if self.kind == RETURN else amount
+
     def body(self) -> Json:
-        """What Shopify does not know is left out."""
+        """What Shopify does not know is left out. A return has a negative quantity and positive amounts."""
         body: Json = {"type": self.kind, "sku": self.sku, "articleNumber": self.article, "articleName": self.name}
         if self.group:
             body["articleGroup"] = self.group
-        body |= {"quantity": self.units, "grossPaidPrice": self.gross, "taxAmount": self.tax}
+        units = -self.units if self.kind == RETURN else self.units
+        body |= {"quantity": units, "grossPaidPrice": self.gross, "taxAmount": self.tax}
         body["taxPercent"] = sum((tax.percent for tax in self.taxes), ZERO)
         if self.discounts:
             body["discounts"] = [discount.body() for discount in self.discounts]
@@ -79,7 +85,8 @@ def total_tax(taxes: Iterable[Tax]) -> Decimal:
 
 
 def total_gross(lines: Iterable[Line]) -> Decimal:
-    return sum((line.gross for line in lines), ZERO)
+    """What lines add to a receipt's total."""
+    return sum((line.signed(line.gross) for line in lines), ZERO)
 
 
 def adjustment(amount: Decimal) -> list[Line]:
@@ -88,14 +95,25 @@ def adjustment(amount: Decimal) -> list[Line]:
     return [line] if amount else []
 
 
+def remainder(amount: Decimal, name: str) -> list[Line]:
+    """The one line for money that moved without an article, none when no money did.
+
+    Engage says how a returned line counts and nothing about an adjustment below zero, so money that goes back is a
+    return of one unit, and money that is kept or added an adjustment.
+    """
+    kind = RETURN if amount < 0 else ADJUSTMENT
+    line = Line(ADJUSTMENT_SKU, ADJUSTMENT_SKU, name, units=1, gross=abs(amount), kind=kind)
+    return [line] if amount else []
+
+
 def tax_details(lines: Iterable[Line]) -> list[Json]:
     """The tax of all lines, summed by its name and rate, with the prices it was charged on."""
     details: dict[tuple[str, Decimal], Json] = {}
     for line, tax in ((taxed, tax) for taxed in lines for tax in taxed.taxes):
         detail = details.setdefault((tax.title, tax.percent), _untaxed(tax))
-        detail["value"] += tax.value
-        detail["totalExcludingTax"] += line.net
-        detail["totalIncludingTax"] += line.net + tax.value
+        detail["value"] += line.signed(tax.value)
+        detail["totalExcludingTax"] += line.signed(line.net)
+        detail["totalIncludingTax"] += line.signed(line.net + tax.value)
     return list(details.values())
 
 

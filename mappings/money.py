@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import Any
 
 from mappings import Json
 
@@ -42,6 +43,18 @@ def split(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[De
     shares = [(amount * weight / whole).quantize(_unit(currency), ROUND_DOWN) for weight in weights]
     shares[max(range(len(weights)), key=weights.__getitem__)] += amount - sum(shares, ZERO)
     return shares
+
+
+def exact(body: Any) -> Any:
+    """A body that was read back from its JSON, with the numbers as they were written: floats become Decimal."""
+    match body:
+        case float():
+            return Decimal(str(body))
+        case list():
+            return [exact(each) for each in body]
+        case dict():
+            return {name: exact(each) for name, each in body.items()}
+    return body
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 
-from mappings import Json
+from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
 
 # Shopify's gateways in the words Engage predefines (card, cash, swish). Any other gateway keeps its own name.
@@ -12,7 +13,9 @@ TENDERS = {"shopify_payments": "card", "cash": "cash", "swish": "swish", "gift_c
 BALANCE = "balance"
 BALANCE_NAME = "Not explained by a payment in Shopify"
 
+# Money that moved towards the shop; a refund's belongs to the refund's own receipt.
 _SIGNS = {"SALE": 1, "CAPTURE": 1, "CHANGE": -1}
+_ON_ITS_WAY = {"PENDING", "AWAITING_RESPONSE"}
 
 
 def payments_of(order: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
@@ -20,19 +23,43 @@ def payments_of(order: Json, total: Decimal, freight: Decimal, ledger: Ledger) -
 
     `freight` is what the receipt leaves out of the price: every tender carries its share. `total` is what remains.
     """
-    paid = _by_gateway(order, ledger)
+    return _tendered(_by_gateway(order.get("transactions") or [], _SIGNS, ledger), total, freight, ledger)
+
+
+def repayments_of(refund: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
+    """The same for money that went back, or is on its way: `total` and `freight` as the receipt has them, negative."""
+    tendered = _tendered(_paid_back(refund, ledger), -total, -freight, ledger)
+    return [payment | {"value": -payment["value"]} for payment in tendered]
+
+
+def money_back(refund: Json, ledger: Ledger) -> Decimal:
+    """What a refund pays back, also while the bank is still at it."""
+    return sum(_paid_back(refund, ledger).values(), ZERO)
+
+
+def is_pending(refund: Json) -> bool:
+    """Whether money of the refund is still on its way."""
+    return any(each["status"] in _ON_ITS_WAY for each in nodes(refund.get("transactions")))
+
+
+def _paid_back(refund: Json, ledger: Ledger) -> dict[str, Decimal]:
+    return _by_gateway(nodes(refund.get("transactions")), {"REFUND": 1}, ledger, {"SUCCESS", *_ON_ITS_WAY})
+
+
+def _tendered(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
     if (rest := total + freight - sum(paid.values(), ZERO)) or not paid:
         paid[BALANCE] = rest
     shares = ledger.split(freight, [max(value, ZERO) for value in paid.values()])
     return [_payment(gateway, value - share) for (gateway, value), share in zip(paid.items(), shares, strict=True)]
 
 
-def _by_gateway(order: Json, ledger: Ledger) -> dict[str, Decimal]:
-    """Money that moved towards the shop; a refund's belongs to the refund's own receipt."""
+def _by_gateway(
+    transactions: list[Json], signs: dict[str, int], ledger: Ledger, statuses: Collection[str] = ("SUCCESS",)
+) -> dict[str, Decimal]:
     paid: dict[str, Decimal] = {}
-    for transaction in order.get("transactions") or []:
-        sign = _SIGNS.get(transaction["kind"])
-        if sign and transaction["status"] == "SUCCESS" and not transaction.get("test"):
+    for transaction in transactions:
+        sign = signs.get(transaction["kind"])
+        if sign and transaction["status"] in statuses and not transaction.get("test"):
             gateway = transaction.get("gateway") or "unknown"
             amount = ledger.rounded(ledger.amount(transaction["amountSet"]))
             paid[gateway] = paid.get(gateway, ZERO) + sign * amount

@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, number
-from mappings.lines import adjustment, tax_details, total_gross
+from mappings.lines import Line, adjustment, tax_details, total_gross
 from mappings.money import ZERO, Ledger
 from mappings.payments import payments_of
 from mappings.sold import freight, goods, sold_as_ordered, units_sold
@@ -71,18 +71,35 @@ def receipt_of(order: Json, *, contact_id: str, store: str, rules: ReceiptRules,
     lines = sold + (delivered if rules.freight_line else []) + extra
     total = total_gross(lines)
     left_out = total_gross(sold + delivered + extra) - total
-    return {
-        "contact": {"matchKey": contact_id, "matchKeyType": "contactId"},
-        "uniqueReceiptId": number(order),
-        "receiptNumber": order["name"],
-        "createdDate": _sold_at(order, zone),
-        "storeExternalId": store,
-        "currency": ledger.currency,
-        "totalGrossPrice": total,
-        "taxDetails": tax_details(lines),
-        "paymentMethods": payments_of(order, total, left_out, ledger),
-        "items": [line.body() for line in lines],
-    }
+    payments = payments_of(order, total, left_out, ledger)
+    frame = Frame(contact_id, store, order["name"], ledger.currency, zone)
+    return frame.body(number(order), order["createdAt"], lines, payments)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every receipt of an order has in common."""
+
+    contact_id: str
+    store: str
+    receipt_number: str
+    currency: str
+    zone: ZoneInfo | None = None
+
+    def body(self, receipt_id: str, at: str, lines: list[Line], payments: list[Json]) -> Json:
+        """The body of one receipt; `at` is Shopify's time of what it tells."""
+        return {
+            "contact": {"matchKey": self.contact_id, "matchKeyType": "contactId"},
+            "uniqueReceiptId": receipt_id,
+            "receiptNumber": self.receipt_number,
+            "createdDate": local(at, self.zone),
+            "storeExternalId": self.store,
+            "currency": self.currency,
+            "totalGrossPrice": total_gross(lines),
+            "taxDetails": tax_details(lines),
+            "paymentMethods": payments,
+            "items": [line.body() for line in lines],
+        }
 
 
 def _require_every_line(order: Json) -> None:
@@ -109,6 +126,7 @@ def _price(order: Json, name: str, ledger: Ledger) -> Decimal:
     return ledger.rounded(ledger.amount(order.get(name) or order["totalPriceSet"]))
 
 
-def _sold_at(order: Json, zone: ZoneInfo | None) -> str:
-    created_at = datetime.fromisoformat(order["createdAt"])
-    return (created_at.astimezone(zone) if zone else created_at).isoformat()
+def local(at: str, zone: ZoneInfo | None) -> str:
+    """A time of Shopify's in the shop's zone, which Engage prefers; without one Shopify's own offset stays."""
+    instant = datetime.fromisoformat(at)
+    return (instant.astimezone(zone) if zone else instant).isoformat()

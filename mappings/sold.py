@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from mappings import Json, nodes, number
@@ -12,13 +14,17 @@ from mappings.money import ZERO, Ledger
 
 def goods(order: Json, ledger: Ledger) -> list[Line]:
     """A line for each article of which any unit was sold, also when it was free."""
-    sold = units_sold(order)
-    return [_article(line, sold[line["id"]], ledger) for line in nodes(order["lineItems"]) if sold[line["id"]]]
+    return articles(order, units_sold(order), ledger)
+
+
+def articles(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[Line]:
+    """A line for each article, with as many of its units as asked for by line id."""
+    return [_article(line, units[line["id"]], ledger) for line in nodes(order["lineItems"]) if units[line["id"]]]
 
 
 def freight(order: Json, ledger: Ledger, sku: str) -> list[Line]:
     """A line for each delivery that has a price, also when a discount made it free."""
-    deliveries = nodes(order.get("shippingLines"))
+    deliveries = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
     return [_delivery(line, ledger, sku) for line in deliveries if ledger.amount(line["originalPriceSet"])]
 
 
@@ -32,7 +38,7 @@ def units_sold(order: Json) -> dict[str, int]:
     if any(refund.get("refundLineItems") is None for refund in refunds):
         return {line["id"]: line["quantity"] for line in lines}
     returned = _units_returned(refunds)
-    return {line["id"]: min(line["quantity"], _units_left(line) + returned[line["id"]]) for line in lines}
+    return {line["id"]: min(line["quantity"], units_left(line) + returned[line["id"]]) for line in lines}
 
 
 def sold_as_ordered(order: Json) -> bool:
@@ -48,7 +54,8 @@ def _units_returned(refunds: list[Json]) -> Counter[str]:
     return returned
 
 
-def _units_left(line: Json) -> int:
+def units_left(line: Json) -> int:
+    """How many units the order has of a line now."""
     left = line.get("currentQuantity")
     return line["quantity"] if left is None else left
 
@@ -56,6 +63,12 @@ def _units_left(line: Json) -> int:
 def _article(line: Json, units: int, ledger: Ledger) -> Line:
     paid = _paid(line, units, ledger)
     taxes = _taxes(line, paid, ledger, units, line["quantity"])
+    article = article_of(line, units, ledger.gross(paid, total_tax(taxes)), taxes)
+    return replace(article, discounts=_discounts(line, units, paid, ledger))
+
+
+def article_of(line: Json, units: int, gross: Decimal, taxes: tuple[Tax, ...]) -> Line:
+    """A line in Engage's words: its article told by SKU, else by what else Shopify tells it by."""
     product = line.get("product") or {}
     sku = line.get("sku") or number(line.get("variant")) or number(product) or number(line)
     return Line(
@@ -64,9 +77,8 @@ def _article(line: Json, units: int, ledger: Ledger) -> Line:
         name=line.get("name") or line.get("title") or sku,
         group=product.get("productType") or "",
         units=units,
-        gross=ledger.gross(paid, total_tax(taxes)),
+        gross=gross,
         taxes=taxes,
-        discounts=_discounts(line, units, paid, ledger),
     )
 
 
@@ -114,10 +126,20 @@ def _allocations(line: Json) -> list[Json]:
 
 
 def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: int = 1) -> tuple[Tax, ...]:
+    charged = ledger.rounded(sum(_rates(line, ledger).values(), ZERO) * units / quantity)
+    return taxes_of(line, min(charged, paid) if ledger.tax_included else charged, ledger)
+
+
+def taxes_of(line: Json, charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
+    """An amount of tax over the rates of a line. One that has none in Shopify has no tax here either."""
+    by_rate = _rates(line, ledger)
+    values = ledger.split(charged if by_rate else ZERO, list(by_rate.values()))
+    return tuple(Tax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
+
+
+def _rates(line: Json, ledger: Ledger) -> dict[tuple[str, Decimal], Decimal]:
     by_rate: dict[tuple[str, Decimal], Decimal] = {}
     for tax in line.get("taxLines") or []:
         rate = tax.get("title") or "", Decimal(str(tax.get("rate") or 0)) * 100
         by_rate[rate] = by_rate.get(rate, ZERO) + ledger.amount(tax["priceSet"])
-    charged = ledger.rounded(sum(by_rate.values(), ZERO) * units / quantity)
-    values = ledger.split(min(charged, paid) if ledger.tax_included else charged, list(by_rate.values()))
-    return tuple(Tax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
+    return by_rate
