@@ -1,0 +1,185 @@
+"""The receipt that sets right what Engage has of an order that was edited, exchanged or cancelled after its sale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mappings import Json, nodes, number
+from mappings.lines import ADJUSTMENT_SKU, PURCHASE, RETURN, Line, Tax, remainder, total_gross
+from mappings.money import ZERO, Ledger, exact
+from mappings.payments import BALANCE, BALANCE_NAME, is_pending, payments_of
+from mappings.receipt import Frame, ReceiptRules
+from mappings.refund import receipt_id_of, refund_receipt_of, refund_skip_reason
+from mappings.returned import Returned, discrepancy
+from mappings.sold import articles, freight, goods
+
+CORRECTION_ID = "{order}-C{number}"
+CORRECTION_NAME = "Change of the order beyond its articles"
+
+
+def correction_of(
+    order: Json,
+    refunds: list[Json],
+    sent: list[Json],
+    *,
+    contact_id: str,
+    store: str,
+    rules: ReceiptRules,
+    number: int,
+    zone: ZoneInfo | None = None,
+) -> Json | None:
+    """What to send so that Engage's receipts of the order come to Shopify's net sales, or None when they do.
+
+    `refunds` are all of the order's, in full. `sent` is what went out: the purchase, corrections, and refunds too where
+    kept; a refund that is not among them counts with the receipt it will get. Articles that an edit removed or added
+    are lines, the rest is one line without an article. None too before the purchase went out, and while a refund's
+    money is on its way, since Shopify's totals take that back later.
+    """
+    if not sent or any(is_pending(refund) for refund in refunds):
+        return None
+    order, sent = order | {"refunds": refunds}, exact(sent)
+    rules = replace(rules, currency=_side(order, sent))
+    ledger = Ledger.of(order, rules.currency)
+    due = _refund_receipts(order, refunds, sent, rules)
+    missing = _target(order, refunds, ledger, rules) - sum(each["totalGrossPrice"] for each in sent + due)
+    lines = _moved(order, refunds, sent, ledger, rules)
+    lines += remainder(missing - total_gross(lines), CORRECTION_NAME)
+    if not lines:
+        return None
+    payments = _payments(order, _sales(order, refunds, sent), missing, ledger, rules)
+    frame = Frame(contact_id, store, order["name"], ledger.currency, zone)
+    return frame.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
+
+
+def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:
+    """What Shopify counts as sold now: goods, freight, tax, tips and duties, after edits, returns and goodwill.
+
+    That is the current total. Whether it also holds what refunds paid beyond or below their lines is not documented,
+    but the order's books tell: received - refunded + outstanding is the net in any case. They are asked in the currency
+    of the sale, since payments in the shop's currency drift with the rate of their day.
+    """
+    current = ledger.rounded(ledger.amount(order["currentTotalPriceSet"]))
+    seen = Ledger.of(order, "presentment")
+    adjusted = sum((discrepancy(refund, seen) for refund in refunds), ZERO)
+    books = ("totalReceivedSet", "totalOutstandingSet", "totalRefundedSet")
+    if not adjusted or not all(order.get(name) for name in books):
+        return current
+    received, outstanding, refunded = (seen.amount(order[name]) for name in books)
+    left_out = received - refunded + outstanding - seen.amount(order["currentTotalPriceSet"]) == adjusted
+    return current + sum((discrepancy(refund, ledger) for refund in refunds), ZERO) if left_out else current
+
+
+def _target(order: Json, refunds: list[Json], ledger: Ledger, rules: ReceiptRules) -> Decimal:
+    """Net sales as the shop's receipts count them: without the freight that is left, where they leave freight out."""
+    net = net_sales(order, refunds, ledger)
+    if rules.freight_line:
+        return net
+    present = {line["id"] for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")}
+    deliveries = [each for refund in refunds for each in nodes(refund.get("refundShippingLines"))]
+    back = [each for each in deliveries if (each.get("shippingLine") or {}).get("id") in present]
+    returned = {"refundLineItems": {}, "refundShippingLines": {"nodes": back}}
+    gone = Returned.of(returned, order, ledger, rules.freight_sku).freight
+    return net - total_gross(freight(order, ledger, rules.freight_sku) + gone)
+
+
+def _refund_receipts(order: Json, refunds: list[Json], sent: list[Json], rules: ReceiptRules) -> list[Json]:
+    gone = {receipt["uniqueReceiptId"] for receipt in sent}
+    due = [refund for refund in refunds if receipt_id_of(refund, order) not in gone]
+    wanted = [refund for refund in due if refund_skip_reason(refund, order, rules) is None]
+    return [refund_receipt_of(refund, order, contact_id="", store="", rules=rules) for refund in wanted]
+
+
+def _sales(order: Json, refunds: list[Json], sent: list[Json]) -> list[Json]:
+    """The purchase and its corrections."""
+    returns = {receipt_id_of(refund, order) for refund in refunds}
+    return [receipt for receipt in sent if receipt["uniqueReceiptId"] not in returns]
+
+
+def _side(order: Json, sent: list[Json]) -> Literal["shop", "presentment"]:
+    """The order's receipts stay in the currency of the first, whatever the shop has chosen since."""
+    return "shop" if sent[0]["currency"] == order["currencyCode"] else "presentment"
+
+
+def _receipt_id(order: Json, count: int) -> str:
+    return CORRECTION_ID.format(order=number(order), number=count)
+
+
+@dataclass
+class Held:
+    """How much of one article the receipts hold; returns count against it."""
+
+    units: int = 0
+    gross: Decimal = ZERO
+    tax: Decimal = ZERO
+
+    def add(self, item: Json) -> None:
+        returned = item["type"] == RETURN
+        self.units += item["quantity"]
+        self.gross += -item["grossPaidPrice"] if returned else item["grossPaidPrice"]
+        self.tax += -item["taxAmount"] if returned else item["taxAmount"]
+
+    def minus(self, other: Held) -> Held:
+        return Held(self.units - other.units, self.gross - other.gross, self.tax - other.tax)
+
+    def line(self, like: Line, ledger: Ledger) -> Line:
+        """So many units bought or returned. A price that moved the other way is left to the rest."""
+        sign, kind = (1, PURCHASE) if self.units > 0 else (-1, RETURN)
+        gross = max(sign * self.gross, ZERO)
+        taxes = _shared(like.taxes, min(max(sign * self.tax, ZERO), gross), ledger)
+        return replace(like, kind=kind, units=abs(self.units), gross=gross, taxes=taxes, discounts=())
+
+
+def _moved(order: Json, refunds: list[Json], sent: list[Json], ledger: Ledger, rules: ReceiptRules) -> list[Line]:
+    """What was bought or given up since, article by article; what refunds brought back is their own receipts'."""
+    sold = goods(order, ledger) + (freight(order, ledger, rules.freight_sku) if rules.freight_line else [])
+    wanted = _held(line.body() for line in sold)
+    held = _held(item for receipt in _sales(order, refunds, sent) for item in receipt["items"])
+    known = _known(order, sent, ledger) | {line.sku: line for line in sold}
+    missing = {sku: wanted.get(sku, Held()).minus(held.get(sku, Held())) for sku in [*held, *wanted]}
+    return [amount.line(known[sku], ledger) for sku, amount in missing.items() if amount.units]
+
+
+def _held(items: Iterable[Json]) -> dict[str, Held]:
+    held: dict[str, Held] = {}
+    for item in items:
+        if item["sku"] != ADJUSTMENT_SKU:
+            held.setdefault(item["sku"], Held()).add(item)
+    return held
+
+
+def _known(order: Json, sent: list[Json], ledger: Ledger) -> dict[str, Line]:
+    """By SKU: how an article is called and taxed, from the order, or from what was sent when the order forgot it."""
+    ordered = articles(order, {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}, ledger)
+    return {line.sku: line for line in _as_sent(sent)} | {line.sku: line for line in ordered}
+
+
+def _as_sent(sent: list[Json]) -> Iterator[Line]:
+    for item in (item for receipt in sent for item in receipt["items"]):
+        tax = Tax("", Decimal(item["taxPercent"]), item["taxAmount"])
+        names = item["sku"], item["articleNumber"], item["articleName"]
+        yield Line(*names, units=1, gross=item["grossPaidPrice"], group=item.get("articleGroup", ""), taxes=(tax,))
+
+
+def _shared(taxes: tuple[Tax, ...], charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
+    values = ledger.split(charged if taxes else ZERO, [tax.value for tax in taxes])
+    return tuple(replace(tax, value=value) for tax, value in zip(taxes, values, strict=True))
+
+
+def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:
+    """How the whole sale is paid by now, less how the receipts so far said it was."""
+    total = sum((receipt["totalGrossPrice"] for receipt in sales), ZERO) + missing
+    left_out = ZERO if rules.freight_line else total_gross(freight(order, ledger, rules.freight_sku))
+    rest = {_tender(each): each["value"] for each in payments_of(order, total, left_out, ledger)}
+    for payment in (payment for receipt in sales for payment in receipt["paymentMethods"]):
+        rest[_tender(payment)] = rest.get(_tender(payment), ZERO) - payment["value"]
+    unpaid = {(BALANCE, BALANCE_NAME): ZERO}
+    moved = {tender: value for tender, value in rest.items() if value} or unpaid
+    return [{"type": kind, "description": name, "value": value} for (kind, name), value in moved.items()]
+
+
+def _tender(payment: Json) -> tuple[str, str]:
+    return payment["type"], payment["description"]
