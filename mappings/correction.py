@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, number
-from mappings.lines import ADJUSTMENT_SKU, PURCHASE, RETURN, Line, Tax, remainder, total_gross
+from mappings.lines import remainder, total_gross
 from mappings.money import ZERO, Ledger, exact
+from mappings.moved import moved
 from mappings.payments import BALANCE, BALANCE_NAME, is_pending, payments_of
 from mappings.receipt import Frame, ReceiptRules
 from mappings.refund import receipt_id_of, refund_receipt_of, refund_skip_reason
 from mappings.returned import Returned, discrepancy
-from mappings.sold import articles, freight, goods
+from mappings.sold import freight
 
 CORRECTION_ID = "{order}-C{number}"
 CORRECTION_NAME = "Change of the order beyond its articles"
@@ -46,11 +47,12 @@ def correction_of(
     ledger = Ledger.of(order, rules.currency)
     due = _refund_receipts(order, refunds, sent, rules)
     missing = _target(order, refunds, ledger, rules) - sum(each["totalGrossPrice"] for each in sent + due)
-    lines = _moved(order, refunds, sent, ledger, rules)
+    sales = _sales(order, refunds, sent)
+    lines = moved(order, sales, ledger, rules)
     lines += remainder(missing - total_gross(lines), CORRECTION_NAME)
     if not lines:
         return None
-    payments = _payments(order, _sales(order, refunds, sent), missing, ledger, rules)
+    payments = _payments(order, sales, missing, ledger, rules)
     frame = Frame(contact_id, store, order["name"], ledger.currency, zone)
     return frame.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
 
@@ -106,67 +108,6 @@ def _side(order: Json, sent: list[Json]) -> Literal["shop", "presentment"]:
 
 def _receipt_id(order: Json, count: int) -> str:
     return CORRECTION_ID.format(order=number(order), number=count)
-
-
-@dataclass
-class Held:
-    """How much of one article the receipts hold; returns count against it."""
-
-    units: int = 0
-    gross: Decimal = ZERO
-    tax: Decimal = ZERO
-
-    def add(self, item: Json) -> None:
-        returned = item["type"] == RETURN
-        self.units += item["quantity"]
-        self.gross += -item["grossPaidPrice"] if returned else item["grossPaidPrice"]
-        self.tax += -item["taxAmount"] if returned else item["taxAmount"]
-
-    def minus(self, other: Held) -> Held:
-        return Held(self.units - other.units, self.gross - other.gross, self.tax - other.tax)
-
-    def line(self, like: Line, ledger: Ledger) -> Line:
-        """So many units bought or returned. A price that moved the other way is left to the rest."""
-        sign, kind = (1, PURCHASE) if self.units > 0 else (-1, RETURN)
-        gross = max(sign * self.gross, ZERO)
-        taxes = _shared(like.taxes, min(max(sign * self.tax, ZERO), gross), ledger)
-        return replace(like, kind=kind, units=abs(self.units), gross=gross, taxes=taxes, discounts=())
-
-
-def _moved(order: Json, refunds: list[Json], sent: list[Json], ledger: Ledger, rules: ReceiptRules) -> list[Line]:
-    """What was bought or given up since, article by article; what refunds brought back is their own receipts'."""
-    sold = goods(order, ledger) + (freight(order, ledger, rules.freight_sku) if rules.freight_line else [])
-    wanted = _held(line.body() for line in sold)
-    held = _held(item for receipt in _sales(order, refunds, sent) for item in receipt["items"])
-    known = _known(order, sent, ledger) | {line.sku: line for line in sold}
-    missing = {sku: wanted.get(sku, Held()).minus(held.get(sku, Held())) for sku in [*held, *wanted]}
-    return [amount.line(known[sku], ledger) for sku, amount in missing.items() if amount.units]
-
-
-def _held(items: Iterable[Json]) -> dict[str, Held]:
-    held: dict[str, Held] = {}
-    for item in items:
-        if item["sku"] != ADJUSTMENT_SKU:
-            held.setdefault(item["sku"], Held()).add(item)
-    return held
-
-
-def _known(order: Json, sent: list[Json], ledger: Ledger) -> dict[str, Line]:
-    """By SKU: how an article is called and taxed, from the order, or from what was sent when the order forgot it."""
-    ordered = articles(order, {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}, ledger)
-    return {line.sku: line for line in _as_sent(sent)} | {line.sku: line for line in ordered}
-
-
-def _as_sent(sent: list[Json]) -> Iterator[Line]:
-    for item in (item for receipt in sent for item in receipt["items"]):
-        tax = Tax("", Decimal(item["taxPercent"]), item["taxAmount"])
-        names = item["sku"], item["articleNumber"], item["articleName"]
-        yield Line(*names, units=1, gross=item["grossPaidPrice"], group=item.get("articleGroup", ""), taxes=(tax,))
-
-
-def _shared(taxes: tuple[Tax, ...], charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
-    values = ledger.split(charged if taxes else ZERO, [tax.value for tax in taxes])
-    return tuple(replace(tax, value=value) for tax, value in zip(taxes, values, strict=True))
 
 
 def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:

@@ -74,7 +74,7 @@ class Books:
         return self.lines[place]["quantity"] - self.gone.get(self.lines[place]["id"], 0)
 
     def take(self, place: int, units: int) -> tuple[int, int]:
-        """Units off a line: what they cost without and with their tax added. Together all units cost all of the line."""
+        """Units off a line: their price and their tax. Together all units cost all of the line."""
         bought, left = self.lines[place], self.left(place)
         price, tax = (share(whole, left, units, bought["quantity"]) for whole in self.worth(bought))
         self.gone[bought["id"]] = self.gone.get(bought["id"], 0) + units
@@ -100,7 +100,7 @@ class Books:
     def refund(self, counts: Sequence[int], freight: int, money: int | None, *, settles: bool = False) -> None:
         """Units and freight back, and money: as much as they are worth (None), less or more.
 
-        A refund that pays nothing back takes the units off all the same when it settles them (an unpaid order, an edit).
+        What settles (an unpaid order, an edit) leaves no discrepancy, however little was paid back.
         """
         came_back = [(place, count, *self.take(place, count)) for place, count in enumerate(counts) if count]
         freight_tax = half_up(Fraction(self.freight_tax_left * freight, self.freight_left or 1))
