@@ -1,0 +1,147 @@
+"""The notifications by which Engage writes to the shopper about an order: v2 orders, one for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mappings import Json, nodes, number
+from mappings.extra import extra_of
+from mappings.money import ZERO, Ledger
+from mappings.payments import repayments_of
+from mappings.receipt import local
+from mappings.told import ordered, refunded
+
+Kind = Literal["confirmed", "partly_fulfilled", "fulfilled", "cancelled", "refunded"]
+
+# A tenant must know each value, or Engage refuses the call. ORDER_CREATED, ORDER_FULFILLED and PAID stand in Engage's
+# samples; the others follow their manner.
+ORDER_STATUS: dict[str, str] = {
+    "confirmed": "ORDER_CREATED",
+    "partly_fulfilled": "ORDER_PARTLY_FULFILLED",
+    "fulfilled": "ORDER_FULFILLED",
+    "cancelled": "ORDER_CANCELLED",
+    "refunded": "ORDER_REFUNDED",
+}
+# By Shopify's displayFinancialStatus; a state that is not named here goes by Shopify's own word.
+PAYMENT_STATUS = {"PAID": "PAID", "PARTIALLY_REFUNDED": "PARTIALLY_REFUNDED", "REFUNDED": "REFUNDED"}
+
+
+@dataclass(frozen=True)
+class NotificationRules:
+    """What a shop and its tenant agreed on. Presentment currency, since a mail tells shoppers what they paid.
+
+    The tables hold only what differs from the defaults.
+    """
+
+    store: str = ""
+    language: str = "sv-SE"
+    currency: Literal["shop", "presentment"] = "presentment"
+    order_status: Mapping[str, str] = field(default_factory=dict)
+    payment_status: Mapping[str, str] = field(default_factory=dict)
+
+    def order_status_of(self, kind: Kind) -> str:
+        return self.order_status.get(kind) or ORDER_STATUS[kind]
+
+    def payment_status_of(self, financial: str) -> str:
+        return self.payment_status.get(financial) or PAYMENT_STATUS.get(financial, financial)
+
+
+def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> str | None:
+    """Why nobody is written to, as a sentence, or None."""
+    if order.get("test"):
+        return "This is a test order, and Engage writes about real ones only."
+    if not email:
+        return "The order has no e-mail address to write to."
+    if not nodes(order["lineItems"]):
+        return "The order has no articles to write about."
+    if fulfillment and fulfillment.get("status") != "SUCCESS":
+        return f"The parcel is not on its way ({fulfillment.get('status')})."
+    return None
+
+
+def kind_of(order: Json) -> Kind | None:
+    """What to tell when asked to tell again: the order's present state, or None when there is nothing to tell."""
+    if order.get("test") or not nodes(order["lineItems"]):
+        return None
+    if order.get("cancelledAt"):
+        return "cancelled"
+    if order["displayFinancialStatus"] == "REFUNDED" and order.get("refunds"):
+        return "refunded"
+    return _shipped(order) or "confirmed"
+
+
+def kind_of_fulfillment(order: Json) -> Kind:
+    """What a parcel makes of its order: wholly sent, or partly."""
+    return "fulfilled" if order["displayFulfillmentStatus"] == "FULFILLED" else "partly_fulfilled"
+
+
+def change_key(kind: Kind, order: Json, change: Json | None = None) -> str:
+    """Names the change that is told, so that nobody is told twice; `change` is its fulfilment or refund.
+
+    A parcel has one key whatever it makes of the order: the next one may turn "partly" into "wholly".
+    """
+    what = "parcel" if kind in ("fulfilled", "partly_fulfilled") else kind
+    return ":".join([what, number(order), *([number(change)] if change else [])])
+
+
+def notification_of(
+    kind: Kind,
+    order: Json,
+    *,
+    rules: NotificationRules,
+    email: str,
+    fulfillment: Json | None = None,
+    refund: Json | None = None,
+    zone: ZoneInfo | None = None,
+) -> Json:
+    """The body for POST /api/v2/orders: all that the mail may tell, since Engage keeps nothing of an order.
+
+    A parcel that holds a part of the order tells that part; a refund tells what came back, with negative totals as on
+    receipts. Raises ValueError for "refunded" without a refund.
+    """
+    ledger = Ledger.of(order, rules.currency)
+    if kind == "refunded":
+        if refund is None:
+            raise ValueError("A notification of a refund needs the refund.")
+        announced = refunded(refund, order, ledger)
+        payments = repayments_of(refund, announced.total, ZERO, ledger)
+    else:
+        announced, payments = ordered(kind, order, fulfillment, ledger)
+    return {
+        "contact": {"matchKey": email, "matchKeyType": "email"},
+        "orderNumber": order["name"],
+        "orderStatus": rules.order_status_of(kind),
+        "paymentStatus": rules.payment_status_of(order["displayFinancialStatus"]),
+        "language": order.get("customerLocale") or rules.language,
+        "storeId": rules.store,
+        "currency": ledger.currency,
+        **_dates(kind, order, fulfillment, refund, zone),
+        **announced.body(ledger),
+        "paymentMethods": payments,
+        "extraData": extra_of(order, fulfillment),
+    }
+
+
+def _shipped(order: Json) -> Kind | None:
+    match order["displayFulfillmentStatus"]:
+        case "FULFILLED":
+            return "fulfilled"
+        case "PARTIALLY_FULFILLED":
+            return "partly_fulfilled"
+    return None
+
+
+def _dates(kind: Kind, order: Json, parcel: Json | None, refund: Json | None, zone: ZoneInfo | None) -> Json:
+    changed_at = (parcel or refund or {}).get("createdAt") or _own_change(kind, order)
+    dates = {"createdDate": local(order["createdAt"], zone), "statusChangedDate": local(changed_at, zone)}
+    if parcel and parcel.get("createdAt"):
+        dates["shippingDate"] = local(parcel["createdAt"], zone)
+    return dates
+
+
+def _own_change(kind: Kind, order: Json) -> str:
+    when = {"confirmed": order["createdAt"], "cancelled": order.get("cancelledAt")}
+    return when.get(kind) or order.get("updatedAt") or order["createdAt"]
