@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,26 +38,39 @@ def skip_reason(customer: Json) -> str | None:
     return "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them."
 
 
-def contact_type_of(customer: Json, rules: ContactRules) -> str:
-    """Member, or Contact for those without an account where the shop tells them apart."""
-    return MEMBER if rules.mode == "members" or _has_account(customer) else CONTACT
+def contact_type_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:
+    """Member, or Contact for those without an account where the shop tells them apart.
+
+    `orders` are those known of the customer: one made in a physical shop makes a Member in any case.
+    """
+    member = rules.mode == "members" or _has_account(customer) or any(map(made_in_a_shop, orders))
+    return MEMBER if member else CONTACT
 
 
-def upgrade_needed(current: str | None, customer: Json, rules: ContactRules) -> bool:
+def made_in_a_shop(order: Json) -> bool:
+    """Whether the order was rung up at Shopify's point of sale."""
+    return order.get("sourceName") == "pos" or bool(order.get("retailLocation"))
+
+
+def upgrade_needed(current: str | None, customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> bool:
     """Whether to make a Contact a Member. Nobody is made less, and a tenant's own types are left alone."""
-    return (current or "").lower() == CONTACT.lower() and contact_type_of(customer, rules) == MEMBER
+    return (current or "").lower() == CONTACT.lower() and contact_type_of(customer, rules, orders) == MEMBER
 
 
-def query_of(rules: ContactRules) -> dict[str, str]:
-    """The query of POST /api/v3/contacts: version 3 silently ignores these where version 2 read them, in headers."""
-    return {"source": SOURCE} | ({"storeExternalId": rules.store} if rules.store else {})
+def query_of(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, str]:
+    """The query of POST /api/v3/contacts: version 3 silently ignores these where version 2 read them, in headers.
+
+    A customer of a physical shop comes without a store, which can never change: Engage takes it from their purchase.
+    """
+    store = "" if any(map(made_in_a_shop, orders)) else rules.store
+    return {"source": SOURCE} | ({"storeExternalId": store} if store else {})
 
 
-def contact_of(customer: Json, rules: ContactRules) -> Json:
+def contact_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
     """The body for POST /api/v3/contacts. What Shopify does not know is left out."""
     known = {name: value for name, value in _fields(customer).items() if value}
     return {
-        "contactType": contact_type_of(customer, rules),
+        "contactType": contact_type_of(customer, rules, orders),
         **known,
         "preferences": _preferences(customer) | {"acceptsPostal": False},
         "consents": [_account_consent(customer, rules, customer.get("createdAt"))],

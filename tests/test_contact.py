@@ -329,3 +329,16 @@ def test_no_customer_is_too_odd_for_a_contact(shopper, rules):
     assert body["contactType"] in ("Member", "Contact")
     assert all(value not in (None, "") for value in body.values())
     assert skip_reason(shopper) or body.get("email") or body.get("mobilePhone")
+
+
+@pytest.mark.parametrize("order", [{"sourceName": "pos"}, {"sourceName": "x", "retailLocation": {"id": "77"}}])
+def test_who_bought_in_a_physical_shop_is_a_member_in_any_case(order):
+    guest, web = customer(state="DISABLED"), {"sourceName": "web", "retailLocation": None}
+
+    assert contact_of(guest, ACCOUNTS, [web, order])["contactType"] == "Member"
+    assert upgrade_needed("Contact", guest, ACCOUNTS, [order])
+    assert contact_of(guest, ACCOUNTS, [web])["contactType"] == "Contact"
+
+
+def test_who_bought_in_a_physical_shop_comes_without_a_store():
+    assert query_of(ContactRules(store="SE-WEB"), [{"sourceName": "pos"}]) == {"source": "Shopify"}
