@@ -143,6 +143,13 @@ def test_an_echo_that_comes_after_a_later_call_is_none_either():
     assert known.heard_engage(True, at(4)) == known
 
 
+def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one():
+    known = memory(shopify=("SUBSCRIBED", at(4)), engage=(True, at(3)))
+
+    assert known.heard_engage(False, at(2)) == known
+    assert known.heard_shopify("UNSUBSCRIBED", at(1)) == known
+
+
 def test_an_answer_is_carried_once():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
