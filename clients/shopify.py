@@ -1,120 +1,115 @@
-"""Shopify's Admin API: one method per question, and one place that reads answers."""
+"""Shopify's Admin API: one method per question."""
 
 from __future__ import annotations
 
-import json
-import logging
-import secrets
-from decimal import Decimal
-from functools import cache
-from pathlib import Path
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-import requests
+from clients import Unanswered, shopify_bulk, shopify_consent, shopify_search, shopify_whole
+from clients.bulk_lines import BulkLines
+from clients.shopify_admin import DOCUMENTS, USER_AGENT, Admin
+from clients.shopify_consent import Consent
+from clients.shopify_whole import FIRST_LINES, FURTHER_LINES
 
-from clients import ApiError, Call, Effect, Journal, Silent, Unanswered, Unavailable
-from clients.shopify_errors import complain, words
-from clients.transport import check, send
+__all__ = ["DOCUMENTS", "FIRST_LINES", "FURTHER_LINES", "USER_AGENT", "Consent", "Page", "Shopify"]
 
-USER_AGENT = "EngageConnector/0.1.0"
-DOCUMENTS = Path(__file__).parent / "graphql"
-FIRST_LINES = 20  # what one page of OrderById holds well below Shopify's 1,000 points for a query
-FURTHER_LINES = 50  # the same for OrderLineItems
-READINGS = 3
+PAGE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older price list
 
-log = logging.getLogger(__name__)
+Json = dict[str, Any]
 
 
-class Shopify:
+class Page(NamedTuple):
+    """Some of what was searched for, oldest change first. `cursor` asks for what follows; None: that was all."""
+
+    nodes: list[Json]
+    cursor: str | None
+
+
+class Shopify(Admin):
     """One shop's Admin API. Answers are in GraphQL's shape, decimals as Decimal, money as Shopify's own strings.
 
     Every method raises the errors of `clients`; what Shopify withholds is an error, never a null.
     """
 
-    def __init__(self, origin: str, token: str, journal: Journal | None = None, version: str = "2026-10") -> None:
-        self._url = f"{origin}/admin/api/{version}/graphql.json"
-        self._headers = {
-            "X-Shopify-Access-Token": token,
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-        }
-        self._journal = journal or Silent()
-        self._version = version
-
-    def shop(self) -> dict[str, Any]:
+    def shop(self) -> Json:
         """The shop's own settings: currency, time zone, domain, plan."""
-        shop = self._read("shop", "shop")
+        shop = self.read("shop", "shop")
         if shop is None:
             raise Unanswered("Shopify sent an answer without the shop.")
         return shop
 
-    def customer(self, shopify_id: int) -> dict[str, Any] | None:
+    def customer(self, shopify_id: int) -> Json | None:
         """The customer with consents, default address and `gender` (its metafield), or None if there is none."""
-        return self._read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
+        return self.read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
-    def order(self, shopify_id: int) -> dict[str, Any] | None:
+    def customers_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
+        """A page of customers changed at `since` or later, each as `customer` gives it."""
+        return self._page("customers", since, cursor)
+
+    def order(self, shopify_id: int) -> Json | None:
         """The order with all of its lines, however many, as of one moment; or None if there is none."""
-        gid = f"gid://shopify/Order/{shopify_id}"
-        for _ in range(READINGS):
-            order = self._read("order_by_id", "order", id=gid, lineItems=FIRST_LINES)
-            if order is None or self._complete(order):
-                return order
-        raise Unavailable("Shopify changed the order each time it was being read.")
+        return shopify_whole.order(self, f"gid://shopify/Order/{shopify_id}")
 
-    def _complete(self, order: dict[str, Any]) -> bool:
-        """Fetch the lines beyond the first page. False: the order changed meanwhile, so its pages do not fit."""
-        lines = order["lineItems"]
-        while lines["pageInfo"]["hasNextPage"]:
-            after = lines["pageInfo"]["endCursor"]
-            page = self._read("order_line_items", "order", id=order["id"], first=FURTHER_LINES, after=after)
-            if page is None or page["updatedAt"] != order["updatedAt"] or not page["lineItems"]["nodes"]:
-                return False
-            lines["nodes"] += page["lineItems"]["nodes"]
-            lines["pageInfo"] = page["lineItems"]["pageInfo"]
-        return True
+    def orders_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
+        """A page of the headers of orders changed at `since` or later: ids, times, states."""
+        return self._page("orders", since, cursor)
 
-    def _read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
-        return self._ask(document, root, variables, Effect.READ)
+    def refund(self, shopify_id: int) -> Json | None:
+        """The refund with all of its lines, and its order's header; or None if there is none."""
+        return shopify_whole.refund(self, f"gid://shopify/Refund/{shopify_id}")
 
-    def _ask(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
-        body = json.dumps({"query": _text(document), "variables": variables}).encode()
-        call = Call("Shopify", "POST", self._url, effect, sent=body)
-        response = send(call, self._headers, self._journal)
-        try:
-            return self._judge(response, call, root)
-        except ApiError:
-            log.warning("Shopify did not answer %s, request id %s", document, response.headers.get("X-Request-Id"))
-            raise
+    def fulfillment(self, shopify_id: int) -> Json | None:
+        """The parcel with what is in it, its tracking, and its order's header; or None if there is none."""
+        return shopify_whole.fulfillment(self, f"gid://shopify/Fulfillment/{shopify_id}")
 
-    def _judge(self, response: requests.Response, call: Call, root: str) -> dict[str, Any] | None:
-        _warn_if_other(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
-        answer = _parsed(call.received)
-        check(response, call, f"Shopify answered {response.status_code}{words(answer)}")
-        if not isinstance(answer, dict):
-            raise Unanswered("Shopify sent an answer that could not be read.", call=call)
-        complain(answer, call, spread=secrets.randbelow(500) / 1000)
-        data = answer.get("data")
-        if isinstance(data, dict) and isinstance(data.get(root, ""), dict | None):
-            return data[root]
-        raise Unanswered("Shopify sent an answer without what was asked for.", call=call)
+    def update_email_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
+        """Say that the shopper chose SUBSCRIBED or UNSUBSCRIBED at this instant. Shopify keeps the newest choice."""
+        root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.asked(state, at)
+        sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
+        customer = self.change("email_consent_update", root, input=sent)["customer"]
+        email = shopify_consent.required(customer["defaultEmailAddress"], "e-mail address")
+        kept = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
+        return shopify_consent.answered(consent, *kept)
 
+    def update_sms_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
+        """The same for text messages."""
+        root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.asked(state, at)
+        sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
+        customer = self.change("sms_consent_update", root, input=sent)["customer"]
+        phone = shopify_consent.required(customer["defaultPhoneNumber"], "phone number")
+        kept = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
+        return shopify_consent.answered(consent, kept["state"], kept["optInLevel"], kept["updatedAt"])
 
-@cache
-def _text(name: str) -> str:
-    return (DOCUMENTS / f"{name}.graphql").read_text()
+    def run_bulk_query(self, text: str) -> str:
+        """Start a bulk query (`clients.shopify_bulk` has the texts) and return its operation's id.
 
+        Raises Throttled while five are running. Asking twice, after an unknown outcome, starts two: a waste, no harm.
+        """
+        operation: Json = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
+        return str(operation["id"])
 
-def _parsed(body: bytes) -> Any:
-    """The JSON in these bytes, or None where there is none."""
-    try:
-        return json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
+    def bulk_operation(self, operation_id: str) -> Json | None:
+        """How the operation stands, and the URL of its result: one that is valid now, if it found anything."""
+        return self.read("bulk_operation", "bulkOperation", id=operation_id)
 
+    def running_bulk_operations(self) -> list[Json]:
+        """This app's bulk queries that have not come to an end, newest first."""
+        found = self.read("bulk_operations", "bulkOperations", search=shopify_search.BULK_QUERIES)
+        return [each for each in (found or {"nodes": []})["nodes"] if each["status"] in shopify_bulk.UNFINISHED]
 
-@cache
-def _warn_if_other(asked: str, answered: str) -> None:
-    # Shopify serves an expired version's successor without an error.
-    if answered != asked:
-        log.warning("Shopify answers with API version %s where %s was asked for.", answered, asked)
+    def cancel_bulk(self, operation_id: str) -> None:
+        """Ask the operation to stop. One that has come to an end raises Rejected."""
+        self.change("bulk_cancel", "bulkOperationCancel", id=operation_id)
+
+    def stream(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkLines:
+        """The lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
+        return BulkLines(url, offset, etag=etag, beside=self._url, journal=self._journal)
+
+    def _page(self, kind: str, since: datetime, cursor: str | None) -> Page:
+        search = shopify_search.since(shopify_search.UPDATED, since)
+        found = self.read(f"{kind}_updated_since", kind, first=PAGE, after=cursor, search=search)
+        if found is None:
+            raise Unanswered("Shopify sent an answer without what was searched for.")
+        # By its documentation Shopify matches whole days for customers, so that older changes may be among them.
+        nodes = [each for each in found["nodes"] if each["updatedAt"] >= shopify_search.instant(since)]
+        return Page(nodes, found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)

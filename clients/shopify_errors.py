@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from clients import ApiError, Call, Refused, Rejected, Throttled, Unavailable
+from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unavailable
 
 MESSAGE_LENGTH = 300
+ONE_AT_A_TIME = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, one on older versions
+BULK_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = 60.0  # a full bucket takes 20 seconds to refill; anything longer is a misread figure
 
 
@@ -22,6 +24,18 @@ def complain(answer: dict[str, Any], call: Call, *, spread: float) -> None:
     if warnings := list(_search_warnings(answer.get("extensions"))):
         # Shopify ignores a filter it does not know, and answers with everything.
         raise Rejected(f"Shopify did not understand the search: {_joined(warnings)}", call=call, code="SEARCH_WARNING")
+
+
+def refuse(errors: Any, call: Call) -> None:
+    """Raise a mutation's user errors as one of ours; pass if there are none."""
+    if not (listed := _listed(errors)):
+        return
+    said = _joined(listed)
+    code = next((each["code"] for each in listed if isinstance(each, dict) and isinstance(each.get("code"), str)), None)
+    if code in ONE_AT_A_TIME:
+        raise Throttled(f"Shopify has enough bulk operations: {said}", call=call, code=code, retry_after=BULK_WAIT)
+    error = NotFound if "not found" in said.lower() else Rejected
+    raise error(f"Shopify rejected the change: {said}", call=call, code=code)
 
 
 def words(answer: Any) -> str:

@@ -28,6 +28,8 @@ from graphql import (
 DOCUMENTS = Path(__file__).parent.parent / "clients" / "graphql"
 PRUNED = Path(__file__).parent / "admin_2026-10.graphql"
 LEAVES = ("SCALAR", "ENUM")
+GIVEN = (*LEAVES, "INPUT_OBJECT")
+ROOTS = ("QueryRoot", "Mutation")
 NOTICE = """\
 # Shopify's Admin API, version 2026-10: the part that this project's documents reach, without descriptions.
 # Made by sandbox/prune_schema.py from the npm package @shopify/dev-mcp; do not edit.
@@ -58,10 +60,13 @@ def pruned(introspection: dict[str, Any], documents: Iterable[str]) -> str:
     asked = _asked(full_schema(introspection), documents)
     types = {each["name"]: each for each in introspection["__schema"]["types"]}
     _spread_over_implementations(asked, types)
+    asked["Node"].add("id")  # which types have it decides what a bulk query may ask for
     cut = {name: _cut(types[name], fields, set(asked)) for name, fields in asked.items()}
+    cut |= _inputs(cut.values(), types)
     leaves = {name: _bare(types[name]) for name in _leaves(cut.values())}
     schema = {
         "queryType": introspection["__schema"]["queryType"],
+        "mutationType": introspection["__schema"]["mutationType"] if "Mutation" in cut else None,
         "types": [each for _, each in sorted({**cut, **leaves}.items())],
         "directives": [],
     }
@@ -90,9 +95,10 @@ def _spread_over_implementations(asked: dict[str, set[str]], types: dict[str, An
 
 
 def _cut(definition: dict[str, Any], asked: set[str], kept: set[str]) -> dict[str, Any]:
-    root = definition["name"] == "QueryRoot"
+    root = definition["name"] in ROOTS
+    kinds = GIVEN if definition["name"] == "Mutation" else LEAVES  # no query of ours takes an input object
     fields = [
-        _with_simple_arguments(each)
+        _with_arguments(each, kinds)
         for each in definition["fields"]
         if each["name"] in asked or (not root and _named(each["type"])["kind"] in LEAVES)
     ]
@@ -100,17 +106,33 @@ def _cut(definition: dict[str, Any], asked: set[str], kept: set[str]) -> dict[st
     return {**_bare(definition), "fields": fields, "interfaces": interfaces}
 
 
-def _with_simple_arguments(field: dict[str, Any]) -> dict[str, Any]:
-    arguments = [_bare(each) for each in field["args"] if _named(each["type"])["kind"] in LEAVES]
+def _with_arguments(field: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
+    arguments = [_bare(each) for each in field["args"] if _named(each["type"])["kind"] in kinds]
     return {**_bare(field), "args": arguments}
 
 
+def _inputs(definitions: Iterable[dict[str, Any]], types: dict[str, Any]) -> dict[str, Any]:
+    """The input objects that the kept arguments take, and those within them."""
+    found: dict[str, Any] = {}
+    waiting = [name for each in definitions for name in _used(each) if types[name]["kind"] == "INPUT_OBJECT"]
+    while waiting:
+        name = waiting.pop()
+        fields = [_bare(each) for each in types[name]["inputFields"]]
+        found[name] = {**_bare(types[name]), "inputFields": fields}
+        named = {_named(each["type"])["name"] for each in fields}
+        waiting += [each for each in named - set(found) if types[each]["kind"] == "INPUT_OBJECT"]
+    return found
+
+
 def _leaves(definitions: Iterable[dict[str, Any]]) -> set[str]:
-    used = set()
-    for definition in definitions:
-        for field in definition["fields"]:
-            used |= {_named(each["type"])["name"] for each in (field, *field["args"])}
+    used = {name for each in definitions for name in _used(each)}
     return used - {each["name"] for each in definitions}
+
+
+def _used(definition: dict[str, Any]) -> set[str]:
+    """The names of the types of the definition's fields and of what they take."""
+    fields = definition.get("fields") or definition.get("inputFields") or []
+    return {_named(each["type"])["name"] for field in fields for each in (field, *field.get("args", ()))}
 
 
 def _named(reference: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +148,7 @@ def main(path: str) -> None:
     """Write the pruned schema anew. Run it when a document asks for something new."""
     with gzip.open(path) as packed:
         introspection = json.load(packed)["data"]
-    PRUNED.write_text(pruned(introspection, [each.read_text() for each in sorted(DOCUMENTS.glob("*.graphql"))]))
+    PRUNED.write_text(pruned(introspection, [each.read_text() for each in sorted(DOCUMENTS.rglob("*.graphql"))]))
 
 
 if __name__ == "__main__":

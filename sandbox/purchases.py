@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from sandbox.people import person
-from sandbox.shopify import Checkout, Discount, Faults, Item, Shopify, Tender
+from sandbox.shopify import Checkout, Discount, Faults, History, Item, Shopify, Tender
 
 PURCHASES = Path(__file__).parent / "data" / "cdnow_sample.txt"
 SEK_PER_DOLLAR = 10
@@ -28,7 +29,7 @@ EVERYDAY = Faults(duplicates=0.03, late=0.02, late_seconds=20, reordered=0.10)
 ADJECTIVES = ("Blue", "Quiet", "Northern", "Electric", "Golden", "Lost", "Endless", "Winter", "Velvet", "Silver")
 NOUNS = ("Harbour", "Letters", "Trains", "Gardens", "Mirrors", "Rivers", "Signals", "Lanterns", "Islands", "Echoes")
 
-Later = tuple[float, Callable[[], None]]
+Later = tuple[float, Callable[[], object]]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,23 @@ class Shoppers:
         return self._random.uniform(least, most)
 
 
+def give_past(
+    shopify: Shopify, shop: str, customers: int, orders: int, *, days: int = 365, until: datetime | None = None
+) -> History:
+    """Let the shop have had so many customers and orders in the days before `until` (now). They take no memory."""
+    bought, end = purchases(), until or datetime.now(UTC)
+
+    def checkout(number: int) -> Checkout:
+        return Checkout(items(bought[number % len(bought)]), shipping=FREIGHT if number % 2 else None)
+
+    def id_of(number: int) -> int:
+        return shopify.customer_id(shop, number)
+
+    history = History(customers, orders, end - timedelta(days=days), end, id_of, person, checkout)
+    shopify.remember(shop, history)
+    return history
+
+
 def replay(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[int]:
     """Make so many orders as fast as they come, each with all that happens to it. Returns their ids."""
     shoppers = Shoppers(shopify, shop, seed=seed)
@@ -164,7 +182,9 @@ def replaying(shopify: Shopify, shop: str, rate: float | None = None) -> Iterato
 def _go_on(shoppers: Shoppers, rate: float, ended: threading.Event) -> None:
     """One order after the other, at random intervals as shoppers come, and what happens to them when it is time."""
     gaps, turn = random.Random(2), itertools.count()
-    due: list[tuple[float, int, Callable[[], None] | None]] = [(time.monotonic(), next(turn), None)] if rate > 0 else []
+    due: list[tuple[float, int, Callable[[], object] | None]] = (
+        [(time.monotonic(), next(turn), None)] if rate > 0 else []
+    )
     while due and not ended.wait(max(0.0, due[0][0] - time.monotonic())):
         at, _, happen = heapq.heappop(due)
         if happen:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,8 +13,6 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLResolveInfo,
-    GraphQLSchema,
-    build_schema,
     execute_sync,
     get_named_type,
     parse,
@@ -23,37 +20,66 @@ from graphql import (
 )
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from sandbox.engage import wire
+from sandbox.engage.answers import Answer
+from sandbox.engage.faults import Fault
+from sandbox.engage.faults import Faults as CallFaults
 from sandbox.shopify.cost import MAX_COST, Bucket, cost
+from sandbox.shopify.roots import Roots
+from sandbox.shopify.schema import schema
 from sandbox.shopify.store import Store
 
+__all__ = ["VERSION", "Admin", "schema"]
+
 VERSION = "2026-10"
-SCHEMA = Path(__file__).parent.parent / "admin_2026-10.graphql"
 LIMITS_PAGE = "https://shopify.dev/api/usage/rate-limits"
 BAD_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105 - Shopify's text
+TOO_MANY = "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."
 
 Json = dict[str, Any]
 
 
 class Admin:
-    """Answers `POST /{shop}/admin/api/{version}/graphql.json`."""
+    """Answers `POST /{shop}/admin/api/{version}/graphql.json`.
 
-    def __init__(self, store_of: Callable[[str], Store], token: str, maximum: float, restore_rate: float) -> None:
+    `faults` strike at their rates; `script` are the fates of the next calls, in order, before any of those.
+    """
+
+    def __init__(
+        self,
+        store_of: Callable[[str], Store],
+        roots_of: Callable[[Store, str], Roots],
+        token: str,
+        maximum: float,
+        restore_rate: float,
+    ) -> None:
+        self.faults = CallFaults()
+        self.script: deque[Fault] = deque()
         self._store_of = store_of
+        self._roots_of = roots_of
         self._token = token
         self._buckets: dict[str, Bucket] = defaultdict(lambda: Bucket(maximum, restore_rate))
 
     async def __call__(self, request: Request) -> Response:
-        if request.headers.get("X-Shopify-Access-Token") != self._token:
+        fault = self.script.popleft() if self.script else self.faults.draw()
+        answer = self._answered(request, await request.body()) if fault.acts else Response(status_code=503)
+        return _Struck(answer, fault, self.faults)
+
+    def _answered(self, request: Request, body: bytes) -> Response:
+        store = self._store_of(request.path_params["shop"])
+        if request.headers.get("X-Shopify-Access-Token") != self._token or not store.installed:
             return _answer({"errors": BAD_TOKEN}, 401)
         try:
-            asked = orjson.loads(await request.body())
+            asked = orjson.loads(body)
             query, variables = str(asked["query"]), dict(asked.get("variables") or {})
         except (ValueError, KeyError, TypeError):
             return _answer({"errors": {"query": "Required parameter missing or invalid"}}, 400)
-        return _answer(self._executed(request.path_params["shop"], query, variables))
+        base = str(request.url).partition("/admin/api/")[0]
+        return _answer(self._executed(store, base, query, variables, "Shopify-Search-Query-Debug" in request.headers))
 
-    def _executed(self, shop: str, query: str, variables: Json) -> Json:
+    def _executed(self, store: Store, base: str, query: str, variables: Json, debug: bool) -> Json:
         document, errors = _checked(query)
         if document is None:
             return {"errors": errors}
@@ -61,21 +87,49 @@ class Admin:
             price = cost(schema(), document, variables)
         except (KeyError, TypeError, ValueError):  # a size that is missing or no number; executing says so in words
             price = 1
-        bucket = self._buckets[shop]
+        bucket = self._buckets[store.domain]
         if price > MAX_COST:
             return {"errors": [_too_costly(price)]}
         if not bucket.take(price):
             return {"errors": [_throttled()], "extensions": _spent(price, None, bucket)}
+        roots = self._roots_of(store, base)
         result = execute_sync(
-            schema(), document, _root(self._store_of(shop)), variable_values=variables, field_resolver=_resolve
-        )
-        return {**result.formatted, "extensions": _spent(price, price, bucket)}
+            schema(), document, roots.fields(), variable_values=variables, field_resolver=_resolve
+        ).formatted
+        told = {"search": roots.warnings} if debug and roots.warnings else {}
+        return {**result, "extensions": _spent(price, price, bucket) | told}
 
 
-@lru_cache
-def schema() -> GraphQLSchema:
-    """Shopify's schema, pruned."""
-    return build_schema(SCHEMA.read_text(), assume_valid=True)
+class _Struck(Response):
+    """An answer, or what a fault makes of it."""
+
+    def __init__(self, answer: Response, fault: Fault, faults: CallFaults) -> None:
+        super().__init__()
+        self._answer = _spoilt(answer, fault, faults)
+        self._fault = fault
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._fault in (Fault.NONE, Fault.THROTTLED, Fault.THROTTLED_BARE, Fault.FAILED, Fault.UNAVAILABLE):
+            await self._answer(scope, receive, send)
+            return
+        given = Answer(self._answer.status_code, bytes(self._answer.body), {"content-type": "application/json"})
+        answer = wire.PAGE if self._fault is Fault.HTML else given
+        await wire.deliver(answer, self._fault, self._faults, receive, send)
+
+
+def _spoilt(answer: Response, fault: Fault, faults: CallFaults) -> Response:
+    match fault:
+        case Fault.THROTTLED:
+            wait = {"Retry-After": f"{float(faults.retry_after)}"}  # Shopify sends a float: 2.0
+            return Response(orjson.dumps({"errors": TOO_MANY}), 429, wait, "application/json")
+        case Fault.THROTTLED_BARE:
+            return _answer({"errors": TOO_MANY}, 429)
+        case Fault.FAILED:
+            return _answer({"errors": "Internal Server Error"}, 500)
+        case Fault.UNAVAILABLE:
+            return _answer({"errors": "Service Unavailable"}, 503)
+    return answer
 
 
 @lru_cache(maxsize=256)
@@ -86,14 +140,6 @@ def _checked(query: str) -> tuple[DocumentNode | None, list[Json]]:
         return None, [dict(error.formatted)]
     errors = [dict(each.formatted) for each in validate(schema(), document)]
     return (None, errors) if errors else (document, [])
-
-
-def _root(store: Store) -> Json:
-    return {
-        "shop": store.settings(),
-        "order": lambda **asked: store.order(_number(asked["id"], "Order")),
-        "customer": lambda **asked: store.customer(_number(asked["id"], "Customer")),
-    }
 
 
 def _resolve(source: Json, info: GraphQLResolveInfo, **arguments: Any) -> Any:
@@ -114,11 +160,6 @@ def _page(nodes: list[Json], first: int = 50, after: str | None = None, **_: Any
     end = min(start + first, len(nodes))
     cursor = str(end - 1) if end > start else None
     return {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": cursor}}
-
-
-def _number(gid: str, kind: str) -> int:
-    prefix, _, number = gid.rpartition("/")
-    return int(number) if prefix == f"gid://shopify/{kind}" and number.isdecimal() else 0
 
 
 def _throttled() -> Json:

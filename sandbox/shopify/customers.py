@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,25 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """Whether somebody wants to be written to, since when, and who says so (SHOPIFY or OTHER)."""
+
+    state: str
+    level: str | None = None
+    updated_at: datetime | None = None
+    source: str | None = None
+
+    @classmethod
+    def chosen(cls, wanted: bool, at: datetime) -> Consent:
+        """What the shopper chose in the shop itself."""
+        return cls("SUBSCRIBED" if wanted else "UNSUBSCRIBED", "SINGLE_OPT_IN", at, "SHOPIFY")
+
+
+NO_EMAILS = Consent("NOT_SUBSCRIBED")
+NO_TEXTS = Consent("NEVER_SUBSCRIBED")
+
+
+@dataclass(frozen=True)
 class Customer:
     """A person known to a shop."""
 
@@ -45,7 +64,15 @@ class Customer:
     person: Person
     created_at: datetime
     updated_at: datetime
-    consented_at: datetime
+    email_consent: Consent = field(default=NO_EMAILS)
+    sms_consent: Consent = field(default=NO_TEXTS)
+
+    @classmethod
+    def new(cls, shopify_id: int, person: Person, at: datetime) -> Customer:
+        """Somebody who came to the shop at this instant."""
+        email = Consent.chosen(True, at) if person.accepts_email else NO_EMAILS
+        sms = Consent.chosen(True, at) if person.accepts_sms else NO_TEXTS
+        return cls(shopify_id, person, at, at, email, sms)
 
     @property
     def gid(self) -> str:
@@ -78,24 +105,26 @@ class Customer:
     def _email(self) -> dict[str, Any] | None:
         if not self.person.email:
             return None
+        consent = self.email_consent
         return {
             "emailAddress": self.person.email,
             "validFormat": True,
-            "marketingState": "SUBSCRIBED" if self.person.accepts_email else "NOT_SUBSCRIBED",
-            "marketingOptInLevel": "SINGLE_OPT_IN" if self.person.accepts_email else None,
-            "marketingUpdatedAt": utc(self.consented_at) if self.person.accepts_email else None,
+            "marketingState": consent.state,
+            "marketingOptInLevel": consent.level,
+            "marketingUpdatedAt": consent.updated_at and utc(consent.updated_at),
         }
 
     def _phone(self) -> dict[str, Any] | None:
         if not self.person.phone:
             return None
-        consent = {
-            "state": "SUBSCRIBED" if self.person.accepts_sms else "NEVER_SUBSCRIBED",
-            "optInLevel": "SINGLE_OPT_IN" if self.person.accepts_sms else None,
-            "updatedAt": utc(self.consented_at) if self.person.accepts_sms else None,
-            "collectedFrom": "SHOPIFY" if self.person.accepts_sms else None,
+        consent = self.sms_consent
+        shown = {
+            "state": consent.state,
+            "optInLevel": consent.level,
+            "updatedAt": consent.updated_at and utc(consent.updated_at),
+            "collectedFrom": consent.source,
         }
-        return {"phoneNumber": self.person.phone, "smsMarketingConsent": consent}
+        return {"phoneNumber": self.person.phone, "smsMarketingConsent": shown}
 
 
 def address(person: Person, gid: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "KWD": 3, "BHD": 3}
@@ -25,13 +25,40 @@ def shop_amount(money: Bag) -> Decimal:
     return Decimal(money["shopMoney"]["amount"])
 
 
-def scaled(money: Bag, numerator: int, denominator: int) -> Bag:
+def nothing(like: Bag) -> Bag:
+    """Zero in the same two currencies."""
+    return minus(like, like)
+
+
+def converted(amount: Decimal, rate: Decimal, currencies: tuple[str, str]) -> Bag:
+    """An amount in the shop's currency, and what it is in the shopper's."""
+    return bag(rounded(amount, currencies[0]), rounded(amount * rate, currencies[1]), currencies)
+
+
+def total(bags: Iterable[Bag], start: Bag) -> Bag:
+    """The sum, in both currencies."""
+    for each in bags:
+        start = plus(start, each)
+    return start
+
+
+def lesser(one: Bag, other: Bag) -> Bag:
+    """The one that is less in the shop's currency."""
+    return one if shop_amount(one) <= shop_amount(other) else other
+
+
+def scaled(money: Bag, numerator: Decimal | int, denominator: Decimal | int) -> Bag:
     """This part of the money, in both of its currencies."""
     parts = {}
     for side, each in money.items():
         amount = rounded(Decimal(each["amount"]) * numerator / denominator, each["currencyCode"])
         parts[side] = _money(amount, each["currencyCode"])
     return parts
+
+
+def plus(money: Bag, other: Bag) -> Bag:
+    """The sum, in both currencies."""
+    return minus(money, minus(nothing(other), other))
 
 
 def minus(money: Bag, other: Bag) -> Bag:

@@ -22,6 +22,13 @@ def placed(checkout: Checkout, number: int, next_id: NextId, at: datetime, *, pa
     return _Placing(checkout, next_id, at).order(number, "SALE" if paid else "AUTHORIZATION")
 
 
+def further_line(item: Item, order: dict[str, Any], next_id: NextId, at: datetime) -> dict[str, Any]:
+    """A line for an order that was placed before, at its exchange rate."""
+    currencies = {"currency": order["currencyCode"], "presentment_currency": order["presentmentCurrencyCode"]}
+    checkout = Checkout((item,), rate=Decimal(order["rate"]), taxes_included=order["taxesIncluded"], **currencies)
+    return _Placing(checkout, next_id, at).lines()[0]
+
+
 class _Placing:
     def __init__(self, checkout: Checkout, next_id: NextId, at: datetime) -> None:
         self._checkout = checkout
@@ -35,7 +42,7 @@ class _Placing:
         total = self._bag(lambda prices: prices.total)
         nothing = self._bag(lambda prices: ZERO)
         received, outstanding = (total, nothing) if kind == "SALE" else (nothing, total)
-        transactions = self._transactions(kind)
+        transactions, deliveries = self._transactions(kind), self._shipping()
         return {
             **self._header(shopify_id, number),
             "displayFinancialStatus": "PAID" if kind == "SALE" else "AUTHORIZED",
@@ -47,15 +54,23 @@ class _Placing:
             "totalTipReceivedSet": nothing,
             "totalCashRoundingAdjustment": {"paymentSet": nothing, "refundSet": nothing},
             "totalPriceSet": total,
+            "originalTotalPriceSet": total,
             "currentTotalPriceSet": total,
+            "currentSubtotalPriceSet": self._bag(lambda prices: prices.subtotal),
+            "currentShippingPriceSet": self._bag(lambda prices: prices.shipping),
+            "currentTotalTaxSet": self._bag(lambda prices: prices.tax),
             "totalReceivedSet": received,
             "totalOutstandingSet": outstanding,
             "totalRefundedSet": nothing,
             "taxLines": self._tax_by_rate(),
-            "lineItems": [self._line(place, item) for place, item in enumerate(self._checkout.items)],
-            "shippingLines": self._shipping(),
+            "lineItems": self.lines(),
+            "shippingLines": deliveries,
+            "shippingLine": next(iter(deliveries), None),
             "transactions": transactions,
         }
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [self._line(place, item) for place, item in enumerate(self._checkout.items)]
 
     def _header(self, shopify_id: int, number: int) -> dict[str, Any]:
         at, discount = utc(self._at), self._checkout.discount
@@ -69,6 +84,9 @@ class _Placing:
             "createdAt": at,
             "processedAt": at,
             "updatedAt": at,
+            "cancelledAt": None,
+            "cancelReason": None,
+            "closedAt": None,
             "displayFulfillmentStatus": "UNFULFILLED",
             "sourceName": "web",
             "email": None,
@@ -80,6 +98,7 @@ class _Placing:
             "tags": [],
             "currencyCode": self._checkout.currency,
             "presentmentCurrencyCode": self._checkout.presentment_currency,
+            "rate": str(self._checkout.rate),  # not Shopify's: for what is added or refunded later
             "taxesIncluded": self._checkout.taxes_included,
             "dutiesIncluded": False,
             "discountCodes": [discount.code] if discount else [],
@@ -101,6 +120,7 @@ class _Placing:
             "vendor": item.vendor,
             "quantity": item.quantity,
             "currentQuantity": item.quantity,
+            "unfulfilledQuantity": item.quantity,
             "isGiftCard": item.gift_card,
             "requiresShipping": not item.gift_card,
             "taxable": bool(item.tax_rate),

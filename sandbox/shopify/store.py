@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from sandbox.shopify.customers import Customer
+from sandbox.shopify.history import History
 from sandbox.shopify.times import now, utc
 
 DEFAULT_KEEP = 50_000
+
+Json = dict[str, Any]
+Header = tuple[int, datetime, datetime]  # id, created at, updated at
 
 
 class Store:
@@ -21,34 +27,83 @@ class Store:
         self.domain = domain
         self.lock = threading.RLock()
         self.customers: dict[int, Customer] = {}
+        self.history: History | None = None
+        self.installed = True
+        self.changed_settings: Json = {}
         self._orders: OrderedDict[int, bytes] = OrderedDict()
+        self._headers: dict[int, Header] = {}
+        self._parts: dict[int, int] = {}  # the order of each refund and parcel
+        self._gone: set[int] = set()
         self._keep = keep
         self._updated_at = utc(now())
 
-    def order(self, shopify_id: int) -> dict[str, Any] | None:
+    def order(self, shopify_id: int) -> Json | None:
         """The order as it now stands, with its customer as that one now stands."""
         packed = self._orders.get(shopify_id)
         if packed is None:
-            return None
-        order: dict[str, Any] = orjson.loads(packed)
+            return self.history.order(shopify_id) if self.history else None
+        order: Json = orjson.loads(packed)
         if order["customer"]:
             order["customer"] = self.customer(order["customer"])
-        return order
+        return _linked(order)
 
-    def customer(self, shopify_id: int) -> dict[str, Any] | None:
-        known = self.customers.get(shopify_id)
+    def customer(self, shopify_id: int) -> Json | None:
+        known = self.person(shopify_id)
         return known.graphql() if known else None
 
-    def keep(self, order: dict[str, Any]) -> None:
+    def person(self, shopify_id: int) -> Customer | None:
+        """The customer as the sandbox itself knows them."""
+        if shopify_id in self._gone:
+            return None
+        return self.customers.get(shopify_id) or (self.history.customer(shopify_id) if self.history else None)
+
+    def refund(self, shopify_id: int) -> Json | None:
+        """The refund, with its order."""
+        return self._part("refunds", shopify_id)
+
+    def fulfillment(self, shopify_id: int) -> Json | None:
+        """The parcel, with its order."""
+        return self._part("fulfillments", shopify_id)
+
+    def keep(self, order: Json) -> None:
         """Remember the order; of its customer only who it is."""
-        customer = order["customer"]
+        customer, shopify_id = order["customer"], int(order["legacyResourceId"])
         owner = int(customer["legacyResourceId"]) if customer else None
         with self.lock:
-            self._orders[int(order["legacyResourceId"])] = orjson.dumps({**order, "customer": owner})
+            self._orders[shopify_id] = orjson.dumps({**order, "customer": owner})
+            self._headers[shopify_id] = (shopify_id, _time(order["createdAt"]), _time(order["updatedAt"]))
+            for part in (*order["refunds"], *order["fulfillments"]):
+                self._parts[int(part["legacyResourceId"])] = shopify_id
             while len(self._orders) > self._keep:
-                self._orders.popitem(last=False)
+                del self._headers[self._orders.popitem(last=False)[0]]
 
-    def settings(self) -> dict[str, Any]:
+    def forget(self, customer_id: int) -> None:
+        """There is no such customer any more."""
+        with self.lock:
+            self.customers.pop(customer_id, None)
+            self._gone.add(customer_id)
+
+    def hand_over(self, from_id: int, to: Customer) -> None:
+        """Give one customer's orders to another."""
+        for shopify_id in list(self._orders):
+            order = self.order(shopify_id)
+            if order and order["customer"] and order["customer"]["legacyResourceId"] == str(from_id):
+                self.keep({**order, "customer": to.graphql()})
+
+    def customer_headers(self, earliest: datetime | None = None) -> Iterator[Header]:
+        """All customers' ids and times; those of the past may be left out before an instant."""
+        past = self.history.customer_headers(earliest) if self.history else ()
+        yield from ((each, at, at) for each, at in past if each not in self.customers and each not in self._gone)
+        for each in list(self.customers.values()):
+            yield each.shopify_id, each.created_at, each.updated_at
+
+    def order_headers(self, earliest: datetime | None = None) -> Iterator[Header]:
+        """The same for orders."""
+        past = self.history.order_headers(earliest) if self.history else ()
+        yield from ((each, at, at) for each, at in past if each not in self._orders)
+        yield from list(self._headers.values())
+
+    def settings(self) -> Json:
         """The shop itself, in the shape of the Admin API."""
         name = self.domain.partition(".")[0]
         return {
@@ -66,4 +121,25 @@ class Store:
             "shopAddress": {"countryCodeV2": "SE"},
             "plan": {"publicDisplayName": "Basic", "partnerDevelopment": True, "shopifyPlus": False},
             "updatedAt": self._updated_at,
+            **self.changed_settings,
         }
+
+    def _part(self, name: str, shopify_id: int) -> Json | None:
+        owner = self._parts.get(shopify_id) or (self.history.order_of(shopify_id) if self.history else None)
+        order = self.order(owner) if owner else None
+        parts = order[name] if order else []
+        return next(({**each, "order": order} for each in parts if each["legacyResourceId"] == str(shopify_id)), None)
+
+
+def _linked(order: Json) -> Json:
+    """Refunds and parcels with the order's lines as these now stand."""
+    lines = {each["id"]: each for each in order["lineItems"]}
+    held = [each["refundLineItems"] for each in order["refunds"]]
+    held += [each["fulfillmentLineItems"] for each in order["fulfillments"]]
+    for part in (each for parts in held for each in parts):
+        part["lineItem"] = lines[part["lineItem"]["id"]]
+    return order
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

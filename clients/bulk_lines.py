@@ -1,0 +1,206 @@
+"""The result of a bulk query, read line by line over HTTP: in constant memory, from any byte, in any process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from types import TracebackType
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from clients import ApiError, Call, Effect, Journal, NotSent, Rejected, Silent, Unanswered
+from clients.shopify_admin import USER_AGENT
+from clients.transport import CONNECT_SECONDS, check
+
+HOSTS = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # these and what is below them
+MAX_LINE = 10 * 1024 * 1024
+CHUNK = 64 * 1024
+SILENCE_SECONDS = 30.0
+LEAST_PACE = 1024  # bytes a second; a server that drips would hold a worker until its time limit
+GONE = {400, 401, 403, 404, 410}  # what storage services say of a signed URL whose time is over
+
+Line = tuple[bytes, int]
+
+
+class Expired(ApiError):
+    """The URL is no longer valid. Ask for the operation again: that gives a new one."""
+
+
+class Changed(Rejected):
+    """The file is not the one that was read up to this byte. Start again from the first."""
+
+
+class BulkLines:
+    """Iterates over (line without its end, offset of the next line). Use it as a context.
+
+    `etag` names the file: keep it beside the offset, and give both to go on where a reading ended. Connections that
+    break are resumed for as long as every one of them brings a line; then Unanswered is raised.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        offset: int = 0,
+        *,
+        etag: str | None = None,
+        beside: str | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.etag = etag
+        self.offset = offset
+        self._url = _permitted(url, beside)
+        self._journal = journal or Silent()
+        self._skip = 0
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._response = self._opened()
+
+    def __enter__(self) -> BulkLines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._session.close()
+        if self._response is not None:
+            self._response.close()
+
+    def __iter__(self) -> Iterator[Line]:
+        while (response := self._response) is not None:
+            begun = self.offset
+            try:
+                yield from self._lines(response)
+                self._response = None
+            except Unanswered:
+                if self.offset == begun:
+                    raise
+                response.close()
+                self._response = self._opened()
+
+    def _lines(self, response: requests.Response) -> Iterator[Line]:
+        buffer, seen = bytearray(), 0
+        for chunk in _chunks(response, self._skip):
+            buffer += chunk
+            while (end := buffer.find(b"\n", seen)) >= 0:
+                line, seen = bytes(buffer[:end]), 0
+                del buffer[: end + 1]
+                self.offset += end + 1
+                if line.strip():
+                    yield line, self.offset
+            seen = len(buffer)
+            if seen > MAX_LINE:
+                raise Rejected(f"A line of the bulk result is longer than {MAX_LINE >> 20} MB.")
+        if buffer:
+            self.offset += len(buffer)
+            yield bytes(buffer), self.offset
+
+    def _opened(self) -> requests.Response | None:
+        """The answer from our offset on, or None if nothing is left."""
+        call = Call("Shopify's storage", "GET", self._url.partition("?")[0], Effect.READ)  # the rest is a key
+        self._journal.sending(call)
+        begun = time.monotonic()
+        try:
+            response = self._answer(call)
+        except ApiError as error:
+            call.error = str(error)
+            raise
+        finally:
+            call.unknown = False
+            call.duration = timedelta(seconds=time.monotonic() - begun)
+            self._journal.answered(call)
+        return self._judged(response, call)
+
+    def _answer(self, call: Call) -> requests.Response:
+        try:
+            response = self._session.get(
+                self._url,
+                headers=self._asking(),
+                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            )
+            call.status = response.status_code
+            return response
+        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise NotSent(f"{call.system} could not be reached.", call=call) from error
+        except requests.RequestException as error:
+            raise Unanswered(f"{call.system} did not answer.", call=call) from error
+
+    def _asking(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}  # offsets are those of the plain file
+        if self.offset:
+            headers["Range"] = f"bytes={self.offset}-"
+            headers |= {"If-Range": self.etag} if self.etag and not self.etag.startswith("W/") else {}
+        return headers
+
+    def _judged(self, response: requests.Response, call: Call) -> requests.Response | None:
+        if response.status_code in GONE:
+            raise Expired(f"The bulk result's address is no longer valid ({response.status_code}).", call=call)
+        if response.status_code == 416:
+            self._must_be_the_end(response, call)
+            return None
+        check(response, call, f"{call.system} answered {response.status_code}.")
+        known, self.etag = self.etag, response.headers.get("ETag") or self.etag
+        if known and known != self.etag:
+            raise Changed("The bulk result is another file than the one that was being read.", call=call)
+        self._skip = self._to_skip(response, call)
+        if "Content-Length" not in response.headers and not response.raw.chunked:
+            raise Unanswered(f"{call.system} did not say where its answer ends.", call=call)
+        return response
+
+    def _must_be_the_end(self, response: requests.Response, call: Call) -> None:
+        size = response.headers.get("Content-Range", "").rpartition("/")[2]
+        if size != str(self.offset):
+            raise Changed(f"The bulk result has {size or 'fewer'} bytes, and {self.offset} were read.", call=call)
+
+    def _to_skip(self, response: requests.Response, call: Call) -> int:
+        """How many bytes precede our offset in this answer: all of them where the server takes no ranges."""
+        if response.status_code != 206:
+            return self.offset
+        start = response.headers.get("Content-Range", "").partition("-")[0].removeprefix("bytes").strip()
+        if start != str(self.offset):
+            raise Unanswered(f"{call.system} sent another part of the file than was asked for.", call=call)
+        return 0
+
+
+def _chunks(response: requests.Response, skip: int) -> Iterator[bytes]:
+    """The body beyond its first bytes, as it comes."""
+    waited, got = 0.0, 0
+    while True:
+        begun = time.monotonic()
+        try:
+            chunk: bytes = response.raw.read1(CHUNK)
+        except (HTTPError, OSError) as error:
+            raise Unanswered("Shopify's storage broke off its answer.") from error
+        waited, got = waited + time.monotonic() - begun, got + len(chunk)
+        if not chunk:
+            return
+        if waited > SILENCE_SECONDS and got < waited * LEAST_PACE:
+            raise Unanswered("Shopify's storage sends too slowly.")
+        yield chunk[skip:]
+        skip -= min(skip, len(chunk))
+
+
+def _permitted(url: str, beside: str | None) -> str:
+    """The URL, if it leads to Shopify's storage, or to where the Admin API itself is (as in a sandbox)."""
+    asked = urlsplit(url)
+    if (beside and _origin(asked) == _origin(urlsplit(beside))) or _shopifys(asked):
+        return url
+    raise Rejected(f"A bulk result is not fetched from {asked.scheme}://{asked.hostname}.")
+
+
+def _origin(url: SplitResult) -> tuple[str, str]:
+    return url.scheme, url.netloc
+
+
+def _shopifys(url: SplitResult) -> bool:
+    host = url.hostname or ""
+    ours = any(host == each or host.endswith(f".{each}") for each in HOSTS)
+    return url.scheme == "https" and ours and url.netloc in (host, f"{host}:443")

@@ -1,0 +1,94 @@
+"""Shopify's Admin API as one door: a document goes in, what it asked for comes out, or an error of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from clients import ApiError, Call, Effect, Journal, Silent, Unanswered
+from clients.shopify_errors import complain, refuse, words
+from clients.transport import check, send
+
+USER_AGENT = "EngageConnector/0.1.0"
+DOCUMENTS = Path(__file__).parent / "graphql"
+
+log = logging.getLogger("clients.shopify")
+
+
+class Admin:
+    """One shop's Admin API. Answers are in GraphQL's shape, decimals as Decimal, money as Shopify's own strings."""
+
+    def __init__(self, origin: str, token: str, journal: Journal | None = None, version: str = "2026-10") -> None:
+        self._url = f"{origin}/admin/api/{version}/graphql.json"
+        self._headers = {
+            "X-Shopify-Access-Token": token,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+            "Shopify-Search-Query-Debug": "1",  # or Shopify does not say which search terms it ignored
+        }
+        self._journal = journal or Silent()
+        self._version = version
+
+    def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
+        """What the document's query asks for, or None if there is no such thing."""
+        return self._ask(document, root, variables, Effect.READ)
+
+    def change(self, document: str, root: str, **variables: object) -> dict[str, Any]:
+        """What the document's mutation answers; its user errors are raised. It must be one that may be repeated."""
+        payload = self._ask(document, root, variables, Effect.REPEATABLE)
+        if payload is None:
+            raise Unanswered("Shopify sent an answer without what was asked for.")
+        return payload
+
+    def _ask(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
+        body = json.dumps({"query": text(document), "variables": variables}).encode()
+        call = Call("Shopify", "POST", self._url, effect, sent=body)
+        response = send(call, self._headers, self._journal)
+        try:
+            return self._judge(response, call, root)
+        except ApiError:
+            log.warning("Shopify did not answer %s, request id %s", document, response.headers.get("X-Request-Id"))
+            raise
+
+    def _judge(self, response: requests.Response, call: Call, root: str) -> dict[str, Any] | None:
+        _warn_if_other(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
+        answer = _parsed(call.received)
+        check(response, call, f"Shopify answered {response.status_code}{words(answer)}")
+        if not isinstance(answer, dict):
+            raise Unanswered("Shopify sent an answer that could not be read.", call=call)
+        complain(answer, call, spread=secrets.randbelow(500) / 1000)
+        data = answer.get("data")
+        if not isinstance(data, dict) or not isinstance(data.get(root, ""), dict | None):
+            raise Unanswered("Shopify sent an answer without what was asked for.", call=call)
+        found: dict[str, Any] | None = data[root]
+        refuse((found or {}).get("userErrors"), call)
+        return found
+
+
+@cache
+def text(name: str) -> str:
+    """The document of this name."""
+    return (DOCUMENTS / f"{name}.graphql").read_text()
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON in these bytes, or None where there is none."""
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+
+
+@cache
+def _warn_if_other(asked: str, answered: str) -> None:
+    # Shopify serves an expired version's successor without an error.
+    if answered != asked:
+        log.warning("Shopify answers with API version %s where %s was asked for.", answered, asked)

@@ -1,0 +1,52 @@
+"""A change of a customer's marketing consent, and what Shopify made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clients import Rejected
+from clients.shopify_search import instant
+
+LEVELS = {"SUBSCRIBED": "SINGLE_OPT_IN", "PENDING": "CONFIRMED_OPT_IN"}  # which of them Shopify insists on
+STATES = {*LEVELS, "UNSUBSCRIBED"}  # Shopify takes no other as input
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What Shopify holds now. Not `applied`: it knows of a newer change than the one it was sent."""
+
+    state: str
+    level: str | None
+    updated_at: datetime | None
+    applied: bool
+
+
+def asked(state: str, at: datetime) -> dict[str, str]:
+    """The input for a change to this state, made by the shopper at this instant."""
+    if state not in STATES:
+        raise ValueError(f"Shopify takes no consent of {state}.")
+    not_in_the_future = min(at, datetime.now(UTC))  # Shopify refuses what another clock calls the future
+    level = {"marketingOptInLevel": LEVELS[state]} if state in LEVELS else {}
+    return {"marketingState": state, **level, "consentUpdatedAt": instant(not_in_the_future)}
+
+
+def answered(sent: dict[str, str], state: str | None, level: str | None, updated_at: str | None) -> Consent:
+    """What came of it. Shopify keeps the newest change, and says nothing when it kept none."""
+    if state == sent["marketingState"]:
+        return Consent(state, level, _instant(updated_at), applied=True)
+    if state and updated_at and _instant(updated_at) >= _instant(sent["consentUpdatedAt"]):
+        return Consent(state, level, _instant(updated_at), applied=False)
+    raise Rejected(f"Shopify kept the consent {state} although it was sent a newer one.", code="NOT_APPLIED")
+
+
+def required(holder: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    """The address or number whose consent it is. Without one Shopify reports success and does nothing."""
+    if holder is None:
+        raise Rejected(f"The customer has no {name} at Shopify to consent for.", code="NOTHING_TO_CONSENT_FOR")
+    return holder
+
+
+def _instant(text: str | None) -> Any:
+    return datetime.fromisoformat(text) if text else None

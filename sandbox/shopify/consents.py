@@ -1,0 +1,59 @@
+"""What Shopify does with a consent that an app sends, as recorded from its live API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import GraphQLError
+
+from sandbox.shopify.customers import Consent
+
+Json = dict[str, Any]
+TAKEN = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A mutation's user error."""
+
+    message: str
+    code: str | None
+    field: tuple[str, ...] | None = None
+
+    def told(self) -> Json:
+        return {"message": self.message, "code": self.code, "field": list(self.field) if self.field else None}
+
+
+def judged(wanted: Json, place: str) -> Complaint | None:
+    """What is wrong with the consent itself, if anything."""
+    state, level = wanted["marketingState"], wanted.get("marketingOptInLevel")
+    if state not in TAKEN:
+        raise GraphQLError(f"Cannot specify {state} as a marketing state input", extensions={"code": "INVALID"})
+    if state == "SUBSCRIBED" and not level:
+        field = ("input", place, "marketingOptInLevel")
+        return Complaint("Marketing opt in level must exist", "MISSING_ARGUMENT", field)
+    if state == "PENDING" and level != "CONFIRMED_OPT_IN":
+        field = ("input", place, "marketingOptInLevel")
+        return Complaint("Marketing opt in level must be confirmed opt-in for pending consent state", "INVALID", field)
+    if _at(wanted) > datetime.now(UTC):
+        field = ("input", place, "consentUpdatedAt")
+        return Complaint("Consent updated at must not be in the future", "INVALID", field)
+    return None
+
+
+def newest(known: Consent, wanted: Json) -> Consent:
+    """The consent after the change: the newer of the two."""
+    at = _at(wanted)
+    if known.updated_at and known.updated_at > at:
+        return known
+    level = wanted.get("marketingOptInLevel") or known.level
+    return replace(known, state=wanted["marketingState"], level=level, updated_at=at, source="OTHER")
+
+
+def _at(wanted: Json) -> datetime:
+    """Whole seconds: Shopify keeps no more."""
+    text = wanted.get("consentUpdatedAt")
+    at = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    return at.replace(microsecond=0)

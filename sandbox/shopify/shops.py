@@ -1,0 +1,88 @@
+"""What all happenings in the sandbox's shops share: stores, ids, a clock, and webhooks."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sandbox.shopify import notices, payloads
+from sandbox.shopify.bulk import Bulk, Folder, Knobs
+from sandbox.shopify.store import Store
+from sandbox.shopify.webhooks import Courier, Delivery
+
+ZONE = "Europe/Stockholm"
+NUMBERS_SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+
+Json = dict[str, Any]
+
+
+class Shops:
+    """The shops and the courier of their webhooks."""
+
+    def __init__(self, courier: Courier, clock: Callable[[], datetime], keep: int) -> None:
+        self.courier = courier
+        self.bulk = Knobs()
+        self._clock = clock
+        self._keep = keep
+        self._stores: dict[str, Store] = {}
+        self._bulks: dict[str, Bulk] = {}
+        self._folder = Folder()
+        self._lock = threading.RLock()
+        # Both start from the clock, so that a sandbox started again does not give an id or a name a second time.
+        self._ids = itertools.count(time.time_ns() // 1000)
+        self._numbers = itertools.count(1001 + int((datetime.now(UTC) - NUMBERS_SINCE).total_seconds()))
+
+    def fire(
+        self, shop: str, topic: str, payload: object, *, webhook_id: str | None = None, event_id: str | None = None
+    ) -> str:
+        """Send a webhook by hand: a JSON value, or bytes as they are. Returns its webhook id."""
+        body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+        return self.courier.post(shop, topic, body, webhook_id=webhook_id, event_id=event_id)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The latest webhooks of all shops, oldest first."""
+        return self.courier.deliveries()
+
+    def settled(self, timeout: float = 10.0) -> bool:
+        """Wait until no webhook is on its way."""
+        return self.courier.settled(timeout)
+
+    def close(self) -> None:
+        """End the courier's threads, and throw away what bulk operations wrote."""
+        self.courier.close()
+        self._folder.close()
+
+    def store(self, shop: str) -> Store:
+        with self._lock:
+            return self._stores.setdefault(shop, Store(shop, self._keep))
+
+    def bulk_of(self, shop: str) -> Bulk:
+        """The shop's bulk operations."""
+
+        def finished(operation: Json) -> None:
+            self.fire(shop, "bulk_operations/finish", notices.bulk_finished(operation, ZONE))
+
+        with self._lock:
+            if shop not in self._bulks:
+                self._bulks[shop] = Bulk(self.store(shop), self.bulk, self._folder, self._clock, finished)
+            return self._bulks[shop]
+
+    def _next_id(self) -> int:
+        return next(self._ids)
+
+    def _fire_order(self, store: Store, order: Json, *topics: str, event_id: str | None = None) -> None:
+        body, event_id = orjson.dumps(payloads.order(order, ZONE)), event_id or str(uuid.uuid4())
+        for topic in topics:
+            self.fire(store.domain, topic, body, event_id=event_id)
+
+    def _fire_customer(self, store: Store, customer_id: int, topic: str, event_id: str | None = None) -> None:
+        if known := store.customer(customer_id):
+            self.fire(store.domain, topic, payloads.customer(known, ZONE), event_id=event_id)
