@@ -60,6 +60,7 @@ def pruned(introspection: dict[str, Any], documents: Iterable[str]) -> str:
     asked = _asked(full_schema(introspection), documents)
     types = {each["name"]: each for each in introspection["__schema"]["types"]}
     _spread_over_implementations(asked, types)
+    _add_edges(asked, types)
     asked["Node"].add("id")  # which types have it decides what a bulk query may ask for
     cut = {name: _cut(types[name], fields, set(asked)) for name, fields in asked.items()}
     cut |= _inputs(cut.values(), types)
@@ -86,6 +87,14 @@ def _asked(schema: GraphQLSchema, documents: Iterable[str]) -> dict[str, set[str
     for document in documents:
         visit(parse(document), TypeInfoVisitor(position, Asked()))
     return asked
+
+
+def _add_edges(asked: dict[str, set[str]], types: dict[str, Any]) -> None:
+    """Bulk queries ask for edges where the documents ask for nodes."""
+    for name in [name for name in asked if name.endswith("Connection")]:
+        edges = next(each for each in types[name]["fields"] if each["name"] == "edges")
+        asked[name].add("edges")
+        asked[_named(edges["type"])["name"]].add("node")
 
 
 def _spread_over_implementations(asked: dict[str, set[str]], types: dict[str, Any]) -> None:

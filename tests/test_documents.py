@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from graphql import (
     FragmentDefinitionNode,
+    GraphQLError,
     GraphQLSchema,
     NoDeprecatedCustomRule,
     TypeInfo,
@@ -23,17 +25,46 @@ from graphql import (
     visit,
 )
 
-from clients import shopify
+from clients import shopify, shopify_bulk, shopify_search, shopify_whole
 from sandbox.prune_schema import PRUNED, full_schema, pruned
 from sandbox.shopify.admin import schema
+from sandbox.shopify.bulk_rules import root_of
 from sandbox.shopify.cost import FITTED, MAX_COST, PUBLISHED, cost
+from sandbox.shopify.search import FIELDS, Search
 
 WHOLE = Path(__file__).parent.parent.parent / "shared" / "shopify" / "admin_2026-10.json.gz"
-DOCUMENTS = {each.stem: each.read_text() for each in sorted(shopify.DOCUMENTS.glob("*.graphql"))}
-SIZES = {"lineItems": shopify.FIRST_LINES, "first": shopify.FURTHER_LINES}
-SCOPES = {"read_customers", "read_orders", "read_locations"}
+FOLDER = shopify.DOCUMENTS
+DOCUMENTS = {
+    each.relative_to(FOLDER).with_suffix("").as_posix(): each.read_text() for each in sorted(FOLDER.rglob("*.graphql"))
+}
+BULK = ["bulk/customers", "bulk/orders"]
+SIZES = {
+    "customers_updated_since": {"first": shopify.PAGE},
+    "fulfillment_by_id": {"first": shopify_whole.PARCEL_LINES},
+    "order_by_id": {"lineItems": shopify_whole.FIRST_LINES},
+    "order_line_items": {"first": shopify_whole.FURTHER_LINES},
+    "orders_updated_since": {"first": shopify.PAGE},
+    "refund_by_id": {"first": shopify_whole.REFUND_LINES},
+}
+SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations"}
+TABLE = Path(__file__).parent.parent / "docs" / "scopes.md"
+START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
+SEARCHES = {
+    "customers": [
+        shopify_search.since(shopify_search.UPDATED, START),
+        shopify_search.window(shopify_search.CREATED["customers"], START, END),
+    ],
+    "orders": [
+        shopify_search.since(shopify_search.UPDATED, START),
+        shopify_search.window(shopify_search.CREATED["orders"], START, END),
+    ],
+    "bulkOperations": [shopify_search.BULK_QUERIES],
+}
 
 each_document = pytest.mark.parametrize("name", DOCUMENTS)
+each_search = pytest.mark.parametrize(
+    ("kind", "text"), [(kind, text) for kind, texts in SEARCHES.items() for text in texts]
+)
 whole_schema = pytest.mark.skipif(not WHOLE.exists(), reason="Shopify's whole schema is not at hand")
 
 
@@ -73,10 +104,10 @@ def test_the_pruned_schema_is_what_the_documents_need_now():
     assert pruned(introspection(), DOCUMENTS.values()) == PRUNED.read_text()
 
 
-@each_document
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in BULK])
 @pytest.mark.parametrize("formula", [FITTED, PUBLISHED], ids=["fitted", "published"])
 def test_a_document_costs_less_than_shopify_allows(name, formula):
-    assert cost(schema(), parse(DOCUMENTS[name]), SIZES, formula) < MAX_COST
+    assert cost(schema(), parse(DOCUMENTS[name]), SIZES.get(name, {}), formula) < MAX_COST
 
 
 @pytest.mark.parametrize(("formula", "points"), [(FITTED, 1 + 2 + 4 * (1 + 1)), (PUBLISHED, 1 + 2 + 10 * (1 + 1 + 3))])
@@ -95,12 +126,123 @@ def test_further_pages_ask_of_a_line_what_the_first_page_asks():
     assert asked[0] == asked[1]
 
 
+def test_a_page_of_customers_asks_what_a_single_customer_is_asked():
+    single = _asked("customer_by_id", "customer")
+
+    assert _asked("customers_updated_since", "customers", "nodes") == single
+
+
+def test_a_customer_in_bulk_is_asked_what_a_single_customer_is_asked():
+    single = _asked("customer_by_id", "customer")
+
+    assert _asked("bulk/customers", "customers", "edges", "node") == single
+
+
+def test_a_line_in_bulk_is_asked_what_a_line_of_an_order_is_asked():
+    line = _fragment(DOCUMENTS["order_line_items"], "LineItemFields").replace("...Bag", BAG)
+
+    bulk = _asked("bulk/orders", "orders", "edges", "node", "lineItems", "edges", "node")
+    assert bulk == print_ast(parse(line).definitions[0].selection_set)
+
+
+# Searches
+
+
+@each_search
+def test_shopify_knows_every_field_that_is_searched_by(kind, text):
+    search = Search(kind, text)
+
+    assert search.warning is None
+    assert search.terms
+
+
+@whole_schema
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_the_sandbox_knows_the_search_fields_that_shopify_describes(kind):
+    root = next(each for each in introspection()["__schema"]["types"] if each["name"] == "QueryRoot")
+    arguments = next(each for each in root["fields"] if each["name"] == kind)["args"]
+    described = next(each["description"] for each in arguments if each["name"] == "query")
+    names = re.findall(r"^\| (\w+) \|", described, re.MULTILINE)
+
+    assert set(names[1:]) == FIELDS[kind]  # the first is the table's head
+
+
+def test_an_instant_without_a_zone_is_not_searched_for():
+    with pytest.raises(ValueError, match="time zone"):
+        shopify_search.instant(datetime(2026, 1, 1))
+
+
+# Bulk queries
+
+
+@pytest.mark.parametrize("text", [shopify_bulk.customers(START, END), shopify_bulk.orders(START, END)])
+def test_a_bulk_query_keeps_shopifys_rules(text):
+    assert "SEARCH" not in text
+    assert root_of(schema(), text).name.value in ("customers", "orders")
+
+
+def test_a_bulk_query_searches_its_window():
+    text = shopify_bulk.customers(START, END)
+
+    assert "customer_date:>='2026-01-01T00:00:00Z' customer_date:<'2026-07-01T09:30:00Z'" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("{ shop { id } }", "at least one connection"),
+        ("{ orders { edges { node { id refunds { refundLineItems { edges { node { id } } } } } } } }", "within a list"),
+        ("{ orders { edges { node { name lineItems { edges { node { id } } } } } } }", "must select its id"),
+        (
+            "{ orders { edges { node { id shippingLines { edges { node { id } } } } } } }",
+            "implement the Node interface",
+        ),
+        ("{ orders { edges { node { id } } } shop { id } }", "exactly one top-level field"),
+        ("{ orders { edges { node { motto } } } }", "Cannot query field"),
+        ("{ orders {", "Syntax Error"),
+        (
+            "{ orders { edges { node { id "
+            + " ".join(f"a{n}: lineItems {{ edges {{ node {{ id }} }} }}" for n in range(5))
+            + " } } } }",
+            "more than 5 connections",
+        ),
+    ],
+)
+def test_a_bulk_query_that_breaks_a_rule_is_refused(query, complaint):
+    with pytest.raises(GraphQLError, match=complaint):
+        root_of(schema(), query)
+
+
+# Scopes
+
+
 @whole_schema
 @each_document
 def test_a_document_needs_only_the_scopes_that_the_app_asks_for(name):
-    needed = _access(DOCUMENTS[name])
+    needed = [text for text in _access(DOCUMENTS[name]) if "access scope" in text]
 
     assert [text for text in needed if not SCOPES & set(re.findall(r"`(\w+)`", text))] == []
+
+
+@whole_schema
+def test_the_table_of_scopes_and_protected_fields_is_what_the_schema_says():
+    rows = re.findall(r"^\| `([\w/]+)` \| (.*?) \| (.*?) \|$", TABLE.read_text(), re.MULTILINE)
+    said = {
+        name: (set(re.findall(r"\w+", scopes)), set(re.findall(r"[\w.]+", fields))) for name, scopes, fields in rows
+    }
+
+    assert said == {name: (_scopes(document), _protected(document)) for name, document in DOCUMENTS.items()}
+
+
+BAG = "shopMoney { amount currencyCode } presentmentMoney { amount currencyCode }"
+
+
+def _asked(name: str, *path: str) -> str:
+    """What the document asks of the field at this path, printed."""
+    node = parse(DOCUMENTS[name]).definitions[0]
+    for step in path:
+        node = next(each for each in node.selection_set.selections if each.name.value == step)
+    return print_ast(node.selection_set)
 
 
 def _fragment(document: str, name: str) -> str:
@@ -108,16 +250,30 @@ def _fragment(document: str, name: str) -> str:
     return next(print_ast(each) for each in fragments if each.name.value == name)
 
 
+def _scopes(document: str) -> set[str]:
+    return {scope for text in _access(document) for scope in SCOPES & set(re.findall(r"`(\w+)`", text))}
+
+
 def _access(document: str) -> set[str]:
-    """Shopify's words on who may read the fields and types of a document."""
+    """Shopify's words on who may use the fields and types of a document."""
+    return {text for pair in _fields(document) for each in pair if (text := each.get("requiredAccess"))}
+
+
+def _protected(document: str) -> set[str]:
+    """The fields that hold protected customer data, as Type.field."""
+    return {f"{field['of']}.{field['name']}" for field, _ in _fields(document) if field.get("isProtected")}
+
+
+def _fields(document: str) -> list[tuple[dict, dict]]:
+    """Each field that is asked for, and the type that it answers with, as Shopify describes them."""
     types = {each["name"]: each for each in introspection()["__schema"]["types"]}
-    position, found = TypeInfo(full_schema(introspection())), set()
+    position, found = TypeInfo(full_schema(introspection())), []
 
-    class Access(Visitor):
+    class Fields(Visitor):
         def enter_field(self, node, *_):
-            fields = {each["name"]: each for each in types[position.get_parent_type().name]["fields"]}
-            found.add(fields[node.name.value].get("requiredAccess"))
-            found.add(types[get_named_type(position.get_type()).name].get("requiredAccess"))
+            parent = position.get_parent_type().name
+            field = next(each for each in types[parent]["fields"] if each["name"] == node.name.value)
+            found.append((field | {"of": parent}, types[get_named_type(position.get_type()).name]))
 
-    visit(parse(document), TypeInfoVisitor(position, Access()))
-    return found - {None}
+    visit(parse(document), TypeInfoVisitor(position, Fields()))
+    return found

@@ -23,6 +23,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -30,6 +31,7 @@ from graphql import (
 )
 
 MAX_COST = 1000
+MUTATION = 10  # documented
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def cost(schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any
     operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     priced = _Priced(schema, fragments, variables, formula)
+    if operation.operation is OperationType.MUTATION:
+        return MUTATION + priced.selections(schema.mutation_type, operation.selection_set)
     return priced.selections(schema.query_type, operation.selection_set)
 
 

@@ -31,7 +31,7 @@ FIELDS = {
     },
     "bulkOperations": {"created_at", "id", "operation_type", "status"},
 }
-TERM = re.compile(r"(?:(\w+):)?(>=|<=|>|<)?\s*('[^']*'|\"[^\"]*\"|[^\s:'\"]\S*)")
+TERM = re.compile(r"\s*(?:(\w+):)?(>=|<=|>|<)?\s*('[^']*'|\"[^\"]*\"|[^\s:'\"]\S*)")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": lambda one, other: one >= other,
     "<=": lambda one, other: one <= other,
