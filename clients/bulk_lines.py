@@ -56,7 +56,12 @@ class BulkLines:
         self._skip = 0
         self._session = requests.Session()
         self._session.trust_env = False
-        self._response = self._opened()
+        self._response: requests.Response | None = None
+        try:
+            self._response = self._opened()
+        except ApiError:
+            self.close()
+            raise
 
     def __enter__(self) -> BulkLines:
         return self
@@ -115,7 +120,11 @@ class BulkLines:
             call.unknown = False
             call.duration = timedelta(seconds=time.monotonic() - begun)
             self._journal.answered(call)
-        return self._judged(response, call)
+        try:
+            return self._judged(response, call)
+        except ApiError:
+            response.close()
+            raise
 
     def _answer(self, call: Call) -> requests.Response:
         try:
@@ -145,6 +154,7 @@ class BulkLines:
             raise Expired(f"The bulk result's address is no longer valid ({response.status_code}).", call=call)
         if response.status_code == 416:
             self._must_be_the_end(response, call)
+            response.close()
             return None
         check(response, call, f"{call.system} answered {response.status_code}.")
         known, self.etag = self.etag, response.headers.get("ETag") or self.etag

@@ -162,7 +162,9 @@ def replay(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[in
 
 
 @contextmanager
-def replaying(shopify: Shopify, shop: str, rate: float | None = None) -> Iterator[None]:
+def replaying(
+    shopify: Shopify, shop: str, rate: float | None = None, *, shoppers: type[Shoppers] = Shoppers
+) -> Iterator[None]:
     """Orders at `rate` a second (SANDBOX_RATE, else one every two seconds), on a thread, while the block lasts.
 
     The courier delivers with everyday faults meanwhile and afterwards.
@@ -170,7 +172,7 @@ def replaying(shopify: Shopify, shop: str, rate: float | None = None) -> Iterato
     shopify.courier.faults = EVERYDAY
     rate = rate if rate is not None else float(os.environ.get("SANDBOX_RATE") or 0.5)
     ended = threading.Event()
-    thread = threading.Thread(target=_go_on, args=(Shoppers(shopify, shop), rate, ended), daemon=True)
+    thread = threading.Thread(target=_go_on, args=(shoppers(shopify, shop), rate, ended), daemon=True)
     thread.start()
     try:
         yield

@@ -447,8 +447,8 @@ def test_a_replay_has_something_of_everything(receiver):
     assert {each["displayFulfillmentStatus"] for each in orders} == {"FULFILLED", "UNFULFILLED"}
     assert {each["customer"]["state"] for each in orders} == {"ENABLED", "DISABLED"}
     assert set(receiver.topics) == {
-        *("customers/create", "customers/update"),
-        *("orders/create", "orders/paid", "orders/updated"),
+        *("customers/create", "customers/update", "customers_email_marketing_consent/update"),
+        *("orders/create", "orders/paid", "orders/updated", "fulfillments/create"),
     }
 
 

@@ -92,6 +92,11 @@ class OrderEvents(Shops):
         )
         return self._fire_refund(shop, order)
 
+    def settle(self, shop: str, order_id: int) -> int:
+        """Give back what an edit left overpaid: a refund without lines or adjustments. Returns its id."""
+        order = self._change(shop, order_id, lambda order, at: refunds.settled(order, self._next_id, at))
+        return self._fire_refund(shop, order)
+
     def exchange(self, shop: str, order_id: int, units: Mapping[int, int], item: Item) -> int:
         """Take units back, send another item for them, and settle the difference. Returns the refund's id."""
         refund_id = self.refund(shop, order_id, units, note="Exchange")

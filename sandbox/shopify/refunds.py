@@ -34,6 +34,12 @@ def refunded(order: Order, back: Refunding, next_id: NextId, at: datetime, *, re
     return _Refunding(order, back, next_id, at, restock).done()
 
 
+def settled(order: Order, next_id: NextId, at: datetime) -> Order:
+    """The order with a refund of what an edit left overpaid. Its money stands for units that are gone already."""
+    owed = minus(nothing(order["totalPriceSet"]), order["totalOutstandingSet"])
+    return _Refunding(order, Refunding(amount=shop_amount(owed)), next_id, at, None).done(owed)
+
+
 class _Refunding:
     def __init__(self, order: Order, back: Refunding, next_id: NextId, at: datetime, restock: str | None) -> None:
         self._order = order
@@ -44,10 +50,12 @@ class _Refunding:
         self._zero = nothing(order["totalPriceSet"])
         self._rate = Decimal(order["rate"])
 
-    def done(self) -> Order:
+    def done(self, owed: Bag | None = None) -> Order:
+        """The order after it. `owed` is what is due for other reasons than the refund's own parts."""
         lines = [self._line(line, units) for line in self._order["lineItems"] if (units := self._units(line))]
         shipping = self._shipping()
-        cost = total((self._cost(each["subtotalSet"], each["totalTaxSet"]) for each in lines), self._zero)
+        prices = (self._cost(each["subtotalSet"], each["totalTaxSet"]) for each in lines)
+        cost = total(prices, owed or self._zero)
         for each in shipping:
             cost = plus(cost, self._cost(each["subtotalAmountSet"], each["taxAmountSet"]))
         transactions = list(self._transactions(self._money(cost)))
