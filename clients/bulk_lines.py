@@ -88,6 +88,7 @@ class BulkLines:
                     raise
                 response.close()
                 self._response = self._opened()
+        self.close()
 
     def _lines(self, response: requests.Response) -> Iterator[Line]:
         buffer, seen = bytearray(), 0

@@ -67,7 +67,7 @@ class Shopify(Admin):
         root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.asked(state, at)
         sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
         customer = self.change("email_consent_update", root, input=sent)["customer"]
-        email = shopify_consent.required(customer["defaultEmailAddress"], "e-mail address")
+        email = shopify_consent.required(customer, "defaultEmailAddress", "e-mail address")
         kept = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
         return shopify_consent.answered(consent, *kept)
 
@@ -76,7 +76,7 @@ class Shopify(Admin):
         root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.asked(state, at)
         sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
         customer = self.change("sms_consent_update", root, input=sent)["customer"]
-        phone = shopify_consent.required(customer["defaultPhoneNumber"], "phone number")
+        phone = shopify_consent.required(customer, "defaultPhoneNumber", "phone number")
         kept = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
         return shopify_consent.answered(consent, kept["state"], kept["optInLevel"], kept["updatedAt"])
 
@@ -85,7 +85,9 @@ class Shopify(Admin):
 
         Raises Throttled while five are running. Asking twice, after an unknown outcome, starts two: a waste, no harm.
         """
-        operation: Json = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
+        operation: Json | None = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
+        if operation is None:
+            raise Unanswered("Shopify sent an answer without the bulk operation.")
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:

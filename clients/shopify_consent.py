@@ -41,9 +41,10 @@ def answered(sent: dict[str, str], state: str | None, level: str | None, updated
     raise Rejected(f"Shopify kept the consent {state} although it was sent a newer one.", code="NOT_APPLIED")
 
 
-def required(holder: dict[str, Any] | None, name: str) -> dict[str, Any]:
+def required(customer: dict[str, Any] | None, field: str, name: str) -> dict[str, Any]:
     """The address or number whose consent it is. Without one Shopify reports success and does nothing."""
-    if holder is None:
+    holder: dict[str, Any] | None = customer and customer[field]
+    if not holder:
         raise Rejected(f"The customer has no {name} at Shopify to consent for.", code="NOTHING_TO_CONSENT_FOR")
     return holder
 

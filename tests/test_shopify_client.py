@@ -282,6 +282,61 @@ def test_what_cannot_be_read_is_no_answer(scripted, client, body):
     assert type(failure(client)) is Unanswered
 
 
+# User errors of mutations
+
+
+def refused(*errors):
+    return {"data": {"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": list(errors)}}}
+
+
+@pytest.mark.parametrize(
+    ("errors", "error", "code"),
+    [
+        ([{"message": "Too many", "code": "LIMIT_REACHED", "field": None}], Throttled, "LIMIT_REACHED"),
+        ([{"message": "Already running", "code": "OPERATION_IN_PROGRESS"}], Throttled, "OPERATION_IN_PROGRESS"),
+        ([{"message": "Invalid bulk query", "code": "INVALID"}], Rejected, "INVALID"),
+        ([{"message": "Customer not found", "code": None}], NotFound, None),
+        ([{"message": "No"}, {"message": "Really", "code": "INVALID"}], Rejected, "INVALID"),
+        ([], Unanswered, None),
+    ],
+)
+def test_a_mutations_user_errors_are_errors_of_the_family(scripted, client, errors, error, code):
+    scripted.answers(refused(*errors))
+
+    with pytest.raises(ApiError) as caught:
+        client.run_bulk_query("{ orders { edges { node { id } } } }")
+
+    assert (type(caught.value), caught.value.code) == (error, code)
+
+
+def test_a_mutation_that_answers_nothing_is_no_answer(scripted, client):
+    scripted.answers({"data": {"bulkOperationRunQuery": None}})
+
+    with pytest.raises(Unanswered):
+        client.run_bulk_query("{ orders { edges { node { id } } } }")
+
+
+def test_a_consent_that_shopify_silently_drops_is_an_error(scripted, client):
+    email = {"marketingState": "NOT_SUBSCRIBED", "marketingOptInLevel": None, "marketingUpdatedAt": None}
+    payload = {"customer": {"defaultEmailAddress": email}, "userErrors": []}
+    scripted.answers({"data": {"customerEmailMarketingConsentUpdate": payload}})
+
+    with pytest.raises(Rejected) as caught:
+        client.update_email_consent(1, "SUBSCRIBED", sandbox.NUMBERS_SINCE)
+
+    assert caught.value.code == "NOT_APPLIED"
+
+
+def test_a_change_may_be_repeated_and_the_journal_knows_it(served, scripted):
+    journal = Kept()
+    scripted.answers(refused({"message": "no"}))
+
+    with pytest.raises(Rejected):
+        Shopify(served[1], "token", journal).run_bulk_query("{ orders { edges { node { id } } } }")
+
+    assert [call.effect for call in journal.calls] == [Effect.REPEATABLE]
+
+
 # Broken connections
 
 
