@@ -110,17 +110,21 @@ class _Refunding:
     def _shipping(self) -> list[dict[str, Any]]:
         if not self._back.shipping:
             return []
-        line = self._order["shippingLines"][0]
-        price = line["discountedPriceSet"]
-        tax = total((each["priceSet"] for each in line["taxLines"]), self._zero)
-        part = self._back.shipping, shop_amount(price)
+        line, left = self._order["shippingLines"][0], self._order["currentShippingPriceSet"]
+        part = self._back.shipping, shop_amount(left)
         back = {
             "id": f"gid://shopify/RefundShippingLine/{self._next_id()}",
-            "subtotalAmountSet": scaled(price, *part),
-            "taxAmountSet": scaled(tax, *part),
+            "subtotalAmountSet": scaled(left, *part),
+            "taxAmountSet": scaled(self._shipping_tax_left(line), *part),
             "shippingLine": line,
         }
         return [back]
+
+    def _shipping_tax_left(self, line: dict[str, Any]) -> Bag:
+        """Parts of what is left, and not of the whole, add up to the whole in both currencies."""
+        before = [each for refund in self._order["refunds"] for each in refund["refundShippingLines"]]
+        tax = total((each["priceSet"] for each in line["taxLines"]), self._zero)
+        return minus(tax, total((each["taxAmountSet"] for each in before), self._zero))
 
     def _cost(self, price: Bag, tax: Bag) -> Bag:
         return price if self._order["taxesIncluded"] else plus(price, tax)
