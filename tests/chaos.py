@@ -35,6 +35,15 @@ SETTLED_SECONDS = 300
 LATEST = 5.0  # seconds that a webhook may be held up on its way
 
 
+# What shoppers also cause and no task type handles yet. By name, so that a topic that loses its type is noticed.
+ONLY_ANSWERED = {
+    "fulfillments/create",
+    "fulfillments/update",
+    "customers_email_marketing_consent/update",
+    "customers_marketing_consent/update",
+}
+
+
 @dataclass
 class Report:
     """What was done, and what came of it. Everything below `drift` is a defect unless it is zero."""
@@ -181,11 +190,10 @@ class Judge:
         self.report.engage_faults = len([call for call in calls if call.fault != "none"])
 
     def _webhooks(self) -> None:
-        from actors import topics
         from models import Task
 
         deliveries = self.chaos.shopify.deliveries
-        ids = {delivery.webhook_id for delivery in deliveries if delivery.topic in topics()}  # others are only answered
+        ids = {delivery.webhook_id for delivery in deliveries if delivery.topic not in ONLY_ANSWERED}
         kept = {task.key for task in Task.select(Task.key).where(Task.key.in_(ids))}
         self.report.webhooks = len(deliveries)
         self.report.refused_webhooks = len([each for each in deliveries if each.state != "delivered"])
