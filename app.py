@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import logs
-from views import auth, health, tasks, webhooks
+from views import auth, engage_webhooks, health, imports, tasks, webhooks
 
 STATIC = Path(__file__).parent / "static"
 
@@ -27,9 +27,11 @@ app = Starlette(
     routes=[
         Route("/", home),
         *webhooks.routes,
+        *engage_webhooks.routes,
         *auth.routes,
         *health.routes,
         *tasks.routes,
+        *imports.routes,
         Mount("/static", StaticFiles(directory=STATIC)),
     ],
     middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(auth.Session)],

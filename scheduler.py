@@ -1,4 +1,4 @@
-"""The clock: sweeps, folds. Running two of them is safe; what they do is picked by the rows, not by the clock."""
+"""The clock: sweeps, folds, periodic tasks. Running two is safe: rows and keys pick what is done, not the clock."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from peewee import InterfaceError, OperationalError
 import actors
 import logs
 import totals
+from actors.periodic import Slots
+from actors.removal import end_late
 from actors.sweep import sweep
 from database import connected
 
@@ -19,6 +21,8 @@ log = logging.getLogger("scheduler")
 
 SWEEP_SECONDS = 0.5
 FOLD_SECONDS = 1
+SLOT_SECONDS = 5  # how late a periodic task may be
+LATE_SECONDS = 60
 
 
 def tick(job: Callable[[], int]) -> Callable[[], None]:
@@ -34,10 +38,20 @@ def tick(job: Callable[[], int]) -> Callable[[], None]:
     return ticked
 
 
+def jobs() -> list[tuple[Callable[[], int], float]]:
+    """What is done again and again, and after how many seconds."""
+    return [
+        (sweep, SWEEP_SECONDS),
+        (totals.fold, FOLD_SECONDS),
+        (Slots().fill, SLOT_SECONDS),
+        (end_late, LATE_SECONDS),
+    ]
+
+
 def main() -> None:
     logs.configure()
     clock = BlockingScheduler(timezone="UTC")
-    for job, seconds in ((sweep, SWEEP_SECONDS), (totals.fold, FOLD_SECONDS)):
+    for job, seconds in jobs():
         clock.add_job(tick(job), "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None)
     signal.signal(signal.SIGTERM, lambda *_: clock.shutdown(wait=False))
     log.info("The clock runs for %d task types.", len(actors.TYPES))

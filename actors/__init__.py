@@ -1,10 +1,23 @@
 """What the workers do: one module per task group. Importing this package fills the table of task types."""
 
-from actors import customer, order
+from actors import customer, imports, notification, order, polling, preferences, refund, settings
 from actors.broker import broker
 from actors.registry import NUMBERS, TYPES, topics
 from actors.worker import Watch
 
-__all__ = ["NUMBERS", "TYPES", "broker", "customer", "order", "topics"]
+__all__ = [
+    "NUMBERS",
+    "TYPES",
+    "broker",
+    "customer",
+    "imports",
+    "notification",
+    "order",
+    "polling",
+    "preferences",
+    "refund",
+    "settings",
+    "topics",
+]
 
 broker.add_middleware(Watch())

@@ -53,8 +53,11 @@ class TaskType:
         lane: Lane | None = None,
         args: dict[str, Any] | None = None,
     ) -> Task:
-        """A task of this type, not yet in the database. `args` go to its function, as keywords."""
-        lane = self.group.lane if lane is None else lane
+        """A task of this type, not yet in the database. `args` go to its function, as keywords.
+
+        What comes of bulk work is bulk work too, unless a `lane` is given.
+        """
+        lane = max(self.group.lane, Lane(parent.lane) if parent else Lane.LIVE) if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
         row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
         row.published_at = utcnow() if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
@@ -114,10 +117,16 @@ def topics() -> dict[str, TaskType]:
 
 
 def _declare_actor(kind: TaskType) -> None:
-    """A Dramatiq actor per type. Live work goes before bulk work within a process."""
-    lane = kind.group.lane
-    declare = dramatiq.actor(actor_name=kind.name, queue_name=QUEUES[lane], priority=int(lane), broker=broker)
+    """A Dramatiq actor per type, for its live tasks."""
+    declare = dramatiq.actor(actor_name=kind.name, queue_name=QUEUES[Lane.LIVE], priority=Lane.LIVE, broker=broker)
     declare(partial(run, kind))
+
+
+@dramatiq.actor(actor_name="bulk", queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
+def run_bulk(numbered: str) -> None:
+    """One actor for the bulk tasks of every type: a process goes by an actor's priority, and theirs is the last."""
+    number, _, task_id = numbered.partition(":")
+    run(NUMBERS[int(number)], task_id)
 
 
 def enqueue(tasks: list[Task]) -> list[Task]:
@@ -139,7 +148,13 @@ def publish(tasks: list[Task]) -> None:
 
 def ring(tasks: Iterable[tuple[UUID, int, int]]) -> None:
     """Ring for (id, type, lane). Raises redis.RedisError."""
-    broker.ring([(NUMBERS[number].name, QUEUES[lane], str(task_id)) for task_id, number, lane in tasks])
+    broker.ring([_bell(*task) for task in tasks])
+
+
+def _bell(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
+    if lane == Lane.BULK:
+        return run_bulk.actor_name, QUEUES[lane], f"{number}:{task_id}"
+    return NUMBERS[number].name, QUEUES[lane], str(task_id)
 
 
 def _not_published(ids: list[UUID]) -> None:

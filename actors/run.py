@@ -18,7 +18,7 @@ from actors.outcomes import Skip, Unusable, Wait
 from clients import ApiError, Effect, Refused, Throttled
 from config import config
 from database import connected
-from models import Exchange, Lost, Outcome, State, Task
+from models import Attempt, Exchange, Lost, Outcome, State, Task
 
 if TYPE_CHECKING:
     from actors.registry import TaskType
@@ -97,7 +97,7 @@ def _end(kind: TaskType, task: Task, error: BaseException) -> None:
 
 
 def _wait(task: Task, reason: str, wait: timedelta) -> None:
-    if task.waited(reason) > WAIT_AT_MOST:
+    if Attempt.waited(task, reason) > WAIT_AT_MOST:
         task.finish(State.ERROR, reason=f"{reason} Waited for a day.", code="waited")
     else:
         task.retry_in(wait, Outcome.WAITED, reason)

@@ -16,7 +16,7 @@ from actors.outcomes import A_DAY
 from actors.registry import NUMBERS, ring
 from actors.run import UNKNOWN
 from database import db
-from models import Exchange, Lane, Lost, Outcome, State, Task
+from models import NOW, Entity, Exchange, Lane, Lost, Outcome, State, Task
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +67,25 @@ def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
 DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
     AND (published_at IS NULL OR published_at < now() - %(again)s)
     AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))
+    AND (s.shop_id <> ALL(%(removed)s) OR entity = %(about_the_shop)s)
     AND type = ANY(%(known)s)"""  # while a new version is being rolled out, its types are for its own sweep
 
 
 def _due(lane: Lane, again: timedelta) -> dict[str, object]:
-    paused = [found for (found,) in db.execute_sql("SELECT id FROM shop WHERE paused_until > now()").fetchall()]
     engage = [number for number, kind in NUMBERS.items() if kind.engage]
-    return {"lane": int(lane), "again": again, "paused": paused, "engage": engage, "known": list(NUMBERS)}
+    shops = {"paused": _shops("paused_until > now()"), "removed": _shops("NOT active")}
+    types = {"engage": engage, "known": list(NUMBERS), "about_the_shop": int(Entity.SHOP)}
+    return {"lane": int(lane), "again": again, **shops, **types}
+
+
+def _shops(which: str) -> list[int]:
+    return [shop_id for (shop_id,) in db.execute_sql(f"SELECT id FROM shop WHERE {which}").fetchall()]  # noqa: S608
 
 
 def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
     """In random order, so that no shop is always the last."""
     found = db.execute_sql(
-        f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop WHERE active) s
+        f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop) s
             WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
         _due(lane, again),
     )
@@ -88,7 +94,7 @@ def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
 
 def reap() -> int:
     """Close the attempts whose worker was lost: again, unless that could do harm. Returns how many there were."""
-    expired = list(Task.select().where(Task.leased_until < Task.now()).limit(500))
+    expired = list(Task.select().where(Task.leased_until < NOW).limit(500))
     for task in expired:
         try:
             _take_back(task)

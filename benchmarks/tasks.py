@@ -138,8 +138,9 @@ def _left(queue: str, most: int, pids: tuple[int, ...]) -> Mark:
 
 def _check(count: int) -> None:
     """Each task must be Success after one attempt, or the figures are of something else. Empties the table."""
-    done = Task.select().where(Task.state == State.SUCCESS, Task.attempts == 1).count()
-    attempts = Attempt.select().where(Attempt.ended_at.is_null(False)).count()
+    mine = Task.type.in_(tracked.NUMBERS)  # the clock makes a few others for the shop
+    done = Task.select().where(mine, Task.state == State.SUCCESS, Task.attempts == 1).count()
+    attempts = Attempt.select().join(Task).where(mine, Attempt.ended_at.is_null(False)).count()
     db.execute_sql("TRUNCATE task CASCADE")
     if (done, attempts) != (count, count):
         raise RuntimeError(f"Of {count} tasks {done} succeeded, in {attempts} attempts.")

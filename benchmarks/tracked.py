@@ -7,7 +7,7 @@ from datetime import timedelta
 from actors import broker
 from actors.registry import TaskGroup, TaskType, enqueue
 from clients import Call, Effect
-from models import Entity, Shop, Task, new_id
+from models import Entity, Record, Shop, Task, new_id
 
 __all__ = ["broker"]
 
@@ -30,9 +30,13 @@ def nothing_to_an_entity(task: Task) -> None:
 def nothing_sent(task: Task) -> None:
     """Keeps a call as SyncOrder does, before and after, without making it."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts", Effect.REPEATABLE, sent=RECEIPT)
-    task.sending(call)
+    kept = Record(task)
+    kept.sending(call)
     call.status, call.unknown, call.duration = 202, False, timedelta()
-    task.answered(call)
+    kept.answered(call)
+
+
+NUMBERS = [kind.number for kind in (nothing, nothing_to_an_entity, nothing_sent)]
 
 
 def fill(kind: TaskType, shop: Shop, count: int, batch: int = 100) -> None:

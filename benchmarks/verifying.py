@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import app as whole
-from views.webhooks import _body, verified
+from views.webhooks import body_of, verified
 
 
 async def shopify(request: Request) -> Response:
     """`POST /webhooks/shopify`, for comparison only."""
-    fits = verified(await _body(request), request.headers.get("x-shopify-hmac-sha256", ""))
+    fits = verified(await body_of(request), request.headers.get("x-shopify-hmac-sha256", ""))
     return Response(status_code=200 if fits else 401)
 
 

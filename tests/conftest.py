@@ -26,7 +26,10 @@ DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and us"
 ENGAGE_KEY = "an-engage-key"
 STACK = ExitStack()
-TABLES = "shop, sign_in, task, body, attempt, exchange, customer, orders, task_delta, task_total, task_hour"
+TABLES = (
+    "shop, sign_in, task, body, attempt, exchange, customer, orders, refund, receipt, "
+    "task_delta, task_total, task_hour, store, poll, data_request, erasure, consents, departure, endpoint"
+)
 
 
 def free_port() -> int:
@@ -171,13 +174,13 @@ def drain(database: Any) -> Callable[..., None]:
     """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
     from actors import NUMBERS
     from actors.run import run
-    from models import State, Task
+    from models import NOW, State, Task
 
     def drained(seconds: float = 10, *, waiting: bool = False) -> None:
         until = time.monotonic() + seconds
         pending = (Task.state == State.PENDING) & Task.leased_until.is_null()
         while time.monotonic() < until:
-            rows = list(Task.select().where(pending & (Task.due_at <= Task.now())).order_by(Task.id))
+            rows = list(Task.select().where(pending & (Task.due_at <= NOW)).order_by(Task.id))
             for row in rows:
                 run(NUMBERS[row.type], str(row.id))
             if not rows and not (waiting and Task.select().where(pending).exists()):

@@ -86,12 +86,32 @@ def test_every_declared_type_is_a_published_one_and_has_a_description():
 
 def test_numbers_are_for_ever():
     assert {kind.name: number for number, kind in NUMBERS.items() if number < 900} == {
+        "ProcessBulkImportData": 1,
+        "HandleBulkImportCreateRequest": 2,
+        "HandleBulkImportCreate": 3,
+        "HandleBulkOperationFinish": 4,
+        "BulkOperationFinishWebhook": 5,
+        "TriggerNextBatch": 6,
         "CustomerWebhook": 11,
+        "IndexShopCustomers": 12,
         "IndexCustomer": 13,
         "SyncContact": 14,
+        "UpdateCustomerMarketingPreferences": 15,
+        "SyncCustomerMarketingPreferences": 16,
         "OrderWebhook": 21,
         "IndexOrder": 22,
+        "IndexOrders": 24,
+        "FulfillmentWebhook": 23,
         "SyncOrder": 25,
+        "SyncOrderFulfillmentNotification": 26,
+        "SyncOrderNotification": 27,
+        "RefundWebhook": 31,
+        "IndexRefund": 32,
+        "SyncRefundNotification": 33,
+        "SyncRefund": 34,
+        "IndexStores": 41,
+        "SyncShopCurrency": 42,
+        "ShopWebhook": 43,
     }
 
 

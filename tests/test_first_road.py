@@ -204,12 +204,15 @@ def test_an_order_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, d
     assert newest("IndexOrder").reason == "Shopify no longer has this order."
 
 
-def test_every_topic_of_the_two_resources_starts_a_task():
+def test_every_topic_starts_its_task():
     assert {topic: kind.name for topic, kind in topics().items()} == {
-        "customers/create": "CustomerWebhook",
-        "customers/update": "CustomerWebhook",
-        "orders/create": "OrderWebhook",
-        "orders/updated": "OrderWebhook",
-        "orders/paid": "OrderWebhook",
-        "orders/cancelled": "OrderWebhook",
+        **dict.fromkeys(("customers/create", "customers/update", "customers/delete"), "CustomerWebhook"),
+        **dict.fromkeys(("customers/merge", "customers_marketing_consent/update"), "CustomerWebhook"),
+        "customers_email_marketing_consent/update": "CustomerWebhook",
+        **dict.fromkeys(("orders/create", "orders/updated", "orders/paid", "orders/cancelled"), "OrderWebhook"),
+        **dict.fromkeys(("fulfillments/create", "fulfillments/update"), "FulfillmentWebhook"),
+        "refunds/create": "RefundWebhook",
+        "bulk_operations/finish": "BulkOperationFinishWebhook",
+        **dict.fromkeys(("shop/update", "app/uninstalled"), "ShopWebhook"),
+        **dict.fromkeys(("customers/data_request", "customers/redact", "shop/redact"), "ShopWebhook"),
     }

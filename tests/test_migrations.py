@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import peewee
 import psycopg
 import pytest
 from playhouse.migrations import MigrationError, Runner
+from playhouse.postgres_ext import DateTimeTZField
 
 import models
 import services
@@ -21,7 +24,7 @@ from tests.processes import empty_database, printed
 __all__ = ["empty_database"]
 
 # Tables that only SQL reads and writes, and the migrations' own.
-WITHOUT_MODEL = {"task_delta", "task_total", "task_hour", "schema_migration"}
+WITHOUT_MODEL = {"task_delta", "task_total", "task_hour", "bulk_line", "schema_migration"}
 MIGRATIONS = sorted((services.CHECKOUT / "migrations").glob("[0-9]*.py"))
 TYPES = {
     peewee.AutoField: "integer",
@@ -34,13 +37,18 @@ TYPES = {
     peewee.SmallIntegerField: "smallint",
     peewee.TextField: "text",
     peewee.UUIDField: "uuid",
-    models.DateTimeTZField: "timestamp with time zone",
+    DateTimeTZField: "timestamp with time zone",
 }
-MODELS = {
-    model._meta.table_name: model
-    for model in vars(models).values()
-    if isinstance(model, type) and issubclass(model, models.Table) and model not in (models.Table, models.Seen)
-}
+
+
+def tables_of(parent: type[models.Table]) -> list[type[models.Table]]:
+    """Every table that is declared, in whichever module."""
+    return [table for child in parent.__subclasses__() for table in (child, *tables_of(child))]
+
+
+for module in pkgutil.iter_modules(models.__path__, "models."):
+    importlib.import_module(module.name)
+MODELS = {model._meta.table_name: model for model in tables_of(models.Table) if model is not models.Seen}
 
 
 def type_of(field: peewee.Field) -> str:

@@ -14,7 +14,7 @@ from actors import NUMBERS, TYPES, broker
 from actors.registry import TaskGroup
 from actors.run import run
 from database import connected, db
-from models import Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
+from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
 from sandbox.engage import Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
 from tests.conftest import SECRET, free_port
@@ -130,7 +130,7 @@ def test_never_two_at_once_of_one_entity_however_many_try(shop):
     kind = TaskGroup("test", "Test").task(NUMBER, "OneOrder", "One", entity=Entity.ORDER)(handler)
     for _ in range(40):
         add(kind, shop)
-    Task.update(due_at=Task.now()).execute()
+    Task.update(due_at=NOW).execute()
     try:
         drain_on_threads()
     finally:

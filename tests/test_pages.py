@@ -13,9 +13,11 @@ import pytest
 
 from actors.registry import TYPES
 from clients import Call, Effect
-from models import Attempt, Body, Exchange, Outcome, State, Task
+from models import Attempt, Body, Exchange, Outcome, Record, State, Task
 from views.evidence import readable
+from views.listing import TaskFilters
 from views.paging import Place, Sort
+from views.tasks import AREAS
 from views.wording import duration, share
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -39,9 +41,10 @@ def claim(shop, task):
 
 def send(task, sent=RECEIPT, status=202, received=b'{"ok":true}', effect=Effect.REPEATABLE):
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts?store=SE", effect, sent)
-    task.sending(call)
+    record = Record(task)
+    record.sending(call)
     call.status, call.received, call.unknown, call.duration = status, received, False, timedelta(milliseconds=140)
-    task.answered(call)
+    record.answered(call)
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_a_number_of_a_card_leads_to_the_tasks_it_counts(client, shop):
     wanted = finish(shop, enqueue(shop), State.ERROR, reason="No.")
     finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason="No.")
 
-    assert "/tasks?state=error&type=SyncOrder" in page(client, "/tasks").links
+    assert TaskFilters(types=AREAS["order_sync"], states=(State.ERROR,)).url() in page(client, "/tasks").links
     assert rows(client, "state=error&type=SyncOrder") == [str(wanted.id)]
 
 

@@ -21,7 +21,7 @@ from clients import Call, Effect
 from clients.transport import check, send
 from config import config
 from database import connected, db
-from models import Attempt, Entity, Exchange, Lane, Lost, Outcome, Shop, State, Task, new_id
+from models import NOW, Attempt, Entity, Exchange, Lane, Lost, Outcome, Record, Shop, State, Task, new_id
 from sandbox.engage import Fault
 from sandbox.serve import serving
 
@@ -59,7 +59,7 @@ def mailing(declare):
 
     def mail(task):
         call = Call("Engage", "POST", f"{config.engage_origin.format(tenant='demo')}/api/v3/mail", Effect.ONCE, b"{}")
-        check(send(call, {"Content-Type": "application/json"}, task), call, "Engage refused the mail.")
+        check(send(call, {"Content-Type": "application/json"}, Record(task)), call, "Engage refused the mail.")
 
     return declare(mail, engage=True)
 
@@ -80,7 +80,7 @@ def goes(kind, shop, **fields):
 
 def again(task):
     """The task, after another run that is due at once."""
-    Task.update(due_at=Task.now()).where(Task.id == task.id).execute()
+    Task.update(due_at=NOW).where(Task.id == task.id).execute()
     return go(task)
 
 
@@ -90,7 +90,7 @@ def claimed(task, **options):
 
 def lose_worker(task):
     """As if the worker that has the task were gone for longer than its lease."""
-    Task.update(leased_until=Task.now() - timedelta(seconds=1)).where(Task.id == task.id).execute()
+    Task.update(leased_until=NOW - timedelta(seconds=1)).where(Task.id == task.id).execute()
     reap()
     return Task.get_by_id(task.id)
 
@@ -158,7 +158,7 @@ def test_a_task_is_due_by_the_databases_clock(shop, declare):
 
     with db.atomic():
         task = add(kind, shop)
-        same = (Task.due_at == Task.now()) & (Task.created_at == Task.now()) & (Task.published_at == Task.now())
+        same = (Task.due_at == NOW) & (Task.created_at == NOW) & (Task.published_at == NOW)
         found = Task.select().where((Task.id == task.id) & same).count()
 
     assert found == 1
@@ -201,7 +201,7 @@ def test_a_message_that_comes_twice_runs_its_task_once(shop, declare):
 
 def test_a_task_is_not_claimed_before_it_is_due(shop, declare):
     task = add(declare(nothing), shop)
-    Task.update(due_at=Task.now() + timedelta(seconds=5)).execute()
+    Task.update(due_at=NOW + timedelta(seconds=5)).execute()
 
     assert claimed(task) is None
 
@@ -292,7 +292,7 @@ def test_a_zombie_sends_nothing_more(shop, engage, mailing):
 
 def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
     task = claimed(add(declare(nothing), shop))
-    Task.update(leased_until=Task.now() - timedelta(seconds=1)).execute()
+    Task.update(leased_until=NOW - timedelta(seconds=1)).execute()
     Task.renew([task], config.lease)
 
     with pytest.raises(Lost):
@@ -322,7 +322,7 @@ def test_a_task_that_costs_three_workers_is_an_error(shop, declare):
     task = add(declare(nothing), shop)
 
     for _ in range(CRASHES):
-        Task.update(due_at=Task.now()).execute()
+        Task.update(due_at=NOW).execute()
         task = lose_worker(claimed(task))
 
     assert (task.state, task.code, task.reason) == (State.ERROR, "worker lost", "3 workers were lost at it.")
@@ -383,7 +383,7 @@ def test_a_task_that_was_held_up_for_days_may_still_wait(shop, declare):
         raise Wait("Its customer comes first.", timedelta())
 
     task = add(declare(wait), shop)
-    Task.update(created_at=Task.now() - timedelta(days=3)).execute()
+    Task.update(created_at=NOW - timedelta(days=3)).execute()
 
     assert go(task).state == State.PENDING
 
@@ -472,7 +472,7 @@ def test_each_answer_of_engage_has_its_consequence(answer, state, attempts, outc
 def test_an_engage_that_is_not_there_is_tried_again(shop, declare, engage):
     def knock(task):
         call = Call("Engage", "POST", "http://127.0.0.1:1/", Effect.ONCE)
-        send(call, {}, task)
+        send(call, {}, Record(task))
 
     task = goes(declare(knock), shop)
 
@@ -559,7 +559,7 @@ def test_one_probe_is_made_when_the_pause_is_over(shop, engage, counting):
     engage.script(COUNT, [401, 401])
     first = goes(counting, shop)
     second = add(counting, shop)
-    Shop.update(paused_until=Task.now()).execute()
+    Shop.update(paused_until=NOW).execute()
 
     probe, other = again(first), go(second)
 
@@ -576,7 +576,7 @@ def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, 
         engage_of(task).count()
 
     task, other = add(declare(probe, engage=True), shop), add(counting, shop)
-    Shop.update(paused_until=Task.now()).execute()
+    Shop.update(paused_until=NOW).execute()
 
     assert go(task).state == State.SUCCESS
     assert during[0].state == State.PENDING
@@ -585,7 +585,7 @@ def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, 
 def test_a_probe_that_succeeds_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
     task = goes(counting, shop)
-    Shop.update(paused_until=Task.now()).execute()
+    Shop.update(paused_until=NOW).execute()
 
     assert again(task).state == State.SUCCESS
     assert (fresh(shop).paused_until, fresh(shop).pause_reason) == (None, None)
@@ -596,7 +596,7 @@ def test_a_refused_key_never_turns_its_tasks_into_errors(shop, engage, counting)
     engage.script(COUNT, [401, 401])
     task = goes(counting, shop)
     Attempt.update(started_at=Attempt.started_at - timedelta(days=30)).execute()
-    Shop.update(paused_until=Task.now()).execute()
+    Shop.update(paused_until=NOW).execute()
 
     assert again(task).state == State.PENDING
 
@@ -643,7 +643,7 @@ def test_calls_that_were_under_way_do_not_lengthen_the_pause(shop):
     for each in known:
         each.count_failure("503", at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10))
 
-    left = Shop.select((Shop.paused_until - Task.now()).alias("left")).scalar()
+    left = Shop.select((Shop.paused_until - NOW).alias("left")).scalar()
     assert timedelta(seconds=14) < left <= timedelta(seconds=15)
 
 
@@ -651,7 +651,7 @@ def test_each_probe_that_fails_doubles_the_pause(shop):
     lengths = []
     for _ in range(12):
         fresh(shop).count_failure("503", at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10))
-        lengths.append(Shop.select((Shop.paused_until - Task.now()).alias("left")).scalar())
+        lengths.append(Shop.select((Shop.paused_until - NOW).alias("left")).scalar())
 
     assert lengths[:9] == [None] * 9
     assert [round(length.total_seconds()) for length in lengths[9:]] == [15, 30, 60]
@@ -784,7 +784,9 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
         await send({"type": "http.response.body", "body": b"taken"})
 
     with serving(app) as url:
-        kind = declare(lambda task: send(Call("Engage", "POST", url, Effect.REPEATABLE, b'{"a": 1.50}'), {}, task))
+        kind = declare(
+            lambda task: send(Call("Engage", "POST", url, Effect.REPEATABLE, b'{"a": 1.50}'), {}, Record(task))
+        )
         goes(kind, shop)
 
     ((body, exchanges, opened),) = seen
@@ -812,7 +814,7 @@ def test_a_lost_message_is_rung_for_again(shop, declare):
     task = add(declare(nothing), shop)
     broker.flush_all()
     assert sweep() == 0  # it may be in a worker's hands
-    Task.update(published_at=Task.now() - timedelta(seconds=6)).execute()
+    Task.update(published_at=NOW - timedelta(seconds=6)).execute()
 
     assert sweep() == 1
     assert broker.waiting("live") == 1

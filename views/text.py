@@ -9,6 +9,7 @@ from models import Lane, Outcome, State
 REFUSALS = {
     400: "This address cannot be understood",
     401: "You are not signed in",
+    403: "Not allowed",
     404: "Not found",
     503: "Not available right now",
 }
@@ -21,6 +22,7 @@ class Text:
     title = "Task overview"
     skip = "Skip to content"
     sign_out = "Sign out"
+    imports = "Imports"
     back_to_list = "Task listing"
 
     signed_out = (

@@ -36,7 +36,7 @@ class TooLarge(Exception):
 async def shopify(request: Request) -> Response:
     """`POST /webhooks/shopify`: 200 only after the webhook is committed; 503 asks Shopify to send it again."""
     try:
-        body = await _body(request)
+        body = await body_of(request)
     except TooLarge:
         return PlainTextResponse(f"The body is larger than {LARGEST_BODY} bytes.", 413)
     except ClientDisconnect:
@@ -66,7 +66,7 @@ def verified(body: bytes, signature: str) -> bool:
     return any(fits)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The raw bytes. Raises TooLarge before they are all in memory."""
     parts, size = [], 0
     async for part in request.stream():

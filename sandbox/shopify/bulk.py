@@ -99,7 +99,9 @@ class Bulk:
             if sum(not each.ended for each in self._operations.values()) >= self.knobs.at_once:
                 return None, _complaint(FULL, "LIMIT_REACHED")
             self._last += 1
-            operation = Operation(self._last, text, self._clock(), self._folder() / f"{self._last}.jsonl")
+            operation = Operation(
+                self._last, text, self._clock(), self._folder() / f"{self._store.domain}-{self._last}.jsonl"
+            )
             self._operations[operation.number] = operation
         threading.Thread(target=self._work, args=(operation, root, search), name="shopify-bulk", daemon=True).start()
         return operation, None

@@ -31,20 +31,23 @@ RECEIVE = f"""
 UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
 
 
-def claim(task_columns: str, shop_columns: str) -> str:
-    """Take a due task for a worker, open its attempt, and bring its shop along: the columns, one row or none."""
+def claim(task_columns: str, shop_columns: str, about_the_shop: int) -> str:
+    """Take a due task for a worker, open its attempt, and bring its shop along: the columns, one row or none.
+
+    Once a shop has removed the app, only tasks whose entity is `about_the_shop` are to be had.
+    """
     return f"""
     WITH claimed AS (
         UPDATE task SET leased_until = now() + %(lease)s, fence = fence + 1, attempts = attempts + 1,
             started_at = now(), published_at = NULL
         FROM shop
         WHERE task.id = %(id)s AND task.state = 0 AND leased_until IS NULL AND due_at <= now()
-          AND shop.id = shop_id AND shop.active
+          AND shop.id = shop_id AND (shop.active OR task.entity = {about_the_shop:d})
           AND (NOT %(engage)s OR shop.paused_until IS NULL OR shop.paused_until <= now())
         RETURNING {task_columns}, CASE WHEN %(latest)s THEN (
             SELECT newer.id FROM task newer
             WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id
-              AND newer.id > task.id AND newer.type = task.type
+              AND newer.id > task.id AND newer.type = task.type AND newer.lane <= task.lane
               AND newer.state = 0 AND newer.leased_until IS NULL
             ORDER BY newer.id DESC LIMIT 1) END AS newer_id, {shop_columns}
     ), opened AS (
@@ -52,3 +55,31 @@ def claim(task_columns: str, shop_columns: str) -> str:
         SELECT task_id, task_fence, %(worker)s, task_started_at FROM claimed
     )
     SELECT claimed.*, {UNFLUSHED} FROM claimed"""  # noqa: S608
+
+
+# The intent of a call, and the task for as long again: one commit, on disk before the call.
+INTENT = """
+    WITH held AS (
+        UPDATE task SET leased_until = now() + %(lease)s
+        WHERE id = %(task)s AND fence = %(fence)s AND started_at = %(task_started_at)s AND leased_until IS NOT NULL
+        RETURNING id
+    )
+    INSERT INTO exchange (id, task_id, shop_id, attempt, system, method, path, url, effect, sent, started_at)
+    SELECT %(id)s, id, %(shop_id)s, %(attempt)s, %(system)s, %(method)s, %(path)s, %(url)s, %(effect)s, %(sent)s,
+        %(started_at)s
+    FROM held"""
+# It is on disk with the task's outcome; until then the call's outcome is unknown.
+ANSWER = f"""
+    UPDATE exchange SET status = %(status)s, received = %(received)s, unknown = %(unknown)s, error = %(error)s,
+        duration_ms = %(duration_ms)s
+    WHERE id = %(id)s RETURNING {UNFLUSHED}"""  # noqa: S608
+
+
+def reading(*, flush: bool) -> str:
+    """Keep a call that changes nothing, with its answer. On disk at once if `flush`."""
+    return f"""
+    INSERT INTO exchange (id, task_id, shop_id, attempt, system, method, path, url, effect, sent, started_at,
+        status, received, unknown, error, duration_ms)
+    VALUES (%(id)s, %(task)s, %(shop_id)s, %(attempt)s, %(system)s, %(method)s, %(path)s, %(url)s, %(effect)s,
+        %(sent)s, %(started_at)s, %(status)s, %(received)s, %(unknown)s, %(error)s, %(duration_ms)s)
+    RETURNING {"1" if flush else UNFLUSHED}"""  # noqa: S608

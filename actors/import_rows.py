@@ -1,0 +1,130 @@
+"""A line of a bulk result as one of our rows, and the tasks that bring it to Engage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from actors.payloads import LARGEST_ID
+from actors.registry import TYPES, enqueue
+from clients.shopify_bulk import assembled
+from models import Customer, Lane, Order, Seen, Task
+from models.bulk import Import, Kind
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A customer or an order, whole, as it was when Shopify wrote the file."""
+
+    number: int
+    shopify_id: int
+    updated_at: datetime
+    node: Json
+
+
+def parsed(line: bytes) -> Json:
+    """The line's object. Raises ValueError with a sentence."""
+    try:
+        node = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"It is not readable JSON ({error}).") from error
+    if not isinstance(node, dict):
+        raise ValueError("It is no JSON object.")
+    return node
+
+
+def row(number: int, node: Json) -> Row:
+    """Raises ValueError with a sentence where it cannot be one of ours."""
+    try:
+        updated_at = datetime.fromisoformat(node["updatedAt"])
+        found = Row(number, id_in(node["id"]), updated_at, node)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("It has no usable id and time of change.") from error
+    if updated_at.tzinfo is None or str(node.get("legacyResourceId")) != str(found.shopify_id):
+        raise ValueError("It has no usable id and time of change.")
+    return found
+
+
+def order_row(number: int, line: bytes, children: list[bytes]) -> Row:
+    """An order put together from its line and those of its articles. Raises ValueError."""
+    order = parsed(line)
+    return row(number, assembled(order, [parsed(child) for child in children]))
+
+
+def parent_of(node: Json) -> int | None:
+    """The id of the order that a line of an article belongs to, or None for a line that stands for itself."""
+    parent = node.get("__parentId")
+    return None if parent is None else id_in(parent)
+
+
+def id_in(gid: str) -> int:
+    """The number at the end of Shopify's id. Raises ValueError."""
+    number = str(gid).rpartition("/")[2]
+    if not number.isdecimal() or not 0 < int(number) <= LARGEST_ID:
+        raise ValueError("It has no usable id.")
+    return int(number)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many of some rows Engage has already, and how many tasks were made for the others."""
+
+    known: int
+    sent: int
+
+
+def take(task: Task, importing: Import, kind: Kind, rows: list[Row]) -> Taken:
+    """Inside a transaction: remember the rows and add their tasks, which the sweep will publish, window by window."""
+    table: type[Seen] = Customer if kind == Kind.CUSTOMERS else Order
+    among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
+    before = {seen.shopify_id: seen for seen in table.select().where(among)}
+    for each in rows:
+        # What is as new came by a webhook, and with more than a bulk query can ask for.
+        if (seen := before.get(each.shopify_id)) is None or seen.updated_at < each.updated_at:
+            table.remember(task.shop, each.node, **_columns(kind, each.node))
+    fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
+    tasks = [_task(task, importing, "SyncContact" if kind == Kind.CUSTOMERS else "SyncOrder", each) for each in fresh]
+    if kind == Kind.ORDERS:
+        tasks += [_task(task, importing, name, refund) for each in rows for name, refund in _refunds(importing, each)]
+    return Taken(len(rows) - len(fresh), len(enqueue(tasks)))
+
+
+def _columns(kind: Kind, node: Json) -> Json:
+    if kind == Kind.CUSTOMERS:
+        return {}
+    customer = node.get("customer")
+    return {"name": str(node.get("name") or ""), "customer_id": id_in(customer["id"]) if customer else None}
+
+
+def _at_engage(seen: Seen | None) -> bool:
+    match seen:
+        case Customer():
+            return seen.contact_id is not None
+        case Order():
+            return seen.receipt_id is not None
+    return False
+
+
+def _refunds(importing: Import, order: Row) -> Iterable[tuple[str, Row]]:
+    """Those made within the import's time. A bulk query brings no more than their headers: each is asked for."""
+    for refund in order.node.get("refunds") or ():
+        made = datetime.fromisoformat(refund["createdAt"])
+        if "IndexRefund" in TYPES and importing.starts_at <= made < importing.ends_at:
+            yield "IndexRefund", Row(order.number, id_in(refund["id"]), made, refund)
+
+
+def _task(task: Task, importing: Import, name: str, about: Row) -> Task:
+    return TYPES[name].new(
+        task.shop,
+        key=f"import:{importing.id}:{about.shopify_id}",
+        shopify_id=about.shopify_id,
+        parent=task,
+        lane=Lane.BULK,
+        args={"import_id": importing.id},
+    )

@@ -1,0 +1,39 @@
+"""What differs for a task that an import has made: it may be cancelled, and it makes no contacts for orders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from actors.outcomes import Skip, Wait
+from actors.registry import TYPES
+from models import Customer, Shop, State, Task
+from models.bulk import CANCELLED, Import, Stage
+
+KNOWN = "It is a contact in Engage already, and an import changes none."
+NO_CONTACT = "Its customer is not a contact in Engage, and an import makes none for an order."
+ON_ITS_WAY = "Its customer is on the way to Engage."
+CONTACT_WAIT = timedelta(minutes=1)  # its contact wakes it earlier
+
+
+def goes_on(import_id: int | None) -> None:
+    """Raises Skip when the task comes from an import that was cancelled."""
+    if (
+        import_id is not None
+        and Import.select().where(Import.id == import_id, Import.state == Stage.CANCELLED).exists()
+    ):
+        raise Skip(CANCELLED)
+
+
+def contact_known(shop: Shop, customer_id: int | None) -> None:
+    """For an imported order. Raises Skip when its customer is no contact, Wait while they may become one."""
+    customer = Customer.find(shop, customer_id) if customer_id else None
+    if customer and customer.contact_id:
+        return
+    if customer_id and _on_its_way(shop, customer_id):
+        raise Wait(ON_ITS_WAY, CONTACT_WAIT)
+    raise Skip(NO_CONTACT)
+
+
+def _on_its_way(shop: Shop, customer_id: int) -> bool:
+    syncs = (Task.shop == shop) & (Task.type == TYPES["SyncContact"].number) & (Task.shopify_id == customer_id)
+    return bool(Task.select().where(syncs & (Task.state == State.PENDING)).exists())

@@ -1,0 +1,244 @@
+"""Import tasks: from the merchant's click to a task for every customer and order of the past."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from actors.import_steps import Reading, full
+from actors.outcomes import Skip, Unusable, Wait
+from actors.payloads import payload_of, text
+from actors.registry import TaskGroup, TaskType
+from actors.systems import shopify_of
+from clients import shopify_bulk
+from clients.bulk_lines import Changed, Expired
+from clients.shopify import Shopify
+from database import db
+from models import Lane, Task, utcnow
+from models.bulk import Import, Kind, Part, Stage, Step
+
+group = TaskGroup("import", "Data import tasks")
+
+EVER = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
+A_DAY = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
+ASK_AGAIN = (30.0, 60.0)  # seconds
+ROOM_WAIT = timedelta(seconds=5)
+ADDRESS_WAIT = timedelta(seconds=1)
+HAND_OVER = timedelta(hours=12)  # a task may wait for a day, an operation or a merchant's pause may last longer
+
+Json = dict[str, Any]
+
+
+@group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")
+def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
+    """When the merchant initiates a bulk import process from settings within the app."""
+    importing = Import.get((Import.id == import_id) & (Import.shop == task.shop))
+    with task.effects():
+        go_on(importing, task)
+
+
+@group.task(3, "HandleBulkImportCreate", "Handle bulk import create")
+def handle_bulk_import_create(task: Task, part_id: int) -> None:
+    """When the app initiates a bulk import create in Shopify."""
+    part = _turn(task, part_id)
+    operation_id = shopify_of(task).run_bulk_query(_query(part))
+    with task.effects():
+        part.changed(operation_id=operation_id, state=Step.AWAIT, begun_at=utcnow())
+        go_on(part.bulk_import, task)
+
+
+def _query(part: Part) -> str:
+    importing: Import = part.bulk_import
+    if part.kind == Kind.CUSTOMERS:  # an order of today may be a customer's of long ago
+        return shopify_bulk.customers(EVER, utcnow() + A_DAY)
+    return shopify_bulk.orders(importing.starts_at, importing.ends_at)
+
+
+@group.task(5, "BulkOperationFinishWebhook", "Bulk operation finish webhook", topics=("bulk_operations/finish",))
+def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
+    """When Shopify finishes a bulk operation and the app receives this webhook."""
+    operation_id = text(payload_of(task), "admin_graphql_api_id")
+    task.shopify_id = _number(operation_id)
+    if task.shopify_id is None:
+        raise Unusable("The webhook's body names no bulk operation.")
+    if Part.by_operation(task.shop, operation_id) is None:
+        raise Skip("No import waits for this operation.")
+    with task.effects():
+        handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
+
+
+@group.task(4, "HandleBulkOperationFinish", "Handle bulk operation finish")
+def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
+    """When the app initiates handling a bulk operation finished by Shopify."""
+    part = _turn(task, part_id)
+    operation = _operation(shopify_of(task), part)
+    if operation["status"] in shopify_bulk.UNFINISHED:
+        _wait(task, part, "Shopify is still collecting.", timedelta(seconds=random.uniform(*ASK_AGAIN)))  # noqa: S311
+        return
+    url, note = _result(operation), _note(operation)
+    if url is None and note:
+        raise Unusable(note)
+    with task.effects():
+        count = int(operation["rootObjectCount"] or 0)
+        part.changed(state=Step.READ if url else Step.FOLLOW, expected=count, note=note)
+        go_on(part.bulk_import, task)
+
+
+@group.task(1, "ProcessBulkImportData", "Process bulk import data")
+def process_bulk_import_data(task: Task, part_id: int) -> None:
+    """When the app initiates processing of bulk import data."""
+    part = _turn(task, part_id)
+    if full(part.bulk_import):
+        _wait(task, part, "Enough of the import is under way.", ROOM_WAIT)
+        return
+    ended = _read(task, part) if part.state == Step.READ else Reading(task, part).join()
+    with task.effects():
+        if ended:
+            part.changed(state=_after(part))
+        go_on(part.bulk_import, task)
+
+
+def _read(task: Task, part: Part) -> bool:
+    """Read on, from an address that is valid now. Returns whether that was the end of the file."""
+    shopify = shopify_of(task)
+    operation = _operation(shopify, part)
+    if (url := _result(operation)) is None:
+        raise Unusable("Shopify no longer has the result; begin a new import.")
+    try:
+        with shopify.stream(url, part.position, etag=part.etag) as lines:
+            return Reading(task, part).read(lines)
+    except Expired as expired:
+        raise Wait(str(expired), ADDRESS_WAIT) from expired
+    except Changed as changed:
+        with db.atomic():
+            part.again()
+        raise Wait(str(changed), ADDRESS_WAIT) from changed
+
+
+def _after(part: Part) -> Step:
+    return Step.JOIN if part.state == Step.READ and part.kind == Kind.ORDERS else Step.FOLLOW
+
+
+@group.task(6, "TriggerNextBatch", "Trigger next batch")
+def trigger_next_batch(task: Task, part_id: int) -> None:
+    """When the app initiates a consecutive bulk import action.
+
+    For example, triggering order bulk import action after the customer bulk import finishes.
+    """
+    part = _turn(task, part_id)
+    importing: Import = part.bulk_import
+    if importing.untried():  # an order needs its contact
+        _wait(task, part, "What was read is still on its way to Engage.", ROOM_WAIT)
+        return
+    with task.effects():
+        part.changed(state=Step.OVER, ended_at=utcnow())
+        if importing.part is None:
+            importing.become(Stage.DONE, of=(Stage.RUNNING,))
+        else:
+            go_on(importing, task)
+
+
+NEXT: dict[int, TaskType] = {
+    Step.ASK: handle_bulk_import_create,
+    Step.AWAIT: handle_bulk_operation_finish,
+    Step.READ: process_bulk_import_data,
+    Step.JOIN: process_bulk_import_data,
+    Step.FOLLOW: trigger_next_batch,
+}
+
+
+def go_on(importing: Import, parent: Task | None = None) -> None:
+    """Inside a transaction: add the task for what is to be done next. Whoever had the turn before has it no longer."""
+    if (part := importing.part) is None:
+        return
+    kind, turn = NEXT[part.state], part.turn + 1
+    lane = Lane.BULK if kind is process_bulk_import_data else Lane.LIVE
+    shopify_id = _number(part.operation_id or "") if kind is handle_bulk_operation_finish else None
+    key, args = f"{part.id}:{turn}", {"part_id": part.id}
+    task = kind.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
+    part.changed(turn=turn, task_id=task and task.id)
+
+
+def pause(importing: Import) -> None:
+    """Nothing more is read, and nothing that waits is sent."""
+    with db.atomic():
+        if importing.become(Stage.PAUSED, of=(Stage.RUNNING,)):
+            importing.hold_back()
+
+
+def resume(importing: Import) -> None:
+    """Go on, after a pause or after an error."""
+    with db.atomic():
+        if importing.become(Stage.RUNNING, of=(Stage.RUNNING, Stage.PAUSED)):
+            importing.release()
+            _ask_anew(importing)
+            go_on(importing)
+
+
+def _ask_anew(importing: Import) -> None:
+    """A part whose result was of no use is begun again; what it has brought already is known then."""
+    part = importing.part
+    if part and part.state in (Step.AWAIT, Step.READ) and (task := part.task) and task.code == "unusable":
+        part.again()
+        part.changed(state=Step.ASK)
+
+
+def cancel(importing: Import) -> None:
+    """Read no more, and end what waits. What has arrived at Engage stays there."""
+    if importing.become(Stage.CANCELLED, of=(Stage.RUNNING, Stage.PAUSED)):
+        importing.drop()
+        if part := importing.part:
+            handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))
+
+
+def _turn(task: Task, part_id: int) -> Part:
+    """The part, if it is this task's turn. Raises Skip."""
+    part = Part.get((Part.id == part_id) & (Part.shop_id == task.shop_id))
+    if reason := part.halted(task.id):
+        if part.bulk_import.state == Stage.CANCELLED:
+            _stop_at_shopify(task, part)
+        raise Skip(reason)
+    return part
+
+
+def _stop_at_shopify(task: Task, part: Part) -> None:
+    if part.state != Step.AWAIT or part.operation_id is None:
+        return
+    shopify = shopify_of(task)
+    operation = shopify.bulk_operation(part.operation_id)
+    if operation and operation["status"] in shopify_bulk.UNFINISHED:
+        shopify.cancel_bulk(part.operation_id)
+
+
+def _wait(task: Task, part: Part, reason: str, wait: timedelta) -> None:
+    """Wait, and before a task's patience is over let another wait in its place. Raises Wait."""
+    if utcnow() - task.created_at < HAND_OVER:
+        raise Wait(reason, wait)
+    with task.effects():
+        go_on(part.bulk_import, task)
+
+
+def _operation(shopify: Shopify, part: Part) -> Json:
+    operation = shopify.bulk_operation(part.operation_id or "")
+    if operation is None:
+        raise Unusable("Shopify does not know this bulk operation any more; begin a new import.")
+    return operation
+
+
+def _result(operation: Json) -> str | None:
+    found: str | None = operation["url"] or operation["partialDataUrl"]
+    return found
+
+
+def _note(operation: Json) -> str | None:
+    """What is to be said of an operation that did not end well."""
+    if operation["status"] == "COMPLETED":
+        return None
+    code = f" ({operation['errorCode']})" if operation["errorCode"] else ""
+    return f"Shopify ended the query early: {operation['status']}{code}."
+
+
+def _number(operation_id: str) -> int | None:
+    prefix, _, number = operation_id.rpartition("/")
+    return int(number) if prefix == "gid://shopify/BulkOperation" and number.isdecimal() else None

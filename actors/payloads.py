@@ -1,0 +1,63 @@
+"""What a webhook's body says, read with care: anything may stand in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from actors.outcomes import Unusable
+from models import Body, Task
+
+Json = dict[str, Any]
+LARGEST_ID = 2**63 - 1
+
+
+def payload_of(task: Task) -> Json:
+    """The webhook's JSON object. Raises Unusable.
+
+    orjson refuses what breaks other readers: NaN, lone surrogates, deep nesting, text that is not UTF-8.
+    """
+    try:
+        payload = orjson.loads(Body.of(task))
+    except orjson.JSONDecodeError as error:
+        raise Unusable(f"The webhook's body is not readable JSON ({error}).") from error
+    if not isinstance(payload, dict):
+        raise Unusable("The webhook's body is no JSON object.")
+    return payload
+
+
+def webhook_id(task: Task, field: str = "id") -> int:
+    """The id of what a webhook is about. Raises Unusable when its body cannot be understood."""
+    found = number(payload_of(task), field)
+    if found is None:
+        raise Unusable(f"The webhook's body has no usable {field!r}.")
+    return found
+
+
+def part(payload: Json, name: str) -> Json:
+    """The object within it, or an empty one."""
+    found = payload.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def text(payload: Json, name: str) -> str:
+    """The text, or an empty one."""
+    found = payload.get(name)
+    return found.strip() if isinstance(found, str) and "\0" not in found else ""
+
+
+def number(payload: Json, name: str) -> int | None:
+    """The id, or None."""
+    return next(iter(_ids([payload.get(name)])), None)
+
+
+def numbers(payload: Json, name: str) -> list[int]:
+    """The ids in the list, without what is none."""
+    found = payload.get(name)
+    return _ids(found) if isinstance(found, list) else []
+
+
+def _ids(values: list[Any]) -> list[int]:
+    whole = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+    return [value for value in whole if 0 < value <= LARGEST_ID]

@@ -1,0 +1,98 @@
+"""Settings tasks: what we know of the shop itself and of Engage's stores, and what Shopify tells about the shop."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+
+from actors import compliance, removal
+from actors.outcomes import Skip, Unusable
+from actors.payloads import Json, part, payload_of, text, webhook_id
+from actors.registry import TaskGroup
+from actors.systems import engage_of, shopify_of
+from models import Entity, Shop, Task, new_id
+from models.stores import Store
+
+group = TaskGroup("settings", "Settings tasks")
+
+TOPICS = ("shop/update", "app/uninstalled", "customers/data_request", "customers/redact", "shop/redact")
+
+
+@group.task(41, "IndexStores", "Index stores", engage=True)
+def index_stores(task: Task) -> None:
+    """When an Engage store is created or updated in the app's database."""
+    told = engage_of(task).stores()
+    with task.effects():
+        Store.keep(task.shop, told)
+
+
+@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, latest=True)
+def sync_shop_currency(task: Task) -> None:
+    """When the app initiates a shop currency sync from Shopify to app's database."""
+    if not task.shop.active:
+        raise Skip(removal.REMOVED)
+    shop = shopify_of(task).shop()
+    with task.effects():
+        _learn(
+            task.shop,
+            currency=text(shop, "currencyCode"),
+            timezone=text(shop, "ianaTimezone"),
+            name=text(shop, "name"),
+            email=text(shop, "email"),
+            plan=text(part(shop, "plan"), "publicDisplayName"),
+        )
+
+
+@group.task(43, "ShopWebhook", "Shop webhook", entity=Entity.SHOP, topics=TOPICS)
+def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
+    """When a shop is updated in Shopify, the app receives this webhook."""
+    if topic not in HANDLERS:
+        raise Unusable("The webhook does not say what it is about.")
+    HANDLERS[topic](task)
+
+
+def connected(shop: Shop) -> None:
+    """A shop was connected: learn about it and its stores at once rather than when their hour comes."""
+    for kind in (index_stores, sync_shop_currency):
+        kind.enqueue(shop, key=f"connected:{new_id()}")
+
+
+def _updated(task: Task) -> None:
+    if not task.shop.active:
+        raise Skip(removal.REMOVED)
+    task.shopify_id = webhook_id(task)
+    payload = payload_of(task)
+    with task.effects():
+        _learn(task.shop, **_told(payload))
+        sync_shop_currency.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
+
+
+def _told(payload: Json) -> dict[str, str]:
+    return {
+        "currency": text(payload, "currency"),
+        "timezone": text(payload, "iana_timezone"),
+        "name": text(payload, "name"),
+        "email": text(payload, "email"),
+        "plan": text(payload, "plan_display_name"),
+    }
+
+
+def _learn(shop: Shop, **columns: str) -> None:
+    """Take over what is usable. The rest stays as it was: a shop without a zone or a currency could send nothing."""
+    known = {name: value for name, value in columns.items() if _USABLE.get(name, bool)(value)}
+    if known:
+        Shop.update(**known).where(Shop.id == shop.id).execute()
+
+
+_USABLE: dict[str, Callable[[str], bool]] = {
+    "currency": lambda value: len(value) == 3 and value.isascii() and value.isupper(),
+    "timezone": lambda value: value in zoneinfo.available_timezones(),
+    "email": lambda value: value.count("@") == 1 and not set(value) & set(" ,;<>\r\n"),
+}
+HANDLERS: dict[str, Callable[[Task], None]] = {
+    "shop/update": _updated,
+    "app/uninstalled": removal.uninstalled,
+    "customers/data_request": compliance.data_request,
+    "customers/redact": compliance.redact_customer,
+    "shop/redact": compliance.redact_shop,
+}

@@ -1,0 +1,303 @@
+"""An import of a large past with workers killed meanwhile, and live orders of another shop beside it.
+
+    python -m benchmarks.importing --customers 100000 --orders 300000 --shops 20 --kills 3 --seconds 7200
+
+prints a report as JSON and ends with 1 when anything was lost, doubled or left over. The past is spread over so many
+shops, because the pace towards Engage is per key: one shop alone takes hours for it, and would measure nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import services
+from benchmarks.stage import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, servers, web
+
+if TYPE_CHECKING:
+    from bulk import Import
+
+    from models import Shop
+    from sandbox.engage import Engage
+    from sandbox.shopify import Shopify
+
+LIVE = "live"
+LIVE_EVERY = 2.0  # seconds between live orders
+WORKER = ["-m", "dramatiq", "actors", "-p", "1", "-t", "8", "--worker-shutdown-timeout", "5000"]
+DAYS = 365
+MB = 1 << 20
+
+
+@dataclass
+class Report:
+    """What was imported, and how. Everything below `unfinished` is a defect unless it is zero."""
+
+    customers: int
+    orders: int
+    shops: int
+    kills: int = 0
+    seconds: float = 0.0
+    tasks_a_second: float = 0.0
+    receipts: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)  # of tasks that ended with a reason, or have not ended
+    worker_mb: list[int] = field(default_factory=list)  # over the time, in tenths of it
+    live_orders: int = 0
+    live_median_seconds: float | None = None
+    live_worst_seconds: float | None = None
+    unfinished: int = 0
+    errors: int = 0
+    bad_lines: int = 0
+    customers_missing: int = 0
+    contacts_missing: int = 0
+    contacts_doubled: int = 0
+    orders_missing: int = 0
+    receipts_missing: int = 0
+    receipts_doubled: int = 0
+
+    @property
+    def defects(self) -> list[str]:
+        names = list(asdict(self))
+        return [name for name in names[names.index("unfinished") :] if getattr(self, name)]
+
+
+class Worker:
+    """One worker process, which may be killed and comes back at once."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *WORKER], cwd=services.CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def kill(self) -> None:
+        self.end()
+        self._start()
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def megabytes(self) -> int:
+        """What the largest of its processes holds in memory (Linux tells; elsewhere 0)."""
+        found = [_resident(each) for each in Path("/proc").glob("[0-9]*") if _group(each) == self._process.pid]
+        return max(found, default=0) // MB
+
+
+def _group(folder: Path) -> int:
+    try:
+        return os.getpgid(int(folder.name))
+    except ProcessLookupError:
+        return 0
+
+
+def _resident(folder: Path) -> int:
+    try:
+        return int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+class Live:
+    """Another shop's orders, one every other second, from their webhook to their receipt."""
+
+    def __init__(self, shopify: Shopify, shop: Shop) -> None:
+        self.shopify, self.shop = shopify, shop
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sell, daemon=True)
+
+    def __enter__(self) -> Live:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _sell(self) -> None:
+        from benchmarks.shops import checkout
+        from sandbox.people import person
+
+        number = 0
+        while not self._ended.wait(LIVE_EVERY):
+            number += 1
+            customer_id = self.shopify.add_customer(self.shop.domain, person(10_000_000 + number))
+            self.shopify.add_order(self.shop.domain, checkout(1), customer_id=customer_id)
+
+    def seconds(self) -> list[float]:
+        """From the first stored webhook to the receipt, of every order."""
+        from actors import TYPES
+        from database import db
+
+        found = db.execute_sql(
+            """SELECT extract(epoch FROM min(synced.completed_at) - min(asked.created_at))::float FROM task asked
+               JOIN task synced ON synced.shop_id = asked.shop_id AND synced.shopify_id = asked.shopify_id
+               WHERE asked.shop_id = %s AND asked.type = %s AND synced.type = %s AND synced.state = 1
+                   AND synced.reason IS NULL GROUP BY asked.shopify_id""",
+            (self.shop.id, TYPES["OrderWebhook"].number, TYPES["SyncOrder"].number),
+        )
+        return [seconds for (seconds,) in found.fetchall()]
+
+
+def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> Report:
+    """One run of at most so many seconds, on servers that are running."""
+    from database import connected
+
+    report = Report(customers // shops * shops, orders // shops * shops, shops, kills)
+    with ExitStack() as ending, connected():
+        engage, merchants, live = ending.enter_context(_everything(report))
+        imports = [_begin(merchant) for merchant in merchants]
+        worker = Worker()
+        ending.callback(worker.end)
+        ending.enter_context(live)
+        _watch(report, imports, worker, seconds)
+        _judge(report, engage, merchants, imports, live)
+    return report
+
+
+@contextmanager
+def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
+    """Both sandboxes in this process, the shops with their pasts, and the clock."""
+    from benchmarks.shops import connect, engage_key
+    from sandbox.engage import Engage
+    from sandbox.purchases import give_past
+    from sandbox.serve import serving
+    from sandbox.shopify import Shopify
+
+    names = [f"import-{number}" for number in range(report.shops)]
+    merchants, live = [connect(name) for name in names], connect(LIVE)
+    keys = {name: engage_key(name) for name in [*names, LIVE]}
+    engage = Engage(keys, batch_seconds=0, calls_a_second=10**6)
+    with ExitStack() as ending:
+        port = ending.enter_context(web("app:app")).port
+        shopify = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", points=1e9)
+        for merchant in merchants:
+            share = report.customers // report.shops, report.orders // report.shops
+            give_past(shopify, merchant.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
+        ending.enter_context(serving(shopify.app, int(os.environ[SHOPIFY_PORT])))
+        ending.enter_context(serving(engage.app, int(os.environ[ENGAGE_PORT])))
+        ending.enter_context(process("scheduler.py"))
+        yield engage, merchants, Live(shopify, live)
+
+
+def _begin(shop: Shop) -> Import:
+    from bulk import Import
+
+    from actors.imports import handle_bulk_import_create_request
+
+    now = datetime.now(UTC)
+    importing = Import.begin(shop, now - timedelta(days=DAYS + 1), now)
+    handle_bulk_import_create_request.enqueue(shop, key="import", args={"import_id": importing.id})
+    return importing
+
+
+def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float) -> None:
+    """Wait for the end of every import, kill the worker in between, and look at its memory."""
+    begun, samples, killed = time.monotonic(), [], 0
+    while (passed := time.monotonic() - begun) < seconds and _open(imports):
+        time.sleep(1)
+        samples.append(worker.megabytes())
+        if killed < report.kills and _share_read(report) > (killed + 1) / (report.kills + 1):
+            worker.kill()
+            killed += 1
+    report.kills, report.seconds = killed, round(passed, 1)
+    report.worker_mb = samples[:: max(1, len(samples) // 10)]
+
+
+def _open(imports: list[Import]) -> bool:
+    """Whether anything is still to be done for one of them."""
+    from bulk import Import, Stage
+
+    from models import State, Task
+
+    running = Import.select().where(Import.id.in_(imports), Import.state == Stage.RUNNING)
+    pending = Task.select().where(Task.shop.in_([each.shop for each in imports]), Task.state == State.PENDING)
+    return bool(running.exists() or pending.exists())
+
+
+def _share_read(report: Report) -> float:
+    from bulk import Part
+
+    from database import db
+
+    found = sum(part.found for part in Part.select(Part.found))
+    db.close()
+    db.connect()
+    return found / (report.customers + report.orders)
+
+
+def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[Import], live: Live) -> None:
+    from bulk import Part
+
+    from actors import NUMBERS
+    from models import Customer, Order, State, Task
+
+    mine = Task.shop.in_(merchants)
+    done = Task.select().where(mine, Task.state != State.PENDING).count()
+    report.tasks_a_second = round(done / report.seconds, 1) if report.seconds else 0.0
+    report.unfinished = Task.select().where(mine, Task.state == State.PENDING).count() + _open(imports)
+    report.errors = Task.select().where(mine, Task.state == State.ERROR).count()
+    told = Task.select(Task.type, Task.state, Task.reason).where(mine, Task.reason.is_null(False))
+    report.outcomes = dict(Counter(f"{NUMBERS[each.type].name}: {each.reason}" for each in told).most_common(12))
+    report.bad_lines = sum(part.bad for part in Part.select(Part.bad))
+    report.customers_missing = report.customers - Customer.select().where(Customer.shop.in_(merchants)).count()
+    report.orders_missing = report.orders - Order.select().where(Order.shop.in_(merchants)).count()
+    for merchant in merchants:
+        _judge_shop(report, engage.tenant(merchant.engage_tenant), merchant)
+    if seconds := live.seconds():
+        report.live_orders = len(seconds)
+        report.live_median_seconds, report.live_worst_seconds = round(median(seconds), 2), round(max(seconds), 2)
+
+
+def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
+    from models import Order
+
+    contacts = [contact["attributes"]["externalId"] for contact in tenant.contacts.all()]
+    share = report.customers // report.shops
+    report.contacts_doubled += len(contacts) - len(set(contacts))
+    report.contacts_missing += max(0, share - len(set(contacts)))
+    found = tenant.receipts_report()
+    applied = {receipt["uniqueReceiptId"] for receipt in found["applied"]}
+    sold = {str(order.shopify_id) for order in Order.select(Order.shopify_id).where(Order.shop == merchant)}
+    report.receipts += len(applied)
+    report.receipts_missing += len(sold - applied)
+    report.receipts_doubled += len(found["applied"]) - len(applied)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        prog="python -m benchmarks.importing", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    options.add_argument("--customers", type=int, default=2000)
+    options.add_argument("--orders", type=int, default=6000)
+    options.add_argument("--shops", type=int, default=10)
+    options.add_argument("--kills", type=int, default=3)
+    options.add_argument("--seconds", type=float, default=600)
+    asked = options.parse_args()
+    with servers():
+        import schema
+
+        schema.migrate()
+        report = measure(asked.customers, asked.orders, asked.shops, asked.kills, asked.seconds)
+    print(json.dumps(asdict(report), indent=1))
+    sys.exit(1 if report.defects else 0)
+
+
+if __name__ == "__main__":
+    main()

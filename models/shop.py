@@ -1,0 +1,139 @@
+"""Shops, their secrets, and the links that open them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import lru_cache
+from hashlib import sha256
+
+from peewee import AutoField, BlobField, BooleanField, ForeignKeyField, IntegerField, JSONField, TextField
+from playhouse.postgres_ext import DateTimeTZField
+
+from database import db
+from models.table import NOW, Table, utcnow
+from vault import Vault, new_key
+
+
+@lru_cache(maxsize=4096)
+def _vault(shop_id: int, wrapped_key: bytes) -> Vault:
+    return Vault(shop_id, wrapped_key)
+
+
+class Shop(Table):
+    """A merchant's Shopify shop and the Engage tenant that it syncs with."""
+
+    id = AutoField()
+    domain = TextField(unique=True)
+    email = TextField()
+    currency = TextField()
+    timezone = TextField()
+    active = BooleanField(default=True)
+    key = BlobField()
+    shopify_token = BlobField(null=True)
+    engage_tenant = TextField()
+    engage_key = BlobField(null=True)
+    store = TextField()
+    settings = JSONField(default=dict)
+    failures = IntegerField(default=0)
+    paused_until = DateTimeTZField(null=True)
+    pause_reason = TextField(null=True)
+    created_at = DateTimeTZField(default=utcnow)
+    name = TextField(default="")
+    plan = TextField(default="")
+    connected_at = DateTimeTZField(default=utcnow)
+
+    @classmethod
+    def connect(cls, domain: str, shopify_token: str, engage_key: str, **fields: str) -> Shop:
+        """Create or update a shop with its two secrets. Running tasks see the new values at their next attempt."""
+        with db.atomic():
+            shop, _ = cls.get_or_create(domain=domain, defaults={**fields, "key": new_key()})
+            if not shop.active:  # it comes back; what happened meanwhile is not polled for
+                shop.connected_at = utcnow()
+            if shop.engage_tenant != fields["engage_tenant"]:
+                shop.forget_contacts()
+            shop.shopify_token = shop.seal("shopify_token", shopify_token)
+            shop.engage_key = shop.seal("engage_key", engage_key)
+            for name, value in fields.items():
+                setattr(shop, name, value)
+            shop.active, shop.failures, shop.paused_until, shop.pause_reason = True, 0, None, None
+            shop.save()
+        return shop
+
+    def forget_contacts(self) -> None:
+        """The ids of another tenant mean nothing in this one: every customer is looked up there anew."""
+        db.execute_sql(
+            "UPDATE customer SET contact_id = NULL, contact_type = NULL, sent = NULL WHERE shop_id = %s", (self.id,)
+        )
+
+    @classmethod
+    def named(cls, domains: Iterable[str]) -> dict[str, Shop]:
+        """The shops with these domains, by domain, with nothing but what a webhook needs: the id and the key."""
+        found = db.execute_sql("SELECT id, domain, key FROM shop WHERE domain = ANY(%s)", (list(domains),)).fetchall()
+        return {domain: cls(id=number, domain=domain, key=key) for number, domain, key in found}
+
+    @property
+    def vault(self) -> Vault:
+        return _vault(self.id, bytes(self.key))
+
+    def seal(self, column: str, secret: str) -> bytes:
+        return self.vault.seal(secret.encode(), "shop", column, self.id)
+
+    def secret(self, column: str) -> str:
+        """A secret of the shop in clear. Raises vault.Unreadable."""
+        return self.vault.open(getattr(self, column), "shop", column, self.id).decode()
+
+    def pause(self, reason: str, wait: timedelta) -> None:
+        """Send nothing to Engage for a while; tasks stay Pending. The first call afterwards is a probe."""
+        Shop.update(paused_until=NOW + wait, pause_reason=reason).where(Shop.id == self.id).execute()
+
+    def count_failure(self, reason: str, *, at_most: int, wait: timedelta, longest: timedelta) -> None:
+        """One more call in a row has failed; beyond `at_most` the shop pauses, twice as long for each failed probe.
+
+        Calls that were under way when the pause began say nothing new.
+        """
+        probing = self.paused_until is not None
+        db.execute_sql(
+            """UPDATE shop SET failures = failures + 1,
+                   paused_until = CASE WHEN failures + 1 >= %(most)s
+                       THEN now() + least(%(wait)s * power(2, least(failures + 1 - %(most)s, 10)), %(longest)s) END,
+                   pause_reason = CASE WHEN failures + 1 >= %(most)s THEN %(reason)s END
+               WHERE id = %(id)s AND (paused_until IS NULL OR %(probe)s)""",
+            {"most": at_most, "wait": wait, "longest": longest, "reason": reason, "id": self.id, "probe": probing},
+        )
+
+    def resume(self) -> None:
+        """Engage has answered: nothing is paused any more."""
+        if self.failures or self.paused_until:
+            Shop.update(failures=0, paused_until=None, pause_reason=None).where(Shop.id == self.id).execute()
+
+    def probe(self, wait: timedelta) -> bool:
+        """Take the right to make the one call that finds out whether a paused shop's Engage is back."""
+        over = Shop.paused_until.is_null(False) & (Shop.paused_until <= NOW)
+        return bool(Shop.update(paused_until=NOW + wait).where((Shop.id == self.id) & over).execute())
+
+
+class SignIn(Table):
+    """A link that opens one shop once. Only the token's hash is kept."""
+
+    token_hash = TextField(primary_key=True)
+    shop = ForeignKeyField(Shop)
+    expires_at = DateTimeTZField()
+
+    @classmethod
+    def issue(cls, shop: Shop, valid: timedelta) -> str:
+        """A new token for the shop."""
+        token = secrets.token_urlsafe(32)
+        cls.create(token_hash=_hash(token), shop=shop, expires_at=utcnow() + valid)
+        return token
+
+    @classmethod
+    def redeem(cls, token: str) -> int | None:
+        """The shop that an unused token opens, or None. A token works once."""
+        rows = cls.delete().where(cls.token_hash == _hash(token)).returning(cls.shop, cls.expires_at).execute()
+        return next((row.shop_id for row in rows if row.expires_at > utcnow()), None)
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

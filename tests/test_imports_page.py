@@ -1,0 +1,174 @@
+"""The page of imports as a merchant meets it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from actors import TYPES
+from config import config
+from models import Lane, State, Task, new_id, utcnow
+from models.bulk import Import, Part, Stage, Step
+from tests.test_imports import END, START
+
+HERE = {"Origin": "http://testserver"}
+FORM = {"first": "2026-01-01", "last": "2026-03-31", "ready": "yes"}
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+def post(client, path="/imports", form=FORM, headers=HERE):
+    return client.post(path, data=form, headers=headers)
+
+
+def test_the_page_warns_that_automations_will_fire(client):
+    page = client.get("/imports").text
+
+    assert "Automations will fire." in page
+    assert "Nothing has been imported yet." in page
+
+
+def test_the_click_begins_an_import_of_whole_days_in_the_shops_own_time(client, shop):
+    answer = post(client)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/imports")
+    (importing,) = Import.select()
+    assert importing.starts_at.isoformat() == "2025-12-31T23:00:00+00:00"  # midnight in Stockholm
+    assert importing.ends_at.isoformat() == "2026-03-31T22:00:00+00:00"  # in summer time
+    (task,) = Task.select()
+    assert (task.type, task.args) == (TYPES["HandleBulkImportCreateRequest"].number, {"import_id": importing.id})
+    assert "Orders from 2026-01-01 to 2026-03-31: Running" in client.get("/imports").text
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"first": "1 January"}, "YYYY-MM-DD"),
+        ({"last": ""}, "YYYY-MM-DD"),
+        ({"last": "9999-12-31"}, "YYYY-MM-DD"),
+        ({"first": "2026-04-01"}, "must not be before"),
+        ({"first": "2400-01-01", "last": "2400-01-02"}, "in the future"),
+        ({"first": "1999-01-01"}, "must not be before"),
+        ({"ready": ""}, "automations"),
+        ({"pad": "x" * 5000}, "YYYY-MM-DD"),
+    ],
+)
+def test_a_form_that_cannot_be_meant_is_refused_with_a_sentence(changed, sentence, client):
+    answer = post(client, form=FORM | changed)
+
+    assert answer.status_code == 400
+    assert sentence in answer.text
+    assert not Import.select().exists()
+
+
+def test_a_second_import_is_refused_while_one_is_open(client):
+    post(client)
+
+    answer = post(client)
+
+    assert answer.status_code == 400
+    assert "under way already" in answer.text
+    assert Import.select().count() == Task.select().count() == 1
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "", "http://testserver.elsewhere.example"])
+@pytest.mark.parametrize("path", ["/imports", "/imports/1/cancel"])
+def test_a_form_from_another_site_does_nothing(path, origin, client, shop):
+    importing = Import.begin(shop, START, END)
+
+    answer = post(client, path, headers={"Origin": origin} if origin else {})
+
+    assert answer.status_code == 403
+    assert Import.get_by_id(importing.id).state == Stage.RUNNING
+    assert Import.select().count() == 1
+
+
+def test_the_apps_own_address_is_no_other_site(client):
+    assert post(client, headers={"Origin": config.app_url, "Host": "behind.a.proxy"}).status_code == 303
+
+
+def test_nobody_begins_an_import_without_a_session(anonymous, shop):
+    assert post(anonymous).status_code == 401
+    assert anonymous.get("/imports").status_code == 401
+    assert not Import.select().exists()
+
+
+def test_pause_resume_and_cancel_are_buttons(client, shop):
+    importing = Import.begin(shop, START, END)
+    states = []
+    for action in ("pause", "resume", "cancel"):
+        assert f"/imports/{importing.id}/{action}" in client.get("/imports").text
+        assert post(client, f"/imports/{importing.id}/{action}").status_code == 303
+        states.append(Import.get_by_id(importing.id).state)
+
+    assert states == [Stage.PAUSED, Stage.RUNNING, Stage.CANCELLED]
+    assert f"/imports/{importing.id}/" not in client.get("/imports").text
+
+
+@pytest.mark.parametrize("path", ["/imports/{}/cancel", "/imports/{}/explode", "/imports/99999999999999999999/pause"])
+def test_another_shops_import_is_not_to_be_touched(path, client, other_shop):
+    importing = Import.begin(other_shop, START, END)
+
+    answer = post(client, path.format(importing.id))
+
+    assert answer.status_code == 404
+    assert Import.get_by_id(importing.id).state == Stage.RUNNING
+    assert "Running" not in client.get("/imports").text
+
+
+def test_the_progress_is_told_in_numbers(client, shop):
+    importing = under_way(shop)
+    for number, state in enumerate((State.PENDING, State.PENDING, State.ERROR)):
+        child(shop, importing, number, state)
+
+    page = re.sub(r"\s+", " ", client.get("/imports").text)
+
+    assert "1,500 of 2,000" in page
+    assert "<dt>Left to send</dt><dd>2</dd>" in page
+    assert "<dt>Errors</dt><dd>1 " in page
+    assert re.search(r"<dt>Rate</dt><dd>[\d.]+ a second", page)
+    assert "Time left" in page
+
+
+def test_the_list_asks_for_itself_while_anything_moves(client, shop):
+    assert "hx-trigger" not in client.get("/imports").text
+    under_way(shop)
+
+    part = client.get("/imports", headers=HTMX).text
+
+    assert part.lstrip().startswith('<div id="imports"')
+    assert 'hx-get="/imports" hx-trigger="every 3s"' in part
+    assert "<html" not in part
+
+
+def test_unreadable_lines_are_told_with_their_numbers(client, shop):
+    part = under_way(shop).parts[0]
+    part.complain([(17, "It is no <b>JSON</b> object.")])
+    part.changed(bad=1)
+
+    assert "Line 17: It is no &lt;b&gt;JSON&lt;/b&gt; object." in client.get("/imports").text
+
+
+def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
+    importing = under_way(shop)
+    task = child(shop, importing, 1, State.ERROR, "Shopify does not know this bulk operation any more.")
+    Part.update(task_id=task.id).where(Part.id == importing.parts[0].id).execute()
+
+    page = client.get("/imports").text
+
+    assert "Stopped: Shopify does not know this bulk operation any more." in page
+    assert f"/imports/{importing.id}/resume" in page
+    assert "hx-trigger" not in page
+
+
+def under_way(shop):
+    importing = Import.begin(shop, START, END)
+    importing.parts[0].changed(state=Step.READ, expected=2000, found=1500, sent=1500, begun_at=utcnow())
+    return importing
+
+
+def child(shop, importing, number, state, reason=None):
+    kind, args = TYPES["SyncContact"], {"import_id": importing.id}
+    task = kind.enqueue(shop, key=str(new_id()), shopify_id=number, lane=Lane.BULK, args=args)
+    Task.update(state=state, reason=reason).where(Task.id == task.id).execute()
+    return task

@@ -1,0 +1,110 @@
+"""An import by real processes: its worker is killed while it reads, and live work overtakes what it has queued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from actors import TYPES
+from database import connected
+from models import Attempt, Customer, Lane, Order, Outcome, Shop, State, Task
+from models.bulk import Import, Kind, Part, Step
+from sandbox.engage import Engage
+from sandbox.purchases import give_past
+from sandbox.serve import serving
+from sandbox.shopify import TOKEN, Checkout, Item, Person, Shopify
+from services import wait_for
+from tests.conftest import SECRET, free_port
+from tests.dynos import Dynos, servers
+
+NOW = datetime.now(UTC)
+RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
+
+
+@pytest.fixture
+def stage(database: object) -> Iterator[SimpleNamespace]:
+    """The app's processes on servers of their own, with the sandboxes of this process and two shops."""
+    with ExitStack() as stack:
+        port, own = free_port(), stack.enter_context(servers())
+        shopify = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", points=20_000, restore_rate=5_000)
+        stack.callback(shopify.close)
+        engage = Engage({name: f"key-{name}" for name in ("busy", "calm")}, batch_seconds=0)
+        environment = {
+            **own.environment,
+            "LEASE_SECONDS": "2",
+            "SHOPIFY_ORIGIN": stack.enter_context(serving(shopify.app)) + "/{shop}",
+            "ENGAGE_ORIGIN": stack.enter_context(serving(engage.app)) + "/{tenant}",
+        }
+        stack.enter_context(own.looked_at())
+        stack.enter_context(connected())
+        busy, calm = (connect(name) for name in ("busy", "calm"))
+        dynos = Dynos(own.folder, environment, port)
+        stack.callback(dynos.close)
+        yield SimpleNamespace(shopify=shopify, engage=engage, dynos=dynos, busy=busy, calm=calm)
+
+
+def connect(name: str) -> Shop:
+    fields = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
+    return Shop.connect(f"{name}.myshopify.com", TOKEN, f"key-{name}", engage_tenant=name, **fields)
+
+
+def begin(shop: Shop) -> Import:
+    importing = Import.begin(shop, NOW - timedelta(days=365), NOW)
+    kind = TYPES["HandleBulkImportCreateRequest"]
+    kind.enqueue(shop, key="import", args={"import_id": importing.id})
+    Task.update(published_at=None).execute()  # this process rings at another Redis
+    return importing
+
+
+def part(importing: Import, kind: Kind) -> Part:
+    return Part.get((Part.bulk_import == importing) & (Part.kind == kind))
+
+
+def waiting(shop: Shop) -> int:
+    return Task.select().where((Task.shop == shop) & (Task.lane == Lane.BULK) & (Task.state == State.PENDING)).count()
+
+
+def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(stage):
+    give_past(stage.shopify, stage.busy.domain, 4000, 0, days=300)
+    stage.busy.pause("Only the reading is looked at.", timedelta(hours=1))
+    stage.dynos.start_all("web", "scheduler")
+    stage.dynos.keep("worker")
+    importing = begin(stage.busy)
+    for _ in range(3):
+        before = part(importing, Kind.CUSTOMERS).position
+        wait_for(lambda before=before: part(importing, Kind.CUSTOMERS).position > before, 30, "A chunk")
+        stage.dynos.kill("worker")
+
+    wait_for(lambda: part(importing, Kind.CUSTOMERS).state == Step.FOLLOW, 60, "The end of the file")
+
+    found = part(importing, Kind.CUSTOMERS)
+    assert Attempt.select().where(Attempt.outcome == Outcome.LOST).count() >= 2
+    assert (found.found, found.bad, found.sent) == (4000, 0, 4000)
+    assert Customer.select().count() == 4000
+    synced = Task.select(Task.shopify_id).where(Task.type == TYPES["SyncContact"].number)
+    assert synced.count() == synced.distinct().count() == 4000
+
+
+def test_a_live_order_overtakes_an_import(stage):
+    give_past(stage.shopify, stage.busy.domain, 400, 0, days=300)
+    stage.dynos.start_all("web", "scheduler", "worker")
+    importing = begin(stage.busy)
+    wait_for(lambda: part(importing, Kind.CUSTOMERS).state == Step.FOLLOW, 60, "The end of the file")
+    behind = waiting(stage.busy)
+
+    begun = time.monotonic()
+    customer_id = stage.shopify.add_customer(stage.calm.domain, Person())
+    order_id = stage.shopify.add_order(stage.calm.domain, RECORD, customer_id=customer_id)
+    receipts = stage.engage.tenant("calm").receipts_report
+    wait_for(lambda: [each for each in receipts()["applied"]], 20, "The live order's receipt")
+
+    assert receipts()["applied"][0]["uniqueReceiptId"] == str(order_id)
+    assert time.monotonic() - begun < 8
+    assert behind > 200
+    assert waiting(stage.busy) > 100
+    assert Order.select().where(Order.shop == stage.calm).count() == 1

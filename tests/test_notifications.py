@@ -1,0 +1,243 @@
+"""What shoppers are written to about: each change once, and nothing by itself a second time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import orjson
+import pytest
+
+from actors import TYPES
+from actors.announce import resend
+from models import Order, State, Task
+from sandbox.engage.faults import Fault
+from tests.test_first_road import ADA, buy, calls, newest
+from tests.test_refunds import arrive, line_of, tasks, told
+
+STATUSES = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}  # as the sandbox's tenant calls it
+
+
+@pytest.fixture
+def wanted(shop):
+    """A shop that has its shoppers written to."""
+    shop.settings = {"notifications": {"enabled": True, "order_status": STATUSES}}
+    shop.save()
+    return shop
+
+
+def mails(engage):
+    return [mail["orderStatus"] for mail in engage.tenant("demo").orders.report()["mails"]]
+
+
+def updated(shop, order_id):
+    arrive(shop, "OrderWebhook", {"id": order_id})
+
+
+def sent_parcel(shop, shopify, order_id, units=None):
+    """A parcel, told by its webhook."""
+    parcel_id = shopify.fulfil(shop.domain, order_id, units)
+    arrive(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    return parcel_id
+
+
+def test_a_shop_that_has_not_asked_for_them_sends_none(shop, shopify, engage, drain):
+    _, order_id = buy(shop, shopify)
+    sent_parcel(shop, shopify, order_id)
+
+    drain(waiting=True)
+
+    assert (tasks("SyncOrderNotification"), mails(engage)) == ([], [])
+
+
+def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+
+    updated(wanted, order_id)
+    drain(waiting=True)
+
+    assert mails(engage) == ["ORDER_CREATED"]
+    (mail,) = engage.tenant("demo").orders.mails
+    assert mail["contact"] == {"matchKey": ADA.email, "matchKeyType": "email"}
+    assert newest("SyncOrderNotification").shopify_id == order_id
+
+
+def test_each_parcel_is_told_once_and_as_what_it_makes_of_the_order(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+
+    for _ in range(2):
+        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        drain(waiting=True)
+
+    assert mails(engage) == ["ORDER_CREATED", "ORDER_PARTIALLY_FULFILLED", "ORDER_FULFILLED"]
+
+
+def test_a_parcels_mail_tells_what_is_in_it_and_where_it_is(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    parcel_id = sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+
+    drain(waiting=True)
+
+    told = engage.tenant("demo").orders.mails[-1]["order"]
+    assert [item["quantity"] for item in told["items"]] == [1]
+    assert told["extraData"]["TrackingNumber"] == f"{parcel_id}SE"
+    assert newest("SyncOrderFulfillmentNotification").shopify_id == parcel_id
+
+
+def test_a_parcels_new_tracking_number_is_no_second_mail(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    parcel_id = sent_parcel(wanted, shopify, order_id)
+    drain(waiting=True)
+
+    shopify.track(wanted.domain, order_id, parcel_id, "CHANGED")
+    arrive(wanted, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    drain(waiting=True)
+
+    assert mails(engage).count("ORDER_FULFILLED") == 1
+
+
+def test_a_parcel_that_was_taken_back_is_not_told(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    parcel_id = sent_parcel(wanted, shopify, order_id)
+    shopify.cancel_fulfilment(wanted.domain, order_id, parcel_id)
+
+    drain(waiting=True)
+
+    assert mails(engage) == ["ORDER_CREATED"]
+
+
+def test_a_refund_is_told(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
+    told(wanted, refund_id, order_id)
+
+    drain(waiting=True)
+
+    assert mails(engage).count("ORDER_REFUNDED") == 1
+    assert newest("SyncRefundNotification").shopify_id == refund_id
+
+
+def test_a_cancelled_order_is_told_so_and_no_longer_confirmed(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify, paid=False)
+    told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+
+    drain(waiting=True)
+
+    assert mails(engage) == ["ORDER_CANCELLED"]
+    assert newest("SyncRefundNotification").reason == "No money goes back with this refund."
+
+
+def test_a_confirmation_that_was_overtaken_by_a_cancellation_is_skipped(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    shopify.cancel(wanted.domain, order_id)
+    drain(waiting=True)
+
+    TYPES["SyncOrderNotification"].enqueue(wanted, key="late", shopify_id=order_id, args={"kind": "confirmed"})
+    drain()
+
+    assert newest("SyncOrderNotification").reason == "The order was cancelled before its confirmation went out."
+
+
+def test_an_old_order_that_is_touched_is_no_news(wanted, shopify, engage, drain):
+    long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+    buy(wanted, shopify, createdAt=long_ago)
+
+    drain(waiting=True)
+
+    assert mails(engage) == []
+
+
+@pytest.mark.parametrize(("fields", "reason"), [({"test": True}, "test order"), ({"email": None}, "e-mail")])
+def test_some_orders_are_not_written_about_and_say_why(fields, reason, wanted, shopify, engage, drain):
+    buy(wanted, shopify, **fields)
+
+    drain(waiting=True)
+
+    assert reason in newest("SyncOrderNotification").reason
+    assert mails(engage) == []
+
+
+def test_a_call_whose_outcome_is_unknown_is_not_made_again(wanted, shopify, engage, drain):
+    engage.script("POST .*/orders$", [Fault.RESET])  # it has arrived
+    buy(wanted, shopify)
+
+    drain(waiting=True)
+
+    told = newest("SyncOrderNotification")
+    assert (told.state, told.code) == (State.ERROR, "outcome unknown")
+    assert mails(engage) == ["ORDER_CREATED"]
+
+
+def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, drain):
+    engage.script("POST .*/orders$", [429])
+    buy(wanted, shopify)
+
+    drain(waiting=True)
+
+    assert newest("SyncOrderNotification").state == State.SUCCESS
+    assert mails(engage) == ["ORDER_CREATED"]
+
+
+def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, drain):
+    engage.tenant("demo").orders.v3, engage.tenant("demo").orders.statuses = True, ("Confirmed",)
+    settings = {"path": "/api/v3/orders", "store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
+    shop.settings = {"notifications": {"enabled": True, **settings}}
+    shop.save()
+    buy(shop, shopify)
+
+    drain(waiting=True)
+
+    (call,) = calls(engage, "POST", "/api/v3/orders")
+    body = orjson.loads(call.request)
+    assert (body["orderStatus"], body["storeId"]) == ("Confirmed", "SE-MAIL")
+
+
+@pytest.mark.parametrize("state", ["confirmed", "fulfilled", "cancelled", "refunded"])
+def test_sending_again_tells_the_orders_present_state(state, wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    if state == "fulfilled":
+        sent_parcel(wanted, shopify, order_id)
+    if state == "cancelled":
+        told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+    if state == "refunded":
+        units = {line_of(shopify, wanted, order_id): 2}
+        told(wanted, shopify.refund(wanted.domain, order_id, units, shipping=Decimal(49)), order_id)
+    drain(waiting=True)
+    before = len(mails(engage))
+
+    resend(wanted, Order.known(wanted, order_id))
+    drain(waiting=True)
+
+    status = {"confirmed": "ORDER_CREATED"}.get(state, f"ORDER_{state.upper()}")
+    assert mails(engage)[before:] == [status]
+
+
+def test_there_is_nothing_to_send_again_for_a_test_order(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify, test=True)
+    drain(waiting=True)
+
+    assert resend(wanted, Order.known(wanted, order_id)) is None
+
+
+def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):
+    _, order_id = buy(shop, shopify)
+    parcel_id = sent_parcel(shop, shopify, order_id)
+
+    drain(waiting=True)
+
+    webhook = newest("FulfillmentWebhook")
+    indexed = Task.get(Task.parent_id == webhook.id)
+    assert (webhook.shopify_id, indexed.shopify_id) == (parcel_id, order_id)
+
+
+def test_a_parcel_that_shopify_no_longer_has_is_skipped(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+    args = {"order_id": order_id}
+
+    TYPES["SyncOrderFulfillmentNotification"].enqueue(wanted, key="gone", shopify_id=4711, args=args)
+    drain()
+
+    assert newest("SyncOrderFulfillmentNotification").reason == "Shopify no longer has this parcel."
