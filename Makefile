@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 .venv/ready: requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,9 @@ check: setup ## Formatting, lint, types, migration drift
 bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md
 	$(PY) -m benchmarks
 
+bench-list: setup ## Measure the task listing at 10 million tasks; writes benchmarks/results-listing.md
+	$(PY) -m benchmarks.listing
+
 format: setup ## Format the code and apply safe fixes
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
@@ -42,4 +45,4 @@ clean: ## Remove the environment and this checkout's data folder
 	@test ! -x $(PY) || $(PY) -m services clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-.PHONY: help setup run test check bench format lock clean
+.PHONY: help setup run test check bench bench-list format lock clean

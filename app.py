@@ -13,7 +13,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import logs
-from views import auth, engage_webhooks, health, imports, tasks, webhooks
+from views import acting, audit, auth, batches, data_requests, engage_webhooks, health, help, imports, tasks, webhooks
+from views.language import Languages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -32,7 +33,12 @@ app = Starlette(
         *health.routes,
         *tasks.routes,
         *imports.routes,
+        *acting.routes,
+        *batches.routes,
+        *audit.routes,
+        *data_requests.routes,
+        *help.routes,
         Mount("/static", StaticFiles(directory=STATIC)),
     ],
-    middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(auth.Session)],
+    middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(Languages), Middleware(auth.Session)],
 )

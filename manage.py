@@ -25,6 +25,7 @@ def migrate(_: argparse.Namespace) -> None:
 
 def connect(arguments: argparse.Namespace) -> None:
     """Create or update a shop and its Engage tenant."""
+    from actors.settings import connected
     from models import Shop
 
     shop = Shop.connect(
@@ -37,6 +38,7 @@ def connect(arguments: argparse.Namespace) -> None:
         engage_tenant=arguments.engage_tenant,
         store=arguments.store,
     )
+    connected(shop)
     print(f"{shop.domain} is connected to Engage's {shop.engage_tenant}.")
 
 
@@ -72,6 +74,22 @@ def recount(_: argparse.Namespace) -> None:
         print(f"shop {shop}, type {number}, state {state}: {kept} were kept, {counted} are there")
 
 
+def fill(arguments: argparse.Namespace) -> None:
+    """Add invented shops with a year of tasks, for demos and measurements."""
+    import invented
+
+    try:
+        invented.check(beside_real_ones=arguments.yes)
+    except invented.Real as error:
+        raise SystemExit(str(error)) from None
+    invented.fill(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
+
+
+def _progress(wanted: int, done: int, seconds: float) -> None:
+    left = (wanted - done) * seconds / done
+    print(f"{done:,} of {wanted:,} tasks, {done / seconds:,.0f} a second, {left / 60:.1f} minutes left", flush=True)
+
+
 def new_key(_: argparse.Namespace) -> None:
     """Print a fresh entry for SECRET_KEYS."""
     import vault
@@ -91,6 +109,12 @@ def _like(pattern: str, wanted: str, text: str) -> str:
     return text
 
 
+def _whole(most: int, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most:,}, not {text!r}")
+    return int(text)
+
+
 def _secret(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
         raise argparse.ArgumentTypeError("must be given, without spaces or line breaks")
@@ -99,7 +123,7 @@ def _secret(text: str) -> str:
 
 SHOP = partial(_like, r"[a-z0-9][a-z0-9-]*\.myshopify\.com", "a shop's own name such as demo.myshopify.com")
 TENANT = partial(_like, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.staging)?", "a tenant's name such as demo or demo.staging")
-Option = Callable[[str], str]
+Option = Callable[[str], str | int]
 OPTIONS: dict[str, dict[str, Option]] = {
     "connect": {
         "shop": SHOP,
@@ -112,7 +136,9 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "store": partial(_like, r"\S(.*\S)?", "the name of a store in Engage such as SE-WEB"),
     },
     "sign-in": {"shop": SHOP},
+    "fill": {"tasks": partial(_whole, 100_000_000), "shops": partial(_whole, 999)},
 }
+FLAGS = {"fill": {"yes": "also where there are real shops; those are left alone"}}
 COMMANDS = {
     "migrate": migrate,
     "connect": connect,
@@ -120,6 +146,7 @@ COMMANDS = {
     "sweep": sweep,
     "where": where,
     "recount": recount,
+    "fill": fill,
     "new-key": new_key,
 }
 WITHOUT_DATABASE = ("where", "new-key")
@@ -133,6 +160,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=function)
         for option, check in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", required=True, type=check)
+        for flag, about in FLAGS.get(name, {}).items():
+            command.add_argument(f"--{flag}", action="store_true", help=about)
     return commands
 
 

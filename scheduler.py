@@ -12,6 +12,7 @@ from peewee import InterfaceError, OperationalError
 import actors
 import logs
 import totals
+from actors import batches
 from actors.periodic import Slots
 from actors.removal import end_late
 from actors.sweep import sweep
@@ -23,6 +24,7 @@ SWEEP_SECONDS = 0.5
 FOLD_SECONDS = 1
 SLOT_SECONDS = 5  # how late a periodic task may be
 LATE_SECONDS = 60
+BATCH_SECONDS = 1
 
 
 def tick(job: Callable[[], int]) -> Callable[[], None]:
@@ -45,6 +47,7 @@ def jobs() -> list[tuple[Callable[[], int], float]]:
         (totals.fold, FOLD_SECONDS),
         (Slots().fill, SLOT_SECONDS),
         (end_late, LATE_SECONDS),
+        (batches.advance, BATCH_SECONDS),
     ]
 
 

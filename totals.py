@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database import db
-from models import State
+from models import State, lists
+from models.lists import Part
+from models.selection import Selection
 
 BATCH = 20_000
 
@@ -70,6 +72,12 @@ def since(shop_id: int) -> datetime | None:
     """When the oldest task that is counted was created, or None without tasks."""
     row = db.execute_sql("SELECT created_at FROM task WHERE shop_id = %s ORDER BY id LIMIT 1", (shop_id,)).fetchone()
     return row[0] if row else None
+
+
+def pending_since(shop_id: int) -> datetime | None:
+    """When the oldest task that is still Pending was created, or None when there is none."""
+    oldest = lists.tasks(Selection(shop_id, states=(State.PENDING,)), Part(descending=False), limit=1)
+    return oldest[0].created_at if oldest else None
 
 
 def fold() -> int:

@@ -1,6 +1,6 @@
 """What the workers do: one module per task group. Importing this package fills the table of task types."""
 
-from actors import customer, imports, notification, order, polling, preferences, refund, settings
+from actors import customer, imports, notification, order, polling, preferences, refund, replay, settings
 from actors.broker import broker
 from actors.registry import NUMBERS, TYPES, topics
 from actors.worker import Watch
@@ -16,6 +16,7 @@ __all__ = [
     "polling",
     "preferences",
     "refund",
+    "replay",
     "settings",
     "topics",
 ]

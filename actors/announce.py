@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.registry import TYPES
+from actors.stores import place_of
 from clients.engage import ORDER_PATHS
-from mappings.notification import Kind, NotificationRules, change_key, kind_of
+from mappings import chosen
+from mappings.notification import (
+    Kind,
+    NotificationRules,
+    change_key,
+    kind_of,
+    last_parcel,
+    notification_skip_reason,
+    parcels_sent,
+)
 from models import Order, Refund, Shop, Task, new_id, utcnow
 
 Json = dict[str, Any]
@@ -18,66 +28,98 @@ NEWS = timedelta(days=2)  # an old order that is touched again, or read for the 
 
 @dataclass(frozen=True)
 class Notifications:
-    """Whether the shop wants them, where Engage takes them, and what the two agreed on."""
+    """Whether the shop wants them, since when, where Engage takes them, and what the two agreed on."""
 
     enabled: bool
+    since: datetime | None
     path: str
     rules: NotificationRules
 
+    def news(self, at: str) -> bool:
+        """Whether what happened then is to be told. Before `since` the shop told it in another way."""
+        happened = datetime.fromisoformat(at)
+        return self.enabled and utcnow() - happened < NEWS and (self.since is None or happened >= self.since)
+
 
 def notifications_of(shop: Shop) -> Notifications:
-    """From `settings["notifications"]`: `enabled` (off unless set), `path`, and the fields of NotificationRules."""
-    settings: Json = {"enabled": False, "path": ORDER_PATHS[0], "store": shop.store}
-    settings |= shop.settings.get("notifications", {})
-    enabled, path = bool(settings.pop("enabled")), str(settings.pop("path"))
-    return Notifications(enabled, path, NotificationRules(**settings))
+    """From `settings["notifications"]`: `enabled` (off unless set), `since`, `path`, fields of NotificationRules."""
+    settings: Json = shop.settings.get("notifications", {})
+    since = datetime.fromisoformat(settings["since"]) if settings.get("since") else None
+    path, rules = settings.get("path") or ORDER_PATHS[0], chosen(NotificationRules, settings)
+    return Notifications(bool(settings.get("enabled")), since, path, rules)
+
+
+def rules_for(shop: Shop, order: Json) -> NotificationRules:
+    """How an order is told of: as one of the store that its receipt names, unless the shop has chosen one for all."""
+    rules = notifications_of(shop).rules
+    return rules if rules.store else replace(rules, store=place_of(shop, order).store)
+
+
+class Mail(NamedTuple):
+    """A notification to be: its task's type, what it is about, and its arguments."""
+
+    name: str
+    shopify_id: int
+    args: Json
+
+    @classmethod
+    def of_order(cls, kind: Kind, order: Json) -> Mail:
+        return cls("SyncOrderNotification", int(order["legacyResourceId"]), {"kind": kind})
+
+    @classmethod
+    def of_parcel(cls, parcel: Json, order: Json) -> Mail:
+        args = {"order_id": int(order["legacyResourceId"])}
+        return cls("SyncOrderFulfillmentNotification", int(parcel["legacyResourceId"]), args)
+
+    @classmethod
+    def of_refund(cls, refund_id: int) -> Mail:
+        return cls("SyncRefundNotification", refund_id, {})
 
 
 def announce_order(task: Task, node: Json) -> None:
     """Enqueue what is to be told of the order's present state. Keys let nothing be told twice."""
-    if not notifications_of(task.shop).enabled:
-        return
+    wanted = notifications_of(task.shop)
     kind: Kind = "cancelled" if node["cancelledAt"] else "confirmed"
-    if _is_news(node["cancelledAt"] or node["createdAt"]):
-        _order(task.shop, kind, node, key=change_key(kind, node), parent=task)
-    for parcel in node["fulfillments"]:
-        if parcel["status"] == "SUCCESS" and _is_news(parcel["createdAt"]):
-            _parcel(task.shop, parcel, node, key=change_key("fulfilled", node, parcel), parent=task)
+    if wanted.news(node["cancelledAt"] or node["createdAt"]):
+        _announce(task, Mail.of_order(kind, node), change_key(kind, node))
+    for parcel in parcels_sent(node):
+        if wanted.news(parcel["createdAt"]):
+            _announce(task, Mail.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
 
 
 def announce_refund(task: Task, node: Json) -> None:
     """Enqueue the notification of a refund, once."""
-    if notifications_of(task.shop).enabled and _is_news(node["createdAt"]):
-        key = change_key("refunded", node["order"], node)
-        _refund(task.shop, int(node["legacyResourceId"]), key=key, parent=task)
+    if notifications_of(task.shop).news(node["createdAt"]):
+        _announce(task, Mail.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node))
+
+
+def _announce(task: Task, mail: Mail, key: str) -> None:
+    TYPES[mail.name].enqueue(task.shop, key=key, shopify_id=mail.shopify_id, parent=task, args=mail.args)
+
+
+def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
+    """Why there is nothing to tell again, as a sentence, or None."""
+    node = order.node
+    if not notifications_of(shop).enabled:
+        return "The shop does not have its shoppers written to about orders."
+    if kind_of(node) == "refunded" and not Refund.ids_of(shop, [order.shopify_id]):
+        return "Its refund has not been read yet."
+    return notification_skip_reason(node, node["email"])
 
 
 def resend(shop: Shop, order: Order) -> Task | None:
-    """Tell the order's present state again. None: there is nothing to tell."""
-    node, key = order.node, f"resend:{new_id()}"
-    kind = kind_of(node)
-    parcels = [parcel for parcel in node["fulfillments"] if parcel["status"] == "SUCCESS"]
+    """Tell the order's present state again, to the address that it has now. None: there is a reason not to."""
+    kind = kind_of(order.node)
+    if kind is None or reason_not_to_resend(shop, order):
+        return None
+    name, shopify_id, args = _again(shop, kind, order)
+    return TYPES[name].enqueue(shop, key=f"resend:{new_id()}", shopify_id=shopify_id, args=args | {"again": True})
+
+
+def _again(shop: Shop, kind: Kind, order: Order) -> Mail:
+    node = order.node
     if kind == "refunded":
-        known = Refund.of(order)
-        return _refund(shop, max(known), key=key) if known else None
-    if kind in ("fulfilled", "partly_fulfilled") and parcels:
-        return _parcel(shop, parcels[-1], node, key=key)
-    return _order(shop, kind, node, key=key) if kind else None
-
-
-def _is_news(at: str) -> bool:
-    return utcnow() - datetime.fromisoformat(at) < NEWS
-
-
-def _order(shop: Shop, kind: Kind, node: Json, *, key: str, parent: Task | None = None) -> Task | None:
-    notify, order_id = TYPES["SyncOrderNotification"], int(node["legacyResourceId"])
-    return notify.enqueue(shop, key=key, shopify_id=order_id, parent=parent, args={"kind": kind})
-
-
-def _parcel(shop: Shop, parcel: Json, node: Json, *, key: str, parent: Task | None = None) -> Task | None:
-    notify, args = TYPES["SyncOrderFulfillmentNotification"], {"order_id": int(node["legacyResourceId"])}
-    return notify.enqueue(shop, key=key, shopify_id=int(parcel["legacyResourceId"]), parent=parent, args=args)
-
-
-def _refund(shop: Shop, refund_id: int, *, key: str, parent: Task | None = None) -> Task | None:
-    return TYPES["SyncRefundNotification"].enqueue(shop, key=key, shopify_id=refund_id, parent=parent)
+        return Mail.of_refund(max(Refund.ids_of(shop, [order.shopify_id])))
+    if kind in ("fulfilled", "partly_fulfilled") and (parcel := last_parcel(node)):
+        return Mail.of_parcel(parcel, node)
+    return Mail.of_order(kind, node)

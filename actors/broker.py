@@ -9,7 +9,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import TimeLimit
 
-from clients.bucket import quick
+from clients.shared import quick
 from config import config
 
 QUEUES = ("live", "bulk")  # by models.Lane

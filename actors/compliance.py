@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
+from actors.held import held_of
 from actors.outcomes import Skip, Unusable, Wait
 from actors.payloads import number, numbers, part, payload_of, text
-from actors.registry import NUMBERS
 from actors.removal import RUNNING_WAIT, let_rest, still_installed
-from models import Customer, Exchange, Order, Seen, Shop, State, Task, erasure, privacy
+from mappings import Json
+from models import Shop, Task, erasure, privacy
 from models.erasure import Erasure
 from models.privacy import DataRequest, Person
-from vault import Unreadable
 
-Json = dict[str, Any]
+MEANWHILE = "Something came in meanwhile."
 
 
 def data_request(task: Task) -> None:
     """Keep a readable record of what is held of the customer, for the merchant to pass on."""
     payload = payload_of(task)
     person = _person(task.shop, payload, "orders_requested")
-    held = _held(person)
+    held = held_of(person)
     request = number(part(payload, "data_request"), "id")
     task.shopify_id = next(iter(person.customers), None)
     with task.effects():
-        DataRequest.keep(task.shop, task.id, held, number=request, customer_id=task.shopify_id)
+        asked = {"number": request, "customer_id": task.shopify_id, "asked_at": task.created_at}
+        DataRequest.keep(task.shop, task.id, held, **asked)
 
 
 def redact_customer(task: Task) -> None:
     """Forget the customer and their orders: rows, bodies and ids. Counts stay."""
     person = _person(task.shop, payload_of(task), "orders_to_redact")
     tasks = person.tasks()
-    erasure.end(task.shop, erasure.ERASED, tasks)
-    if erasure.running(task.shop, tasks, beside=task.id):
+    erasure.end_tasks(task.shop, tasks, erasure.ERASED)
+    if erasure.any_running(tasks):
         raise Wait("Tasks of the customer are still running.", RUNNING_WAIT)
-    rows = person.erase()
+    rows = person.forget_tasks()
+    if person.tasks():
+        raise Wait(MEANWHILE, RUNNING_WAIT)
+    rows += person.forget_rows()
     with task.effects():
         _erased(task, "customers/redact", rows)
 
@@ -45,10 +46,13 @@ def redact_shop(task: Task) -> None:
     if still_installed(task):
         raise Skip("The shop has the app: it was installed again.")
     let_rest(task.shop)
-    erasure.end(task.shop, erasure.ERASED)
+    erasure.take_name(task.shop)
+    erasure.end_all(task.shop, erasure.ERASED)
     if erasure.running(task.shop, beside=task.id):
         raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
     rows = erasure.erase_shop(task.shop, task.id)
+    if erasure.end_all(task.shop, erasure.ERASED) or erasure.running(task.shop, beside=task.id):
+        raise Wait(MEANWHILE, RUNNING_WAIT)
     with task.effects():
         _erased(task, "shop/redact", rows)
         erasure.forget_key(task.shop)
@@ -67,52 +71,3 @@ def _person(shop: Shop, payload: Json, orders: str) -> Person:
         raise Unusable("The webhook names no customer and no order.")
     found = [shopify_id] if shopify_id else privacy.customers_by_email(shop, email) if email else []
     return Person.known(shop, found, order_ids)
-
-
-def _held(person: Person) -> Json:
-    tasks = person.tasks()
-    return {
-        "customers": _nodes(Customer, person.shop, person.customers),
-        "engage_contacts": person.contacts,
-        "orders": _nodes(Order, person.shop, person.orders),
-        "transfers": [_transfer(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
-        "calls": [_call(person.shop, row) for row in _calls(tasks)],
-    }
-
-
-def _nodes(table: type[Seen], shop: Shop, ids: list[int]) -> list[Json]:
-    rows = table.select().where((table.shop == shop) & table.shopify_id.in_(ids)).order_by(table.shopify_id)
-    return [row.node for row in rows]
-
-
-def _transfer(task: Task) -> Json:
-    kind = NUMBERS[task.type]
-    return {
-        "id": str(task.id),
-        "type": kind.name,
-        "state": State(task.state).name.title(),
-        "created_at": task.created_at.isoformat(),
-        "shopify_id": task.shopify_id,
-        "engage_id": task.engage_id,
-    }
-
-
-def _calls(tasks: list[UUID]) -> list[Exchange]:
-    return list(Exchange.select().where(Exchange.task.in_(tasks)).order_by(Exchange.id))
-
-
-def _call(shop: Shop, call: Exchange) -> Json:
-    return {
-        "at": call.started_at.isoformat(),
-        "to": call.system,
-        "call": f"{call.method} {call.path}",
-        "sent": _readable(shop, call, "sent"),
-        "received": _readable(shop, call, "received"),
-    }
-
-
-def _readable(shop: Shop, call: Exchange, column: str) -> str:
-    try:
-        return call.clear(shop, column).decode(errors="replace")
-    except Unreadable:  # sealed with a key that is gone: nobody holds it any more
-        return ""

@@ -84,15 +84,18 @@ def take(task: Task, importing: Import, kind: Kind, rows: list[Row]) -> Taken:
     table: type[Seen] = Customer if kind == Kind.CUSTOMERS else Order
     among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
     before = {seen.shopify_id: seen for seen in table.select().where(among)}
-    for each in rows:
-        # What is as new came by a webhook, and with more than a bulk query can ask for.
-        if (seen := before.get(each.shopify_id)) is None or seen.updated_at < each.updated_at:
-            table.remember(task.shop, each.node, **_columns(kind, each.node))
+    # What is as new came by a webhook, and with more than a bulk query can ask for.
+    news = [each for each in rows if _newer(each, before.get(each.shopify_id))]
+    table.remember_all(task.shop, ((each.node, _columns(kind, each.node)) for each in news))
     fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
     tasks = [_task(task, importing, "SyncContact" if kind == Kind.CUSTOMERS else "SyncOrder", each) for each in fresh]
     if kind == Kind.ORDERS:
         tasks += [_task(task, importing, name, refund) for each in rows for name, refund in _refunds(importing, each)]
     return Taken(len(rows) - len(fresh), len(enqueue(tasks)))
+
+
+def _newer(row: Row, seen: Seen | None) -> bool:
+    return seen is None or seen.updated_at < row.updated_at
 
 
 def _columns(kind: Kind, node: Json) -> Json:
@@ -115,7 +118,7 @@ def _refunds(importing: Import, order: Row) -> Iterable[tuple[str, Row]]:
     """Those made within the import's time. A bulk query brings no more than their headers: each is asked for."""
     for refund in order.node.get("refunds") or ():
         made = datetime.fromisoformat(refund["createdAt"])
-        if "IndexRefund" in TYPES and importing.starts_at <= made < importing.ends_at:
+        if importing.starts_at <= made < importing.ends_at:
             yield "IndexRefund", Row(order.number, id_in(refund["id"]), made, refund)
 
 

@@ -17,10 +17,7 @@ CONTACT_WAIT = timedelta(minutes=1)  # its contact wakes it earlier
 
 def goes_on(import_id: int | None) -> None:
     """Raises Skip when the task comes from an import that was cancelled."""
-    if (
-        import_id is not None
-        and Import.select().where(Import.id == import_id, Import.state == Stage.CANCELLED).exists()
-    ):
+    if import_id is not None and Import.read("id = %s AND state = %s", import_id, Stage.CANCELLED):
         raise Skip(CANCELLED)
 
 
@@ -35,5 +32,5 @@ def contact_known(shop: Shop, customer_id: int | None) -> None:
 
 
 def _on_its_way(shop: Shop, customer_id: int) -> bool:
-    syncs = (Task.shop == shop) & (Task.type == TYPES["SyncContact"].number) & (Task.shopify_id == customer_id)
-    return bool(Task.select().where(syncs & (Task.state == State.PENDING)).exists())
+    which = "shop_id = %s AND shopify_id = %s AND type = %s AND state = %s LIMIT 1"
+    return bool(Task.read(which, shop.id, customer_id, TYPES["SyncContact"].number, State.PENDING))

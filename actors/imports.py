@@ -25,6 +25,7 @@ A_DAY = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks 
 ASK_AGAIN = (30.0, 60.0)  # seconds
 ROOM_WAIT = timedelta(seconds=5)
 ADDRESS_WAIT = timedelta(seconds=1)
+LOOKS = 5  # for the part that a finished operation belongs to
 HAND_OVER = timedelta(hours=12)  # a task may wait for a day, an operation or a merchant's pause may last longer
 
 Json = dict[str, Any]
@@ -63,6 +64,8 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     if task.shopify_id is None:
         raise Unusable("The webhook's body names no bulk operation.")
     if Part.by_operation(task.shop, operation_id) is None:
+        if task.fence <= LOOKS and Part.asking(task.shop):  # Shopify may be done before we have kept what it is called
+            raise Wait("An import is just beginning its query.", ADDRESS_WAIT)
         raise Skip("No import waits for this operation.")
     with task.effects():
         handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
@@ -122,9 +125,8 @@ def _after(part: Part) -> Step:
 
 @group.task(6, "TriggerNextBatch", "Trigger next batch")
 def trigger_next_batch(task: Task, part_id: int) -> None:
-    """When the app initiates a consecutive bulk import action.
-
-    For example, triggering order bulk import action after the customer bulk import finishes.
+    """When the app initiates a consecutive bulk import action. For example, triggering order bulk import action
+    after the customer bulk import finishes.
     """
     part = _turn(task, part_id)
     importing: Import = part.bulk_import

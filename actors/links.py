@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from actors.buyer import GONE, go_on, take_up
 from actors.outcomes import Skip, Unusable
 from actors.payloads import payload_of, text
 from actors.registry import TYPES
+from database import db
 from mappings.heard import agreed, current_of, states_of, told_by_shopify
 from mappings.preferences import Memories
 from models import Customer, Order, Shop, Task, utcnow
@@ -16,7 +18,6 @@ from models.consents import Consents, fresh
 from models.departures import Departure
 
 CUSTOMER = re.compile(r"gid://shopify/Customer/(\d{1,18})")
-GONE = "The customer was deleted at Shopify."
 ORDERS_LOOKED_AT = 20  # for one made in a physical shop
 
 
@@ -28,15 +29,13 @@ def link(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> N
     Consents.begin(customer, memories)
     if created_as is None and "SUBSCRIBED" in states_of(customer.node).values():
         carry(task, customer.shopify_id)
-    heir = Departure.heir_of(task.shop, customer.shopify_id)
-    if heir != customer.shopify_id:  # merged while its contact was being made
-        TYPES["IndexCustomer"].enqueue(task.shop, key=f"heir:{task.id}", shopify_id=heir, parent=task)
 
 
 def carry(task: Task, shopify_id: int) -> None:
     """Bring Shopify's answers to the contact. One task for one cause, whichever of its steps asks for it."""
     kind = TYPES["UpdateCustomerMarketingPreferences"]
-    kind.enqueue(task.shop, key=str(task.parent_id or task.id), shopify_id=shopify_id, parent=task)
+    key = f"{task.parent_id or task.id}:{shopify_id}"  # a poll is the cause of many
+    kind.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
 
 
 def merged(task: Task) -> None:
@@ -49,8 +48,8 @@ def merged(task: Task) -> None:
     with task.effects():
         Departure.note(task.shop, gone, merged_into=kept)
         for shopify_id in (gone, kept):
-            key = f"{task.id}:{shopify_id}"
-            TYPES["IndexCustomer"].enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
+            TYPES["IndexCustomer"].after(task, shopify_id)
+        take_up(task, kept)
 
 
 def _customer(payload: dict[str, Any], which: str) -> int:
@@ -65,7 +64,7 @@ def has_news(customer: Customer, memories: Memories) -> bool:
     return told_by_shopify(memories, customer.node) != memories
 
 
-def adopt(kept: Customer) -> Customer:
+def adopt(task: Task, kept: Customer) -> Customer:
     """Give the customer the contact of one who was merged into it, unless it has one. Its next sync renames that."""
     if kept.contact_id:
         return kept
@@ -73,6 +72,7 @@ def adopt(kept: Customer) -> Customer:
         gone = Customer.find(kept.shop, gone_id)
         if gone and gone.contact_id:
             _hand_over(gone, gone.contact_id, kept)
+            take_up(task, kept.shopify_id)
             return Customer.known(kept.shop, kept.shopify_id)
     return kept
 
@@ -91,13 +91,23 @@ def customer_of(shop: Shop, contact_id: str) -> Customer | None:
 
 def orders_of(customer: Customer) -> Iterator[dict[str, Any]]:
     """The customer's orders as far as we know them, newest first, each read only when asked for."""
-    known = (Order.shop == customer.shop) & (Order.customer_id == customer.shopify_id)
-    for order in Order.select().where(known).order_by(Order.id.desc()).limit(ORDERS_LOOKED_AT):
+    which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
+    for order in Order.read(which, customer.shop_id, customer.shopify_id, ORDERS_LOOKED_AT):
+        order.shop = customer.shop
         yield order.node
 
 
 def leave(task: Task) -> None:
     """Shopify has no such customer any more. Their contact stays as it is, and their orders wait for nothing."""
-    if customer := Customer.find(task.shop, task.subject):
-        customer.skip(GONE)
-        TYPES["SyncOrder"].wake(task.shop, Order.waiting_for(customer))
+    with db.atomic():
+        Departure.note(task.shop, task.subject)
+        if customer := Customer.find(task.shop, task.subject):
+            customer.skip(GONE)
+        go_on(task.shop, task.subject)
+
+
+def give_up(customer: Customer, reason: str) -> None:
+    """The customer can be no contact, and their orders wait for nothing."""
+    with db.atomic():
+        customer.skip(reason)
+        go_on(customer.shop, customer.shopify_id)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from actors.announce import notifications_of
+from actors.announce import notifications_of, rules_for
+from actors.buyer import contact_id_of
+from actors.customer import rules_of, store_for
 from actors.order import group as orders
 from actors.outcomes import Skip
 from actors.refund import group as refunds
 from actors.refund import order_of
 from actors.systems import engage_of, shopify_of
+from clients import Conflict
+from mappings.contact import SOURCE, contact_of, guest_of
 from mappings.money import Ledger
 from mappings.notification import Kind, kind_of_fulfillment, notification_of, notification_skip_reason
 from mappings.payments import money_back
@@ -20,12 +25,12 @@ Json = dict[str, Any]
 
 
 @orders.task(27, "SyncOrderNotification", "Sync order notification", entity=Entity.ORDER, engage=True)
-def sync_order_notification(task: Task, kind: Kind) -> None:
+def sync_order_notification(task: Task, kind: Kind, again: bool = False) -> None:
     """When the app initiates order notification sync to Engage via a POST to the /orders endpoint."""
-    node = Order.known(task.shop, task.subject).node
-    if kind == "confirmed" and node["cancelledAt"]:
+    order = Order.known(task.shop, task.subject)
+    if kind == "confirmed" and order.node["cancelledAt"]:
         raise Skip("The order was cancelled before its confirmation went out.")
-    _notify(task, kind, node)
+    _notify(task, kind, order, again)
 
 
 @orders.task(
@@ -35,30 +40,45 @@ def sync_order_notification(task: Task, kind: Kind) -> None:
     entity=Entity.FULFILLMENT,
     engage=True,
 )
-def sync_order_fulfillment_notification(task: Task, order_id: int) -> None:
+def sync_order_fulfillment_notification(task: Task, order_id: int, again: bool = False) -> None:
     """When the app initiates order fulfillment notification sync to Engage via a POST to the /orders endpoint."""
-    node, parcel = Order.known(task.shop, order_id).node, shopify_of(task).fulfillment(task.subject)
+    order, parcel = Order.known(task.shop, order_id), shopify_of(task).fulfillment(task.subject)
     if parcel is None:
         raise Skip("Shopify no longer has this parcel.")
-    _notify(task, kind_of_fulfillment(node), node, fulfillment=parcel)
+    _notify(task, kind_of_fulfillment(order.node, parcel), order, again, fulfillment=parcel)
 
 
 @refunds.task(33, "SyncRefundNotification", "Sync refund notification", entity=Entity.REFUND, engage=True)
-def sync_refund_notification(task: Task) -> None:
+def sync_refund_notification(task: Task, again: bool = False) -> None:
     """When the app initiates an order refund notification sync to Engage via a POST to the /orders endpoint."""
     refund = Refund.known(task.shop, task.subject)
-    node, back = order_of(task, refund).node, refund.node
-    if not money_back(back, Ledger.of(node, "presentment")):
+    order, back = order_of(task, refund), refund.node
+    if not money_back(back, Ledger.of(order.node, "presentment")):
         raise Skip("No money goes back with this refund.")
-    _notify(task, "refunded", node, refund=back)
+    _notify(task, "refunded", order, again, refund=back)
 
 
-def _notify(task: Task, kind: Kind, node: Json, *, fulfillment: Json | None = None, refund: Json | None = None) -> None:
+def _notify(
+    task: Task, kind: Kind, order: Order, again: bool, *, fulfillment: Json | None = None, refund: Json | None = None
+) -> None:
     """The call, and nothing after it: what goes wrong behind it must not lead to a second mail."""
+    node, rules, zone = order.node, rules_for(task.shop, order.node), ZoneInfo(task.shop.timezone)
     email = node["email"]
     if reason := notification_skip_reason(node, email, fulfillment):
         raise Skip(reason)
-    wanted, zone = notifications_of(task.shop), ZoneInfo(task.shop.timezone)
-    parts = {"fulfillment": fulfillment, "refund": refund}
-    body = notification_of(kind, node, rules=wanted.rules, email=email, zone=zone, **parts)
-    engage_of(task).notify_order(body, path=wanted.path)
+    if again:
+        _have_contact(task, node)
+    else:
+        with suppress(Skip):  # whoever will never be their customer's contact may be one all the same
+            contact_id_of(task, order)
+    body = notification_of(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
+    engage_of(task).notify_order(body, path=notifications_of(task.shop).path)
+
+
+def _have_contact(task: Task, node: Json) -> None:
+    """Engage writes to its contacts, and an address that was put right on the order alone may be none's."""
+    engage, guest = engage_of(task), guest_of(node)
+    rules = rules_of(task.shop, store_for(task.shop, guest).store)
+    with suppress(Conflict):  # several have it, or it has just become somebody's
+        if engage.find_contact(email=node["email"]) is None:
+            engage.create_contact(contact_of(guest, rules), source=SOURCE, store=rules.store)

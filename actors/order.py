@@ -21,7 +21,7 @@ def order_webhook(task: Task, **_: str) -> None:
     """Upon creating or update of an order in Shopify the app receives this webhook."""
     task.shopify_id = webhook_id(task)
     with task.effects():
-        index_order.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
+        index_order.after(task, task.subject)
 
 
 @group.task(22, "IndexOrder", "Index order", entity=Entity.ORDER, latest=True)
@@ -33,10 +33,11 @@ def index_order(task: Task) -> None:
     customer_id = int(node["customer"]["legacyResourceId"]) if node["customer"] else None
     with task.effects():
         order = Order.remember(task.shop, node, name=node["name"], customer_id=customer_id)
-        sync_order.enqueue(task.shop, key=str(task.id), shopify_id=order.shopify_id, parent=task)
+        sync_order.after(task, order.shopify_id)
         announce_order(task, node)
-        if refunds := [int(each["legacyResourceId"]) for each in node["refunds"]]:
-            TYPES["SyncRefund"].wake(task.shop, refunds)
+        refunds = [int(each["legacyResourceId"]) for each in node["refunds"]]
+        for name in ("SyncRefund", "SyncRefundNotification"):
+            TYPES[name].wake(task.shop, refunds)
 
 
 @group.task(25, "SyncOrder", "Sync order", entity=Entity.ORDER, engage=True, latest=True, retry=THREE_DAYS)
@@ -57,4 +58,4 @@ def fulfillment_webhook(task: Task, **_: str) -> None:
     """On fulfillment create in Shopify, the app receives this webhook."""
     task.shopify_id, order_id = webhook_id(task), webhook_id(task, "order_id")
     with task.effects():
-        index_order.enqueue(task.shop, key=str(task.id), shopify_id=order_id, parent=task)
+        index_order.after(task, order_id)

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from actors.outcomes import Unusable
+from mappings import Json
 from models import Body, Task
 
-Json = dict[str, Any]
 LARGEST_ID = 2**63 - 1
 
 
@@ -29,7 +29,12 @@ def payload_of(task: Task) -> Json:
 
 def webhook_id(task: Task, field: str = "id") -> int:
     """The id of what a webhook is about. Raises Unusable when its body cannot be understood."""
-    found = number(payload_of(task), field)
+    return id_of(payload_of(task), field)
+
+
+def id_of(payload: Json, field: str = "id") -> int:
+    """The id that has to be there. Raises Unusable."""
+    found = number(payload, field)
     if found is None:
         raise Unusable(f"The webhook's body has no usable {field!r}.")
     return found

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from actors import customer, order
-from actors.registry import TYPES, TaskType, enqueue
+from actors.registry import NUMBERS, TYPES, TaskType, enqueue
 from actors.systems import shopify_of
 from clients.shopify import Page
-from models import Customer, Exchange, Lane, Order, Seen, Task, utcnow
+from mappings import Json
+from models import Customer, Exchange, Lane, Order, Seen, Shop, Task, utcnow
 from models.polls import Poll
 
 PAGES = 5  # that one task reads; what follows is read by the next
 SETTLING = timedelta(minutes=1)  # a webhook may still be on its way; the next poll's overlap covers it
 
-Json = dict[str, Any]
 Ask = Callable[[datetime, str | None], Page]
 
 
@@ -40,15 +40,17 @@ def _poll(
     start = datetime.fromisoformat(since) if since else Poll.start(task.shop, resource)
     # More than a few pages are no lost webhooks but an outage or a mass update, which must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
-    nodes, following = _read(ask, start, cursor)
+    try:
+        nodes, following = _read(ask, start, cursor)
+    finally:
+        _forget_pages(task)
     with task.effects():
         enqueue([_found(task, kind, node, lane) for node in _news(task, table, nodes)])
         if nodes:
             Poll.advance(task.shop, resource, max(map(_updated_at, nodes)))
         if following:
             further = {"since": start.isoformat(), "cursor": following}
-            _own(task).enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
-        _forget_pages(task)
+            NUMBERS[task.type].enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
 
 
 def _read(ask: Ask, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
@@ -63,16 +65,26 @@ def _read(ask: Ask, start: datetime, cursor: str | None) -> tuple[list[Json], st
 
 
 def _news(task: Task, table: type[Seen], nodes: list[Json]) -> list[Json]:
-    """Those that are newer than what we know, and that a webhook has had the time to tell."""
-    settled = utcnow() - SETTLING
-    among = (table.shop == task.shop) & table.shopify_id.in_([int(node["legacyResourceId"]) for node in nodes])
-    known = {row.shopify_id: row.updated_at for row in table.select(table.shopify_id, table.updated_at).where(among)}
-    news = [node for node in nodes if _newer(node, known.get(int(node["legacyResourceId"])))]
+    """Those that differ from what we know, and that a webhook has had the time to tell."""
+    settled, ids = utcnow() - SETTLING, [int(node["legacyResourceId"]) for node in nodes]
+    rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
+    known = {row.shopify_id: row for row in rows}
+    news = [node for node in nodes if _is_news(node, known.get(int(node["legacyResourceId"])))]
     return [node for node in news if _updated_at(node) <= settled]
 
 
-def _newer(node: Json, known: datetime | None) -> bool:
-    return known is None or _updated_at(node) > known
+def _is_news(node: Json, known: Seen | None) -> bool:
+    """Shopify's times are whole seconds: of two changes in one second, the second shows in what it has changed."""
+    if known is None or _updated_at(node) > known.updated_at:
+        return True
+    return _updated_at(node) == known.updated_at and not _within(node, known.node)
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether all that the part says stands in the whole."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and _within(value, whole[name]) for name, value in part.items())
+    return bool(part == whole)
 
 
 def _updated_at(node: Json) -> datetime:
@@ -83,10 +95,6 @@ def _found(task: Task, kind: TaskType, node: Json, lane: Lane) -> Task:
     shopify_id = int(node["legacyResourceId"])
     key = f"poll:{shopify_id}:{node['updatedAt']}"
     return kind.new(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=lane)
-
-
-def _own(task: Task) -> TaskType:
-    return next(kind for kind in TYPES.values() if kind.number == task.type)
 
 
 def _forget_pages(task: Task) -> None:

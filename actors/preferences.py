@@ -34,12 +34,12 @@ def update_customer_marketing_preferences(task: Task) -> None:
     """When the app initiates a sync of marketing preferences from Shopify to Engage."""
     customer, contact_id = _contact_of(task)
     node, engage = _shopper(task), engage_of(task)
-    memories = Consents.change(customer, lambda kept: told_by_shopify(kept, node))
-    if not towards_engage(memories, {}):
+    states, memories = states_of(node), Consents.change(customer, lambda kept: told_by_shopify(kept, node))
+    if not towards_engage(memories, {}, states):
         raise Skip("Engage has been told of every answer already.")
     current = _preferences(engage, contact_id)
     memories = Consents.change(customer, lambda kept: agreed(kept, current, utcnow()))
-    wanted = _allowed(task.shop, towards_engage(memories, current))
+    wanted = _allowed(task.shop, towards_engage(memories, current, states))
     if not wanted:
         raise Skip("Engage has these preferences already.")
     began_at = utcnow()
@@ -64,10 +64,12 @@ def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
         raise Unusable(f"Engage's contact does not say what {name} is.")
     node = _shopper(task)
     memories = Consents.change(customer, lambda kept: _told(kept, node, name, current[name], task.created_at))
-    _answer_back(task, customer, memories, current)
+    states = states_of(node)
+    if _allowed(task.shop, towards_engage(memories, current, states)):  # Shopify's answer turns out to be the newer one
+        carry(task, customer.shopify_id)
     if not both_ways(task.shop):
         raise Skip(TURNED_OFF)
-    writes = towards_shopify({name: memories[name]}, states_of(node), now=utcnow())
+    writes = towards_shopify({name: memories[name]}, states, now=utcnow())
     if not writes:
         raise Skip("Shopify has this answer already, or a newer one.")
     answers = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
@@ -98,11 +100,11 @@ def _shopper(task: Task) -> Json:
 def _changed(task: Task) -> tuple[Name, str]:
     """What Engage's webhook is about: a preference, and the contact that has it."""
     event = _event(task)
+    task.engage_id = event.contact_id  # whatever it is about: who is forgotten is found by it
     if event.kind.lower() not in EVENTS:
         raise Skip(f"Nothing follows from {event.kind[:100]}.")
     if event.contact_id is None:
         raise Unusable("Engage's webhook names no contact.")
-    task.engage_id = event.contact_id
     return EVENTS[event.kind.lower()], event.contact_id
 
 
@@ -144,12 +146,6 @@ def _written(kept: Memories, wanted: dict[str, bool], began_at: datetime) -> Mem
 def _told(kept: Memories, node: Json, name: Name, value: bool, at: datetime) -> Memories:
     heard = told_by_shopify(kept, node)
     return {**heard, name: told_by_engage(heard[name], value, at)}
-
-
-def _answer_back(task: Task, customer: Customer, memories: Memories, current: dict[Name, bool]) -> None:
-    """Where Shopify's answer turns out to be the newer one, it is still to be carried to Engage."""
-    if _allowed(task.shop, towards_engage(memories, current)):
-        carry(task, customer.shopify_id)
 
 
 def _write(shopify: Shopify, customer_id: int, write: ConsentWrite) -> Consent:

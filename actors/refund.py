@@ -6,13 +6,15 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from actors.announce import announce_refund
-from actors.customer import store_for
+from actors.buyer import contact_id_of
 from actors.imported import contact_known, goes_on
 from actors.outcomes import THREE_DAYS, Skip, Wait
 from actors.payloads import webhook_id
 from actors.registry import TYPES, TaskGroup
-from actors.sale import ALREADY, contact_id_of, keep, rules_of, send
+from actors.sale import ALREADY, keep, rules_of, send
+from actors.stores import place_of
 from actors.systems import shopify_of
+from mappings import chosen
 from mappings.receipt import ReceiptRules, reason_not_due, skip_reason
 from mappings.refund import receipt_id_of, refund_receipt_of, refund_skip_reason
 from models import Entity, Order, Refund, Task
@@ -28,7 +30,7 @@ def refund_webhook(task: Task, **_: str) -> None:
     """When a refund is created in Shopify the app receives this webhook."""
     task.shopify_id = webhook_id(task)
     with task.effects():
-        index_refund.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
+        index_refund.after(task, task.subject)
 
 
 @group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, latest=True)
@@ -41,7 +43,7 @@ def index_refund(task: Task, import_id: int | None = None) -> None:
     order_id, args = int(node["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
     with task.effects():
         refund = Refund.remember(task.shop, node, order_id=order_id)
-        sync_refund.enqueue(task.shop, key=str(task.id), shopify_id=refund.shopify_id, parent=task, args=args)
+        sync_refund.after(task, refund.shopify_id, **args)
         if import_id is None:  # nobody wants a mail about what is long over
             announce_refund(task, node)
         TYPES["SyncOrder"].wake(task.shop, [order_id])
@@ -68,7 +70,7 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     with task.effects(engage_id=receipt_id):
         keep(order, Kind.REFUND, sent, rules)
         if sent is not receipt or Order.known(task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].enqueue(task.shop, key=f"after:{task.id}", shopify_id=order.shopify_id, parent=task)
+            TYPES["SyncOrder"].after(task, order.shopify_id)
 
 
 def order_of(task: Task, refund: Refund) -> Order:
@@ -77,7 +79,7 @@ def order_of(task: Task, refund: Refund) -> Order:
     listed = order.node["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
-    TYPES["IndexOrder"].enqueue(task.shop, key=f"for:{task.id}", shopify_id=refund.order_id, parent=task)
+    TYPES["IndexOrder"].after(task, refund.order_id)
     raise Wait("Its order has not been read since.", ORDER_WAIT)
 
 
@@ -85,14 +87,14 @@ def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
     """The rules and the store of the order's own receipt. Raises Skip when it has none, Wait until it is sent."""
     if order.receipt_id is None:
         _raise_unsold(task, order)
-    for receipt in Receipt.of(order)[:1]:
-        return ReceiptRules(**receipt.rules), receipt.clear(task.shop)["storeExternalId"]
-    return rules_of(task.shop), store_for(task.shop, order.node)
+    if sold := Receipt.first_of(order):
+        return chosen(ReceiptRules, sold.rules), sold.clear(task.shop)["storeExternalId"]
+    return rules_of(task.shop), place_of(task.shop, order.node).store
 
 
 def _raise_unsold(task: Task, order: Order) -> None:
-    node = order.node
-    if reason := skip_reason(node) or reason_not_due(node, rules_of(task.shop)):
+    node, rules = order.node, rules_of(task.shop)
+    if reason := skip_reason(node, rules) or reason_not_due(node, rules):
         raise Skip(reason)
     contact_id_of(task, order)
     raise Wait("The order's own receipt goes first.", ORDER_WAIT)

@@ -41,7 +41,12 @@ class TaskType:
     @property
     def description(self) -> str:
         """The sentence of the product's help page, from the function's docstring."""
-        return (self.handler.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        return " ".join((self.handler.__doc__ or "").strip().split("\n\n")[0].split())
+
+    def work(self, task: Task) -> None:
+        """Do what the task is for: call its type's function, or what one of its arguments names in place of that."""
+        instead = next((INSTEAD[name] for name in task.args if name in INSTEAD), None)
+        (instead or self.handler)(task, **task.args)
 
     def new(
         self,
@@ -67,9 +72,13 @@ class TaskType:
         """Add one task in the caller's transaction and ring once that is committed. None: its key is there already."""
         return next(iter(enqueue([self.new(shop, **fields)])), None)
 
-    def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> None:
-        """Let waiting tasks of this type try again now rather than when their wait is over."""
-        Task.wake(shop.id, self.number, shopify_ids)
+    def after(self, task: Task, shopify_id: int, **args: Any) -> None:
+        """Enqueue what follows from a task, about this: once, however often the task is tried."""
+        self.enqueue(task.shop, key=f"{task.id}:{shopify_id}", shopify_id=shopify_id, parent=task, args=args)
+
+    def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> set[int]:
+        """Let waiting tasks of this type try again now rather than when their wait is over. Returns who waited."""
+        return Task.wake(shop.id, self.number, shopify_ids)
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ class TaskGroup:
 
 TYPES: dict[str, TaskType] = {}
 NUMBERS: dict[int, TaskType] = {}
+INSTEAD: dict[str, Handler] = {}  # by the name of an argument
 
 
 def topics() -> dict[str, TaskType]:

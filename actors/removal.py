@@ -9,6 +9,7 @@ from actors.systems import shopify_of
 from clients import Refused, Rejected
 from database import db
 from models import Entity, Shop, Task, erasure
+from models.bulk import Import, Stage
 from models.polls import Poll
 
 REMOVED = "The app was removed from the shop."
@@ -20,11 +21,13 @@ def uninstalled(task: Task) -> None:
     if still_installed(task):
         raise Skip("The shop has the app: it was installed again.")
     let_rest(task.shop)
-    erasure.end(task.shop, REMOVED)
+    erasure.end_work(task.shop, REMOVED)
     if erasure.running(task.shop, beside=task.id):
         raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
     with task.effects():
         Poll.delete().where(Poll.shop == task.shop).execute()
+        for importing in Import.select().where(Import.shop == task.shop):
+            importing.become(Stage.CANCELLED, of=(Stage.RUNNING, Stage.PAUSED))
 
 
 def still_installed(task: Task) -> bool:
@@ -51,4 +54,4 @@ def end_late() -> int:
                 SELECT 1 FROM task WHERE shop_id = shop.id AND state = 0 AND leased_until IS NULL
                     AND entity <> {Entity.SHOP:d})"""  # noqa: S608
     )
-    return sum(erasure.end(Shop(id=shop_id), REMOVED) for (shop_id,) in found.fetchall())
+    return sum(erasure.end_work(Shop(id=shop_id), REMOVED) for (shop_id,) in found.fetchall())

@@ -67,7 +67,7 @@ def _claim(kind: TaskType, task_id: UUID) -> Task | None:
 
 def _attempt(kind: TaskType, task: Task) -> None:
     try:
-        kind.handler(task, **task.args)
+        kind.work(task)
         if not task.finished:
             task.finish(State.SUCCESS)
         if kind.engage:

@@ -7,15 +7,19 @@ from collections.abc import Callable
 
 from actors import compliance, removal
 from actors.outcomes import Skip, Unusable
-from actors.payloads import Json, part, payload_of, text, webhook_id
+from actors.payloads import id_of, part, payload_of, text
 from actors.registry import TaskGroup
 from actors.systems import engage_of, shopify_of
+from clients import Rejected
+from mappings import Json
 from models import Entity, Shop, Task, new_id
+from models.markets import Market
 from models.stores import Store
 
 group = TaskGroup("settings", "Settings tasks")
 
-TOPICS = ("shop/update", "app/uninstalled", "customers/data_request", "customers/redact", "shop/redact")
+MARKETS = ("markets/create", "markets/update", "markets/delete")
+TOPICS = ("shop/update", *MARKETS, "app/uninstalled", "customers/data_request", "customers/redact", "shop/redact")
 
 
 @group.task(41, "IndexStores", "Index stores", engage=True)
@@ -31,8 +35,10 @@ def sync_shop_currency(task: Task) -> None:
     """When the app initiates a shop currency sync from Shopify to app's database."""
     if not task.shop.active:
         raise Skip(removal.REMOVED)
-    shop = shopify_of(task).shop()
+    shop, markets = shopify_of(task).shop(), _markets(task)
     with task.effects():
+        if markets is not None:
+            Market.keep(task.shop, markets)
         _learn(
             task.shop,
             currency=text(shop, "currencyCode"),
@@ -60,11 +66,26 @@ def connected(shop: Shop) -> None:
 def _updated(task: Task) -> None:
     if not task.shop.active:
         raise Skip(removal.REMOVED)
-    task.shopify_id = webhook_id(task)
     payload = payload_of(task)
+    task.shopify_id = id_of(payload)
     with task.effects():
         _learn(task.shop, **_told(payload))
         sync_shop_currency.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
+
+
+def _markets(task: Task) -> list[Json] | None:
+    """The shop's markets, or None when the app may not read them: stores then go by country and locale."""
+    try:
+        return shopify_of(task).markets()
+    except Rejected as rejected:
+        if rejected.code != "ACCESS_DENIED":
+            raise
+        return None
+
+
+def _markets_changed(task: Task) -> None:
+    with task.effects():
+        sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
 
 
 def _told(payload: Json) -> dict[str, str]:
@@ -91,6 +112,7 @@ _USABLE: dict[str, Callable[[str], bool]] = {
 }
 HANDLERS: dict[str, Callable[[Task], None]] = {
     "shop/update": _updated,
+    **dict.fromkeys(MARKETS, _markets_changed),
     "app/uninstalled": removal.uninstalled,
     "customers/data_request": compliance.data_request,
     "customers/redact": compliance.redact_customer,

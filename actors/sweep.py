@@ -6,6 +6,7 @@ This one query covers lost messages, an emptied Redis, due retries, waiting bulk
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
@@ -58,10 +59,20 @@ def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
                 SELECT x.id FROM unnest(%(shops)s::integer[]) s (shop_id) CROSS JOIN LATERAL (
                     SELECT id FROM task WHERE {DUE} ORDER BY due_at LIMIT %(share)s FOR UPDATE SKIP LOCKED
                 ) x LIMIT %(free)s)
-            RETURNING id, type""",  # noqa: S608
+            RETURNING id, type, shop_id""",  # noqa: S608
         {**_due(lane, again), "shops": shops, "share": share, "free": free},
     )
-    return [(task_id, number) for task_id, number in picked.fetchall()]
+    return _by_turns(picked.fetchall())
+
+
+def _by_turns(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
+    """The oldest of every shop, then the next of every shop: workers should not all wait for one shop's pace."""
+    turns: Counter[int] = Counter()
+    placed = []
+    for task_id, number, shop_id in sorted(picked):  # ids sort in the order of their creation
+        placed.append((turns[shop_id], task_id, number))
+        turns[shop_id] += 1
+    return [(task_id, number) for _, task_id, number in sorted(placed)]
 
 
 DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()

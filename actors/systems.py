@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from actors.broker import broker
+from clients import Journal, Silent
 from clients.bucket import Bucket
 from clients.engage import Engage
 from clients.shopify import Shopify
+from clients.shopify_points import FOR_LIVE_WORK, MARGIN, Points
 from config import config
-from models import Record, Shop, Task
+from models import Lane, Record, Shop, Task
+
+SPARE = {Lane.LIVE: MARGIN, Lane.BULK: FOR_LIVE_WORK}
 
 
 def shopify_of(task: Task) -> Shopify:
-    shop: Shop = task.shop
+    return _shopify(task.shop, Record(task), Lane(task.lane))
+
+
+def shopify_beside(shop: Shop) -> Shopify:
+    """For a question that belongs to no task, and so is not kept."""
+    return _shopify(shop, Silent(), Lane.LIVE)
+
+
+def _shopify(shop: Shop, journal: Journal, lane: Lane) -> Shopify:
     origin = config.shopify_origin.format(shop=shop.domain)
-    return Shopify(origin, shop.secret("shopify_token"), Record(task), config.shopify_api_version)
+    points = Points(broker.bell, shop.domain, SPARE[lane])
+    return Shopify(origin, shop.secret("shopify_token"), journal, config.shopify_api_version, points)
 
 
 def engage_of(task: Task) -> Engage:
     shop: Shop = task.shop
-    origin = config.engage_origin.format(tenant=shop.engage_tenant)
     key = shop.secret("engage_key")
-    return Engage(origin, key, Record(task), Bucket(broker.bell, key))
+    return Engage(engage_origin(shop), key, Record(task), Bucket(broker.bell, key))
+
+
+def engage_origin(shop: Shop) -> str:
+    """Scheme and host of the shop's tenant."""
+    return config.engage_origin.format(tenant=shop.engage_tenant)

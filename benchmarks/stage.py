@@ -27,7 +27,7 @@ class Servers:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
+def servers(*, durable: bool = True) -> Iterator[Servers]:
     """A PostgreSQL as durable as in production and a Redis, both empty, with the environment that leads to them.
 
     Enter it before importing anything that reads the configuration.
@@ -35,7 +35,7 @@ def servers() -> Iterator[Servers]:
     folder = services.scratch_folder()
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        postgres, redis = services.Postgres(folder), services.Redis(folder)
+        postgres, redis = services.Postgres(folder, durable=durable), services.Redis(folder)
         ending.callback(postgres.stop)
         ending.callback(redis.stop)
         os.environ.update(_environment(postgres.start(), redis.start()))

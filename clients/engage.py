@@ -16,6 +16,7 @@ import orjson
 
 from clients import Call, Effect, Journal, NotFound, Refused, Silent
 from clients.bucket import Bucket
+from clients.engage_again import effect_of
 from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, exact, flat, found_id, ids, read, unreadable
 from clients.transport import DEADLINE_SECONDS, send
 
@@ -172,6 +173,17 @@ class Engage:
             raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
         self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
 
+    def repeat(self, method: str, path: str, sent: bytes) -> None:
+        """Make a call that was made before, to the byte; `path` with its query. ValueError for any but those that may.
+
+        It is as harmless as it was then: a notification is a second mail (`clients.engage_again`).
+        """
+        effect = effect_of(method, path)
+        if effect is None:
+            raise ValueError(f"{method} {path} is no call to be made again.")
+        call = Call("Engage", method, self.origin + path, effect, sent=sent)
+        self._made(call, answers_json=False)
+
     def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
         """Every store, with the fields that Engage has. Engage: stores."""
         query = {"includeInactive": "true"} if include_inactive else None
@@ -192,12 +204,16 @@ class Engage:
     ) -> tuple[Call, Any]:
         url = self.origin + path + (f"?{urlencode(query)}" if query else "")
         call = Call("Engage", method, url, effect, sent=b"" if body is None else dump(body))
+        return call, self._made(call, answers_json=answers_json)
+
+    def _made(self, call: Call, *, answers_json: bool) -> Any:
+        """What Engage answers."""
         if not _KEY.fullmatch(self._headers["apikey"]):  # no header can carry it
             raise Refused("The Engage API key has characters that no such key has.", call=call)
         if self.bucket:
             self.bucket.take()
         response = send(call, self._headers, self.journal, deadline=self.deadline)
-        return call, read(response, call, answers_json)
+        return read(response, call, answers_json)
 
 
 def dump(body: dict[str, Any]) -> bytes:

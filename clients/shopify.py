@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from clients import Unanswered, shopify_bulk, shopify_consent, shopify_search, shopify_whole
+from clients import Unanswered, shopify_bulk, shopify_consent, shopify_markets, shopify_search, shopify_whole
 from clients.bulk_lines import BulkLines
 from clients.shopify_admin import DOCUMENTS, USER_AGENT, Admin
 from clients.shopify_consent import Consent
@@ -37,6 +37,10 @@ class Shopify(Admin):
         if shop is None:
             raise Unanswered("Shopify sent an answer without the shop.")
         return shop
+
+    def markets(self) -> list[Json]:
+        """The shop's markets of countries, with all of their regions. Raises Rejected without `read_markets`."""
+        return shopify_markets.read_all(self)
 
     def customer(self, shopify_id: int) -> Json | None:
         """The customer with consents, default address and `gender` (its metafield), or None if there is none."""

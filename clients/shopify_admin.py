@@ -14,6 +14,7 @@ import requests
 
 from clients import ApiError, Call, Effect, Journal, Silent, Unanswered
 from clients.shopify_errors import complain, refuse, words
+from clients.shopify_points import Points
 from clients.transport import check, send
 
 USER_AGENT = "EngageConnector/0.1.0"
@@ -25,7 +26,14 @@ log = logging.getLogger("clients.shopify")
 class Admin:
     """One shop's Admin API. Answers are in GraphQL's shape, decimals as Decimal, money as Shopify's own strings."""
 
-    def __init__(self, origin: str, token: str, journal: Journal | None = None, version: str = "2026-10") -> None:
+    def __init__(
+        self,
+        origin: str,
+        token: str,
+        journal: Journal | None = None,
+        version: str = "2026-10",
+        points: Points | None = None,
+    ) -> None:
         self._url = f"{origin}/admin/api/{version}/graphql.json"
         self._headers = {
             "X-Shopify-Access-Token": token,
@@ -36,6 +44,7 @@ class Admin:
         }
         self._journal = journal or Silent()
         self._version = version
+        self._points = points
 
     def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
         """What the document's query asks for, or None if there is no such thing."""
@@ -51,16 +60,19 @@ class Admin:
     def _ask(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
         body = json.dumps({"query": text(document), "variables": variables}).encode()
         call = Call("Shopify", "POST", self._url, effect, sent=body)
+        reserved = self._points and self._points.take(document)
         response = send(call, self._headers, self._journal)
+        answer = _parsed(call.received)
+        if self._points and reserved:
+            self._points.told(reserved, answer)
         try:
-            return self._judge(response, call, root)
+            return self._judge(response, answer, call, root)
         except ApiError:
             log.warning("Shopify did not answer %s, request id %s", document, response.headers.get("X-Request-Id"))
             raise
 
-    def _judge(self, response: requests.Response, call: Call, root: str) -> dict[str, Any] | None:
+    def _judge(self, response: requests.Response, answer: Any, call: Call, root: str) -> dict[str, Any] | None:
         _warn_if_other(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
-        answer = _parsed(call.received)
         check(response, call, f"Shopify answered {response.status_code}{words(answer)}")
         if not isinstance(answer, dict):
             raise Unanswered("Shopify sent an answer that could not be read.", call=call)

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unavailable
+from clients.shopify_points import LONGEST_WAIT, cost_of
 
 MESSAGE_LENGTH = 300
 ONE_AT_A_TIME = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, one on older versions
 BULK_WAIT = timedelta(seconds=60)
-LONGEST_WAIT = 60.0  # a full bucket takes 20 seconds to refill; anything longer is a misread figure
 
 
 def complain(answer: dict[str, Any], call: Call, *, spread: float) -> None:
@@ -49,7 +49,7 @@ def _translated(errors: list[Any], answer: dict[str, Any], call: Call, spread: f
     codes = [_code(each) for each in errors]
     said = _joined(errors)
     if "THROTTLED" in codes:
-        wait = timedelta(seconds=_wait(answer.get("extensions")) + spread)
+        wait = timedelta(seconds=_wait(answer) + spread)
         return Throttled("Shopify asks to slow down.", call=call, code="THROTTLED", retry_after=wait)
     if failed := {"INTERNAL_SERVER_ERROR", "TIMEOUT"}.intersection(codes):
         return Unavailable(f"Shopify failed: {said}", call=call, code=min(failed))
@@ -61,15 +61,11 @@ def _translated(errors: list[Any], answer: dict[str, Any], call: Call, spread: f
     return Rejected(f"Shopify rejected the request: {said}", call=call, code=next(filter(None, codes), None))
 
 
-def _wait(extensions: Any) -> float:
+def _wait(answer: dict[str, Any]) -> float:
     """Seconds until the bucket holds what the query costs: at least one, also where the figures are missing."""
-    try:
-        cost = extensions["cost"]
-        status = cost["throttleStatus"]
-        seconds = float((cost["requestedQueryCost"] - status["currentlyAvailable"]) / status["restoreRate"])
-    except (TypeError, KeyError, ArithmeticError):
-        return 1.0
-    return min(seconds, LONGEST_WAIT) if seconds > 1 else 1.0
+    cost = cost_of(answer)
+    seconds = (cost.requested - cost.available) / cost.rate if cost else 0.0
+    return min(max(seconds, 1.0), LONGEST_WAIT)
 
 
 def _protected(said: str) -> bool:

@@ -58,9 +58,12 @@ class Memory:
         return max((each.said for each in self.written), key=lambda said: said.at, default=None)
 
     def heard_shopify(self, state: str | None, at: datetime | None) -> Memory:
-        """Shopify's consent state and its time. One that is no answer changes nothing, nor does an old one."""
+        """Shopify's consent state and its time. One that is no answer changes nothing, nor does an old one.
+
+        A "no" to what we heard a "yes" of counts in any case: it may have been given while the contact was being made.
+        """
         value = _ANSWERS.get((state or "").upper())
-        if value is None or at is None or (value is False and at <= self.linked_at):
+        if value is None or at is None or (value is False and at <= self.linked_at and self.shopify is None):
             return self
         return replace(self, shopify=_newer(self.shopify, Said(value, at)))
 

@@ -24,18 +24,37 @@ _GENDERS = {
 
 @dataclass(frozen=True)
 class ContactRules:
-    """What a shop chooses about its contacts: all are members, or only those with an account are."""
+    """What a shop chooses about its contacts: all are members, or only those with an account are.
+
+    `key` is the field by which its tenant tells contacts apart, where only one will do.
+    """
 
     mode: Literal["members", "accounts"] = "members"
+    key: Literal["any", "email", "mobilePhone"] = "any"
     account_consent: str = "hasShopifyAccount"
     store: str = ""
 
 
-def skip_reason(customer: Json) -> str | None:
+_MISSING = {
+    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
+    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
+    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
+}
+
+
+def skip_reason(customer: Json, rules: ContactRules) -> str | None:
     """Why Engage cannot have this customer, as a sentence, or None (abandoned checkouts leave some without a key)."""
-    if _email(customer) or _phone(customer):
-        return None
-    return "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them."
+    keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
+    return None if keys.get(rules.key, "".join(keys.values())) else _MISSING[rules.key]
+
+
+def guest_of(order: Json) -> Json:
+    """Whoever an order alone tells of, in the shape of a customer: without an account, and asked for nothing."""
+    address = order.get("billingAddress") or order.get("shippingAddress") or {}
+    names = {name: address.get(name) for name in ("firstName", "lastName")}
+    email = {"emailAddress": order.get("email")}
+    known = {"createdAt": order["createdAt"], "locale": order.get("customerLocale"), "state": "DISABLED"}
+    return {**known, **names, "defaultEmailAddress": email, "defaultAddress": address}
 
 
 def contact_type_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:

@@ -73,9 +73,20 @@ def kind_of(order: Json) -> Kind | None:
     return _shipped(order) or "confirmed"
 
 
-def kind_of_fulfillment(order: Json) -> Kind:
-    """What a parcel makes of its order: wholly sent, or partly."""
-    return "fulfilled" if order["displayFulfillmentStatus"] == "FULFILLED" else "partly_fulfilled"
+def parcels_sent(order: Json) -> list[Json]:
+    """The order's parcels that are on their way, or there, oldest first."""
+    sent = [parcel for parcel in order.get("fulfillments") or [] if parcel["status"] == "SUCCESS"]
+    return sorted(sent, key=lambda parcel: (parcel["createdAt"], int(number(parcel))))
+
+
+def last_parcel(order: Json) -> Json | None:
+    return next(reversed(parcels_sent(order)), None)
+
+
+def kind_of_fulfillment(order: Json, parcel: Json) -> Kind:
+    """What a parcel made of its order: wholly sent, or partly. It may be told when the next one has left as well."""
+    last = number(parcel) == number(last_parcel(order))
+    return "fulfilled" if last and order["displayFulfillmentStatus"] == "FULFILLED" else "partly_fulfilled"
 
 
 def change_key(kind: Kind, order: Json, change: Json | None = None) -> str:

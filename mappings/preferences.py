@@ -31,17 +31,22 @@ class ConsentWrite:
         return {"marketingState": self.state, "marketingOptInLevel": self.opt_in_level, "consentUpdatedAt": at}
 
 
-def towards_engage(memories: Memories, current: Mapping[Name, bool | None]) -> dict[str, bool]:
+def towards_engage(
+    memories: Memories, current: Mapping[Name, bool | None], states: Mapping[Name, str | None]
+) -> dict[str, bool]:
     """The preferences to PATCH, {} when Engage has them. `current` is what Engage says now, read before the call.
 
-    Tell the memories first what Shopify says now. The newest answer is carried, a "yes" or an explicit "no", and
-    each one only once: when Engage differs again without an answer that we heard of, Engage's is taken to be the
-    later one.
+    Tell the memories first what Shopify says now, in `states`. The newest answer is carried, a "yes" or an explicit
+    "no", and each one only once: when Engage differs again without an answer that we heard of, Engage's is taken to be
+    the later one. A "yes" that Shopify no longer holds, as when the shopper has another address now, is nobody's.
     """
     return {
         name: said.value
         for name, memory in memories.items()
-        if (said := memory.newest) and current.get(name) is not said.value and _still_to_carry(memory, said)
+        if (said := memory.newest)
+        and current.get(name) is not said.value
+        and _still_to_carry(memory, said)
+        and _still_said(memory, said, states.get(name))
     }
 
 
@@ -62,6 +67,10 @@ def towards_shopify(memories: Memories, current: Mapping[Name, str | None], *, n
 def _still_to_carry(memory: Memory, said: Said) -> bool:
     carried = memory.carried
     return carried is None or said.at > carried.at or said.value != carried.value
+
+
+def _still_said(memory: Memory, said: Said, state: str | None) -> bool:
+    return not said.value or said == memory.engage or (state or "").upper() == "SUBSCRIBED"
 
 
 def _differs(said: Said, state: str | None) -> bool:

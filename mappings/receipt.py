@@ -44,15 +44,21 @@ def reason_not_due(order: Json, rules: ReceiptRules) -> str | None:
     return None
 
 
-def skip_reason(order: Json) -> str | None:
-    """Why this order never gets a receipt, as a sentence, or None. To be asked before `reason_not_due`."""
+DEFAULT = ReceiptRules()
+
+
+def skip_reason(order: Json, rules: ReceiptRules = DEFAULT) -> str | None:
+    """Why this order never gets a receipt, as a sentence, or None. To be asked before `reason_not_due`.
+
+    An order whose articles an edit removed may still cost something: its freight.
+    """
     if order.get("test"):
         return "This is a test order, and Engage gets real sales only."
     if not order.get("customer"):
         return "The order has no customer, so there is no contact for its receipt."
     if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
         return "The order was cancelled before it was paid, so nothing was sold."
-    if not any(units_sold(order).values()):
+    if not any(units_sold(order).values()) and not total_gross(_Parts.of(order, rules).told(rules)):
         return "Every line was removed from the order, so nothing was sold."
     return None
 
@@ -65,15 +71,35 @@ def receipt_of(order: Json, *, contact_id: str, store: str, rules: ReceiptRules,
     tenant that we do not see, and Engage then uses the rate it has. Raises ValueError when lines are missing.
     """
     _require_every_line(order)
-    ledger = Ledger.of(order, rules.currency)
-    sold, delivered = goods(order, ledger), freight(order, ledger, rules.freight_sku)
-    extra = adjustment(_beyond_the_lines(order, total_gross(sold + delivered), ledger))
-    lines = sold + (delivered if rules.freight_line else []) + extra
+    ledger, parts = Ledger.of(order, rules.currency), _Parts.of(order, rules)
+    lines = parts.told(rules)
     total = total_gross(lines)
-    left_out = total_gross(sold + delivered + extra) - total
-    payments = payments_of(order, total, left_out, ledger)
+    payments = payments_of(order, total, total_gross(parts.all) - total, ledger)
     frame = Frame(contact_id, store, order["name"], ledger.currency, zone)
     return frame.body(number(order), order["createdAt"], lines, payments)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What an order cost: articles, deliveries, and the rest."""
+
+    goods: list[Line]
+    freight: list[Line]
+    extra: list[Line]
+
+    @classmethod
+    def of(cls, order: Json, rules: ReceiptRules) -> _Parts:
+        ledger = Ledger.of(order, rules.currency)
+        sold, delivered = goods(order, ledger), freight(order, ledger, rules.freight_sku)
+        return cls(sold, delivered, adjustment(_beyond_the_lines(order, total_gross(sold + delivered), ledger)))
+
+    @property
+    def all(self) -> list[Line]:
+        return self.goods + self.freight + self.extra
+
+    def told(self, rules: ReceiptRules) -> list[Line]:
+        """Those that the shop's receipts have."""
+        return self.all if rules.freight_line else self.goods + self.extra
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,11 @@ def receipt_id_of(refund: Json, order: Json) -> str:
 def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | None:
     """Why this refund never gets a receipt, as a sentence, or None.
 
-    Whether the order's own receipt went out is another question: a refund of what Engage never saw sold must not go.
+    Whether the order's own receipt went out, and to whom, is another question: a refund of what Engage never saw sold
+    must not go.
     """
     if order.get("test"):
         return "This is a refund of a test order, and Engage gets real sales only."
-    if not order.get("customer"):
-        return "The order has no customer, so there is no contact for its refund."
     returned = Returned.of(refund, order, Ledger.of(order, rules.currency), rules.freight_sku)
     if not returned.worth:
         return "Nothing came off the sale with this refund: what was returned was free, or its price was kept."

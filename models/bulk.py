@@ -189,6 +189,11 @@ class Part(Table):
         """The shop's part that waits for this bulk operation, if it is one of ours."""
         return cls.get_or_none((cls.shop_id == shop.id) & (cls.operation_id == operation_id))
 
+    @classmethod
+    def asking(cls, shop: Shop) -> bool:
+        """Whether a query of the shop's import is being begun."""
+        return bool(cls.read("shop_id = %s AND state = %s AND task_id IS NOT NULL", shop.id, Step.ASK))
+
     @property
     def task(self) -> Task | None:
         return Task.get_or_none(Task.id == self.task_id) if self.task_id else None

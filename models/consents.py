@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -25,14 +26,17 @@ class Consents(Table):
     @classmethod
     def of(cls, customer: Customer) -> Memories:
         """What is remembered; nothing from before now where nothing was kept."""
-        row = cls.get_or_none(cls.customer == customer)
-        return _read(row.kept) if row else fresh()
+        rows = cls.read("customer_id = %s", customer.id)
+        return _read(rows[0].kept) if rows else fresh()
 
     @classmethod
     def begin(cls, customer: Customer, memories: Memories) -> None:
         """The customer has just become a contact: what was remembered of another one does not count."""
-        kept = {cls.customer: customer, cls.kept: _json(memories)}
-        cls.insert(kept).on_conflict(conflict_target=[cls.customer], preserve=[cls.kept]).execute()
+        db.execute_sql(
+            """INSERT INTO consents (customer_id, kept) VALUES (%s, %s)
+               ON CONFLICT (customer_id) DO UPDATE SET kept = excluded.kept""",
+            (customer.id, json.dumps(_json(memories))),
+        )
 
     @classmethod
     def change(cls, customer: Customer, change: Change) -> Memories:

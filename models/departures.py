@@ -29,6 +29,11 @@ class Departure(Table):
         ).execute()
 
     @classmethod
+    def noted(cls, shop: Shop, shopify_id: int) -> bool:
+        """Whether Shopify no longer has this customer, as far as we were told."""
+        return bool(cls.read("shop_id = %s AND shopify_id = %s", shop.id, shopify_id))
+
+    @classmethod
     def heir_of(cls, shop: Shop, shopify_id: int) -> int:
         """Who this customer is now: the one left after all merges, or the customer itself."""
         found = db.execute_sql(

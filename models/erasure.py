@@ -31,29 +31,51 @@ class Erasure(Table):
     rows = IntegerField()
 
 
-def running(shop: Shop, tasks: list[UUID] | None = None, *, beside: UUID) -> bool:
-    """Whether one of these tasks, or any of the shop's, is being worked on: it may still write what it has read."""
-    among = "AND id = ANY(%(tasks)s)" if tasks is not None else ""
+def running(shop: Shop, *, beside: UUID) -> bool:
+    """Whether any of the shop's tasks is being worked on, beside this one: it may still write what it has read."""
     found = db.execute_sql(
-        f"""SELECT 1 FROM task WHERE shop_id = %(shop)s AND leased_until IS NOT NULL AND id <> %(beside)s {among}
-            LIMIT 1""",  # noqa: S608
-        {"shop": shop.id, "tasks": tasks, "beside": beside},
+        "SELECT 1 FROM task WHERE shop_id = %s AND leased_until IS NOT NULL AND id <> %s LIMIT 1", (shop.id, beside)
     )
     return found.fetchone() is not None
 
 
-def end(shop: Shop, reason: str, tasks: list[UUID] | None = None) -> int:
-    """End what is pending of these tasks, or of all the shop's but those about the shop itself. Returns how many."""
-    among = "id = ANY(%(tasks)s)" if tasks is not None else f"entity <> {Entity.SHOP:d}"
-    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, completed_at = clock_timestamp() WHERE id = ANY(ARRAY(
-        SELECT id FROM task WHERE shop_id = %(shop)s AND state = 0 AND leased_until IS NULL AND {among}
-        LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"""  # noqa: S608
-    return _repeated(sql, {"shop": shop.id, "reason": reason, "tasks": tasks})
+def any_running(tasks: list[UUID]) -> bool:
+    """The same for some tasks."""
+    found = db.execute_sql("SELECT 1 FROM task WHERE id = ANY(%s) AND leased_until IS NOT NULL LIMIT 1", (tasks,))
+    return found.fetchone() is not None
+
+
+def end_work(shop: Shop, reason: str) -> int:
+    """End what is pending of the shop's tasks, except of those about the shop itself. Returns how many."""
+    return _end(shop, reason, f"entity <> {Entity.SHOP:d}")
+
+
+def end_all(shop: Shop, reason: str) -> int:
+    """End whatever is pending of the shop's tasks. Returns how many."""
+    return _end(shop, reason, "true")
+
+
+def end_tasks(shop: Shop, tasks: list[UUID], reason: str) -> int:
+    """End what is pending of these tasks. Returns how many."""
+    return _end(shop, reason, "id = ANY(%(tasks)s)", tasks=tasks)
+
+
+def _end(shop: Shop, reason: str, which: str, **values: Any) -> int:
+    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, code = NULL, completed_at = clock_timestamp()
+        WHERE id = ANY(ARRAY(
+            SELECT id FROM task WHERE shop_id = %(shop)s AND state = 0 AND leased_until IS NULL AND {which}
+            LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"""  # noqa: S608
+    return _repeated(sql, {"shop": shop.id, "reason": reason, **values})
+
+
+def take_name(shop: Shop) -> None:
+    """From now on no webhook finds the shop; one that has the app again is a new one."""
+    Shop.update(domain=f"erased-{shop.id}").where(Shop.id == shop.id).execute()
 
 
 def erase_shop(shop: Shop, own_task: UUID) -> int:
     """Forget all that the shop had with us, except in counts. Returns how many rows. `own_task` is left for last."""
-    rows = sum(anonymise(batch) for batch in _telling(shop, own_task))
+    rows = sum(anonymise(batch) for batch in _others(shop, own_task))
     for table in tables():
         own = "task_id <> %(own)s" if table in ("body", "exchange") else "true"
         rows += delete(shop, table, own, own=own_task)
@@ -67,9 +89,11 @@ def forget_body(task_id: UUID) -> None:
 
 
 def forget_key(shop: Shop) -> None:
-    """The last step: no ciphertext of the shop can be read again, in a backup either. Its row only holds the counts."""
+    """The last step: no ciphertext of the shop can be read again, wherever a copy of it is. Its row holds the counts.
+
+    A backup has the key as well, wrapped: it can be read until it is thrown away, or what its keys were wrapped by is.
+    """
     Shop.update(
-        domain=f"erased-{shop.id}",
         **dict.fromkeys(("email", "name", "plan", "engage_tenant", "store"), ""),
         **dict.fromkeys(("shopify_token", "engage_key", "pause_reason", "paused_until")),
         key=b"",
@@ -78,8 +102,8 @@ def forget_key(shop: Shop) -> None:
     ).where(Shop.id == shop.id).execute()
 
 
-def _telling(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
-    """Batches of the shop's tasks that still tell something."""
+def _others(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
+    """The shop's tasks but this one, in batches."""
     after = UUID(int=0)
     while found := db.execute_sql(
         f"""SELECT id FROM task WHERE shop_id = %s AND id > %s AND id <> %s ORDER BY id LIMIT {BATCH}""",  # noqa: S608
@@ -90,20 +114,23 @@ def _telling(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
 
 
 def anonymise(tasks: list[UUID]) -> int:
-    """Leave nothing of these tasks but their type, state and times."""
+    """Leave nothing of these tasks but their type, state and times, unless one is running. Returns how many."""
     with db.atomic():
-        for table in ("exchange", "body"):
-            db.execute_sql(f"DELETE FROM {table} WHERE task_id = ANY(%s)", (tasks,))  # noqa: S608
-        db.execute_sql("UPDATE attempt SET reason = %s WHERE task_id = ANY(%s) AND reason IS NOT NULL", (ERASED, tasks))
-        db.execute_sql(
+        bare = db.execute_sql(
             """UPDATE task SET shopify_id = NULL, engage_id = NULL, args = '{}', key = id::text,
-                   reason = CASE WHEN reason IS NOT NULL THEN %s END WHERE id = ANY(%s)""",
+                   reason = CASE WHEN reason IS NOT NULL THEN %s END
+               WHERE id = ANY(%s) AND leased_until IS NULL RETURNING id""",
             (ERASED, tasks),
         )
-    return len(tasks)
+        ended = [task_id for (task_id,) in bare.fetchall()]
+        for table in ("exchange", "body"):
+            db.execute_sql(f"DELETE FROM {table} WHERE task_id = ANY(%s)", (ended,))  # noqa: S608
+        db.execute_sql("UPDATE attempt SET reason = %s WHERE task_id = ANY(%s) AND reason IS NOT NULL", (ERASED, ended))
+    return len(ended)
 
 
 def delete(shop: Shop, table: str, which: str, **values: Any) -> int:
+    """Delete the shop's rows with this condition, in SQL, from the table. Returns how many."""
     sql = f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE shop_id = %(shop)s AND {which} LIMIT {BATCH}))"""  # noqa: S608
     return _repeated(sql, {"shop": shop.id, **values})

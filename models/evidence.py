@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,6 +13,7 @@ from peewee import (
     CompositeKey,
     ForeignKeyField,
     IntegerField,
+    ModelSelect,
     SmallIntegerField,
     TextField,
     UUIDField,
@@ -66,8 +68,11 @@ class Attempt(Table):
 
     @classmethod
     def waited(cls, task: Task, reason: str) -> timedelta:
-        """For how long the task has been waiting for this reason."""
-        first = cls.select(fn.min(cls.started_at)).where((cls.task == task) & (cls.reason == reason)).scalar()
+        """For how long the task has been waiting for this reason, since it last gave up waiting."""
+        mine = cls.task == task
+        given_up = cls.select(fn.coalesce(fn.max(cls.number), 0)).where(mine & (cls.code == "waited"))
+        waits = mine & (cls.reason == reason) & (cls.number > given_up)
+        first = cls.select(fn.min(cls.started_at)).where(waits).scalar()
         return utcnow() - first if first else timedelta()
 
 
@@ -90,6 +95,8 @@ class Exchange(Table):
     error = TextField(null=True)
     started_at = DateTimeTZField()
     duration_ms = IntegerField(null=True)
+
+    task_id: UUID  # what peewee makes of `task`
 
     @classmethod
     def open(cls, task: Task, call: Call) -> Exchange:
@@ -129,9 +136,17 @@ class Exchange(Table):
     @classmethod
     def unsure(cls, task_id: UUID, attempt: int) -> bool:
         """Whether the attempt made a call that has acted, or may have, and must not be made twice."""
+        return bool(cls._acted().where((cls.task == task_id) & (cls.attempt == attempt)).exists())
+
+    @classmethod
+    def acted(cls, task_ids: Iterable[UUID]) -> set[UUID]:
+        """Those of the tasks that made such a call in any attempt."""
+        return {row.task_id for row in cls._acted().where(cls.task.in_(list(task_ids))).distinct()}
+
+    @classmethod
+    def _acted(cls) -> ModelSelect[Exchange]:
         acted = cls.unknown | (cls.status < 300) | (cls.status >= 500) | cls.status.in_([408, 425])
-        once = (cls.task == task_id) & (cls.attempt == attempt) & (cls.effect == Effect.ONCE)
-        return bool(cls.select().where(once & acted).exists())
+        return cls.select(cls.task).where((cls.effect == Effect.ONCE) & acted)
 
     def _seal(self, shop: Shop, column: str, body: bytes) -> bytes:
         return shop.vault.seal(body, "exchange", column, self.id)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from peewee import CompositeKey, ForeignKeyField, TextField, fn
 from playhouse.postgres_ext import DateTimeTZField
 
-from models import Shop, Table
+from models import Shop, Table, utcnow
 
 OVERLAP = timedelta(minutes=10)  # Shopify's search finds a change some time after it was made
 
@@ -31,7 +31,8 @@ class Poll(Table):
 
     @classmethod
     def advance(cls, shop: Shop, resource: str, seen: datetime) -> None:
-        """Everything up to this instant is stored."""
+        """Everything up to this instant is stored. One that is still to come would hide all until then."""
+        seen = min(seen, utcnow())
         cls.insert(shop=shop, resource=resource, since=seen).on_conflict(
             conflict_target=[cls.shop, cls.resource], update={cls.since: fn.GREATEST(cls.since, seen)}
         ).execute()

@@ -12,7 +12,8 @@ from peewee import BigIntegerField, BlobField, ForeignKeyField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField
 
 from database import db
-from models import Customer, Order, Shop, Table, utcnow
+from models import Customer, Order, Refund, Shop, Table, utcnow
+from models.departures import Departure
 from models.erasure import BATCH, anonymise, delete
 
 # Where a person's rows are, and by which of Shopify's ids. A test looks whether a table is missing.
@@ -37,7 +38,7 @@ class DataRequest(Table):
     held = BlobField()
 
     @classmethod
-    def keep(cls, shop: Shop, task_id: UUID, held: dict[str, Any], **columns: int | None) -> None:
+    def keep(cls, shop: Shop, task_id: UUID, held: dict[str, Any], **columns: Any) -> None:
         sealed = shop.vault.seal(orjson.dumps(held, default=str), "data_request", "held", task_id)
         cls.insert(task_id=task_id, shop=shop, held=sealed, **columns).on_conflict_ignore().execute()
 
@@ -45,6 +46,16 @@ class DataRequest(Table):
     def of(cls, shop: Shop) -> list[DataRequest]:
         """The shop's requests, newest first."""
         return list(cls.select().where(cls.shop == shop).order_by(cls.asked_at.desc()))
+
+    @classmethod
+    def about(cls, person: Person) -> list[UUID]:
+        """The tasks of the person's requests. Those of somebody without an account tell by the orders in them."""
+        asked = cls.customer_id.in_(person.customers) | cls.customer_id.is_null()
+        found = cls.select(cls, Shop).join(Shop).where((cls.shop == person.shop) & asked)
+        return [row.task_id for row in found if row.customer_id or row._tells_of(person.orders)]
+
+    def _tells_of(self, orders: list[int]) -> bool:
+        return any(int(order["legacyResourceId"]) in orders for order in self.answer["orders"])
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -68,29 +79,31 @@ class Person:
 
     @classmethod
     def known(cls, shop: Shop, customers: list[int], orders: list[int]) -> Person:
-        """The person with all that is theirs, the named orders and any others."""
+        """The person with all that is theirs: the named orders and any others, and whoever was merged into them."""
+        customers = sorted({*customers, *(gone for each in customers for gone in Departure.into(shop, each))})
         theirs = Order.customer_id.in_(customers) | Order.shopify_id.in_(orders)
-        found = list(Order.select().where((Order.shop == shop) & theirs))
+        found = list(Order.select(Order, Shop).join(Shop).where((Order.shop == shop) & theirs))
+        orders = sorted({*orders, *(order.shopify_id for order in found)})
+        refunds = Refund.select(Refund.shopify_id).where((Refund.shop == shop) & Refund.order_id.in_(orders))
         rows = Customer.select().where((Customer.shop == shop) & Customer.shopify_id.in_(customers))
-        return cls(
-            shop,
-            customers,
-            sorted({*orders, *(order.shopify_id for order in found)}),
-            [part for order in found for part in _parts(order.node)],
-            [row.contact_id for row in rows if row.contact_id],
-        )
+        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.node))}
+        return cls(shop, customers, orders, sorted(parts), [row.contact_id for row in rows if row.contact_id])
 
     def tasks(self) -> list[UUID]:
         """The tasks about the person, newest first: so children go before what leads to them."""
-        found = db.execute_sql(
-            FAMILY,
-            {"shop": self.shop.id, "ids": [*self.customers, *self.orders, *self.parts], "contacts": self.contacts},
-        )
+        ids = [*self.customers, *self.orders, *self.parts]
+        about = {"ids": ids, "contacts": self.contacts, "requests": DataRequest.about(self)}
+        found = db.execute_sql(FAMILY, {"shop": self.shop.id, **about})
         return sorted((task_id for (task_id,) in found.fetchall()), reverse=True)
 
-    def erase(self) -> int:
-        """Forget the person, except in counts. Returns how many rows that were. None of their tasks may be running."""
-        rows = sum(anonymise(batch) for batch in _batches(self.tasks()))
+    def forget_tasks(self) -> int:
+        """Leave nothing in their tasks but what is counted. Returns how many rows that were; what runs stays."""
+        rows, requests = sum(anonymise(batch) for batch in _batches(self.tasks())), DataRequest.about(self)
+        return rows + delete(self.shop, "data_request", "task_id = ANY(%(ids)s)", ids=requests)
+
+    def forget_rows(self) -> int:
+        """Forget what else there is of them. Returns how many rows. None of their tasks may be left by then."""
+        rows = 0
         for places, ids in ((OF_ORDERS, self.orders), (OF_CUSTOMERS, self.customers)):
             rows += sum(delete(self.shop, table, f"{column} = ANY(%(ids)s)", ids=ids) for table, column in places)
         return rows
@@ -106,7 +119,7 @@ def _parts(order: dict[str, Any]) -> list[int]:
 FAMILY = """
     WITH RECURSIVE family AS (
         SELECT id, parent_id FROM task WHERE shop_id = %(shop)s
-            AND (shopify_id = ANY(%(ids)s) OR engage_id = ANY(%(contacts)s))
+            AND (shopify_id = ANY(%(ids)s) OR engage_id = ANY(%(contacts)s) OR id = ANY(%(requests)s))
         UNION SELECT task.id, task.parent_id FROM task JOIN family ON task.parent_id = family.id
     )
     SELECT id FROM family

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from peewee import BigAutoField, BigIntegerField, BlobField, ForeignKeyField, TextField
 from playhouse.postgres_ext import DateTimeTZField
 
+from database import db
 from models.shop import Shop
-from models.table import Table, utcnow
+from models.table import Table
 
 
 class Seen(Table):
@@ -22,29 +24,59 @@ class Seen(Table):
     updated_at = DateTimeTZField()
     seen = BlobField()
 
+    shop_id: int  # what peewee makes of `shop`
+    more: ClassVar[dict[str, str]] = {}  # further columns that `remember` takes, and their types in SQL
+
     @classmethod
     def remember(cls, shop: Shop, node: dict[str, Any], **columns: Any) -> Self:
         """Keep this state of the entity, unless a newer one is known. Returns the row as it then is.
 
         `node` is Shopify's GraphQL object. Its newest `updatedAt` wins.
         """
+        cls.remember_all(shop, [(node, columns)])
+        return cls.known(shop, int(node["legacyResourceId"]))
+
+    @classmethod
+    def remember_all(cls, shop: Shop, nodes: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+        """The same for many, each with its further columns, in one statement."""
+        rows: dict[int, tuple[Any, ...]] = {}
+        for node, columns in nodes:
+            row = cls._remembered(shop, node, columns)
+            rows[row[0]] = max(row, rows.get(row[0], row), key=lambda each: each[1])
+        if rows:  # in the order of their ids, so that two that overlap wait for each other rather than for ever
+            arrays = [list(column) for column in zip(*(rows[each] for each in sorted(rows)), strict=True)]
+            db.execute_sql(cls._remember(), [shop.id, *arrays])
+
+    @classmethod
+    def _remembered(cls, shop: Shop, node: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
         shopify_id, updated_at = int(node["legacyResourceId"]), datetime.fromisoformat(node["updatedAt"])
         sealed = shop.vault.seal(orjson.dumps(node, default=str), cls._meta.table_name, "seen", shopify_id)
-        values = {"shop": shop, "shopify_id": shopify_id, "updated_at": updated_at, "seen": sealed, **columns}
-        changed = {field: value for field, value in values.items() if field not in ("shop", "shopify_id")}
-        cls.insert(values).on_conflict(
-            conflict_target=[cls.shop, cls.shopify_id], update=changed, where=cls.updated_at <= updated_at
-        ).execute()
-        return cls.known(shop, shopify_id)
+        return shopify_id, updated_at, sealed, *(columns[name] for name in cls.more)
+
+    @classmethod
+    def _remember(cls) -> str:
+        columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **cls.more}
+        names, table = ", ".join(columns), cls._meta.table_name
+        arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
+        changed = ", ".join(f"{name} = excluded.{name}" for name in columns)
+        return f"""
+            INSERT INTO {table} (shop_id, {names}) SELECT %b, {names} FROM unnest({arrays}) AS new ({names})
+            ON CONFLICT (shop_id, shopify_id) DO UPDATE SET {changed}
+            WHERE {table}.updated_at <= excluded.updated_at"""  # noqa: S608
 
     @classmethod
     def find(cls, shop: Shop, shopify_id: int) -> Self | None:
-        return cls.get_or_none((cls.shop == shop) & (cls.shopify_id == shopify_id))
+        for found in cls.read("shop_id = %s AND shopify_id = %s", shop.id, shopify_id):
+            found.shop = shop  # or it would be asked for
+            return found
+        return None
 
     @classmethod
     def known(cls, shop: Shop, shopify_id: int) -> Self:
         """The row of an entity that was indexed before. Raises DoesNotExist."""
-        return cls.get((cls.shop == shop) & (cls.shopify_id == shopify_id))
+        if found := cls.find(shop, shopify_id):
+            return found
+        raise cls.DoesNotExist(f"{cls._meta.table_name} {shopify_id}")  # type: ignore[attr-defined]
 
     @property
     def node(self) -> dict[str, Any]:
@@ -75,15 +107,20 @@ class Customer(Seen):
     def became(self, contact_id: str, contact_type: str, fields: dict[str, Any]) -> None:
         """Remember the contact that this customer is in Engage, and what it was last given."""
         sealed = self.shop.vault.seal(orjson.dumps(fields), "customer", "sent", self.shopify_id)
-        now = {"contact_id": contact_id, "contact_type": contact_type, "sent": sealed, "synced_at": utcnow()}
-        Customer.update(**now, skipped=None).where(Customer.id == self.id).execute()
+        db.execute_sql(
+            """UPDATE customer SET contact_id = %s, contact_type = %s, sent = %s, synced_at = now(), skipped = NULL
+               WHERE id = %s""",
+            (contact_id, contact_type, sealed, self.id),
+        )
 
-    def skip(self, reason: str) -> None:
-        """There is nothing to sync by; orders need not wait for a contact."""
+    def skip(self, reason: str | None) -> None:
+        """There is nothing to sync by, so orders need not wait for a contact; None: there is after all."""
         Customer.update(skipped=reason).where(Customer.id == self.id).execute()
 
 
 class Order(Seen):
+    more: ClassVar = {"name": "text", "customer_id": "bigint"}
+
     name = TextField()
     customer_id = BigIntegerField(null=True)
     receipt_id = TextField(null=True)
@@ -93,20 +130,22 @@ class Order(Seen):
         table_name = "orders"
 
     @classmethod
-    def waiting_for(cls, customer: Customer) -> list[int]:
-        """Shopify ids of the customer's orders that have no receipt yet."""
-        query = cls.select(cls.shopify_id).where(
-            (cls.shop == customer.shop) & (cls.customer_id == customer.shopify_id) & cls.receipt_id.is_null()
+    def ids_of(cls, shop: Shop, customer_ids: Iterable[int]) -> list[int]:
+        """Shopify's ids of these customers' orders, as far as they are known."""
+        found = db.execute_sql(
+            "SELECT shopify_id FROM orders WHERE shop_id = %s AND customer_id = ANY(%s)", (shop.id, list(customer_ids))
         )
-        return [order.shopify_id for order in query]
+        return [shopify_id for (shopify_id,) in found.fetchall()]
 
     def receipted(self, receipt_id: str) -> None:
         """Remember that Engage has accepted the order's receipt."""
-        Order.update(receipt_id=receipt_id, receipt_at=utcnow()).where(Order.id == self.id).execute()
+        db.execute_sql("UPDATE orders SET receipt_id = %s, receipt_at = now() WHERE id = %s", (receipt_id, self.id))
 
 
 class Refund(Seen):
     """A refund as last seen; `order_id` is Shopify's id of its order."""
+
+    more: ClassVar = {"order_id": "bigint"}
 
     order_id = BigIntegerField()
 
@@ -114,11 +153,18 @@ class Refund(Seen):
         table_name = "refund"
 
     @classmethod
+    def ids_of(cls, shop: Shop, order_ids: Iterable[int]) -> list[int]:
+        """Shopify's ids of these orders' refunds, as far as they are known."""
+        found = db.execute_sql(
+            "SELECT shopify_id FROM refund WHERE shop_id = %s AND order_id = ANY(%s)", (shop.id, list(order_ids))
+        )
+        return [shopify_id for (shopify_id,) in found.fetchall()]
+
+    @classmethod
     def of(cls, order: Order) -> dict[int, Self]:
         """The order's refunds as far as they are known, by Shopify's id."""
-        query = cls.select().where((cls.shop == order.shop) & (cls.order_id == order.shopify_id))
         found: dict[int, Self] = {}
-        for refund in query.order_by(cls.shopify_id):
-            refund.shop = order.shop  # or each row would ask for it
+        for refund in cls.read("shop_id = %s AND order_id = %s ORDER BY shopify_id", order.shop_id, order.shopify_id):
+            refund.shop = order.shop
             found[refund.shopify_id] = refund
         return found

@@ -31,6 +31,10 @@ RECEIVE = f"""
 UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
 
 
+# Not one that sends what another has sent: it does not bring the newest state.
+FRESH = "NOT {}args ? 'exchange'"
+
+
 def claim(task_columns: str, shop_columns: str, about_the_shop: int) -> str:
     """Take a due task for a worker, open its attempt, and bring its shop along: the columns, one row or none.
 
@@ -48,7 +52,7 @@ def claim(task_columns: str, shop_columns: str, about_the_shop: int) -> str:
             SELECT newer.id FROM task newer
             WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id
               AND newer.id > task.id AND newer.type = task.type AND newer.lane <= task.lane
-              AND newer.state = 0 AND newer.leased_until IS NULL
+              AND newer.state = 0 AND newer.leased_until IS NULL AND {FRESH.format("newer.")}
             ORDER BY newer.id DESC LIMIT 1) END AS newer_id, {shop_columns}
     ), opened AS (
         INSERT INTO attempt (task_id, number, worker, started_at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Any, Self
 from uuid import UUID
 
 import uuid_utils
@@ -65,3 +67,17 @@ class Table(Model):
     class Meta:
         database = db
         legacy_table_names = False
+
+    @classmethod
+    def read(cls, condition: str, *values: Any) -> list[Self]:
+        """The rows with this condition, in SQL: peewee takes longer to build a query than PostgreSQL to answer it."""
+        columns = ", ".join(field.column_name for field in cls._meta.sorted_fields)
+        found = db.execute_sql(f"SELECT {columns} FROM {cls._meta.table_name} WHERE {condition}", values)  # noqa: S608
+        return [cls.filled(row) for row in found.fetchall()]
+
+    @classmethod
+    def filled(cls, values: Iterable[Any]) -> Self:
+        """A row by hand: peewee would look up each column's name again at every query, at half the cost of a claim."""
+        row = cls(__no_default__=True)
+        row.__data__.update(zip(cls._meta.sorted_field_names, values, strict=True))
+        return row

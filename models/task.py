@@ -14,7 +14,7 @@ from playhouse.postgres_ext import DateTimeTZField
 
 from database import db
 from models.shop import Shop
-from models.statements import ADD, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
+from models.statements import ADD, FRESH, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
 from models.table import NOW, Entity, Lane, Lost, Outcome, State, Table, new_id, utcnow
 
 
@@ -48,6 +48,7 @@ class Task(Table):
 
     shop_id: int  # what peewee makes of `shop`
     newer_id: UUID | None = None  # set by `claim`: a queued task that makes this one pointless
+    note: str | None = None  # worth reading beside a Success: stands at its attempt
     finished = False
     sent = False  # whether this attempt has called something that may have changed the other side
 
@@ -102,8 +103,8 @@ class Task(Table):
     @classmethod
     def _claimed(cls, row: tuple[Any, ...]) -> Task:
         columns = len(cls._meta.sorted_fields)
-        task: Task = _filled(cls, row[:columns])
-        task.newer_id, task.shop = row[columns], _filled(Shop, row[columns + 1 : columns + 1 + SHOP_COLUMNS])
+        task = cls.filled(row[:columns])
+        task.newer_id, task.shop = row[columns], Shop.filled(row[columns + 1 : columns + 1 + SHOP_COLUMNS])
         return task
 
     @classmethod
@@ -176,7 +177,7 @@ class Task(Table):
     ) -> None:
         reason = reason and reason.replace("\0", "")  # the other side's words may hold it, a text column may not
         known = {"id": self.id, "fence": self.fence, "started_at": self.started_at}
-        known |= {"outcome": outcome, "reason": reason, "code": code}
+        known |= {"outcome": outcome, "reason": reason, "note": reason or self.note, "code": code}
         ended = db.execute_sql(
             f"""WITH ended AS (
                     UPDATE task SET leased_until = NULL, reason = %(reason)s, code = %(code)s, {changes}
@@ -184,7 +185,7 @@ class Task(Table):
                       AND leased_until IS NOT NULL AND state = 0
                     RETURNING id
                 ){also}
-                UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(reason)s,
+                UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
                     code = %(code)s
                 FROM ended WHERE task_id = ended.id AND number = %(fence)s
                 RETURNING {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
@@ -203,27 +204,32 @@ class Task(Table):
     def give_way(cls, task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
         """Another task of its entity runs: come back a little later, or end here if a newer one is queued as well."""
         db.execute_sql(
-            """UPDATE task SET due_at = now() + %(wait)s, published_at = NULL,
+            f"""UPDATE task SET due_at = now() + %(wait)s, published_at = NULL,
                    state = CASE WHEN newer.id IS NULL THEN 0 ELSE 1 END, closed_by = newer.id,
                    completed_at = CASE WHEN newer.id IS NOT NULL THEN now() END,
                    reason = CASE WHEN newer.id IS NOT NULL THEN 'Replaced by a newer one.' ELSE task.reason END
                FROM task mine LEFT JOIN LATERAL (
                    SELECT id FROM task WHERE %(replaceable)s AND shop_id = mine.shop_id AND type = mine.type
                        AND shopify_id = mine.shopify_id AND id > mine.id AND lane <= mine.lane
-                       AND state = 0 AND leased_until IS NULL
+                       AND state = 0 AND leased_until IS NULL AND {FRESH.format("")}
                    ORDER BY id DESC LIMIT 1) newer ON true
-               WHERE task.id = %(id)s AND mine.id = task.id AND task.state = 0 AND task.leased_until IS NULL""",
+               WHERE task.id = %(id)s AND mine.id = task.id AND task.state = 0 AND task.leased_until IS NULL""",  # noqa: S608
             {"id": task_id, "wait": wait, "replaceable": replaceable},
         )
 
     @classmethod
-    def wake(cls, shop_id: int, number: int, shopify_ids: Iterable[int]) -> None:
-        """Let waiting tasks of one type try again now, and those that are just about to wait."""
-        db.execute_sql(
-            "UPDATE task SET due_at = clock_timestamp() WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) "
-            "AND state = 0",
-            (shop_id, number, list(shopify_ids)),
+    def wake(cls, shop_id: int, number: int, shopify_ids: Iterable[int]) -> set[int]:
+        """Let waiting tasks of one type try again now, and those that are just about to wait. Returns who waited."""
+        about = list(shopify_ids)
+        if not about:
+            return set()
+        woken = db.execute_sql(
+            """UPDATE task SET due_at = clock_timestamp()
+               WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) AND state = 0
+               RETURNING shopify_id, leased_until""",
+            (shop_id, number, about),
         )
+        return {shopify_id for shopify_id, leased_until in woken.fetchall() if leased_until is None}
 
     @classmethod
     def ring_again(cls) -> None:
@@ -242,13 +248,6 @@ class Task(Table):
 def _columns(table: type[Table], alias: str) -> str:
     """Every column under a name of its own, since two tables share some."""
     return ", ".join(f"{alias}.{each.column_name} AS {alias}_{each.column_name}" for each in table._meta.sorted_fields)
-
-
-def _filled(table: type[Table], values: Iterable[Any]) -> Any:
-    """A row by hand: peewee would look up each column's name again at every query, at half the cost of a claim."""
-    row = table(__no_default__=True)
-    row.__data__.update(zip(table._meta.sorted_field_names, values, strict=True))
-    return row
 
 
 SHOP_COLUMNS = len(Shop._meta.sorted_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 
 import uvicorn
@@ -10,13 +11,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from sandbox.day import Day, Town, living
 from sandbox.engage import Engage
-from sandbox.purchases import replaying
+from sandbox.engage.tenant import Tenant
+from sandbox.fickle import FickleShoppers
+from sandbox.merchant import Merchant
+from sandbox.purchases import give_past, replaying
 from sandbox.shopify import Shopify
 
 SHOP = "demo.myshopify.com"
 TENANT = "demo"
 ENGAGE_KEY = "sandbox-key"
+ENGAGE_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"between the sandbox's Engage and the app").decode()
+TOLD = ("contact.acceptsEmail.changed", "contact.acceptsSms.changed", "contact.acceptsPostal.changed")
+PAST_CUSTOMERS, PAST_ORDERS = 120, 240  # enough for an import to be watched, and soon through
+COLLECTING_SECONDS = 4.0
+# A plan that lets the app ask as often as SANDBOX_RATE may make it: 1,000 points a second, ten times the smallest's.
+PLUS = {"plan": {"publicDisplayName": "Shopify Plus", "partnerDevelopment": True, "shopifyPlus": True}}
+PLUS_POINTS, PLUS_RATE = 20_000, 1_000
 
 
 async def journal(request: Request) -> Response:
@@ -24,14 +36,29 @@ async def journal(request: Request) -> Response:
 
 
 def main() -> None:
-    shopify = Shopify(os.environ["SHOPIFY_API_SECRET"], f"{os.environ['APP_URL']}/webhooks/shopify")
+    webhooks = f"{os.environ['APP_URL']}/webhooks/shopify"
+    shopify = Shopify(os.environ["SHOPIFY_API_SECRET"], webhooks, points=PLUS_POINTS, restore_rate=PLUS_RATE)
     engage = Engage(ENGAGE_KEY)
     routes = [Route("/", journal), Mount("/shopify", shopify.app), Mount("/engage", engage.app)]
     try:
-        with replaying(shopify, SHOP):
+        with replaying(shopify, SHOP, shoppers=FickleShoppers), living(Day(_town(shopify, engage.tenant(TENANT)))):
             uvicorn.run(Starlette(routes=routes), port=int(os.environ["SANDBOX_PORT"]), access_log=False)
     finally:
+        engage.close()
         shopify.close()
+
+
+def _town(shopify: Shopify, tenant: Tenant) -> Town:
+    """The demo shop with a past, and its tenant with stores and somebody to tell of preferences."""
+    give_past(shopify, SHOP, PAST_CUSTOMERS, PAST_ORDERS)
+    shopify.bulk.seconds = COLLECTING_SECONDS
+    shopify.store(SHOP).changed_settings |= PLUS
+    tenant.stores.create({"name": "The web shop", "externalId": "SE-WEB", "type": "ECOM", "countryCode": "SE"})
+    tenant.stores.create({"name": "Lund", "externalId": "SE-LUND", "type": "RETAIL", "countryCode": "SE"})
+    if url := os.environ.get("ENGAGE_WEBHOOK_URL"):
+        tenant.webhooks.subscribe(url, ENGAGE_WEBHOOK_SECRET, kinds=TOLD)
+    link = os.environ.get("MERCHANT_LINK")
+    return Town(shopify, SHOP, tenant, merchant=Merchant(os.environ["APP_URL"], link) if link else None)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 from sandbox.people import person
@@ -10,7 +10,9 @@ from sandbox.purchases import Later, Shoppers
 from sandbox.shopify import Item
 
 SECOND_SELVES = 900_000  # customer numbers from here on are the same people under another address
-BOWL = Item("Bowl", "BOWL", Decimal("79.00"))
+BOWL, SORRY = Decimal("7.90"), Decimal("2.50")  # in dollars
+
+Story = Callable[[int], Iterator[Later]]  # given an order's id
 
 
 class FickleShoppers(Shoppers):
@@ -27,9 +29,14 @@ class FickleShoppers(Shoppers):
         if not paid:
             yield self._seconds(3, 15), lambda: self._shopify.cancel(self._shop, order_id)
             return
+        yield from self._random.choice(self.stories)(order_id)
+
+    @property
+    def stories(self) -> tuple[Story, ...]:
+        """What may become of an order that was paid, and of nothing else."""
         back = (self._partly_back, self._all_back, self._shipping_back, self._amount_back)
-        tell = self._random.choice((*back, self._in_parts, self._called_off, self._other_things, self._one_less))
-        yield from tell(order_id)
+        edits = (self._other_things, self._one_less, self._nothing_left)
+        return (*back, *edits, self._in_parts, self._not_sent_after_all, self._called_off)
 
     def _in_parts(self, order_id: int) -> Iterator[Later]:
         first, rest = self._seconds(5, 15), self._seconds(20, 60)
@@ -55,7 +62,8 @@ class FickleShoppers(Shoppers):
             yield self._seconds(5, 60), lambda: self._shopify.refund(self._shop, order_id, shipping=price)
 
     def _amount_back(self, order_id: int) -> Iterator[Later]:
-        yield self._seconds(5, 60), lambda: self._shopify.refund(self._shop, order_id, amount=Decimal(25), note="Sorry")
+        sorry = self._pricing.price(SORRY)
+        yield self._seconds(5, 60), lambda: self._shopify.refund(self._shop, order_id, amount=sorry, note="Sorry")
 
     def _called_off(self, order_id: int) -> Iterator[Later]:
         yield self._seconds(5, 60), lambda: self._shopify.cancel(self._shop, order_id)
@@ -63,19 +71,42 @@ class FickleShoppers(Shoppers):
     def _other_things(self, order_id: int) -> Iterator[Later]:
         yield (
             self._seconds(20, 60),
-            lambda: self._shopify.exchange(self._shop, order_id, {self._lines(order_id)[0]: 1}, BOWL),
+            lambda: self._shopify.exchange(self._shop, order_id, {self._lines(order_id)[0]: 1}, self._bowl),
         )
 
     def _one_less(self, order_id: int) -> Iterator[Later]:
         """The shop has one too few, says so, and gives the money back."""
         yield self._seconds(5, 30), lambda: self._remove_one(order_id)
 
+    def _nothing_left(self, order_id: int) -> Iterator[Later]:
+        """The shop has none of it, and keeps the freight all the same."""
+        yield self._seconds(5, 30), lambda: self._remove(order_id, dict.fromkeys(self._lines(order_id), 0))
+
+    def _not_sent_after_all(self, order_id: int) -> Iterator[Later]:
+        """A parcel comes back from the ramp, and another one leaves."""
+        yield self._seconds(5, 15), lambda: self._withdraw(order_id)
+        yield self._seconds(20, 60), lambda: self._send_rest(order_id)
+
+    @property
+    def _bowl(self) -> Item:
+        return Item("Bowl", "BOWL", self._pricing.price(BOWL))
+
+    def _remove(self, order_id: int, units: Mapping[int, int]) -> None:
+        """Leave so many units of lines, and give back what is overpaid then."""
+        for line_id, left in units.items():
+            self._shopify.edit_order(self._shop, order_id, line_id, left)
+        order = self._shopify.order(self._shop, order_id)
+        if order and Decimal(order["totalOutstandingSet"]["shopMoney"]["amount"]) < 0:
+            self._shopify.settle(self._shop, order_id)
+
     def _remove_one(self, order_id: int) -> None:
-        shop, line_id = self._shop, self._lines(order_id)[0]
-        order = self._shopify.order(shop, order_id)
+        order = self._shopify.order(self._shop, order_id)
         if order:
-            self._shopify.edit_order(shop, order_id, line_id, order["lineItems"][0]["currentQuantity"] - 1)
-            self._shopify.settle(shop, order_id)
+            self._remove(order_id, {self._lines(order_id)[0]: order["lineItems"][0]["currentQuantity"] - 1})
+
+    def _withdraw(self, order_id: int) -> None:
+        parcel_id = self._shopify.fulfil(self._shop, order_id)
+        self._shopify.cancel_fulfilment(self._shop, order_id, parcel_id)
 
     def _send_one(self, order_id: int) -> None:
         parcel_id = self._shopify.fulfil(self._shop, order_id, {self._lines(order_id)[0]: 1})
@@ -83,7 +114,7 @@ class FickleShoppers(Shoppers):
 
     def _send_rest(self, order_id: int) -> None:
         order = self._shopify.order(self._shop, order_id)
-        if order and order["displayFulfillmentStatus"] == "PARTIALLY_FULFILLED":
+        if order and any(line["unfulfilledQuantity"] for line in order["lineItems"]):
             self._shopify.fulfil(self._shop, order_id)
 
     def _merge(self, customer_id: int) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import os
 import random
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from sandbox.people import person
+from sandbox.pricing import SWEDEN, Pricing
 from sandbox.shopify import Checkout, Discount, Faults, History, Item, Shopify, Tender
+from sandbox.stage import Scene, Stage, once
 
 PURCHASES = Path(__file__).parent / "data" / "cdnow_sample.txt"
-SEK_PER_DOLLAR = 10
-FREIGHT = Decimal(49)
-GIFT_CARD = Decimal(100)
+FREIGHT, GIFT_CARD = Decimal("4.90"), Decimal(10)  # in dollars
 DISCOUNT_SHARE = Decimal("0.10")
 CDS_PER_LINE = 3
 EVERYDAY = Faults(duplicates=0.03, late=0.02, late_seconds=20, reordered=0.10)
@@ -41,11 +38,6 @@ class Purchase:
     cds: int
     dollars: Decimal
 
-    @property
-    def kronor(self) -> Decimal:
-        """The same sum in the sandbox's prices, with VAT."""
-        return self.dollars * SEK_PER_DOLLAR
-
 
 def purchases() -> list[Purchase]:
     """The file's purchases, in the order in which they were made."""
@@ -54,14 +46,11 @@ def purchases() -> list[Purchase]:
     return sorted(read, key=lambda purchase: purchase.date)
 
 
-def items(purchase: Purchase) -> tuple[Item, ...]:
-    """CDs that cost together exactly what was paid: some are an öre dearer where the sum does not divide."""
-    cheaper, dearer = divmod(int(purchase.kronor * 100), purchase.cds)
+def items(purchase: Purchase, pricing: Pricing = SWEDEN) -> tuple[Item, ...]:
+    """CDs that cost together exactly what was paid."""
     shelf = itertools.count(purchase.customer * 7 + purchase.cds)
-    priced = ((cheaper, purchase.cds - dearer), (cheaper + 1, dearer))
-    return tuple(
-        _cd(next(shelf), Decimal(price) / 100, quantity) for price, count in priced for quantity in _by_line(count)
-    )
+    priced = pricing.shared(pricing.price(purchase.dollars), purchase.cds)
+    return tuple(_cd(next(shelf), price, quantity) for price, count in priced for quantity in _by_line(count))
 
 
 def _by_line(count: int) -> list[int]:
@@ -78,9 +67,10 @@ def _cd(number: int, price: Decimal, quantity: int) -> Item:
 class Shoppers:
     """They shop one after the other; the same seed gives the same shoppers."""
 
-    def __init__(self, shopify: Shopify, shop: str, *, seed: int = 1) -> None:
+    def __init__(self, shopify: Shopify, shop: str, *, pricing: Pricing = SWEDEN, seed: int = 1) -> None:
         self._shopify = shopify
         self._shop = shop
+        self._pricing = pricing
         self._random = random.Random(seed)
         self._purchases = itertools.cycle(purchases())
 
@@ -101,14 +91,18 @@ class Shoppers:
         return customer_id
 
     def _checkout(self, purchase: Purchase) -> Checkout:
+        price, card = self._pricing.price(purchase.dollars), self._pricing.price(GIFT_CARD)
         code = f"WELCOME{int(DISCOUNT_SHARE * 100)}"
-        discount = Discount(code, purchase.kronor * DISCOUNT_SHARE) if self._chance(0.15) else None
-        by_gift_card = purchase.kronor > 2 * GIFT_CARD and self._chance(0.08)
-        return Checkout(
-            items(purchase),
-            shipping=FREIGHT if self._chance(0.6) else None,
+        discount = (
+            Discount(code, self._pricing.price(purchase.dollars * DISCOUNT_SHARE)) if self._chance(0.15) else None
+        )
+        by_gift_card = price > 2 * card and self._chance(0.08)
+        return basket(
+            self._pricing,
+            *items(purchase, self._pricing),
+            freight=self._chance(0.6),
             discount=discount,
-            tenders=(Tender("gift_card", GIFT_CARD), Tender()) if by_gift_card else (Tender(),),
+            tenders=(Tender("gift_card", card), Tender()) if by_gift_card else (Tender(),),
         )
 
     def _afterwards(self, order_id: int, customer_id: int, paid: bool) -> Iterator[Later]:
@@ -132,14 +126,40 @@ class Shoppers:
         return self._random.uniform(least, most)
 
 
+def basket(
+    pricing: Pricing,
+    *bought: Item,
+    freight: bool,
+    discount: Discount | None = None,
+    tenders: tuple[Tender, ...] = (Tender(),),
+) -> Checkout:
+    """A checkout in the pricing's currency, with its usual price for the freight or without."""
+    return Checkout(
+        bought,
+        shipping=pricing.price(FREIGHT) if freight else None,
+        discount=discount,
+        tenders=tenders,
+        currency=pricing.currency,
+        presentment_currency=pricing.currency,
+        taxes_included=pricing.taxes_included,
+    )
+
+
 def give_past(
-    shopify: Shopify, shop: str, customers: int, orders: int, *, days: int = 365, until: datetime | None = None
+    shopify: Shopify,
+    shop: str,
+    customers: int,
+    orders: int,
+    *,
+    days: int = 365,
+    until: datetime | None = None,
+    pricing: Pricing = SWEDEN,
 ) -> History:
     """Let the shop have had so many customers and orders in the days before `until` (now). They take no memory."""
     bought, end = purchases(), until or datetime.now(UTC)
 
     def checkout(number: int) -> Checkout:
-        return Checkout(items(bought[number % len(bought)]), shipping=FREIGHT if number % 2 else None)
+        return basket(pricing, *items(bought[number % len(bought)], pricing), freight=bool(number % 2))
 
     def id_of(number: int) -> int:
         return shopify.customer_id(shop, number)
@@ -170,29 +190,23 @@ def replaying(
     The courier delivers with everyday faults meanwhile and afterwards.
     """
     shopify.courier.faults = EVERYDAY
-    rate = rate if rate is not None else float(os.environ.get("SANDBOX_RATE") or 0.5)
-    ended = threading.Event()
-    thread = threading.Thread(target=_go_on, args=(shoppers(shopify, shop), rate, ended), daemon=True)
-    thread.start()
-    try:
+    stage, rate = Stage(), rate if rate is not None else rate_asked_for()
+    if rate > 0:
+        stage.begin(shopping(stage, shoppers(shopify, shop), rate))
+    with stage.playing():
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
-def _go_on(shoppers: Shoppers, rate: float, ended: threading.Event) -> None:
+def rate_asked_for() -> float:
+    """Orders a second, by SANDBOX_RATE. Nothing happens at a rate of 0."""
+    return float(os.environ.get("SANDBOX_RATE") or 0.5)
+
+
+def shopping(stage: Stage, shoppers: Shoppers, rate: float) -> Scene:
     """One order after the other, at random intervals as shoppers come, and what happens to them when it is time."""
-    gaps, turn = random.Random(2), itertools.count()
-    due: list[tuple[float, int, Callable[[], object] | None]] = (
-        [(time.monotonic(), next(turn), None)] if rate > 0 else []
-    )
-    while due and not ended.wait(max(0.0, due[0][0] - time.monotonic())):
-        at, _, happen = heapq.heappop(due)
-        if happen:
-            happen()
-            continue
+    gaps = random.Random(2)
+    while True:
         _, later = shoppers.buy()
-        for seconds, thing in later:
-            heapq.heappush(due, (at + seconds, next(turn), thing))
-        heapq.heappush(due, (at + gaps.expovariate(rate), next(turn), None))
+        for seconds, happen in later:
+            stage.begin(once(happen), seconds)
+        yield gaps.expovariate(rate)

@@ -31,8 +31,10 @@ def main() -> None:
         environment = _environment(folder, stack)
         os.environ.update(environment)
         services.remember(environment)
-        link = _prepare()
-        _start(environment, link)
+        from sandbox.demo import prepare  # our modules read the environment, so they come in only now
+
+        link, told = prepare()
+        _start(environment | told, link)
 
 
 def _own_folder(stack: ExitStack) -> Path:
@@ -92,37 +94,6 @@ def _free_port(wanted: int) -> int:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as listening:
             return int(listening.getsockname()[1])
     raise OSError("There is no free port.")
-
-
-def _prepare() -> str:
-    """The schema, the demo shop, and a link into it. Our modules read the environment, so they come in only now."""
-    import schema
-    from config import config
-    from database import connected
-    from models import Shop, SignIn
-    from sandbox.__main__ import ENGAGE_KEY, SHOP, TENANT
-    from sandbox.shopify import TOKEN
-
-    schema.migrate()
-    with connected():
-        shop = Shop.connect(
-            domain=SHOP,
-            shopify_token=TOKEN,
-            engage_key=ENGAGE_KEY,
-            email="owner@example.com",
-            currency="SEK",
-            timezone="Europe/Stockholm",
-            engage_tenant=TENANT,
-            store="SE-WEB",
-        )
-        # Off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
-        words = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
-        shop.settings.setdefault("notifications", {"enabled": True, "order_status": words})
-        shop.save()
-        shop.forget_contacts()  # the sandbox's Engage keeps nothing between two runs
-        from manage import LINK_VALID
-
-        return f"{config.app_url}/sign-in?token={SignIn.issue(shop, LINK_VALID)}"
 
 
 def _start(environment: dict[str, str], link: str) -> None:

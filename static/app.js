@@ -16,6 +16,14 @@
       close();
     }
   });
+  // The address may have changed since the page was made: filters are in it.
+  document.addEventListener("click", (event) => {
+    const language = event.target.closest("a[hreflang]");
+    if (!language) return;
+    const address = new URL(location.href);
+    address.searchParams.set("lang", language.hreflang);
+    language.href = address;
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && drawer()?.hasChildNodes()) close();
   });

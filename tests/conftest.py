@@ -110,6 +110,8 @@ def database(migrated: None) -> Iterator[Any]:
     with connected():
         db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         broker.flush_all()
+        for paced in broker.bell.scan_iter("shopify:points:*"):  # each test has a Shopify of its own
+            broker.bell.delete(paced)
         yield db
 
 

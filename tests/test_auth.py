@@ -27,7 +27,7 @@ from tests.conftest import free_port
 from tests.processes import printed, scratch, web_process
 from views import auth
 from views.auth import COOKIE, SESSION_SECONDS, session_for
-from views.text import Text
+from views.text import t
 
 __all__ = ["scratch"]
 
@@ -258,4 +258,4 @@ def test_without_the_database_a_reader_gets_a_sentence(scratch, shop):
         ]
 
     assert [answer.status_code for answer in answers] == [503] * 3
-    assert {answer.text for answer in answers} == {Text.away}
+    assert {answer.text for answer in answers} == {t("refusal.away")}

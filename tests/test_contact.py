@@ -167,7 +167,7 @@ def test_where_all_are_members_a_contact_is_made_one():
     ],
 )
 def test_a_customer_without_a_key_is_skipped_with_a_reason(mail, mobile, skipped):
-    reason = skip_reason(customer(defaultEmailAddress=mail, defaultPhoneNumber=mobile))
+    reason = skip_reason(customer(defaultEmailAddress=mail, defaultPhoneNumber=mobile), MEMBERS)
 
     assert (reason is not None) is skipped
     assert reason is None or "has no key" in reason
@@ -328,7 +328,7 @@ def test_no_customer_is_too_odd_for_a_contact(shopper, rules):
 
     assert body["contactType"] in ("Member", "Contact")
     assert all(value not in (None, "") for value in body.values())
-    assert skip_reason(shopper) or body.get("email") or body.get("mobilePhone")
+    assert skip_reason(shopper, MEMBERS) or body.get("email") or body.get("mobilePhone")
 
 
 @pytest.mark.parametrize("order", [{"sourceName": "pos"}, {"sourceName": "x", "retailLocation": {"id": "77"}}])

@@ -25,7 +25,7 @@ from graphql import (
     visit,
 )
 
-from clients import shopify, shopify_bulk, shopify_search, shopify_whole
+from clients import shopify, shopify_bulk, shopify_markets, shopify_search, shopify_whole
 from sandbox.prune_schema import PRUNED, full_schema, pruned
 from sandbox.shopify.admin import schema
 from sandbox.shopify.bulk_rules import root_of
@@ -40,13 +40,14 @@ DOCUMENTS = {
 BULK = ["bulk/customers", "bulk/orders"]
 SIZES = {
     "customers_updated_since": {"first": shopify.PAGE},
+    "markets": {"regions": shopify_markets.REGIONS},
     "fulfillment_by_id": {"first": shopify_whole.PARCEL_LINES},
     "order_by_id": {"lineItems": shopify_whole.FIRST_LINES},
     "order_line_items": {"first": shopify_whole.FURTHER_LINES},
     "orders_updated_since": {"first": shopify.PAGE},
     "refund_by_id": {"first": shopify_whole.REFUND_LINES},
 }
-SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations"}
+SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations", "read_markets"}
 TABLE = Path(__file__).parent.parent / "docs" / "scopes.md"
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 SEARCHES = {

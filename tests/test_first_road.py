@@ -184,6 +184,32 @@ def test_a_guest_becomes_a_member_when_they_open_an_account(shop, shopify, engag
     assert [contact["attributes"]["contactType"] for contact in contacts] == ["Member"]
 
 
+def test_an_account_is_told_as_a_consent_from_the_day_that_it_is_opened(shop, shopify, engage, drain):
+    customer_id, _ = buy(shop, shopify, person=replace(ADA, account=False))
+    drain(waiting=True)
+
+    shopify.update_customer(shop.domain, customer_id, account=True)
+    index(shop, "IndexCustomer", customer_id)
+    drain()
+
+    (patch,) = calls(engage, "PATCH")
+    (consent,) = orjson.loads(patch.request)["consents"]
+    assert (consent["id"], consent["value"], consent["source"]) == ("hasShopifyAccount", True, "Shopify")
+    assert consent["date"] == shopify.customer(shop.domain, customer_id)["updatedAt"]
+
+
+def test_a_member_whom_engage_has_already_stays_one_without_an_account(shop, shopify, engage, drain):
+    shop.settings = {"contact": {"mode": "accounts"}}
+    shop.save()
+    engage.tenant("demo").contacts.create({"email": ADA.email, "contactType": "Member"})
+    customer_id, _ = buy(shop, shopify, person=replace(ADA, account=False))
+
+    drain(waiting=True)
+
+    assert Customer.known(shop, customer_id).contact_type == "Member"
+    assert calls(engage, "POST", "updateContactType") == []
+
+
 def test_a_contact_that_engage_no_longer_has_is_made_again(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
@@ -214,5 +240,6 @@ def test_every_topic_starts_its_task():
         "refunds/create": "RefundWebhook",
         "bulk_operations/finish": "BulkOperationFinishWebhook",
         **dict.fromkeys(("shop/update", "app/uninstalled"), "ShopWebhook"),
+        **dict.fromkeys(("markets/create", "markets/update", "markets/delete"), "ShopWebhook"),
         **dict.fromkeys(("customers/data_request", "customers/redact", "shop/redact"), "ShopWebhook"),
     }

@@ -9,10 +9,13 @@ import pytest
 
 from actors import TYPES, import_steps
 from actors.imported import KNOWN, NO_CONTACT
-from actors.imports import HAND_OVER, cancel, pause, resume
+from actors.imports import cancel, pause, resume
+from actors.outcomes import Skip
 from actors.run import run
+from actors.sweep import pick
+from actors.systems import shopify_of
 from database import db
-from models import NOW, Customer, Lane, Order, State, Task, new_id, utcnow
+from models import NOW, Customer, Lane, Order, State, Task, utcnow
 from models.bulk import CANCELLED, PAUSED, BadLine, Import, Kind, Part, Stage, Step
 from sandbox.engage import Fault
 from sandbox.purchases import give_past
@@ -60,9 +63,16 @@ def until_reading(shop):
     importing = begin(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate"):
         run_next(name)
-    while part_of(importing).state == Step.AWAIT:
-        run_next("HandleBulkOperationFinish")
+    run_while(importing, Step.AWAIT, "HandleBulkOperationFinish")
     return importing
+
+
+def run_while(importing, step, name):
+    """One attempt after the other, until the customers are a step further."""
+    until = utcnow() + timedelta(seconds=20)
+    while part_of(importing).state == step:
+        assert utcnow() < until
+        run_next(name)
 
 
 def rewrite(shopify, shop, change):
@@ -274,12 +284,12 @@ def test_another_file_than_before_is_read_from_its_beginning(shop, shopify, enga
     past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
-    rewrite(shopify, shop, lambda lines: [*lines, b"\n"])
+    rewrite(shopify, shop, lambda lines: [b"\n", *reversed(lines)])
 
-    drain(waiting=True, seconds=30)
+    run_while(importing, Step.READ, "ProcessBulkImportData")
 
-    assert part_of(importing).found == 7
-    assert len(tasks("SyncContact")) == 7
+    assert (part_of(importing).found, part_of(importing).bad) == (7, 0)
+    assert len(tasks("SyncContact")) == Customer.select().count() == 7
 
 
 def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_file(shop, shopify, engage, drain):
@@ -294,94 +304,6 @@ def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_
 
     assert Order.known(shop, order_id).node == before
     assert len([receipt for receipt in receipts(engage) if receipt["uniqueReceiptId"] == str(order_id)]) == 1
-
-
-def test_the_finish_webhook_wakes_whoever_waits(shop, shopify, engage):
-    shopify.bulk.seconds = 0.5
-    importing = begin(shop)
-    for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate", "HandleBulkOperationFinish"):
-        run_next(name)
-    waiting = newest("HandleBulkOperationFinish")
-    assert waiting.due_at > utcnow() + timedelta(seconds=20)
-
-    finished(shop, part_of(importing).operation_id)
-
-    assert newest("BulkOperationFinishWebhook").reason is None
-    assert Task.get_by_id(waiting.id).due_at <= utcnow()
-
-
-def test_a_webhook_about_somebody_elses_operation_changes_nothing(shop, shopify, engage):
-    task = finished(shop, "gid://shopify/BulkOperation/1")
-
-    assert task.reason == "No import waits for this operation."
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"admin_graphql_api_id": 7}', b'{"admin_graphql_api_id": "x/1"}']
-)
-def test_an_unreadable_finish_webhook_is_an_error(body, shop, shopify, engage):
-    assert webhook(shop, body).code == "unusable"
-
-
-def finished(shop, operation_id):
-    return webhook(shop, orjson.dumps({"admin_graphql_api_id": operation_id, "status": "completed"}))
-
-
-def webhook(shop, body):
-    """Run the task of a finish webhook."""
-    from models import Body
-
-    kind = TYPES["BulkOperationFinishWebhook"]
-    task = kind.new(shop, key=str(new_id()))
-    Task.receive([(task, Body.seal(shop, task.id, body))])
-    run(kind, str(task.id))
-    return Task.get_by_id(task.id)
-
-
-def test_a_lost_finish_webhook_is_found_by_asking(shop, shopify, engage):
-    shopify.bulk.lost = 1
-    past(shopify, shop, 2, 0)
-
-    importing = until_reading(shop)
-
-    assert part_of(importing).state == Step.READ
-
-
-def test_what_waits_for_shopify_hands_over_before_its_patience_ends(shop, shopify, engage):
-    shopify.bulk.seconds = 30
-    importing = begin(shop)
-    run_next("HandleBulkImportCreateRequest")
-    run_next("HandleBulkImportCreate")
-    first = newest("HandleBulkOperationFinish")
-    Task.update(created_at=utcnow() - HAND_OVER).where(Task.id == first.id).execute()
-
-    run_next("HandleBulkOperationFinish")
-
-    assert Task.get_by_id(first.id).state == State.SUCCESS
-    assert newest("HandleBulkOperationFinish").id == part_of(importing).task_id != first.id
-
-
-def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(shop, shopify, engage, drain):
-    past(shopify, shop, 9, 0)
-    shopify.bulk.failures = ["TIMEOUT"]
-    importing = begin(shop)
-
-    drain_until(drain, lambda: part_of(importing).state == Step.OVER)
-
-    assert part_of(importing).note == "Shopify ended the query early: FAILED (TIMEOUT)."
-    assert 0 < len(engage.tenant("demo").contacts) < 9
-
-
-def test_a_query_that_failed_with_nothing_stops_the_import_and_may_be_resumed(shop, shopify, engage, drain):
-    shopify.bulk.failures = ["INTERNAL_SERVER_ERROR"]
-    importing = begin(shop)
-    drain_until(drain, lambda: part_of(importing).stopped)
-    assert "INTERNAL_SERVER_ERROR" in part_of(importing).stopped
-
-    resume(importing)
-    drain(waiting=True)
-
-    assert stage(importing) == Stage.DONE
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -416,19 +338,6 @@ def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, eng
     assert newest("ProcessBulkImportData").reason == CANCELLED
 
 
-def test_cancelling_stops_the_query_at_shopify(shop, shopify, engage, drain):
-    shopify.bulk.seconds = 30
-    importing = begin(shop)
-    run_next("HandleBulkImportCreateRequest")
-    run_next("HandleBulkImportCreate")
-
-    cancel(importing)
-    drain()
-
-    operation = shopify.bulk_of(shop.domain).operation(part_of(importing).operation_id)
-    assert operation.status in ("CANCELING", "CANCELED")
-
-
 def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     importing = until_reading(shop)
@@ -452,6 +361,22 @@ def test_a_reader_whose_turn_is_over_writes_nothing(shop, shopify, engage):
 
     assert Task.get_by_id(first.id).reason == "Another task goes on with this import."
     assert Customer.select().count() == 0
+
+
+def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage):
+    past(shopify, shop, 3, 0)
+    importing = until_reading(shop)
+    waiting = newest("ProcessBulkImportData")
+    task = Task.claim(waiting.id, lease=timedelta(minutes=1), worker="a worker", engage=False, latest=False)
+    part = part_of(importing)
+    url = shopify_of(task).bulk_operation(part.operation_id)["url"]
+
+    with shopify_of(task).stream(url, 0) as lines:
+        pause(importing)
+        with pytest.raises(Skip, match=PAUSED):
+            import_steps.Reading(task, part).read(lines)
+
+    assert (part_of(importing).position, Customer.select().count(), tasks("SyncContact")) == (0, 0, [])
 
 
 def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, monkeypatch):
@@ -537,3 +462,15 @@ def test_the_questions_about_its_tasks_have_an_index(shop):
         db.execute_sql("RESET enable_seqscan")
 
     assert "task_import" in str(plan)
+
+
+def test_the_sweep_takes_turns_so_that_workers_do_not_all_wait_for_one_shops_pace(shop, other_shop):
+    for each in (shop, other_shop):
+        for number in range(3):
+            TYPES["SyncContact"].enqueue(each, key=str(number), shopify_id=number, lane=Lane.BULK)
+    shops = {task.id: task.shop_id for task in Task.select()}
+
+    picked = [shops[task_id] for task_id, _ in pick(Lane.BULK, 6, again=timedelta(minutes=1))]
+
+    assert len(picked) == 6
+    assert all(set(picked[place : place + 2]) == {shop.id, other_shop.id} for place in (0, 2, 4))

@@ -24,20 +24,22 @@ def post(client, path="/imports", form=FORM, headers=HERE):
 def test_the_page_warns_that_automations_will_fire(client):
     page = client.get("/imports").text
 
-    assert "Automations will fire." in page
-    assert "Nothing has been imported yet." in page
+    assert "Automations will fire" in page
+    assert "Nothing has been imported yet" in page
 
 
 def test_the_click_begins_an_import_of_whole_days_in_the_shops_own_time(client, shop):
     answer = post(client)
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/imports")
     (importing,) = Import.select()
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/imports#import-{importing.id}")
     assert importing.starts_at.isoformat() == "2025-12-31T23:00:00+00:00"  # midnight in Stockholm
     assert importing.ends_at.isoformat() == "2026-03-31T22:00:00+00:00"  # in summer time
     (task,) = Task.select()
     assert (task.type, task.args) == (TYPES["HandleBulkImportCreateRequest"].number, {"import_id": importing.id})
-    assert "Orders from 2026-01-01 to 2026-03-31: Running" in client.get("/imports").text
+    page = client.get("/imports").text
+    assert "Orders from 1 Jan 2026 to 31 Mar 2026" in page
+    assert "Running" in page
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,9 @@ def test_the_click_begins_an_import_of_whole_days_in_the_shops_own_time(client, 
         ({"last": "9999-12-31"}, "YYYY-MM-DD"),
         ({"first": "2026-04-01"}, "must not be before"),
         ({"first": "2400-01-01", "last": "2400-01-02"}, "in the future"),
-        ({"first": "1999-01-01"}, "must not be before"),
-        ({"ready": ""}, "automations"),
+        ({"first": "1999-01-01"}, "must not be before 2004"),
+        ({"first": "2026-01-01", "last": "0001-01-01"}, "YYYY-MM-DD"),
+        ({"ready": ""}, "automations are switched off"),
         ({"pad": "x" * 5000}, "YYYY-MM-DD"),
     ],
 )
@@ -59,6 +62,31 @@ def test_a_form_that_cannot_be_meant_is_refused_with_a_sentence(changed, sentenc
     assert answer.status_code == 400
     assert sentence in answer.text
     assert not Import.select().exists()
+
+
+def test_nothing_that_was_given_is_lost_when_a_form_is_refused(client):
+    page = post(client, form={"first": "2026-02-03", "last": "2026-02-31", "ready": "yes"}).text
+
+    assert 'name="first" value="2026-02-03"' in page
+    assert 'name="last" value="2026-02-31"' in page
+    assert re.search(r'name="ready" value="yes" required checked', page)
+    assert re.search(r'id="begin-problem"[^>]* role="alert"', page)
+    assert 'aria-describedby="begin-problem"' in page
+
+
+def test_a_refused_form_shows_what_was_given_as_text_and_never_as_markup(client):
+    page = post(client, form=FORM | {"first": '"><script>alert(1)</script>'}).text
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("body", [b"&" * 4000, b"first=%ff&last=\xff", b"\x00", b"=" * 100])
+def test_a_form_that_is_none_is_refused_with_a_sentence(body, client):
+    answer = client.post("/imports", content=body, headers=HERE)
+
+    assert answer.status_code == 400
+    assert "YYYY-MM-DD" in answer.text
 
 
 def test_a_second_import_is_refused_while_one_is_open(client):
@@ -126,8 +154,22 @@ def test_the_progress_is_told_in_numbers(client, shop):
     assert "1,500 of 2,000" in page
     assert "<dt>Left to send</dt><dd>2</dd>" in page
     assert "<dt>Errors</dt><dd>1 " in page
-    assert re.search(r"<dt>Rate</dt><dd>[\d.]+ a second", page)
-    assert "Time left" in page
+    assert "Time left for the customers" in page
+    assert re.search(r"<dt>Rate</dt><dd>[\d.,]+ a second", page)
+
+
+def test_an_imports_errors_are_a_click_away(client, shop):
+    importing = under_way(shop)
+    mine, pending = child(shop, importing, 1, State.ERROR), child(shop, importing, 2, State.PENDING)
+    foreign = TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=3, lane=Lane.BULK, args={"import_id": 999})
+    Task.update(state=State.ERROR).where(Task.id == foreign.id).execute()
+
+    (link,) = re.findall(r'<a href="([^"]+)">See the errors', client.get("/imports").text)
+    page = client.get(link.replace("&amp;", "&")).text
+
+    assert str(mine.id) in page
+    assert str(pending.id) not in page
+    assert str(foreign.id) not in page
 
 
 def test_the_list_asks_for_itself_while_anything_moves(client, shop):
@@ -137,7 +179,7 @@ def test_the_list_asks_for_itself_while_anything_moves(client, shop):
     part = client.get("/imports", headers=HTMX).text
 
     assert part.lstrip().startswith('<div id="imports"')
-    assert 'hx-get="/imports" hx-trigger="every 3s"' in part
+    assert 'hx-get="/imports" hx-trigger="every 3s" hx-target="#imports"' in part
     assert "<html" not in part
 
 
@@ -156,7 +198,8 @@ def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
 
     page = client.get("/imports").text
 
-    assert "Stopped: Shopify does not know this bulk operation any more." in page
+    assert "It has stopped" in page
+    assert "Shopify does not know this bulk operation any more." in page
     assert f"/imports/{importing.id}/resume" in page
     assert "hx-trigger" not in page
 

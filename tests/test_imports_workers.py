@@ -69,24 +69,29 @@ def waiting(shop: Shop) -> int:
     return Task.select().where((Task.shop == shop) & (Task.lane == Lane.BULK) & (Task.state == State.PENDING)).count()
 
 
-def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(stage):
-    give_past(stage.shopify, stage.busy.domain, 4000, 0, days=300)
+@pytest.mark.parametrize(
+    ("kind", "table", "sync"), [(Kind.CUSTOMERS, Customer, "SyncContact"), (Kind.ORDERS, Order, "SyncOrder")]
+)
+def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(kind, table, sync, stage):
+    """Customers chunk by chunk; orders are put together as well, in as many steps."""
+    give_past(stage.shopify, stage.busy.domain, *((4000, 0) if kind == Kind.CUSTOMERS else (0, 4000)), days=300)
     stage.busy.pause("Only the reading is looked at.", timedelta(hours=1))
     stage.dynos.start_all("web", "scheduler")
     stage.dynos.keep("worker")
     importing = begin(stage.busy)
     for _ in range(3):
-        before = part(importing, Kind.CUSTOMERS).position
-        wait_for(lambda before=before: part(importing, Kind.CUSTOMERS).position > before, 30, "A chunk")
+        before = part(importing, kind).found
+        wait_for(lambda before=before: part(importing, kind).found > before, 30, "A chunk")
         stage.dynos.kill("worker")
 
-    wait_for(lambda: part(importing, Kind.CUSTOMERS).state == Step.FOLLOW, 60, "The end of the file")
+    wait_for(lambda: part(importing, kind).state == Step.FOLLOW, 60, "The end of the file")
 
-    found = part(importing, Kind.CUSTOMERS)
+    found = part(importing, kind)
     assert Attempt.select().where(Attempt.outcome == Outcome.LOST).count() >= 2
-    assert (found.found, found.bad, found.sent) == (4000, 0, 4000)
-    assert Customer.select().count() == 4000
-    synced = Task.select(Task.shopify_id).where(Task.type == TYPES["SyncContact"].number)
+    returns = Task.select().where(Task.type == TYPES["IndexRefund"].number).count()
+    assert (found.found, found.bad, found.sent) == (4000, 0, 4000 + returns)
+    assert table.select().count() == 4000
+    synced = Task.select(Task.shopify_id).where(Task.type == TYPES[sync].number)
     assert synced.count() == synced.distinct().count() == 4000
 
 

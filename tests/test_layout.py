@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "alerts": STORE | {"mappings"},
     "actors": STORE | {"mappings", "alerts"},
     "views": STORE | {"mappings", "alerts", "actors"},
+    "invented": STORE | {"mappings", "actors"},
     "scheduler": STORE | {"alerts", "actors", "logs"},
-    "manage": STORE | {"alerts", "actors", "services"},
+    "manage": STORE | {"alerts", "actors", "services", "invented"},
     "app": {"views", "logs"},
 }
 LONGEST = 450

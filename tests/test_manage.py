@@ -9,7 +9,7 @@ import pytest
 
 import services
 import totals
-from actors import TYPES, broker
+from actors import NUMBERS, TYPES, broker
 from manage import COMMANDS
 from models import Customer, Shop, SignIn, Task, utcnow
 from tests.conftest import free_port
@@ -77,6 +77,12 @@ def test_connecting_again_updates_the_shop(database):
     assert (shop.id, shop.key, shop.created_at) == (first.id, first.key, first.created_at)
     assert (shop.email, shop.currency, shop.secret("engage_key")) == ("other@example.com", "NOK", "key-2")
     assert (shop.active, shop.paused_until, shop.failures) == (True, None, 0)
+
+
+def test_connecting_learns_about_the_shop_and_its_stores_at_once(database):
+    connect()
+
+    assert {NUMBERS[task.type].name for task in Task.select()} == {"IndexStores", "SyncShopCurrency"}
 
 
 def test_another_tenant_has_other_contacts(database):

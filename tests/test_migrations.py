@@ -14,7 +14,7 @@ import peewee
 import psycopg
 import pytest
 from playhouse.migrations import MigrationError, Runner
-from playhouse.postgres_ext import DateTimeTZField
+from playhouse.postgres_ext import ArrayField, DateTimeTZField
 
 import models
 import services
@@ -27,6 +27,7 @@ __all__ = ["empty_database"]
 WITHOUT_MODEL = {"task_delta", "task_total", "task_hour", "bulk_line", "schema_migration"}
 MIGRATIONS = sorted((services.CHECKOUT / "migrations").glob("[0-9]*.py"))
 TYPES = {
+    ArrayField: "ARRAY",
     peewee.AutoField: "integer",
     peewee.BigAutoField: "bigint",
     peewee.BigIntegerField: "bigint",

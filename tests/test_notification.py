@@ -277,8 +277,18 @@ def test_what_to_tell_again_is_the_orders_present_state(state, kind):
 
 
 def test_a_parcel_makes_its_order_wholly_or_partly_sent():
-    assert kind_of_fulfillment(SALE | {"displayFulfillmentStatus": "FULFILLED"}) == "fulfilled"
-    assert kind_of_fulfillment(SALE | {"displayFulfillmentStatus": "PARTIALLY_FULFILLED"}) == "partly_fulfilled"
+    sent = SALE | {"fulfillments": [PARCEL], "displayFulfillmentStatus": "FULFILLED"}
+
+    assert kind_of_fulfillment(sent, PARCEL) == "fulfilled"
+    assert kind_of_fulfillment(sent | {"displayFulfillmentStatus": "PARTIALLY_FULFILLED"}, PARCEL) == "partly_fulfilled"
+
+
+def test_only_the_last_of_several_parcels_makes_its_order_wholly_sent():
+    later = PARCEL | {"legacyResourceId": "53", "createdAt": "2026-02-13T14:02:00+01:00"}
+    taken_back = PARCEL | {"legacyResourceId": "54", "createdAt": "2026-02-14T14:02:00+01:00", "status": "CANCELLED"}
+    sent = SALE | {"fulfillments": [later, PARCEL, taken_back], "displayFulfillmentStatus": "FULFILLED"}
+
+    assert [kind_of_fulfillment(sent, parcel) for parcel in (PARCEL, later)] == ["partly_fulfilled", "fulfilled"]
 
 
 def test_a_change_has_one_key():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,10 +11,11 @@ import orjson
 import pytest
 
 from actors import TYPES
-from actors.announce import resend
+from actors.announce import reason_not_to_resend, resend
 from models import Order, State, Task
 from sandbox.engage.faults import Fault
-from tests.test_first_road import ADA, buy, calls, newest
+from tests.test_first_road import ADA, RECORD, buy, calls, index, newest, receipts
+from tests.test_order_of_things import drain_on_threads
 from tests.test_refunds import arrive, line_of, tasks, told
 
 STATUSES = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}  # as the sandbox's tenant calls it
@@ -180,6 +183,94 @@ def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, 
     assert mails(engage) == ["ORDER_CREATED"]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_each_change_is_told_once_whoever_finds_it(seed, wanted, shopify, engage):
+    """Doubled webhooks, both kinds of them, and a poll, on several workers at once."""
+    _, order_id = buy(wanted, shopify)
+    parcel_id = shopify.fulfil(wanted.domain, order_id)
+    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
+    webhooks = [
+        ("OrderWebhook", {"id": order_id}),
+        ("FulfillmentWebhook", {"id": parcel_id, "order_id": order_id}),
+        ("RefundWebhook", {"id": refund_id, "order_id": order_id}),
+    ]
+    for webhook in random.Random(seed).sample(2 * webhooks, 6):
+        arrive(wanted, *webhook)
+    for name, shopify_id in (("IndexOrder", order_id), ("IndexRefund", refund_id)):
+        TYPES[name].enqueue(wanted, key=f"poll:{shopify_id}", shopify_id=shopify_id)
+
+    drain_on_threads()
+
+    assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_REFUNDED"]
+
+
+def test_two_parcels_that_leave_together_are_told_as_a_part_and_the_rest(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    for _ in range(2):
+        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+
+    drain(waiting=True)
+
+    assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_PARTIALLY_FULFILLED"]
+
+
+def test_a_mail_waits_until_its_reader_is_a_contact(wanted, shopify, engage, drain):
+    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=shopify.add_customer(wanted.domain, ADA))
+    updated(wanted, order_id)
+
+    drain()
+
+    posted = [call.path.rpartition("/")[2] for call in calls(engage, "POST")]
+    assert posted.index("contacts") < posted.index("orders")
+
+
+@pytest.mark.parametrize("person", [None, replace(ADA, email=None, phone=None)], ids=["a guest", "one without a key"])
+def test_who_will_never_be_the_customers_contact_is_written_to_by_address(person, wanted, shopify, engage, drain):
+    customer_id = shopify.add_customer(wanted.domain, person) if person else None
+    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id, email="guest@example.com")
+    updated(wanted, order_id)
+
+    drain()
+
+    assert mails(engage) == ["ORDER_CREATED"]
+
+
+def test_a_refund_of_an_order_that_is_not_known_yet_is_told_once_it_is(wanted, shopify, engage, drain):
+    customer_id = shopify.add_customer(wanted.domain, ADA)
+    index(wanted, "IndexCustomer", customer_id)
+    drain()
+    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id)
+    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
+    arrive(wanted, "RefundWebhook", {"id": refund_id, "order_id": order_id})
+
+    drain()
+
+    assert "ORDER_REFUNDED" in mails(engage)
+
+
+def test_what_happened_before_the_shop_wanted_notifications_was_told_by_others(shop, shopify, engage, drain):
+    since = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    shop.settings = {"notifications": {"enabled": True, "since": since}}
+    shop.save()
+    _, order_id = buy(shop, shopify)
+    sent_parcel(shop, shopify, order_id)
+
+    drain(waiting=True)
+
+    assert mails(engage) == []
+
+
+def test_a_mail_names_the_store_of_the_receipt(shop, shopify, engage, drain):
+    shop.settings = {"notifications": {"enabled": True}, "stores": {"SE": "SE-MALMO"}}
+    shop.save()
+    buy(shop, shopify)
+
+    drain(waiting=True)
+
+    (told,), (receipt,) = engage.tenant("demo").orders.mails, receipts(engage)
+    assert told["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
+
+
 def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, drain):
     engage.tenant("demo").orders.v3, engage.tenant("demo").orders.statuses = True, ("Confirmed",)
     settings = {"path": "/api/v3/orders", "store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
@@ -214,11 +305,65 @@ def test_sending_again_tells_the_orders_present_state(state, wanted, shopify, en
     assert mails(engage)[before:] == [status]
 
 
-def test_there_is_nothing_to_send_again_for_a_test_order(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify, test=True)
+def test_sending_again_goes_to_the_address_that_the_order_has_now(wanted, shopify, engage, drain):
+    _, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+    shopify.update_order(wanted.domain, order_id, email="right@example.com")
+    updated(wanted, order_id)
     drain(waiting=True)
 
-    assert resend(wanted, Order.known(wanted, order_id)) is None
+    resend(wanted, Order.known(wanted, order_id))
+    drain(waiting=True)
+
+    assert engage.tenant("demo").orders.mails[-1]["contact"]["matchKey"] == "right@example.com"
+    contacts = engage.tenant("demo").contacts.all()
+    assert sorted(each["attributes"]["email"] for each in contacts) == ["ada@example.com", "right@example.com"]
+    assert contacts[-1]["preferences"] == dict.fromkeys(("acceptsEmail", "acceptsSms", "acceptsPostal"), False)
+
+
+def test_an_address_that_was_put_right_on_the_customer_too_makes_no_second_contact(wanted, shopify, engage, drain):
+    wanted.settings |= {"contact": {"mode": "accounts"}}
+    wanted.save()
+    customer_id, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+    shopify.update_order(wanted.domain, order_id, email="right@example.com")
+    shopify.update_customer(wanted.domain, customer_id, email="right@example.com")
+    updated(wanted, order_id)
+    index(wanted, "IndexCustomer", customer_id)
+    drain(waiting=True)
+
+    resend(wanted, Order.known(wanted, order_id))
+    drain(waiting=True)
+
+    assert mails(engage) == ["ORDER_CREATED", "ORDER_CREATED"]
+    assert [each["attributes"]["email"] for each in engage.tenant("demo").contacts.all()] == ["right@example.com"]
+
+
+def test_sending_again_by_hand_may_follow_an_unknown_outcome_and_ends_in_one_itself(wanted, shopify, engage, drain):
+    engage.script("POST .*/orders$", [Fault.RESET, Fault.RESET])
+    _, order_id = buy(wanted, shopify)
+    drain(waiting=True)
+
+    again = resend(wanted, Order.known(wanted, order_id))
+    drain(waiting=True)
+
+    assert Task.get_by_id(again.id).code == "outcome unknown"
+    assert len(mails(engage)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "enabled", "reason"),
+    [({"test": True}, True, "test order"), ({"email": None}, True, "no e-mail"), ({}, False, "does not have")],
+)
+def test_sometimes_there_is_nothing_to_send_again(fields, enabled, reason, shop, shopify, engage, drain):
+    shop.settings = {"notifications": {"enabled": enabled}}
+    shop.save()
+    _, order_id = buy(shop, shopify, **fields)
+    drain(waiting=True)
+    order = Order.known(shop, order_id)
+
+    assert reason in reason_not_to_resend(shop, order)
+    assert resend(shop, order) is None
 
 
 def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from actors import TYPES, polling
+from actors.periodic import PERIODIC
 from actors.run import run
 from clients import shopify as shopify_client
 from models import Customer, Exchange, Lane, Order, Shop, State, Task
@@ -16,6 +17,7 @@ from sandbox.engage.faults import Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
 from tests.conftest import SECRET
 from tests.test_first_road import index, newest
+from tests.test_refunds import line_of
 from tests.webhook_tasks import arrive
 
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
@@ -174,6 +176,51 @@ def test_the_cursor_never_goes_back(shop):
     assert Poll.get().since == START + timedelta(hours=2)
 
 
+def test_a_time_that_is_still_to_come_does_not_hide_what_changes_until_then(shop):
+    Poll.advance(shop, "orders", datetime.now(UTC) + timedelta(days=365))
+
+    assert Poll.start(shop, "orders") < datetime.now(UTC)
+
+
+def test_the_overlap_covers_what_is_left_to_settle_and_the_time_between_two_polls():
+    every = max(each.every for each in PERIODIC if each.name in ("IndexOrders", "IndexShopCustomers"))
+
+    assert every + polling.SETTLING < OVERLAP
+
+
+def test_a_second_change_in_one_second_is_found(shop, shopify, engage, drain):
+    order_id = shopify.add_order(shop.domain, RECORD, paid=False)
+    index(shop, "IndexOrder", order_id)
+    drain(waiting=True)
+    shopify.pay(shop.domain, order_id)  # with the same `updatedAt`
+
+    poll(shop, drain)
+
+    assert Order.known(shop, order_id).node["displayFinancialStatus"] == "PAID"
+
+
+def test_an_order_that_is_known_is_not_fetched_again(shop, shopify, engage, drain):
+    index(shop, "IndexOrder", shopify.add_order(shop.domain, RECORD))
+    drain(waiting=True)
+
+    poll(shop, drain)
+
+    assert count("IndexOrder") == 1
+
+
+def test_a_refund_whose_webhook_was_lost_is_found_by_its_order(shop, shopify, engage, drain, clock):
+    customer_id = shopify.add_customer(shop.domain, Person())
+    order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
+    poll(shop, drain)
+    clock.later(minutes=1)
+    shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
+
+    poll(shop, drain)
+
+    receipts = engage.tenant("demo").receipts_report()["applied"]
+    assert [receipt["totalGrossPrice"] for receipt in receipts] == [149.0, -149.0]
+
+
 def test_the_cursor_stays_when_shopify_fails(shop, shopify):
     shopify.add_order(shop.domain, RECORD)
     shopify.admin.script.append(Fault.UNAVAILABLE)
@@ -208,6 +255,16 @@ def test_a_page_of_people_is_not_kept(shop, shopify, engage, drain):
     (call,) = Exchange.select().where(Exchange.task == newest("IndexShopCustomers"))
     assert call.received is None
     assert b"CustomersUpdatedSince" in call.clear(shop, "sent")
+
+
+def test_nor_is_it_when_the_next_page_does_not_come(shop, shopify):
+    for _ in range(shopify_client.PAGE + 1):
+        shopify.add_order(shop.domain, RECORD)
+    shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])
+
+    poll_once(index(shop, "IndexOrders", None))
+
+    assert {call.received for call in Exchange.select()} == {None}
 
 
 def test_what_a_webhook_may_still_tell_is_left_to_it_for_a_minute(shop, shopify, engage, drain, clock):

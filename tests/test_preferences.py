@@ -28,8 +28,9 @@ def memory(*, shopify=None, engage=None):
     return known.heard_engage(*engage) if engage else known
 
 
-def to_engage(known, current):
-    return towards_engage({"acceptsEmail": known}, {"acceptsEmail": current})
+def to_engage(known, current, state=None):
+    state = state or (known.shopify and {True: "SUBSCRIBED", False: "UNSUBSCRIBED"}[known.shopify.value])
+    return towards_engage({"acceptsEmail": known}, {"acceptsEmail": current}, {"acceptsEmail": state})
 
 
 def to_shopify(known, state, now=None):
@@ -61,6 +62,21 @@ def test_a_no_without_a_time_never_lowers():
 
 def test_a_no_from_before_the_two_knew_each_other_never_lowers():
     assert to_engage(memory(shopify=("UNSUBSCRIBED", LINKED)), True) == {}
+
+
+def test_a_no_to_a_yes_that_we_heard_lowers_however_old_the_two_are():
+    known = memory(shopify=("SUBSCRIBED", at(-5)))
+
+    known = known.heard_shopify("UNSUBSCRIBED", at(-1))
+
+    assert to_engage(known, True) == {"acceptsEmail": False}
+
+
+@pytest.mark.parametrize("state", [None, "NOT_SUBSCRIBED", "INVALID", "REDACTED"])
+def test_a_yes_that_shopify_no_longer_holds_does_not_raise(state):
+    known = memory(shopify=("SUBSCRIBED", at(1)))
+
+    assert towards_engage({"acceptsEmail": known}, {"acceptsEmail": False}, {"acceptsEmail": state}) == {}
 
 
 def test_an_explicit_no_lowers():
@@ -114,7 +130,8 @@ def test_each_preference_goes_its_own_way():
         "acceptsSms": memory(shopify=("UNSUBSCRIBED", at(1))),
     }
 
-    assert towards_engage(memories, {"acceptsEmail": False, "acceptsSms": True}) == {
+    states = {"acceptsEmail": "SUBSCRIBED", "acceptsSms": "UNSUBSCRIBED"}
+    assert towards_engage(memories, {"acceptsEmail": False, "acceptsSms": True}, states) == {
         "acceptsEmail": True,
         "acceptsSms": False,
     }
@@ -215,7 +232,8 @@ class World:
                 self.on_its_way.append(None)
 
     def write_engage(self):
-        wanted = towards_engage({"acceptsEmail": self.memory}, {"acceptsEmail": self.engage})
+        states = {"acceptsEmail": self.shopify[0]}
+        wanted = towards_engage({"acceptsEmail": self.memory}, {"acceptsEmail": self.engage}, states)
         for value in wanted.values():
             moment = self.now()
             self.writes += 1

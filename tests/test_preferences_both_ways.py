@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from actors import TYPES
+from actors.run import run
 from models import Customer, State, Task, new_id
 from models.consents import Consents
 from sandbox.engage.svix import Luck
+from sandbox.shopify.customers import Consent
 from sandbox.shopify.webhooks import Faults
-from tests.engage_wires import wired
+from tests.engage_wires import ADA, wired
 from tests.webhook_calls import web
 
 __all__ = ["web", "wired"]
@@ -263,6 +266,66 @@ def test_a_consent_whose_webhook_was_lost_is_found_by_the_next_look(wired):
     wired._drain()
 
     assert wired.preferences(shopper)["acceptsEmail"] is True
+
+
+def test_each_of_several_whose_consent_one_poll_finds_is_brought_along(wired):
+    shoppers = [wired.shopper(email=f"{name}@example.com", phone=None) for name in ("ada", "beda")]
+    wired.shopify.courier.close()
+    for shopper in shoppers:
+        wired.choose(shopper, accepts_email=True)
+
+    poll = TYPES["IndexShopCustomers"].enqueue(wired.shop, key="slot")
+    for shopper in shoppers:
+        TYPES["IndexCustomer"].enqueue(wired.shop, key=f"poll:{shopper}", shopify_id=shopper, parent=poll)
+    wired._drain()
+
+    assert [wired.preferences(shopper)["acceptsEmail"] for shopper in shoppers] == [True, True]
+
+
+def test_a_no_that_is_given_while_the_contact_is_being_made_is_brought_along(wired):
+    wired.shopify.courier.close()
+    shopper = wired.shopify.add_customer(wired.shop.domain, replace(ADA, accepts_email=True))
+    index = TYPES["IndexCustomer"].enqueue(wired.shop, key="before", shopify_id=shopper)
+    run(TYPES["IndexCustomer"], str(index.id))
+    next_second()
+    wired.choose(shopper, accepts_email=False)
+    wired._drain()  # makes the contact by what was read before
+    assert wired.preferences(shopper)["acceptsEmail"] is True
+
+    TYPES["IndexCustomer"].enqueue(wired.shop, key="after", shopify_id=shopper)
+    wired._drain()
+
+    assert wired.preferences(shopper)["acceptsEmail"] is False
+
+
+def test_an_old_no_in_shopify_does_not_lower_what_engage_has(wired):
+    wired.shopify.courier.close()
+    shopper = wired.shopify.add_customer(wired.shop.domain, ADA)
+    wired.choose(shopper, accepts_email=False)
+    wired.engage.tenant("demo").contacts.create({"email": ADA.email, "preferences": {"acceptsEmail": True}})
+
+    TYPES["IndexCustomer"].enqueue(wired.shop, key="first", shopify_id=shopper)
+    wired._drain()
+    TYPES["UpdateCustomerMarketingPreferences"].enqueue(wired.shop, key="again", shopify_id=shopper)
+    wired._drain()
+
+    assert wired.preferences(shopper)["acceptsEmail"] is True
+
+
+def test_a_yes_that_shopify_has_dropped_before_it_was_brought_is_nobodys(wired):
+    shopper = wired.shopper()
+    wired.shopify.courier.close()
+    wired.choose(shopper, accepts_email=True)
+    wired.engage.script("PATCH", [503])
+    TYPES["IndexCustomer"].enqueue(wired.shop, key="yes", shopify_id=shopper)
+    wired._drain()
+    people = wired.shopify.store(wired.shop.domain).customers
+    people[shopper] = replace(people[shopper], email_consent=Consent("INVALID"))
+
+    wired._drain(waiting=True)
+
+    assert newest("UpdateCustomerMarketingPreferences").reason == "Engage has been told of every answer already."
+    assert wired.preferences(shopper)["acceptsEmail"] is False
 
 
 def test_an_answer_that_engage_has_is_not_read_again(wired):

@@ -449,13 +449,16 @@ def test_why_a_receipt_is_not_due_is_a_sentence():
     assert reason_not_due(waiting, ReceiptRules(trigger="fulfilled")) == "The order is not fulfilled yet (UNFULFILLED)."
 
 
+NOTHING_LEFT = {"lineItems": {"nodes": [MUG | {"currentQuantity": 0}]}}
+
+
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
         ({"test": True}, "test order"),
         ({"customer": None}, "no customer"),
         ({"cancelledAt": "2026-02-11T10:00:00Z", "displayFinancialStatus": "VOIDED"}, "cancelled before it was paid"),
-        ({"lineItems": {"nodes": [MUG | {"currentQuantity": 0}]}}, "Every line was removed"),
+        (NOTHING_LEFT | {"currentTotalPriceSet": kr("0.0")}, "Every line was removed"),
     ],
 )
 def test_an_order_that_is_no_sale_is_skipped_with_a_reason(what, reason):
@@ -471,3 +474,12 @@ def test_a_sale_that_was_cancelled_and_paid_back_is_still_a_sale():
     cancelled = {"cancelledAt": "2026-02-11T10:00:00Z", "displayFinancialStatus": "REFUNDED"}
 
     assert skip_reason(order(bought, total="268.2", refunds=[refund(bought, 2)], **cancelled)) is None
+
+
+def test_an_order_whose_articles_an_edit_removed_is_still_the_sale_of_its_freight():
+    emptied = order(total="317.2", shippingLines=delivery("49.0"), **NOTHING_LEFT)
+    emptied |= {"currentTotalPriceSet": kr("49.0")}
+
+    assert skip_reason(emptied) is None
+    assert [(line["sku"], line["grossPaidPrice"]) for line in receipt(emptied)["items"]] == [("FREIGHT", D("49.00"))]
+    assert "Every line was removed" in skip_reason(emptied, ReceiptRules(freight_line=False))

@@ -11,7 +11,9 @@ import scheduler
 from actors import TYPES, removal, settings
 from actors.periodic import PERIODIC, Slots
 from actors.run import run
-from models import NOW, Shop, State, Task
+from actors.sweep import pick
+from models import NOW, Lane, Shop, State, Task
+from models.bulk import Import, Stage
 from models.polls import Poll
 from models.stores import Store
 from sandbox.engage.faults import Fault
@@ -224,6 +226,26 @@ def test_tasks_about_a_removed_shop_are_left_to_run(shop):
     removal.end_late()
 
     assert newest("ShopWebhook").state == State.PENDING
+
+
+def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_app(shop):
+    index(shop, "IndexCustomer", 4711)
+    about_the_shop = arrive(shop, "shop/redact", {"shop_id": 1})
+    Task.update(published_at=None).execute()
+    Shop.update(active=False).where(Shop.id == shop.id).execute()
+
+    picked = pick(Lane.LIVE, 10, again=timedelta(seconds=60))
+
+    assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
+
+
+def test_an_import_does_not_outlive_the_app(shop, shopify):
+    importing = Import.begin(shop, NOON - timedelta(days=1), NOON)
+    shopify.uninstall(shop.domain)
+
+    run_one(arrive(shop, "app/uninstalled", {"id": 1}))
+
+    assert Import.get_by_id(importing.id).state == Stage.CANCELLED
 
 
 def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):

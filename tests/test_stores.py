@@ -2,16 +2,29 @@
 
 import pytest
 
-from mappings.stores import StoreRules, store_of
+from mappings.stores import Place, StoreRules, regions_of, regions_of_market, store_of
 
-RULES = StoreRules(
-    default="WEB",
-    stores={"sv-SE": "SE-WEB", "no": "NO-WEB", "de": "DE-WEB", "AT": "AT-WEB", "nordic": "NORDIC", "77": "SHOP-1"},
-)
+STORES = {
+    "sv-SE": "SE-WEB",
+    "no": "NO-WEB",
+    "de": "DE-WEB",
+    "AT": "AT-WEB",
+    "DK": "DK-WEB",
+    "nordic": "NORDIC",
+    "77": "SHOP-1",
+}
+
+
+def store(node, *markets):
+    return store_of(node, StoreRules("WEB", STORES, markets)).store
+
+
+def sent_to(country, province=None):
+    return {"countryCodeV2": country, "provinceCode": province}
 
 
 @pytest.mark.parametrize(
-    ("locale", "store"),
+    ("locale", "wanted"),
     [
         ("sv-SE", "SE-WEB"),
         ("SV_se", "SE-WEB"),
@@ -25,32 +38,109 @@ RULES = StoreRules(
         (None, "WEB"),
     ],
 )
-def test_a_locale_has_the_store_that_names_it_best(locale, store):
-    assert store_of({"locale": locale}, RULES) == store
+def test_a_locale_has_the_store_that_names_it_best(locale, wanted):
+    assert store({"locale": locale}) == wanted
 
 
 def test_an_order_has_the_locale_of_its_purchase():
-    assert store_of({"customerLocale": "no", "locale": "de"}, RULES) == "NO-WEB"
+    assert store({"customerLocale": "no", "locale": "de"}) == "NO-WEB"
 
 
-def test_a_market_goes_before_a_locale():
-    assert store_of({"market": {"handle": "Nordic"}, "customerLocale": "sv-SE"}, RULES) == "NORDIC"
+def test_a_market_goes_before_a_country_and_a_locale():
+    assert store({"shippingAddress": sent_to("DK"), "customerLocale": "sv-SE"}, "Nordic") == "NORDIC"
 
 
-def test_an_unmapped_market_leaves_it_to_the_locale():
-    assert store_of({"market": {"handle": "asia"}, "customerLocale": "sv-SE"}, RULES) == "SE-WEB"
+def test_the_first_market_that_the_map_names_wins():
+    assert store({}, "denmark", "nordic", "77") == "NORDIC"
+
+
+def test_a_country_goes_before_a_locale():
+    assert store({"shippingAddress": sent_to("DK"), "customerLocale": "sv-SE"}) == "DK-WEB"
+
+
+def test_an_unmapped_market_and_country_leave_it_to_the_locale():
+    assert store({"shippingAddress": sent_to("JP"), "customerLocale": "sv-SE"}, "asia") == "SE-WEB"
 
 
 def test_a_physical_shop_goes_before_all():
     location = {"id": "gid://shopify/Location/77"}
 
-    assert store_of({"retailLocation": location, "market": {"handle": "nordic"}}, RULES) == "SHOP-1"
-
-
-def test_nothing_known_is_the_default():
-    assert store_of({"retailLocation": None, "market": None}, RULES) == "WEB"
-    assert store_of({"locale": "sv-SE"}, StoreRules("ONE")) == "ONE"
+    assert store({"retailLocation": location}, "nordic") == "SHOP-1"
 
 
 def test_a_store_without_an_id_is_no_store():
-    assert store_of({"locale": "sv"}, StoreRules("WEB", {"sv": "", "": "NOWHERE"})) == "WEB"
+    assert store_of({"locale": "sv"}, StoreRules("WEB", {"sv": "", "": "NOWHERE"})).store == "WEB"
+
+
+# The default, and saying so
+
+
+def test_a_store_that_the_map_names_needs_no_words():
+    assert store_of({"locale": "no"}, StoreRules("WEB", STORES)) == Place("NO-WEB")
+
+
+def test_the_default_says_what_was_looked_for_in_vain():
+    node = {"shippingAddress": sent_to("JP"), "customerLocale": "ja-JP"}
+
+    found = store_of(node, StoreRules("WEB", STORES, ["asia"]))
+
+    assert found.store == "WEB"
+    assert found.note == "Its store is the shop's default, WEB: the map of stores has no entry for asia, jp, ja-jp, ja."
+
+
+def test_the_default_for_what_is_nowhere_says_so_too():
+    found = store_of({"retailLocation": None}, StoreRules("WEB", STORES))
+
+    assert found.store == "WEB"
+    assert found.note.endswith("has no entry for an unknown place.")
+
+
+def test_without_a_map_the_default_is_no_news():
+    assert store_of({"locale": "sv-SE"}, StoreRules("ONE")) == Place("ONE")
+
+
+# Regions
+
+
+@pytest.mark.parametrize(
+    ("node", "regions"),
+    [
+        ({"shippingAddress": sent_to("US", "CA"), "billingAddress": sent_to("SE")}, ["US-CA", "US", "*"]),
+        ({"shippingAddress": None, "billingAddress": sent_to("SE")}, ["SE", "*"]),
+        ({"defaultAddress": sent_to("SE")}, ["SE", "*"]),
+        ({"defaultAddress": None}, []),
+        ({"shippingAddress": sent_to(None, "CA")}, []),
+        ({}, []),
+    ],
+)
+def test_an_order_is_where_it_goes_and_a_customer_at_home(node, regions):
+    assert regions_of(node) == regions
+
+
+def market(*regions, level="SPECIFIED", status="ACTIVE"):
+    condition = {"applicationLevel": level, "regions": {"nodes": list(regions)}}
+    return {"status": status, "conditions": {"regionsCondition": condition}}
+
+
+CALIFORNIA = {"code": "CA", "country": {"code": "US"}}
+
+
+def test_a_market_is_made_of_countries_and_parts_of_them():
+    assert regions_of_market(market({"countryCode": "SE"}, CALIFORNIA)) == ["SE", "US-CA"]
+    assert regions_of_market(market(CALIFORNIA | {"code": "US-CA"})) == ["US-CA"]
+
+
+def test_a_market_may_be_everywhere():
+    assert regions_of_market(market(level="ALL")) == ["*"]
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        market({"countryCode": "SE"}, status="DRAFT"),
+        {"status": "ACTIVE", "conditions": None},
+        {"status": "ACTIVE", "conditions": {"regionsCondition": None}},
+    ],
+)
+def test_a_market_without_visitors_or_regions_is_made_of_nothing(closed):
+    assert regions_of_market(closed) == []

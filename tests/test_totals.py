@@ -263,3 +263,14 @@ def test_the_oldest_task_says_since_when_is_counted(shop, other_shop):
     assert totals.since(shop.id) == Task.get_by_id(first.id).created_at
     assert totals.since(other_shop.id) is None
     assert Shop.select().count() == 2
+
+
+def test_the_oldest_pending_task_says_since_when_something_waits(shop, other_shop):
+    first, second = add(shop), add(shop, number=22)
+    add(shop, state=State.SUCCESS)
+    assert totals.pending_since(shop.id) == Task.get_by_id(first.id).created_at
+
+    finish(first, State.SUCCESS)
+
+    assert totals.pending_since(shop.id) == Task.get_by_id(second.id).created_at
+    assert totals.pending_since(other_shop.id) is None

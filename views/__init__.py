@@ -21,7 +21,9 @@ from config import config
 from database import connected
 from models import utcnow
 from views import wording
-from views.text import REFUSALS, Text
+from views.language import language_of, offers
+from views.seal import Seal
+from views.text import speaking, spoken, t
 
 ROOT = Path(__file__).parent.parent
 DATABASE_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
@@ -77,21 +79,26 @@ def view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitab
 
 
 def _answer(function: Callable[[Request], Response], request: Request) -> Response:
-    try:
-        if getattr(request.state, "shop", None) is None:
-            raise SignedOut(Text.signed_out)
-        with connected():
-            return function(request)
-    except Refusal as refusal:
-        return _refuse(request, refusal)
-    except DATABASE_AWAY:
-        return _refuse(request, Away(Text.away))
+    with speaking(language_of(request)):
+        try:
+            return _signed_in(function, request)
+        except Refusal as refusal:
+            return _refuse(request, refusal)
+        except DATABASE_AWAY:
+            return _refuse(request, Away(t("refusal.away")))
+
+
+def _signed_in(function: Callable[[Request], Response], request: Request) -> Response:
+    if getattr(request.state, "shop", None) is None:
+        raise SignedOut(t("refusal.signed_out"))
+    with connected():
+        return function(request)
 
 
 def _refuse(request: Request, refusal: Refusal) -> Response:
     if request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", ""):
         return answer_json({"error": str(refusal)}, refusal.status)
-    title = REFUSALS[refusal.status]
+    title = t(f"status.{refusal.status}")
     response = render(request, "error.html", "_error.html", refusal.status, title=title, sentence=str(refusal))
     if _wants_partial(request):
         response.headers.update({"HX-Retarget": "#main", "HX-Reswap": "innerHTML"})
@@ -110,8 +117,16 @@ def render(
     wanted = partial if partial and _wants_partial(request) else template
     shop = getattr(request.state, "shop", None)
     zone = wording.zone_of(shop.timezone if shop else "UTC")
-    page = templates.get_template(wanted).render(shop=shop, zone=zone, now=utcnow(), **context)
-    headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type"}
+    page = templates.get_template(wanted).render(
+        shop=shop,
+        zone=zone,
+        now=utcnow(),
+        language=spoken(),
+        languages=offers(request),
+        seal=Seal.of(request),
+        **context,
+    )
+    headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type", "Content-Language": spoken()}
     if address and wanted == partial:
         headers["HX-Push-Url"] = address
     return HTMLResponse(page, status, headers)
@@ -140,5 +155,5 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals.update(asset=asset, text=Text, wording=wording)
+templates.globals.update(asset=asset, t=t, wording=wording)
 templates.filters.update(wording.FILTERS)

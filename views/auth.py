@@ -16,9 +16,10 @@ from config import config
 from database import connected
 from models import Shop, SignIn
 from views import DATABASE_AWAY, in_thread
-from views.text import Text
+from views.language import language_of
+from views.seal import COOKIE
+from views.text import speaking, t
 
-COOKIE = "session"
 SESSION_SECONDS = 12 * 3600
 
 
@@ -56,10 +57,9 @@ async def sign_in(request: Request) -> Response:
     try:
         shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
     except DATABASE_AWAY:
-        return PlainTextResponse(Text.away, 503)
+        return _plain(request, "refusal.away", 503)
     if shop_id is None:
-        sentence = "This link was used already or is too old. A new one: python manage.py sign-in --shop YOUR-SHOP"
-        return PlainTextResponse(sentence, 401)
+        return _plain(request, "refusal.used_link", 401)
     response = RedirectResponse("/tasks", 303)
     response.set_cookie(
         COOKIE,
@@ -70,6 +70,12 @@ async def sign_in(request: Request) -> Response:
         secure=config.app_url.startswith("https://"),
     )
     return response
+
+
+def _plain(request: Request, key: str, status: int) -> Response:
+    """A sentence without a page around it."""
+    with speaking(language_of(request)):
+        return PlainTextResponse(t(key), status)
 
 
 def _redeem(token: str) -> int | None:
@@ -96,7 +102,7 @@ class Session:
             try:
                 request.state.shop = await in_thread(self._shop, request) if signed_in(request) else None
             except DATABASE_AWAY:
-                await PlainTextResponse(Text.away, 503)(scope, receive, send)
+                await _plain(request, "refusal.away", 503)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -12,7 +12,7 @@ from clients import Effect
 from models import Attempt, Body, Exchange, Shop, Task
 from vault import Unreadable
 from views import BadInput, Missing
-from views.text import Text
+from views.text import t
 
 SHOWN = 64 * 1024  # characters of one body on the page
 ATTEMPTS_SHOWN = 50  # the newest: a sale may wait for its contact some thousand times
@@ -107,14 +107,11 @@ def _calls(task: Task) -> list[Call]:
 
 
 def _call(task: Task, row: Exchange, loaded: Exchange | None) -> Call:
-    parts = [
-        _part(task, row, loaded, name, label) for name, label in zip(PARTS, (Text.sent, Text.received), strict=True)
-    ]
-    return Call(row, _url(task.shop, loaded), parts)
+    return Call(row, _url(task.shop, loaded), [_part(task, row, loaded, name) for name in PARTS])
 
 
-def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str, label: str) -> Evidence:
-    url = f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
+def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str) -> Evidence:
+    label, url = t(f"part.{name}"), f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
     if loaded is None:
         return Evidence(label, url, loaded=False)
     try:
@@ -138,9 +135,9 @@ def body_of(task: Task) -> Evidence | None:
         return None
     url = f"/tasks/{task.id}/sent"
     try:
-        return Evidence.of(Text.webhook_body, url, row.open(task.shop))
+        return Evidence.of(t("body.webhook"), url, row.open(task.shop))
     except Unreadable:
-        return Evidence(Text.webhook_body, url, unreadable=True)
+        return Evidence(t("body.webhook"), url, unreadable=True)
 
 
 def exact(task: Task, exchange: str | None, part: str) -> bytes:
@@ -149,13 +146,13 @@ def exact(task: Task, exchange: str | None, part: str) -> bytes:
     Raises BadInput, Missing.
     """
     if part not in PARTS:
-        raise BadInput(Text.bad_part.format(given=part[:40]))
+        raise BadInput(t("bad.part", given=repr(part[:40])))
     try:
         if exchange is None and part == "sent":
             return _main(task)
         return _of_call(task, _exchange_id(exchange or ""), part)
     except Unreadable as error:
-        raise Missing(Text.unreadable) from error
+        raise Missing(t("refusal.unreadable")) from error
 
 
 def _main(task: Task) -> bytes:
@@ -164,7 +161,7 @@ def _main(task: Task) -> bytes:
     changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
     last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
     if last is None:
-        raise Missing(Text.no_sent)
+        raise Missing(t("refusal.no_sent"))
     return last.clear(task.shop, "sent")
 
 
@@ -172,7 +169,7 @@ def _of_call(task: Task, exchange_id: UUID, part: str) -> bytes:
     mine = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
     row = Exchange.get_or_none(mine)
     if row is None or getattr(row, part) is None:
-        raise Missing(Text.no_part)
+        raise Missing(t("refusal.no_part"))
     return row.clear(task.shop, part)
 
 
@@ -180,4 +177,4 @@ def _exchange_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadInput(Text.bad_exchange.format(given=text[:40])) from None
+        raise BadInput(t("bad.exchange", given=repr(text[:40]))) from None

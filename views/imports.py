@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,63 +16,15 @@ from actors import imports
 from actors.imports import EVER, handle_bulk_import_create_request
 from config import config
 from database import db
-from models import utcnow
-from models.bulk import Import, Kind, Part, Stage, Step
+from models import Shop, utcnow
+from models.bulk import Import, Stage
 from views import BadInput, Missing, Refusal, render, view, wording
+from views.progress import Progress
+from views.text import t
 
 SHOWN = 20
-MOST_ERRORS = 1000  # counted for the page; beyond it says "more than"
 LARGEST_FORM = 4096
-
-
-class Words:
-    """What the page says."""
-
-    title = "Imports"
-    begin = "Begin an import"
-    about = "All customers come first, then the orders of the days you choose, purchases and returns."
-    finds = "Customers that Engage has already stay as they are; the others are created."
-    warning = "Automations will fire."
-    warning_note = (
-        "Engage treats what is imported as new: automations for new contacts, purchases and returns would reach your "
-        "customers now. Switch them off in Engage before you begin, and on again when the import is done."
-    )
-    off = "I have switched them off, or want them to fire"
-    first, last = "First day of the orders", "Last day of the orders"
-    go = "Import"
-    none = "Nothing has been imported yet."
-    busy = "An import is under way already. Wait for its end, or cancel it."
-    foreign = "This form was sent from another site, so nothing was done."
-    not_ready = "Say first that automations may fire or are switched off."
-    bad_day = "Give both days as YYYY-MM-DD."
-    bad_order = "The last day must not be before the first, nor the first in the future."
-    gone = "There is no such import in this shop, or it has ended."
-    orders_of = "Orders from {} to {}"
-    part, state, rows, known, bad = "Part", "State", "Read", "In Engage already", "Unreadable"
-    left, errors, rate, remaining = "Left to send", "Errors", "Rate", "Time left"
-    errors_shown = "See the errors"
-    bad_lines = "Unreadable lines"
-    line = "Line {}: {}"
-    of = "{} of {}"
-    per_second = "{:.1f} a second"
-    more_than = "more than {:,}"
-    stopped = "Stopped: {}"
-    kinds: ClassVar = {Kind.CUSTOMERS: "Customers", Kind.ORDERS: "Orders"}
-    stages: ClassVar = {
-        Stage.RUNNING: "Running",
-        Stage.PAUSED: "Paused",
-        Stage.CANCELLED: "Cancelled",
-        Stage.DONE: "Done",
-    }
-    steps: ClassVar = {
-        Step.ASK: "Waiting",
-        Step.AWAIT: "Shopify is collecting",
-        Step.READ: "Reading",
-        Step.JOIN: "Putting together",
-        Step.FOLLOW: "Read, being sent",
-        Step.OVER: "Done",
-    }
-    actions: ClassVar = {"pause": "Pause", "resume": "Go on", "cancel": "Cancel"}
+ACTIONS = {"pause": imports.pause, "resume": imports.resume, "cancel": imports.cancel}
 
 
 class Foreign(Refusal):
@@ -83,81 +34,64 @@ class Foreign(Refusal):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One import as the page shows it."""
+class Wish:
+    """What the form holds: as it was given, whatever that was, so that nothing has to be said twice."""
 
-    importing: Import
-    parts: list[Part]
-    left: int
-    errors: int
-    stopped: str | None
+    first: str
+    last: str
+    ready: bool = False
+    problem: str | None = None
 
     @classmethod
-    def of(cls, importing: Import) -> Progress:
-        parts = importing.parts
-        stopped = next((reason for part in parts if (reason := part.stopped) is not None), None)
-        return cls(importing, parts, importing.left(), importing.errors(MOST_ERRORS), stopped)
+    def usual(cls, zone: ZoneInfo) -> Wish:
+        """The last year."""
+        today = utcnow().astimezone(zone).date()
+        return cls(str(today - timedelta(days=365)), str(today))
 
-    @property
-    def live(self) -> bool:
-        """Whether there is anything to wait for."""
-        return self.importing.state == Stage.RUNNING and self.stopped is None
+    @classmethod
+    def read(cls, form: dict[str, str], problem: str | None = None) -> Wish:
+        return cls(form.get("first", ""), form.get("last", ""), form.get("ready") == "yes", problem)
 
-    @property
-    def state(self) -> str:
-        return Words.stages[Stage(self.importing.state)]
+    def window(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """From the beginning of the first day until the end of the last, in the shop's own time. Raises BadInput."""
+        starts_at, ends_at = _midnight(self.first, zone), _midnight(self.last, zone, timedelta(days=1))
+        if starts_at < EVER:
+            raise BadInput(t("imports.bad.past"))
+        if starts_at > utcnow():
+            raise BadInput(t("imports.bad.future"))
+        if ends_at <= starts_at:
+            raise BadInput(t("imports.bad.range"))
+        if not self.ready:
+            raise BadInput(t("imports.bad.ready"))
+        return starts_at, ends_at
 
-    @property
-    def days(self) -> tuple[date, date]:
-        """The first and the last day, as the merchant chose them."""
-        zone = wording.zone_of(self.importing.shop.timezone)
-        last = self.importing.ends_at - timedelta(microseconds=1)
-        return self.importing.starts_at.astimezone(zone).date(), last.astimezone(zone).date()
 
-    @property
-    def actions(self) -> list[str]:
-        if not self.importing.open:
-            return []
-        may_resume = self.importing.state == Stage.PAUSED or self.stopped is not None
-        return ["resume" if may_resume else "pause", "cancel"]
-
-    @property
-    def per_second(self) -> float | None:
-        """Tasks that have come through in a second, since the first part began."""
-        begun = [part.begun_at for part in self.parts if part.begun_at]
-        through = sum(part.sent for part in self.parts) - self.left
-        if not self.live or not begun or through <= 0:
-            return None
-        return through / max((utcnow() - min(begun)).total_seconds(), 1)
-
-    @property
-    def remaining_ms(self) -> float | None:
-        """Until what is known of the import is through, at this rate."""
-        if not (rate := self.per_second):
-            return None
-        unread = sum(max((part.expected or 0) - part.found, 0) for part in self.parts)
-        return (self.left + unread) / rate * 1000
-
-    @property
-    def errors_said(self) -> str:
-        return Words.more_than.format(MOST_ERRORS) if self.errors >= MOST_ERRORS else f"{self.errors:,}"
+def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day.strip()) + later, time(), zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput(t("imports.bad.day")) from None
 
 
 @view
 def index(request: Request) -> Response:
     """`GET /imports`: the form and every import; the part that changes alone, when it is asked for again."""
-    shown = [Progress.of(importing) for importing in Import.of(request.state.shop, SHOWN)]
-    today = utcnow().astimezone(wording.zone_of(request.state.shop.timezone)).date()
+    return _page(request, Wish.usual(wording.zone_of(request.state.shop.timezone)))
+
+
+def _page(request: Request, wish: Wish, status: int = 200) -> Response:
+    found = Import.of(request.state.shop, SHOWN + 1)
+    shown = [Progress.of(importing) for importing in found[:SHOWN]]
     return render(
         request,
         "imports/index.html",
-        partial="imports/_list.html",
+        partial="imports/_region.html",
+        status=status,
+        wish=wish,
         imports=shown,
         live=any(each.live for each in shown),
         open=any(each.importing.open for each in shown),
-        words=Words,
-        first=today - timedelta(days=365),
-        last=today,
+        more=len(found) > SHOWN,
     )
 
 
@@ -171,17 +105,22 @@ async def create(request: Request) -> Response:
 def _create(request: Request) -> Response:
     _refuse_foreign(request)
     shop, form = request.state.shop, request.state.form
-    starts_at, ends_at = _window(form, wording.zone_of(shop.timezone))
-    if form.get("ready") != "yes":
-        raise BadInput(Words.not_ready)
+    try:
+        importing = _begin(shop, *Wish.read(form).window(wording.zone_of(shop.timezone)))
+    except BadInput as bad:
+        return _page(request, Wish.read(form, str(bad)), bad.status)
+    return RedirectResponse(f"/imports#import-{importing.id}", 303)
+
+
+def _begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
     try:
         with db.atomic():
             importing = Import.begin(shop, starts_at, ends_at)
             key, args = f"import:{importing.id}", {"import_id": importing.id}
             handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
     except IntegrityError:
-        raise BadInput(Words.busy) from None
-    return RedirectResponse("/imports", 303)
+        raise BadInput(t("imports.bad.busy")) from None
+    return importing
 
 
 @view
@@ -190,11 +129,11 @@ def act(request: Request) -> Response:
     _refuse_foreign(request)
     number, action = request.path_params["import_id"], request.path_params["action"]
     known = (Import.id == number) & (Import.shop == request.state.shop)
-    importing = Import.get_or_none(known) if action in Words.actions and number < 2**63 else None
-    if importing is None or not importing.open:
-        raise Missing(Words.gone)
-    {"pause": imports.pause, "resume": imports.resume, "cancel": imports.cancel}[action](importing)
-    return RedirectResponse("/imports", 303)
+    importing = Import.get_or_none(known) if action in ACTIONS and number < 2**63 else None
+    if importing is None or importing.state not in (Stage.RUNNING, Stage.PAUSED):
+        raise Missing(t("imports.bad.gone"))
+    ACTIONS[action](importing)
+    return RedirectResponse(f"/imports#import-{importing.id}", 303)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -204,7 +143,14 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > LARGEST_FORM:
             return {}
-    return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace"), max_num_fields=20).items()}
+    return {name: values[-1] for name, values in _fields(body.decode(errors="replace")).items()}
+
+
+def _fields(body: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(body, max_num_fields=20)
+    except ValueError:
+        return {}
 
 
 def _refuse_foreign(request: Request) -> None:
@@ -212,20 +158,7 @@ def _refuse_foreign(request: Request) -> None:
     origin = urlsplit(request.headers.get("origin", ""))
     ours = {request.headers.get("host", ""), urlsplit(config.app_url).netloc}
     if not origin.netloc or origin.netloc not in ours:
-        raise Foreign(Words.foreign)
-
-
-def _window(form: dict[str, str], zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From the beginning of the first day until the end of the last, in the shop's own time. Raises BadInput."""
-    try:
-        first, last = (date.fromisoformat(form.get(name, "")) for name in ("first", "last"))
-        starts_at = datetime.combine(first, time(), zone).astimezone(UTC)
-        ends_at = datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadInput(Words.bad_day) from None
-    if ends_at <= starts_at or starts_at > utcnow() or starts_at < EVER:
-        raise BadInput(Words.bad_order)
-    return starts_at, ends_at
+        raise Foreign(t("imports.bad.foreign"))
 
 
 routes = [

@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
-from peewee import SQL, ModelSelect, OperationalError
+from peewee import ModelSelect, OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
 
 from actors.registry import TYPES
-from database import db
-from models import Shop, State, Task
+from models import Shop, State, Task, lists
+from models.selection import Selection
 from totals import Count
 from views import BadInput, parameters, search, wording
 from views.paging import Page, Place, Sort, page_of
 from views.parameters import DEFAULT
-from views.text import Text
+from views.text import t
 
 NEWEST_FIRST = Sort("created_at", descending=True)
 STATES = {state.name.lower(): state for state in (State.SUCCESS, State.ERROR, State.PENDING)}
 
-CLOCKS_APART = timedelta(minutes=1)  # between a row's id and its `created_at`, at most
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-COUNTED_AT_MOST, PATIENCE_MS = 10_000, 300
-
-COLUMNS = (
-    *(Task.id, Task.shop, Task.type, Task.state, Task.shopify_id, Task.engage_id, Task.parent_id, Task.closed_by),
-    *(Task.reason, Task.code, Task.attempts, Task.due_at, Task.leased_until),
-    *(Task.created_at, Task.started_at, Task.completed_at, Task.duration_ms),
-)
+COUNTED_AT_MOST, PATIENCE = 10_000, timedelta(milliseconds=300)
 
 
 def tasks_of(shop: Shop) -> ModelSelect[Task]:
-    """The one place that scopes the listing to a shop. Without what no list shows."""
-    return Task.select(*COLUMNS).where(Task.shop == shop)
+    """The shop's tasks, without what no list shows."""
+    return Task.select(*(Task._meta.columns[name] for name in lists.COLUMNS)).where(Task.shop == shop)
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,7 @@ class TaskFilters:
     created_from: datetime | None = None
     created_to: datetime | None = None
     q: str = ""
+    read_as: str = ""
     sort: Sort = NEWEST_FIRST
     after: Place | None = None
     before: Place | None = None
@@ -75,6 +67,7 @@ class TaskFilters:
             created_from=parameters.instant("created_from", one, last=False),
             created_to=parameters.instant("created_to", one, last=True),
             q=one.get("q", "").strip(),
+            read_as=one.get("reading", ""),
             sort=sort,
             after=Place.read(one["after"], sort) if "after" in one else None,
             before=Place.read(one["before"], sort) if "before" in one else None,
@@ -85,48 +78,45 @@ class TaskFilters:
 
     def _checked(self) -> TaskFilters:
         if self.after and self.before:
-            raise BadInput(Text.bad_both)
+            raise BadInput(t("bad.both"))
         if self.created_from and self.created_to and self.created_from > self.created_to:
-            raise BadInput(Text.bad_range)
-        search.read(self.q)
+            raise BadInput(t("bad.range"))
+        search.read(self.q, self.read_as)
         return self
 
     @property
     def reading(self) -> search.Reading | None:
         """How the search was understood, or None without one."""
-        return search.read(self.q) if self.q else None
+        return search.read(self.q, self.read_as) if self.q else None
 
     @property
     def narrowed(self) -> bool:
         """Whether anything is left out."""
         return bool(self.states or self.types or self.created_from or self.created_to or self.q)
 
-    def apply(self, query: ModelSelect[Task]) -> ModelSelect[Task]:
-        """The query's tasks that the filters let through, in no order yet."""
-        if self.states:
-            # Literals, not parameters: a plan made for any state could not use the partial index.
-            query = query.where(SQL(f"state IN ({', '.join(str(state.value) for state in self.states)})"))
-        if self.types:
-            query = query.where(Task.type.in_([TYPES[name].number for name in self.types]))
-        if self.created_from:
-            query = query.where(Task.created_at >= self.created_from, Task.id >= id_at(self.created_from, -1))
-        if self.created_to:
-            query = query.where(Task.created_at <= self.created_to, Task.id <= id_at(self.created_to, +1))
-        return query.where(self.reading.condition) if self.reading else query
+    def selection(self, shop: Shop) -> Selection:
+        """The shop's tasks that the filters let through."""
+        return Selection(
+            shop.id,
+            states=self.states,
+            types=tuple(TYPES[name].number for name in self.types),
+            created_from=self.created_from,
+            created_to=self.created_to,
+            wanted=self.reading.wanted(shop) if self.reading else None,
+        )
 
     def page(self, shop: Shop) -> Page:
         """The shop's tasks on this page."""
-        return page_of(
-            self.apply(tasks_of(shop)), self.sort, self.limit, self.after or self.before, back=bool(self.before)
-        )
+        place = self.after or self.before
+        return page_of(self.selection(shop), self.sort, self.limit, place, back=bool(self.before))
 
     def count(self, shop: Shop, counts: Mapping[int, Count]) -> str:
         """How many tasks the filters let through, in words: exact from totals, else counted up to a limit."""
         if not (self.created_from or self.created_to or self.q):
             return wording.count(sum(self._counted(counts)))
-        found = count_up_to(self.apply(Task.select(SQL("1")).where(Task.shop == shop)), COUNTED_AT_MOST)
+        found = counted(self.selection(shop))
         if found is None:
-            return Text.many_tasks
+            return t("list.many")
         return wording.count(min(found, COUNTED_AT_MOST), more=found > COUNTED_AT_MOST)
 
     def _counted(self, counts: Mapping[int, Count]) -> Iterable[int]:
@@ -146,6 +136,7 @@ class TaskFilters:
         pairs += [("created_from", spell(self.created_from))] if self.created_from else []
         pairs += [("created_to", spell(self.created_to))] if self.created_to else []
         pairs += [("q", self.q)] if self.q else []
+        pairs += [("reading", self.read_as)] if self.q and self.read_as else []
         pairs += [("sort", str(self.sort))] if self.sort != NEWEST_FIRST else []
         pairs += [("after", self.after.mark(self.sort))] if self.after else []
         pairs += [("before", self.before.mark(self.sort))] if self.before else []
@@ -169,15 +160,18 @@ class TaskFilters:
     def chips(self) -> list[Chip]:
         """The filters in force, each with the listing that drops it."""
         dropped: list[tuple[str, dict[str, Any]]] = [
-            (Text.chip_state.format(Text.states[one]), {"states": _without(self.states, one)}) for one in self.states
+            (t("chip.state", state=wording.state_word(one)), {"states": _without(self.states, one)})
+            for one in self.states
         ]
-        dropped += [(Text.chip_type.format(one), {"types": _without(self.types, one)}) for one in self.types]
+        dropped += [
+            (t("chip.type", type=t(f"type.{one}.label")), {"types": _without(self.types, one)}) for one in self.types
+        ]
         if self.created_from:
-            dropped.append((Text.chip_from.format(self.created_from), {"created_from": None}))
+            dropped.append((t("chip.from", instant=wording.moment(self.created_from)), {"created_from": None}))
         if self.created_to:
-            dropped.append((Text.chip_to.format(self.created_to), {"created_to": None}))
+            dropped.append((t("chip.to", instant=wording.moment(self.created_to)), {"created_to": None}))
         if self.reading:
-            dropped.append((Text.chip_q.format(reading=self.reading.words, q=self.q), {"q": ""}))
+            dropped.append((t("chip.q", reading=self.reading.words, q=self.q), {"q": "", "read_as": ""}))
         return [Chip(words, self.url(**changes)) for words, changes in dropped]
 
 
@@ -190,21 +184,10 @@ def spell(instant: datetime) -> str:
     return instant.replace(tzinfo=None).isoformat()
 
 
-def id_at(instant: datetime, side: int) -> UUID:
-    """A bound for ids of tasks created before (+1) or after (-1) an instant: a UUIDv7 begins with its millisecond."""
+def counted(selection: Selection) -> int | None:
+    """How many tasks, at most one more than are counted; None when counting takes too long."""
     try:
-        ms = (instant + side * CLOCKS_APART - EPOCH) // timedelta(milliseconds=1)
-    except OverflowError:
-        ms = side * 2**48
-    return UUID(int=min(max(ms, 0), 2**48 - 1) << 80 | (2**80 - 1 if side > 0 else 0))
-
-
-def count_up_to(query: ModelSelect[Task], most: int) -> int | None:
-    """How many rows, at most one more than `most`; None when counting takes too long."""
-    try:
-        with db.atomic():
-            db.execute_sql(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
-            return int(query.limit(most + 1).count())
+        return lists.count_up_to(selection, COUNTED_AT_MOST, PATIENCE)
     except OperationalError as error:
         if isinstance(error.__context__, QueryCanceled):
             return None

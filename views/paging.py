@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from peewee import Field, ModelSelect, Ordering, Tuple
-
-from models import Task
+from models import Task, lists
+from models.lists import Part, Start
+from models.selection import Selection
 from views import BadInput
-from views.text import Text
+from views.text import t
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE = struct.Struct(">Bq16s")
@@ -37,28 +37,25 @@ class Sort:
         """`created_at`, or `-created_at` for newest first. Raises BadInput."""
         sort = cls(text.removeprefix("-"), text.startswith("-"))
         if sort.key not in cls.KEYS:
-            raise BadInput(Text.bad_sort.format(given=text[:40]))
+            raise BadInput(t("bad.sort", given=repr(text[:40])))
         return sort
 
     def __str__(self) -> str:
         return f"{'-' if self.descending else ''}{self.key}"
 
     @property
-    def field(self) -> Field | None:
+    def instant(self) -> str | None:
         """The column to sort by, or None: creation is the order of ids (UUIDv7)."""
-        return None if self.key == "created_at" else getattr(Task, self.key)
+        return None if self.key == "created_at" else self.key
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in an order, at the task with this instant (None: it has none, or the id says it) and this id."""
-
-    at: datetime | None
-    task_id: UUID
+class Place(Start):
+    """A place in an order, which can stand in a URL."""
 
     @classmethod
     def of(cls, task: Task, sort: Sort) -> Place:
-        return cls(getattr(task, sort.field.name) if sort.field else None, task.id)
+        return cls(getattr(task, sort.instant) if sort.instant else None, task.id)
 
     def mark(self, sort: Sort) -> str:
         """The place as an opaque text for a URL."""
@@ -70,13 +67,13 @@ class Place:
     def read(cls, mark: str, sort: Sort) -> Place:
         """Raises BadInput for what `mark` did not make, or made for another order."""
         if not MARK.fullmatch(mark):
-            raise BadInput(Text.bad_mark)
+            raise BadInput(t("bad.mark"))
         found = base64.urlsafe_b64decode(mark + "=")
         place, check = found[: PLACE.size], found[PLACE.size :]
         key, micros, task_id = PLACE.unpack(place)
         dated = micros != UNDATED
-        if CHECK.pack(zlib.crc32(place)) != check or key != Sort.KEYS.index(sort.key) or (dated and sort.field is None):
-            raise BadInput(Text.bad_mark)
+        if CHECK.pack(zlib.crc32(place)) != check or key != Sort.KEYS.index(sort.key) or (dated and not sort.instant):
+            raise BadInput(t("bad.mark"))
         return cls(_instant(micros) if dated else None, UUID(bytes=task_id))
 
 
@@ -84,7 +81,7 @@ def _instant(micros: int) -> datetime:
     try:
         return EPOCH + timedelta(microseconds=micros)
     except OverflowError:
-        raise BadInput(Text.bad_mark) from None
+        raise BadInput(t("bad.mark")) from None
 
 
 @dataclass(frozen=True)
@@ -96,11 +93,9 @@ class Page:
     after: Place | None = None
 
 
-def page_of(
-    query: ModelSelect[Task], sort: Sort, limit: int, place: Place | None = None, *, back: bool = False
-) -> Page:
-    """Up to `limit` tasks of the query after a place, or with `back` those just before it."""
-    tasks = _walk(query, sort, limit + 1, place, back)
+def page_of(selection: Selection, sort: Sort, limit: int, place: Place | None = None, *, back: bool = False) -> Page:
+    """Up to `limit` of the selected tasks after a place, or with `back` those just before it."""
+    tasks = _walk(selection, sort, limit + 1, place, back)
     more, tasks = len(tasks) > limit, tasks[:limit]
     if back:
         tasks.reverse()
@@ -111,40 +106,21 @@ def page_of(
     return Page(tasks, first if has_before else None, last if has_after else None)
 
 
-def _walk(query: ModelSelect[Task], sort: Sort, limit: int, place: Place | None, back: bool) -> list[Task]:
+def _walk(selection: Selection, sort: Sort, limit: int, place: Place | None, back: bool) -> list[Task]:
     tasks: list[Task] = []
-    for part in ordered(query, sort, place, back=back):
+    for part, start in parts(sort, place, back=back):
         if len(tasks) < limit:
-            tasks += list(part.limit(limit - len(tasks)))
+            tasks += lists.tasks(selection, part, limit - len(tasks), start)
     return tasks
 
 
-def ordered(
-    query: ModelSelect[Task], sort: Sort, place: Place | None = None, *, back: bool = False
-) -> list[ModelSelect[Task]]:
-    """The query from a place on, in two parts, since tasks without the instant follow the others in both orders."""
-    parts = [True, False] if sort.field else [False]
+def parts(sort: Sort, place: Place | None = None, *, back: bool = False) -> list[tuple[Part, Place | None]]:
+    """The order from a place on, in two parts, since tasks without the instant follow the others in both orders."""
+    dated = [True, False] if sort.instant else [False]
     if back:
-        parts.reverse()
-    start = parts[0] if place is None else place.at is not None
+        dated.reverse()
+    start = dated[0] if place is None else place.at is not None
     return [
-        _part(query, sort, dated=dated, place=place if dated is start else None, back=back)
-        for dated in parts[parts.index(start) :]
+        (Part(sort.instant, each, sort.descending is not back), place if each is start else None)
+        for each in dated[dated.index(start) :]
     ]
-
-
-def _part(query: ModelSelect[Task], sort: Sort, *, dated: bool, place: Place | None, back: bool) -> ModelSelect[Task]:
-    field = sort.field
-    if field is not None:
-        query = query.where(field.is_null(not dated))
-    descending = sort.descending is not back
-    keys = (field, Task.id) if field is not None and dated else (Task.id,)
-    if place is not None:
-        mine, given = Tuple(*keys), Tuple(*([place.at, place.task_id] if len(keys) == 2 else [place.task_id]))
-        query = query.where(mine < given if descending else mine > given)
-    return query.order_by(*(_ordered(key, descending) for key in keys))
-
-
-def _ordered(key: Field, descending: bool) -> Ordering:
-    """Without a word about NULLS, as the indexes are: the planner compares the wording, not the meaning."""
-    return key.desc() if descending else key.asc()

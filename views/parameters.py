@@ -10,11 +10,11 @@ from typing import TypeVar
 from starlette.datastructures import QueryParams
 
 from views import BadInput
-from views.text import Text
+from views.text import t
 
 T = TypeVar("T")
 
-NAMES = ("state", "type", "created_from", "created_to", "q", "sort", "after", "before", "limit")
+NAMES = ("state", "type", "created_from", "created_to", "q", "reading", "sort", "after", "before", "limit")
 REPEATABLE = ("state", "type")
 DEFAULT, MOST = 50, 200
 MICROSECOND, SECOND, DAY = timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=1)
@@ -24,7 +24,7 @@ DATE = 10  # characters of the longest ISO date
 def refuse_unknown(params: QueryParams) -> None:
     """A misspelt name must not pass for no filter at all. Raises BadInput."""
     if unknown := sorted(set(params) - set(NAMES)):
-        raise BadInput(Text.unknown_parameter.format(given=unknown[0][:40], known=", ".join(NAMES)))
+        raise BadInput(t("bad.parameter", given=repr(unknown[0][:40]), known=", ".join(NAMES)))
 
 
 def single(params: QueryParams) -> dict[str, str]:
@@ -32,7 +32,7 @@ def single(params: QueryParams) -> dict[str, str]:
     names = [name for name, _ in params.multi_items() if name in NAMES and name not in REPEATABLE]
     for name in names:
         if names.count(name) > 1:
-            raise BadInput(Text.bad_repeat.format(name=name))
+            raise BadInput(t("bad.repeat", name=name))
     return {name: params[name] for name in names}
 
 
@@ -40,13 +40,13 @@ def each(name: str, given: list[str], known: Mapping[str, T]) -> tuple[T, ...]:
     """What the given names stand for, each once, in the order of `known`."""
     for text in given:
         if text not in known:
-            raise BadInput(Text.bad_choice.format(name=name, given=text[:40], known=", ".join(known)))
+            raise BadInput(t("bad.choice", name=name, given=repr(text[:40]), known=", ".join(known)))
     return tuple(value for text, value in known.items() if text in given)
 
 
 def limit(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
-        raise BadInput(Text.bad_limit.format(most=MOST, given=text[:40]))
+        raise BadInput(t("bad.limit", most=MOST, given=repr(text[:40])))
     return int(text)
 
 
@@ -63,7 +63,7 @@ def instant(name: str, params: Mapping[str, str], *, last: bool) -> datetime | N
         found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         return found + _rest(text, found) if last else found
     except (ValueError, OverflowError):
-        raise BadInput(Text.bad_instant.format(name=name, given=text[:40])) from None
+        raise BadInput(t("bad.instant", name=name, given=repr(text[:40]))) from None
 
 
 def _rest(text: str, found: datetime) -> timedelta:

@@ -17,8 +17,11 @@ from actors.registry import TYPES, TaskGroup, TaskType
 from models import Shop, State, Task
 from totals import Count
 from views import Missing, answer_json, evidence, render, view
+from views.advice import explanation_of
+from views.batches import retry_url
+from views.deeds import deeds_of
 from views.listing import TaskFilters, tasks_of
-from views.text import Text
+from views.text import t
 from views.wording import state_name, type_name
 
 CHILDREN_SHOWN = 100
@@ -53,8 +56,8 @@ def summary_of(counts: Mapping[int, Count]) -> dict[str, Card]:
     for area, names in AREAS.items():
         types = tuple(name for name in names if name in TYPES)
         parts = [counts.get(TYPES[name].number, Count()) for name in types]
-        cards[area] = Card(Text.areas[area], totals.together(parts), types)
-    cards[ALL] = Card(Text.areas[ALL], totals.together(list(counts.values())), ())
+        cards[area] = Card(t(f"summary.area.{area}"), totals.together(parts), types)
+    cards[ALL] = Card(t(f"summary.area.{ALL}"), totals.together(list(counts.values())), ())
     return cards
 
 
@@ -82,6 +85,7 @@ def index(request: Request) -> Response:
         cards=summary_of(counts).values(),
         since=totals.since(shop.id),
         groups=grouped_types(),
+        retry_all=retry_url(filters),
     )
 
 
@@ -149,31 +153,41 @@ def _count_json(count: Count) -> dict[str, int | float | None]:
 @view
 def show(request: Request) -> Response:
     """`GET /tasks/{id}`: every property, the attempts, and the exact data."""
-    task = _task(request)
+    task = task_of(request)
     children = list(tasks_of(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(CHILDREN_SHOWN + 1))
     parent = tasks_of(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
     return render(
         request,
         "tasks/show.html",
         task=task,
+        explanation=explanation_of(task),
         body=evidence.body_of(task),
         runs=evidence.runs_of(task),
         parent=parent,
         children=children[:CHILDREN_SHOWN],
         more_children=len(children) > CHILDREN_SHOWN,
+        deeds=deeds_of(task),
     )
 
 
 @view
 def drawer(request: Request) -> Response:
     """`GET /tasks/{id}/drawer`: every property and none of the data."""
-    return render(request, "tasks/drawer.html", partial="tasks/_drawer.html", task=_task(request))
+    task = task_of(request)
+    return render(
+        request,
+        "tasks/drawer.html",
+        partial="tasks/_drawer.html",
+        task=task,
+        explanation=explanation_of(task),
+        deeds=deeds_of(task),
+    )
 
 
 @view
 def sent(request: Request) -> Response:
     """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one call."""
-    task, params = _task(request), request.query_params
+    task, params = task_of(request), request.query_params
     content = evidence.exact(task, params.get("exchange"), params.get("part", "sent"))
     return _bytes(content, f"{task.id}-{params.get('part', 'sent')}")
 
@@ -189,7 +203,7 @@ def _bytes(content: bytes, name: str) -> Response:
     return Response(content, headers=headers, media_type=kind)
 
 
-def _task(request: Request) -> Task:
+def task_of(request: Request) -> Task:
     """The task of the address, if it is the signed-in shop's. Raises Missing."""
     shop: Shop = request.state.shop
     given = request.path_params["task_id"]
@@ -198,7 +212,7 @@ def _task(request: Request) -> Task:
     except ValueError:
         task = None
     if task is None or str(task.id) != given.lower():
-        raise Missing(Text.no_task)
+        raise Missing(t("refusal.no_task"))
     task.shop = shop
     return task
 

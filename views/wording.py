@@ -13,11 +13,15 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from actors.registry import NUMBERS
+from actors.registry import NUMBERS, TaskGroup
 from models import Attempt, Lane, Outcome, State, Task
-from views.text import Text
+from views import text
+from views.advice import meaning_of
+from views.reasons import said
+from views.text import t
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
+STATES = (State.SUCCESS, State.ERROR, State.PENDING)
 
 
 @lru_cache(maxsize=512)
@@ -30,8 +34,19 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def type_name(number: int) -> str:
-    """A task type by its number. A task may outlive the code that knew its type."""
-    return NUMBERS[number].name if number in NUMBERS else Text.unknown_type.format(number)
+    """A task type's name in JSON and URLs. A task may outlive the code that knew its type."""
+    return NUMBERS[number].name if number in NUMBERS else f"Type {number}"
+
+
+def type_label(number: int) -> str:
+    """What people call a task type."""
+    if number in NUMBERS:
+        return t(f"type.{NUMBERS[number].name}.label")
+    return t("task.unknown_type", number=str(number))
+
+
+def group_title(group: TaskGroup) -> str:
+    return t(f"group.{group.name}")
 
 
 def state_name(task: Task) -> str:
@@ -39,71 +54,96 @@ def state_name(task: Task) -> str:
     return State(task.state).name.lower()
 
 
+def state_word(state: int) -> str:
+    return t(f"state.{State(state).name.lower()}")
+
+
 def detail(task: Task, now: datetime) -> str:
     """What the state alone does not say: which kind of Pending, why an Error, why skipped."""
     match task.state:
-        case State.PENDING if task.leased_until:
-            return Text.running.format(task.attempts)
+        case State.PENDING if task.leased_until or not task.reason:
+            return standing(task, now)
         case State.PENDING:
-            return _waiting(task, now)
+            return t("task.with_reason", state=standing(task, now), reason=_why(task))
         case State.SUCCESS if task.reason:
-            return Text.skipped.format(task.reason)
-    return task.reason or ""
+            return t("task.skipped", reason=said(task.reason))
+    return _why(task)
 
 
-def _waiting(task: Task, now: datetime) -> str:
-    state = Text.waiting.format(clock(task.due_at, now)) if task.due_at > now else Text.queued
-    return f"{state}: {task.reason}" if task.reason else state
+def standing(task: Task, now: datetime) -> str:
+    """Which kind of Pending a task is."""
+    if task.leased_until:
+        return t("task.running", attempt=task.attempts)
+    return t("task.waiting", until=clock(task.due_at, now)) if task.due_at > now else t("task.queued")
+
+
+def _why(task: Task) -> str:
+    found = meaning_of(task.reason, task.code)
+    return found.title if found else task.reason or ""
 
 
 def clock(instant: datetime, now: datetime) -> str:
     """A time of day in UTC, with its date unless that is today's."""
-    form = "%H:%M:%S" if instant.date() == now.date() else "%Y-%m-%d %H:%M:%S"
-    return f"{instant.astimezone(UTC):{form}} UTC"
+    utc = instant.astimezone(UTC)
+    return f"{utc:%H:%M:%S} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
+
+
+def moment(instant: datetime) -> str:
+    """A date and a time of day, as the language writes them, in the instant's own zone."""
+    return t("format.instant", date=day(instant), time=f"{instant:%H:%M:%S}")
+
+
+def day(instant: datetime) -> str:
+    """A date, as the language writes it."""
+    return t(
+        "format.date",
+        day=str(instant.day),
+        month=t(f"format.month.{instant.month}"),
+        year=str(instant.year),
+        mm=f"{instant:%m}",
+        dd=f"{instant:%d}",
+    )
 
 
 @pass_context
 def time(context: Context, instant: datetime | None) -> Markup:
     """An instant in UTC, with the shop's own time as its title."""
     if instant is None:
-        return Markup("{}").format(Text.none_yet)
+        return Markup("{}").format(t("list.none"))
     utc, zone = instant.astimezone(UTC), context["zone"]
-    local = f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        f"{utc:%Y-%m-%dT%H:%M:%S.%fZ}", local, f"{utc:%Y-%m-%d %H:%M:%S}"
+    return Markup('<time datetime="{}" title="{} {}">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%S.%fZ}", moment(instant.astimezone(zone)), zone.key, moment(utc)
     )
 
 
 def number(value: float | None) -> str:
-    return Text.none_yet if value is None else f"{value:,.0f}"
+    return t("list.none") if value is None else text.number(value)
 
 
 def duration(ms: float | None) -> str:
     """A duration for reading: 312 ms, 1.4 s, 3 min 5 s, 2 h 10 min, 1 d 2 h."""
     if ms is None:
-        return Text.none_yet
+        return t("list.none")
     seconds = ms / 1000
     if seconds < SECOND:
-        return f"{ms:.0f} ms"
+        return t("duration.ms", ms=round(ms))
     if seconds < MINUTE:
-        return f"{seconds:.1f} s"
+        return t("duration.seconds", seconds=text.number(seconds, 1))
     if seconds < HOUR:
-        return f"{seconds // MINUTE:.0f} min {seconds % MINUTE // SECOND:.0f} s"
+        return t("duration.minutes", minutes=int(seconds // MINUTE), seconds=int(seconds % MINUTE))
     if seconds < DAY:
-        return f"{seconds // HOUR:.0f} h {seconds % HOUR // MINUTE:.0f} min"
-    return f"{seconds // DAY:.0f} d {seconds % DAY // HOUR:.0f} h"
+        return t("duration.hours", hours=int(seconds // HOUR), minutes=int(seconds % HOUR // MINUTE))
+    return t("duration.days", days=int(seconds // DAY), hours=int(seconds % DAY // HOUR))
 
 
 def share(value: float | None) -> str:
-    """A share of 1 as percent, rounded down: 100 % means all of them."""
-    return Text.none_yet if value is None else f"{int(value * 1000) / 10:.1f} %"
+    """A share of 1 as percent, rounded down: all of them only when it is all of them."""
+    return t("list.none") if value is None else t("format.percent", value=text.number(int(value * 1000) / 10, 1))
 
 
 def count(found: int, *, more: bool = False) -> str:
     """A number of tasks."""
-    if more:
-        return Text.tasks_and_more.format(found)
-    return Text.one_task if found == 1 else Text.tasks.format(found)
+    return t("list.count_and_more", count=found) if more else t("list.count", count=found)
 
 
 @dataclass(frozen=True)
@@ -121,31 +161,31 @@ def properties(task: Task, now: datetime) -> list[Property]:
 
 
 def _properties(task: Task, now: datetime) -> list[Property]:
-    kind, columns = NUMBERS.get(task.type), Text.columns
+    kind = NUMBERS.get(task.type)
     return [
-        Property(columns["id"], str(task.id), "code"),
-        Property(columns["state"], task, "state"),
-        Property(Text.detail, detail(task, now)),
-        Property(columns["type"], type_name(task.type)),
-        Property(Text.description, kind.description if kind else None),
-        Property(Text.group, kind.group.title if kind else None),
-        Property(columns["shopify_id"], task.shopify_id and str(task.shopify_id), "code"),
-        Property(Text.engage_id, task.engage_id, "code"),
-        Property(columns["created_at"], task.created_at, "time"),
-        Property(columns["started_at"], task.started_at, "time"),
-        Property(columns["completed_at"], task.completed_at, "time"),
-        Property(columns["duration_ms"], number(task.duration_ms) if task.duration_ms is not None else None),
-        Property(Text.waited, _waited(task)),
-        Property(Text.due_at, task.due_at if task.state == State.PENDING else None, "time"),
-        Property(Text.published_at, task.published_at, "time"),
-        Property(Text.leased_until, task.leased_until, "time"),
-        Property(Text.attempts, task.attempts),
-        Property(Text.crashes, task.crashes or None),
-        Property(Text.code, task.code),
-        Property(Text.started_by, task.parent_id, "task"),
+        Property(t("column.id"), str(task.id), "code"),
+        Property(t("column.state"), task, "state"),
+        Property(t("task.now"), standing(task, now) if task.state == State.PENDING else None),
+        Property(t("column.type"), task.type, "type"),
+        Property(t("task.description"), t(f"type.{kind.name}.about") if kind else None),
+        Property(t("task.group"), group_title(kind.group) if kind else None),
+        Property(t("column.shopify_id"), task.shopify_id and str(task.shopify_id), "code"),
+        Property(t("task.engage_id"), task.engage_id, "code"),
+        Property(t("column.created_at"), task.created_at, "time"),
+        Property(t("column.started_at"), task.started_at, "time"),
+        Property(t("column.completed_at"), task.completed_at, "time"),
+        Property(t("column.duration_ms"), number(task.duration_ms) if task.duration_ms is not None else None),
+        Property(t("task.waited"), _waited(task)),
+        Property(t("task.due_at"), task.due_at if task.state == State.PENDING else None, "time"),
+        Property(t("task.published_at"), task.published_at, "time"),
+        Property(t("task.leased_until"), task.leased_until, "time"),
+        Property(t("task.attempts"), number(task.attempts)),
+        Property(t("task.crashes"), number(task.crashes) if task.crashes else None),
+        Property(t("task.code"), task.code, "code"),
+        Property(t("task.started_by"), task.parent_id, "task"),
         Property(closed_by(task), task.closed_by, "task"),
-        Property(Text.lane, Text.lanes[Lane(task.lane)]),
-        Property(Text.key, task.key, "code"),
+        Property(t("task.lane"), t(f"lane.{Lane(task.lane).name.lower()}")),
+        Property(t("task.key"), task.key, "code"),
         *(Property(name.replace("_", " ").capitalize(), str(value), "code") for name, value in task.args.items()),
     ]
 
@@ -170,7 +210,7 @@ def _waited(task: Task) -> str | None:
 
 def closed_by(task: Task) -> str:
     """What the task that closed this one did to it."""
-    return Text.solved_by if task.state == State.ERROR else Text.replaced_by
+    return t("task.solved_by") if task.state == State.ERROR else t("task.replaced_by")
 
 
 FILTERS: dict[str, Callable[..., Any]] = {"time": time, "number": number, "duration": duration, "share": share}

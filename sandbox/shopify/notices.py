@@ -102,6 +102,12 @@ def person_of_compliance(settings: Payload, shopper: Payload) -> Payload:
     }
 
 
+def market(told: Payload) -> Payload:
+    """The body of markets/update, as far as we know it."""
+    number = int(told["id"].rpartition("/")[2])
+    return {"id": number, "name": told["name"], "admin_graphql_api_id": told["id"]}
+
+
 def shop_of_compliance(settings: Payload) -> Payload:
     """The body of shop/redact."""
     return {"shop_id": number(settings["id"]), "shop_domain": settings["myshopifyDomain"]}

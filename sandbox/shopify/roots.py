@@ -18,6 +18,7 @@ from sandbox.shopify.store import Header, Store
 from sandbox.shopify.times import utc
 
 NOBODY = "Customer not found"
+NO_MARKETS = "Access denied for markets field. Required access: `read_markets` for queries."
 NO_PHONE = "A phone number is required to set the SMS consent state."
 
 Json = dict[str, Any]
@@ -45,6 +46,7 @@ class Roots:
             "customers": lambda **asked: self._page("customers", store.customer_headers, store.customer, asked),
             "refund": lambda **asked: store.refund(_number(asked["id"], "Refund")),
             "fulfillment": lambda **asked: store.fulfillment(_number(asked["id"], "Fulfillment")),
+            "markets": self._markets,
             "bulkOperation": lambda **asked: self._operation(asked["id"]),
             "bulkOperations": self._operations,
             "bulkOperationRunQuery": lambda query, **_: self._answered(*self._bulk.run(query)),
@@ -72,6 +74,15 @@ class Roots:
         nodes = [thing for _, shopify_id in found[:first] if (thing := read(shopify_id))]
         cursor = _cursor(found[:first][-1]) if found else None
         return {"nodes": nodes, "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor}}
+
+    def _markets(self, first: int, after: str | None = None, **_: Any) -> Json:
+        """In order of their ids. All are of regions."""
+        if self._store.markets is None:
+            raise GraphQLError(NO_MARKETS, extensions={"code": "ACCESS_DENIED", "requiredAccess": "`read_markets`"})
+        start = int(after or 0)
+        nodes = [each.graphql(number) for number, each in enumerate(self._store.markets, 1)]
+        end = min(start + first, len(nodes))
+        return {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": str(end)}}
 
     def _search(self, kind: str, text: str | None) -> Search:
         search = Search(kind, text)

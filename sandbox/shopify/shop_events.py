@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sandbox.shopify import notices, times
 from sandbox.shopify.history import History
+from sandbox.shopify.markets import Market
 from sandbox.shopify.shops import Shops
 
 REQUEST_ID = 9999
@@ -23,6 +24,12 @@ class ShopEvents(Shops):
         store = self.store(shop)
         store.changed_settings |= fields | {"updatedAt": times.utc(self._clock())}
         self.fire(shop, "shop/update", notices.shop(store.settings()))
+
+    def sell_in(self, shop: str, *markets: Market) -> None:
+        """Sell in these markets and no others. Fires markets/update for each."""
+        self.store(shop).markets = markets
+        for number, market in enumerate(markets, 1):
+            self.fire(shop, "markets/update", notices.market(market.graphql(number)))
 
     def uninstall(self, shop: str) -> None:
         """Remove the app: its token is dead from now on. Fires app/uninstalled."""

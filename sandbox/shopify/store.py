@@ -12,6 +12,7 @@ import orjson
 
 from sandbox.shopify.customers import Customer
 from sandbox.shopify.history import History
+from sandbox.shopify.markets import HOME, Market
 from sandbox.shopify.times import now, utc
 
 DEFAULT_KEEP = 50_000
@@ -30,6 +31,7 @@ class Store:
         self.history: History | None = None
         self.installed = True
         self.changed_settings: Json = {}
+        self.markets: tuple[Market, ...] | None = HOME  # None: the app may not read them
         self._orders: OrderedDict[int, bytes] = OrderedDict()
         self._headers: dict[int, Header] = {}
         self._parts: dict[int, int] = {}  # the order of each refund and parcel

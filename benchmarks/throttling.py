@@ -1,0 +1,96 @@
+"""How often workers of one shop are throttled by Shopify, each for itself and with the shop's points in common.
+
+python -m benchmarks.throttling --workers 16 --orders 6
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+
+import redis
+
+import services
+from benchmarks.figures import Table
+from clients import Call, Throttled
+from clients.shopify import Shopify as Client
+from clients.shopify_points import Points
+from sandbox.serve import serving
+from sandbox.shopify import TOKEN, Checkout, Item, Shopify
+
+SHOP = "demo.myshopify.com"
+RATES = (100, 1000)  # points a second, on Shopify's smallest plan and on Plus
+ABOUT = "{workers} workers of one shop read {orders} orders each from the sandbox, whose bucket holds 2,000 points."
+
+
+@dataclass
+class Counting:
+    """A journal that counts."""
+
+    calls: int = 0
+    throttled: int = 0
+
+    def sending(self, call: Call) -> None: ...
+
+    def answered(self, call: Call) -> None:
+        self.calls += 1
+        self.throttled += b"THROTTLED" in call.received
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m benchmarks.throttling", description=__doc__)
+    options.add_argument("--workers", type=int, default=16)
+    options.add_argument("--orders", type=int, default=6, help="that each worker reads")
+    chosen = options.parse_args()
+    logging.disable(logging.WARNING)  # each throttled call is told
+    folder = services.scratch_folder()
+    with ExitStack() as ending:
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        server = services.Redis(folder)
+        ending.callback(server.stop)
+        url = server.start()
+        print(Table("Throttling", ABOUT.format(**vars(chosen)), HEAD, _rows(url, chosen.workers, chosen.orders)))
+
+
+HEAD = ("points a second", "", "calls", "throttled", "seconds")
+
+
+def _rows(url: str, workers: int, orders: int) -> tuple[tuple[object, ...], ...]:
+    ways: dict[str, Callable[[int], Points | None]] = {
+        "each for itself": lambda rate: None,
+        "in common": lambda rate: Points(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
+    }
+    return tuple((rate, way, *_measured(rate, of, workers, orders)) for rate in RATES for way, of in ways.items())
+
+
+def _measured(rate: int, points: Callable[[int], Points | None], workers: int, orders: int) -> tuple[int, int, str]:
+    shopify = Shopify("secret", "http://127.0.0.1:1/", workers=0, restore_rate=rate)
+    order_id, journal = shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),))), Counting()
+    with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
+        clients = [Client(f"{origin}/{SHOP}", TOKEN, journal, points=points(rate)) for _ in range(workers)]
+        began = time.monotonic()
+        list(pool.map(lambda client: [_read(client, order_id) for _ in range(orders)], clients))
+        took = time.monotonic() - began
+    shopify.close()
+    return journal.calls, journal.throttled, f"{took:.1f}"
+
+
+def _read(client: Client, order_id: int) -> None:
+    """Read the order, after as many waits as it takes."""
+    while True:
+        try:
+            client.order(order_id)
+            return
+        except Throttled as throttled:
+            time.sleep(throttled.retry_after.total_seconds() if throttled.retry_after else 1)
+
+
+if __name__ == "__main__":
+    main()

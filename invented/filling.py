@@ -1,0 +1,53 @@
+"""Filling the database with an invented history, by COPY."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import islice
+
+import totals
+from database import db
+from invented.rows import COLUMNS, Row
+from invented.shops import made, weights
+from invented.telling import Telling
+
+BATCH = 50_000  # tasks in one transaction
+AFTER_TASKS = ("attempt", "exchange", "body", "orders")
+
+Told = Callable[[int, float], None]
+
+
+def fill(tasks: int, shops: int, told: Told, *, seed: int = 1) -> None:
+    """Add so many tasks of so many invented shops, with totals that are exact. `told` hears of tasks and seconds."""
+    now, began = datetime.now(UTC), time.monotonic()
+    chance = random.Random(seed)  # noqa: S311
+    telling = Telling(made(shops), weights(shops), now, chance)
+    rows, done = telling.tasks(tasks), 0
+    while done < tasks:
+        done += _batch(telling, islice(rows, BATCH))
+        told(done, time.monotonic() - began)
+    for table in COLUMNS:
+        db.execute_sql(f"VACUUM (ANALYZE) {table}")
+
+
+def _batch(telling: Telling, rows: Iterable[Row]) -> int:
+    """One transaction; the triggers count what it adds, and folding adds that up at once."""
+    with db.atomic():
+        db.execute_sql("SET LOCAL synchronous_commit = off")
+        copied = _copy("task", rows)
+        for table, beside in telling.take_beside().items():
+            _copy(table, beside)
+    while totals.fold():
+        pass
+    return copied
+
+
+def _copy(table: str, rows: Iterable[Row]) -> int:
+    copied = 0
+    with db.cursor() as cursor, cursor.copy(f"COPY {table} ({COLUMNS[table]}) FROM STDIN") as copy:
+        for copied, row in enumerate(rows, 1):  # noqa: B007
+            copy.write_row(row)
+    return copied

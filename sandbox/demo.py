@@ -1,0 +1,59 @@
+"""The demo shop as the app knows it: connected, with everything switched on, and rid of what the sandbox forgot."""
+
+from __future__ import annotations
+
+import schema
+from actors import imports, settings
+from config import config
+from database import connected
+from manage import LINK_VALID
+from models import Shop, SignIn
+from models.bulk import Import
+from models.endpoints import Endpoint
+from sandbox.__main__ import ENGAGE_KEY, ENGAGE_WEBHOOK_SECRET, SHOP, TENANT
+from sandbox.shopify import TOKEN
+
+OPEN_IMPORTS = 10  # one at most is open, and it is among the newest
+
+
+def prepare() -> tuple[str, dict[str, str]]:
+    """A link into the shop, and what the sandbox is to be told in its environment."""
+    schema.migrate()
+    with connected():
+        shop = _shop()
+        _forget(shop)
+        settings.connected(shop)
+        endpoint = Endpoint.of(shop)
+        endpoint.sign_with(ENGAGE_WEBHOOK_SECRET)
+        return _link(shop), {"ENGAGE_WEBHOOK_URL": endpoint.url, "MERCHANT_LINK": _link(shop)}
+
+
+def _shop() -> Shop:
+    shop = Shop.connect(
+        domain=SHOP,
+        shopify_token=TOKEN,
+        engage_key=ENGAGE_KEY,
+        email="owner@demo.example.com",
+        currency="SEK",
+        timezone="Europe/Stockholm",
+        engage_tenant=TENANT,
+        store="SE-WEB",
+    )
+    # Both are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
+    words = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
+    shop.settings.setdefault("notifications", {"enabled": True, "order_status": words})
+    shop.settings.setdefault("preferences", {"both_ways": True})
+    shop.save()
+    return shop
+
+
+def _forget(shop: Shop) -> None:
+    """The sandbox keeps nothing between two runs: no contact, and no bulk operation that an import still waits for."""
+    shop.forget_contacts()
+    for importing in Import.of(shop, OPEN_IMPORTS):
+        if importing.open:
+            imports.cancel(importing)
+
+
+def _link(shop: Shop) -> str:
+    return f"{config.app_url}/sign-in?token={SignIn.issue(shop, LINK_VALID)}"

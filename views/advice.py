@@ -1,0 +1,105 @@
+"""What a task's outcome means in plain words, what can be done about it, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from actors.registry import NUMBERS
+from config import config
+from models import Entity, State, Task
+from views.errors import ERRORS, MEANS, NOBODY, TODO, Advice, Place, Who, error_of
+from views.reasons import Reason, recognised
+from views.text import t
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What is known of an outcome, whatever the task. `todo` is None when there is nothing to do."""
+
+    title: str
+    means: str | None
+    todo: str | None
+    advice: Advice
+
+
+def meaning_of(reason: str | None, code: str | None) -> Meaning | None:
+    """What this outcome means, or None when the tables do not have it."""
+    found = recognised(reason)
+    own = next((each for each in _chain(found) if each.name in TODO), None)
+    todo, advice = (_todo("reason", own.name), TODO[own.name]) if own else (None, NOBODY)
+    if error := next((MEANS[each.name] for each in _chain(found) if each.name in MEANS), error_of(code)):
+        advice, todo = (advice, todo) if own else (ERRORS[error], _todo("error", error))
+        return Meaning(t(f"error.{error}.title"), t(f"error.{error}.means"), todo, advice)
+    return Meaning(found.words, None, todo, advice) if found else None
+
+
+def _todo(family: str, name: str) -> str:
+    """What to do, with the names of the buttons that do it."""
+    again = t("acting.replay").rstrip("…")
+    return t(f"{family}.{name}.todo", retry=t("acting.retry"), resume=t("imports.action.resume"), replay=again)
+
+
+def _chain(reason: Reason | None) -> Iterator[Reason]:
+    """A sentence, and those that it adds to."""
+    while reason:
+        yield reason
+        reason = reason.within
+
+
+class Link(NamedTuple):
+    """Where something can be done."""
+
+    words: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the page says about a task's outcome."""
+
+    title: str
+    means: str | None
+    todo: str
+    who: str | None  # nobody
+    link: Link | None
+    message: str | None  # as it was written down, where that says more
+
+
+def explanation_of(task: Task) -> Explanation | None:
+    """What the task's outcome means and what to do about it; None while it runs, and where nothing is known."""
+    if task.leased_until or (found := meaning_of(task.reason, task.code)) is None:
+        return None
+    advice, todo = found.advice, found.todo
+    if task.state == State.PENDING and (todo is None or advice.passes):
+        advice, todo = NOBODY, t("advice.again") if task.code else t("advice.wait")
+    message = task.reason if task.reason != found.title else None
+    title = t("task.skipped", reason=found.title) if task.state == State.SUCCESS else found.title
+    who = None if advice.who is Who.NOBODY else t(f"who.{advice.who}")
+    return Explanation(title, found.means, todo or t("advice.nothing"), who, _link(task, advice.place), message)
+
+
+def _link(task: Task, place: Place | None) -> Link | None:
+    shop = task.shop
+    match place:
+        case Place.IMPORTS:
+            return Link(t("link.imports"), "/imports")
+        case Place.ENGAGE if shop.active:
+            return Link(t("link.engage"), f"{config.engage_origin.format(tenant=shop.engage_tenant)}/")
+        case Place.SHOPIFY if shop.active:
+            return Link(t("link.shopify"), f"https://{shop.domain}/admin")
+        case Place.ENTITY if shop.active:
+            return _entity(task)
+    return None
+
+
+def _entity(task: Task) -> Link:
+    kind = NUMBERS.get(task.type)
+    address = f"https://{task.shop.domain}/admin"
+    match kind.entity if kind and task.shopify_id else None:
+        case Entity.ORDER:
+            return Link(t("link.order"), f"{address}/orders/{task.shopify_id}")
+        case Entity.CUSTOMER:
+            return Link(t("link.customer"), f"{address}/customers/{task.shopify_id}")
+    return Link(t("link.shopify"), address)

@@ -1,0 +1,71 @@
+"""Who did what in the shop, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models import Task
+from models.audit import Action, Audit
+from views import BadInput, render, view
+from views.listing import tasks_of
+from views.text import t
+
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row as the page shows it. `task` and `made` are None when there are none, or not any more."""
+
+    row: Audit
+    task: Task | None
+    made: Task | None
+
+    @property
+    def who(self) -> str:
+        return self.row.who or t("audit.link")
+
+    @property
+    def what(self) -> str:
+        known = self.row.action in set(Action)
+        return t(f"audit.action.{self.row.action}") if known else self.row.action
+
+    @property
+    def detail(self) -> str:
+        total = self.row.details.get("total")
+        return t("audit.total", count=total) if isinstance(total, int) else ""
+
+
+@view
+def index(request: Request) -> Response:
+    """`GET /audit`: what people did. `?before=ID` for what is older."""
+    rows = Audit.page(request.state.shop, SHOWN + 1, _before(request))
+    entries = _entries(request, rows[:SHOWN])
+    older = f"/audit?before={rows[SHOWN - 1].id}" if len(rows) > SHOWN else None
+    return render(
+        request, "acting/audit.html", entries=entries, older=older, first="before" not in request.query_params
+    )
+
+
+def _entries(request: Request, rows: list[Audit]) -> list[Entry]:
+    ids = {each for row in rows for each in (row.task_id, row.made_id) if each}
+    known: dict[UUID | None, Task] = (
+        {task.id: task for task in tasks_of(request.state.shop).where(Task.id.in_(ids))} if ids else {}
+    )
+    return [Entry(row, known.get(row.task_id), known.get(row.made_id)) for row in rows]
+
+
+def _before(request: Request) -> UUID | None:
+    given = request.query_params.get("before", "")
+    try:
+        return UUID(given) if given else None
+    except ValueError:
+        raise BadInput(t("audit.bad_before", given=repr(given[:40]))) from None
+
+
+routes = [Route("/audit", index)]

@@ -1,0 +1,86 @@
+"""What was sent beside what would be sent now, as the page shows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from actors.rebuilt import NotThere, preview
+from actors.replay import Recording
+from clients import ApiError
+from clients.engage import dump
+from mappings.difference import ABSENT, Change, changes, fields
+from models import Task
+from views.masking import without_names
+from views.reasons import said
+from views.text import t
+
+SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field that differs. None: it is not there."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The fields that differ and how many do not; or a sentence that says why nothing can be compared."""
+
+    rows: list[Row]
+    same: int = 0
+    sentence: str | None = None
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.rows) - SHOWN)
+
+    @property
+    def shown(self) -> list[Row]:
+        return self.rows[:SHOWN]
+
+
+def comparison_of(task: Task, recording: Recording) -> Comparison:
+    """Asks Shopify."""
+    sent = _read(recording.sent)
+    try:
+        now = preview(task, sent) if isinstance(sent, dict) else None
+    except NotThere:
+        return Comparison([], sentence=t("replay.not_there"))
+    except ApiError as error:
+        return Comparison([], sentence=said(str(error)))
+    except ValueError:
+        return Comparison([], sentence=t("replay.not_made"))
+    return compared(sent, _read(dump(now))) if now is not None else Comparison([], sentence=t("replay.no_comparison"))
+
+
+def compared(before: Any, after: Any) -> Comparison:
+    """Two bodies, without anybody's name in them."""
+    found = list(changes(before, after))
+    missing = sum(fields(each.before) for each in found if each.before is not ABSENT)
+    return Comparison([_row(each) for each in found], fields(before) - missing)
+
+
+def _row(change: Change) -> Row:
+    name = change.path.rpartition(".")[2].partition("[")[0]
+    return Row(change.path, _spelt(change.before, name), _spelt(change.after, name))
+
+
+def _spelt(value: Any, name: str) -> str | None:
+    if value is ABSENT:
+        return None
+    return dump(without_names(value, name)).decode()
+
+
+def _read(body: bytes) -> Any:
+    """With every number as it was written. None: it is no JSON."""
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None

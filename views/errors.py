@@ -1,0 +1,188 @@
+"""Which error a task's code stands for, and who can do something about it, where.
+
+Codes and sentences that are not in these tables are shown as they are: nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Who(StrEnum):
+    """Who can do something about it."""
+
+    MERCHANT = "merchant"
+    INTEGRATOR = "integrator"
+    OPERATOR = "operator"
+    ENGAGE = "engage"
+    NOBODY = "nobody"
+
+
+class Place(StrEnum):
+    """Where it can be done."""
+
+    ENTITY = "entity"  # the order or customer in Shopify's admin
+    SHOPIFY = "shopify"
+    ENGAGE = "engage"
+    IMPORTS = "imports"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """`passes`: a task that is tried again by itself needs nobody yet."""
+
+    who: Who
+    place: Place | None = None
+    passes: bool = False
+
+
+NOBODY = Advice(Who.NOBODY)
+OPERATOR = Advice(Who.OPERATOR)
+INTEGRATOR = Advice(Who.INTEGRATOR)
+AT_ENGAGE = Advice(Who.INTEGRATOR, Place.ENGAGE)
+IN_SHOPIFY = Advice(Who.MERCHANT, Place.SHOPIFY)
+AT_ENTITY = Advice(Who.MERCHANT, Place.ENTITY)
+AT_IMPORTS = Advice(Who.MERCHANT, Place.IMPORTS)
+
+# By the names that errors have in `locales/*/errors.toml`.
+ERRORS: dict[str, Advice] = {
+    "unusable": OPERATOR,
+    "internal": Advice(Who.OPERATOR, passes=True),
+    "time_limit": Advice(Who.OPERATOR, passes=True),
+    "waited": INTEGRATOR,
+    "worker_lost": Advice(Who.OPERATOR, passes=True),
+    "outcome_unknown": Advice(Who.MERCHANT, Place.ENGAGE),
+    "engage_silent": Advice(Who.INTEGRATOR, Place.ENGAGE, passes=True),
+    "engage_unreadable": Advice(Who.ENGAGE, passes=True),
+    "engage_moved": INTEGRATOR,
+    "engage_key": AT_ENGAGE,
+    "engage_forbidden": AT_ENGAGE,
+    "engage_closed": Advice(Who.ENGAGE),
+    "engage_email": AT_ENTITY,
+    "engage_phone": AT_ENTITY,
+    "engage_personal_number": AT_ENGAGE,
+    "engage_contact_type": AT_ENGAGE,
+    "engage_search": OPERATOR,
+    "engage_no_data": OPERATOR,
+    "engage_misunderstood": Advice(Who.INTEGRATOR, Place.ENTITY),
+    "engage_contact_missing": AT_ENTITY,
+    "engage_missing": INTEGRATOR,
+    "engage_several": Advice(Who.MERCHANT, Place.ENGAGE),
+    "engage_taken": Advice(Who.MERCHANT, Place.ENGAGE),
+    "engage_being_made": Advice(Who.MERCHANT, passes=True),
+    "engage_invalid": Advice(Who.INTEGRATOR, Place.ENTITY),
+    "engage_busy": Advice(Who.INTEGRATOR, passes=True),
+    "engage_setup": Advice(Who.ENGAGE),
+    "engage_down": Advice(Who.ENGAGE, passes=True),
+    "engage_refused": INTEGRATOR,
+    "not_made": INTEGRATOR,
+    "shopify_silent": Advice(Who.OPERATOR, passes=True),
+    "shopify_moved": INTEGRATOR,
+    "shopify_token": IN_SHOPIFY,
+    "shopify_frozen": IN_SHOPIFY,
+    "shopify_forbidden": IN_SHOPIFY,
+    "shopify_denied": OPERATOR,
+    "shopify_missing": OPERATOR,
+    "shopify_busy": Advice(Who.INTEGRATOR, passes=True),
+    "shopify_cost": OPERATOR,
+    "shopify_down": Advice(Who.OPERATOR, passes=True),
+    "shopify_bulk_busy": Advice(Who.MERCHANT, Place.IMPORTS, passes=True),
+    "shopify_search": OPERATOR,
+    "shopify_invalid": OPERATOR,
+    "shopify_not_done": Advice(Who.OPERATOR, passes=True),
+    "shopify_consent_kept": AT_ENTITY,
+    "shopify_nobody_to_ask": AT_ENTITY,
+    "storage": Advice(Who.MERCHANT, Place.IMPORTS, passes=True),
+}
+
+# Which error a code is, by the system it came from: its own name for it, else the status, else the status's class.
+# A call without any status has the code "".
+OURS, ENGAGE, SHOPIFY, STORAGE = "", "Engage", "Shopify", "Shopify's storage"
+CODES: dict[str, dict[str, str]] = {
+    OURS: {
+        "unusable": "unusable",
+        "internal": "internal",
+        "time limit": "time_limit",
+        "waited": "waited",
+        "worker lost": "worker_lost",
+        "outcome unknown": "outcome_unknown",
+        "NOT_APPLIED": "shopify_consent_kept",
+        "NOTHING_TO_CONSENT_FOR": "shopify_nobody_to_ask",
+    },
+    ENGAGE: {
+        "": "engage_silent",
+        **dict.fromkeys(("1xx", "2xx"), "engage_unreadable"),
+        "3xx": "engage_moved",
+        "400": "engage_misunderstood",
+        "401": "engage_key",
+        "403": "engage_forbidden",
+        **dict.fromkeys(("402", "423"), "engage_closed"),
+        "404": "engage_missing",
+        **dict.fromkeys(("408", "425", "5xx"), "engage_down"),
+        "409": "engage_taken",
+        "422": "engage_invalid",
+        **dict.fromkeys(("429", "430"), "engage_busy"),
+        "4xx": "engage_refused",
+        "InvalidEmailAddress": "engage_email",
+        "InvalidPhoneNumber": "engage_phone",
+        "InvalidSocialSecurityNumber": "engage_personal_number",
+        "InvalidContactType": "engage_contact_type",
+        "InvalidSearchQuery": "engage_search",
+        "InvalidSystemConfiguration": "engage_setup",
+        "NoData": "engage_no_data",
+        "ContactNotFound": "engage_contact_missing",
+        "MultipleMatches": "engage_several",
+        "ApprovedContactWithKeyExists": "engage_taken",
+        "ContactWithKeyIsBeingCreated": "engage_being_made",
+        "ValidationError": "engage_invalid",
+    },
+    SHOPIFY: {
+        "": "shopify_silent",
+        **dict.fromkeys(("1xx", "2xx"), "shopify_not_done"),
+        "3xx": "shopify_moved",
+        "401": "shopify_token",
+        **dict.fromkeys(("402", "423", "SHOP_INACTIVE"), "shopify_frozen"),
+        "403": "shopify_forbidden",
+        "404": "shopify_missing",
+        **dict.fromkeys(("408", "425", "5xx", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "TIMEOUT"), "shopify_down"),
+        **dict.fromkeys(("429", "430", "THROTTLED"), "shopify_busy"),
+        **dict.fromkeys(("4xx", "INVALID", "INCLUSION", "MISSING_ARGUMENT"), "shopify_invalid"),
+        "ACCESS_DENIED": "shopify_denied",
+        "MAX_COST_EXCEEDED": "shopify_cost",
+        "SEARCH_WARNING": "shopify_search",
+        **dict.fromkeys(("LIMIT_REACHED", "OPERATION_IN_PROGRESS"), "shopify_bulk_busy"),
+    },
+    STORAGE: dict.fromkeys(("", "1xx", "2xx", "3xx", "4xx", "5xx"), "storage"),
+}
+
+# Sentences that say more than the code that comes with them.
+MEANS: dict[str, str] = {"key_characters": "engage_key", "not_made": "not_made"}
+# Sentences that come with a `todo` of their own. For all the others there is nothing to do.
+TODO: dict[str, Advice] = {
+    **dict.fromkeys(("no_key", "no_email_key", "no_phone_key", "no_customer", "no_buyer", "no_email"), AT_ENTITY),
+    **dict.fromkeys(("no_longer_kept", "not_again"), Advice(Who.MERCHANT)),
+    "changed_meanwhile": AT_ENTITY,
+    **dict.fromkeys(("import_paused", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
+    **dict.fromkeys(("preferences_off", "not_made", "store_default"), INTEGRATOR),
+    **dict.fromkeys(("line_too_long", "foreign_storage"), OPERATOR),
+    "event_encrypted": AT_ENGAGE,
+}
+
+
+def error_of(code: str | None) -> str | None:
+    """The name of the error that a task's code stands for, or None: `Engage 422 ValidationError` and the like."""
+    if not code:
+        return None
+    system = next((each for each in (STORAGE, ENGAGE, SHOPIFY) if f"{code} ".startswith(f"{each} ")), OURS)
+    known, rest = CODES[system], code.removeprefix(system).strip()
+    return next((known[each] for each in _keys(rest) if each in known), None)
+
+
+def _keys(rest: str) -> Iterator[str]:
+    status, _, name = rest.partition(" ") if rest[:1].isdigit() else ("", "", rest)
+    if name or not status:
+        yield name
+    if status and (not name or status >= "400"):  # a named error inside a 200 is not explained by the 200
+        yield from (status, f"{status[0]}xx")

@@ -1,0 +1,67 @@
+"""The help: every task type, as it is declared, by the groups of the product's own help page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actors.periodic import PERIODIC
+from actors.registry import TYPES, TaskGroup, TaskType
+from views import render, view
+from views.listing import TaskFilters
+from views.tasks import AREAS
+from views.text import t
+
+SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1)))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One type as the page tells it. Its name is its anchor."""
+
+    kind: TaskType
+
+    @property
+    def area(self) -> str | None:
+        """The part of the summary that counts it, beside All tasks, or None."""
+        return next((t(f"summary.area.{area}") for area, names in AREAS.items() if self.kind.name in names), None)
+
+    @property
+    def beginnings(self) -> list[str]:
+        """What starts it from outside: Shopify's webhooks, and the clock."""
+        topics = ", ".join(self.kind.topics)
+        return [*([t("help.topics", topics=topics)] if topics else []), *_rhythm(self.kind)]
+
+    @property
+    def url(self) -> str:
+        """The listing of its tasks."""
+        return TaskFilters(types=(self.kind.name,)).url()
+
+
+def grouped() -> dict[TaskGroup, list[Entry]]:
+    """All types by their groups. Their numbers are in the published order."""
+    groups: dict[TaskGroup, list[Entry]] = {}
+    for kind in sorted(TYPES.values(), key=lambda each: each.number):
+        groups.setdefault(kind.group, []).append(Entry(kind))
+    return groups
+
+
+@view
+def task_types(request: Request) -> Response:
+    """`GET /help/task-types`."""
+    return render(request, "help/task_types.html", groups=grouped())
+
+
+def _rhythm(kind: TaskType) -> Iterator[str]:
+    for each in PERIODIC:
+        if each.name == kind.name:
+            span, unit = next((span, unit) for span, unit in SPANS if not each.every % unit)
+            yield t(f"help.every.{span}", count=each.every // unit)
+
+
+routes = [Route("/help/task-types", task_types)]
