@@ -180,11 +180,16 @@ class Leases:
         while not pause.wait(config.lease_seconds / 4):
             with self._lock:
                 running = list(self._running.values())
-            try:
-                with connected():
-                    Task.renew(running, config.lease)
-            except DATABASE_AWAY as error:
-                log.warning("%d leases could not be renewed: %s", len(running), error)
+            if running:
+                self._renewed(running)
+
+    @staticmethod
+    def _renewed(running: list[Task]) -> None:
+        try:
+            with connected():
+                Task.renew(running, config.lease)
+        except DATABASE_AWAY as error:
+            log.warning("%d leases could not be renewed: %s", len(running), error)
 
 
 class _Kept:
