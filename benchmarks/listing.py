@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -149,12 +150,13 @@ def _reader(tasks: int) -> Iterator[Reader]:
 
 
 def _ask(readers: list[Reader], rounds: int) -> None:
-    """Every page in turns; each round begins with another size."""
+    """Every page in turns; each round has another order, and begins with another size."""
     for _ in range(WARMING):
         for reader in readers:
             reader.warm()
+    chance = random.Random(1)
     for number in range(rounds):
-        for page in readers[0].pages:
+        for page in chance.sample(readers[0].pages, len(readers[0].pages)):
             for place in range(len(readers)):
                 readers[(place + number) % len(readers)].ask(page)
 

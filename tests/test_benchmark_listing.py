@@ -14,6 +14,7 @@ import services
 from benchmarks.listing import Reader, _verdict
 from benchmarks.pages import answer, pages
 from models import Shop
+from tests.processes import printed
 from views.auth import COOKIE, session_for
 
 
@@ -68,3 +69,9 @@ def test_the_verdict_names_the_slowest_page():
 
     assert "p95 under 30 ms at 1,000: **not kept**; the highest is 40.0 ms, of `a`." in _verdict([slow, slow])
     assert "Summary under 5 ms: **not kept**" in _verdict([slow, slow])
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage_again():
+    script = "import app, gc; print(gc.get_freeze_count() > 10_000)"
+
+    assert printed("-c", script) == "True"
