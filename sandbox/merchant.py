@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,7 +29,8 @@ class Merchant:
 
     def ask_for_import(self, first: date, last: date) -> None:
         """The form on the page of imports, filled in and sent. Raises HTTPError when the app refuses it."""
-        form = urllib.parse.urlencode({"first": first, "last": last, "ready": "yes"}).encode()
-        # Without this header, which every browser sends, the app takes the form for another site's.
-        request = urllib.request.Request(f"{self._app_url}/imports", form, {"Origin": self._app_url})  # noqa: S310
-        self._browser.open(request, timeout=10).close()
+        with self._browser.open(f"{self._app_url}/imports", timeout=10) as page:
+            hidden = re.search(r'name="token" value="(\w+)"', page.read().decode())
+        form = {"first": first, "last": last, "ready": "yes", "token": hidden[1] if hidden else ""}
+        filled = urllib.parse.urlencode(form).encode()
+        self._browser.open(f"{self._app_url}/imports", filled, timeout=10).close()

@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 from database import db
 from models import SignIn
 from tests.conftest import free_port
+from tests.forms import press
 from tests.processes import printed, scratch, web_process
 from views import auth
 from views.auth import COOKIE, SESSION_SECONDS, session_for
@@ -211,14 +212,19 @@ def test_an_inactive_shops_session_is_none(browser, shop):
     assert look(browser, cookie) is None
 
 
-def test_signing_out_ends_the_session(browser, shop):
-    browser.get("/sign-in", params={"token": SignIn.issue(shop, HALF_AN_HOUR)})
-    assert look(browser) == shop.domain
+def test_signing_out_ends_the_session(anonymous, shop):
+    anonymous.get("/sign-in", params={"token": SignIn.issue(shop, HALF_AN_HOUR)})
 
-    answer = browser.post("/sign-out")
+    answer = press(anonymous, "/tasks", "/sign-out")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/tasks")
-    assert look(browser) is None
+    assert anonymous.get("/tasks").status_code == 401
+
+
+@pytest.mark.parametrize("token", [{}, {"token": ""}, {"token": "0" * 64}])
+def test_another_site_cannot_sign_out(token, client):
+    assert client.post("/sign-out", data=token).status_code == 403
+    assert client.get("/tasks").status_code == 200
 
 
 def test_a_link_elsewhere_cannot_sign_out(browser, shop):

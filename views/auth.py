@@ -16,6 +16,7 @@ from config import config
 from database import connected
 from models import Shop, SignIn
 from views import DATABASE_AWAY, in_thread
+from views.forms import action
 from views.language import language_of
 from views.seal import COOKIE
 from views.text import speaking, t
@@ -83,7 +84,8 @@ def _redeem(token: str) -> int | None:
         return SignIn.redeem(token)
 
 
-async def sign_out(request: Request) -> Response:
+@action
+def sign_out(request: Request) -> Response:
     """`POST /sign-out`."""
     response = RedirectResponse("/tasks", 303)
     response.delete_cookie(COOKIE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from peewee import IntegrityError
@@ -14,23 +13,16 @@ from starlette.routing import Route
 
 from actors import imports
 from actors.imports import EVER, handle_bulk_import_create_request
-from config import config
 from database import db
 from models import Shop, utcnow
 from models.bulk import Import, Stage
-from views import BadInput, Missing, Refusal, render, view, wording
+from views import BadInput, Missing, render, view, wording
+from views.forms import action
 from views.progress import Progress
 from views.text import t
 
 SHOWN = 20
-LARGEST_FORM = 4096
 ACTIONS = {"pause": imports.pause, "resume": imports.resume, "cancel": imports.cancel}
-
-
-class Foreign(Refusal):
-    """A form that another site made the browser send."""
-
-    status = 403
 
 
 @dataclass(frozen=True)
@@ -95,15 +87,9 @@ def _page(request: Request, wish: Wish, status: int = 200) -> Response:
     )
 
 
-async def create(request: Request) -> Response:
+@action
+def create(request: Request) -> Response:
     """`POST /imports`: the merchant's click."""
-    request.state.form = await _form(request)
-    return await _create(request)
-
-
-@view
-def _create(request: Request) -> Response:
-    _refuse_foreign(request)
     shop, form = request.state.shop, request.state.form
     try:
         importing = _begin(shop, *Wish.read(form).window(wording.zone_of(shop.timezone)))
@@ -123,42 +109,16 @@ def _begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
     return importing
 
 
-@view
+@action
 def act(request: Request) -> Response:
     """`POST /imports/{id}/pause`, `resume`, `cancel`."""
-    _refuse_foreign(request)
-    number, action = request.path_params["import_id"], request.path_params["action"]
+    number, name = request.path_params["import_id"], request.path_params["action"]
     known = (Import.id == number) & (Import.shop == request.state.shop)
-    importing = Import.get_or_none(known) if action in ACTIONS and number < 2**63 else None
+    importing = Import.get_or_none(known) if name in ACTIONS and number < 2**63 else None
     if importing is None or importing.state not in (Stage.RUNNING, Stage.PAUSED):
         raise Missing(t("imports.bad.gone"))
-    ACTIONS[action](importing)
+    ACTIONS[name](importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; of anything larger, none."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            return {}
-    return {name: values[-1] for name, values in _fields(body.decode(errors="replace")).items()}
-
-
-def _fields(body: str) -> dict[str, list[str]]:
-    try:
-        return parse_qs(body, max_num_fields=20)
-    except ValueError:
-        return {}
-
-
-def _refuse_foreign(request: Request) -> None:
-    """Every browser says where a form was sent from; our cookie alone does not. Raises Foreign."""
-    origin = urlsplit(request.headers.get("origin", ""))
-    ours = {request.headers.get("host", ""), urlsplit(config.app_url).netloc}
-    if not origin.netloc or origin.netloc not in ours:
-        raise Foreign(t("imports.bad.foreign"))
 
 
 routes = [
