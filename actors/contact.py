@@ -8,8 +8,8 @@ from typing import Any
 
 from actors.links import orders_of
 from actors.outcomes import Skip, Wait
-from clients import Conflict, NotFound
-from clients.engage import Engage
+from clients import NotFound
+from clients.engage import ContactConflict, Engage
 from mappings.contact import (
     ContactRules,
     changes,
@@ -90,10 +90,10 @@ class Sync:
         fields, query = contact_of(self.node, self.rules, self._orders()), query_of(self.rules, self._orders())
         try:
             created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
-        except Conflict as conflict:
+        except ContactConflict as conflict:
             if conflict.code == BEING_CREATED:
                 raise Wait("Engage is creating this contact already.", CREATION_WAIT) from conflict
-            if found := self._find():
+            if found := self._find() or _only(conflict.contact_ids):
                 return self._adopt(found)
             raise
         self.contact_type, self.created_as = fields["contactType"], fields
@@ -111,3 +111,7 @@ class FindOrCreate(Sync):
         current = self.engage.contact(contact_id)
         self.contact_type = current.get("contactType") or ""
         return contact_id, known_of(current, self.wanted)
+
+
+def _only(contact_ids: tuple[str, ...]) -> str | None:
+    return contact_ids[0] if len(contact_ids) == 1 else None

@@ -17,13 +17,14 @@ import orjson
 from clients import Call, Effect, Journal, NotFound, Refused, Silent
 from clients.bucket import Bucket
 from clients.engage_again import effect_of
-from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, exact, flat, found_id, ids, read, unreadable
+from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, exact, flat, found_id, ids, read, taken, unreadable
 from clients.transport import DEADLINE_SECONDS, send
 
 __all__ = ["Change", "ContactConflict", "Engage", "Transactions", "dump"]
 
 VERSION = "0.1.0"
 API = "/api/v3"
+CREATED = 201
 ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's app does not say which it uses; the first is documented
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
@@ -129,11 +130,15 @@ class Engage:
     def create_contact(self, fields: dict[str, Any], *, source: str, store: str | None = None) -> str:
         """Make a contact and return its id. Engage: contacts, "create contact".
 
-        Raises ContactConflict where its key is taken, which also makes a second try harmless.
+        Raises ContactConflict where its key is taken, which also makes a second try harmless. One version of the
+        documentation has the existing contact's id in a plain answer then: only 201 is a contact that was made.
         """
         query = {"source": source} | ({"storeExternalId": store} if store else {})
         call, answer = self._call("POST", f"{API}/contacts", Effect.REPEATABLE, query=query, body=fields)
-        return found_id(call, answer)
+        created = found_id(call, answer)
+        if call.status != CREATED:
+            raise taken(call, created)
+        return created
 
     def update_contact(self, contact_id: str, changes: dict[str, Any]) -> None:
         """Set these fields; null and empty ones are erased there. Engage: contacts, "update contact"."""

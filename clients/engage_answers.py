@@ -40,13 +40,22 @@ def read(response: requests.Response, call: Call, answers_json: bool) -> Any:
     code = _code(answer, call.received)
     message = _message(response.status_code, code, answer)
     if response.status_code == 409:
-        conflict = ContactConflict(message, call=call, code=code)
-        conflict.contact_ids = tuple(dict.fromkeys(_GUID.findall(call.received.decode(errors="replace"))))
-        raise conflict
+        raise _conflict(message, call, code, _GUID.findall(call.received.decode(errors="replace")))
     check(response, call, message, code)
     if answer is None and _must_be_json(call.received, answers_json):
         raise unreadable(call)
     return answer
+
+
+def taken(call: Call, contact_id: str) -> ContactConflict:
+    """The error for an answer that names a contact which was there before."""
+    return _conflict("Engage has this contact already.", call, None, [contact_id])
+
+
+def _conflict(message: str, call: Call, code: str | None, contact_ids: list[str]) -> ContactConflict:
+    conflict = ContactConflict(message, call=call, code=code)
+    conflict.contact_ids = tuple(dict.fromkeys(contact_ids))
+    return conflict
 
 
 def _must_be_json(received: bytes, answers_json: bool) -> bool:

@@ -343,11 +343,20 @@ def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
     }
 
 
-@pytest.mark.parametrize("status", [200, 201])
-def test_a_created_contact_and_one_that_was_there_are_both_its_id(engage, wire, status):
-    wire.says = [said(status, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
+def test_a_created_contact_is_its_id(engage, wire):
+    wire.says = [said(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
 
     assert engage.create_contact({"email": "e@example.test"}, source="Shopify") == CONTACT
+
+
+@pytest.mark.parametrize("body", [f'{{"id": "{CONTACT}", "email": "e@example.test"}}', f'"{CONTACT}"'])
+def test_an_answer_that_makes_nothing_is_a_conflict_with_the_contact_that_was_there(engage, wire, body):
+    wire.says = [said(200, body.encode())]
+
+    with pytest.raises(ContactConflict) as caught:
+        engage.create_contact({"email": "e@example.test"}, source="Shopify")
+
+    assert caught.value.contact_ids == (CONTACT,)
 
 
 def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):

@@ -168,6 +168,24 @@ def test_a_contact_that_engage_has_already_is_found_by_its_email(shop, shopify, 
     assert len(engage.tenant("demo").contacts) == 1
 
 
+HIDDEN = [(404, b'{"errorCode": "ContactNotFound"}')] * 3  # by each of the keys
+
+
+@pytest.mark.parametrize("status", [200, 409])
+def test_a_contact_that_was_made_just_before_ours_is_taken_over(status, shop, shopify, engage, drain):
+    """Engage's documentation has both answers for a key that is taken."""
+    there = engage.tenant("demo").contacts.create({"email": ADA.email, "firstName": "A"}, source="POS", store=None)
+    engage.script("GET .*/contacts/id", HIDDEN)
+    engage.script("POST .*/contacts", [(status, orjson.dumps({"id": there["id"]}))])
+
+    index(shop, "IndexCustomer", shopify.add_customer(shop.domain, ADA))
+    drain()
+
+    assert newest("SyncContact").engage_id == there["id"]
+    assert len(engage.tenant("demo").contacts) == 1
+    assert orjson.loads(calls(engage, "PATCH")[-1].request)["firstName"] == ADA.first_name
+
+
 def test_a_guest_becomes_a_member_when_they_open_an_account(shop, shopify, engage, drain):
     shop.settings = {"contact": {"mode": "accounts"}}
     shop.save()

@@ -55,7 +55,7 @@ class Answer:
         """From a status, or (status, body) or (status, body, headers), a body being bytes, text or JSON."""
         if isinstance(spec, Answer):
             return spec
-        status, body, headers = (*spec, b"", {})[:3] if isinstance(spec, tuple) else (spec, b"", {})
+        status, body, headers = (*spec, {})[:3] if isinstance(spec, tuple) else (spec, b"", {})
         if isinstance(body, bytes | str):
             return cls(status, body.encode() if isinstance(body, str) else body, headers)
         return cls.json(status, body, headers)
