@@ -13,9 +13,10 @@ from actors.buyer import contact_id_of
 from actors.outcomes import Skip, Wait
 from actors.registry import TYPES
 from actors.stores import place_of
-from actors.systems import engage_of
+from actors.systems import engage_of, engage_origin
 from clients import Effect
 from clients.engage import dump
+from clients.engage_again import path_at
 from mappings import chosen
 from mappings.correction import correction_of
 from mappings.money import exact
@@ -103,9 +104,14 @@ def _gone_before(task: Task, receipt_id: str) -> Json | None:
         Effect.REPEATABLE,
     ):
         receipt: Json = exact(orjson.loads(exchange.clear(task.shop, "sent")))
-        if receipt.get("uniqueReceiptId") == receipt_id:
+        if receipt.get("uniqueReceiptId") == receipt_id and _went_there(task.shop, exchange):
             return receipt
     return None
+
+
+def _went_there(shop: Shop, exchange: Exchange) -> bool:
+    """Whether the call went to the tenant that the shop has now."""
+    return path_at(engage_origin(shop), exchange.clear(shop, "url").decode()) is not None
 
 
 def _refunds(task: Task, order: Order, node: Json) -> list[Json]:

@@ -52,7 +52,7 @@ class Shop(Table):
             if not shop.active:  # it comes back; what happened meanwhile is not polled for
                 shop.connected_at = utcnow()
             if shop.engage_tenant != fields["engage_tenant"]:
-                shop.forget_contacts()
+                shop.forget_tenant()
             shop.shopify_token = shop.seal("shopify_token", shopify_token)
             shop.engage_key = shop.seal("engage_key", engage_key)
             for name, value in fields.items():
@@ -61,11 +61,14 @@ class Shop(Table):
             shop.save()
         return shop
 
-    def forget_contacts(self) -> None:
-        """The ids of another tenant mean nothing in this one: every customer is looked up there anew."""
-        db.execute_sql(
-            "UPDATE customer SET contact_id = NULL, contact_type = NULL, sent = NULL WHERE shop_id = %s", (self.id,)
-        )
+    def forget_tenant(self) -> None:
+        """What another tenant has is not in this one: every customer is looked up there anew, and nothing is sold."""
+        for forget in (
+            "UPDATE customer SET contact_id = NULL, contact_type = NULL, sent = NULL WHERE shop_id = %s",
+            "UPDATE orders SET receipt_id = NULL, receipt_at = NULL WHERE shop_id = %s",
+            "DELETE FROM receipt WHERE shop_id = %s",
+        ):
+            db.execute_sql(forget, (self.id,))
 
     @classmethod
     def named(cls, domains: Iterable[str]) -> dict[str, Shop]:

@@ -49,7 +49,7 @@ def _shop() -> Shop:
 
 def _forget(shop: Shop) -> None:
     """The sandbox keeps nothing between two runs: no contact, and no bulk operation that an import still waits for."""
-    shop.forget_contacts()
+    shop.forget_tenant()
     for importing in Import.of(shop, OPEN_IMPORTS):
         if importing.open:
             imports.cancel(importing)
