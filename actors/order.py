@@ -9,10 +9,11 @@ from actors.payloads import webhook_id
 from actors.registry import TYPES, TaskGroup
 from actors.sale import correct, sell
 from actors.systems import shopify_of
-from models import Entity, Order, Task
+from models import Entity, Order, Refund, Shop, Task
 
 group = TaskGroup("order", "Order sync tasks")
 
+NO_ORDER = "Shopify no longer has this order."
 TOPICS = ("orders/create", "orders/updated", "orders/paid", "orders/cancelled")
 
 
@@ -29,15 +30,31 @@ def index_order(task: Task) -> None:
     """When an order is created or updated in the app's database."""
     node = shopify_of(task).order(task.subject)
     if node is None:
-        raise Skip("Shopify no longer has this order.")
+        _wake_refunds(task, Refund.ids_of(task.shop, [task.subject]))
+        raise Skip(NO_ORDER)
     customer_id = int(node["customer"]["legacyResourceId"]) if node["customer"] else None
     with task.effects():
         order = Order.remember(task.shop, node, name=node["name"], customer_id=customer_id)
         sync_order.after(task, order.shopify_id)
         announce_order(task, node)
-        refunds = [int(each["legacyResourceId"]) for each in node["refunds"]]
-        for name in ("SyncRefund", "SyncRefundNotification"):
-            TYPES[name].wake(task.shop, refunds)
+        _wake_refunds(task, [int(each["legacyResourceId"]) for each in node["refunds"]])
+
+
+def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
+    """They have waited for their order to be read."""
+    for name in ("SyncRefund", "SyncRefundNotification"):
+        TYPES[name].wake(task.shop, refund_ids)
+
+
+def is_gone(shop: Shop, order_id: int) -> bool:
+    """Whether Shopify had no such order when it was last read."""
+    last = Task.read(
+        "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
+        shop.id,
+        index_order.number,
+        order_id,
+    )
+    return [task.reason for task in last] == [NO_ORDER]
 
 
 @group.task(25, "SyncOrder", "Sync order", entity=Entity.ORDER, engage=True, latest=True, retry=THREE_DAYS)

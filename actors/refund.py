@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from actors.announce import announce_refund
 from actors.buyer import contact_id_of
 from actors.imported import contact_known, goes_on
+from actors.order import NO_ORDER, is_gone
 from actors.outcomes import THREE_DAYS, Skip, Wait
 from actors.payloads import webhook_id
 from actors.registry import TYPES, TaskGroup
@@ -79,6 +80,8 @@ def order_of(task: Task, refund: Refund) -> Order:
     listed = order.node["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
+    if is_gone(task.shop, refund.order_id):
+        raise Skip(NO_ORDER)
     TYPES["IndexOrder"].after(task, refund.order_id)
     raise Wait("Its order has not been read since.", ORDER_WAIT)
 

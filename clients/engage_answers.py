@@ -49,7 +49,7 @@ def read(response: requests.Response, call: Call, answers_json: bool) -> Any:
 
 def taken(call: Call, contact_id: str) -> ContactConflict:
     """The error for an answer that names a contact which was there before."""
-    return _conflict("Engage has this contact already.", call, None, [contact_id])
+    return _conflict(f"Engage answered {call.status}.", call, None, [contact_id])
 
 
 def _conflict(message: str, call: Call, code: str | None, contact_ids: list[str]) -> ContactConflict:

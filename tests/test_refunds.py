@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from actors import TYPES
+from actors.order import NO_ORDER
+from actors.run import run
 from models import Body, Customer, Order, Refund, State, Task, new_id
 from models.receipts import Kind, Receipt
 from tests.test_first_road import ADA, RECORD, buy, calls, index, newest, receipts
@@ -248,3 +250,16 @@ def test_a_refund_webhook_that_names_no_refund_is_an_error(body, shop, drain):
     drain()
 
     assert newest("RefundWebhook").state == State.ERROR
+
+
+def test_a_refund_whose_order_shopify_no_longer_has_does_not_wait_for_it(shop, shopify, engage, drain):
+    order_id = shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, ADA))
+    refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
+    arrive(shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})
+    for name in ("RefundWebhook", "IndexRefund"):
+        run(TYPES[name], str(newest(name).id))
+
+    shopify.delete_order(shop.domain, order_id)
+    drain()
+
+    assert (newest("SyncRefund").state, newest("SyncRefund").reason) == (State.SUCCESS, NO_ORDER)

@@ -36,6 +36,10 @@ class OrderEvents(Shops):
         self._fire_order(store, order, "orders/create", *(["orders/paid"] if paid else []), "orders/updated")
         return int(order["legacyResourceId"])
 
+    def delete_order(self, shop: str, order_id: int) -> None:
+        """There is no such order any more. What Shopify fires then, orders/delete, the app has not asked for."""
+        self.store(shop).delete(order_id)
+
     def pay(self, shop: str, order_id: int) -> None:
         """Capture what was authorised, or pay what an edit added. Fires orders/paid and orders/updated."""
         self._change(

@@ -79,6 +79,11 @@ class Store:
             while len(self._orders) > self._keep:
                 self._let_go(*self._orders.popitem(last=False))
 
+    def delete(self, order_id: int) -> None:
+        """There is no such order any more, and nothing that was part of it."""
+        with self.lock:
+            self._let_go(order_id, self._orders.pop(order_id))
+
     def _let_go(self, shopify_id: int, packed: bytes) -> None:
         order = orjson.loads(packed)
         del self._headers[shopify_id]
