@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from actors.held import held_of
 from actors.outcomes import Skip, Unusable, Wait
 from actors.payloads import number, numbers, part, payload_of, text
 from actors.removal import RUNNING_WAIT, let_rest, still_installed
 from mappings import Json
 from models import Shop, Task, erasure, privacy
+from models.bulk import Import
 from models.erasure import Erasure
 from models.privacy import DataRequest, Person
 
 MEANWHILE = "Something came in meanwhile."
+IMPORTING = "An import is under way that may bring the customer back."
+IMPORT_WAIT = timedelta(minutes=10)  # the customer is forgotten already, and once more when it has ended
 
 
 def data_request(task: Task) -> None:
@@ -37,6 +42,8 @@ def redact_customer(task: Task) -> None:
     if person.tasks():
         raise Wait(MEANWHILE, RUNNING_WAIT)
     rows += person.forget_rows()
+    if Import.under_way(task.shop):
+        raise Wait(IMPORTING, IMPORT_WAIT)
     with task.effects():
         _erased(task, "customers/redact", rows)
 

@@ -16,7 +16,7 @@ from clients.bulk_lines import Changed, Expired
 from clients.shopify import Shopify
 from database import db
 from models import Lane, Task, utcnow
-from models.bulk import Import, Kind, Part, Stage, Step
+from models.bulk import OPEN, Import, Kind, Part, Stage, Step
 
 group = TaskGroup("import", "Data import tasks")
 
@@ -172,7 +172,7 @@ def pause(importing: Import) -> None:
 def resume(importing: Import) -> None:
     """Go on, after a pause or after an error."""
     with db.atomic():
-        if importing.become(Stage.RUNNING, of=(Stage.RUNNING, Stage.PAUSED)):
+        if importing.become(Stage.RUNNING, of=OPEN):
             importing.release()
             _ask_anew(importing)
             go_on(importing)
@@ -188,7 +188,7 @@ def _ask_anew(importing: Import) -> None:
 
 def cancel(importing: Import) -> None:
     """Read no more, and end what waits. What has arrived at Engage stays there."""
-    if importing.become(Stage.CANCELLED, of=(Stage.RUNNING, Stage.PAUSED)):
+    if importing.become(Stage.CANCELLED, of=OPEN):
         importing.drop()
         if part := importing.part:
             handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))

@@ -9,7 +9,7 @@ from actors.systems import shopify_of
 from clients import Refused, Rejected
 from database import db
 from models import Entity, Shop, Task, erasure
-from models.bulk import Import, Stage
+from models.bulk import OPEN, Import, Stage
 from models.polls import Poll
 
 REMOVED = "The app was removed from the shop."
@@ -27,7 +27,7 @@ def uninstalled(task: Task) -> None:
     with task.effects():
         Poll.delete().where(Poll.shop == task.shop).execute()
         for importing in Import.select().where(Import.shop == task.shop):
-            importing.become(Stage.CANCELLED, of=(Stage.RUNNING, Stage.PAUSED))
+            importing.become(Stage.CANCELLED, of=OPEN)
 
 
 def still_installed(task: Task) -> bool:

@@ -39,6 +39,9 @@ class Stage(IntEnum):
     DONE = 3
 
 
+OPEN = (Stage.RUNNING, Stage.PAUSED)
+
+
 class Kind(IntEnum):
     """What a part of an import brings, in the order in which they run."""
 
@@ -87,9 +90,14 @@ class Import(Table):
         """The shop's newest imports."""
         return list(cls.select().where(cls.shop == shop).order_by(cls.id.desc()).limit(most))
 
+    @classmethod
+    def under_way(cls, shop: Shop) -> bool:
+        """Whether the shop has one that is open."""
+        return bool(cls.select().where((cls.shop == shop) & cls.state.in_(OPEN)).exists())
+
     @property
     def open(self) -> bool:
-        return self.state in (Stage.RUNNING, Stage.PAUSED)
+        return self.state in OPEN
 
     @property
     def parts(self) -> list[Part]:

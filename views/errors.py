@@ -164,7 +164,7 @@ TODO: dict[str, Advice] = {
     **dict.fromkeys(("no_key", "no_email_key", "no_phone_key", "no_customer", "no_buyer", "no_email"), AT_ENTITY),
     **dict.fromkeys(("no_longer_kept", "not_again"), Advice(Who.MERCHANT)),
     "changed_meanwhile": AT_ENTITY,
-    **dict.fromkeys(("import_paused", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
+    **dict.fromkeys(("import_paused", "importing", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
     **dict.fromkeys(("preferences_off", "not_made", "store_default"), INTEGRATOR),
     **dict.fromkeys(("line_too_long", "foreign_storage"), OPERATOR),
     "event_encrypted": AT_ENGAGE,

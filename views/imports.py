@@ -15,7 +15,7 @@ from actors import imports
 from actors.imports import EVER, handle_bulk_import_create_request
 from database import db
 from models import Shop, utcnow
-from models.bulk import Import, Stage
+from models.bulk import OPEN, Import
 from views import BadInput, Missing, render, view, wording
 from views.forms import action
 from views.progress import Progress
@@ -115,7 +115,7 @@ def act(request: Request) -> Response:
     number, name = request.path_params["import_id"], request.path_params["action"]
     known = (Import.id == number) & (Import.shop == request.state.shop)
     importing = Import.get_or_none(known) if name in ACTIONS and number < 2**63 else None
-    if importing is None or importing.state not in (Stage.RUNNING, Stage.PAUSED):
+    if importing is None or importing.state not in OPEN:
         raise Missing(t("imports.bad.gone"))
     ACTIONS[name](importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)
