@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from actors.registry import TYPES
 from actors.stores import place_of
 from clients.engage import ORDER_PATHS
-from mappings import chosen
+from mappings import Json, chosen
 from mappings.notification import (
     Kind,
     NotificationRules,
@@ -20,8 +20,6 @@ from mappings.notification import (
     parcels_sent,
 )
 from models import Order, Refund, Shop, Task, new_id, utcnow
-
-Json = dict[str, Any]
 
 NEWS = timedelta(days=2)  # an old order that is touched again, or read for the first time, is none
 

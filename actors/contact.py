@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from actors.links import orders_of
 from actors.outcomes import Skip, Wait
 from clients import NotFound
 from clients.engage import ContactConflict, Engage
+from mappings import Json
 from mappings.contact import (
     ContactRules,
     changes,
@@ -21,8 +21,6 @@ from mappings.contact import (
     upgrade_needed,
 )
 from models import Customer
-
-Json = dict[str, Any]
 
 CREATION_WAIT = timedelta(seconds=5)
 BEING_CREATED = "ContactWithKeyIsBeingCreated"  # Engage's code for a creation under way

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 
 from actors.payloads import LARGEST_ID
 from actors.registry import TYPES, enqueue
 from clients.shopify_bulk import assembled
+from mappings import Json
 from models import Customer, Lane, Order, Seen, Task
 from models.bulk import Import, Kind
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from actors.outcomes import Skip, Wait
 from actors.registry import TYPES
 from models import Customer, Shop, State, Task
 from models.bulk import CANCELLED, Import, Stage
+from models.departures import Departure
 
 KNOWN = "It is a contact in Engage already, and an import changes none."
 NO_CONTACT = "Its customer is not a contact in Engage, and an import makes none for an order."
 ON_ITS_WAY = "Its customer is on the way to Engage."
-CONTACT_WAIT = timedelta(minutes=1)  # its contact wakes it earlier
+ON_ITS_WAY_WAIT = timedelta(minutes=1)  # its contact wakes it earlier
 
 
 def goes_on(import_id: int | None) -> None:
@@ -23,11 +24,12 @@ def goes_on(import_id: int | None) -> None:
 
 def contact_known(shop: Shop, customer_id: int | None) -> None:
     """For an imported order. Raises Skip when its customer is no contact, Wait while they may become one."""
+    customer_id = Departure.heir_of(shop, customer_id) if customer_id else None
     customer = Customer.find(shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return
     if customer_id and _on_its_way(shop, customer_id):
-        raise Wait(ON_ITS_WAY, CONTACT_WAIT)
+        raise Wait(ON_ITS_WAY, ON_ITS_WAY_WAIT)
     raise Skip(NO_CONTACT)
 
 

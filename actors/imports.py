@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from actors.import_steps import Reading, full
 from actors.outcomes import Skip, Unusable, Wait
@@ -15,6 +14,7 @@ from clients import shopify_bulk
 from clients.bulk_lines import Changed, Expired
 from clients.shopify import Shopify
 from database import db
+from mappings import Json
 from models import Lane, Task, utcnow
 from models.bulk import OPEN, Import, Kind, Part, Stage, Step
 
@@ -27,8 +27,6 @@ ROOM_WAIT = timedelta(seconds=5)
 ADDRESS_WAIT = timedelta(seconds=1)
 LOOKS = 5  # for the part that a finished operation belongs to
 HAND_OVER = timedelta(hours=12)  # a task may wait for a day, an operation or a merchant's pause may last longer
-
-Json = dict[str, Any]
 
 
 @group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")

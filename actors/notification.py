@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from actors.announce import notifications_of, rules_for
 from actors.buyer import contact_id_of
@@ -15,13 +13,12 @@ from actors.refund import group as refunds
 from actors.refund import order_of
 from actors.systems import engage_of, shopify_of
 from clients import Conflict
+from mappings import Json
 from mappings.contact import SOURCE, contact_of, guest_of
 from mappings.money import Ledger
 from mappings.notification import Kind, kind_of_fulfillment, notification_of, notification_skip_reason
 from mappings.payments import money_back
 from models import Entity, Order, Refund, Task
-
-Json = dict[str, Any]
 
 
 @orders.task(27, "SyncOrderNotification", "Sync order notification", entity=Entity.ORDER, engage=True)
@@ -62,7 +59,7 @@ def _notify(
     task: Task, kind: Kind, order: Order, again: bool, *, fulfillment: Json | None = None, refund: Json | None = None
 ) -> None:
     """The call, and nothing after it: what goes wrong behind it must not lead to a second mail."""
-    node, rules, zone = order.node, rules_for(task.shop, order.node), ZoneInfo(task.shop.timezone)
+    node, rules, zone = order.node, rules_for(task.shop, order.node), task.shop.zone
     email = node["email"]
     if reason := notification_skip_reason(node, email, fulfillment):
         raise Skip(reason)

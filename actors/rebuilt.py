@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -13,18 +11,15 @@ from actors.announce import rules_for
 from actors.customer import rules_of as contact_rules
 from actors.customer import store_for
 from actors.registry import NUMBERS, TYPES
-from actors.sale import rules_of as receipt_rules
-from actors.stores import place_of
+from actors.sale import rules_and_store_of
 from actors.systems import shopify_beside
+from mappings import Json
 from mappings.contact import changes, update_of
 from mappings.notification import Kind, kind_of_fulfillment, notification_of
-from mappings.receipt import ReceiptRules, receipt_of
+from mappings.receipt import receipt_of
 from mappings.refund import refund_receipt_of
 from models import Customer, Entity, Lane, Order, Refund, Shop, Task
 from models.departures import Departure
-from models.receipts import Receipt
-
-Json = dict[str, Any]
 
 ORDERS, REFUNDS, CUSTOMERS = "IndexOrder", "IndexRefund", "IndexCustomer"
 
@@ -87,18 +82,18 @@ def _sale(task: Task, sent: Json) -> Json | None:
     if sent.get("uniqueReceiptId") != str(task.shopify_id):
         return None  # a correction is what was missing then
     shop, node = task.shop, _found(shopify_beside(task.shop).order(task.subject))
-    rules, store = _as_sold(shop, task.subject) or (receipt_rules(shop), place_of(shop, node).store)
+    rules, store = rules_and_store_of(shop, Order.find(shop, task.subject), node)
     contact_id = _contact_id(shop, node["customer"])
-    return receipt_of(node, contact_id=contact_id, store=store, rules=rules, zone=_zone(shop))
+    return receipt_of(node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
 def _refund(task: Task, sent: Json) -> Json:
     shop, refund = task.shop, _found(shopify_beside(task.shop).refund(task.subject))
     order = Order.find(shop, int(_found(refund["order"])["legacyResourceId"]))
     node = _found(order.node if order else None)
-    rules, store = _as_sold(shop, int(node["legacyResourceId"])) or (receipt_rules(shop), place_of(shop, node).store)
+    rules, store = rules_and_store_of(shop, order, node)
     contact_id = _contact_id(shop, node["customer"])
-    return refund_receipt_of(refund, node, contact_id=contact_id, store=store, rules=rules, zone=_zone(shop))
+    return refund_receipt_of(refund, node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
 def _contact(task: Task, sent: Json) -> Json:
@@ -126,7 +121,7 @@ def _letter(task: Task, sent: Json) -> Json:
     kind: Kind = task.args.get("kind", "confirmed")
     if refund or parcel:
         kind = kind_of_fulfillment(node, parcel) if parcel else "refunded"
-    return notification_of(kind, node, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=_zone(shop))
+    return notification_of(kind, node, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone)
 
 
 PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
@@ -147,19 +142,8 @@ def _found(node: Json | None) -> Json:
     return found
 
 
-def _as_sold(shop: Shop, order_id: int) -> tuple[ReceiptRules, str] | None:
-    """The rules and the store of the order's first receipt, by which all others are made."""
-    order = Order.find(shop, order_id)
-    first = Receipt.first_of(order) if order else None
-    return (ReceiptRules(**first.rules), first.clear(shop)["storeExternalId"]) if first else None
-
-
 def _contact_id(shop: Shop, customer: Json | None) -> str:
     if customer is None:
         return ""
     found = Customer.find(shop, Departure.heir_of(shop, int(customer["legacyResourceId"])))
     return str(found.contact_id or "") if found else ""
-
-
-def _zone(shop: Shop) -> ZoneInfo:
-    return ZoneInfo(shop.timezone)

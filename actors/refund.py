@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from actors.announce import announce_refund
 from actors.buyer import contact_id_of
@@ -12,10 +11,8 @@ from actors.order import NO_ORDER, is_gone
 from actors.outcomes import THREE_DAYS, Skip, Wait
 from actors.payloads import webhook_id
 from actors.registry import TYPES, TaskGroup
-from actors.sale import ALREADY, keep, rules_of, send
-from actors.stores import place_of
+from actors.sale import ALREADY, keep, rules_and_store_of, rules_of, send
 from actors.systems import shopify_of
-from mappings import chosen
 from mappings.receipt import ReceiptRules, reason_not_due, skip_reason
 from mappings.refund import receipt_id_of, refund_receipt_of, refund_skip_reason
 from models import Entity, Order, Refund, Task
@@ -65,7 +62,7 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     rules, store = _as_sold(task, order)
     if reason := refund_skip_reason(node, order.node, rules):
         raise Skip(reason)
-    contact_id, zone = contact_id_of(task, order), ZoneInfo(task.shop.timezone)
+    contact_id, zone = contact_id_of(task, order), task.shop.zone
     receipt = refund_receipt_of(node, order.node, contact_id=contact_id, store=store, rules=rules, zone=zone)
     sent = send(task, receipt)
     with task.effects(engage_id=receipt_id):
@@ -90,9 +87,7 @@ def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
     """The rules and the store of the order's own receipt. Raises Skip when it has none, Wait until it is sent."""
     if order.receipt_id is None:
         _raise_unsold(task, order)
-    if sold := Receipt.first_of(order):
-        return chosen(ReceiptRules, sold.rules), sold.clear(task.shop)["storeExternalId"]
-    return rules_of(task.shop), place_of(task.shop, order.node).store
+    return rules_and_store_of(task.shop, order, order.node)
 
 
 def _raise_unsold(task: Task, order: Order) -> None:

@@ -14,7 +14,7 @@ import redis
 
 from actors.broker import QUEUES, broker
 from actors.outcomes import A_DAY, Retry
-from actors.run import run
+from actors.run import DATABASE_AWAY, run
 from database import db
 from models import Entity, Lane, Shop, Task, new_id, utcnow
 
@@ -171,5 +171,5 @@ def _not_published(ids: list[UUID]) -> None:
     """So that the next sweep rings for them at once instead of in a minute."""
     try:
         Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
-    except Exception:
-        log.warning("%d tasks wait for their second ring.", len(ids), exc_info=True)
+    except DATABASE_AWAY as error:
+        log.warning("The database is away too, %d tasks wait a minute for their second ring: %s", len(ids), error)

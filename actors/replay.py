@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -14,11 +13,10 @@ from actors.registry import INSTEAD, NUMBERS, TYPES, enqueue
 from actors.systems import engage_of, engage_origin
 from clients import Effect
 from clients.engage_again import effect_of, path_at
+from mappings import Json
 from models import Customer, Exchange, Lane, State, Task
 from models.receipts import Receipt
 from vault import Unreadable
-
-Json = dict[str, Any]
 
 EXCHANGE = "exchange"  # the argument that names the call; statements that look for newer tasks know it
 RECEIPTS = {"SyncOrder", "SyncRefund"}

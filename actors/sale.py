@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -17,15 +15,13 @@ from actors.systems import engage_of, engage_origin
 from clients import Effect
 from clients.engage import dump
 from clients.engage_again import path_at
-from mappings import chosen
+from mappings import Json, chosen
 from mappings.correction import correction_of
 from mappings.money import exact
 from mappings.receipt import ReceiptRules, reason_not_due, receipt_of, skip_reason
 from mappings.refund import receipt_id_of
 from models import Exchange, Order, Refund, Shop, Task
 from models.receipts import Kind, Receipt
-
-Json = dict[str, Any]
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds wake it earlier
 ALREADY = "Its receipt is at Engage already."
@@ -36,12 +32,19 @@ def rules_of(shop: Shop) -> ReceiptRules:
     return chosen(ReceiptRules, shop.settings.get("receipt", {}))
 
 
+def rules_and_store_of(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
+    """Those of the order's first receipt, by which all others are made, whatever the shop has chosen since."""
+    if order and (sold := Receipt.first_of(order)):
+        return chosen(ReceiptRules, sold.rules), sold.clear(shop)["storeExternalId"]
+    return rules_of(shop), place_of(shop, node).store
+
+
 def sell(task: Task, order: Order) -> None:
     """Bring the order's first receipt. Raises Skip when it has none to bring, Wait until its contact is there."""
     node, rules = order.node, rules_of(task.shop)
     if reason := skip_reason(node, rules) or reason_not_due(node, rules):
         raise Skip(reason)
-    contact_id, zone, place = contact_id_of(task, order), ZoneInfo(task.shop.timezone), place_of(task.shop, node)
+    contact_id, zone, place = contact_id_of(task, order), task.shop.zone, place_of(task.shop, node)
     receipt = receipt_of(node, contact_id=contact_id, store=place.store, rules=rules, zone=zone)
     task.note = place.note
     sent = send(task, receipt)
@@ -54,17 +57,14 @@ def sell(task: Task, order: Order) -> None:
 
 
 def correct(task: Task, order: Order) -> None:
-    """Bring what Engage lacks of an order whose receipt it has. Raises Skip when that is nothing.
-
-    The order's receipts are all made by the rules of the first, whatever the shop has chosen since.
-    """
+    """Bring what Engage lacks of an order whose receipt it has. Raises Skip when that is nothing."""
     task.engage_id = order.receipt_id
     receipts, node = Receipt.of(order), order.node
     refunds, told = _refunds(task, order, node), {receipt_id_of(each, node) for each in node["refunds"]}
     sent = [each.clear(task.shop) for each in receipts if each.kind != Kind.REFUND or each.receipt_id in told]
-    rules = chosen(ReceiptRules, receipts[0].rules) if receipts else rules_of(task.shop)
+    rules, store = rules_and_store_of(task.shop, order, node)
     number = 1 + sum(each.kind == Kind.CORRECTION for each in receipts)
-    store, zone = sent[0]["storeExternalId"] if sent else place_of(task.shop, node).store, ZoneInfo(task.shop.timezone)
+    zone = task.shop.zone
     receipt = correction_of(node, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone)
     if receipt is None:
         raise Skip(ALREADY)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import accumulate
 
+from actors.periodic import PERIODIC
 from invented.playing import Player
 from invented.rows import Made, Row, body_of, exchange_of
 from invented.shops import Counter
@@ -16,7 +17,6 @@ from invented.year import HOUR, Hour, hours
 EVIDENCE = 1 / 200  # share of the tasks that keep what was sent
 IMPORTS = 1 / 30_000  # of the stories; an import has some thousand tasks
 LARGEST_IMPORT = 20_000
-PERIODIC = ("IndexOrders", "IndexShopCustomers", "IndexStores", "SyncShopCurrency")
 
 
 class Telling:
@@ -58,7 +58,7 @@ class Telling:
         told = 0
         # While one of a periodic type is Pending, the clock adds none, and so nothing of these shops is ever run.
         for counter in self.counters:
-            for name in PERIODIC:
+            for name in (each.name for each in PERIODIC):
                 told += 1
                 yield counter, self.player.waiting(counter, name)
         for hour in hours(self.now, self.chance):

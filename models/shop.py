@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 from peewee import AutoField, BlobField, BooleanField, ForeignKeyField, IntegerField, JSONField, TextField
 from playhouse.postgres_ext import DateTimeTZField
@@ -75,6 +76,11 @@ class Shop(Table):
         """The shops with these domains, by domain, with nothing but what a webhook needs: the id and the key."""
         found = db.execute_sql("SELECT id, domain, key FROM shop WHERE domain = ANY(%s)", (list(domains),)).fetchall()
         return {domain: cls(id=number, domain=domain, key=key) for number, domain, key in found}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's own time, in which its days begin."""
+        return ZoneInfo(self.timezone)
 
     @property
     def vault(self) -> Vault:

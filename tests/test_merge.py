@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from actors import TYPES
+from actors.imported import contact_known
+from actors.outcomes import Skip
 from models import Customer, State, Task, new_id
 from models.departures import Departure
 from sandbox.shopify import Person
@@ -15,7 +17,6 @@ from tests.test_first_road import RECORD
 from tests.webhook_tasks import arrive
 
 ADA = Person()
-GUEST = Person(first_name="Ada", last_name="Eklund", email=None, phone="+46701234567", account=False)
 
 
 def index(shop, name, shopify_id):
@@ -226,3 +227,15 @@ def test_the_preferences_go_with_the_contact(shop, shopify, engage, drain, two):
 
     assert Consents.of(known(shop, kept))["acceptsEmail"].carried == remembered["acceptsEmail"].carried
     assert remembered["acceptsEmail"].carried is not None
+
+
+def test_an_imported_order_of_one_who_was_merged_meanwhile_has_the_heirs_contact(shop, shopify, engage, drain):
+    kept, gone = shopify.add_customer(shop.domain, ADA), 4711
+    index(shop, "IndexCustomer", kept)
+    drain(waiting=True)
+    with pytest.raises(Skip):
+        contact_known(shop, gone)
+
+    Departure.note(shop, gone, merged_into=kept)
+
+    assert contact_known(shop, gone) is None
