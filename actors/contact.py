@@ -38,8 +38,7 @@ class Sync:
         self.contact_type = customer.contact_type or ""
         self.created_as: Json | None = None
         self.created_in: str | None = None
-        # Preferences have a task of their own, which knows what was said when, and in which system.
-        self.wanted = {name: value for name, value in update_of(node, rules).items() if name != "preferences"}
+        self.wanted = update_of(node, rules)
 
     def bring(self) -> tuple[str, Json]:
         """The contact's id, and the fields that it now has from us. Raises Skip when nothing has changed."""

@@ -100,7 +100,6 @@ def _contact(task: Task, sent: Json) -> Json:
     """The fields that were sent, as they would be now, and those that have changed beside them."""
     shop, node = task.shop, _found(shopify_beside(task.shop).customer(task.subject))
     wanted = update_of(node, contact_rules(shop, store_for(shop, node).store))
-    wanted.pop("preferences", None)
     customer = Customer.find(shop, task.subject)
     changed = changes(wanted, (customer and customer.last_sent) or {})
     return {name: value for name, value in wanted.items() if name in sent or name in changed}

@@ -99,14 +99,10 @@ def contact_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ())
 def update_of(customer: Json, rules: ContactRules) -> Json:
     """All that an existing contact should say, with "" where Shopify has nothing: to be reduced by `changes`.
 
-    The type has a call of its own, and a preference is only ever raised: Shopify's "no" may be older than a "yes"
-    given in Engage (marketing preferences; an explicit opt-out travels by its own task).
+    The type has a call of its own, and preferences have a task of their own, which knows what was said when, and in
+    which system.
     """
-    wanted: Json = dict(_fields(customer))
-    if raised := {name: True for name, value in _preferences(customer).items() if value}:
-        wanted["preferences"] = raised
-    wanted["consents"] = [_account_consent(customer, rules, customer.get("updatedAt"))]
-    return wanted
+    return {**_fields(customer), "consents": [_account_consent(customer, rules, customer.get("updatedAt"))]}
 
 
 def changes(wanted: Json, known: Json) -> Json:
@@ -116,8 +112,6 @@ def changes(wanted: Json, known: Json) -> Json:
     A consent is compared by its value, not by its date.
     """
     changed = {name: value for name, value in wanted.items() if _differs(name, value, known)}
-    if raised := _raised(wanted.get("preferences") or {}, known.get("preferences") or {}):
-        changed["preferences"] = raised
     if given := _given(wanted.get("consents") or [], known.get("consents") or []):
         changed["consents"] = given
     return changed
@@ -191,11 +185,7 @@ def _preferences(customer: Json) -> dict[str, bool]:
 
 
 def _differs(name: str, value: Any, known: Json) -> bool:
-    return name not in ("preferences", "consents") and (value or "") != (known.get(name) or "")
-
-
-def _raised(wanted: dict[str, bool], known: dict[str, bool]) -> dict[str, bool]:
-    return {name: True for name, value in wanted.items() if value and not known.get(name)}
+    return name != "consents" and (value or "") != (known.get(name) or "")
 
 
 def _given(wanted: list[Json], known: list[Json]) -> list[Json]:

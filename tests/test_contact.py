@@ -173,18 +173,8 @@ def test_a_customer_without_a_key_is_skipped_with_a_reason(mail, mobile, skipped
     assert reason is None or "has no key" in reason
 
 
-def test_an_update_says_neither_type_nor_post():
-    update = update_of(customer(), MEMBERS)
-
-    assert "contactType" not in update
-    assert update["preferences"] == {"acceptsEmail": True}
-
-
-@pytest.mark.parametrize("state", ["UNSUBSCRIBED", "NOT_SUBSCRIBED", "PENDING", "SOMETHING_NEW", None])
-def test_an_update_is_silent_about_a_preference_that_shopify_does_not_have(state):
-    shopper = customer(defaultEmailAddress=email("a@b.test", state), defaultPhoneNumber=None)
-
-    assert "preferences" not in update_of(shopper, MEMBERS)
+def test_an_update_says_neither_the_type_nor_the_preferences():
+    assert not {"contactType", "preferences"} & update_of(customer(), MEMBERS).keys()
 
 
 def test_only_what_differs_is_sent():
@@ -215,20 +205,6 @@ def test_an_account_opened_later_is_told_with_its_date():
     assert changes(after, before) == {"consents": consent(True, "2026-05-01T08:00:00+02:00")}
 
 
-def test_an_opt_in_is_sent_and_an_opt_out_is_not():
-    subscribed = update_of(customer(), MEMBERS)
-    unsubscribed = update_of(customer(defaultEmailAddress=email("elin.norberg@example.test", "UNSUBSCRIBED")), MEMBERS)
-
-    assert changes(subscribed, unsubscribed) == {"preferences": {"acceptsEmail": True}}
-    assert changes(unsubscribed, subscribed) == {}
-
-
-def test_an_opt_out_made_in_engage_since_is_not_undone_by_an_old_opt_in():
-    known = update_of(customer(), MEMBERS)
-
-    assert changes(update_of(customer(firstName="Eline"), MEMBERS), known) == {"firstName": "Eline"}
-
-
 def test_a_contact_found_in_engage_is_compared_with_what_engage_has():
     found = {
         "id": "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa",
@@ -247,7 +223,6 @@ def test_a_contact_found_in_engage_is_compared_with_what_engage_has():
         "externalId": "7719204488102",
         "lastName": "Norberg",
         "mobilePhone": "+46701740605",
-        "preferences": {"acceptsEmail": True},
     }
 
 
@@ -297,26 +272,23 @@ def test_known_and_changes_make_what_is_wanted(before, after, rules):
 
     made = known | changes(wanted, known)
 
-    fields = wanted.keys() - {"preferences", "consents"}
+    fields = wanted.keys() - {"consents"}
     assert {name: made[name] for name in fields} == {name: wanted[name] for name in fields}
     assert [given["value"] for given in made["consents"]] == [given["value"] for given in wanted["consents"]]
 
 
 @properties
-@given(customers, st.one_of(st.just({}), customers.map(lambda shopper: contact_of(shopper, MEMBERS))), rules)
-def test_an_update_only_ever_raises_a_preference(shopper, known, rules):
-    for wanted in (update_of(shopper, rules), contact_of(shopper, rules)):
-        preferences = changes(wanted, known).get("preferences", {})
-
-        assert all(value is True for value in preferences.values())
-        assert "acceptsPostal" not in preferences
+@given(customers, rules)
+def test_nobody_is_made_to_accept_post_and_an_update_leaves_preferences_alone(shopper, rules):
+    assert contact_of(shopper, rules)["preferences"]["acceptsPostal"] is False
+    assert "preferences" not in update_of(shopper, rules)
 
 
 @properties
 @given(customers, rules)
 def test_a_first_update_empties_nothing(shopper, rules):
     wanted = update_of(shopper, rules)
-    full = dict.fromkeys(wanted, "from elsewhere") | {"preferences": {}, "consents": []}
+    full = dict.fromkeys(wanted, "from elsewhere") | {"consents": []}
 
     assert "" not in changes(wanted, known_of(full, wanted)).values()
 
