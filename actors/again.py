@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from actors.announce import NEWS
+from actors.outcomes import UNKNOWN
 from actors.registry import NUMBERS, publish
 from database import db
 from models import Exchange, Lane, State, Task, utcnow
@@ -15,7 +16,6 @@ from models.erasure import ERASED
 
 # Those that make Engage write to a shopper.
 LETTERS = {"SyncOrderNotification", "SyncOrderFulfillmentNotification", "SyncRefundNotification"}
-UNKNOWN_OUTCOME = "outcome unknown"
 
 
 class Verdict(StrEnum):
@@ -47,7 +47,7 @@ def judge(task: Task, acted: Collection[UUID], now: datetime) -> Verdict:
         return Verdict.FOREIGN
     if task.reason == ERASED:
         return Verdict.ERASED
-    if task.code == UNKNOWN_OUTCOME or task.id in acted:
+    if task.code == UNKNOWN or task.id in acted:
         return Verdict.UNSURE
     stale = kind.name in LETTERS and now - task.created_at > NEWS
     return Verdict.STALE if stale else Verdict.QUEUE

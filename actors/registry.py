@@ -121,6 +121,14 @@ NUMBERS: dict[int, TaskType] = {}
 INSTEAD: dict[str, Handler] = {}  # by the name of an argument
 
 
+def by_group() -> dict[TaskGroup, list[TaskType]]:
+    """The types under their groups. Their numbers are in the published order."""
+    groups: dict[TaskGroup, list[TaskType]] = {}
+    for number in sorted(NUMBERS):
+        groups.setdefault(NUMBERS[number].group, []).append(NUMBERS[number])
+    return groups
+
+
 def topics() -> dict[str, TaskType]:
     """Which task type each of Shopify's webhook topics starts."""
     return {topic: kind for kind in TYPES.values() for topic in kind.topics}

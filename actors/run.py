@@ -14,7 +14,7 @@ from uuid import UUID
 from dramatiq.middleware import TimeLimitExceeded
 from peewee import IntegrityError, InterfaceError, OperationalError
 
-from actors.outcomes import Skip, Unusable, Wait
+from actors.outcomes import UNKNOWN, Skip, Unusable, Wait
 from clients import ApiError, Effect, Refused, Throttled
 from config import config
 from database import connected
@@ -137,14 +137,14 @@ def _failed(
 ) -> None:
     """A failed attempt: again later, unless that could do harm or has been tried enough."""
     if unsure or Exchange.unsure(task.id, task.fence):
-        task.finish(State.ERROR, reason=f"{reason} {UNKNOWN}", code="outcome unknown")
+        task.finish(State.ERROR, reason=f"{reason} {MAYBE}", code=UNKNOWN)
     elif task.attempts >= min(kind.retry.attempts, at_most or kind.retry.attempts):
         task.finish(State.ERROR, reason=f"{reason} Given up after {task.attempts} attempts.", code=code)
     else:
         task.retry_in(wait or _jittered(kind.retry.wait(task.attempts)), Outcome.FAILED, reason, code)
 
 
-UNKNOWN = "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
+MAYBE = "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
 
 
 def _jittered(wait: timedelta) -> timedelta:

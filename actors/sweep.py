@@ -13,9 +13,9 @@ from uuid import UUID
 import redis
 
 from actors.broker import QUEUES, broker
-from actors.outcomes import A_DAY
+from actors.outcomes import A_DAY, UNKNOWN
 from actors.registry import NUMBERS, ring
-from actors.run import UNKNOWN
+from actors.run import MAYBE
 from database import db
 from models import NOW, Entity, Exchange, Lane, Lost, Outcome, State, Task
 
@@ -118,7 +118,7 @@ def _take_back(task: Task) -> None:
     with db.atomic():
         task.crashed()
         if Exchange.unsure(task.id, task.fence):
-            task.finish(State.ERROR, reason=f"The worker was lost while sending. {UNKNOWN}", code="outcome unknown")
+            task.finish(State.ERROR, reason=f"The worker was lost while sending. {MAYBE}", code=UNKNOWN)
         elif task.crashes + 1 >= CRASHES:
             task.finish(State.ERROR, reason=f"{CRASHES} workers were lost at it.", code="worker lost")
         else:

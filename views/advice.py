@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from actors.registry import NUMBERS
-from config import config
+from actors.systems import engage_origin
 from models import Entity, State, Task
 from views.errors import ERRORS, MEANS, NOBODY, TODO, Advice, Place, Who, error_of
 from views.reasons import Reason, recognised
@@ -86,7 +86,7 @@ def _link(task: Task, place: Place | None) -> Link | None:
         case Place.IMPORTS:
             return Link(t("link.imports"), "/imports")
         case Place.ENGAGE if shop.active:
-            return Link(t("link.engage"), f"{config.engage_origin.format(tenant=shop.engage_tenant)}/")
+            return Link(t("link.engage"), f"{engage_origin(shop)}/")
         case Place.SHOPIFY if shop.active:
             return Link(t("link.shopify"), f"https://{shop.domain}/admin")
         case Place.ENTITY if shop.active:

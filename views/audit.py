@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from models import Task
 from models.audit import Action, Audit
-from views import BadInput, render, view
+from views import BadInput, parameters, render, view
 from views.listing import tasks_of
 from views.text import t
 
@@ -62,10 +62,10 @@ def _entries(request: Request, rows: list[Audit]) -> list[Entry]:
 
 def _before(request: Request) -> UUID | None:
     given = request.query_params.get("before", "")
-    try:
-        return UUID(given) if given else None
-    except ValueError:
-        raise BadInput(t("audit.bad_before", given=repr(given[:40]))) from None
+    found = parameters.uuid(given)
+    if given and found is None:
+        raise BadInput(t("audit.bad_before", given=repr(given[:40])))
+    return found
 
 
 routes = [Route("/audit", index)]

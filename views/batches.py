@@ -20,7 +20,7 @@ from database import db
 from models import State, Task
 from models.audit import Action, Audit
 from models.batches import MOST, Batch, Stage, TooMany, count_failed
-from views import BadInput, Missing, render, view
+from views import BadInput, Missing, parameters, render, view
 from views.forms import Conflict, action, click_of, who
 from views.listing import NEWEST_FIRST, TaskFilters, tasks_of
 from views.parameters import DEFAULT
@@ -161,11 +161,8 @@ def _asked_at(request: Request) -> datetime:
 
 def _batch(request: Request) -> Batch:
     """The batch of the address, if it is the signed-in shop's. Raises Missing."""
-    try:
-        known = (Batch.id == UUID(request.path_params["batch_id"])) & (Batch.shop == request.state.shop)
-        found = Batch.get_or_none(known)
-    except ValueError:
-        found = None
+    number = parameters.uuid(request.path_params["batch_id"])
+    found = Batch.get_or_none((Batch.id == number) & (Batch.shop == request.state.shop))
     if found is None:
         raise Missing(t("batch.missing"))
     found.shop = request.state.shop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import orjson
 from peewee import SQL
@@ -18,7 +17,7 @@ from models import Shop, State, Task, utcnow
 from models.audit import Action, Audit
 from models.privacy import DataRequest
 from vault import Unreadable
-from views import Missing, render, view
+from views import Missing, parameters, render, view
 from views.forms import who
 from views.listing import TaskFilters
 from views.text import t
@@ -107,11 +106,8 @@ def _name(asked: DataRequest) -> str:
 
 def _request(request: Request) -> DataRequest:
     """The request of the address, if it is the signed-in shop's. Raises Missing."""
-    shop, given = request.state.shop, request.path_params["task_id"]
-    try:
-        found = DataRequest.get_or_none((DataRequest.task_id == UUID(given)) & (DataRequest.shop == shop))
-    except ValueError:
-        found = None
+    shop, number = request.state.shop, parameters.uuid(request.path_params["task_id"])
+    found = DataRequest.get_or_none((DataRequest.task_id == number) & (DataRequest.shop == shop))
     if found is None:
         raise Missing(t("data_requests.missing"))
     found.shop = shop  # else peewee asks for it again

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.outcomes import UNKNOWN
+
 
 class Who(StrEnum):
     """Who can do something about it."""
@@ -107,7 +109,7 @@ CODES: dict[str, dict[str, str]] = {
         "time limit": "time_limit",
         "waited": "waited",
         "worker lost": "worker_lost",
-        "outcome unknown": "outcome_unknown",
+        UNKNOWN: "outcome_unknown",
         "NOT_APPLIED": "shopify_consent_kept",
         "NOTHING_TO_CONSENT_FOR": "shopify_nobody_to_ask",
     },

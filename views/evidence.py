@@ -11,7 +11,7 @@ import orjson
 from clients import Effect
 from models import Attempt, Body, Exchange, Shop, Task
 from vault import Unreadable
-from views import BadInput, Missing
+from views import BadInput, Missing, parameters
 from views.text import t
 
 SHOWN = 64 * 1024  # characters of one body on the page
@@ -174,7 +174,7 @@ def _of_call(task: Task, exchange_id: UUID, part: str) -> bytes:
 
 
 def _exchange_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadInput(t("bad.exchange", given=repr(text[:40]))) from None
+    found = parameters.uuid(text)
+    if found is None:
+        raise BadInput(t("bad.exchange", given=repr(text[:40])))
+    return found

@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from views import BadInput, Refusal, view
+from views import BadInput, Refusal, parameters, view
 from views.seal import is_ours
 from views.text import t
 
@@ -64,10 +64,10 @@ async def _fields(request: Request) -> dict[str, str]:
 
 def click_of(request: Request) -> UUID:
     """The number of the button that was pressed. Raises BadInput."""
-    try:
-        return UUID(request.state.form.get("click", ""))
-    except ValueError:
-        raise BadInput(t("form.click")) from None
+    found = parameters.uuid(request.state.form.get("click", ""))
+    if found is None:
+        raise BadInput(t("form.click"))
+    return found
 
 
 def who(request: Request) -> str | None:

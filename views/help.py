@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.periodic import PERIODIC
-from actors.registry import TYPES, TaskGroup, TaskType
+from actors.registry import TaskType, by_group
 from views import render, view
 from views.listing import TaskFilters
 from views.tasks import AREAS
@@ -43,18 +43,14 @@ class Entry:
         return TaskFilters(types=(self.kind.name,)).url()
 
 
-def grouped() -> dict[TaskGroup, list[Entry]]:
-    """All types by their groups. Their numbers are in the published order."""
-    groups: dict[TaskGroup, list[Entry]] = {}
-    for kind in sorted(TYPES.values(), key=lambda each: each.number):
-        groups.setdefault(kind.group, []).append(Entry(kind))
-    return groups
-
-
 @view
 def task_types(request: Request) -> Response:
     """`GET /help/task-types`."""
-    return render(request, "help/task_types.html", groups=grouped())
+    return render(
+        request,
+        "help/task_types.html",
+        groups={group: [Entry(kind) for kind in kinds] for group, kinds in by_group().items()},
+    )
 
 
 def _rhythm(kind: TaskType) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
@@ -42,6 +43,15 @@ def each(name: str, given: list[str], known: Mapping[str, T]) -> tuple[T, ...]:
         if text not in known:
             raise BadInput(t("bad.choice", name=name, given=repr(text[:40]), known=", ".join(known)))
     return tuple(value for text, value in known.items() if text in given)
+
+
+def uuid(text: str) -> UUID | None:
+    """The id that is spelt so, as our own addresses spell it; None for anything else."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None
 
 
 def limit(text: str) -> int:

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 import totals
-from actors.registry import TYPES, TaskGroup, TaskType
+from actors.registry import TYPES, by_group
 from models import Shop, State, Task
 from totals import Count
-from views import Missing, answer_json, evidence, render, view
+from views import Missing, answer_json, evidence, parameters, render, view
 from views.advice import explanation_of
 from views.batches import retry_url
 from views.deeds import deeds_of
@@ -26,7 +25,7 @@ from views.wording import state_name, type_name
 
 CHILDREN_SHOWN = 100
 
-# The summary's areas. Names rather than types: some are yet to be declared, and count nothing until then.
+# The summary's areas.
 AREAS = {
     "contact_sync": ("SyncContact", "UpdateCustomerMarketingPreferences", "SyncCustomerMarketingPreferences"),
     "order_sync": ("SyncOrder", "SyncOrderNotification", "SyncOrderFulfillmentNotification"),
@@ -54,19 +53,10 @@ def summary_of(counts: Mapping[int, Count]) -> dict[str, Card]:
     """The areas and everything, by the names that JSON has for them."""
     cards = {}
     for area, names in AREAS.items():
-        types = tuple(name for name in names if name in TYPES)
-        parts = [counts.get(TYPES[name].number, Count()) for name in types]
-        cards[area] = Card(t(f"summary.area.{area}"), totals.together(parts), types)
+        parts = [counts.get(TYPES[name].number, Count()) for name in names]
+        cards[area] = Card(t(f"summary.area.{area}"), totals.together(parts), names)
     cards[ALL] = Card(t(f"summary.area.{ALL}"), totals.together(list(counts.values())), ())
     return cards
-
-
-def grouped_types() -> dict[TaskGroup, list[TaskType]]:
-    """The filter's menu: types under their groups, in order of declaration."""
-    groups: dict[TaskGroup, list[TaskType]] = {}
-    for kind in TYPES.values():
-        groups.setdefault(kind.group, []).append(kind)
-    return groups
 
 
 @view
@@ -84,7 +74,7 @@ def index(request: Request) -> Response:
         count=filters.count(shop, counts),
         cards=summary_of(counts).values(),
         since=totals.since(shop.id),
-        groups=grouped_types(),
+        groups=by_group(),
         retry_all=retry_url(filters),
     )
 
@@ -206,12 +196,9 @@ def _bytes(content: bytes, name: str) -> Response:
 def task_of(request: Request) -> Task:
     """The task of the address, if it is the signed-in shop's. Raises Missing."""
     shop: Shop = request.state.shop
-    given = request.path_params["task_id"]
-    try:
-        task = Task.get_or_none((Task.id == UUID(given)) & (Task.shop == shop))
-    except ValueError:
-        task = None
-    if task is None or str(task.id) != given.lower():
+    number = parameters.uuid(request.path_params["task_id"])
+    task = Task.get_or_none((Task.id == number) & (Task.shop == shop))
+    if task is None:
         raise Missing(t("refusal.no_task"))
     task.shop = shop
     return task
