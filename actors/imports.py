@@ -15,7 +15,7 @@ from clients.bulk_lines import Changed, Expired
 from clients.shopify import Shopify
 from database import db
 from mappings import Json
-from models import Lane, Task, utcnow
+from models import Lane, Shop, Task, utcnow
 from models.bulk import OPEN, Import, Kind, Part, Stage, Step
 
 group = TaskGroup("import", "Data import tasks")
@@ -158,6 +158,15 @@ def go_on(importing: Import, parent: Task | None = None) -> None:
     key, args = f"{part.id}:{turn}", {"part_id": part.id}
     task = kind.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
     part.changed(turn=turn, task_id=task and task.id)
+
+
+def begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
+    """An import of everything from then on and before then. Raises IntegrityError while another one is open."""
+    with db.atomic():
+        importing = Import.begin(shop, starts_at, ends_at)
+        key, args = f"import:{importing.id}", {"import_id": importing.id}
+        handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
+    return importing
 
 
 def pause(importing: Import) -> None:

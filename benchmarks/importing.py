@@ -201,13 +201,10 @@ def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
 
 
 def _begin(shop: Shop) -> Import:
-    from actors.imports import handle_bulk_import_create_request
-    from models.bulk import Import
+    from actors import imports
 
     now = datetime.now(UTC)
-    importing = Import.begin(shop, now - timedelta(days=DAYS + 1), now)
-    handle_bulk_import_create_request.enqueue(shop, key="import", args={"import_id": importing.id})
-    return importing
+    return imports.begin(shop, now - timedelta(days=DAYS + 1), now)
 
 
 def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float) -> None:

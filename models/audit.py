@@ -23,12 +23,15 @@ class Action(StrEnum):
     RESEND = "resend"
     SAME = "same"
     REBUILD = "rebuild"
-    REVEAL = "reveal"
     DOWNLOAD = "download"
+    IMPORT = "import"
+    IMPORT_PAUSE = "import_pause"
+    IMPORT_RESUME = "import_resume"
+    IMPORT_CANCEL = "import_cancel"
 
 
 class Audit(Table):
-    """Something that somebody did in a shop. It names tasks and never people: those may have to be forgotten.
+    """Something that somebody did in a shop. It names tasks, never people: those may have to be forgotten.
 
     `click` is the button as it was shown, so that a second press is no second action. `made_id` is the task that came
     of it, `who` is None for whoever has a sign-in link.
@@ -68,6 +71,10 @@ class Audit(Table):
     def of_batch(self, batch_id: UUID, **details: Any) -> None:
         """The batch that it is about."""
         self._tell(batch_id=batch_id, details=details)
+
+    def tell(self, **details: Any) -> None:
+        """What else there is to say of it."""
+        self._tell(details=details)
 
     def _tell(self, **fields: Any) -> None:
         for name, value in fields.items():

@@ -30,7 +30,6 @@ class Merchant:
     def ask_for_import(self, first: date, last: date) -> None:
         """The form on the page of imports, filled in and sent. Raises HTTPError when the app refuses it."""
         with self._browser.open(f"{self._app_url}/imports", timeout=10) as page:
-            hidden = re.search(r'name="token" value="(\w+)"', page.read().decode())
-        form = {"first": first, "last": last, "ready": "yes", "token": hidden[1] if hidden else ""}
-        filled = urllib.parse.urlencode(form).encode()
+            hidden = dict(re.findall(r'name="(token|click)" value="([\w-]+)"', page.read().decode()))
+        filled = urllib.parse.urlencode({"first": first, "last": last, "ready": "yes"} | hidden).encode()
         self._browser.open(f"{self._app_url}/imports", filled, timeout=10).close()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from actors import TYPES, import_steps
+from actors import TYPES, import_steps, imports
 from actors.imported import KNOWN, NO_CONTACT
 from actors.imports import cancel, pause, resume
 from actors.outcomes import Skip
@@ -26,10 +26,7 @@ START, END = datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UT
 
 def begin(shop, start=START, end=END):
     """The merchant's click."""
-    importing = Import.begin(shop, start, end)
-    kind = TYPES["HandleBulkImportCreateRequest"]
-    kind.enqueue(shop, key=f"import:{importing.id}", args={"import_id": importing.id})
-    return importing
+    return imports.begin(shop, start, end)
 
 
 def past(shopify, shop, customers, orders):

@@ -8,6 +8,7 @@ import pytest
 
 from actors import TYPES
 from models import Lane, State, Task, new_id, utcnow
+from models.audit import Audit
 from models.bulk import Import, Part, Stage, Step
 from tests.forms import fields, press
 from tests.test_imports import END, START
@@ -18,7 +19,8 @@ HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 def begin(client, form=FORM):
     """Fill in the form and send it, whether the page still shows it or not."""
-    return client.post("/imports", data=fields(client, "/tasks", "/sign-out") | form)
+    mine = fields(client, "/tasks", "/sign-out") | {"click": str(new_id())}
+    return client.post("/imports", data=mine | form)
 
 
 def test_the_page_warns_that_automations_will_fire(client):
@@ -92,6 +94,29 @@ def test_a_form_that_is_none_begins_nothing(body, client):
 def test_more_than_a_form_of_ours_can_hold_begins_nothing(client):
     assert begin(client, form=FORM | {"pad": "x" * 20_000}).status_code == 403
     assert not Import.select().exists()
+
+
+def test_a_double_click_begins_one_import_and_is_led_to_the_page(client):
+    form = fields(client, "/imports", "/imports") | FORM
+
+    answers = [client.post("/imports", data=form) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert Import.select().count() == 1
+
+
+def test_who_did_what_to_an_import_is_written_down(client, shop):
+    press(client, "/imports", "/imports", **FORM)
+    importing = Import.get()
+    for action in ("pause", "resume", "cancel"):
+        press(client, "/imports", f"/imports/{importing.id}/{action}")
+
+    rows = list(Audit.select().order_by(Audit.id))
+    assert [row.action for row in rows] == ["import", "import_pause", "import_resume", "import_cancel"]
+    assert [row.details for row in rows] == [{"import_id": importing.id}] * 4
+    page = client.get("/audit").text
+    assert page.count(f"/imports#import-{importing.id}") == 4
+    assert "Began an import" in page
 
 
 def test_a_second_import_is_refused_while_one_is_open(client):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors import TYPES
+from actors import TYPES, imports
 from database import connected
 from models import Attempt, Customer, Lane, Order, Outcome, Shop, State, Task
 from models.bulk import Import, Kind, Part, Step
@@ -54,9 +54,7 @@ def connect(name: str) -> Shop:
 
 
 def begin(shop: Shop) -> Import:
-    importing = Import.begin(shop, NOW - timedelta(days=365), NOW)
-    kind = TYPES["HandleBulkImportCreateRequest"]
-    kind.enqueue(shop, key="import", args={"import_id": importing.id})
+    importing = imports.begin(shop, NOW - timedelta(days=365), NOW)
     Task.update(published_at=None).execute()  # this process rings at another Redis
     return importing
 

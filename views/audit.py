@@ -36,6 +36,12 @@ class Entry:
         return t(f"audit.action.{self.row.action}") if known else self.row.action
 
     @property
+    def import_url(self) -> str | None:
+        """Where the import stands that it is about, or None."""
+        number = self.row.details.get("import_id")
+        return f"/imports#import-{number}" if isinstance(number, int) else None
+
+    @property
     def detail(self) -> str:
         total = self.row.details.get("total")
         return t("audit.total", count=total) if isinstance(total, int) else ""

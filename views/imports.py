@@ -12,17 +12,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from actors import imports
-from actors.imports import EVER, handle_bulk_import_create_request
+from actors.imports import EVER
 from database import db
-from models import Shop, utcnow
+from models import utcnow
+from models.audit import Action, Audit
 from models.bulk import OPEN, Import
 from views import BadInput, Missing, render, view, wording
-from views.forms import action
+from views.forms import action, click_of, who
 from views.progress import Progress
 from views.text import t
 
 SHOWN = 20
-ACTIONS = {"pause": imports.pause, "resume": imports.resume, "cancel": imports.cancel}
+ACTIONS = {
+    "pause": (Action.IMPORT_PAUSE, imports.pause),
+    "resume": (Action.IMPORT_RESUME, imports.resume),
+    "cancel": (Action.IMPORT_CANCEL, imports.cancel),
+}
 
 
 @dataclass(frozen=True)
@@ -90,23 +95,26 @@ def _page(request: Request, wish: Wish, status: int = 200) -> Response:
 @action
 def create(request: Request) -> Response:
     """`POST /imports`: the merchant's click."""
-    shop, form = request.state.shop, request.state.form
+    form = request.state.form
     try:
-        importing = _begin(shop, *Wish.read(form).window(wording.zone_of(shop.timezone)))
+        begun = _begin(request, *Wish.read(form).window(wording.zone_of(request.state.shop.timezone)))
     except BadInput as bad:
         return _page(request, Wish.read(form, str(bad)), bad.status)
-    return RedirectResponse(f"/imports#import-{importing.id}", 303)
+    return RedirectResponse(f"/imports#import-{begun.id}" if begun else "/imports", 303)
 
 
-def _begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
+def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> Import | None:
+    """The new import, or None at a second press of the same button."""
+    shop, click = request.state.shop, click_of(request)
     try:
         with db.atomic():
-            importing = Import.begin(shop, starts_at, ends_at)
-            key, args = f"import:{importing.id}", {"import_id": importing.id}
-            handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
+            note = Audit.note(shop, Action.IMPORT, who(request), click=click)
+            begun = imports.begin(shop, starts_at, ends_at) if note else None
+            if note and begun:
+                note.tell(import_id=begun.id)
     except IntegrityError:
         raise BadInput(t("imports.bad.busy")) from None
-    return importing
+    return begun
 
 
 @action
@@ -117,7 +125,11 @@ def act(request: Request) -> Response:
     importing = Import.get_or_none(known) if name in ACTIONS and number < 2**63 else None
     if importing is None or importing.state not in OPEN:
         raise Missing(t("imports.bad.gone"))
-    ACTIONS[name](importing)
+    what, deed = ACTIONS[name]
+    details = {"import_id": importing.id}
+    with db.atomic():  # before the deed, which may end a hundred thousand tasks, in transactions of its own
+        Audit.note(importing.shop, what, who(request), click=click_of(request), details=details)
+    deed(importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)
 
 
