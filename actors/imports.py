@@ -13,6 +13,7 @@ from actors.systems import shopify_of
 from clients import shopify_bulk
 from clients.bulk_lines import Changed, Expired
 from clients.shopify import Shopify
+from config import config
 from database import db
 from mappings import Json
 from models import Lane, Shop, Task, utcnow
@@ -22,7 +23,7 @@ group = TaskGroup("import", "Data import tasks")
 
 EVER = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
 A_DAY = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
-ASK_AGAIN = (30.0, 60.0)  # seconds
+ASK_AGAIN = (3.0, 6.0)  # times BACKOFF_SECONDS
 ROOM_WAIT = timedelta(seconds=5)
 ADDRESS_WAIT = timedelta(seconds=1)
 LOOKS = 5  # for the part that a finished operation belongs to
@@ -75,7 +76,7 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     part = _turn(task, part_id)
     operation = _operation(shopify_of(task), part)
     if operation["status"] in shopify_bulk.UNFINISHED:
-        _wait(task, part, "Shopify is still collecting.", timedelta(seconds=random.uniform(*ASK_AGAIN)))  # noqa: S311
+        _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*ASK_AGAIN))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:

@@ -172,14 +172,11 @@ def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
 
 
 @pytest.fixture
-def drain(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def drain(database: Any) -> Callable[..., None]:
     """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
-    from actors import NUMBERS, imports
+    from actors import NUMBERS
     from actors.run import run
     from models import NOW, State, Task
-
-    # Nobody takes Shopify's webhook about a finished query meanwhile, so a slow one is asked about soon.
-    monkeypatch.setattr(imports, "ASK_AGAIN", (0.2, 0.4))
 
     def drained(seconds: float = 10, *, waiting: bool = False) -> None:
         until = time.monotonic() + seconds

@@ -147,9 +147,11 @@ def test_everything_that_may_happen_happens_sooner_or_later(quiet):
     assert {contact["preferences"]["acceptsEmail"] for contact in quiet.tenant.contacts.all()} == {True, False}
 
 
-def test_the_day_goes_by_as_time_passes(quiet):
+def test_the_day_goes_by_as_time_passes_and_ends_with_its_block(quiet):
     with living(Day(quiet)):
         wait_for(lambda: "orders/create" in topics(quiet), 30, "The first order")
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "stage"]
 
 
 def test_nothing_happens_when_nobody_is_to_come(monkeypatch, quiet):
