@@ -62,7 +62,7 @@ class TaskType:
 
         What comes of bulk work is bulk work too, unless a `lane` is given.
         """
-        lane = max(self.group.lane, Lane(parent.lane) if parent else Lane.LIVE) if lane is None else lane
+        lane = Lane(parent.lane if parent else Lane.LIVE) if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
         row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
         row.published_at = utcnow() if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
@@ -87,7 +87,6 @@ class TaskGroup:
 
     name: str
     title: str
-    lane: Lane = Lane.LIVE
 
     def task(
         self,

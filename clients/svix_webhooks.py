@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -32,10 +32,7 @@ class Event:
     """What happened. `contact_id` is None where the payload names no contact."""
 
     kind: str
-    event_id: str | None
-    tenant: str | None
     contact_id: str | None
-    payload: dict[str, Any] = field(repr=False)
 
 
 def verified(headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> str:
@@ -74,8 +71,7 @@ def read(body: bytes) -> Event:
     payload = envelope.get("payload")
     if not isinstance(payload, dict):
         raise Unreadable("Engage sent a webhook without a payload.")
-    event_id = _text(envelope.get("id") or envelope.get("eventid"))
-    return Event(kind, event_id, _text(envelope.get("tenant")), _contact_id(kind, _names(payload)), payload)
+    return Event(kind, _contact_id(kind, _names(payload)))
 
 
 def _signed(headers: Mapping[str, str]) -> dict[str, str]:
@@ -109,10 +105,6 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 def _names(given: dict[str, Any]) -> dict[str, Any]:
     return {name.lower(): value for name, value in given.items()}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _contact_id(kind: str, payload: dict[str, Any]) -> str | None:

@@ -15,7 +15,6 @@ from invented.shops import made, weights
 from invented.telling import Telling
 
 BATCH = 50_000  # tasks in one transaction
-AFTER_TASKS = ("attempt", "exchange", "body", "orders")
 
 Told = Callable[[int, float], None]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actors.registry import TYPES
-
 ORDER, CUSTOMER, REFUND, PARCEL, NOTHING = "order", "customer", "refund", "parcel", ""
 
 
@@ -17,10 +15,6 @@ class Step:
     about: str
     ms: int
     after: int | None = None
-
-    @property
-    def number(self) -> int:
-        return TYPES[self.name].number
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
-from mappings import Json
 from mappings.answers import Memory, Said
 
 Name = Literal["acceptsEmail", "acceptsSms"]
@@ -23,12 +22,6 @@ class ConsentWrite:
     name: Name
     state: Literal["SUBSCRIBED", "UNSUBSCRIBED"]
     consent_updated_at: datetime
-    opt_in_level: str = "SINGLE_OPT_IN"
-
-    def body(self) -> Json:
-        """The marketing consent of CustomerEmailMarketingConsentUpdateInput or its SMS twin."""
-        at = self.consent_updated_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return {"marketingState": self.state, "marketingOptInLevel": self.opt_in_level, "consentUpdatedAt": at}
 
 
 def towards_engage(

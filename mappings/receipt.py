@@ -29,11 +29,6 @@ class ReceiptRules:
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
 
 
-def is_due(order: Json, rules: ReceiptRules) -> bool:
-    """Whether the order has come as far as the shop's receipts ask."""
-    return reason_not_due(order, rules) is None
-
-
 def reason_not_due(order: Json, rules: ReceiptRules) -> str | None:
     """A sentence for the task, or None when the receipt is due. A state of Shopify's that is new to us is not due."""
     match rules.trigger:

@@ -33,11 +33,6 @@ class Market(Table):
                 cls.insert_many(kept).execute()
 
     @classmethod
-    def of(cls, shop: Shop) -> list[Market]:
-        """The shop's markets by name."""
-        return list(cls.select().where(cls.shop == shop).order_by(cls.name, cls.handle))
-
-    @classmethod
     def handles(cls, shop: Shop, regions: Sequence[str]) -> list[str]:
         """Of the markets that any of the regions is in: by the order of the regions, then the smallest first."""
         found = db.execute_sql(

@@ -116,14 +116,6 @@ def test_a_time_in_the_future_becomes_now():
     assert to_shopify(memory(engage=(True, at(9))), "PENDING", now=at(8)) == [write("SUBSCRIBED", at(8))]
 
 
-def test_a_consent_is_written_as_shopify_wants_it():
-    assert write("SUBSCRIBED", at(1)).body() == {
-        "marketingState": "SUBSCRIBED",
-        "marketingOptInLevel": "SINGLE_OPT_IN",
-        "consentUpdatedAt": "2026-03-01T00:10:00Z",
-    }
-
-
 def test_each_preference_goes_its_own_way():
     memories = {
         "acceptsEmail": memory(shopify=("SUBSCRIBED", at(1))),

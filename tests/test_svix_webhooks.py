@@ -135,9 +135,7 @@ def event(**changes: object) -> bytes:
 
 
 def test_an_event_is_read():
-    assert read(event()) == Event(
-        "contact.acceptsEmail.changed", "e-1", "demo", CONTACT, {"contactId": CONTACT, "acceptsEmail": False}
-    )
+    assert read(event()) == Event("contact.acceptsEmail.changed", CONTACT)
 
 
 def test_names_may_be_in_any_case():
@@ -145,7 +143,7 @@ def test_names_may_be_in_any_case():
 
     found = read(json.dumps(body).encode())
 
-    assert (found.kind, found.event_id, found.contact_id) == ("reward.voucher.created", "e-2", CONTACT)
+    assert (found.kind, found.contact_id) == ("reward.voucher.created", CONTACT)
 
 
 @pytest.mark.parametrize(
