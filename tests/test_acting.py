@@ -21,7 +21,7 @@ from tests.conftest import connect_shop
 from tests.forms import Forms, fields, press
 from tests.test_first_road import buy, newest
 from tests.test_notifications import mails, sent_parcel, wanted
-from tests.test_pages import claim, enqueue, finish, send
+from tests.transfers import claim, enqueue, finish, send
 from views.auth import COOKIE, session_for
 
 __all__ = ["wanted"]

@@ -13,7 +13,8 @@ from clients.shopify_errors import ONE_AT_A_TIME
 from models import Outcome, Shop, State, Task
 from sandbox.shopify.admin import schema
 from tests import code_sentences
-from tests.test_pages import claim, enqueue, finish, page
+from tests.pages import page
+from tests.transfers import claim, enqueue, finish
 from views.advice import explanation_of, meaning_of
 from views.errors import CODES, ENGAGE, ERRORS, MEANS, SHOPIFY, STORAGE, TODO, Who, error_of
 from views.reasons import recognised, said

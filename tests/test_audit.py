@@ -10,7 +10,7 @@ import pytest
 from database import db
 from models import State, Task, new_id
 from models.audit import Action, Audit
-from tests.test_pages import enqueue, finish
+from tests.transfers import enqueue, finish
 from views.audit import SHOWN
 
 

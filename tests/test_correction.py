@@ -6,7 +6,7 @@ from decimal import Decimal
 from mappings.correction import correction_of
 from mappings.receipt import ReceiptRules, receipt_of
 from mappings.refund import refund_receipt_of
-from tests.test_receipt import CONTACT, MUG, TRAY, delivery, kr, line, order, paid, payments
+from tests.plain_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, paid, payments
 from tests.test_refund import ONE_MUG, adjusted, back, money, refund, told
 
 D = Decimal

@@ -13,9 +13,9 @@ from database import db
 from models import Task, new_id, utcnow
 from models.audit import Action, Audit
 from models.privacy import DataRequest
-from tests.test_compliance import ADA, RECORD, customers_asked
+from tests.compliance import ADA, RECORD, customers_asked
+from tests.pages import page
 from tests.test_first_road import buy
-from tests.test_pages import page
 from tests.webhook_tasks import arrive
 from vault import new_key
 from views import data_requests

@@ -10,7 +10,8 @@ import pytest
 
 from actors.registry import TYPES
 from models import Outcome, Shop, State, Task
-from tests.test_pages import Page, claim, enqueue, finish, page, send
+from tests.pages import Page, page
+from tests.transfers import claim, enqueue, finish, send
 from views.language import COOKIE, accepted, known
 from views.text import ENGLISH, sentences
 

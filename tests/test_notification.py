@@ -18,9 +18,9 @@ from mappings.notification import (
     notification_of,
     notification_skip_reason,
 )
+from tests.plain_orders import MUG, TRAY, delivery, kr, line, order, payments, vat
 from tests.shopify_histories import EDITS, REFUNDS, books
 from tests.shopify_orders import RATES
-from tests.test_receipt import MUG, TRAY, delivery, kr, line, order, payments, vat
 from tests.test_refund import adjusted, back, freight_back, money, refund
 
 D = Decimal

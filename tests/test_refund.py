@@ -7,7 +7,7 @@ import pytest
 
 from mappings.receipt import ReceiptRules
 from mappings.refund import refund_receipt_of, refund_skip_reason
-from tests.test_receipt import CONTACT, MUG, TRAY, delivery, kr, line, order, payments
+from tests.plain_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, payments
 
 D = Decimal
 SALE = order(MUG, TRAY, total="716.2", shippingLines=delivery("49.0"))

@@ -21,8 +21,8 @@ from tests.conftest import ENGAGE_KEY
 from tests.forms import Forms, fields, press
 from tests.test_first_road import ADA, buy, calls, index, newest
 from tests.test_notifications import mails, sent_parcel, wanted
-from tests.test_pages import claim, enqueue, finish
 from tests.test_refunds import arrive, line_of, told
+from tests.transfers import claim, enqueue, finish
 
 __all__ = ["wanted"]
 
@@ -408,3 +408,9 @@ def test_a_body_that_is_no_json_is_compared_with_nothing(client, shop, sold):
     running.finish(State.SUCCESS)
 
     assert "nothing to compare this with" in words(client, running)
+
+
+def test_a_receipt_that_an_older_release_made_can_still_be_compared(client, sold):
+    Receipt.update(rules=Receipt.get().rules | {"a_rule_that_was_dropped_since": True}).execute()
+
+    assert client.get(f"/tasks/{sold.id}/replay").status_code == 200
