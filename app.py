@@ -14,7 +14,21 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import logs
-from views import acting, audit, auth, batches, data_requests, engage_webhooks, health, help, imports, tasks, webhooks
+from views import (
+    acting,
+    audit,
+    auth,
+    batches,
+    data_requests,
+    engage_webhooks,
+    health,
+    help,
+    imports,
+    overview,
+    summary,
+    tasks,
+    webhooks,
+)
 from views.language import Languages
 
 STATIC = Path(__file__).parent / "static"
@@ -32,6 +46,8 @@ app = Starlette(
         *engage_webhooks.routes,
         *auth.routes,
         *health.routes,
+        *overview.routes,
+        *summary.routes,
         *tasks.routes,
         *imports.routes,
         *acting.routes,

@@ -11,7 +11,7 @@ from tests.pages import HTMX, page
 from tests.transfers import claim, enqueue, finish
 from views.listing import TaskFilters
 from views.paging import Place, Sort
-from views.tasks import AREAS
+from views.summary import AREAS
 
 # The cards
 

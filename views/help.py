@@ -14,7 +14,7 @@ from actors.periodic import PERIODIC
 from actors.registry import TaskType, by_group
 from views import render, view
 from views.listing import TaskFilters
-from views.tasks import AREAS
+from views.summary import AREAS
 from views.text import t
 
 SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1)))

@@ -1,143 +1,19 @@
-"""The task overview: summary, listing, one task, and the exact data."""
+"""One task: its properties, its attempts, and the exact data."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import totals
-from actors.registry import TYPES, by_group
-from models import Shop, State, Task
-from totals import Count
-from views import Missing, answer_json, evidence, parameters, render, view
+from models import Shop, Task
+from views import Missing, evidence, parameters, render, view
 from views.advice import explanation_of
-from views.batches import retry_url
 from views.deeds import deeds_of
-from views.listing import TaskFilters, tasks_of
+from views.listing import tasks_of
 from views.text import t
-from views.wording import state_name, type_name
 
 CHILDREN_SHOWN = 100
-
-# The summary's areas.
-AREAS = {
-    "contact_sync": ("SyncContact", "UpdateCustomerMarketingPreferences", "SyncCustomerMarketingPreferences"),
-    "order_sync": ("SyncOrder", "SyncOrderNotification", "SyncOrderFulfillmentNotification"),
-}
-ALL = "all_tasks"
-
-
-@dataclass(frozen=True)
-class Card:
-    """One area of the summary. Each of its numbers leads to the tasks that it counts."""
-
-    title: str
-    count: Count
-    types: tuple[str, ...]
-
-    def of(self, state: State) -> int:
-        found: int = getattr(self.count, state.name.lower())
-        return found
-
-    def url(self, state: State | None = None) -> str:
-        return TaskFilters(types=self.types, states=() if state is None else (state,)).url()
-
-
-def summary_of(counts: Mapping[int, Count]) -> dict[str, Card]:
-    """The areas and everything, by the names that JSON has for them."""
-    cards = {}
-    for area, names in AREAS.items():
-        parts = [counts.get(TYPES[name].number, Count()) for name in names]
-        cards[area] = Card(t(f"summary.area.{area}"), totals.together(parts), names)
-    cards[ALL] = Card(t(f"summary.area.{ALL}"), totals.together(list(counts.values())), ())
-    return cards
-
-
-@view
-def index(request: Request) -> Response:
-    """`GET /tasks`: the summary and the listing."""
-    shop, filters = request.state.shop, TaskFilters.read(request.query_params)
-    page, counts = filters.page(shop), totals.counts(shop.id)
-    return render(
-        request,
-        "tasks/index.html",
-        partial="tasks/_listing.html",
-        address=filters.url(),
-        filters=filters,
-        page=page,
-        count=filters.count(shop, counts),
-        cards=summary_of(counts).values(),
-        since=totals.since(shop.id),
-        groups=by_group(),
-        retry_all=retry_url(filters),
-    )
-
-
-@view
-def index_json(request: Request) -> Response:
-    """`GET /tasks.json`: the listing for scripts. Follow `next` until it is null."""
-    filters = TaskFilters.read(request.query_params, path="/tasks.json", strict=True)
-    page = filters.page(request.state.shop)
-    return answer_json(
-        {
-            "tasks": [as_json(task) for task in page.tasks],
-            "next": page.after and filters.url(after=page.after),
-            "previous": page.before and filters.url(before=page.before),
-        }
-    )
-
-
-def as_json(task: Task) -> dict[str, Any]:
-    """A task's properties. Ids of Shopify are text: not every reader of JSON keeps 64 bits."""
-    return {
-        "id": str(task.id),
-        "state": state_name(task),
-        "type": type_name(task.type),
-        "shopify_id": None if task.shopify_id is None else str(task.shopify_id),
-        "engage_id": task.engage_id,
-        "created_at": _iso(task.created_at),
-        "started_at": _iso(task.started_at),
-        "completed_at": _iso(task.completed_at),
-        "duration_ms": task.duration_ms,
-        "attempts": task.attempts,
-        "reason": task.reason,
-        "code": task.code,
-        "skipped": task.state == State.SUCCESS and task.reason is not None,
-        "parent_id": task.parent_id and str(task.parent_id),
-        "closed_by": task.closed_by and str(task.closed_by),
-        "due_at": _iso(task.due_at),
-    }
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if instant else None
-
-
-@view
-def summary_json(request: Request) -> Response:
-    """`GET /summary.json`: the three cards."""
-    shop_id = request.state.shop.id
-    cards = summary_of(totals.counts(shop_id))
-    return answer_json(
-        {name: _count_json(card.count) for name, card in cards.items()} | {"since": _iso(totals.since(shop_id))}
-    )
-
-
-def _count_json(count: Count) -> dict[str, int | float | None]:
-    return {
-        "total": count.total,
-        "success": count.success,
-        "error": count.error,
-        "pending": count.pending,
-        "success_rate": count.success_rate,
-        "mean_duration_ms": count.mean_ms,
-    }
 
 
 @view
@@ -205,9 +81,6 @@ def task_of(request: Request) -> Task:
 
 
 routes = [
-    Route("/tasks", index),
-    Route("/tasks.json", index_json),
-    Route("/summary.json", summary_json),
     Route("/tasks/{task_id}", show),
     Route("/tasks/{task_id}/drawer", drawer),
     Route("/tasks/{task_id}/sent", sent),

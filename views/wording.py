@@ -93,6 +93,11 @@ def moment(instant: datetime) -> str:
     return t("format.instant", date=day(instant), time=f"{instant:%H:%M:%S}")
 
 
+def iso(instant: datetime | None) -> str | None:
+    """An instant as JSON has it, in UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if instant else None
+
+
 def day(instant: datetime) -> str:
     """A date, as the language writes it."""
     return t(
