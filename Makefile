@@ -36,9 +36,11 @@ format: setup ## Format the code and apply safe fixes
 	$(PY) -m ruff format .
 
 lock: setup ## Pin the requirements anew, with hashes and without download addresses
-	$(PY) -m piptools compile $(LOCK) -o requirements.txt requirements.in
-	$(PY) -m piptools compile $(LOCK) -o requirements-dev.txt requirements-dev.in
-LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	$(PY) -m piptools compile $(LOCK) --strip-extras -o requirements.txt requirements.in
+	$(PY) -m piptools compile $(LOCK) --no-strip-extras -o requirements-dev.txt requirements-dev.in
+# requirements.txt serves as a constraint, which may not name extras; in the other, pip needs them to see
+# that what a package asks for with an extra is pinned too.
+LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 clean: ## Remove the environment and this checkout's data folder
