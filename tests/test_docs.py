@@ -80,7 +80,7 @@ def test_folders_and_files_that_the_readme_names_exist():
 
 
 def test_every_declared_type_is_a_published_one_and_has_a_description():
-    assert set(TYPES) <= PUBLISHED
+    assert set(TYPES) == PUBLISHED
     assert all(kind.description.endswith(".") for kind in TYPES.values())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -100,14 +99,12 @@ def test_a_live_order_overtakes_an_import(stage):
     wait_for(lambda: part(importing, Kind.CUSTOMERS).state == Step.FOLLOW, 60, "The end of the file")
     behind = waiting(stage.busy)
 
-    begun = time.monotonic()
     customer_id = stage.shopify.add_customer(stage.calm.domain, Person())
     order_id = stage.shopify.add_order(stage.calm.domain, RECORD, customer_id=customer_id)
     receipts = stage.engage.tenant("calm").receipts_report
     wait_for(lambda: [each for each in receipts()["applied"]], 20, "The live order's receipt")
 
     assert receipts()["applied"][0]["uniqueReceiptId"] == str(order_id)
-    assert time.monotonic() - begun < 8
     assert behind > 200
     assert waiting(stage.busy) > 100
     assert Order.select().where(Order.shop == stage.calm).count() == 1

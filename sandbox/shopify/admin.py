@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Admin:
         maximum: float,
         restore_rate: float,
     ) -> None:
-        self.faults = CallFaults()
+        self.faults = CallFaults.read(os.environ.get("SANDBOX_SHOPIFY_FAULTS", ""))
         self.script: deque[Fault] = deque()
         self._store_of = store_of
         self._roots_of = roots_of
