@@ -109,7 +109,7 @@ class Import(Table):
         return next((part for part in self.parts if part.state != Step.OVER), None)
 
     def become(self, state: Stage, *, of: Iterable[Stage]) -> bool:
-        """Change the state, if it is one of these now. It stays as it is meanwhile for whoever has taken `hold` of it."""
+        """Change the state, if it is one of these now. It stays as it is for whoever took `hold` of it."""
         ended = {"ended_at": utcnow()} if state in (Stage.CANCELLED, Stage.DONE) else {}
         return bool(
             Import.update(state=state, **ended).where(Import.id == self.id, Import.state.in_(list(of))).execute()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from hashlib import sha256
 
 import orjson
 from peewee import BlobField, ForeignKeyField, TextField
@@ -12,6 +11,7 @@ from clients.svix_webhooks import is_secret
 from config import config
 from database import db
 from models import Shop, Table
+from models.table import hashed
 
 SECRETS_KEPT = 2  # the new one and, while Svix signs with both, the one before
 
@@ -31,13 +31,13 @@ class Endpoint(Table):
         """The shop's address, which it gets when it is first asked for: Svix wants it before it shows a secret."""
         token = secrets.token_urlsafe(32)
         sealed = {"token": _sealed(shop, "token", token.encode()), "secrets": _sealed(shop, "secrets", b"[]")}
-        cls.insert(shop=shop, token_hash=_hash(token), **sealed).on_conflict_ignore().execute()
+        cls.insert(shop=shop, token_hash=hashed(token), **sealed).on_conflict_ignore().execute()
         return cls.get(cls.shop == shop)
 
     @classmethod
     def named(cls, token: str) -> Endpoint | None:
         """The one of an active shop with this token, or None."""
-        return cls.select(cls, Shop).join(Shop).where((cls.token_hash == _hash(token)) & Shop.active).first()
+        return cls.select(cls, Shop).join(Shop).where((cls.token_hash == hashed(token)) & Shop.active).first()
 
     def sign_with(self, secret: str) -> None:
         """Take webhooks signed with this secret, and still those with the one before. ValueError where it is none."""
@@ -63,7 +63,3 @@ class Endpoint(Table):
 
 def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:
     return shop.vault.seal(plain, "endpoint", column, shop.id)
-
-
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()

@@ -6,14 +6,13 @@ import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
-from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from peewee import AutoField, BlobField, BooleanField, ForeignKeyField, IntegerField, JSONField, TextField
 from playhouse.postgres_ext import DateTimeTZField
 
 from database import db
-from models.table import NOW, Table, utcnow
+from models.table import NOW, Table, hashed, utcnow
 from vault import Vault, new_key
 
 
@@ -134,15 +133,11 @@ class SignIn(Table):
     def issue(cls, shop: Shop, valid: timedelta) -> str:
         """A new token for the shop."""
         token = secrets.token_urlsafe(32)
-        cls.create(token_hash=_hash(token), shop=shop, expires_at=utcnow() + valid)
+        cls.create(token_hash=hashed(token), shop=shop, expires_at=utcnow() + valid)
         return token
 
     @classmethod
     def redeem(cls, token: str) -> int | None:
         """The shop that an unused token opens, or None. A token works once."""
-        rows = cls.delete().where(cls.token_hash == _hash(token)).returning(cls.shop, cls.expires_at).execute()
+        rows = cls.delete().where(cls.token_hash == hashed(token)).returning(cls.shop, cls.expires_at).execute()
         return next((row.shop_id for row in rows if row.expires_at > utcnow()), None)
-
-
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum
+from hashlib import sha256
 from typing import Any, Self
 from uuid import UUID
 
@@ -23,6 +24,11 @@ def utcnow() -> datetime:
 def new_id() -> UUID:
     """A UUIDv7: ids sort in the order of their creation."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def hashed(token: str) -> str:
+    """What is kept of a token that opens something."""
+    return sha256(token.encode()).hexdigest()
 
 
 class State(IntEnum):
