@@ -13,6 +13,7 @@ from clients.shopify_whole import FIRST_LINES, FURTHER_LINES
 
 __all__ = ["DOCUMENTS", "FIRST_LINES", "FURTHER_LINES", "USER_AGENT", "Consent", "Page", "Shopify"]
 
+COUNTED = 10_000  # orders; Shopify's own limit
 PAGE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older price list
 
 Json = dict[str, Any]
@@ -49,6 +50,14 @@ class Shopify(Admin):
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
         """A page of customers changed at `since` or later, each as `customer` gives it."""
         return self._page("customers", since, cursor)
+
+    def orders_count(self, start: datetime, end: datetime) -> int:
+        """How many orders were created from `start` on and before `end`; no more than COUNTED are counted."""
+        query = shopify_search.window(shopify_search.CREATED["orders"], start, end)
+        found = self.read("orders_count", "ordersCount", query=query, limit=COUNTED)
+        if found is None:
+            raise Unanswered("Shopify sent an answer without what was asked for.")
+        return int(found["count"])
 
     def order(self, shopify_id: int) -> Json | None:
         """The order with all of its lines, however many, as of one moment; or None if there is none."""

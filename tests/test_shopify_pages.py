@@ -97,6 +97,18 @@ def test_a_page_that_is_just_full_is_the_last(shop, client):
     assert (len(page.nodes), page.cursor) == (PAGE, None)
 
 
+def test_orders_are_counted_by_their_creation_with_the_end_left_out(shop, client, clock):
+    for hour in range(4):
+        clock.now = NOON + timedelta(hours=hour)
+        order_id = shop.add_order(SHOP, sandbox.Checkout((CD,)))
+    clock.now = NOON + timedelta(hours=9)
+    shop.update_order(SHOP, order_id, note="changed, not created")
+
+    assert client.orders_count(NOON + timedelta(hours=1), NOON + timedelta(hours=3)) == 2
+    assert client.orders_count(NOON, NOON + timedelta(hours=9)) == 4
+    assert client.orders_count(NOON + timedelta(hours=4), NOON + timedelta(hours=9)) == 0
+
+
 def test_nothing_new_is_an_empty_page(client):
     assert client.customers_updated_since(NOON) == ([], None)
 

@@ -42,6 +42,7 @@ class Roots:
             "shop": store.settings(),
             "order": lambda **asked: store.order(_number(asked["id"], "Order")),
             "orders": lambda **asked: self._page("orders", store.order_headers, store.order, asked),
+            "ordersCount": lambda **asked: self._count("orders", store.order_headers, asked),
             "customer": lambda **asked: store.customer(_number(asked["id"], "Customer")),
             "customers": lambda **asked: self._page("customers", store.customer_headers, store.customer, asked),
             "refund": lambda **asked: store.refund(_number(asked["id"], "Refund")),
@@ -74,6 +75,11 @@ class Roots:
         nodes = [thing for _, shopify_id in found[:first] if (thing := read(shopify_id))]
         cursor = _cursor(found[:first][-1]) if found else None
         return {"nodes": nodes, "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor}}
+
+    def _count(self, kind: str, headers: Callable[[datetime | None], Iterable[Header]], asked: Json) -> Json:
+        search, most = self._search(kind, asked.get("query")), asked["limit"]
+        found = sum(search.matches(_searchable(*each)) for each in headers(search.since("updated_at")))
+        return {"count": min(found, most), "precision": "EXACT" if found <= most else "AT_LEAST"}
 
     def _markets(self, first: int, after: str | None = None, **_: Any) -> Json:
         """In order of their ids. All are of regions."""
