@@ -8,8 +8,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from actors.announce import NEWS
-from actors.outcomes import UNKNOWN
 from actors.registry import NUMBERS, publish
+from clients import UNKNOWN
 from database import db
 from models import Exchange, Lane, State, Task, utcnow
 from models.erasure import ERASED

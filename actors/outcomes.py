@@ -36,6 +36,5 @@ class Retry:
         return min(config.backoff * 3 ** min(failed - 1, 8), self.longest)
 
 
-UNKNOWN = "outcome unknown"  # the code of an Error whose call may have acted, and must not be made again by itself
 A_DAY = Retry(attempts=40)
 THREE_DAYS = Retry(attempts=100)  # a receipt is a sale

@@ -14,8 +14,8 @@ from uuid import UUID
 from dramatiq.middleware import TimeLimitExceeded
 from peewee import IntegrityError, InterfaceError, OperationalError
 
-from actors.outcomes import UNKNOWN, Skip, Unusable, Wait
-from clients import ApiError, Effect, Refused, Throttled
+from actors.outcomes import Skip, Unusable, Wait
+from clients import UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
 from database import connected
 from models import Attempt, Exchange, Lost, Outcome, State, Task

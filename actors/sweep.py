@@ -13,9 +13,10 @@ from uuid import UUID
 import redis
 
 from actors.broker import QUEUES, broker
-from actors.outcomes import A_DAY, UNKNOWN
+from actors.outcomes import A_DAY
 from actors.registry import NUMBERS, ring
 from actors.run import MAYBE
+from clients import UNKNOWN
 from database import db
 from models import NOW, Entity, Exchange, Lane, Lost, Outcome, State, Task
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
+UNKNOWN = "outcome unknown"  # the code of an Error whose call may have acted, and must not be made again by itself
+
 
 class Effect(IntEnum):
     """What a call does over there, and so whether it may be made again when its outcome is unknown."""

@@ -15,10 +15,11 @@ from sandbox.shopify.admin import schema
 from tests import code_sentences
 from tests.pages import page
 from tests.transfers import claim, enqueue, finish
-from views.advice import explanation_of, meaning_of
-from views.errors import CODES, ENGAGE, ERRORS, MEANS, SHOPIFY, STORAGE, TODO, Who, error_of
-from views.reasons import recognised, said
+from views.advice import explanation_of
 from views.text import ENGLISH, LANGUAGES, sentences, speaking, t
+from words.errors import CODES, ENGAGE, ERRORS, MEANS, SHOPIFY, STORAGE, TODO, Who, error_of
+from words.meanings import meaning_of
+from words.reasons import recognised, said
 
 # What Engage's documentation, and code that calls it, name as errors.
 OF_ENGAGE = [

@@ -57,7 +57,7 @@ def keys_of_file(table, above=""):
 
 
 def uses() -> list[Use]:
-    return [*_in_templates(), *_in_views()]
+    return [*_in_templates(), *_in_code()]
 
 
 def _in_templates() -> Iterator[Use]:
@@ -79,8 +79,9 @@ def _spelt(node: nodes.Node) -> list[str]:
     return [ANY]
 
 
-def _in_views() -> Iterator[Use]:
-    for path in sorted((services.CHECKOUT / "views").glob("*.py")):
+def _in_code() -> Iterator[Use]:
+    spoken = (path for package in ("alerts", "views", "words") for path in (services.CHECKOUT / package).glob("*.py"))
+    for path in sorted(spoken):
         for call in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(call, ast.Call)

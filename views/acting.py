@@ -21,9 +21,9 @@ from views import Missing, render, view
 from views.comparing import comparison_of
 from views.forms import Conflict, action, click_of, who
 from views.masking import masked
-from views.reasons import said
 from views.tasks import task_of
 from views.text import t
+from words.reasons import said
 
 
 @action

@@ -16,9 +16,9 @@ from markupsafe import Markup
 from actors.registry import NUMBERS, TaskGroup
 from models import Attempt, Lane, Outcome, State, Task
 from views import text
-from views.advice import meaning_of
-from views.reasons import said
 from views.text import t
+from words.meanings import meaning_of
+from words.reasons import said
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
 STATES = (State.SUCCESS, State.ERROR, State.PENDING)

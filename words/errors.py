@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.outcomes import UNKNOWN
+from clients import UNKNOWN
 
 
 class Who(StrEnum):
