@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from views.wording import duration, share
+from views.wording import share
+from words.times import duration
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ import services
 from actors.registry import TYPES
 from models import Lane, Outcome, State
 from views.text import ENGLISH, LANGUAGES, LOCALES, sentences, speaking, t
-from views.wording import count, day, duration, moment, number, share
+from views.wording import count, number, share
+from words.times import day, duration, moment
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 ANY = "*"

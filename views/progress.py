@@ -11,6 +11,7 @@ from models.bulk import BAD_KEPT, Import, Kind, Part, Stage, Step
 from views import text, wording
 from views.listing import TaskFilters
 from views.text import t
+from words.times import day
 
 MOST_ERRORS = 1000  # counted for the page; beyond it says that there are more
 
@@ -97,7 +98,7 @@ class Progress:
         """The first and the last day, as the merchant chose them."""
         zone = wording.zone_of(self.importing.shop.timezone)
         last = self.importing.ends_at - timedelta(microseconds=1)
-        first_day, last_day = (wording.day(each.astimezone(zone)) for each in (self.importing.starts_at, last))
+        first_day, last_day = (day(each.astimezone(zone)) for each in (self.importing.starts_at, last))
         return t("imports.orders_of", first=first_day, last=last_day)
 
     @property

@@ -19,8 +19,8 @@ from views import text
 from views.text import t
 from words.meanings import meaning_of
 from words.reasons import said
+from words.times import duration, moment
 
-SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
 STATES = (State.SUCCESS, State.ERROR, State.PENDING)
 
 
@@ -88,26 +88,9 @@ def clock(instant: datetime, now: datetime) -> str:
     return f"{utc:%H:%M:%S} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
 
 
-def moment(instant: datetime) -> str:
-    """A date and a time of day, as the language writes them, in the instant's own zone."""
-    return t("format.instant", date=day(instant), time=f"{instant:%H:%M:%S}")
-
-
 def iso(instant: datetime | None) -> str | None:
     """An instant as JSON has it, in UTC."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if instant else None
-
-
-def day(instant: datetime) -> str:
-    """A date, as the language writes it."""
-    return t(
-        "format.date",
-        day=str(instant.day),
-        month=t(f"format.month.{instant.month}"),
-        year=str(instant.year),
-        mm=f"{instant:%m}",
-        dd=f"{instant:%d}",
-    )
 
 
 @pass_context
@@ -123,22 +106,6 @@ def time(context: Context, instant: datetime | None) -> Markup:
 
 def number(value: float | None) -> str:
     return t("list.none") if value is None else text.number(value)
-
-
-def duration(ms: float | None) -> str:
-    """A duration for reading: 312 ms, 1.4 s, 3 min 5 s, 2 h 10 min, 1 d 2 h."""
-    if ms is None:
-        return t("list.none")
-    seconds = ms / 1000
-    if seconds < SECOND:
-        return t("duration.ms", ms=round(ms))
-    if seconds < MINUTE:
-        return t("duration.seconds", seconds=text.number(seconds, 1))
-    if seconds < HOUR:
-        return t("duration.minutes", minutes=int(seconds // MINUTE), seconds=int(seconds % MINUTE))
-    if seconds < DAY:
-        return t("duration.hours", hours=int(seconds // HOUR), minutes=int(seconds % HOUR // MINUTE))
-    return t("duration.days", days=int(seconds // DAY), hours=int(seconds % DAY // HOUR))
 
 
 def share(value: float | None) -> str:
