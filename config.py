@@ -31,6 +31,9 @@ class Variables:
     SHOPIFY_API_VERSION = _variable("2026-10", "version of Shopify's Admin API")
     SHOPIFY_ORIGIN = _variable("https://{shop}", "where a shop's Admin API lives; the sandbox sets it")
     ENGAGE_ORIGIN = _variable("https://{tenant}.voyado.com", "where a tenant's Engage lives; the sandbox sets it")
+    SMTP_URL = _variable("", "`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent")
+    MAIL_FROM = _variable("Engage connector <no-reply@localhost>", "whom mails come from")
+    OPERATOR_EMAIL = _variable("", "who is told when the app itself has stopped; empty: nobody")
     LEASE_SECONDS = _variable("60", "how long a worker may be silent before its task is given to another")
     TIME_LIMIT_SECONDS = _variable("600", "how long one attempt at a task may take")
     BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
@@ -59,6 +62,9 @@ class Config:
     shopify_api_version: str
     shopify_origin: str
     engage_origin: str
+    smtp_url: str
+    mail_from: str
+    operator_email: str
     lease_seconds: float
     time_limit_seconds: float
     backoff_seconds: float
@@ -118,7 +124,7 @@ def _like(pattern: str) -> Callable[[str], bool]:
 
 
 ORIGIN = _like(r"https?://\S*[^/\s]"), "an address that begins with https:// and does not end with /"
-WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL")
+WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "SMTP_URL")
 RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "DATABASE_URL": (_conninfo, "an address such as postgresql://user:password@host/name"),
     "REDIS_URL": (_like(r"((redis|rediss|unix)://\S+)?"), "an address such as redis://host:6379"),
@@ -127,6 +133,9 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "SHOPIFY_API_VERSION": (_like(r"\d{4}-\d\d|unstable"), "a version like 2026-10"),
     "SHOPIFY_ORIGIN": ORIGIN,
     "ENGAGE_ORIGIN": ORIGIN,
+    "SMTP_URL": (_like(r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"), "an address such as smtp://user:password@host:587"),
+    "MAIL_FROM": (_like(r"[^@\r\n]*[^@\s]@[^@\s]+"), "an address such as Engage connector <no-reply@example.com>"),
+    "OPERATOR_EMAIL": (_like(r"([^@\s]+@[^@\s]+)?"), "an address such as operations@example.com"),
     "LEASE_SECONDS": (_positive, "above 0"),
     "TIME_LIMIT_SECONDS": (_positive, "above 0"),
     "BACKOFF_SECONDS": (_positive, "above 0"),

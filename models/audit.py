@@ -28,6 +28,11 @@ class Action(StrEnum):
     IMPORT_PAUSE = "import_pause"
     IMPORT_RESUME = "import_resume"
     IMPORT_CANCEL = "import_cancel"
+    EXPORT = "export"
+    VIEW_SAVE = "view_save"
+    VIEW_CHANGE = "view_change"
+    VIEW_DELETE = "view_delete"
+    VIEW_RESTORE = "view_restore"
 
 
 class Audit(Table):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from models.problems import OPEN
 from models.table import State
 
 CLOCKS_APART = timedelta(minutes=1)  # between a task's id and its instants, at most
@@ -46,7 +47,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some of a shop's tasks. Empty states or types: any of them."""
+    """Some of a shop's tasks. Empty states or types: any of them.
+
+    `problems`: of these types, and of no others, what is an open problem.
+    """
 
     shop_id: int
     states: tuple[State, ...] = ()
@@ -54,11 +58,19 @@ class Selection:
     created_from: datetime | None = None
     created_to: datetime | None = None
     wanted: Wanted | None = None
+    problems: tuple[int, ...] | None = None
 
     @property
     def whole(self) -> bool:
         """Whether tasks of every state and type are meant."""
-        return not (self.states or self.types)
+        return not (self.states or self.types) and self.problems is None
+
+    @property
+    def problem_types(self) -> tuple[int, ...]:
+        """The types that an open problem may have here. None of them, where Errors are not wanted."""
+        if self.problems is None or (self.states and State.ERROR not in self.states):
+            return ()
+        return tuple(each for each in self.problems if not self.types or each in self.types)
 
     def created(self) -> list[str]:
         """The conditions on the time of creation: by id, which every index has, and exactly."""
@@ -82,6 +94,8 @@ class Selection:
 
     def chosen(self) -> list[str]:
         """The conditions on state and type."""
+        if self.problems is not None:
+            return [*OPEN, "type = ANY(%(problem_types)s)"]
         found = ["state = ANY(%(states)s)"] if self.states else []
         return found + (["type = ANY(%(types)s)"] if self.types else [])
 
@@ -97,6 +111,7 @@ class Selection:
             "shop": self.shop_id,
             "states": list(map(int, self.states)),
             "types": list(self.types),
+            "problem_types": list(self.problem_types),
             "created_from": self.created_from or FIRST,
             "created_to": self.created_to or LAST,
             "first_id": first_id,

@@ -28,7 +28,7 @@ ENGAGE_KEY = "an-engage-key"
 STACK = ExitStack()
 TABLES = (
     "shop, sign_in, task, body, attempt, exchange, customer, orders, refund, receipt, "
-    "task_delta, task_total, task_hour, store, poll, data_request, erasure, consents, departure, endpoint"
+    "task_delta, task_total, task_hour, store, poll, data_request, erasure, consents, departure, endpoint, heartbeat"
 )
 
 
