@@ -17,6 +17,7 @@ from uuid import UUID
 from psycopg import ClientCursor
 
 from database import db
+from models.problems import OPEN
 from models.selection import CLOCKS_APART, FIRST, LAST, Selection, Values, moved
 from models.table import State
 from models.task import Task
@@ -44,6 +45,9 @@ THERE = """WITH RECURSIVE pair AS (
 GIVEN = """WITH pair AS (
     SELECT state, type FROM unnest(%(states)s::smallint[]) AS state CROSS JOIN unnest(%(types)s::smallint[]) AS type
 )"""
+
+
+PROBLEMS = "WITH pair AS (SELECT 2::smallint AS state, type FROM unnest(%(problem_types)s::smallint[]) AS type)"
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ def listing(selection: Selection, part: Part, limit: int, start: Start | None = 
     """The statement of `tasks`."""
     if selection.wanted:
         return _searched(selection, part, limit, start)
+    if selection.problems is not None:
+        return _problems(selection, part, limit, start)
     if selection.whole and not part.instant:
         return _newest(selection, part, limit, start)
     return _merged(selection, part, limit, start)
@@ -125,6 +131,9 @@ def counting(selection: Selection, most: int) -> Statement:
     end, values = f"LIMIT {most + 1:d}", selection.values() | _ids(selection)
     if selection.wanted:
         return Statement(_counted(f"{_select('', selection.where())} {end}"), values)
+    if selection.problems is not None:
+        found = f"{_select('', *_problem(selection), *selection.exactly())} ORDER BY closed_by, type, id {end}"
+        return Statement(_counted(f"{PROBLEMS} {_of_each_pair(selection, found)} {end}"), values, walks=True)
     if selection.whole:
         found = _select("", _between("shop_id", "%(shop)s"), *selection.exactly())
         # In an order that only one index has: by its estimate the planner would read all of a shop in another one.
@@ -154,10 +163,31 @@ def _merged(selection: Selection, part: Part, limit: int, start: Start | None) -
         found, values = _dated(selection, part, end, start)
     else:
         found, values = _undated(selection, part, end), _ids(selection, part, start)
-    ordered = part.order(*(f"task.{key}" for key in part.keys))
-    sql = f"""{_pairs(selection)} SELECT {_columns("task.")} FROM task
-        JOIN (SELECT id FROM ({found}) AS found {part.order()} {end}) AS page ON page.id = task.id {ordered}"""  # noqa: S608
+    sql = f"{_pairs(selection)} {_rows_of(found, part, end)}"
     return Statement(sql, selection.values() | values | _states(selection), walks=True)
+
+
+def _problems(selection: Selection, part: Part, limit: int, start: Start | None) -> Statement:
+    """Open problems, by the indexes of their own."""
+    end = f"LIMIT {limit:d}"
+    beyond = _beyond(part, start) if part.dated else []
+    mine = _select(", ".join(part.keys), *_problem(selection), *part.conditions, *beyond, *selection.exactly())
+    ordered = part.order("closed_by", "type", *part.keys)
+    found = _of_each_pair(selection, f"{mine} {ordered} {end}")
+    sql = f"{PROBLEMS} {_rows_of(found, part, end)}"
+    ids = _ids(selection) if part.dated else _ids(selection, part, start)
+    return Statement(sql, selection.values() | ids | _mark(start), walks=True)
+
+
+def _rows_of(found: str, part: Part, end: str) -> str:
+    """The first rows of what was found, by their keys."""
+    ordered = part.order(*(f"task.{key}" for key in part.keys))
+    page = f"SELECT id FROM ({found}) AS found {part.order()} {end}"  # noqa: S608
+    return f"SELECT {_columns('task.')} FROM task JOIN ({page}) AS page ON page.id = task.id {ordered}"  # noqa: S608
+
+
+def _problem(selection: Selection) -> list[str]:
+    return ["shop_id = %(shop)s", _between("type", "pair.type"), "type = pair.type", *OPEN]
 
 
 def _undated(selection: Selection, part: Part, end: str) -> str:
@@ -225,7 +255,8 @@ def _mark(start: Start | None) -> Values:
 
 
 def _of_each_pair(selection: Selection, sql: str) -> str:
-    among = "" if selection.types or not selection.states else "WHERE pair.state = ANY(%(states)s)"
+    given = selection.problems is not None or selection.types or not selection.states
+    among = "" if given else "WHERE pair.state = ANY(%(states)s)"
     return f"SELECT found.* FROM pair CROSS JOIN LATERAL ({sql}) AS found {among}"  # noqa: S608
 
 

@@ -3,18 +3,30 @@
   let opener = null;
   const drawer = () => document.getElementById("drawer");
 
+  function mark(link) {
+    document.querySelector("tr.shown")?.classList.remove("shown");
+    link?.closest("tr")?.classList.add("shown");
+  }
+
   function close() {
     drawer().replaceChildren();
+    mark(null);
     opener?.focus();
   }
 
   document.addEventListener("click", (event) => {
     const open = event.target.closest("[hx-target='#drawer']");
-    if (open) opener = open;
+    if (open) mark(opener = open);
     if (event.target.closest("[data-close]") && drawer()?.hasChildNodes()) {
       event.preventDefault();
       close();
     }
+  });
+  // A row is as wide as its link: a click that is not on a link and selects no text opens the drawer.
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest(".listing tbody tr");
+    if (!row || event.target.closest("a, button") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (getSelection().isCollapsed) row.querySelector("[hx-target='#drawer']").click();
   });
   // The address may have changed since the page was made: filters are in it.
   document.addEventListener("click", (event) => {

@@ -101,9 +101,12 @@ def test_a_changed_filter_begins_at_the_first_page():
     assert filters.url(states=()) == "/tasks"
 
 
-def test_a_second_click_reverses_the_order():
-    assert read("").sorted_by("started_at") == "/tasks?sort=-started_at"
-    assert read("sort=-started_at").sorted_by("started_at") == "/tasks?sort=started_at"
+def test_the_menu_has_each_column_both_ways_and_marks_the_one_in_force():
+    orders = read("sort=-started_at&state=error").orders()
+
+    assert [order.words for order in orders if order.current] == ["Started at, newest first"]
+    assert len({order.url for order in orders}) == 6
+    assert all("state=error" in order.url for order in orders)
 
 
 def test_each_chip_drops_its_own_filter():

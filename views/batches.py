@@ -42,7 +42,7 @@ UNPAGED: dict[str, Any] = {"sort": NEWEST_FIRST, "limit": DEFAULT}
 @view
 def about(request: Request) -> Response:
     """`GET /batches/new?...`: how many failed tasks the listing's filters let through, and the button."""
-    filters = TaskFilters.read(request.query_params)
+    filters = TaskFilters.read(request.query_params).fixed(request.state.shop.zone)
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
     found, solved, asked_at = _counted(request, filters)

@@ -7,22 +7,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from peewee import ModelSelect, OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
 
 from actors.registry import TYPES
-from models import Shop, State, Task, lists
+from models import Entity, Shop, State, Task, lists, utcnow
 from models.selection import Selection
 from totals import Count
 from views import BadInput, parameters, search, wording
 from views.paging import Page, Place, Sort, page_of
 from views.parameters import DEFAULT
-from views.text import t
+from words import t
+from words.times import moment
 
 NEWEST_FIRST = Sort("created_at", descending=True)
 STATES = {state.name.lower(): state for state in (State.SUCCESS, State.ERROR, State.PENDING)}
+
+PROBLEMS = {"open": "open"}
+# What fails of these is missing at the other side.
+PROBLEM_TYPES = tuple(kind.number for kind in TYPES.values() if kind.entity not in (Entity.NONE, Entity.SHOP))
 
 COUNTED_AT_MOST, PATIENCE = 10_000, timedelta(milliseconds=300)
 
@@ -41,11 +47,35 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class Order:
+    """An order, in words, and the listing in it."""
+
+    sort: Sort
+    words: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A time of creation, in words, and the listing of it."""
+
+    words: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
 class TaskFilters:
+    """What is shown, and in which order. `from_ago` and `to_ago` are times that move along, instead of fixed ones."""
+
     states: tuple[State, ...] = ()
     types: tuple[str, ...] = ()
+    problems: bool = False
     created_from: datetime | None = None
     created_to: datetime | None = None
+    from_ago: str = ""
+    to_ago: str = ""
     q: str = ""
     read_as: str = ""
     sort: Sort = NEWEST_FIRST
@@ -64,8 +94,11 @@ class TaskFilters:
         filters = cls(
             states=parameters.each("state", params.getlist("state"), STATES),
             types=tuple(kind.name for kind in parameters.each("type", params.getlist("type"), TYPES)),
+            problems="open" in parameters.each("problem", params.getlist("problem"), PROBLEMS),
             created_from=parameters.instant("created_from", one, last=False),
             created_to=parameters.instant("created_to", one, last=True),
+            from_ago=parameters.relative("created_from", one),
+            to_ago=parameters.relative("created_to", one),
             q=one.get("q", "").strip(),
             read_as=one.get("reading", ""),
             sort=sort,
@@ -79,7 +112,8 @@ class TaskFilters:
     def _checked(self) -> TaskFilters:
         if self.after and self.before:
             raise BadInput(t("bad.both"))
-        if self.created_from and self.created_to and self.created_from > self.created_to:
+        fixed = self if parameters.TODAY in (self.from_ago, self.to_ago) else self.fixed(ZoneInfo("UTC"))
+        if fixed.created_from and fixed.created_to and fixed.created_from > fixed.created_to:
             raise BadInput(t("bad.range"))
         search.read(self.q, self.read_as)
         return self
@@ -92,16 +126,30 @@ class TaskFilters:
     @property
     def narrowed(self) -> bool:
         """Whether anything is left out."""
-        return bool(self.states or self.types or self.created_from or self.created_to or self.q)
+        return bool(self.states or self.types or self.problems or self.timed or self.q)
+
+    @property
+    def timed(self) -> bool:
+        """Whether the time of creation matters."""
+        return bool(self.created_from or self.created_to or self.from_ago or self.to_ago)
+
+    def fixed(self, zone: ZoneInfo) -> TaskFilters:
+        """The same with instants in place of times that move along."""
+        now = utcnow()
+        start = parameters.resolved(self.from_ago, zone, now) if self.from_ago else self.created_from
+        end = parameters.resolved(self.to_ago, zone, now) if self.to_ago else self.created_to
+        return replace(self, created_from=start, created_to=end, from_ago="", to_ago="")
 
     def selection(self, shop: Shop) -> Selection:
         """The shop's tasks that the filters let through."""
+        fixed = self.fixed(wording.zone_of(shop.timezone))
         return Selection(
             shop.id,
             states=self.states,
             types=tuple(TYPES[name].number for name in self.types),
-            created_from=self.created_from,
-            created_to=self.created_to,
+            problems=PROBLEM_TYPES if self.problems else None,
+            created_from=fixed.created_from,
+            created_to=fixed.created_to,
             wanted=self.reading.wanted(shop) if self.reading else None,
         )
 
@@ -112,7 +160,7 @@ class TaskFilters:
 
     def count(self, shop: Shop, counts: Mapping[int, Count]) -> str:
         """How many tasks the filters let through, in words: exact from totals, else counted up to a limit."""
-        if not (self.created_from or self.created_to or self.q):
+        if not (self.timed or self.problems or self.q):
             return wording.count(sum(self._counted(counts)))
         found = counted(self.selection(shop))
         if found is None:
@@ -133,8 +181,9 @@ class TaskFilters:
 
     def _pairs(self) -> list[tuple[str, str]]:
         pairs = [("state", state.name.lower()) for state in self.states] + [("type", name) for name in self.types]
-        pairs += [("created_from", spell(self.created_from))] if self.created_from else []
-        pairs += [("created_to", spell(self.created_to))] if self.created_to else []
+        pairs += [("problem", "open")] if self.problems else []
+        start, end = self.from_ago or spell(self.created_from), self.to_ago or spell(self.created_to)
+        pairs += [(name, text) for name, text in (("created_from", start), ("created_to", end)) if text]
         pairs += [("q", self.q)] if self.q else []
         pairs += [("reading", self.read_as)] if self.q and self.read_as else []
         pairs += [("sort", str(self.sort))] if self.sort != NEWEST_FIRST else []
@@ -153,9 +202,28 @@ class TaskFilters:
         """What the form passes on unseen."""
         return TaskFilters(sort=self.sort, limit=self.limit)._pairs()
 
-    def sorted_by(self, key: str) -> str:
-        """One click sorts newest first, the next reverses it."""
-        return self.url(sort=Sort(key, descending=self.sort != Sort(key, descending=True)))
+    def orders(self) -> list[Order]:
+        """Each order that there is, with the listing in it."""
+        sorts = [Sort(key, descending) for key in Sort.KEYS for descending in (True, False)]
+        return [Order(each, _order(each), self.url(sort=each), each == self.sort) for each in sorts]
+
+    def presets(self) -> list[Preset]:
+        """Times of creation that are one click away."""
+        chosen = {"created_from": None, "created_to": None, "to_ago": ""}
+        return [
+            Preset(_since(ago), self.url(from_ago=ago, **chosen), self.from_ago == ago and not self.to_ago)
+            for ago in parameters.PRESETS
+        ]
+
+    @property
+    def filtered(self) -> bool:
+        """Whether more than a search narrows the list."""
+        return bool(self.states or self.types or self.problems or self.timed)
+
+    @staticmethod
+    def readings() -> tuple[str, ...]:
+        """What a search can be told to be."""
+        return tuple(search.READINGS)
 
     def chips(self) -> list[Chip]:
         """The filters in force, each with the listing that drops it."""
@@ -166,22 +234,48 @@ class TaskFilters:
         dropped += [
             (t("chip.type", type=t(f"type.{one}.label")), {"types": _without(self.types, one)}) for one in self.types
         ]
-        if self.created_from:
-            dropped.append((t("chip.from", instant=wording.moment(self.created_from)), {"created_from": None}))
-        if self.created_to:
-            dropped.append((t("chip.to", instant=wording.moment(self.created_to)), {"created_to": None}))
+        if self.problems:
+            dropped.append((t("chip.problems"), {"problems": False}))
+        if self.created_from or self.from_ago:
+            words = _since(self.from_ago) if self.from_ago else t("chip.from", instant=_moment(self.created_from))
+            dropped.append((words, {"created_from": None, "from_ago": ""}))
+        if self.created_to or self.to_ago:
+            words = _before(self.to_ago) if self.to_ago else t("chip.to", instant=_moment(self.created_to))
+            dropped.append((words, {"created_to": None, "to_ago": ""}))
         if self.reading:
             dropped.append((t("chip.q", reading=self.reading.words, q=self.q), {"q": "", "read_as": ""}))
         return [Chip(words, self.url(**changes)) for words, changes in dropped]
+
+
+def _moment(instant: datetime | None) -> str:
+    return moment(instant) if instant else ""
+
+
+def _order(sort: Sort) -> str:
+    way = t("list.newest_first") if sort.descending else t("list.oldest_first")
+    return t("list.order", column=t(f"column.{sort.key}"), order=way)
+
+
+def _since(ago: str) -> str:
+    return _relative("since", ago) if ago != parameters.TODAY else t("chip.today")
+
+
+def _before(ago: str) -> str:
+    return _relative("before", ago) if ago != parameters.TODAY else t("chip.until_today")
+
+
+def _relative(side: str, ago: str) -> str:
+    number, unit = parameters.parts(ago)
+    return t(f"chip.{side}.{unit}", count=number)
 
 
 def _without(values: tuple[Any, ...], dropped: Any) -> tuple[Any, ...]:
     return tuple(value for value in values if value != dropped)
 
 
-def spell(instant: datetime) -> str:
+def spell(instant: datetime | None) -> str:
     """As it stands in a URL: UTC, without an offset."""
-    return instant.replace(tzinfo=None).isoformat()
+    return instant.replace(tzinfo=None).isoformat() if instant else ""
 
 
 def counted(selection: Selection) -> int | None:

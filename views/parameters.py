@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import QueryParams
 
@@ -15,11 +16,15 @@ from views.text import t
 
 T = TypeVar("T")
 
-NAMES = ("state", "type", "created_from", "created_to", "q", "reading", "sort", "after", "before", "limit")
+NAMES = ("state", "type", "problem", "created_from", "created_to", "q", "reading", "sort", "after", "before", "limit")
 REPEATABLE = ("state", "type")
 DEFAULT, MOST = 50, 200
 MICROSECOND, SECOND, DAY = timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=1)
 DATE = 10  # characters of the longest ISO date
+TODAY = "today"  # since the shop's day began
+AGO = re.compile(r"-([0-9]{1,4})(min|h|d)")
+UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+PRESETS = ("-15min", "-1h", "-24h", "-7d", "-30d", TODAY)
 
 
 def refuse_unknown(params: QueryParams) -> None:
@@ -60,13 +65,32 @@ def limit(text: str) -> int:
     return int(text)
 
 
+def relative(name: str, params: Mapping[str, str]) -> str:
+    """A time that moves along, such as -15min, -24h, -7d or today; "" when it is none."""
+    text = params.get(name, "").strip()
+    return text if AGO.fullmatch(text) or text == TODAY else ""
+
+
+def parts(ago: str) -> tuple[int, str]:
+    """The number and the unit of a relative time."""
+    found = AGO.fullmatch(ago)
+    return (int(found[1]), found[2]) if found else (0, "d")
+
+
+def resolved(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """The instant that a relative time means now."""
+    if found := AGO.fullmatch(text):
+        return now - int(found[1]) * UNITS[found[2]]
+    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
 def instant(name: str, params: Mapping[str, str], *, last: bool) -> datetime | None:
     """An ISO instant, UTC without an offset; None when it is empty, as a form sends it.
 
     `last`: the last instant of what is named, of the day for a date, else of the second, which is what the page shows.
     """
     text = params.get(name, "").strip()
-    if not text:
+    if not text or relative(name, params):
         return None
     try:
         found = datetime.fromisoformat(re.sub(r"(?<=[0-9]) (?=[0-9:]+$)", "+", text) if "T" in text else text)

@@ -171,6 +171,11 @@ def took(attempt: Attempt) -> float | None:
     return (attempt.ended_at - attempt.started_at) / timedelta(milliseconds=1) if attempt.ended_at else None
 
 
+def local(instant: datetime, zone: ZoneInfo) -> str:
+    """An instant in the shop's own time, with the name of its zone."""
+    return t("list.local", instant=moment(instant.astimezone(zone)), zone=zone.key)
+
+
 def input_value(instant: datetime | None) -> str:
     """An instant as an input for a date and time holds it, to the second, in UTC."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}" if instant else ""
