@@ -68,6 +68,18 @@ def together(parts: list[Count]) -> Count:
     )
 
 
+def hours(shop_id: int, begin: datetime) -> list[tuple[datetime, int, int, int]]:
+    """What ended in each hour from `begin` on: (the hour, type number, state, how many), exact as `counts` is."""
+    return db.execute_sql(
+        """SELECT hour, type, state, sum(count)::bigint FROM (
+               SELECT hour, type, state, count FROM task_hour WHERE shop_id = %(shop)s AND hour >= %(begin)s
+               UNION ALL
+               SELECT hour, type, state, count FROM task_delta WHERE shop_id = %(shop)s AND hour >= %(begin)s
+           ) AS both_parts GROUP BY hour, type, state ORDER BY hour""",
+        {"shop": shop_id, "begin": begin},
+    ).fetchall()
+
+
 def since(shop_id: int) -> datetime | None:
     """When the oldest task that is counted was created, or None without tasks."""
     row = db.execute_sql("SELECT created_at FROM task WHERE shop_id = %s ORDER BY id LIMIT 1", (shop_id,)).fetchone()

@@ -278,10 +278,10 @@ def spell(instant: datetime | None) -> str:
     return instant.replace(tzinfo=None).isoformat() if instant else ""
 
 
-def counted(selection: Selection) -> int | None:
+def counted(selection: Selection, most: int = COUNTED_AT_MOST, patience: timedelta = PATIENCE) -> int | None:
     """How many tasks, at most one more than are counted; None when counting takes too long."""
     try:
-        return lists.count_up_to(selection, COUNTED_AT_MOST, PATIENCE)
+        return lists.count_up_to(selection, most, patience)
     except OperationalError as error:
         if isinstance(error.__context__, QueryCanceled):
             return None

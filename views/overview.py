@@ -8,11 +8,13 @@ from starlette.routing import Route
 
 import totals
 from actors.registry import by_group
+from models import utcnow
 from views import answer_json, export, render, view
 from views.batches import retry_url
 from views.listing import TaskFilters
+from views.live import live_url
 from views.plain import as_json
-from views.summary import summary_of
+from views.summary import whole_summary
 from views.tabs import views_of
 
 
@@ -20,7 +22,7 @@ from views.tabs import views_of
 def index(request: Request) -> Response:
     """`GET /tasks`: the summary and the listing."""
     shop, filters = request.state.shop, TaskFilters.read(request.query_params)
-    page, counts = filters.page(shop), totals.counts(shop.id)
+    now, page, counts = utcnow(), filters.page(shop), totals.counts(shop.id)
     return render(
         request,
         "tasks/index.html",
@@ -29,8 +31,8 @@ def index(request: Request) -> Response:
         filters=filters,
         page=page,
         count=filters.count(shop, counts),
-        cards=summary_of(counts).values(),
-        since=totals.since(shop.id),
+        summary=whole_summary(shop, counts, now),
+        live=live_url(filters, now),
         groups=by_group(),
         retry_all=retry_url(filters),
         views=views_of(shop, filters),
