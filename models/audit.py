@@ -29,6 +29,8 @@ class Action(StrEnum):
     IMPORT_RESUME = "import_resume"
     IMPORT_CANCEL = "import_cancel"
     EXPORT = "export"
+    REVEAL = "reveal"
+    READ = "read"
     VIEW_SAVE = "view_save"
     VIEW_CHANGE = "view_change"
     VIEW_DELETE = "view_delete"

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from views.evidence import readable
+from views.evidence import Look
+
+SHOWN_WHOLE = Look(revealed=True)
 
 
 @pytest.mark.parametrize(
@@ -24,10 +26,10 @@ from views.evidence import readable
     ],
 )
 def test_json_is_indented_without_changing_a_token(content, shown):
-    assert readable(content) == shown
+    assert SHOWN_WHOLE.at(content) == shown
 
 
 def test_indented_json_is_the_same_json():
     document = {"é": [1, {"x": None}], "deep": {"a": {"b": "c, d: [e]"}}, "empty": {}}
 
-    assert json.loads(readable(json.dumps(document).encode())) == document
+    assert json.loads(SHOWN_WHOLE.at(json.dumps(document).encode())) == document

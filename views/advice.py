@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from actors.registry import NUMBERS
-from actors.systems import engage_origin
 from models import Entity, State, Task
+from views.admin_links import Link, engage_link, entity_link, shopify_link
 from words import t
 from words.errors import NOBODY, Place, Who
 from words.meanings import meaning_of
-
-
-class Link(NamedTuple):
-    """Where something can be done."""
-
-    words: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -51,20 +42,9 @@ def _link(task: Task, place: Place | None) -> Link | None:
         case Place.IMPORTS:
             return Link(t("link.imports"), "/imports")
         case Place.ENGAGE if shop.active:
-            return Link(t("link.engage"), f"{engage_origin(shop)}/")
+            return engage_link(shop)
         case Place.SHOPIFY if shop.active:
-            return Link(t("link.shopify"), f"https://{shop.domain}/admin")
+            return entity_link(shop, Entity.NONE, None)
         case Place.ENTITY if shop.active:
-            return _entity(task)
+            return shopify_link(task)
     return None
-
-
-def _entity(task: Task) -> Link:
-    kind = NUMBERS.get(task.type)
-    address = f"https://{task.shop.domain}/admin"
-    match kind.entity if kind and task.shopify_id else None:
-        case Entity.ORDER:
-            return Link(t("link.order"), f"{address}/orders/{task.shopify_id}")
-        case Entity.CUSTOMER:
-            return Link(t("link.customer"), f"{address}/customers/{task.shopify_id}")
-    return Link(t("link.shopify"), address)

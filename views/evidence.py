@@ -12,6 +12,7 @@ from clients import Effect
 from models import Attempt, Body, Exchange, Shop, Task
 from vault import Unreadable
 from views import BadInput, Missing, parameters
+from views.masking import masked_body, masked_url
 from views.text import t
 
 SHOWN = 64 * 1024  # characters of one body on the page
@@ -22,6 +23,34 @@ DEEPEST = 40  # levels that are indented; deeper ones would be mostly spaces
 PARTS = ("sent", "received")
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+@dataclass(frozen=True)
+class Look:
+    """How bodies are shown: `raw`, as they are, or indented; `revealed`, with what they tell of people, or without."""
+
+    raw: bool = False
+    revealed: bool = False
+
+    def at(self, content: bytes) -> str:
+        """A body as text. JSON is indented without touching any of its tokens: 1.10 stays 1.10."""
+        shown, is_json = content.decode("utf-8", "replace"), _is_json(content)
+        shown = shown if self.revealed else masked_body(shown, is_json=is_json)
+        try:
+            return _indented(shown) if is_json and not self.raw else shown
+        except TooDeep:
+            return shown
+
+    def at_url(self, url: str) -> str:
+        return url if self.revealed else masked_url(url)
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,8 +66,8 @@ class Evidence:
     unreadable: bool = False
 
     @classmethod
-    def of(cls, label: str, url: str, content: bytes) -> Evidence:
-        shown = readable(content)
+    def of(cls, label: str, url: str, content: bytes, look: Look) -> Evidence:
+        shown = look.at(content)
         return cls(label, url, shown[:SHOWN], len(content), cut=len(shown) > SHOWN)
 
 
@@ -57,16 +86,6 @@ class Run:
 
     attempt: Attempt
     calls: list[Call]
-
-
-def readable(content: bytes) -> str:
-    """Text as it is, JSON indented without touching any of its tokens: 1.10 stays 1.10."""
-    shown = content.decode("utf-8", "replace")
-    try:
-        orjson.loads(content)
-        return _indented(shown)
-    except (orjson.JSONDecodeError, TooDeep):
-        return shown
 
 
 class TooDeep(Exception):
@@ -89,33 +108,34 @@ def _indented(text: str) -> str:
     return "".join(parts)
 
 
-def runs_of(task: Task) -> list[Run]:
+def runs_of(task: Task, look: Look) -> list[Run]:
     """The task's newest attempts in order, in three queries however many there are."""
     mine = Attempt.select().where(Attempt.task == task)
     newest = list(mine.order_by(Attempt.number.desc()).limit(ATTEMPTS_SHOWN))
-    calls = _calls(task)
+    calls = _calls(task, look)
     return [Run(one, [call for call in calls if call.exchange.attempt == one.number]) for one in reversed(newest)]
 
 
-def _calls(task: Task) -> list[Call]:
+def _calls(task: Task, look: Look) -> list[Call]:
     mine = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
     light = [field for field in Exchange._meta.sorted_fields if field.name not in ("url", "sent", "received")]
     newest = list(Exchange.select(*light).where(mine).order_by(Exchange.id.desc()).limit(CALLS_SHOWN))
     heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:BODIES_SHOWN]]))
     loaded = {row.id: row for row in heavy}
-    return [_call(task, row, loaded.get(row.id)) for row in reversed(newest)]
+    return [_call(task, row, loaded.get(row.id), look) for row in reversed(newest)]
 
 
-def _call(task: Task, row: Exchange, loaded: Exchange | None) -> Call:
-    return Call(row, _url(task.shop, loaded), [_part(task, row, loaded, name) for name in PARTS])
+def _call(task: Task, row: Exchange, loaded: Exchange | None, look: Look) -> Call:
+    url = _url(task.shop, loaded)
+    return Call(row, url and look.at_url(url), [_part(task, row, loaded, name, look) for name in PARTS])
 
 
-def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str) -> Evidence:
+def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: Look) -> Evidence:
     label, url = t(f"part.{name}"), f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
     if loaded is None:
         return Evidence(label, url, loaded=False)
     try:
-        return Evidence.of(label, url, loaded.clear(task.shop, name))
+        return Evidence.of(label, url, loaded.clear(task.shop, name), look)
     except Unreadable:
         return Evidence(label, url, unreadable=True)
 
@@ -128,14 +148,14 @@ def _url(shop: Shop, loaded: Exchange | None) -> str | None:
         return None
 
 
-def body_of(task: Task) -> Evidence | None:
+def body_of(task: Task, look: Look) -> Evidence | None:
     """The webhook's body, or None for a task that did not come with one."""
     row = Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id))
     if row is None:
         return None
     url = f"/tasks/{task.id}/sent"
     try:
-        return Evidence.of(t("body.webhook"), url, row.open(task.shop))
+        return Evidence.of(t("body.webhook"), url, row.open(task.shop), look)
     except Unreadable:
         return Evidence(t("body.webhook"), url, unreadable=True)
 

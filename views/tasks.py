@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
+from uuid import uuid5
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models import Shop, Task
-from views import Missing, evidence, parameters, render, view
+from database import db
+from models import Shop, Task, utcnow
+from models.audit import Action, Audit
+from views import BadInput, Missing, evidence, parameters, render, view
+from views.admin_links import links_of
 from views.advice import explanation_of
 from views.deeds import deeds_of
+from views.evidence import Look
+from views.forms import action, click_of, who
 from views.listing import tasks_of
-from views.text import t
+from views.timeline import timeline_of
+from words import t
 
 CHILDREN_SHOWN = 100
+VIEWS = ("pretty", "raw")
 
 
 @view
 def show(request: Request) -> Response:
-    """`GET /tasks/{id}`: every property, the attempts, and the exact data."""
+    """`GET /tasks/{id}`: every property, what happened, the attempts and the data; `?view=raw` for it as it is."""
+    return _page(request, task_of(request), Look(raw=_is_raw(request)))
+
+
+@action
+def reveal(request: Request) -> Response:
+    """`POST /tasks/{id}/reveal`: the page with the personal data in it. Who asked for it is written down."""
     task = task_of(request)
+    with db.atomic():
+        Audit.note(task.shop, Action.REVEAL, who(request), click=click_of(request), task_id=task.id)
+    return _page(request, task, Look(raw=_is_raw(request), revealed=True))
+
+
+def _is_raw(request: Request) -> bool:
+    wished = request.query_params.get("view", "pretty")
+    if wished not in VIEWS:
+        raise BadInput(t("bad.choice", name="view", given=repr(wished[:40]), known=", ".join(VIEWS)))
+    return wished == "raw"
+
+
+def _page(request: Request, task: Task, look: Look) -> Response:
     children = list(tasks_of(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(CHILDREN_SHOWN + 1))
     parent = tasks_of(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
+    runs = evidence.runs_of(task, look)
     return render(
         request,
         "tasks/show.html",
         task=task,
+        look=look,
         explanation=explanation_of(task),
-        body=evidence.body_of(task),
-        runs=evidence.runs_of(task),
+        timeline=timeline_of(task, runs, utcnow()),
+        body=evidence.body_of(task, look),
+        runs=runs,
         parent=parent,
         children=children[:CHILDREN_SHOWN],
         more_children=len(children) > CHILDREN_SHOWN,
         deeds=deeds_of(task),
+        admins=links_of(task),
     )
 
 
@@ -55,7 +87,17 @@ def sent(request: Request) -> Response:
     """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one call."""
     task, params = task_of(request), request.query_params
     content = evidence.exact(task, params.get("exchange"), params.get("part", "sent"))
+    if request.method != "HEAD":
+        _note_reading(request, task)
     return _bytes(content, f"{task.id}-{params.get('part', 'sent')}")
+
+
+def _note_reading(request: Request, task: Task) -> None:
+    """Once for each person, task and hour, however many of its calls are looked at."""
+    user, hour = who(request), f"{utcnow():%Y-%m-%dT%H}"
+    click = uuid5(task.id, f"{user} {hour}")
+    with db.atomic():
+        Audit.note(task.shop, Action.READ, user, click=click, task_id=task.id)
 
 
 def _bytes(content: bytes, name: str) -> Response:
@@ -82,6 +124,7 @@ def task_of(request: Request) -> Task:
 
 routes = [
     Route("/tasks/{task_id}", show),
+    Route("/tasks/{task_id}/reveal", reveal, methods=["POST"]),
     Route("/tasks/{task_id}/drawer", drawer),
     Route("/tasks/{task_id}/sent", sent),
 ]
