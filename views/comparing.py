@@ -48,7 +48,7 @@ class Comparison:
 
 def comparison_of(task: Task, recording: Recording) -> Comparison:
     """Asks Shopify."""
-    sent = _read(recording.sent)
+    sent = read_body(recording.sent)
     try:
         now = preview(task, sent) if isinstance(sent, dict) else None
     except NotThere:
@@ -57,7 +57,9 @@ def comparison_of(task: Task, recording: Recording) -> Comparison:
         return Comparison([], sentence=said(str(error)))
     except ValueError:
         return Comparison([], sentence=t("replay.not_made"))
-    return compared(sent, _read(dump(now))) if now is not None else Comparison([], sentence=t("replay.no_comparison"))
+    return (
+        compared(sent, read_body(dump(now))) if now is not None else Comparison([], sentence=t("replay.no_comparison"))
+    )
 
 
 def compared(before: Any, after: Any) -> Comparison:
@@ -78,8 +80,8 @@ def _spelt(value: Any, name: str) -> str | None:
     return dump(without_names(value, name)).decode()
 
 
-def _read(body: bytes) -> Any:
-    """With every number as it was written. None: it is no JSON."""
+def read_body(body: bytes) -> Any:
+    """JSON with every number as it was written. None: it is no JSON."""
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):

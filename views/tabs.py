@@ -96,7 +96,7 @@ def described(filters: TaskFilters) -> list[str]:
     if sort == NEWEST_FIRST:
         return words
     order = t("list.newest_first") if sort.descending else t("list.oldest_first")
-    return [*words, t("view.sorted", column=t(f"column.{sort.key}"), order=order)]
+    return [*words, t("list.order", column=t(f"column.{sort.key}"), order=order)]
 
 
 def unsorted(filters: TaskFilters) -> TaskFilters:

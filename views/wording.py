@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from actors.registry import NUMBERS, TaskGroup
-from models import Attempt, Lane, Outcome, State, Task
+from models import Attempt, Entity, Lane, Outcome, State, Task
 from views import text
 from views.text import t
 from words.meanings import meaning_of
@@ -141,7 +141,9 @@ def _properties(task: Task, now: datetime) -> list[Property]:
         Property(t("column.type"), task.type, "type"),
         Property(t("task.description"), t(f"type.{kind.name}.about") if kind else None),
         Property(t("task.group"), group_title(kind.group) if kind else None),
-        Property(t("column.shopify_id"), task.shopify_id and str(task.shopify_id), "code"),
+        Property(
+            t("column.shopify_id"), task.shopify_id and str(task.shopify_id), "entity" if entity_url(task) else "code"
+        ),
         Property(t("task.engage_id"), task.engage_id, "code"),
         Property(t("column.created_at"), task.created_at, "time"),
         Property(t("column.started_at"), task.started_at, "time"),
@@ -174,6 +176,16 @@ def took(attempt: Attempt) -> float | None:
 def local(instant: datetime, zone: ZoneInfo) -> str:
     """An instant in the shop's own time, with the name of its zone."""
     return t("list.local", instant=moment(instant.astimezone(zone)), zone=zone.key)
+
+
+def entity_url(task: Task) -> str | None:
+    """The page of the order, customer or refund that a task is about; a parcel is part of its order."""
+    kind = NUMBERS.get(task.type)
+    if kind is None or task.shopify_id is None or kind.group.name not in ("customer", "order", "refund"):
+        return None
+    if kind.entity == Entity.FULFILLMENT:
+        return f"/entities/order/{task.args['order_id']}" if "order_id" in task.args else None
+    return None if kind.name == "FulfillmentWebhook" else f"/entities/{kind.group.name}/{task.shopify_id}"
 
 
 def input_value(instant: datetime | None) -> str:

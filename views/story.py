@@ -1,0 +1,202 @@
+"""Everything that happened to one order, customer or refund: whose tasks those are, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import ModelSelect, fn
+
+from actors.registry import TYPES
+from clients import Effect
+from models import Customer, Entity, Exchange, Order, Refund, Shop, State, Task
+from models.receipts import Receipt
+from models.selection import Selection, Wanted
+from vault import Unreadable
+from views import wording
+from views.listing import tasks_of
+from views.paging import Page, Place, Sort, page_of
+from words import t
+from words.meanings import meaning_of
+from words.reasons import said
+from words.times import duration, moment
+
+OLDEST_FIRST = Sort("created_at", descending=False)
+LIMIT, LINKED, COMPARED = 50, 20, 20
+GAP = timedelta(minutes=1)  # between two entries, from which on it is told
+KINDS: dict[str, type[Customer] | type[Order] | type[Refund]] = {"order": Order, "customer": Customer, "refund": Refund}
+# The groups whose tasks are part of a story, and the type that brings its subject to Engage.
+GROUPS = {"order": ("order", "refund"), "customer": ("customer",), "refund": ("refund",)}
+SYNC = {"order": "SyncOrder", "customer": "SyncContact", "refund": "SyncRefund"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An order, customer or refund of a shop. `row`: what was last seen of it, None when it was not read yet."""
+
+    shop: Shop
+    kind: str
+    shopify_id: int
+    row: Any
+
+    @classmethod
+    def find(cls, shop: Shop, kind: str, shopify_id: int) -> Subject:
+        return cls(shop, kind, shopify_id, KINDS[kind].find(shop, shopify_id))
+
+    @property
+    def entity(self) -> Entity:
+        return Entity[self.kind.upper()]
+
+    @property
+    def title(self) -> str:
+        name = self.row.name if self.kind == "order" and self.row else str(self.shopify_id)
+        return t(f"entity.title.{self.kind}", name=name)
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """As last seen; empty when that is not known."""
+        try:
+            return self.row.node if self.row else {}
+        except Unreadable:
+            return {}
+
+    def selection(self) -> Selection:
+        """Every task of its story."""
+        types = tuple(kind.number for kind in TYPES.values() if kind.group.name in GROUPS[self.kind])
+        return Selection(self.shop.id, types=types, wanted=Wanted(shopify_ids=tuple(self._ids())))
+
+    def _ids(self) -> Iterable[int]:
+        """Its own, and of an order those of its refunds and parcels."""
+        yield self.shopify_id
+        if self.kind == "order":
+            yield from Refund.ids_of(self.shop, [self.shopify_id])
+            yield from (int(each["legacyResourceId"]) for each in self.node.get("fulfillments") or [])
+
+    def page(self, place: Place | None, *, back: bool) -> Page:
+        return page_of(self.selection(), OLDEST_FIRST, LIMIT, place, back=back)
+
+    def newest_sync(self) -> Task | None:
+        """The newest task that was to bring it to Engage."""
+        return self._own(SYNC[self.kind]).order_by(Task.id.desc()).first()
+
+    def _own(self, name: str) -> ModelSelect[Task]:
+        return tasks_of(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == TYPES[name].number)
+
+    def sent(self) -> list[Task]:
+        """The newest tasks that have sent something of it to Engage, newest first."""
+        types = [kind.number for kind in TYPES.values() if kind.engage and kind.group.name in GROUPS[self.kind]]
+        mine = tasks_of(self.shop).where(Task.shopify_id.in_(list(self._ids())), Task.type.in_(types))
+        changing = Exchange.select().where(Exchange.task == Task.id, Exchange.effect != Effect.READ)
+        return list(mine.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(COMPARED))
+
+
+@dataclass(frozen=True)
+class Known:
+    """An id of the subject in one of the systems, or what it belongs to. `url`: its own page, or None."""
+
+    label: str
+    value: str
+    url: str | None = None
+
+
+def known_of(subject: Subject) -> list[Known]:
+    """What it is called in both systems, and what it belongs to."""
+    own = [Known(t("entity.id.shopify"), str(subject.shopify_id))]
+    row = subject.row
+    if row is None:
+        return own
+    if isinstance(row, Customer):
+        return [*own, *_contact(row), *_orders(row)]
+    if isinstance(row, Order):
+        return [*own, *_receipts(row), *_around(subject, row)]
+    order = Known(t("entity.belongs_to"), _order_name(subject.shop, row.order_id), f"/entities/order/{row.order_id}")
+    return [*own, order]
+
+
+def _contact(customer: Customer) -> Iterable[Known]:
+    if customer.contact_id:
+        yield Known(t("entity.id.contact"), customer.contact_id)
+    if customer.contact_type:
+        yield Known(t("entity.contact_type"), customer.contact_type)
+
+
+def _orders(customer: Customer) -> Iterable[Known]:
+    ids = sorted(Order.ids_of(customer.shop, [customer.shopify_id]))[-LINKED:]
+    for each in ids:
+        yield Known(t("entity.order"), _order_name(customer.shop, each), f"/entities/order/{each}")
+
+
+def _order_name(shop: Shop, order_id: int) -> str:
+    order = Order.find(shop, order_id)
+    return order.name if order else str(order_id)
+
+
+def _receipts(order: Order) -> Iterable[Known]:
+    for receipt in Receipt.of(order)[-LINKED:]:
+        yield Known(t(f"entity.receipt.{receipt.kind}"), receipt.receipt_id)
+
+
+def _around(subject: Subject, order: Order) -> Iterable[Known]:
+    if order.customer_id:
+        yield Known(t("entity.customer"), str(order.customer_id), f"/entities/customer/{order.customer_id}")
+    for each in sorted(Refund.ids_of(subject.shop, [order.shopify_id]))[:LINKED]:
+        yield Known(t("entity.refund"), str(each), f"/entities/refund/{each}")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the subject stands with Engage, in a sentence, and the state that it is drawn in."""
+
+    words: str
+    state: str
+    task: Task | None = None
+
+
+def standing_of(subject: Subject, now: datetime) -> Standing:
+    task = subject.newest_sync()
+    if task is None:
+        return Standing(t("entity.standing.never"), "pending")
+    state = wording.state_name(task)
+    if task.state == State.PENDING:
+        return Standing(t("entity.standing.pending", standing=wording.detail(task, now)), state, task)
+    if task.state == State.ERROR:
+        meaning = meaning_of(task.reason, task.code)
+        why = meaning.title if meaning else task.reason or ""
+        return Standing(
+            t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
+        )
+    if task.reason:
+        return Standing(t("entity.standing.skipped", reason=said(task.reason)), state, task)
+    return Standing(t("entity.standing.done", instant=moment(task.completed_at)), state, task)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task in the story. `later`: how long after the one before, where that is worth telling."""
+
+    task: Task
+    later: str
+    waited: str
+    words: str
+
+
+def entries_of(tasks: list[Task], now: datetime) -> list[Entry]:
+    before: list[Task | None] = [None, *tasks]
+    return [_entry(task, earlier, now) for task, earlier in zip(tasks, before, strict=False)]
+
+
+def _entry(task: Task, before: Task | None, now: datetime) -> Entry:
+    gap = task.created_at - before.created_at if before else timedelta()
+    waited = task.started_at - task.created_at if task.started_at else timedelta()
+    return Entry(
+        task,
+        t("entity.later", length=_length(gap)) if gap >= GAP else "",
+        t("entity.waited", length=_length(waited)) if waited >= timedelta(seconds=1) else "",
+        wording.detail(task, now),
+    )
+
+
+def _length(length: timedelta) -> str:
+    return duration(length / timedelta(milliseconds=1))
