@@ -82,6 +82,13 @@ def test_it_says_in_one_sentence_how_it_stands(client, shop, order, state, field
     assert words in page(client, f"/entities/order/{ORDER}").text
 
 
+def test_what_was_sent_and_needs_nothing_more_is_in_step(client, shop, order):
+    synced(shop, {"total": 1})
+    add(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
+
+    assert "In step with Engage since" in page(client, f"/entities/order/{ORDER}").text
+
+
 def test_one_that_was_never_sent_says_so(client, shop, order):
     assert "It has not been sent to Engage yet" in page(client, f"/entities/order/{ORDER}").text
 

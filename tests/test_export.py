@@ -63,11 +63,20 @@ def test_a_line_says_what_the_listing_says(client, shop):
 
 @pytest.mark.parametrize(
     "query",
-    ["", "state=error", "type=SyncContact", "sort=created_at", "sort=-completed_at", "sort=started_at&state=success"],
+    [
+        "",
+        "state=error",
+        "type=SyncContact",
+        "sort=created_at",
+        "sort=-completed_at",
+        "sort=started_at&state=success",
+        "problem=open",
+        "created_from=-1h",
+    ],
 )
 def test_the_file_has_the_tasks_of_the_listing_in_its_order(client, shop, query):
     for number, name in enumerate(["SyncOrder", "SyncContact", "SyncOrder", "SyncContact"]):
-        finish(shop, enqueue(shop, name), State(number % 2 + 1), reason="No.")
+        finish(shop, enqueue(shop, name, shopify_id=number + 1), State(number % 2 + 1), reason="No.")
         enqueue(shop, name)
 
     assert [row["Task ID"] for row in rows(client, query)] == listed(client, query) != []

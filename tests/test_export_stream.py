@@ -79,11 +79,15 @@ def done(shop, number, state=State.SUCCESS):
     return add(shop, at, state=state, started_at=at, completed_at=at + timedelta(seconds=1)).id
 
 
-def test_what_is_relative_to_now_is_of_the_files_beginning(shop):
-    walk = export.Walk.of(shop, read("created_to=2026-11-24T12:00:00Z"))
+def test_what_moves_along_with_the_time_stands_still_in_a_file(shop):
+    walk = export.Walk.of(shop, read("created_to=-15min"), portion=1)
+    until = walk.selection.created_to
 
-    assert walk.selection is walk.selection
-    assert walk.selection.created_to is not None
+    for _ in range(2):
+        add(shop, until - timedelta(hours=1))
+    walk.step()
+
+    assert walk.selection.created_to == until
 
 
 def test_what_does_not_fit_is_said_with_the_address_of_the_rest(shop):

@@ -15,7 +15,7 @@ from tests.forms import Forms, fields, press
 from tests.listings import read
 from tests.pages import HTMX, Page, page
 from tests.transfers import enqueue, finish
-from views.tabs import views_of
+from views.tabs import STANDING, views_of
 
 ORDERS = "state=error&type=SyncOrder"
 
@@ -47,8 +47,21 @@ def kept(shop):
 def test_every_shop_has_the_tabs_that_everybody_looks_for(client, shop):
     tabs = [one for one in page(client, "/tasks").all("a") if one.get("id", "").startswith("tab-")]
 
-    assert [one["href"] for one in tabs][:2] == ["/tasks", "/tasks?state=error"]
+    assert [one["href"] for one in tabs] == [
+        "/tasks",
+        "/tasks?state=error",
+        "/tasks?problem=open",
+        "/tasks?state=pending&created_to=-15min",
+    ]
     assert [one["href"] for one in tabs if one.get("aria-current")] == ["/tasks"]
+
+
+@pytest.mark.parametrize("query", STANDING.values())
+def test_each_of_them_can_be_opened_and_is_current_then(client, shop, query):
+    found = page(client, f"/tasks?{query}")
+
+    (now,) = [one for one in found.all("a") if one.get("aria-current") == "page"]
+    assert now["href"].partition("?")[2] == query
 
 
 def test_a_tab_shows_what_it_is_called(client, shop):
@@ -112,6 +125,17 @@ def test_the_order_is_saved_and_the_page_is_not(client, shop):
     press(client, address, address, name="Old ones")
 
     assert kept(shop) == [("Old ones", "sort=created_at&limit=1")]
+
+
+def test_a_time_that_moves_along_goes_on_moving(client, shop):
+    save(client, "Today", "created_from=today")
+
+    assert kept(shop) == [("Today", "created_from=today")]
+    assert current(shop, "created_from=today") == ["Today"]
+
+
+def test_an_order_alone_can_be_named_and_is_told_in_words(client, shop):
+    assert "Completed at, oldest first" in page(client, "/views?sort=completed_at").text
 
 
 def test_what_was_searched_for_is_left_out_and_the_page_says_so(client, shop):

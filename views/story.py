@@ -79,10 +79,16 @@ class Subject:
 
     def newest_sync(self) -> Task | None:
         """The newest task that was to bring it to Engage."""
-        return self._own(SYNC[self.kind]).order_by(Task.id.desc()).first()
+        return self._syncs().order_by(Task.id.desc()).first()
 
-    def _own(self, name: str) -> ModelSelect[Task]:
-        return tasks_of(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == TYPES[name].number)
+    def newest_carried(self) -> Task | None:
+        """The newest task that has brought it there."""
+        carried = (Task.state == State.SUCCESS) & Task.reason.is_null()
+        return self._syncs().where(carried).order_by(Task.id.desc()).first()
+
+    def _syncs(self) -> ModelSelect[Task]:
+        number = TYPES[SYNC[self.kind]].number
+        return tasks_of(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
 
     def sent(self) -> list[Task]:
         """The newest tasks that have sent something of it to Engage, newest first."""
@@ -167,8 +173,10 @@ def standing_of(subject: Subject, now: datetime) -> Standing:
         return Standing(
             t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
         )
-    if task.reason:
-        return Standing(t("entity.standing.skipped", reason=said(task.reason)), state, task)
+    carried = subject.newest_carried() if task.reason else task
+    if carried is None:
+        return Standing(t("entity.standing.skipped", reason=said(task.reason or "")), state, task)
+    task = carried
     return Standing(t("entity.standing.done", instant=moment(task.completed_at)), state, task)
 
 
