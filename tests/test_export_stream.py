@@ -58,25 +58,26 @@ def test_tasks_that_arrive_meanwhile_leave_each_other_one_exactly_once(shop, sor
 
 @pytest.mark.parametrize("sort", ["started_at", "-started_at", "completed_at", "-completed_at"])
 @pytest.mark.parametrize("state", [State.PENDING, State.ERROR])
-def test_a_task_that_is_tried_again_meanwhile_comes_once(shop, sort, state):
-    failed = [done(shop, number, State.ERROR) for number in range(4)]
+@pytest.mark.parametrize("before", [State.PENDING, State.ERROR])
+def test_a_task_that_is_tried_again_meanwhile_comes_once(shop, sort, state, before):
+    there = [done(shop, number, before) for number in range(4)]
     chance = random.Random(sort)
 
     def tried_again(step):
-        again = chance.choice(failed)
-        ended = None if state is State.PENDING else NOON + timedelta(hours=step)
-        Task.update(state=state, started_at=NOON + timedelta(hours=step), completed_at=ended).where(
-            Task.id == again
-        ).execute()
+        at = NOON + timedelta(hours=step)
+        ended = None if state is State.PENDING else at
+        again = Task.update(state=state, started_at=at, completed_at=ended)
+        again.where(Task.id == chance.choice(there)).execute()
 
     ids = walked(shop, f"sort={sort}", tried_again)
 
     assert len(ids) == len(set(ids))
 
 
-def done(shop, number, state=State.SUCCESS):
+def done(shop, number, state):
     at = NOON + timedelta(seconds=number)
-    return add(shop, at, state=state, started_at=at, completed_at=at + timedelta(seconds=1)).id
+    ended = None if state is State.PENDING else at + timedelta(seconds=1)
+    return add(shop, at, state=state, started_at=at, completed_at=ended).id
 
 
 def test_what_moves_along_with_the_time_stands_still_in_a_file(shop):
