@@ -29,7 +29,7 @@ def test_a_full_page_with_all_its_files_is_light(client, shop):
     files = [one["src"] for one in found.all("script")] + [one["href"] for one in found.all("link")]
     bodies = [client.get(name).content for name in files]
 
-    assert len(bodies) == 5
+    assert len(bodies) == 6
     assert sum(len(gzip.compress(body, 4)) for body in [response.content, *bodies]) < 60_000
 
 

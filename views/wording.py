@@ -175,7 +175,10 @@ def took(attempt: Attempt) -> float | None:
 
 def local(instant: datetime, zone: ZoneInfo) -> str:
     """An instant in the shop's own time, with the name of its zone."""
-    return t("list.local", instant=moment(instant.astimezone(zone)), zone=zone.key)
+    try:
+        return t("list.local", instant=moment(instant.astimezone(zone)), zone=zone.key)
+    except OverflowError:  # on the first or last day that there is
+        return t("list.local", instant=moment(instant), zone="UTC")
 
 
 def entity_url(task: Task) -> str | None:
