@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 .venv/ready: requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -16,7 +16,8 @@ setup: .venv/ready ## Create the environment in .venv with the pinned requiremen
 run: setup ## Start everything with the sandbox; prints the address and a sign-in link (PORT=8000)
 	@$(PY) -m sandbox.run
 
-test: setup ## Run all tests, on servers of their own
+test: setup ## Run all tests, on servers and in a browser of their own
+	@$(PY) -m tests.browser.chromium
 	$(PY) -m pytest
 
 check: setup ## Formatting, lint, types, migration drift
@@ -30,6 +31,9 @@ bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md
 
 bench-list: setup ## Measure the task listing at 10 million tasks; writes benchmarks/results-listing.md
 	$(PY) -m benchmarks.listing
+
+screenshots: setup ## Take the pictures of docs/ anew
+	$(PY) -m pytest -q --no-cov -o python_files=pictures.py tests/browser/pictures.py
 
 format: setup ## Format the code and apply safe fixes
 	$(PY) -m ruff check --fix .
@@ -47,4 +51,4 @@ clean: ## Remove the environment and this checkout's data folder
 	@test ! -x $(PY) || $(PY) -m services clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-.PHONY: help setup run test check bench bench-list format lock clean
+.PHONY: help setup run test check bench bench-list screenshots format lock clean

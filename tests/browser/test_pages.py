@@ -1,0 +1,212 @@
+"""One task, one order, acting on them, and what every page must be: readable, reachable, quiet."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from models import State, Task
+from tests.browser.visits import PHONE, WIDE, browser, history, js, site, visit
+from tests.test_first_road import buy, index
+
+__all__ = ["browser", "history", "js", "site", "visit"]
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NARROW = 320
+
+
+@pytest.fixture
+def order_id(shop, shopify, engage, drain):
+    """An order that has gone all the way, twice looked at."""
+    _, order_id = buy(shop, shopify)
+    drain(waiting=True)
+    index(shop, "IndexOrder", order_id)
+    drain(waiting=True)
+    return order_id
+
+
+@pytest.fixture
+def contact(order_id):
+    """The task that has sent somebody to Engage."""
+    return Task.select().where(Task.type == 14).order_by(Task.id).first()
+
+
+@pytest.fixture
+def failed(history):
+    return Task.select().where(Task.state == State.ERROR).order_by(Task.id).first()
+
+
+# A task
+
+
+def test_a_task_tells_its_story_and_shows_its_data(visit, contact, js):
+    page = visit(f"/tasks/{contact.id}", js=js)
+
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Attempt 1: Success")
+    expect(page.locator("pre", has_text="firstName").first).to_contain_text('"firstName": "…"')
+    page.get_by_role("link", name="Raw").click()
+    expect(page.locator("pre", has_text="firstName").first).to_contain_text('"firstName":"…"')
+
+
+def test_what_is_hidden_is_revealed_on_request_and_that_is_written_down(visit, contact, js):
+    page = visit(f"/tasks/{contact.id}", js=js)
+    expect(page.locator("main")).not_to_contain_text("@example.com")
+
+    page.get_by_role("button", name="Reveal personal data").click()
+    expect(page.locator("main")).to_contain_text("@example.com")
+
+    page.goto("/audit")
+    expect(page.locator("main")).to_contain_text("Revealed personal data of a task")
+
+
+def test_data_is_copied_and_downloaded(visit, contact):
+    page = visit(f"/tasks/{contact.id}")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert '"firstName": "…"' in page.evaluate("navigator.clipboard.readText()")
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="exact bytes").first.click()
+    assert b"@example.com" in download.value.path().read_bytes()
+
+
+# An order
+
+
+def test_a_task_leads_to_its_orders_story_and_back(visit, order_id, js):
+    task = Task.select().where(Task.type == 25).order_by(Task.id).first()
+    page = visit(f"/tasks/{task.id}", js=js)
+
+    page.locator(f"a[href='/entities/order/{order_id}']").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Order #")
+    expect(page.locator(".explanation")).to_contain_text("In step with Engage since")
+    expect(page.locator(".timeline")).to_contain_text("Index order")
+    expect(page.locator(".properties")).to_contain_text("Receipt of the purchase")
+
+    page.locator(".timeline").get_by_role("link", name="Sync order").first.click()
+    expect(page).to_have_url(re.compile(f"/tasks/{task.id}"))
+
+
+def test_a_customers_story_leads_to_their_orders(visit, contact, order_id, js):
+    page = visit(f"/entities/customer/{contact.shopify_id}", js=js)
+
+    page.locator(f"a[href='/entities/order/{order_id}']").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Order #")
+
+
+# Acting
+
+
+def test_one_failed_task_is_retried(visit, failed, js):
+    page = visit(f"/tasks/{failed.id}", js=js)
+
+    page.get_by_role("button", name="Retry").click()
+
+    expect(page.locator(".head")).to_contain_text("Pending")
+    expect(page.locator("main")).to_contain_text("Retried")
+    page.goto("/audit")
+    expect(page.locator("main")).to_contain_text("Retried")
+
+
+def test_all_that_match_are_retried_after_their_number_was_shown(visit, failed, js):
+    page = visit("/tasks?state=error", js=js)
+
+    page.get_by_role("link", name="Retry all that match").click()
+    expect(page.locator("main")).to_contain_text("5")
+    page.locator("main form button").first.click()
+
+    expect(page).to_have_url(re.compile("/batches/"))
+    expect(page.locator("main")).to_contain_text("5")
+
+
+def test_a_receipt_is_sent_again_to_the_byte(visit, order_id, js):
+    task = Task.select().where(Task.type == 25).order_by(Task.id).first()
+    page = visit(f"/tasks/{task.id}", js=js)
+
+    page.get_by_role("link", name="Send again").click()
+    expect(page.locator("#difference")).to_be_visible()
+    page.locator(f"form[action='/tasks/{task.id}/replay/same'] button").click()
+
+    expect(page.locator(".head")).to_contain_text("Sync order")
+    assert Task.select().where(Task.type == 25).count() >= 3
+
+
+# Every page
+
+
+@pytest.fixture
+def paths(contact, order_id, history):
+    failed = Task.select().where(Task.state == State.ERROR).first()
+    return [
+        "/tasks",
+        "/tasks?state=error&q=7001",
+        "/tasks?type=SyncRefund",
+        f"/tasks/{contact.id}",
+        f"/tasks/{failed.id}",
+        f"/tasks/{failed.id}/drawer",
+        f"/entities/order/{order_id}",
+        "/views?state=error",
+        "/imports",
+        "/audit",
+        "/data-requests",
+        "/help/task-types",
+        "/batches/new?state=error",
+        "/nothing-here",
+    ]
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return [f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_axe_finds_nothing(visit, paths, width, scheme):
+    page, found = visit("/tasks", width=width, scheme=scheme), []
+
+    for path in paths[:-1]:
+        page.goto(path)
+        found += violations(page)
+    page.goto("/tasks")
+    page.locator("#search > summary").click()
+    page.locator("#adding > summary").click()
+    page.locator("#sort > summary").click()
+    found += violations(page)
+    page.locator("#sort > summary").click()
+    page.locator("#listing tbody tr td:nth-child(2)").first.click()
+    expect(page.locator("#drawer-title")).to_be_focused()
+    found += violations(page)
+
+    assert found == []
+
+
+def test_no_page_is_wider_than_the_narrowest_screen(visit, paths):
+    page = visit("/tasks", width=NARROW)
+
+    widths = {}
+    for path in paths[:-1]:
+        page.goto(path)
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
+
+    assert {path: width for path, width in widths.items() if width > NARROW} == {}
+
+
+def test_the_focus_is_seen_wherever_it_is(visit, history):
+    page = visit("/tasks")
+
+    unseen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        if outline == "none":
+            unseen.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
+
+    assert unseen == []

@@ -1,0 +1,97 @@
+"""A real browser before the real web process, with a shop whose history is known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from models import State, utcnow
+from tests.browser import chromium
+from tests.listings import add
+from tests.processes import web_process
+from views.auth import COOKIE, session_for
+
+SECONDS = 15_000  # milliseconds that something may take to appear
+WIDE, PHONE = 1280, 360
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one module at a time: while it runs, no other test may have an event loop on this thread."""
+    found = chromium.path()
+    if found is None and os.environ.get("BROWSER") == "required":
+        pytest.fail(chromium.MISSING)
+    if found is None:
+        pytest.skip(chromium.MISSING)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def site(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with web_process(tmp_path_factory.mktemp("web"), LOG_LEVEL="WARNING") as address:
+        yield address
+
+
+@pytest.fixture
+def history(shop: Any) -> Any:
+    """70 tasks of all states and several types, the newest first in the list; the shop."""
+    now = utcnow()
+    for place in range(60):
+        name = ("SyncOrder", "SyncContact", "OrderWebhook")[place % 3]
+        at = now - timedelta(minutes=2 * place + 30)
+        ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 1000}
+        add(shop, at, name, shopify_id=5000 + place, attempts=1, **ended)
+    for place in range(5):
+        failed = {"reason": "Engage answered 503.", "code": "Engage 503", "completed_at": now, "duration_ms": 40}
+        add(shop, now - timedelta(minutes=20 - place), "SyncOrder", State.ERROR, shopify_id=7000 + place, **failed)
+        add(shop, now - timedelta(minutes=10 - place), "SyncContact", State.PENDING, shopify_id=8000 + place)
+    return shop
+
+
+class Visit:
+    """Opens pages as somebody who is signed in, and remembers what went wrong meanwhile."""
+
+    def __init__(self, browser: Browser, site: str, shop_id: int, stack: ExitStack) -> None:
+        self._browser, self.site, self._shop_id, self._stack = browser, site, shop_id, stack
+        self.wrong: list[str] = []
+
+    def __call__(self, path: str, *, js: bool = True, width: int = WIDE, scheme: str = "light") -> Page:
+        context = self._browser.new_context(
+            base_url=self.site,
+            java_script_enabled=js,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        self._stack.callback(context.close)
+        context.set_default_timeout(SECONDS)
+        context.add_cookies([{"name": COOKIE, "value": session_for(self._shop_id), "url": self.site}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+        page.on("request", lambda asked: asked.url.startswith(self.site) or self.wrong.append(asked.url))
+        page.on("response", lambda came: came.status >= 500 and self.wrong.append(f"{came.status} {came.url}"))
+        page.goto(path)
+        return page
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str, shop: Any) -> Iterator[Callable[..., Page]]:
+    with ExitStack() as stack:
+        visiting = Visit(browser, site, shop.id, stack)
+        yield visiting
+        assert visiting.wrong == []
+
+
+@pytest.fixture(params=[True, False], ids=["script", "no script"])
+def js(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
