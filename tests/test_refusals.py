@@ -59,11 +59,14 @@ def test_what_cannot_be_understood_is_refused_by_name(query, word):
 
 
 each_parameter = pytest.mark.parametrize(
-    "name", ["state", "type", "created_from", "created_to", "q", "reading", "sort"]
+    "name", ["state", "type", "problem", "created_from", "created_to", "q", "reading", "sort"]
 )
 
 texts = st.text(max_size=60) | st.sampled_from(
-    ["", " ", "\0", "error", "SyncOrder", "2026-11-24", "2026-11-24T12:00+02:00", "-started_at", "#1001", "task", "%"]
+    [
+        *("", " ", "\0", "error", "SyncOrder", "2026-11-24", "2026-11-24T12:00+02:00", "-started_at", "#1001", "task"),
+        *("%", "open", "-24h", "today"),
+    ]
 )
 
 
@@ -71,8 +74,9 @@ def meant(filters, name, text):
     """Whether a filter of this name is in force, or this order."""
     if name == "sort":
         return str(filters.sort) == text
-    field = {"state": "states", "type": "types", "reading": "read_as"}.get(name, name)
-    return getattr(filters, field) not in ((), "", None)
+    field = {"state": "states", "type": "types", "problem": "problems", "reading": "read_as"}.get(name, name)
+    moving = {"created_from": filters.from_ago, "created_to": filters.to_ago}.get(name)
+    return bool(moving) or getattr(filters, field) not in ((), "", None, False)
 
 
 @each_parameter
@@ -100,7 +104,19 @@ def test_a_state_or_a_type_is_one_of_those_there_are(name, text):
 anything = st.lists(
     st.tuples(
         st.sampled_from(
-            ["state", "type", "created_from", "created_to", "q", "reading", "sort", "after", "before", "limit"]
+            [
+                "state",
+                "type",
+                "problem",
+                "created_from",
+                "created_to",
+                "q",
+                "reading",
+                "sort",
+                "after",
+                "before",
+                "limit",
+            ]
         )
         | st.text(max_size=9),
         texts | st.integers(-5, 300).map(str) | st.sampled_from([*MARKS.values(), *TYPES, *STATES, *READINGS]),
