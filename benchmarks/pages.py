@@ -21,6 +21,7 @@ from database import connected, db
 from models import Order, Shop, State, Task
 from views.auth import COOKIE, session_for
 from views.listing import TaskFilters
+from views.live import live_url
 from views.paging import Place, Sort
 
 SORTS = [Sort(key, descending) for key, descending in product(Sort.KEYS, (True, False))]
@@ -42,6 +43,8 @@ def pages(shop: Shop) -> dict[str, str]:
         "created from": {"created_from": newest - timedelta(days=200)},
         "created to": {"created_to": newest - timedelta(days=200)},
         "a month": month,
+        "the last 30 days": {"from_ago": "-30d"},
+        "open problems": {"problems": True},
         "success, four types, a month": {"states": (State.SUCCESS,), "types": SEVERAL, **month},
     }
     named = {f"{name} / {sort}": TaskFilters(**chosen, sort=sort) for name, chosen in filters.items() for sort in SORTS}
@@ -50,7 +53,10 @@ def pages(shop: Shop) -> dict[str, str]:
         named |= {f"deep, on / {sort}": TaskFilters(sort=sort, after=place)}
         named |= {f"deep, back / {sort}": TaskFilters(sort=sort, before=place)}
     named |= {f"search {name}": TaskFilters(q=q) for name, q in _searches(shop, middle).items()}
-    return {name: each.url() for name, each in named.items()} | {"summary": "/summary.json"}
+    return {name: each.url() for name, each in named.items()} | {
+        "summary": "/summary.json",
+        "live": live_url(TaskFilters(), newest),
+    }
 
 
 def _newest(shop: Shop) -> Any:

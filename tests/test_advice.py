@@ -16,7 +16,7 @@ from tests import code_sentences
 from tests.pages import page
 from tests.transfers import claim, enqueue, finish
 from views.advice import explanation_of
-from views.text import ENGLISH, LANGUAGES, sentences, speaking, t
+from words import ENGLISH, LANGUAGES, sentences, speaking, t
 from words.errors import CODES, ENGAGE, ERRORS, MEANS, SHOPIFY, STORAGE, TODO, Who, error_of
 from words.meanings import meaning_of
 from words.reasons import recognised, said

@@ -28,7 +28,7 @@ from tests.forms import press
 from tests.processes import printed, scratch, web_process
 from views import auth
 from views.auth import COOKIE, SESSION_SECONDS, session_for
-from views.text import t
+from words import t
 
 __all__ = ["scratch"]
 

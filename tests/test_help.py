@@ -9,7 +9,7 @@ import pytest
 from actors import TYPES
 from actors.periodic import PERIODIC
 from tests.pages import page
-from views.text import LANGUAGES
+from words import LANGUAGES
 
 # The published list: groups in order, and what each type does. Two slips of it are put right: its IndexOrder is about
 # customers, and its SyncRefundNotification misspells Engage.

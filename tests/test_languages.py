@@ -13,7 +13,7 @@ from models import Outcome, Shop, State, Task
 from tests.pages import Page, page
 from tests.transfers import claim, enqueue, finish, send
 from views.language import COOKIE, accepted, known
-from views.text import ENGLISH, sentences
+from words import ENGLISH, sentences
 
 LONG = 20  # characters that do not come together by accident
 SWEDISH = {"Accept-Language": "sv-SE,sv;q=0.9,en-US;q=0.8,en;q=0.7"}

@@ -18,8 +18,8 @@ from jinja2 import Environment, nodes
 import services
 from actors.registry import TYPES
 from models import Lane, Outcome, State
-from views.text import ENGLISH, LANGUAGES, LOCALES, sentences, speaking, t
 from views.wording import count, number, share
+from words import ENGLISH, LANGUAGES, LOCALES, sentences, speaking, t
 from words.times import day, duration, moment
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]

@@ -23,7 +23,7 @@ from models import utcnow
 from views import wording
 from views.language import language_of, offers
 from views.seal import Seal
-from views.text import speaking, spoken, t
+from words import speaking, spoken, t
 
 ROOT = Path(__file__).parent.parent
 DATABASE_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)

@@ -22,7 +22,7 @@ from views.comparing import comparison_of
 from views.forms import Conflict, action, click_of, who
 from views.masking import masked
 from views.tasks import task_of
-from views.text import t
+from words import t
 from words.reasons import said
 
 

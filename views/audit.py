@@ -13,7 +13,7 @@ from models import Task
 from models.audit import Action, Audit
 from views import BadInput, parameters, render, view
 from views.listing import tasks_of
-from views.text import t
+from words import t
 
 SHOWN = 50
 

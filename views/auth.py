@@ -19,7 +19,7 @@ from views import DATABASE_AWAY, in_thread
 from views.forms import action
 from views.language import language_of
 from views.seal import COOKIE
-from views.text import speaking, t
+from words import speaking, t
 
 SESSION_SECONDS = 12 * 3600
 

@@ -24,7 +24,7 @@ from views import BadInput, Missing, parameters, render, view
 from views.forms import Conflict, action, click_of, who
 from views.listing import NEWEST_FIRST, TaskFilters, tasks_of
 from views.parameters import DEFAULT
-from views.text import t
+from words import t
 
 COUNTED_AT_MOST, PATIENCE = 100_000, timedelta(seconds=2)
 SHOWN = 50

@@ -14,7 +14,7 @@ from clients.engage import dump
 from mappings.difference import ABSENT, Change, changes, fields
 from models import Task
 from views.masking import without_names
-from views.text import t
+from words import t
 from words.reasons import said
 
 SHOWN = 200

@@ -20,7 +20,7 @@ from vault import Unreadable
 from views import Missing, parameters, render, view
 from views.forms import who
 from views.listing import TaskFilters
-from views.text import t
+from words import t
 
 TOPIC = "customers/data_request"
 PATIENCE = timedelta(days=30)  # Shopify: privacy law compliance

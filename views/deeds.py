@@ -10,7 +10,7 @@ from actors.registry import NUMBERS
 from models import State, Task
 from models.audit import Audit
 from views.audit import Entry
-from views.text import t
+from words import t
 
 DONE_SHOWN = 20
 

@@ -13,7 +13,7 @@ from models import Attempt, Body, Exchange, Shop, Task
 from vault import Unreadable
 from views import BadInput, Missing, parameters
 from views.masking import masked_body, masked_url
-from views.text import t
+from words import t
 
 SHOWN = 64 * 1024  # characters of one body on the page
 ATTEMPTS_SHOWN = 50  # the newest: a sale may wait for its contact some thousand times

@@ -28,7 +28,7 @@ from views.listing import TaskFilters
 from views.paging import Page, Place, page_of
 from views.parameters import limit
 from views.plain import as_json
-from views.text import t
+from words import t
 
 MOST = 1_000_000  # tasks of one file
 PORTION = 1_000  # tasks of one transaction

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from views import BadInput, Refusal, parameters, view
 from views.seal import is_ours
-from views.text import t
+from words import t
 
 LARGEST = 16 * 1024
 FIELDS = 50

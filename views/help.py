@@ -15,7 +15,7 @@ from actors.registry import TaskType, by_group
 from views import render, view
 from views.listing import TaskFilters
 from views.summary import AREAS
-from views.text import t
+from words import t
 
 SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1)))
 

@@ -20,7 +20,7 @@ from models.bulk import OPEN, Import
 from views import BadInput, Missing, render, view, wording
 from views.forms import action, click_of, who
 from views.progress import Progress
-from views.text import t
+from words import t
 
 SHOWN = 20
 ACTIONS = {

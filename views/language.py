@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import config
-from views.text import ENGLISH, LANGUAGES, speaking, t
+from words import ENGLISH, LANGUAGES, speaking, t
 
 PARAMETER = COOKIE = "lang"
 A_YEAR = 365 * 24 * 3600

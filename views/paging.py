@@ -14,7 +14,7 @@ from models import Task, lists
 from models.lists import Part, Start
 from models.selection import Selection
 from views import BadInput
-from views.text import t
+from words import t
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE = struct.Struct(">Bq16s")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import QueryParams
 
 from views import BadInput
-from views.text import t
+from words import t
 
 T = TypeVar("T")
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
+import words
 from models import State, utcnow
 from models.bulk import BAD_KEPT, Import, Kind, Part, Stage, Step
-from views import text, wording
+from views import wording
 from views.listing import TaskFilters
-from views.text import t
+from words import t
 from words.times import day
 
 MOST_ERRORS = 1000  # counted for the page; beyond it says that there are more
@@ -45,8 +46,8 @@ class PartProgress:
     def read(self) -> str:
         """How many of the rows have been read, and of how many once Shopify has counted them."""
         if self.row.expected is None:
-            return text.number(self.row.found)
-        return t("imports.of", found=text.number(self.row.found), expected=text.number(self.row.expected))
+            return words.number(self.row.found)
+        return t("imports.of", found=words.number(self.row.found), expected=words.number(self.row.expected))
 
     @property
     def bad_title(self) -> str:
@@ -114,7 +115,7 @@ class Progress:
 
     @property
     def errors_said(self) -> str:
-        return f"{text.number(MOST_ERRORS)}+" if self.errors >= MOST_ERRORS else text.number(self.errors)
+        return f"{words.number(MOST_ERRORS)}+" if self.errors >= MOST_ERRORS else words.number(self.errors)
 
     @property
     def errors_url(self) -> str:
@@ -134,7 +135,7 @@ class Progress:
 
     @property
     def rate(self) -> str:
-        return t("imports.per_second", rate=text.number(self.per_second or 0, 1))
+        return t("imports.per_second", rate=words.number(self.per_second or 0, 1))
 
     @property
     def remaining_ms(self) -> float | None:

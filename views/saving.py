@@ -17,7 +17,7 @@ from views import Missing, parameters
 from views.forms import action, click_of, who
 from views.saved import Wrong, nameable, page, query_of_page, shown_on
 from views.tabs import query_of, standing
-from views.text import t
+from words import t
 
 
 class Unfit(Exception):

@@ -10,7 +10,7 @@ from uuid import UUID
 from models import Order, Shop
 from models.selection import Wanted
 from views import BadInput
-from views.text import t
+from words import t
 
 LARGEST = 2**63 - 1
 LONGEST = 200  # characters; no id is longer

@@ -12,7 +12,7 @@ from views import BadInput
 from views.export import MOST
 from views.listing import NEWEST_FIRST, TaskFilters
 from views.parameters import DEFAULT
-from views.text import t
+from words import t
 
 # The tabs that every shop has, and the listing of each.
 STANDING = {

@@ -13,10 +13,10 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+import words
 from actors.registry import NUMBERS, TaskGroup
 from models import Attempt, Entity, Lane, Outcome, State, Task
-from views import text
-from views.text import t
+from words import t
 from words.meanings import meaning_of
 from words.reasons import said
 from words.times import duration, moment
@@ -105,12 +105,12 @@ def time(context: Context, instant: datetime | None) -> Markup:
 
 
 def number(value: float | None) -> str:
-    return t("list.none") if value is None else text.number(value)
+    return t("list.none") if value is None else words.number(value)
 
 
 def share(value: float | None) -> str:
     """A share of 1 as percent, rounded down: all of them only when it is all of them."""
-    return t("list.none") if value is None else t("format.percent", value=text.number(int(value * 1000) / 10, 1))
+    return t("list.none") if value is None else t("format.percent", value=words.number(int(value * 1000) / 10, 1))
 
 
 def count(found: int, *, more: bool = False) -> str:
