@@ -1,0 +1,146 @@
+"""Error rate: too much of what was synced lately has failed. A pure rule.
+
+Things are counted, not tries: an order that failed five times is one error, and one that went through since is none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.facts import Finished
+from models.incidents import Standing
+
+WINDOW, LONGEST = timedelta(minutes=60), timedelta(hours=24)
+ENOUGH, ERRORS = 20, 5  # things and errors, below which a rate tells nothing
+HOLD, CALM = timedelta(minutes=5), timedelta(minutes=15)  # how long it must be bad, or good
+HYSTERESIS = 0.8  # of the threshold: below this it is good
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`threshold`: percent, None or 0 is off. Without `guarded`, any error of any number counts, at once."""
+
+    threshold: int | None
+    guarded: bool = True
+
+    @property
+    def on(self) -> bool:
+        return bool(self.threshold)
+
+    @property
+    def share(self) -> float:
+        return (self.threshold or 0) / 100
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many things were synced of a group, how many of them failed, and whether one did so lately."""
+
+    group: str
+    finished: int
+    errors: int
+    recent: bool
+
+    @property
+    def rate(self) -> float:
+        return self.errors / self.finished if self.finished else 0.0
+
+    def bad(self, settings: Settings) -> bool:
+        if not settings.guarded:
+            return self.finished >= 1 and self.rate >= settings.share
+        enough = self.finished >= ENOUGH and self.errors >= ERRORS and self.recent
+        return enough and self.rate >= settings.share
+
+    def held_back(self, settings: Settings) -> bool:
+        """Whether only the guards keep it from being bad: the page says so."""
+        return not self.bad(settings) and self.errors > 0 and self.rate >= settings.share
+
+    def good(self, settings: Settings) -> bool:
+        if not settings.guarded:
+            return self.rate < settings.share
+        return self.finished >= ENOUGH and self.rate < HYSTERESIS * settings.share
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Since when it has been bad without a break, and since when good; None: it is not."""
+
+    bad_since: datetime | None = None
+    good_since: datetime | None = None
+    opened_at: datetime | None = None
+    thin_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the rule stands, what to remember for the next time, and the worst of the groups."""
+
+    standing: Standing
+    memory: Memory
+    worst: Tally | None = None
+    expired: bool = False
+
+
+def tallies(finished: Iterable[Finished], now: datetime, *, guarded: bool = True) -> list[Tally]:
+    """Over all, then of each group. Imports have a report of their own, and are in neither."""
+    live = [each for each in finished if now - LONGEST < each.at <= now]
+    groups: dict[str, list[Finished]] = defaultdict(list)
+    for each in live:
+        groups[each.group].append(each)
+    return [
+        _tally(ALL, live, now, guarded),
+        *(_tally(name, each, now, guarded) for name, each in sorted(groups.items())),
+    ]
+
+
+def _tally(group: str, finished: Sequence[Finished], now: datetime, guarded: bool) -> Tally:
+    """Of the last hour, or of the latest twenty within a day, whichever are more."""
+    latest = {each.entity: each for each in sorted(finished, key=lambda each: each.at)}
+    newest = sorted(latest.values(), key=lambda each: each.at, reverse=True)
+    recent = sum(now - each.at <= WINDOW for each in newest)
+    counted = newest[: max(recent, ENOUGH) if guarded else recent]
+    failed = [each for each in counted if each.failed]
+    return Tally(group, len(counted), len(failed), any(now - each.at <= WINDOW for each in failed))
+
+
+def judge(settings: Settings, found: Sequence[Tally], memory: Memory, now: datetime) -> Verdict:
+    """The rule at an instant, given how it stood before."""
+    if not settings.on:
+        return Verdict(Standing.OFF, Memory())
+    bad = [each for each in found if each.bad(settings)]
+    worst = max(bad or found, key=lambda each: (each.rate, each.errors), default=None)
+    if memory.opened_at:
+        return _while_open(settings, found, memory, now, worst, bool(bad))
+    if not bad:
+        return Verdict(Standing.OK, Memory(), worst)
+    since = memory.bad_since or now
+    fires = not settings.guarded or now - since >= HOLD
+    opened = since + (HOLD if settings.guarded else timedelta()) if fires else None
+    return Verdict(Standing.FIRING if fires else Standing.PENDING, Memory(since, None, opened), worst)
+
+
+def _while_open(
+    settings: Settings, found: Sequence[Tally], memory: Memory, now: datetime, worst: Tally | None, bad: bool
+) -> Verdict:
+    """It closes when everything that has enough to tell has been good for a while, or when for a day nothing has."""
+    telling = [each for each in found if each.finished >= ENOUGH] if settings.guarded else list(found)
+    if not telling:
+        return _thin(memory, now, worst)
+    good = not bad and all(each.good(settings) for each in telling)
+    since = (memory.good_since or now) if good else None
+    if since and (not settings.guarded or now - since >= CALM):
+        return Verdict(Standing.OK, Memory(), worst)
+    standing = Standing.RECOVERING if good else Standing.FIRING
+    return Verdict(standing, Memory(memory.bad_since, since, memory.opened_at), worst)
+
+
+def _thin(memory: Memory, now: datetime, worst: Tally | None) -> Verdict:
+    """Too little traffic is no recovery; but after a day of it nobody can confirm the alert any more."""
+    since = memory.thin_since or now
+    if now - since >= LONGEST:
+        return Verdict(Standing.OK, Memory(), worst, expired=True)
+    return Verdict(Standing.FIRING, Memory(memory.bad_since, None, memory.opened_at, since), worst)
