@@ -12,7 +12,7 @@ from peewee import InterfaceError, OperationalError
 import actors
 import logs
 import totals
-from actors import batches
+from actors import alerting, batches
 from actors.periodic import Slots
 from actors.removal import end_late
 from actors.sweep import sweep
@@ -25,6 +25,8 @@ FOLD_SECONDS = 1
 SLOT_SECONDS = 5  # how late a periodic task may be
 LATE_SECONDS = 60
 BATCH_SECONDS = 1
+ALERT_SECONDS = 15  # each rule has its turn once a minute
+POST_SECONDS = 5
 
 
 def tick(job: Callable[[], int]) -> Callable[[], None]:
@@ -48,6 +50,9 @@ def jobs() -> list[tuple[Callable[[], int], float]]:
         (Slots().fill, SLOT_SECONDS),
         (end_late, LATE_SECONDS),
         (batches.advance, BATCH_SECONDS),
+        (alerting.watch, ALERT_SECONDS),
+        (alerting.remind, ALERT_SECONDS),
+        (alerting.post, POST_SECONDS),
     ]
 
 

@@ -1,6 +1,6 @@
 """What the workers do: one module per task group. Importing this package fills the table of task types."""
 
-from actors import customer, imports, notification, order, polling, preferences, refund, replay, settings
+from actors import alerting, customer, imports, notification, order, polling, preferences, refund, replay, settings
 from actors.broker import broker
 from actors.registry import NUMBERS, TYPES, topics
 from actors.worker import Watch
@@ -8,6 +8,7 @@ from actors.worker import Watch
 __all__ = [
     "NUMBERS",
     "TYPES",
+    "alerting",
     "broker",
     "customer",
     "imports",

@@ -8,6 +8,7 @@ from clients.bucket import Bucket
 from clients.engage import Engage
 from clients.shopify import Shopify
 from clients.shopify_points import FOR_LIVE_WORK, MARGIN, Points
+from clients.transport import DEADLINE_SECONDS
 from config import config
 from models import Lane, Record, Shop, Task
 
@@ -18,15 +19,15 @@ def shopify_of(task: Task) -> Shopify:
     return _shopify(task.shop, Record(task), Lane(task.lane))
 
 
-def shopify_beside(shop: Shop) -> Shopify:
-    """For a question that belongs to no task, and so is not kept."""
-    return _shopify(shop, Silent(), Lane.LIVE)
+def shopify_beside(shop: Shop, seconds: float = DEADLINE_SECONDS) -> Shopify:
+    """For a question that belongs to no task, and so is not kept; answered within so many seconds, or not."""
+    return _shopify(shop, Silent(), Lane.LIVE, seconds)
 
 
-def _shopify(shop: Shop, journal: Journal, lane: Lane) -> Shopify:
+def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE_SECONDS) -> Shopify:
     origin = config.shopify_origin.format(shop=shop.domain)
     points = Points(broker.bell, shop.domain, SPARE[lane])
-    return Shopify(origin, shop.secret("shopify_token"), journal, config.shopify_api_version, points)
+    return Shopify(origin, shop.secret("shopify_token"), journal, config.shopify_api_version, points, seconds)
 
 
 def engage_of(task: Task) -> Engage:

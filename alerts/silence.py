@@ -22,13 +22,13 @@ class Settings:
 class Facts:
     """`last`: when the newest order reached Engage. `counts_from`: earlier than this does not count.
 
-    `orders_elsewhere`: Shopify has orders since the app was installed. `stalled`: the app itself stands still.
+    `orders_elsewhere`: Shopify has orders since the app was installed. `stalled_since`: the app itself stands still.
     """
 
     last: datetime | None
     counts_from: datetime
     orders_elsewhere: bool = False
-    stalled: bool = False
+    stalled_since: datetime | None = None
     active: bool = True
 
 
@@ -53,8 +53,8 @@ def judge(settings: Settings, facts: Facts, now: datetime, *, is_open: bool = Fa
         return Verdict(Standing.WAITING)
     anchor = max(facts.last, facts.counts_from) if facts.last else facts.counts_from
     fires_at, elapsed = fires(settings, anchor), lasted(settings, anchor, now)
-    if facts.stalled:
-        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)
+    if facts.stalled_since and lasted(settings, max(facts.stalled_since, anchor), now) < settings.period:
+        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)  # beyond that, the shop is to know it too
     holds = fires_at <= now and (is_open or settings.window.holds(now))
     return Verdict(Standing.FIRING if holds else Standing.OK, anchor, fires_at, elapsed)
 

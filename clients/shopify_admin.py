@@ -15,7 +15,7 @@ import requests
 from clients import ApiError, Call, Effect, Journal, Silent, Unanswered
 from clients.shopify_errors import complain, refuse, words
 from clients.shopify_points import Points
-from clients.transport import check, send
+from clients.transport import DEADLINE_SECONDS, check, send
 
 USER_AGENT = "EngageConnector/0.1.0"
 DOCUMENTS = Path(__file__).parent / "graphql"
@@ -33,6 +33,7 @@ class Admin:
         journal: Journal | None = None,
         version: str = "2026-10",
         points: Points | None = None,
+        seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._url = f"{origin}/admin/api/{version}/graphql.json"
         self._headers = {
@@ -45,6 +46,7 @@ class Admin:
         self._journal = journal or Silent()
         self._version = version
         self._points = points
+        self._seconds = seconds
 
     def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
         """What the document's query asks for, or None if there is no such thing."""
@@ -61,7 +63,7 @@ class Admin:
         body = json.dumps({"query": text(document), "variables": variables}).encode()
         call = Call("Shopify", "POST", self._url, effect, sent=body)
         reserved = self._points and self._points.take(document)
-        response = send(call, self._headers, self._journal)
+        response = send(call, self._headers, self._journal, deadline=self._seconds)
         answer = _parsed(call.received)
         if self._points and reserved:
             self._points.told(reserved, answer)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from peewee import CompositeKey, ForeignKeyField, JSONField, SmallIntegerField, TextField, UUIDField
+from peewee import JOIN, CompositeKey, Expression, ForeignKeyField, JSONField, SmallIntegerField, TextField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField
 
 from database import db
@@ -19,6 +19,10 @@ class Rule(StrEnum):
 
     SILENCE = "order_silence"
     ERRORS = "error_rate"
+    STALLED = "stalled"  # the app itself: no shop's rule, and the operator's to know
+
+
+OF_A_SHOP = (Rule.SILENCE, Rule.ERRORS)
 
 
 class Standing(StrEnum):
@@ -58,9 +62,9 @@ class Watch(Table):
         """A row for each rule of each shop that has none yet. Returns how many were missing."""
         return int(
             db.execute_sql(
-                "INSERT INTO alert_rule (shop_id, rule) SELECT id, rule FROM shop CROSS JOIN unnest(%s) AS rule"
+                "INSERT INTO alert_rule (shop_id, rule) SELECT id, rule FROM shop CROSS JOIN unnest(%s::text[]) AS rule"
                 " ON CONFLICT DO NOTHING",
-                ([str(rule) for rule in Rule],),
+                (list(map(str, OF_A_SHOP)),),
             ).rowcount
         )
 
@@ -83,6 +87,17 @@ class Watch(Table):
         return {row.rule: row for row in cls.select().where(cls.shop == shop)}
 
     @classmethod
+    def forgive(cls, now: datetime) -> None:
+        """Nobody has looked for a while: what was silent meanwhile may have been us."""
+        cls.update(counts_from=now).where(cls.rule == Rule.SILENCE, cls.state != Standing.FIRING).execute()
+
+    @classmethod
+    def postpone(cls, shop_id: int, rule: str, wait: timedelta, failure: str) -> None:
+        """It cannot be judged now."""
+        mine = (cls.shop == shop_id) & (cls.rule == rule)
+        cls.update(next_check_at=utcnow() + wait, failure=failure).where(mine).execute()
+
+    @classmethod
     def soon(cls, shop: Shop) -> None:
         """Look at the shop's rules at the next turn: its settings have changed."""
         cls.update(next_check_at=utcnow()).where(cls.shop == shop).execute()
@@ -96,12 +111,13 @@ class Watch(Table):
 class Incident(Table):
     """Something that was noticed. There is one open for a shop and a rule at most: an index sees to it.
 
+    Without a shop it is about the app itself.
     `bad_since`: when it began; `opened_at`: when the rule began to hold, which may be before anybody looked.
     `held_by`: the rule whose open incident explains this one, so that one mail tells both.
     """
 
     id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
+    shop = ForeignKeyField(Shop, null=True)
     rule = TextField()
     bad_since = DateTimeTZField()
     opened_at = DateTimeTZField()
@@ -117,7 +133,7 @@ class Incident(Table):
     reminders = SmallIntegerField(default=0)
     created_at = DateTimeTZField(default=utcnow)
 
-    shop_id: int  # what peewee makes of `shop`
+    shop_id: int | None  # what peewee makes of `shop`
 
     class Meta:
         table_name = "alert_incident"
@@ -135,12 +151,29 @@ class Incident(Table):
         return list(older.order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def opened_since(cls, shop: Shop, rule: str, instant: datetime) -> int:
-        """How many were opened after this instant."""
-        return cls.select().where(cls.shop == shop, cls.rule == rule, cls.opened_at > instant).count()
+    def of(cls, shop: Shop | None, rule: str) -> Self | None:
+        """The open one of this rule, or None."""
+        return cls.select().where(_of(shop), cls.rule == rule, cls.closed_at.is_null()).first()
 
     @classmethod
-    def start(cls, shop: Shop, rule: str, **fields: Any) -> Self | None:
+    def openings(cls, shop: Shop, rule: str, since: datetime) -> list[datetime]:
+        """When this rule's incidents were opened, oldest first."""
+        mine = cls.select(cls.opened_at).where(cls.shop == shop, cls.rule == rule, cls.opened_at > since)
+        return [row.opened_at for row in mine.order_by(cls.opened_at)]
+
+    @classmethod
+    def at(cls, shop: Shop, opened_at: datetime) -> Self | None:
+        """The one that was opened at this instant, or None."""
+        return cls.get_or_none((cls.shop == shop) & (cls.opened_at == opened_at))
+
+    @classmethod
+    def to_remind(cls, now: datetime) -> list[Self]:
+        """Open ones, with their shops, which it is time to tell of again."""
+        due = cls.closed_at.is_null() & (cls.remind_at <= now)
+        return list(cls.select(cls, Shop).join(Shop, JOIN.LEFT_OUTER).where(due).order_by(cls.remind_at))
+
+    @classmethod
+    def start(cls, shop: Shop | None, rule: str, **fields: Any) -> Self | None:
         """A new open incident. None: there is one already."""
         row = cls(shop=shop, rule=rule, **fields)
         target = {"conflict_target": (cls.shop, cls.rule), "conflict_where": cls.closed_at.is_null()}
@@ -151,7 +184,16 @@ class Incident(Table):
         done = Incident.update(closed_at=at, closed_by=by).where(Incident.id == self.id, Incident.closed_at.is_null())
         return bool(done.execute())
 
+    def change(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+        Incident.update(**fields).where(Incident.id == self.id).execute()
+
     @property
     def quiet(self) -> bool:
         """Whether somebody has said that they know."""
         return bool(self.acknowledged_at or (self.snoozed_until and self.snoozed_until > utcnow()))
+
+
+def _of(shop: Shop | None) -> Expression:
+    return Incident.shop.is_null() if shop is None else Incident.shop == shop

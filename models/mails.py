@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from peewee import BlobField, CompositeKey, ForeignKeyField, SmallIntegerField, TextField, UUIDField
+from peewee import JOIN, BlobField, CompositeKey, ForeignKeyField, SmallIntegerField, TextField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField
 
 from models.incidents import Incident
@@ -28,7 +28,6 @@ class Kind(StrEnum):
     UNSTABLE = "unstable"
     TEST = "test"
     CONFIRM = "confirm"
-    SYSTEM = "system"  # for the operator: the app itself has stopped
 
 
 class Fate(IntEnum):
@@ -70,6 +69,12 @@ class Address(Table):
         return row if cls.insert(**row.__data__).on_conflict_ignore().execute() else None
 
     @classmethod
+    def bounced(cls, shop: Shop, address: str, words: str) -> None:
+        """The server will not take mails to it. The shop's own has no row, and is tried again with the next alert."""
+        mine = (cls.shop == shop) & (cls.address == address)
+        cls.update(bounced_at=NOW, bounce=words).where(mine).execute()
+
+    @classmethod
     def named(cls, token: str) -> Self | None:
         """The one with this token, with its shop, or None."""
         return cls.select(cls, Shop).join(Shop).where(cls.token_hash == hashed(token)).first()
@@ -94,10 +99,13 @@ class Address(Table):
 
 
 class Mail(Table):
-    """One mail to one address. It is written when it is sent; the same words are sent at each try."""
+    """One mail to one address. It is written when it is sent; the same words are sent at each try.
+
+    Without a shop it is the operator's.
+    """
 
     id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
+    shop = ForeignKeyField(Shop, null=True)
     incident = ForeignKeyField(Incident, null=True)
     kind = TextField()
     number = SmallIntegerField(default=0)
@@ -113,23 +121,23 @@ class Mail(Table):
     created_at = DateTimeTZField(default=utcnow)
     ended_at = DateTimeTZField(null=True)
 
-    shop_id: int  # what peewee makes of `shop`
+    shop_id: int | None  # what peewee makes of `shop`
     incident_id: UUID | None
 
     class Meta:
         table_name = "alert_mail"
 
     @classmethod
-    def put(cls, shop: Shop, kind: Kind, address: str, **fields: Any) -> UUID | None:
+    def put(cls, shop: Shop | None, kind: Kind, address: str, **fields: Any) -> UUID | None:
         """Into the outbox, in the caller's transaction. None: this address was told this before."""
         row = cls(shop=shop, kind=kind, address=address, **fields)
         return row.id if cls.insert(**row.__data__).on_conflict_ignore().execute() else None
 
     @classmethod
-    def due(cls, most: int) -> list[UUID]:
-        """Mails whose time has come and that no worker has."""
+    def due(cls, most: int, late: timedelta = timedelta(0)) -> list[UUID]:
+        """Mails whose time came so long ago, and that no worker has."""
         free = cls.leased_until.is_null() | (cls.leased_until < NOW)
-        found = cls.select(cls.id).where(cls.state == Fate.DUE, cls.due_at <= NOW, free)
+        found = cls.select(cls.id).where(cls.state == Fate.DUE, cls.due_at <= NOW - late, free)
         return [row.id for row in found.order_by(cls.due_at).limit(most)]
 
     @classmethod
@@ -138,7 +146,7 @@ class Mail(Table):
         free = cls.leased_until.is_null() | (cls.leased_until < NOW)
         mine = (cls.id == mail_id) & (cls.state == Fate.DUE) & (cls.due_at <= NOW) & free
         taken = cls.update(leased_until=NOW + lease, tries=cls.tries + 1).where(mine).execute()
-        return cls.select(cls, Shop).join(Shop).where(cls.id == mail_id).get() if taken else None
+        return cls.select(cls, Shop).join(Shop, JOIN.LEFT_OUTER).where(cls.id == mail_id).get() if taken else None
 
     def end(self, state: Fate, error: str | None = None) -> None:
         """It is through."""
@@ -161,7 +169,18 @@ class Mail(Table):
         Mail.update(**fields).where(Mail.id == self.id).execute()
 
     @classmethod
-    def cancel(cls, incident: Incident, before: datetime | None = None) -> int:
+    def told(cls, incident: Incident) -> list[str]:
+        """The addresses to which it was told that the incident began."""
+        sent = (cls.incident == incident) & (cls.kind == Kind.FIRE) & cls.state.in_([Fate.SENT, Fate.KEPT])
+        return [row.address for row in cls.select(cls.address).where(sent).order_by(cls.id)]
+
+    @classmethod
+    def page(cls, shop: Shop, limit: int) -> list[Self]:
+        """The shop's newest mails."""
+        return list(cls.select().where(cls.shop == shop).order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
+    def cancel(cls, incident: Incident) -> int:
         """Take back what is not sent yet about an incident. Returns how many mails that were."""
         waiting = (cls.incident == incident) & (cls.state == Fate.DUE) & (cls.tries == 0)
         return int(cls.update(state=Fate.CANCELLED, ended_at=NOW).where(waiting).execute())

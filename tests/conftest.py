@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         SHOPIFY_ORIGIN=f"http://127.0.0.1:{PORTS['shopify']}/{{shop}}",
         ENGAGE_ORIGIN=f"http://127.0.0.1:{PORTS['engage']}/{{tenant}}",
         APP_URL="http://testserver",
+        OPERATOR_EMAIL="operator@example.com",
         BACKOFF_SECONDS="0.1",
     )
 

@@ -161,7 +161,8 @@ def test_an_order_at_night_outside_the_window_counts():
         (PERIOD, Facts(LAST, LONG_AGO, active=False), Standing.OFF),
         (PERIOD, Facts(None, LONG_AGO), Standing.WAITING),
         (PERIOD, Facts(None, LONG_AGO, orders_elsewhere=True), Standing.FIRING),
-        (PERIOD, Facts(LAST, LONG_AGO, stalled=True), Standing.UNKNOWN),
+        (PERIOD, Facts(LAST, LONG_AGO, stalled_since=FIRES), Standing.UNKNOWN),
+        (PERIOD, Facts(LAST, LONG_AGO, stalled_since=FIRES - 2 * HOUR), Standing.FIRING),
         (PERIOD, Facts(LAST, counts_from=FIRES), Standing.OK),
     ],
 )

@@ -27,7 +27,7 @@ def day(instant: datetime) -> str:
 
 
 def duration(ms: float | None) -> str:
-    """A duration for reading: 312 ms, 1.4 s, 3 min 5 s, 2 h 10 min, 1 d 2 h."""
+    """A duration for reading: 312 ms, 1.4 s, 3 min 5 s, 2 h 10 min, 3 h, 1 d 2 h."""
     if ms is None:
         return t("list.none")
     seconds = ms / 1000
@@ -35,8 +35,14 @@ def duration(ms: float | None) -> str:
         return t("duration.ms", ms=round(ms))
     if seconds < MINUTE:
         return t("duration.seconds", seconds=number(seconds, 1))
+    days, hours, minutes = int(seconds // DAY), int(seconds % DAY // HOUR), int(seconds % HOUR // MINUTE)
     if seconds < HOUR:
-        return t("duration.minutes", minutes=int(seconds // MINUTE), seconds=int(seconds % MINUTE))
+        return _both(t("duration.minutes", minutes=minutes), t("duration.seconds", seconds=int(seconds % MINUTE)))
     if seconds < DAY:
-        return t("duration.hours", hours=int(seconds // HOUR), minutes=int(seconds % HOUR // MINUTE))
-    return t("duration.days", days=int(seconds // DAY), hours=int(seconds % DAY // HOUR))
+        return _both(t("duration.hours", hours=hours), t("duration.minutes", minutes=minutes))
+    return _both(t("duration.days", days=days), t("duration.hours", hours=hours))
+
+
+def _both(greater: str, smaller: str) -> str:
+    """Without the smaller one when it is nothing: 3 h, not 3 h 0 min."""
+    return greater if smaller.startswith("0 ") else f"{greater} {smaller}"

@@ -1,0 +1,226 @@
+"""What alert mails say. No mail holds personal data: only ids, counts and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from alerts.causes import Cause
+from config import config
+from models import Shop, Task, utcnow
+from models.incidents import Incident, Rule
+from models.mails import Address, Kind, Mail
+from words import LANGUAGES, number, speaking, t
+from words.meanings import meaning_of
+from words.times import duration, moment
+
+PAGE = Markup("<!doctype html><html><body>{}</body></html>")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A subject, paragraphs, links with their words, and the small print."""
+
+    subject: str
+    paragraphs: list[str]
+    links: list[tuple[str, str]] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        links = [f"{words}:\n{url}" for words, url in self.links]
+        return "\n\n".join([*self.paragraphs, *links, "-- ", *self.small]) + "\n"
+
+    @property
+    def html(self) -> str:
+        """Without images or styles: it looks as the reader's program wants it."""
+        paragraphs = [Markup("<p>{}</p>").format(each) for each in self.paragraphs]
+        links = [Markup('<p><a href="{}">{}</a></p>').format(url, words) for words, url in self.links]
+        small = [Markup("<p><small>{}</small></p>").format(each) for each in self.small]
+        return str(PAGE.format(Markup("\n").join([*paragraphs, *links, *small])))
+
+
+def letter_of(mail: Mail, shop: Shop | None, incident: Incident | None) -> Letter:
+    """The mail's words, in the shop's language; the operator's are English."""
+    if shop is None:
+        with speaking("en"):
+            return _standstill(mail.kind, incident)
+    with speaking(_language(shop)):
+        found = LETTERS[Kind(mail.kind)](shop, incident) if incident else PLAIN[Kind(mail.kind)](shop, mail)
+        return replace(found, subject=" ".join(found.subject.split()), small=_small(shop, mail))
+
+
+def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
+    """Where an additional address leaves; the shop's own does not."""
+    row = Address.get_or_none((Address.shop == shop) & (Address.address == address))
+    return f"{config.app_url}/alerts/unsubscribe/{row.clear_token}" if row else None
+
+
+def _language(shop: Shop) -> str:
+    wished = str(shop.settings.get("language", ""))
+    return wished if wished in LANGUAGES else "en"
+
+
+def _small(shop: Shop, mail: Mail) -> list[str]:
+    leave = unsubscribe_url(shop, mail.address)
+    why = t("mail.small.why", shop=_name(shop), address=mail.address)
+    return [why, t("mail.small.leave", url=leave) if leave else t("mail.small.own")]
+
+
+def _fire(shop: Shop, incident: Incident) -> Letter:
+    return _silence(shop, incident) if incident.rule == Rule.SILENCE else _errors(shop, incident)
+
+
+def _silence(shop: Shop, incident: Incident) -> Letter:
+    cause = incident.cause or {"cause": str(Cause.UNKNOWN)}
+    name, length = cause["cause"], duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1))
+    says = [_cause(shop, name, cause), *_examples(cause)]
+    if f"mail.cause.{name}.todo" in _with_todo():
+        says.append(t(f"mail.cause.{name}.todo"))
+    tasks = {"type": "SyncOrder", "created_from": _utc(incident.bad_since - timedelta(minutes=5))}
+    return Letter(
+        t(f"mail.cause.{name}.subject", shop=_name(shop), length=length),
+        [_since(shop, incident), *says],
+        [(t("mail.link.tasks"), f"{config.app_url}/tasks?{urlencode(tasks)}"), *_links()],
+    )
+
+
+def _with_todo() -> set[str]:
+    return {f"mail.cause.{cause}.todo" for cause in Cause if cause is not Cause.NO_ORDERS}
+
+
+def _since(shop: Shop, incident: Incident) -> str:
+    evidence = incident.evidence
+    if evidence.get("first"):
+        return t("mail.silence.first")
+    said = t("mail.silence.since", since=_moment(shop, incident.bad_since))
+    length, period = _seconds(evidence["elapsed"]), _seconds(60 * (evidence["period"] or 0))
+    if evidence.get("window"):
+        start, end = evidence["window"]
+        return f"{said} {t('mail.silence.counted', length=length, period=period, start=start, end=end)}"
+    return f"{said} {t('mail.silence.plain', length=length, period=period)}"
+
+
+def _cause(shop: Shop, name: str, cause: dict[str, Any]) -> str:
+    counts = {
+        Cause.UNHEARD: cause.get("orders"),
+        Cause.ON_THE_WAY: cause.get("orders"),
+        Cause.WAITING: cause.get("waiting"),
+        Cause.REFUSED: cause.get("refused"),
+        Cause.LEFT_OUT: cause.get("left_out"),
+    }
+    count = counts.get(Cause(name))
+    if count is None:
+        return t(f"mail.cause.{name}.says")
+    since = _moment(shop, datetime.fromisoformat(cause["oldest"])) if cause.get("oldest") else ""
+    return t(f"mail.cause.{name}.says", count=count, since=since)
+
+
+def _examples(cause: dict[str, Any]) -> list[str]:
+    """What the tasks say that ended alike, in the words of their own pages."""
+    said = []
+    for each in cause.get("examples", []):
+        task = Task.get_or_none(Task.id == each["task_id"])
+        meaning = meaning_of(task.reason, task.code) if task else None
+        if meaning:
+            said.append(t("mail.example", count=each["count"], title=meaning.title))
+    return said
+
+
+def _errors(shop: Shop, incident: Incident) -> Letter:
+    everything, worst = incident.evidence["tallies"][0], incident.evidence["worst"]
+    share = _share(everything if everything["errors"] else worst)
+    threshold, errors, finished = incident.evidence["threshold"], everything["errors"], everything["finished"]
+    says = [t("mail.errors.says", share=share, threshold=threshold, errors=errors, finished=finished)]
+    if worst["group"] != everything["group"]:
+        group = t(f"mail.group.{worst['group']}")
+        says.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
+    if (silent := Incident.of(shop, Rule.SILENCE)) and silent.held_by:
+        says.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
+    tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"
+    subject = t("mail.errors.subject", share=share, shop=_name(shop))
+    return Letter(subject, says, [(t("mail.link.tasks"), tasks), *_links()])
+
+
+def _remind(shop: Shop, incident: Incident) -> Letter:
+    told = _fire(shop, incident)
+    says = t("mail.remind.says", since=_moment(shop, incident.opened_at))
+    return replace(told, subject=t("mail.remind.subject", subject=told.subject), paragraphs=[says, *told.paragraphs])
+
+
+def _resolve(shop: Shop, incident: Incident) -> Letter:
+    end = incident.closed_at or utcnow()
+    times: dict[str, Any] = {"start": _moment(shop, incident.bad_since), "end": _moment(shop, end)}
+    if incident.closed_by == "recovered":
+        length = duration((end - incident.bad_since) / timedelta(milliseconds=1))
+        says = t(f"mail.resolve.recovered.{incident.rule}", length=length, **times)
+    else:
+        says = t(f"mail.resolve.{incident.closed_by}", **times)
+    return Letter(t("mail.resolve.subject", subject=_fire(shop, incident).subject), [says], _links())
+
+
+def _unstable(shop: Shop, incident: Incident) -> Letter:
+    since = incident.opened_at - timedelta(days=1)
+    count = len(Incident.openings(shop, incident.rule, since))
+    says = t(f"mail.unstable.{incident.rule}", count=count, since=_moment(shop, since))
+    return Letter(t("mail.unstable.subject", shop=_name(shop)), [says], _links())
+
+
+def _test(shop: Shop, mail: Mail) -> Letter:
+    return Letter(t("mail.test.subject", shop=_name(shop)), [t("mail.test.says", shop=_name(shop))], _links())
+
+
+def _confirm(shop: Shop, mail: Mail) -> Letter:
+    row = Address.get((Address.shop == shop) & (Address.address == mail.address))
+    link = (t("mail.link.confirm"), f"{config.app_url}/alerts/confirm/{row.clear_token}")
+    name = _name(shop)
+    return Letter(t("mail.confirm.subject", shop=name), [t("mail.confirm.says", shop=name)], [link])
+
+
+def _standstill(kind: str, incident: Incident | None) -> Letter:
+    """To the operator, about the app itself."""
+    since = moment(incident.bad_since) if incident else ""
+    if incident and kind == Kind.RESOLVE:
+        return Letter(t("mail.stalled.over"), [t("mail.stalled.worked", since=since, end=moment(incident.closed_at))])
+    return Letter(t("mail.stalled.subject"), [t("mail.stalled.says", since=since), t("mail.stalled.todo")])
+
+
+LETTERS: dict[Kind, Callable[[Shop, Incident], Letter]] = {
+    Kind.FIRE: _fire,
+    Kind.REMIND: _remind,
+    Kind.RESOLVE: _resolve,
+    Kind.UNSTABLE: _unstable,
+}
+PLAIN: dict[Kind, Callable[[Shop, Mail], Letter]] = {Kind.TEST: _test, Kind.CONFIRM: _confirm}
+
+
+def _links() -> list[tuple[str, str]]:
+    return [
+        (t("mail.link.alerts"), f"{config.app_url}/alerts"),
+        (t("mail.link.settings"), f"{config.app_url}/settings"),
+    ]
+
+
+def _name(shop: Shop) -> str:
+    return shop.name or shop.domain
+
+
+def _moment(shop: Shop, instant: datetime) -> str:
+    return t("mail.times", time=moment(instant.astimezone(shop.zone)), zone=shop.timezone)
+
+
+def _seconds(seconds: float) -> str:
+    return duration(seconds * 1000)
+
+
+def _share(tally: dict[str, Any]) -> str:
+    return t("format.percent", value=number(int(1000 * tally["errors"] / max(tally["finished"], 1)) / 10, 1))
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%S}"

@@ -1,0 +1,57 @@
+"""What a shop has chosen about its alerts, from `settings["alerts"]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time, timedelta
+from typing import Any
+
+from alerts import error_rate, silence
+from alerts.window import MIDNIGHT, Window
+from mappings import chosen
+from models import Shop
+
+SHORTEST, LONGEST = 15, 43_200  # minutes
+END_OF_DAY = "24:00"
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """As it is stored. `silence_period`: minutes; `window`: two local times; None is off, and always open."""
+
+    silence_period: int | None = None
+    window: tuple[str, str] | None = None
+    count_only_window_time: bool = True
+    error_rate_threshold: int | None = None
+    guarded: bool = True
+
+    @classmethod
+    def of(cls, shop: Shop) -> AlertSettings:
+        stored: dict[str, Any] = shop.settings.get("alerts", {})
+        return chosen(cls, stored)
+
+    def silence(self, shop: Shop) -> silence.Settings:
+        """Raises ValueError for what cannot be, however it came there."""
+        period = self.silence_period
+        if period is not None and not SHORTEST <= period <= LONGEST:
+            raise ValueError(f"The order silence period is {period} minutes.")
+        length = timedelta(minutes=period) if period else None
+        return silence.Settings(length, self._window(shop), self.count_only_window_time)
+
+    def errors(self) -> error_rate.Settings:
+        """Raises ValueError."""
+        threshold = self.error_rate_threshold or 0
+        if not 0 <= threshold <= 100:
+            raise ValueError(f"The error rate threshold is {threshold} %.")
+        return error_rate.Settings(threshold or None, self.guarded)
+
+    def _window(self, shop: Shop) -> Window:
+        if self.window is None:
+            return Window.always(shop.zone)
+        start, end = map(clock_time, self.window)
+        return Window(start, end, shop.zone)
+
+
+def clock_time(text: str) -> time:
+    """A time of day, in minutes; 24:00 is the end of the day. Raises ValueError."""
+    return MIDNIGHT if text == END_OF_DAY else time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
