@@ -1,0 +1,71 @@
+"""Workers that are killed while they send: no mail is lost, and only what was on its way is sent twice."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from database import connected, db
+from models import NOW
+from models.mails import Fate, Kind, Mail
+from services import wait_for
+from tests.conftest import TABLES, connect_shop, free_port
+from tests.dynos import Dynos, servers
+from tests.smtp_servers import mail_server
+
+MAILS = 6
+
+
+@pytest.fixture
+def stage(migrated):
+    """The outbox, a mail server that thinks for a while before it says yes, and the app's processes."""
+    with servers() as own, mail_server() as box:
+        environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
+        dynos = Dynos(own.folder, environment, free_port())
+        with own.looked_at(), connected():
+            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+            shop = connect_shop("demo.myshopify.com")
+            for number in range(MAILS):
+                Mail.put(shop, Kind.TEST, f"to-{number}@example.com")
+            try:
+                yield dynos, box
+            finally:
+                dynos.close()
+
+
+def fates():
+    return [Fate(row.state) for row in Mail.select().order_by(Mail.id)]
+
+
+def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage):
+    dynos, box = stage
+    box.slow_seconds = 30
+    dynos.start_all("worker", "scheduler")
+    wait_for(lambda: len(box.received) >= 4, 30, "The first mails")  # taken by the server, and its yes has not come
+
+    dynos.kill("worker")
+    box.slow_seconds = 0
+    Mail.update(leased_until=NOW - timedelta(seconds=1)).where(Mail.leased_until.is_null(False)).execute()
+    dynos.start("worker")
+    wait_for(lambda: set(fates()) == {Fate.SENT}, 60, "All mails")
+
+    everybody = {f"to-{number}@example.com" for number in range(MAILS)}
+    assert set(box.recipients) == everybody
+    numbers = {message["To"]: message["Message-ID"] for message in box.received}
+    assert {(message["To"], message["Message-ID"]) for message in box.received} == set(numbers.items())
+    assert len(box.received) <= MAILS + 4  # those that were on their way came twice, with their one number
+
+
+def test_what_was_sent_stays_sent_over_kills(stage):
+    dynos, box = stage
+    dynos.start_all("worker", "scheduler")
+    wait_for(lambda: set(fates()) == {Fate.SENT}, 30, "All mails")
+
+    for _ in range(2):
+        dynos.kill("worker")
+        dynos.start("worker")
+    time.sleep(6)  # the clock rings for what is due each five seconds
+
+    assert sorted(box.recipients) == [f"to-{number}@example.com" for number in range(MAILS)]
