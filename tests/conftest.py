@@ -25,6 +25,7 @@ import services
 DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and us"
 ENGAGE_KEY = "an-engage-key"
+CONNECTIONS = 64  # one process is everything here, and threads that have ended leave theirs behind
 STACK = ExitStack()
 TABLES = (
     "shop, sign_in, task, body, attempt, exchange, customer, orders, refund, receipt, "
@@ -97,8 +98,10 @@ class Current:
 @pytest.fixture(scope="session")
 def migrated() -> None:
     import schema
+    from database import db
 
     schema.migrate()
+    db.allow(CONNECTIONS)
     _opened.add("database")
 
 

@@ -794,21 +794,6 @@ def test_the_client_finds_out_who_changed(call, client):
     assert client.changed_contacts(Change.DELETED, since, datetime.now(UTC)) == []
 
 
-# What it is good for
-
-
-def test_it_takes_three_hundred_receipts_a_second(call):
-    contact_id = call.contact()
-    with requests.Session() as session:
-        started = time.monotonic()
-        for number in range(600):
-            body = receipt(contact_id, uniqueReceiptId=str(number))
-            session.post(f"{call.base}/api/v3/receipts", json=body, headers=HEADERS)
-        took = time.monotonic() - started
-
-    assert 600 / took > 300
-
-
 def test_the_readme_names_every_fault():
     text = (Path(__file__).parents[1] / "sandbox" / "README.md").read_text()
 
