@@ -16,6 +16,8 @@ from starlette.staticfiles import StaticFiles
 import logs
 from views import (
     acting,
+    addresses,
+    alerts,
     audit,
     auth,
     batches,
@@ -63,6 +65,8 @@ app = Starlette(
         *acting.routes,
         *batches.routes,
         *audit.routes,
+        *addresses.routes,
+        *alerts.routes,
         *data_requests.routes,
         *help.routes,
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -19,6 +19,7 @@ from words import LANGUAGES, number, speaking, t
 from words.meanings import meaning_of
 from words.times import duration, moment
 
+WHOSE = "THE-READERS-OWN"
 PAGE = Markup("<!doctype html><html><body>{}</body></html>")
 
 
@@ -57,8 +58,14 @@ def letter_of(mail: Mail, shop: Shop | None, incident: Incident | None) -> Lette
 
 def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
     """Where an additional address leaves; the shop's own does not."""
-    row = Address.get_or_none((Address.shop == shop) & (Address.address == address))
-    return f"{config.app_url}/alerts/unsubscribe/{row.clear_token}" if row else None
+    row = Address.find(shop, address) if shop else None
+    return f"{config.app_url}/alerts/unsubscribe/{WHOSE}" if row else None
+
+
+def with_token(words: str, shop: Shop, address: str) -> str:
+    """The words of a mail with the address's own token where it belongs: what is kept is without it."""
+    row = Address.find(shop, address) if WHOSE in words else None
+    return words.replace(WHOSE, row.clear_token) if row else words
 
 
 def _language(shop: Shop) -> str:
@@ -72,7 +79,8 @@ def _small(shop: Shop, mail: Mail) -> list[str]:
     return [why, t("mail.small.leave", url=leave) if leave else t("mail.small.own")]
 
 
-def _fire(shop: Shop, incident: Incident) -> Letter:
+def story(shop: Shop, incident: Incident) -> Letter:
+    """What an incident's first mail says, in the language that is being spoken."""
     return _silence(shop, incident) if incident.rule == Rule.SILENCE else _errors(shop, incident)
 
 
@@ -148,7 +156,7 @@ def _errors(shop: Shop, incident: Incident) -> Letter:
 
 
 def _remind(shop: Shop, incident: Incident) -> Letter:
-    told = _fire(shop, incident)
+    told = story(shop, incident)
     says = t("mail.remind.says", since=_moment(shop, incident.opened_at))
     return replace(told, subject=t("mail.remind.subject", subject=told.subject), paragraphs=[says, *told.paragraphs])
 
@@ -161,7 +169,7 @@ def _resolve(shop: Shop, incident: Incident) -> Letter:
         says = t(f"mail.resolve.recovered.{incident.rule}", length=length, **times)
     else:
         says = t(f"mail.resolve.{incident.closed_by}", **times)
-    return Letter(t("mail.resolve.subject", subject=_fire(shop, incident).subject), [says], _links())
+    return Letter(t("mail.resolve.subject", subject=story(shop, incident).subject), [says], _links())
 
 
 def _unstable(shop: Shop, incident: Incident) -> Letter:
@@ -176,8 +184,7 @@ def _test(shop: Shop, mail: Mail) -> Letter:
 
 
 def _confirm(shop: Shop, mail: Mail) -> Letter:
-    row = Address.get((Address.shop == shop) & (Address.address == mail.address))
-    link = (t("mail.link.confirm"), f"{config.app_url}/alerts/confirm/{row.clear_token}")
+    link = (t("mail.link.confirm"), f"{config.app_url}/alerts/confirm/{WHOSE}")
     name = _name(shop)
     return Letter(t("mail.confirm.subject", shop=name), [t("mail.confirm.says", shop=name)], [link])
 
@@ -191,7 +198,7 @@ def _standstill(kind: str, incident: Incident | None) -> Letter:
 
 
 LETTERS: dict[Kind, Callable[[Shop, Incident], Letter]] = {
-    Kind.FIRE: _fire,
+    Kind.FIRE: story,
     Kind.REMIND: _remind,
     Kind.RESOLVE: _resolve,
     Kind.UNSTABLE: _unstable,

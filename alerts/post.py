@@ -14,7 +14,7 @@ from email.utils import format_datetime, getaddresses, parseaddr
 from hashlib import sha256
 from uuid import UUID
 
-from alerts.letters import letter_of, unsubscribe_url
+from alerts.letters import letter_of, unsubscribe_url, with_token
 from alerts.smtp import Bounced, NotSent, Smtp
 from config import config
 from models import Shop
@@ -78,10 +78,12 @@ def message_of(mail: Mail, shop: Shop | None) -> EmailMessage:
     if mail.incident_id and mail.kind in (Kind.REMIND, Kind.RESOLVE):
         message["In-Reply-To"] = message["References"] = _number(mail, Kind.FIRE, 0)
     message["Auto-Submitted"] = "auto-generated"
-    if leave := unsubscribe_url(shop, mail.address):
+    if shop and (leave := unsubscribe_url(shop, mail.address)):
+        leave = with_token(leave, shop, mail.address)
         message["List-Unsubscribe"], message["List-Unsubscribe-Post"] = f"<{leave}>", "List-Unsubscribe=One-Click"
-    message.set_content(mail.text or "")
-    message.add_alternative(mail.html or "", subtype="html")
+    text, html = (with_token(words or "", shop, mail.address) if shop else words for words in (mail.text, mail.html))
+    message.set_content(text or "")
+    message.add_alternative(html or "", subtype="html")
     return message
 
 

@@ -16,7 +16,12 @@ HOLD = timedelta(minutes=2)  # what is over by then was not worth a mail
 FIRST_REMINDER, DAY, WEEK = timedelta(hours=4), timedelta(days=1), timedelta(days=7)
 DAILY = 7  # reminders, then one a week
 LOOK_BACK = timedelta(days=14)  # for openings of an unstable rule
+BY_BUTTON = 60  # mails an hour
 EARLY = timedelta(hours=4)  # than a day later, so that a daily reminder may come when the window opens
+
+
+class TooMany(Exception):
+    """So many mails have been sent by buttons that the next must wait."""
 
 
 def addresses(shop: Shop | None) -> list[str]:
@@ -89,11 +94,23 @@ def _remind(incident: Incident, now: datetime) -> None:
 
 
 def put_test(shop: Shop) -> list[str]:
-    """A mail to everybody who would be told. Returns their addresses."""
+    """A mail to everybody who would be told. Returns their addresses. Raises TooMany."""
     told = addresses(shop)
     for address in told:
-        Mail.put(shop, Kind.TEST, address)
+        _by_button(shop, Kind.TEST, address)
     return told
+
+
+def ask_to_confirm(shop: Shop, address: str) -> None:
+    """A mail with the link by which an additional address confirms. Raises TooMany."""
+    _by_button(shop, Kind.CONFIRM, address)
+
+
+def _by_button(shop: Shop, kind: Kind, address: str) -> None:
+    """What can be sent by pressing a button must not become a way to send many."""
+    if Mail.asked_for(shop) >= BY_BUTTON:
+        raise TooMany
+    Mail.put(shop, kind, address)
 
 
 def _put(

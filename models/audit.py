@@ -35,6 +35,10 @@ class Action(StrEnum):
     VIEW_CHANGE = "view_change"
     VIEW_DELETE = "view_delete"
     VIEW_RESTORE = "view_restore"
+    ALERT_ACKNOWLEDGE = "alert_acknowledge"
+    ALERT_SNOOZE = "alert_snooze"
+    ALERT_WAKE = "alert_wake"
+    ALERT_TEST = "alert_test"
 
 
 class Audit(Table):

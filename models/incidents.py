@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
+from uuid import UUID
 
 from peewee import JOIN, CompositeKey, Expression, ForeignKeyField, JSONField, SmallIntegerField, TextField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField
@@ -144,9 +145,13 @@ class Incident(Table):
         return list(cls.select().where(cls.shop == shop, cls.closed_at.is_null()).order_by(cls.id))
 
     @classmethod
-    def page(cls, shop: Shop, limit: int, before: Any = None) -> list[Self]:
-        """Up to `limit` incidents of the shop, newest first, those older than `before`."""
-        mine = cls.select().where(cls.shop == shop)
+    def find(cls, shop: Shop, incident_id: UUID) -> Self | None:
+        return cls.get_or_none((cls.id == incident_id) & (cls.shop == shop))
+
+    @classmethod
+    def past(cls, shop: Shop, limit: int, before: UUID | None = None) -> list[Self]:
+        """Up to `limit` closed incidents of the shop, newest first, those older than `before`."""
+        mine = cls.select().where(cls.shop == shop, cls.closed_at.is_null(False))
         older = mine.where(cls.id < before) if before else mine
         return list(older.order_by(cls.id.desc()).limit(limit))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Self
@@ -73,6 +74,14 @@ class Address(Table):
         """The server will not take mails to it. The shop's own has no row, and is tried again with the next alert."""
         mine = (cls.shop == shop) & (cls.address == address)
         cls.update(bounced_at=NOW, bounce=words).where(mine).execute()
+
+    @classmethod
+    def find(cls, shop: Shop, address: str) -> Self | None:
+        """The shop's row of this address, or None."""
+        found = cls.get_or_none((cls.shop == shop) & (cls.address == address))
+        if found:
+            found.shop = shop
+        return found
 
     @classmethod
     def named(cls, token: str) -> Self | None:
@@ -175,9 +184,28 @@ class Mail(Table):
         return [row.address for row in cls.select(cls.address).where(sent).order_by(cls.id)]
 
     @classmethod
-    def page(cls, shop: Shop, limit: int) -> list[Self]:
+    def newest(cls, shop: Shop, limit: int) -> list[Self]:
         """The shop's newest mails."""
         return list(cls.select().where(cls.shop == shop).order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
+    def about(cls, shop: Shop, incidents: Iterable[Incident]) -> dict[UUID, list[Self]]:
+        """The mails about each of these incidents, oldest first."""
+        found: dict[UUID, list[Self]] = {each.id: [] for each in incidents}
+        mine = (cls.shop == shop) & cls.incident.in_(list(found))
+        for row in cls.select().where(mine).order_by(cls.id) if found else []:
+            found[row.incident_id].append(row)
+        return found
+
+    @classmethod
+    def find(cls, shop: Shop, mail_id: UUID) -> Self | None:
+        return cls.get_or_none((cls.id == mail_id) & (cls.shop == shop))
+
+    @classmethod
+    def asked_for(cls, shop: Shop) -> int:
+        """How many mails somebody has had sent by a button within the last hour."""
+        by_button = cls.kind.in_([Kind.TEST, Kind.CONFIRM])
+        return cls.select().where(cls.shop == shop, by_button, cls.created_at > NOW - timedelta(hours=1)).count()
 
     @classmethod
     def cancel(cls, incident: Incident) -> int:

@@ -50,6 +50,11 @@ def the_incident(shop: Shop, rule: str = Rule.SILENCE) -> Incident:
     return found
 
 
+def everything(shop: Shop) -> list[Incident]:
+    """All of its incidents, open or not, newest first."""
+    return list(Incident.select().where(Incident.shop == shop).order_by(Incident.id.desc()))
+
+
 def mails(shop: Shop | None, *fates: Fate) -> list[tuple[str, str]]:
     """Kind and address of each mail, or of those with these fates, in order."""
     rows = [row for row in Mail.select().order_by(Mail.id) if row.shop_id == (shop.id if shop else None)]

@@ -15,7 +15,21 @@ from models.heartbeat import Heartbeat
 from models.incidents import Incident, Rule, Standing, Watch
 from models.mails import Address, Fate, Kind, Mail
 from tests.conftest import connect_shop
-from tests.incidents import DAY, HOUR, MINUTE, NOON, choose, local, look, mails, ordered, sent, state, the_incident
+from tests.incidents import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    choose,
+    everything,
+    local,
+    look,
+    mails,
+    ordered,
+    sent,
+    state,
+    the_incident,
+)
 
 OWNER = "owner@example.com"
 WINDOW = {"silence_period": 180, "window": ["08:00", "22:00"]}
@@ -50,7 +64,7 @@ def test_it_opens_once_however_often_it_is_looked_at(quiet):
     for minute in range(5):
         look(local("2026-11-03 12:00") + minute * MINUTE)
 
-    assert len(Incident.page(quiet, 10)) == 1
+    assert len(everything(quiet)) == 1
     assert len(mails(quiet)) == 1
 
 
@@ -70,7 +84,7 @@ def test_two_clocks_at_once_open_it_once(quiet):
     for each in threads:
         each.join()
 
-    assert (len(Incident.page(quiet, 10)), len(mails(quiet))) == (1, 1)
+    assert (len(everything(quiet)), len(mails(quiet))) == (1, 1)
 
 
 def test_everybody_who_is_to_be_told_is_told_once(quiet):
@@ -110,7 +124,7 @@ def test_an_order_closes_it_and_those_who_were_told_are_told(quiet):
 
     look(local("2026-11-03 14:01"))
 
-    (found,) = Incident.page(quiet, 10)
+    (found,) = everything(quiet)
     assert (found.closed_at, found.closed_by) == (local("2026-11-03 14:00"), "recovered")
     assert (state(quiet), mails(quiet)) == (Standing.OK, [(Kind.FIRE, OWNER), (Kind.RESOLVE, OWNER)])
 
@@ -133,7 +147,7 @@ def test_it_stays_open_while_the_window_is_closed_and_an_order_at_night_closes_i
     ordered(quiet, local("2026-11-04 03:12"))
     look(local("2026-11-04 03:13"))
 
-    assert Incident.page(quiet, 1)[0].closed_at == local("2026-11-04 03:12")
+    assert everything(quiet)[0].closed_at == local("2026-11-04 03:12")
     assert mails(quiet)[-1] == (Kind.RESOLVE, OWNER)
 
 
@@ -144,7 +158,7 @@ def test_other_settings_close_it_as_such(quiet):
 
     look(local("2026-11-03 12:31"))
 
-    assert Incident.page(quiet, 1)[0].closed_by == "settings"
+    assert everything(quiet)[0].closed_by == "settings"
     assert mails(quiet)[-1] == (Kind.RESOLVE, OWNER)
 
 
@@ -157,7 +171,7 @@ def test_a_rule_that_is_switched_off_closes_it_and_tells_nobody(quiet, how):
 
     look(local("2026-11-03 12:31"))
 
-    assert Incident.page(quiet, 1)[0].closed_by == "off"
+    assert everything(quiet)[0].closed_by == "off"
     assert (state(quiet), len(mails(quiet))) == (Standing.OFF, 1)
 
 

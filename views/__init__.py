@@ -73,26 +73,46 @@ def view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitab
 
     @wraps(function)
     async def endpoint(request: Request) -> Response:
-        return await in_thread(_answer, function, request)
+        return await in_thread(_answer, _signed_in(function), request)
 
     return endpoint
+
+
+def open_view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A page for whoever has its address, signed in or not: like `view`, without a shop."""
+
+    @wraps(function)
+    async def endpoint(request: Request) -> Response:
+        return await in_thread(_answer, _with_database(function), request)
+
+    return endpoint
+
+
+def _with_database(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def answered(request: Request) -> Response:
+        with connected():
+            return function(request)
+
+    return answered
 
 
 def _answer(function: Callable[[Request], Response], request: Request) -> Response:
     with speaking(language_of(request)):
         try:
-            return _signed_in(function, request)
+            return function(request)
         except Refusal as refusal:
             return _refuse(request, refusal)
         except DATABASE_AWAY:
             return _refuse(request, Away(t("refusal.away")))
 
 
-def _signed_in(function: Callable[[Request], Response], request: Request) -> Response:
-    if getattr(request.state, "shop", None) is None:
-        raise SignedOut(t("refusal.signed_out"))
-    with connected():
-        return function(request)
+def _signed_in(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def answered(request: Request) -> Response:
+        if getattr(request.state, "shop", None) is None:
+            raise SignedOut(t("refusal.signed_out"))
+        return _with_database(function)(request)
+
+    return answered
 
 
 def _refuse(request: Request, refusal: Refusal) -> Response:

@@ -48,13 +48,18 @@ def action(function: Callable[[Request], Response]) -> Callable[[Request], Await
     return endpoint
 
 
-async def _fields(request: Request) -> dict[str, str]:
-    """Of something larger than any form of ours, none."""
+async def drained(request: Request) -> bytes:
+    """The request's body; of something larger than any form of ours, nothing."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST:
-            return {}
+            return b""
+    return bytes(body)
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    body = await drained(request)
     try:
         found = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS)
     except ValueError:

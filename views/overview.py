@@ -11,6 +11,7 @@ from actors.registry import by_group
 from models import utcnow
 from views import answer_json, export, render, view
 from views.batches import retry_url
+from views.cases import titles
 from views.listing import TaskFilters
 from views.live import live_url
 from views.plain import as_json
@@ -36,6 +37,7 @@ def index(request: Request) -> Response:
         groups=by_group(),
         retry_all=retry_url(filters),
         views=views_of(shop, filters),
+        alerts=titles(shop),
     )
 
 

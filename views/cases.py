@@ -1,0 +1,180 @@
+"""What the alerts page says of a rule and of an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts import error_rate
+from alerts.letters import Letter, story
+from models import Shop
+from models.incidents import OF_A_SHOP, Incident, Rule, Standing, Watch
+from models.mails import Fate, Mail
+from words import t
+from words.times import duration, moment
+
+STYLES = {
+    Standing.OK: "success",
+    Standing.FIRING: "error",
+    Standing.PENDING: "pending",
+    Standing.RECOVERING: "pending",
+    Standing.UNKNOWN: "pending",
+}
+FATES = {Fate.SENT: "success", Fate.KEPT: "success", Fate.BOUNCED: "error", Fate.GIVEN_UP: "error"}
+
+
+@dataclass(frozen=True)
+class Standings:
+    """One rule, as it stands."""
+
+    rule: str
+    state: str
+    sentence: str
+    note: str | None = None
+
+    @property
+    def title(self) -> str:
+        return t(f"alerts.rule.{self.rule}")
+
+    @property
+    def word(self) -> str:
+        return t(f"alerts.standing.{self.state}")
+
+    @property
+    def style(self) -> str:
+        return STYLES.get(Standing(self.state), "cancelled")
+
+
+def standings(shop: Shop) -> list[Standings]:
+    """The shop's rules. One that nobody has judged yet is off."""
+    rows = Watch.of(shop)
+    return [_standing(shop, rule, rows.get(rule) or Watch(shop=shop, rule=rule)) for rule in OF_A_SHOP]
+
+
+def _standing(shop: Shop, rule: Rule, watch: Watch) -> Standings:
+    if watch.failure:
+        return Standings(rule, Standing.UNKNOWN, t("alerts.failure", failure=watch.failure))
+    if watch.state == Standing.OK and rule == Rule.SILENCE:
+        return Standings(rule, watch.state, _calm(shop, watch))
+    return Standings(rule, watch.state, t(f"alerts.{rule}.{watch.state}"), _held_back(watch))
+
+
+def _calm(shop: Shop, watch: Watch) -> str:
+    since, fires_at = (datetime.fromisoformat(watch.evidence[name]) for name in ("since", "fires_at"))
+    return t("alerts.calm", since=_local(shop, since), fires_at=_local(shop, fires_at), zone=shop.timezone)
+
+
+def _held_back(watch: Watch) -> str | None:
+    """A guard is never invisible."""
+    if not watch.evidence.get("held_back"):
+        return None
+    everything: dict[str, Any] = watch.evidence["tallies"][0]
+    errors, finished = everything["errors"], everything["finished"]
+    return t("alerts.held_back", errors=errors, finished=finished, things=error_rate.ENOUGH, enough=error_rate.ERRORS)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A mail about an incident, as a line."""
+
+    mail: Mail
+
+    @property
+    def what(self) -> str:
+        return t(f"alerts.kind.{self.mail.kind}")
+
+    @property
+    def state(self) -> str:
+        return t(f"alerts.fate.{Fate(self.mail.state).name.lower()}")
+
+    @property
+    def style(self) -> str:
+        return FATES.get(Fate(self.mail.state), "pending")
+
+    @property
+    def at(self) -> datetime:
+        ended: datetime | None = self.mail.ended_at
+        return ended or self.mail.due_at
+
+    @property
+    def url(self) -> str | None:
+        """Where it can be read, once it is written."""
+        return f"/alerts/mails/{self.mail.id}" if self.mail.text else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """An incident with all that there is to say of it."""
+
+    shop: Shop
+    incident: Incident
+    told: Sequence[Told]
+    letter: Letter
+
+    @classmethod
+    def of(cls, shop: Shop, incident: Incident, mails: Sequence[Mail]) -> Case:
+        return cls(shop, incident, [Told(mail) for mail in mails], story(shop, incident))
+
+    @property
+    def title(self) -> str:
+        return self.letter.subject if self.explained else t(f"alerts.opened.{self.incident.rule}")
+
+    @property
+    def explained(self) -> bool:
+        """Whether somebody has looked why: that is done for the first mail."""
+        return self.incident.rule != Rule.SILENCE or self.incident.cause is not None
+
+    @property
+    def paragraphs(self) -> list[str]:
+        if self.explained:
+            return self.letter.paragraphs
+        return [self.letter.paragraphs[0], t("alerts.held" if self.incident.held_by else "alerts.looking")]
+
+    @property
+    def tasks_url(self) -> str:
+        return self.letter.links[0][1]
+
+    @property
+    def lasted(self) -> str:
+        end: datetime = self.incident.closed_at or self.incident.opened_at
+        return duration((end - self.incident.bad_since) / timedelta(milliseconds=1))
+
+    @property
+    def times(self) -> str:
+        """From when to when, in the shop's own time."""
+        start = _local(self.shop, self.incident.bad_since)
+        if self.incident.closed_at is None:
+            opened = _local(self.shop, self.incident.opened_at)
+            return t("alerts.since", start=start, opened=opened, zone=self.shop.timezone)
+        end = _local(self.shop, self.incident.closed_at)
+        return t("alerts.from_to", start=start, end=end, zone=self.shop.timezone, length=self.lasted)
+
+    @property
+    def ended(self) -> str:
+        return t(f"alerts.closed.{self.incident.closed_by}") if self.incident.closed_by else ""
+
+    @property
+    def known(self) -> str | None:
+        """That somebody has said that they know, and until when they want to be left alone."""
+        if self.incident.acknowledged_at:
+            who = self.incident.acknowledged_by or t("alerts.somebody")
+            return t("alerts.acknowledged", who=who, at=_local(self.shop, self.incident.acknowledged_at))
+        if self.incident.quiet:
+            return t("alerts.snoozed", until=_local(self.shop, self.incident.snoozed_until))
+        return None
+
+
+def cases(shop: Shop, incidents: Sequence[Incident]) -> list[Case]:
+    mails = Mail.about(shop, incidents)
+    return [Case.of(shop, each, mails[each.id]) for each in incidents]
+
+
+def titles(shop: Shop) -> list[str]:
+    """What is open, for the banner of other pages."""
+    return [Case.of(shop, each, ()).title for each in Incident.open_of(shop)]
+
+
+def _local(shop: Shop, instant: datetime) -> str:
+    return moment(instant.astimezone(shop.zone))
