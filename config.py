@@ -34,6 +34,13 @@ class Variables:
     SMTP_URL = _variable("", "`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent")
     MAIL_FROM = _variable("Engage connector <no-reply@localhost>", "whom mails come from")
     OPERATOR_EMAIL = _variable("", "who is told when the app itself has stopped; empty: nobody")
+    HEARTBEAT_URL = _variable(
+        "", "asked for once a minute while the clock is in time, for an outside watch; empty: none"
+    )
+    RETAIN_SUCCESS_DAYS = _variable("90", "how long tasks that went well are kept")
+    RETAIN_ERROR_DAYS = _variable("365", "how long tasks that failed are kept")
+    RETAIN_BODY_DAYS = _variable("30", "how long what was sent and received is kept")
+    RETAIN_HOUR_DAYS = _variable("760", "how long the counts of each hour, alerts and their mails are kept")
     LEASE_SECONDS = _variable("60", "how long a worker may be silent before its task is given to another")
     TIME_LIMIT_SECONDS = _variable("600", "how long one attempt at a task may take")
     BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
@@ -65,6 +72,11 @@ class Config:
     smtp_url: str
     mail_from: str
     operator_email: str
+    heartbeat_url: str
+    retain_success_days: int
+    retain_error_days: int
+    retain_body_days: int
+    retain_hour_days: int
     lease_seconds: float
     time_limit_seconds: float
     backoff_seconds: float
@@ -136,6 +148,11 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "SMTP_URL": (_like(r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"), "an address such as smtp://user:password@host:587"),
     "MAIL_FROM": (_like(r"[^@\r\n]*[^@\s]@[^@\s]+"), "an address such as Engage connector <no-reply@example.com>"),
     "OPERATOR_EMAIL": (_like(r"([^@\s]+@[^@\s]+)?"), "an address such as operations@example.com"),
+    "HEARTBEAT_URL": (_like(r"(https?://[^/\s]+(/\S*)?)?"), "an address such as https://hc.example.com/ping/name"),
+    "RETAIN_SUCCESS_DAYS": (_positive, "above 0"),
+    "RETAIN_ERROR_DAYS": (_positive, "above 0"),
+    "RETAIN_BODY_DAYS": (_positive, "above 0"),
+    "RETAIN_HOUR_DAYS": (_positive, "above 0"),
     "LEASE_SECONDS": (_positive, "above 0"),
     "TIME_LIMIT_SECONDS": (_positive, "above 0"),
     "BACKOFF_SECONDS": (_positive, "above 0"),

@@ -14,6 +14,7 @@ from config import config
 
 CONNECT_SECONDS = 2  # a webhook must still be answered within Shopify's five
 SILENCE_MS = 3000  # unanswered packets for so long, and the network is taken for gone
+LOCKS = 1_163_477_349  # ours, among all advisory locks of the database
 WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once unless told to wait
 
 
@@ -45,6 +46,20 @@ def connected() -> Iterator[None]:
         yield
     finally:
         _drop_broken()
+
+
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Whether this process does alone, of all that share the database, what has this name, until the block ends.
+
+    The lock is the connection's: it goes with a process that dies. A pooler that shares connections would break it.
+    """
+    (mine,) = db.execute_sql("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LOCKS, name)).fetchone()
+    try:
+        yield mine
+    finally:
+        if mine and not db.connection().closed:
+            db.execute_sql("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOCKS, name))
 
 
 def _drop_broken() -> None:

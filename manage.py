@@ -7,7 +7,7 @@ import os
 import re
 import zoneinfo
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import services
@@ -90,6 +90,17 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
     print(f"{done:,} of {wanted:,} tasks, {done / seconds:,.0f} a second, {left / 60:.1f} minutes left", flush=True)
 
 
+def check_alerts(arguments: argparse.Namespace) -> None:
+    """Print how every alert rule stands as of an instant, and why."""
+    from actors import alerting
+    from models import utcnow
+
+    now = arguments.now or utcnow()
+    print(f"As of {now:%Y-%m-%d %H:%M:%S} UTC")
+    for domain, rule, state, why in alerting.explained(now, arguments.shop):
+        print(f"{domain}  {rule}  {state}  {why}")
+
+
 def new_key(_: argparse.Namespace) -> None:
     """Print a fresh entry for SECRET_KEYS."""
     import vault
@@ -115,6 +126,14 @@ def _whole(most: int, text: str) -> int:
     return int(text)
 
 
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an instant such as 2026-11-24T12:00, not {text!r}") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 def _secret(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
         raise argparse.ArgumentTypeError("must be given, without spaces or line breaks")
@@ -123,7 +142,7 @@ def _secret(text: str) -> str:
 
 SHOP = partial(_like, r"[a-z0-9][a-z0-9-]*\.myshopify\.com", "a shop's own name such as demo.myshopify.com")
 TENANT = partial(_like, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.staging)?", "a tenant's name such as demo or demo.staging")
-Option = Callable[[str], str | int]
+Option = Callable[[str], str | int | datetime]
 OPTIONS: dict[str, dict[str, Option]] = {
     "connect": {
         "shop": SHOP,
@@ -138,6 +157,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "sign-in": {"shop": SHOP},
     "fill": {"tasks": partial(_whole, 100_000_000), "shops": partial(_whole, 999)},
 }
+OPTIONAL: dict[str, dict[str, Option]] = {"check-alerts": {"shop": SHOP, "now": _instant}}
 FLAGS = {"fill": {"yes": "also where there are real shops; those are left alone"}}
 COMMANDS = {
     "migrate": migrate,
@@ -148,6 +168,7 @@ COMMANDS = {
     "recount": recount,
     "fill": fill,
     "new-key": new_key,
+    "check-alerts": check_alerts,
 }
 WITHOUT_DATABASE = ("where", "new-key")
 
@@ -160,6 +181,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=function)
         for option, check in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", required=True, type=check)
+        for option, check in OPTIONAL.get(name, {}).items():
+            command.add_argument(f"--{option}", type=check)
         for flag, about in FLAGS.get(name, {}).items():
             command.add_argument(f"--{flag}", action="store_true", help=about)
     return commands

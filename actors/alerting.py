@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -14,14 +15,14 @@ from actors.broker import QUEUES, broker
 from actors.registry import TYPES
 from actors.systems import shopify_beside
 from alerts import causes, incidents, telling
-from alerts.facts import Kinds
+from alerts.facts import Kinds, stalled_since
 from alerts.post import deliver
 from alerts.smtp import Smtp
 from clients import ApiError
 from config import config
 from database import connected
 from models import Lane, Shop, utcnow
-from models.incidents import Incident, Rule
+from models.incidents import OF_A_SHOP, Incident, Rule, Watch
 from models.mails import Mail
 from vault import Unreadable
 
@@ -45,6 +46,24 @@ def kinds() -> Kinds:
 def watch() -> int:
     """Judge every shop's rules whose turn has come. Returns how many."""
     return incidents.check(kinds(), orders_between)
+
+
+def explained(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
+    """Each rule of each shop, or of one, as of an instant: the shop's domain, the rule, how it stands, and why."""
+    stalled = stalled_since()
+    for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
+        rows = Watch.of(shop)
+        for rule in OF_A_SHOP:
+            yield (shop.domain, rule, *_explained(shop, rows.get(rule) or Watch(shop=shop, rule=rule), now, stalled))
+
+
+def _explained(shop: Shop, watch: Watch, now: datetime, stalled: datetime | None) -> tuple[str, str]:
+    try:
+        found = incidents.judged(shop, watch, kinds(), orders_between, now, stalled)
+    except ValueError as error:
+        return "broken", str(error)
+    why = " ".join(f"{name}={value}" for name, value in found.evidence.items() if value not in (None, [], False))
+    return found.standing, why
 
 
 def remind() -> int:

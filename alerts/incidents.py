@@ -21,7 +21,7 @@ EVERY, POSTPONED = timedelta(seconds=60), timedelta(hours=1)
 ASKED_LATELY = timedelta(minutes=10)  # a shop that has no orders is not asked for them each minute
 AT_ONCE = 500  # rules of one turn
 READ = 2_000  # tasks of each type and outcome
-BEAT = "alerts"
+BEAT = "watch"  # the clock's job that calls this
 OVERSLEPT = timedelta(minutes=5)
 UNSEEN = (Standing.OFF, Standing.UNKNOWN)
 
@@ -53,7 +53,6 @@ def check(kinds: Kinds, ask: Ask, now: datetime | None = None) -> int:
     taken = Watch.take(AT_ONCE, EVERY)
     for shop_id, rule in taken:
         _check(shop_id, rule, kinds, ask, stalled, now or utcnow())
-    Heartbeat.beat(BEAT)
     return len(taken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from peewee import TextField
@@ -9,6 +10,8 @@ from playhouse.postgres_ext import DateTimeTZField
 
 from database import db
 from models.table import Table, utcnow
+
+LATE = timedelta(minutes=5)  # each part of the clock has its turn at least once a minute
 
 
 class Heartbeat(Table):
@@ -25,6 +28,16 @@ class Heartbeat(Table):
         )
 
     @classmethod
+    def only(cls, names: Iterable[str]) -> None:
+        """There are no other jobs than these: what an older version had is not late."""
+        cls.delete().where(cls.name.not_in(list(names))).execute()
+
+    @classmethod
     def ages(cls) -> dict[str, timedelta]:
         """How long ago each was seen."""
         return dict(db.execute_sql("SELECT name, greatest(now() - at, interval '0') FROM heartbeat").fetchall())
+
+    @classmethod
+    def late(cls) -> dict[str, timedelta]:
+        """The jobs that have not been seen for too long, and for how long."""
+        return {name: age for name, age in cls.ages().items() if age > LATE}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import requests
 
 import schema
+from models import utcnow
+from models.heartbeat import Heartbeat
 from tests.conftest import free_port
 from tests.processes import empty_database, scratch, web_process
 from tests.webhook_calls import web
@@ -22,9 +26,22 @@ def test_a_process_that_answers_lives(anonymous):
 
 
 def test_a_process_with_its_servers_is_ready(anonymous, database):
+    Heartbeat.beat("sweep")
+
     answer = anonymous.get("/readyz")
 
-    assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok", "clock": "ok"})
+
+
+def test_a_clock_that_is_late_is_told_and_keeps_webhooks_coming(anonymous, database):
+    assert anonymous.get("/readyz").json()["clock"] == "has never run: start the scheduler"
+    Heartbeat.create(name="sweep", at=utcnow() - timedelta(seconds=320))
+    Heartbeat.beat("fold")
+
+    answer = anonymous.get("/readyz")
+
+    assert answer.status_code == 200
+    assert re.fullmatch(r"late: sweep for 32\d s", answer.json()["clock"])
 
 
 def test_many_questions_at_once_are_answered(web, database):

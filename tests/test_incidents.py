@@ -284,7 +284,7 @@ def test_after_a_standstill_silence_counts_anew(quiet):
 
 
 def test_after_the_clock_itself_has_slept_silence_counts_anew(quiet):
-    Heartbeat.update(at=utcnow() - HOUR).execute()
+    Heartbeat.create(name=incidents.BEAT, at=utcnow() - HOUR)
     Watch.update(next_check_at=NOON).execute()
     choose(quiet, silence_period=180)
     now = utcnow()
