@@ -17,11 +17,15 @@ END_OF_DAY = "24:00"
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """As it is stored. `silence_period`: minutes; `window`: two local times; None is off, and always open."""
+    """As it is stored. `silence_period`: minutes; `window`: two local times; None is off, and always open.
+
+    `smart`: silence is judged by the shop's own rhythm as well.
+    """
 
     silence_period: int | None = None
     window: tuple[str, str] | None = None
     count_only_window_time: bool = True
+    smart: bool = False
     error_rate_threshold: int | None = None
     guarded: bool = True
 

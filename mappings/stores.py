@@ -41,7 +41,7 @@ def store_of(customer_or_order: Json, rules: StoreRules) -> Place:
     An order has the locale of its purchase, a customer their own. The first of these that the map has an entry for
     wins, whatever its spelling in capitals, and "sv_SE" is "sv-SE".
     """
-    stores = {_spelt(name): store for name, store in rules.stores.items()}
+    stores = {spelt(name): store for name, store in rules.stores.items()}
     names = [name for name in _names(customer_or_order, rules.markets) if name]
     for name in names:
         if store := stores.get(name):
@@ -82,9 +82,9 @@ def _address(node: Json) -> Json:
 
 def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
     yield number(node.get("retailLocation"))
-    yield from map(_spelt, markets)
-    yield _spelt(_address(node).get("countryCodeV2"))
-    locale = _spelt(node.get("customerLocale") or node.get("locale"))
+    yield from map(spelt, markets)
+    yield spelt(_address(node).get("countryCodeV2"))
+    locale = spelt(node.get("customerLocale") or node.get("locale"))
     yield locale
     language, *rest = locale.split("-")
     # The region is the last part: "zh-hans-tw".
@@ -96,5 +96,5 @@ def _said(default: str, names: list[str]) -> str:
     return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
 
 
-def _spelt(name: str | None) -> str:
+def spelt(name: str | None) -> str:
     return (name or "").strip().replace("_", "-").lower()

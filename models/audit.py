@@ -35,6 +35,7 @@ class Action(StrEnum):
     VIEW_CHANGE = "view_change"
     VIEW_DELETE = "view_delete"
     VIEW_RESTORE = "view_restore"
+    SETTINGS = "settings"
     ALERT_ACKNOWLEDGE = "alert_acknowledge"
     ALERT_SNOOZE = "alert_snooze"
     ALERT_WAKE = "alert_wake"
@@ -91,6 +92,11 @@ class Audit(Table):
         for name, value in fields.items():
             setattr(self, name, value)
         Audit.update(**fields).where(Audit.id == self.id).execute()
+
+    @classmethod
+    def find(cls, shop: Shop, audit_id: UUID, action: Action) -> Self | None:
+        """The shop's row of this number, if it is about this, or None."""
+        return cls.get_or_none((cls.id == audit_id) & (cls.shop == shop) & (cls.action == action))
 
     @classmethod
     def by_click(cls, shop: Shop, action: Action, click: UUID) -> Self | None:

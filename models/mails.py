@@ -103,6 +103,9 @@ class Address(Table):
         """Whether alerts go to it."""
         return bool(self.confirmed_at and not self.unsubscribed_at and not self.bounced_at)
 
+    def remove(self) -> None:
+        Address.delete().where(Address.shop == self.shop_id, Address.address == self.address).execute()
+
     def change(self, **fields: Any) -> None:
         Address.update(**fields).where(Address.shop == self.shop_id, Address.address == self.address).execute()
 

@@ -15,7 +15,7 @@ from views.seal import is_ours
 from words import t
 
 LARGEST = 16 * 1024
-FIELDS = 50
+FIELDS = 120
 
 
 class Foreign(Refusal):

@@ -1,0 +1,448 @@
+"""The settings: every choice is kept as it was made, nothing that was typed is lost, and nobody undoes another's."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.announce import notifications_of
+from actors.sale import rules_of
+from alerts.settings import AlertSettings
+from clients.engage import ORDER_PATHS
+from database import connected, db
+from models import Shop, utcnow
+from models.audit import Action, Audit
+from models.endpoints import Endpoint
+from models.incidents import Watch
+from models.mails import ADDRESSES, Address, Kind, Mail
+from models.settings import choose, chosen_at
+from models.stores import Store
+from tests.forms import fields
+from tests.incidents import NOON, look
+from tests.pages import page
+from views.fields import Hours, Percent, Period, Unfit
+from views.sections import SECTIONS, kept, read
+
+ANNA = "anna@example.com"
+ALERTS = {
+    "alerts_silence_period": "3",
+    "alerts_silence_period_unit": "hours",
+    "alerts_window_from": "08:00",
+    "alerts_window_to": "22:00",
+    "alerts_count_only_window_time": "yes",
+    "alerts_error_rate_threshold": "20",
+    "alerts_guarded": "yes",
+}
+
+
+def save(client, part, **form):
+    """What the browser sends when the part is filled in so: what is not ticked is not sent."""
+    sealed = fields(client, "/settings", f"/settings/{part}")
+    return client.post(f"/settings/{part}", data={name: sealed[name] for name in ("token", "click")} | form)
+
+
+def fresh(shop):
+    return Shop.get_by_id(shop.id)
+
+
+def test_it_shows_what_holds_and_the_shops_zone(client):
+    found = page(client, "/settings")
+
+    for words in (
+        "Order silence period",
+        "Scheduled order silence check window",
+        "Error rate threshold",
+        "Alert notification addresses",
+        "Times of day are in Europe/Stockholm, the shop's own zone at Shopify.",
+        "owner@example.com",
+        "Your store's address, always told",
+        "Preference webhook",
+    ):
+        assert words in found.text
+    ticked = {each["name"] for each in found.all("input") if "checked" in each}
+    assert ticked == {"alerts_count_only_window_time", "alerts_guarded", "receipt_freight_line"}
+
+
+# Alerts
+
+
+def test_alerts_are_kept_and_shown_again(client, shop):
+    look(NOON)
+
+    answer = save(client, "alerts", **ALERTS)
+
+    assert answer.status_code == 303
+    chosen = AlertSettings.of(fresh(shop))
+    assert chosen == AlertSettings(180, ["08:00", "22:00"], True, False, 20, True)
+    found = page(client, answer.headers["location"])
+    assert "Saved." in found.text
+    values = {each["name"]: each.get("value") for each in found.all("input") if each["name"].startswith("alerts")}
+    assert values["alerts_silence_period"] == "3"
+    assert (values["alerts_window_from"], values["alerts_error_rate_threshold"]) == ("08:00", "20")
+
+
+def test_rules_are_judged_at_once_after_a_change(client, shop):
+    look(NOON)
+    assert all(row.next_check_at > utcnow() for row in Watch.of(shop).values())
+
+    save(client, "alerts", **ALERTS)
+
+    assert all(row.next_check_at <= utcnow() for row in Watch.of(shop).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "beside"),
+    [
+        ("alerts_silence_period", "14", "from 15 minutes to 30 days"),
+        ("alerts_silence_period", "31", "from 15 minutes to 30 days"),
+        ("alerts_silence_period", "-3", "from 15 minutes to 30 days"),
+        ("alerts_silence_period", "three", "from 15 minutes to 30 days"),
+        ("alerts_window_from", "", "Choose two different times"),
+        ("alerts_window_from", "22:00", "Choose two different times"),
+        ("alerts_window_from", "24:00", "Choose two different times"),
+        ("alerts_window_to", "25:00", "Choose two different times"),
+        ("alerts_error_rate_threshold", "101", "a whole number from 1 to 100"),
+        ("alerts_error_rate_threshold", "2.5", "a whole number from 1 to 100"),
+    ],
+)
+def test_what_cannot_be_is_said_beside_its_field_and_nothing_typed_is_lost(client, shop, name, value, beside):
+    unit = {"14": "minutes", "31": "days"}.get(value, "hours")
+
+    answer = save(client, "alerts", **ALERTS | {"alerts_silence_period_unit": unit, name: value})
+
+    assert answer.status_code == 422
+    assert beside in answer.text
+    assert all(f'value="{typed}"' in answer.text for typed in (ALERTS | {name: value}).values())
+    assert "Not saved" in answer.text
+    assert fresh(shop).settings == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "unit", "minutes"),
+    [("15", "minutes", 15), ("1.5", "hours", 90), ("1,5", "hours", 90), ("30", "days", 43_200), ("", "hours", None)],
+)
+def test_a_period_is_a_number_of_a_unit(typed, unit, minutes):
+    period = Period(("alerts", "silence_period"))
+    form = {"alerts_silence_period": typed, "alerts_silence_period_unit": unit}
+
+    assert period.read(form) == minutes
+    assert period.read(period.typed(minutes)) == minutes
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kept_as"),
+    [
+        ("8:00", "22:00", ["08:00", "22:00"]),
+        ("22:00", "06:00", ["22:00", "06:00"]),
+        ("00:00", "24:00", ["00:00", "24:00"]),
+    ],
+)
+def test_a_window_is_two_times(start, end, kept_as):
+    assert Hours(("alerts", "window")).read({"alerts_window_from": start, "alerts_window_to": end}) == kept_as
+
+
+@pytest.mark.parametrize(("typed", "percent"), [("", None), ("0", None), ("1", 1), ("100", 100), (" 20 % ", 20)])
+def test_a_threshold_is_whole_percent_and_nothing_is_off(typed, percent):
+    assert Percent(("alerts", "error_rate_threshold")).read({"alerts_error_rate_threshold": typed}) == percent
+
+
+@given(st.data())
+def test_any_form_is_kept_whole_or_told_what_is_wrong(data):
+    name = data.draw(st.sampled_from(sorted(SECTIONS)))
+    text = st.text(max_size=12) | st.sampled_from(["", "yes", "08:00", "24:00", "3", "paid", "shop", "hours", "en"])
+    names = [name for each in SECTIONS[name] for name in each.typed(None)]
+    form = data.draw(st.dictionaries(st.sampled_from(names), text))
+
+    wanted, filled = read(name, form)
+
+    assert {each.path for each in SECTIONS[name]} == wanted.keys() | {
+        each.path for each in SECTIONS[name] if each.name in filled.wrong
+    }
+    for each in SECTIONS[name]:
+        if each.path in wanted:
+            assert each.read(each.typed(wanted[each.path])) == wanted[each.path]
+
+
+@given(st.integers() | st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=3))
+def test_whatever_is_kept_can_be_shown(value):
+    for part in SECTIONS.values():
+        for each in part:
+            with contextlib.suppress(Unfit):
+                each.read(each.typed(value))
+
+
+# Once, and beside each other
+
+
+def test_the_button_pressed_again_saves_once(client, shop):
+    sealed = fields(client, "/settings", "/settings/alerts")
+    form = {name: sealed[name] for name in ("token", "click")} | ALERTS
+
+    answers = {client.post("/settings/alerts", data=form).headers["location"] for _ in range(3)}
+
+    assert len(answers) == 1
+    assert [row.action for row in Audit.page(shop, 5)] == [Action.SETTINGS]
+
+
+def test_whoever_goes_back_and_changes_it_is_heard(client, shop):
+    sealed = fields(client, "/settings", "/settings/alerts")
+    form = {name: sealed[name] for name in ("token", "click")} | ALERTS
+    client.post("/settings/alerts", data=form)
+
+    client.post("/settings/alerts", data=form | {"alerts_silence_period": "4"})
+
+    assert AlertSettings.of(fresh(shop)).silence_period == 240
+
+
+def test_the_audit_names_what_was_changed_and_by_nobody_elses_data(client, shop):
+    save(client, "alerts", **ALERTS)
+    save(client, "addresses", addresses=ANNA)
+
+    rows = Audit.page(shop, 5)
+    assert rows[1].details["part"] == "alerts"
+    assert "alerts.silence_period" in rows[1].details["changed"]
+    assert ANNA not in str([row.details for row in rows])
+    assert "Changed settings" in page(client, "/audit").text
+
+
+def test_parts_that_are_changed_at_once_are_all_kept(shop):
+    gate = threading.Barrier(2)
+
+    def change(path, value):
+        with connected():
+            mine = Shop.get_by_id(shop.id)
+            gate.wait()
+            for _ in range(20):
+                with db.atomic():
+                    choose(mine, {path: value})
+            db.close()
+
+    wanted = {("receipt", "trigger"): "created", ("contact", "mode"): "accounts"}
+    threads = [threading.Thread(target=change, args=each) for each in wanted.items()]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert {path: chosen_at(fresh(shop), path) for path in wanted} == wanted
+
+
+def test_what_an_older_or_newer_release_keeps_is_left_alone(client, shop):
+    shop.settings = {"alerts": {"loudness": 11}, "receipt": {"trigger": "created"}}
+    shop.save()
+
+    save(client, "alerts", **ALERTS)
+
+    assert fresh(shop).settings["alerts"]["loudness"] == 11
+    assert fresh(shop).settings["receipt"] == {"trigger": "created"}
+
+
+def test_a_part_that_is_none_is_not_found(client):
+    sealed = fields(client, "/settings", "/settings/alerts")
+
+    assert client.post("/settings/nonsense", data=sealed).status_code == 404
+
+
+# How things are carried over
+
+
+def test_orders_are_sent_as_was_chosen(client, shop):
+    form = {"receipt_trigger": "created", "receipt_currency": "presentment", "receipt_freight_sku": "SHIP"}
+    assert save(client, "orders", **form).status_code == 303
+
+    rules = rules_of(fresh(shop))
+    assert (rules.trigger, rules.currency, rules.freight_line, rules.freight_sku) == (
+        "created",
+        "presentment",
+        False,
+        "SHIP",
+    )
+
+
+@pytest.mark.parametrize(
+    "form", [{"receipt_trigger": "never"}, {"receipt_freight_sku": " "}, {"receipt_freight_sku": "x" * 101}]
+)
+def test_an_order_setting_that_cannot_be_is_refused(client, shop, form):
+    good = {"receipt_trigger": "paid", "receipt_currency": "shop", "receipt_freight_sku": "SHIP"}
+
+    assert save(client, "orders", **good | form).status_code == 422
+    assert fresh(shop).settings == {}
+
+
+def test_notifications_count_from_when_they_were_switched_on(client, shop):
+    form = {
+        "notifications_enabled": "yes",
+        "notifications_path": ORDER_PATHS[1],
+        "notifications_language": "nb-NO",
+        "notifications_currency": "shop",
+    }
+    before = utcnow()
+    save(client, "notifications", **form)
+    first = notifications_of(fresh(shop))
+    save(client, "notifications", **form | {"notifications_language": "sv-SE"})
+
+    assert (first.enabled, first.path, first.rules.language) == (True, ORDER_PATHS[1], "nb-NO")
+    assert before <= first.since <= utcnow()
+    assert notifications_of(fresh(shop)).since == first.since
+
+
+def test_the_language_of_the_shop_is_the_pages(client, shop):
+    save(client, "language", language="sv")
+
+    assert "Inställningar" in client.get("/settings").text
+
+
+def test_a_webhook_secret_is_kept_and_never_shown(client, shop):
+    secret = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+    assert "No secret is set" in page(client, "/settings").text
+
+    assert save(client, "secret", secret=secret).status_code == 303
+
+    assert Endpoint.of(shop).signing_secrets == [secret]
+    shown = client.get("/settings").text
+    assert secret not in shown
+    assert "A secret is set" in shown
+    assert secret not in str([row.details for row in Audit.page(shop, 5)])
+
+
+def test_what_is_no_secret_is_refused_beside_its_field(client, shop):
+    answer = save(client, "secret", secret="hunter2")
+
+    assert answer.status_code == 422
+    assert "begins with whsec_" in answer.text
+    assert "hunter2" not in answer.text
+
+
+# Stores
+
+
+def told(shop, *ids):
+    Store.keep(shop, [{"externalId": each, "name": f"Store {each}", "type": "ECOM"} for each in ids])
+
+
+def test_the_map_is_kept_and_an_emptied_row_is_removed(client, shop):
+    told(shop, "SE-WEB", "DK-WEB")
+    form = {"default": "SE-WEB", "place_0": "DK", "store_0": "DK-WEB", "place_2": "nordics", "store_2": "SE-WEB"}
+    assert save(client, "stores", **form).status_code == 303
+    assert fresh(shop).settings["stores"] == {"DK": "DK-WEB", "nordics": "SE-WEB"}
+
+    save(client, "stores", **form | {"place_2": "", "store_2": "", "default": "DK-WEB"})
+
+    assert fresh(shop).settings["stores"] == {"DK": "DK-WEB"}
+    assert fresh(shop).store == "DK-WEB"
+    assert "Store DK-WEB (DK-WEB)" in page(client, "/settings").text
+
+
+@pytest.mark.parametrize(
+    ("form", "beside"),
+    [
+        ({"default": ""}, "Choose a store."),
+        ({"default": "NO-WEB"}, "Engage has no store NO-WEB."),
+        ({"place_0": "DK", "store_0": ""}, "Choose a store."),
+        ({"place_0": "", "store_0": "SE-WEB"}, "Type a market"),
+        ({"place_0": "DK", "store_0": "SE-WEB", "place_1": "dk", "store_1": "SE-WEB"}, "dk stands here twice."),
+        ({"place_0": "a b", "store_0": "SE-WEB"}, "Type a market"),
+    ],
+)
+def test_a_map_that_cannot_be_is_refused_beside_its_field(client, shop, form, beside):
+    told(shop, "SE-WEB")
+
+    answer = save(client, "stores", **{"default": "SE-WEB"} | form)
+
+    assert answer.status_code == 422
+    assert beside in answer.text
+    assert "stores" not in fresh(shop).settings
+
+
+def test_before_engage_has_told_its_stores_any_is_taken(client, shop):
+    assert save(client, "stores", default="WHATEVER").status_code == 303
+    assert fresh(shop).store == "WHATEVER"
+
+
+# Addresses
+
+
+def test_an_address_is_asked_first(client, shop):
+    answer = save(client, "addresses", addresses=f" {ANNA},\n Bo@EXAMPLE.com {ANNA} owner@example.com")
+
+    assert answer.status_code == 303
+    assert [row.address for row in Address.all_of(shop)] == [ANNA, "Bo@example.com"]
+    assert [(mail.kind, mail.address) for mail in Mail.newest(shop, 5)][::-1] == [
+        (Kind.CONFIRM, ANNA),
+        (Kind.CONFIRM, "Bo@example.com"),
+    ]
+    assert "Waiting for its confirmation since" in page(client, "/settings").text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "anna",
+        "anna@",
+        "@example.com",
+        "anna@example",
+        "a b@",
+        "<anna@example.com>",
+        "a@b.c@d.e",
+        "x" * 250 + "@a.com",
+    ],
+)
+def test_what_is_no_address_is_refused_and_kept_in_the_field(client, shop, typed):
+    answer = save(client, "addresses", addresses=typed)
+
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text or "aria-invalid=true" in answer.text
+    assert Address.all_of(shop) == []
+
+
+def test_there_are_only_so_many(client, shop):
+    many = ", ".join(f"a{number}@example.com" for number in range(ADDRESSES))
+    assert save(client, "addresses", addresses=many).status_code == 303
+
+    answer = save(client, "addresses", addresses="one-more@example.com")
+
+    assert answer.status_code == 422
+    assert "20 additional addresses at most" in answer.text
+    assert "one-more@example.com" in answer.text
+
+
+def test_an_address_can_be_removed_and_asked_again(client, shop):
+    Address.add(shop, ANNA)
+
+    assert save(client, "addresses/ask", address=ANNA).status_code == 303
+    assert [mail.address for mail in Mail.newest(shop, 5)] == [ANNA]
+    assert save(client, "addresses/remove", address=ANNA).status_code == 303
+    assert Address.all_of(shop) == []
+
+
+def test_the_shops_own_and_another_shops_address_cannot_be_removed(client, shop, other_shop):
+    Address.add(other_shop, ANNA)
+    Address.add(shop, "bo@example.com")
+    sealed = fields(client, "/settings", "/settings/addresses/remove")
+
+    for address in (ANNA, "owner@example.com"):
+        assert client.post("/settings/addresses/remove", data=sealed | {"address": address}).status_code == 404
+    assert len(Address.all_of(other_shop)) == 1
+
+
+def test_how_each_address_stands_is_said(client, shop):
+    for name, change in {
+        "told": {"confirmed_at": NOON},
+        "gone": {"confirmed_at": NOON, "bounced_at": NOON, "bounce": "550 No such mailbox"},
+        "left": {"confirmed_at": NOON, "unsubscribed_at": NOON},
+    }.items():
+        Address.add(shop, f"{name}@example.com").change(**change)
+
+    text = page(client, "/settings").text
+    assert "told@example.com Told" in text
+    assert "Refused by its server: 550 No such mailbox" in text
+    assert "Has left, 3 Nov 2026, 13:00:00" in text
+
+
+def test_all_parts_are_shown_as_they_are_kept(shop):
+    assert [kept(shop, name).wrong for name in SECTIONS] == [{}] * len(SECTIONS)

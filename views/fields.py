@@ -1,0 +1,166 @@
+"""The fields of the settings' forms: from what was typed to what is kept, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from alerts.settings import END_OF_DAY, LONGEST, SHORTEST
+from models.settings import Path
+from words import t
+
+Form = Mapping[str, str]
+UNITS = {"minutes": 1, "hours": 60, "days": 1440}
+ON = "yes"
+TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
+LONGEST_TEXT = 100
+
+
+class Unfit(Exception):
+    """What was typed cannot be. `str()` is the sentence beside the field."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing to choose. `path` is where it is kept, `default` what holds until somebody has chosen."""
+
+    path: Path
+    default: Any = None
+
+    kind = "text"
+
+    @property
+    def name(self) -> str:
+        return "_".join(self.path)
+
+    @property
+    def label(self) -> str:
+        return t(f"settings.label.{self.name}")
+
+    @property
+    def help(self) -> str:
+        return t(f"settings.help.{self.name}")
+
+    def read(self, form: Form) -> Any:
+        """What is to be kept. Raises Unfit."""
+        raise NotImplementedError
+
+    def typed(self, value: Any) -> dict[str, str]:
+        """What the form holds when this is kept."""
+        return {self.name: "" if value is None else str(value)}
+
+
+@dataclass(frozen=True)
+class Switch(Field):
+    kind = "switch"
+
+    def read(self, form: Form) -> bool:
+        return form.get(self.name) == ON
+
+    def typed(self, value: Any) -> dict[str, str]:
+        return {self.name: ON if value else ""}
+
+
+@dataclass(frozen=True)
+class Choice(Field):
+    """One of some. Those that are no words are shown as they are."""
+
+    options: tuple[str, ...] = ()
+    words: bool = True
+
+    kind = "choice"
+
+    def read(self, form: Form) -> str:
+        given = form.get(self.name, "")
+        if given not in self.options:
+            raise Unfit(t("settings.bad.choice"))
+        return given
+
+    def shown(self) -> Iterator[tuple[str, str]]:
+        """Each option with what it is called."""
+        for option in self.options:
+            yield option, t(f"settings.option.{self.name}_{option}") if self.words else option
+
+
+@dataclass(frozen=True)
+class Text(Field):
+    pattern: str = r".*"
+
+    def read(self, form: Form) -> str:
+        given = " ".join(form.get(self.name, "").split())
+        if not given or len(given) > LONGEST_TEXT or not given.isprintable():
+            raise Unfit(t("settings.bad.text", longest=str(LONGEST_TEXT)))
+        if not re.fullmatch(self.pattern, given):
+            raise Unfit(t(f"settings.bad.{self.name}"))
+        return given
+
+
+@dataclass(frozen=True)
+class Percent(Field):
+    """Whole percent from 1 to 100; empty or 0 is off."""
+
+    kind = "percent"
+
+    def read(self, form: Form) -> int | None:
+        given = form.get(self.name, "").strip().removesuffix("%").strip()
+        if not re.fullmatch(r"[0-9]{0,9}", given) or int(given or 0) > 100:
+            raise Unfit(t("settings.bad.percent"))
+        return int(given or 0) or None
+
+
+@dataclass(frozen=True)
+class Period(Field):
+    """Minutes, entered as a number of a unit; empty is off."""
+
+    kind = "period"
+
+    def read(self, form: Form) -> int | None:
+        given = form.get(self.name, "").strip().replace(",", ".")
+        if not given:
+            return None
+        unit = UNITS.get(form.get(f"{self.name}_unit", "minutes"))
+        if unit is None or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", given):
+            raise Unfit(t("settings.bad.period"))
+        minutes = round(Fraction(given) * unit)
+        if not SHORTEST <= minutes <= LONGEST:
+            raise Unfit(t("settings.bad.period"))
+        return minutes
+
+    def typed(self, value: Any) -> dict[str, str]:
+        if not isinstance(value, int) or value <= 0:
+            return {self.name: "", f"{self.name}_unit": "hours"}
+        unit = next(unit for unit in reversed(UNITS) if value % UNITS[unit] == 0)
+        return {self.name: str(value // UNITS[unit]), f"{self.name}_unit": unit}
+
+    def shown(self) -> Iterator[tuple[str, str]]:
+        for unit in UNITS:
+            yield unit, t(f"settings.unit.{unit}")
+
+
+@dataclass(frozen=True)
+class Hours(Field):
+    """Two times of day; both empty is always."""
+
+    kind = "hours"
+
+    def read(self, form: Form) -> list[str] | None:
+        start, end = (_clock(form.get(f"{self.name}_{side}", "")) for side in ("from", "to"))
+        if not start and not end:
+            return None
+        if not start or not end or start in (end, END_OF_DAY):
+            raise Unfit(t("settings.bad.hours"))
+        return [start, end]
+
+    def typed(self, value: Any) -> dict[str, str]:
+        start, end = value if isinstance(value, list | tuple) and len(value) == 2 else ("", "")
+        return {f"{self.name}_from": str(start), f"{self.name}_to": str(end)}
+
+
+def _clock(text: str) -> str:
+    given = text.strip()
+    if given and not TIME.fullmatch(given):
+        raise Unfit(t("settings.bad.hours"))
+    return given.zfill(5) if given else ""

@@ -1,0 +1,50 @@
+"""The page of settings, as the shop has chosen or as somebody has just filled a part of it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.audit import Action, Audit
+from models.endpoints import Endpoint
+from views import parameters, render
+from views.recipients import recipients
+from views.sections import SECTIONS, Filled, kept
+from views.shop_map import StoreMap
+
+
+def page(
+    request: Request,
+    *,
+    filled: Filled | None = None,
+    stores: StoreMap | None = None,
+    typed_addresses: str = "",
+    wrong: Mapping[str, str] | None = None,
+) -> Response:
+    """The page; with one part as somebody has filled it in, and what is wrong with it."""
+    shop = request.state.shop
+    parts = {name: kept(shop, name) for name in SECTIONS}
+    if filled:
+        parts[filled.name] = filled
+    bad = bool((filled and filled.wrong) or (stores and stores.wrong) or wrong)
+    return render(
+        request,
+        "settings/index.html",
+        status=422 if bad else 200,
+        parts=parts,
+        stores=stores or StoreMap.of(shop),
+        recipients=recipients(shop),
+        typed_addresses=typed_addresses,
+        wrong=wrong or {},
+        bad=bad,
+        endpoint=Endpoint.of(shop),
+        saved=_saved(request),
+    )
+
+
+def _saved(request: Request) -> Audit | None:
+    """What was just saved, so that it can be said and taken back."""
+    number = parameters.uuid(request.query_params.get("saved", ""))
+    return Audit.find(request.state.shop, number, Action.SETTINGS) if number else None
