@@ -22,7 +22,7 @@ from clients import ApiError
 from config import config
 from database import connected
 from models import Lane, Shop, utcnow
-from models.incidents import OF_A_SHOP, Incident, Rule, Watch
+from models.incidents import OF_A_SHOP, SILENT, Incident, Watch
 from models.mails import Mail
 from vault import Unreadable
 
@@ -62,7 +62,11 @@ def _explained(shop: Shop, watch: Watch, now: datetime, stalled: datetime | None
         found = incidents.judged(shop, watch, kinds(), orders_between, now, stalled)
     except ValueError as error:
         return "broken", str(error)
-    why = " ".join(f"{name}={value}" for name, value in found.evidence.items() if value not in (None, [], False))
+    why = " ".join(
+        f"{name}={value}"
+        for name, value in found.evidence.items()
+        if name != "rhythm" and value not in (None, [], False)
+    )
     return found.standing, why
 
 
@@ -96,7 +100,7 @@ def _server() -> Smtp | None:
 
 def explain(shop: Shop, incident: Incident) -> None:
     """Find out why no order came, and keep it with the incident. A mail never waits for more than this look."""
-    if incident.rule != Rule.SILENCE:
+    if incident.rule not in SILENT:
         return
     since, until = incident.bad_since, utcnow()
     found = causes.look(shop, kinds(), since, until, lambda: orders_between(shop, since, until))

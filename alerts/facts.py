@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from database import db
 from models import Shop
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 STALLED = timedelta(minutes=5)  # nobody works although there is work
 
 
@@ -32,15 +34,23 @@ class Finished:
 
 
 def last_order(shop: Shop, kinds: Kinds, before: datetime) -> datetime | None:
-    """When the newest order reached Engage. Not by an import, not by hand, and not one that was left out."""
+    """When the newest order reached Engage."""
+    return next(iter(orders(shop, kinds, LONG_AGO, before, 1)), None)
+
+
+def orders(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> list[datetime]:
+    """When the newest `most` orders of this time reached Engage, oldest first.
+
+    Not those of an import, nor by hand, nor what was left out: they do not say that orders are flowing.
+    """
     found = db.execute_sql(
         """SELECT completed_at FROM task
-           WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at <= %s
+           WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at > %s AND completed_at <= %s
              AND lane = 0 AND reason IS NULL AND NOT args ? 'exchange'
-           ORDER BY completed_at DESC, id DESC LIMIT 1""",
-        (shop.id, kinds.order, before),
-    ).fetchone()
-    return found[0] if found else None
+           ORDER BY completed_at DESC, id DESC LIMIT %s""",
+        (shop.id, kinds.order, since, until, most),
+    )
+    return [at for (at,) in found.fetchall()][::-1]
 
 
 def finished(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> list[Finished]:
@@ -48,6 +58,11 @@ def finished(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: i
 
     Skipped ones are no outcome. An Error that a later success solved is none either.
     """
+    return history(shop, kinds, since, until, most)[0]
+
+
+def history(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> tuple[list[Finished], datetime]:
+    """The same, and from when on it is complete: later than asked for where there were more than `most`."""
     rows = db.execute_sql(
         """SELECT found.* FROM unnest(%(types)s::smallint[]) AS kind (type)
            CROSS JOIN unnest('{1,2}'::smallint[]) AS outcome (state)
@@ -60,10 +75,14 @@ def finished(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: i
            ORDER BY completed_at, id""",
         {"types": list(kinds.groups), "shop": shop.id, "since": since, "until": until, "most": most},
     ).fetchall()
-    return [
+    counts = Counter((number, state) for number, _, _, state, _, _ in rows)
+    cut = {kind for kind, count in counts.items() if count == most}
+    firsts = {(row[0], row[3]): row[4] for row in reversed(rows) if (row[0], row[3]) in cut}
+    told = [
         Finished(f"{entity}:{shopify_id or task_id}", kinds.groups[number], state == 2, at)
         for number, entity, shopify_id, state, at, task_id in rows
     ]
+    return told, max([since, *firsts.values()])
 
 
 def stalled_since() -> datetime | None:

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts import error_rate, silence
-from alerts.facts import Kinds, finished, last_order, stalled_since
+from alerts import error_rate, rhythm, silence
+from alerts.facts import Kinds, finished, last_order, orders, stalled_since
 from alerts.settings import AlertSettings
 from alerts.telling import closed, noticed, opened
+from alerts.window import Interval
 from database import db
 from models import Shop, utcnow
 from models.heartbeat import Heartbeat
@@ -20,6 +21,7 @@ from models.incidents import Incident, Rule, Standing, Watch
 EVERY, POSTPONED = timedelta(seconds=60), timedelta(hours=1)
 ASKED_LATELY = timedelta(minutes=10)  # a shop that has no orders is not asked for them each minute
 AT_ONCE = 500  # rules of one turn
+LEARN, LEARNT_FROM = timedelta(days=1), 100_000  # how often the shop's rhythm is learnt anew, and from how many orders
 READ = 2_000  # tasks of each type and outcome
 BEAT = "watch"  # the clock's job that calls this
 OVERSLEPT = timedelta(minutes=5)
@@ -84,6 +86,8 @@ def judged(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, stal
     """How the rule stands as of an instant. `stalled`: since when the app itself stands still. Writes nothing."""
     if watch.rule == Rule.SILENCE:
         return _silence(shop, watch, kinds, ask, now, stalled)
+    if watch.rule == Rule.RHYTHM:
+        return _rhythm(shop, watch, kinds, now, stalled)
     return _errors(shop, watch, kinds, now)
 
 
@@ -107,6 +111,13 @@ def _silence(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, st
         "first": last is None,
         "asked_at": _iso(asked),
     }
+    return _silent(verdict, evidence, watch, last, now)
+
+
+def _silent(
+    verdict: silence.Verdict, evidence: dict[str, Any], watch: Watch, last: datetime | None, now: datetime
+) -> Found:
+    """It is over with the next order; when it ends without one, other settings ended it."""
     moved = bool(last and watch.bad_since and last > watch.bad_since)
     return Found(
         verdict.standing,
@@ -116,6 +127,41 @@ def _silence(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, st
         closed_at=last if moved else now,
         closed_by="recovered" if moved else "settings",
     )
+
+
+def _rhythm(shop: Shop, watch: Watch, kinds: Kinds, now: datetime, stalled: datetime | None) -> Found:
+    if not AlertSettings.of(shop).smart or not shop.active:
+        return Found(Standing.OFF, {}, closed_at=now, closed_by="settings")
+    is_open = Incident.of(shop, Rule.RHYTHM) is not None
+    found, kept = _learnt(shop, watch, kinds, now, is_open=is_open)
+    last = last_order(shop, kinds, now)
+    counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
+    verdict = rhythm.judge(found, silence.Facts(last, counts_from, stalled_since=stalled), now)
+    missing = found.expected(verdict.since, now) if found and verdict.since else 0.0
+    evidence = {
+        "since": _iso(verdict.since),
+        "fires_at": _iso(verdict.fires_at),
+        "elapsed": round(verdict.elapsed.total_seconds()),
+        "expected": round(missing, 1),
+        "limit": round(found.limit, 1) if found else None,
+        "rhythm": kept,
+    }
+    return _silent(verdict, evidence, watch, last, now)
+
+
+def _learnt(
+    shop: Shop, watch: Watch, kinds: Kinds, now: datetime, *, is_open: bool
+) -> tuple[rhythm.Rhythm | None, dict[str, Any]]:
+    """The shop's rhythm, learnt anew once a day, but not while its own alert is open; and as the row keeps it."""
+    kept: dict[str, Any] = watch.evidence.get("rhythm") or {}
+    if kept and (is_open or now - datetime.fromisoformat(kept["at"]) < LEARN):
+        rates = kept.get("rates")
+        return (rhythm.Rhythm(shop.zone, tuple(rates), kept["limit"]) if rates else None), kept
+    begin = now - rhythm.HISTORY - LEARN
+    known = [Interval(*each) for each in Incident.times(shop, begin, now)]
+    found = rhythm.Rhythm.of(orders(shop, kinds, begin, now, LEARNT_FROM), shop.zone, now, known)
+    rates = [round(rate, 6) for rate in found.rates] if found else None
+    return found, {"at": _iso(now), "rates": rates, "limit": found.limit if found else None}
 
 
 def _counts_from(shop: Shop, watch: Watch, now: datetime, *, known: bool) -> datetime:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from alerts.causes import Cause
 from config import config
 from models import Shop, Task, utcnow
-from models.incidents import Incident, Rule
+from models.incidents import SILENT, Incident, Rule
 from models.mails import Address, Kind, Mail
 from words import LANGUAGES, number, speaking, t
 from words.meanings import meaning_of
@@ -81,7 +81,7 @@ def _small(shop: Shop, mail: Mail) -> list[str]:
 
 def story(shop: Shop, incident: Incident) -> Letter:
     """What an incident's first mail says, in the language that is being spoken."""
-    return _silence(shop, incident) if incident.rule == Rule.SILENCE else _errors(shop, incident)
+    return _silence(shop, incident) if incident.rule in SILENT else _errors(shop, incident)
 
 
 def _silence(shop: Shop, incident: Incident) -> Letter:
@@ -107,6 +107,9 @@ def _since(shop: Shop, incident: Incident) -> str:
     if evidence.get("first"):
         return t("mail.silence.first")
     said = t("mail.silence.since", since=_moment(shop, incident.bad_since))
+    if incident.rule == Rule.RHYTHM:
+        expected = number(evidence["expected"], 1)
+        return f"{said} {t('mail.silence.rhythm', length=_seconds(evidence['elapsed']), expected=expected)}"
     length, period = _seconds(evidence["elapsed"]), _seconds(60 * (evidence["period"] or 0))
     if evidence.get("window"):
         start, end = evidence["window"]
@@ -148,7 +151,8 @@ def _errors(shop: Shop, incident: Incident) -> Letter:
     if worst["group"] != everything["group"]:
         group = t(f"mail.group.{worst['group']}")
         says.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
-    if (silent := Incident.of(shop, Rule.SILENCE)) and silent.held_by:
+    silent = next((each for each in Incident.open_of(shop) if each.held_by == Rule.ERRORS), None)
+    if silent:
         says.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
     tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"
     subject = t("mail.errors.subject", share=share, shop=_name(shop))

@@ -16,6 +16,8 @@ HOLD = timedelta(minutes=2)  # what is over by then was not worth a mail
 FIRST_REMINDER, DAY, WEEK = timedelta(hours=4), timedelta(days=1), timedelta(days=7)
 DAILY = 7  # reminders, then one a week
 LOOK_BACK = timedelta(days=14)  # for openings of an unstable rule
+# One mail tells of both: what fails explains what is silent, and silence is silence by whatever rule.
+TOLD_BY: dict[str, tuple[Rule, ...]] = {Rule.SILENCE: (Rule.ERRORS,), Rule.RHYTHM: (Rule.ERRORS, Rule.SILENCE)}
 BY_BUTTON = 60  # mails an hour
 EARLY = timedelta(hours=4)  # than a day later, so that a daily reminder may come when the window opens
 
@@ -47,8 +49,8 @@ def opened(shop: Shop, incident: Incident, now: datetime) -> None:
     if since:
         _put(shop, incident, Kind.UNSTABLE, addresses(shop), now, digest(since, now), about=Incident.at(shop, since))
         return
-    if incident.rule == Rule.SILENCE and Incident.of(shop, Rule.ERRORS):
-        incident.change(held_by=Rule.ERRORS)  # what fails explains what is silent: one mail tells both
+    if told := next((rule for rule in TOLD_BY.get(incident.rule, ()) if Incident.of(shop, rule)), None):
+        incident.change(held_by=told)
         return
     incident.change(remind_at=now + FIRST_REMINDER)
     _put(shop, incident, Kind.FIRE, addresses(shop), now + HOLD)
@@ -65,9 +67,10 @@ def closed(shop: Shop | None, incident: Incident, now: datetime) -> None:
     Mail.cancel(incident)
     if incident.closed_by != "off":
         _put(shop, incident, Kind.RESOLVE, Mail.told(incident), now)
-    if shop and incident.rule == Rule.ERRORS and (held := Incident.of(shop, Rule.SILENCE)) and held.held_by:
-        held.change(held_by=None)  # it is explained no more
-        opened(shop, held, now)
+    for held in Incident.open_of(shop) if shop else ():
+        if shop and held.held_by == incident.rule:  # it is told by nothing any more
+            held.change(held_by=None)
+            opened(shop, held, now)
 
 
 def remind(now: datetime | None = None) -> int:

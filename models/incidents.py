@@ -20,10 +20,12 @@ class Rule(StrEnum):
 
     SILENCE = "order_silence"
     ERRORS = "error_rate"
+    RHYTHM = "order_rhythm"  # silence, by the shop's own week
     STALLED = "stalled"  # the app itself: no shop's rule, and the operator's to know
 
 
-OF_A_SHOP = (Rule.SILENCE, Rule.ERRORS)
+OF_A_SHOP = (Rule.SILENCE, Rule.RHYTHM, Rule.ERRORS)
+SILENT = (Rule.SILENCE, Rule.RHYTHM)
 
 
 class Standing(StrEnum):
@@ -90,7 +92,7 @@ class Watch(Table):
     @classmethod
     def forgive(cls, now: datetime) -> None:
         """Nobody has looked for a while: what was silent meanwhile may have been us."""
-        cls.update(counts_from=now).where(cls.rule == Rule.SILENCE, cls.state != Standing.FIRING).execute()
+        cls.update(counts_from=now).where(cls.rule.in_(SILENT), cls.state != Standing.FIRING).execute()
 
     @classmethod
     def postpone(cls, shop_id: int, rule: str, wait: timedelta, failure: str) -> None:
@@ -165,6 +167,13 @@ class Incident(Table):
         """When this rule's incidents were opened, oldest first."""
         mine = cls.select(cls.opened_at).where(cls.shop == shop, cls.rule == rule, cls.opened_at > since)
         return [row.opened_at for row in mine.order_by(cls.opened_at)]
+
+    @classmethod
+    def times(cls, shop: Shop, since: datetime, now: datetime) -> list[tuple[datetime, datetime]]:
+        """From when to when something was wrong, of all that has ended since then or has not."""
+        mine = (cls.shop == shop) | cls.shop.is_null()
+        recent = cls.closed_at.is_null() | (cls.closed_at > since)
+        return [(row.bad_since, row.closed_at or now) for row in cls.select().where(mine, recent)]
 
     @classmethod
     def at(cls, shop: Shop, opened_at: datetime) -> Self | None:

@@ -24,19 +24,20 @@ def lines(*arguments):
 
 
 def test_it_judges_as_of_an_instant(watched):
-    first, (silence, errors) = lines("--now", "2026-11-03T10:00")
+    first, (silence, rhythm, errors) = lines("--now", "2026-11-03T10:00")
     assert first == "As of 2026-11-03 10:00:00 UTC"
     assert silence[:3] == ["demo.myshopify.com", "order_silence", "ok"]
+    assert rhythm[:3] == ["demo.myshopify.com", "order_rhythm", "off"]
     assert errors[:3] == ["demo.myshopify.com", "error_rate", "ok"]
 
-    _, (silence, _) = lines("--now", "2026-11-03T12:00+00:00")
+    _, (silence, *_) = lines("--now", "2026-11-03T12:00+00:00")
     assert silence[2] == "firing"
     assert "since=2026-11-03T08:00:00+00:00" in silence[3]
     assert Watch.of(watched)["order_silence"].state == "ok"
 
 
 def test_it_looks_at_one_shop_when_asked(watched, other_shop):
-    assert len(lines()[1]) == 4
+    assert len(lines()[1]) == 6
     assert {each[0] for each in lines("--shop", "other.myshopify.com")[1]} == {"other.myshopify.com"}
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from actors.alerting import kinds
 from alerts import incidents, telling
+from alerts.letters import letter_of
 from database import connected, db
-from models import Shop, State, utcnow
+from models import Shop, State, Task, new_id, utcnow
 from models.heartbeat import Heartbeat
 from models.incidents import Incident, Rule, Standing, Watch
 from models.mails import Address, Fate, Kind, Mail
@@ -443,8 +444,77 @@ def test_a_backlog_that_somebody_works_at_is_no_standstill(shop):
 
 
 def test_many_shops_are_judged_in_turns(database):
-    for number in range(260):
+    for number in range(170):
         connect_shop(f"shop-{number}.myshopify.com")
 
-    assert look(NOON) == 500
-    assert incidents.check(kinds(), lambda *_: 0, NOON) == 20
+    assert look(NOON) == incidents.AT_ONCE == 500
+    assert incidents.check(kinds(), lambda *_: 0, NOON) == 10
+
+
+# The shop's own rhythm
+
+
+@pytest.fixture
+def regular(shop):
+    """A shop that has had an order each half hour for eight weeks, until NOON."""
+    choose(shop, smart=True)
+    shop.connected_at = NOON - 70 * DAY
+    shop.save()
+    Task.insert_many(
+        [
+            {
+                "id": new_id(),
+                "key": str(each),
+                "shop": shop,
+                "type": 25,
+                "state": 1,
+                "created_at": at,
+                "completed_at": at,
+            }
+            for each in range(56 * 48)
+            for at in [NOON - each * 30 * MINUTE]
+        ]
+    ).execute()
+    look(NOON)
+    return shop
+
+
+def test_fewer_orders_than_usual_open_it_and_the_mail_says_how_many(regular):
+    assert state(regular, Rule.RHYTHM) == Standing.OK
+
+    look(NOON + 30 * MINUTE)
+    assert state(regular, Rule.RHYTHM) == Standing.OK
+    look(NOON + 46 * MINUTE)
+
+    found = the_incident(regular, Rule.RHYTHM)
+    assert abs(found.opened_at - (NOON + 45 * MINUTE)) < timedelta(seconds=1)  # half as long again as any gap
+    assert found.evidence["expected"] == 1.5
+    letter = letter_of(Mail(shop=regular, kind=Kind.FIRE, address=OWNER), regular, found)
+    assert "in which your shop usually has 1.5 orders" in letter.text
+
+
+def test_the_rhythm_is_learnt_once_a_day(regular):
+    learnt = Watch.of(regular)[Rule.RHYTHM].evidence["rhythm"]["at"]
+
+    look(NOON + 10 * MINUTE)
+
+    assert Watch.of(regular)[Rule.RHYTHM].evidence["rhythm"]["at"] == learnt
+
+
+def test_silence_that_the_period_has_told_is_not_told_again(regular):
+    choose(regular, smart=True, silence_period=15)
+    look(NOON)
+    look(NOON + 15 * MINUTE)
+    look(NOON + 46 * MINUTE)
+
+    assert the_incident(regular, Rule.RHYTHM).held_by == Rule.SILENCE
+    assert mails(regular) == [(Kind.FIRE, OWNER)]
+
+
+def test_a_young_shop_has_no_rhythm_yet(shop):
+    choose(shop, smart=True)
+    ordered(shop, NOON)
+
+    look(NOON)
+
+    assert state(shop, Rule.RHYTHM) == Standing.WAITING

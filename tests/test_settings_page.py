@@ -22,8 +22,8 @@ from models.mails import ADDRESSES, Address, Kind, Mail
 from models.settings import choose, chosen_at
 from models.stores import Store
 from tests.forms import fields
-from tests.incidents import NOON, look
-from tests.pages import page
+from tests.incidents import DAY, HOUR, MINUTE, NOON, look, ordered
+from tests.pages import HTMX, Page, page
 from views.fields import Hours, Percent, Period, Unfit
 from views.sections import SECTIONS, kept, read
 
@@ -446,3 +446,68 @@ def test_how_each_address_stands_is_said(client, shop):
 
 def test_all_parts_are_shown_as_they_are_kept(shop):
     assert [kept(shop, name).wrong for name in SECTIONS] == [{}] * len(SECTIONS)
+
+
+# What would have happened
+
+
+def backtest(client, **form):
+    sealed = fields(client, "/settings", "/settings/alerts")
+    data = {name: sealed[name] for name in ("token", "click")} | form
+    return client.post("/settings/backtest", data=data, headers=HTMX)
+
+
+def test_it_says_what_the_values_would_have_done(client, shop):
+    now = utcnow()
+    Shop.update(connected_at=now - 60 * DAY).execute()
+    for days in range(10):
+        for hour in range(0, 24, 2):
+            if days != 3:
+                ordered(shop, now - days * DAY - hour * HOUR)
+
+    answer = backtest(client, alerts_silence_period="5", alerts_silence_period_unit="hours")
+
+    assert "With these values you would have had 1 alert in the last 30 days." in Page(answer.text).text
+    assert "Order silence: " in Page(answer.text).text
+    assert len([each for each in Page(answer.text).all("rect") if each["class"] == "alarm"]) == 1
+    assert "<html" not in answer.text
+    assert fresh(shop).settings == {}
+
+
+def test_errors_would_have_been_told_too_and_a_threshold_near_the_usual_is_warned_of(client, shop):
+    now = utcnow()
+    Shop.update(connected_at=now - 60 * DAY).execute()
+    for each in range(40):
+        ordered(shop, now - each * MINUTE, state=1 if each % 4 else 2, shopify_id=each + 1)
+
+    text = Page(backtest(client, alerts_error_rate_threshold="20", alerts_guarded="yes").text).text
+
+    assert "Error rate: " in text
+    assert "still open" in text
+    assert "Normally 25.0% of what is synced fails." in text
+
+
+def test_a_period_that_hardly_fires_is_warned_of(client, shop):
+    form = {"alerts_window_from": "10:00", "alerts_window_to": "14:00", "alerts_count_only_window_time": "yes"}
+
+    text = Page(backtest(client, alerts_silence_period="12", alerts_silence_period_unit="hours", **form).text).text
+
+    assert "an alert takes at least 3 d with these values" in text
+
+
+def test_with_nothing_switched_on_nobody_would_have_been_warned(client):
+    assert "Nothing is switched on" in backtest(client).text
+
+
+def test_with_values_that_cannot_be_it_points_at_the_fields(client):
+    assert "These values cannot be used yet" in backtest(client, alerts_error_rate_threshold="many").text
+
+
+def test_without_javascript_the_whole_page_comes_with_what_was_typed(client, shop):
+    sealed = fields(client, "/settings", "/settings/alerts")
+
+    answer = client.post("/settings/backtest", data=sealed | ALERTS)
+
+    assert "<html" in answer.text
+    assert "With these values you would have had 0 alerts in the last 1 day." in Page(answer.text).text
+    assert 'value="20"' in answer.text

@@ -10,7 +10,7 @@ from typing import Any
 from alerts import error_rate
 from alerts.letters import Letter, story
 from models import Shop
-from models.incidents import OF_A_SHOP, Incident, Rule, Standing, Watch
+from models.incidents import OF_A_SHOP, SILENT, Incident, Rule, Standing, Watch
 from models.mails import Fate, Mail
 from words import t
 from words.times import duration, moment
@@ -56,7 +56,7 @@ def standings(shop: Shop) -> list[Standings]:
 def _standing(shop: Shop, rule: Rule, watch: Watch) -> Standings:
     if watch.failure:
         return Standings(rule, Standing.UNKNOWN, t("alerts.failure", failure=watch.failure))
-    if watch.state == Standing.OK and rule == Rule.SILENCE:
+    if watch.state == Standing.OK and rule in SILENT and watch.evidence.get("fires_at"):
         return Standings(rule, watch.state, _calm(shop, watch))
     return Standings(rule, watch.state, t(f"alerts.{rule}.{watch.state}"), _held_back(watch))
 
@@ -124,7 +124,7 @@ class Case:
     @property
     def explained(self) -> bool:
         """Whether somebody has looked why: that is done for the first mail."""
-        return self.incident.rule != Rule.SILENCE or self.incident.cause is not None
+        return self.incident.rule not in SILENT or self.incident.cause is not None
 
     @property
     def paragraphs(self) -> list[str]:

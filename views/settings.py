@@ -11,14 +11,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from alerts import telling
+from alerts.settings import AlertSettings
 from alerts.telling import folded
 from database import db
+from mappings import chosen
 from models import Shop, utcnow
 from models.audit import Action, Audit
 from models.endpoints import Endpoint
 from models.mails import Address
 from models.settings import STORE, Path, choose, chosen_at
 from views import Missing, view
+from views.backtest import Backtest, look_back
 from views.forms import Conflict, action, click_of, who
 from views.recipients import split, wrong_with
 from views.sections import SECTIONS, read
@@ -53,6 +56,18 @@ def _when_switched_on(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]
     if wanted.get(ENABLED) and not chosen_at(shop, ENABLED):
         return {SINCE: utcnow().isoformat()}
     return {}
+
+
+@action
+def show_backtest(request: Request) -> Response:
+    """`POST /settings/backtest`: what the values of the form would have done. Keeps nothing."""
+    wanted, filled = read("alerts", request.state.form)
+    return page(request, filled=filled, backtest=None if filled.wrong else _look_back(request.state.shop, wanted))
+
+
+def _look_back(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
+    values = {path[-1]: value for path, value in wanted.items() if value is not None}
+    return look_back(shop, chosen(AlertSettings, values), utcnow())
 
 
 @action
@@ -149,6 +164,7 @@ routes = [
     Route("/settings/addresses", add, methods=["POST"]),
     Route("/settings/addresses/remove", remove, methods=["POST"]),
     Route("/settings/addresses/ask", ask_again, methods=["POST"]),
+    Route("/settings/backtest", show_backtest, methods=["POST"]),
     Route("/settings/stores", save_stores, methods=["POST"]),
     Route("/settings/secret", save_secret, methods=["POST"]),
     Route("/settings/{part}", save, methods=["POST"]),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from models.audit import Action, Audit
 from models.endpoints import Endpoint
 from views import parameters, render
+from views.backtest import Backtest
 from views.recipients import recipients
 from views.sections import SECTIONS, Filled, kept
 from views.shop_map import StoreMap
@@ -22,6 +23,7 @@ def page(
     stores: StoreMap | None = None,
     typed_addresses: str = "",
     wrong: Mapping[str, str] | None = None,
+    backtest: Backtest | None = None,
 ) -> Response:
     """The page; with one part as somebody has filled it in, and what is wrong with it."""
     shop = request.state.shop
@@ -32,12 +34,15 @@ def page(
     return render(
         request,
         "settings/index.html",
+        partial="settings/_backtest.html",
         status=422 if bad else 200,
         parts=parts,
         stores=stores or StoreMap.of(shop),
         recipients=recipients(shop),
         typed_addresses=typed_addresses,
         wrong=wrong or {},
+        backtest=backtest,
+        looked=filled is not None and filled.name == "alerts",
         bad=bad,
         endpoint=Endpoint.of(shop),
         saved=_saved(request),
