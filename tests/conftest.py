@@ -1,7 +1,8 @@
 """Real servers for the tests: PostgreSQL, a Redis-protocol server, and the sandbox's Shopify and Engage on loopback.
 
-Each test has an empty database and sandboxes without a past. With DATABASE_URL and REDIS_URL set, the tests use those
-servers (a database of their own on the first, our queues on the second); tests that kill servers always have their own.
+Each test has an empty database and sandboxes without a past, and each process of a run has servers of its own. With
+DATABASE_URL and REDIS_URL set, the tests use those (a database of their own, numbered as the process is); tests that
+kill servers always have their own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -43,11 +45,13 @@ PORTS = {"shopify": free_port(), "engage": free_port()}
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any module of ours that reads the environment is imported."""
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        return  # it only hands the tests out to processes that have servers of their own
     folder = services.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DATABASE_URL=_database(folder),
-        REDIS_URL=os.environ.get("REDIS_URL") or _redis(folder),
+        REDIS_URL=_redis(folder),
         SECRET_KEYS="test:" + base64.b64encode(b"k" * 32).decode(),
         SHOPIFY_API_SECRET=SECRET,
         SHOPIFY_ORIGIN=f"http://127.0.0.1:{PORTS['shopify']}/{{shop}}",
@@ -58,18 +62,26 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def _worker() -> str:
+    """Which of the processes that share the tests this is: "0" or "1"; alone, "0"."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw") or "0"
+
+
 def _database(folder: Path) -> str:
     if url := os.environ.get("DATABASE_URL"):
+        name = f"{DATABASE}_{_worker()}"
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {DATABASE}")
-        return make_conninfo(url, dbname=DATABASE)
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {name}")
+        return make_conninfo(url, dbname=name)
     postgres = services.Postgres(folder, durable=False)
     STACK.callback(postgres.stop)
     return postgres.start()
 
 
 def _redis(folder: Path) -> str:
+    if url := os.environ.get("REDIS_URL"):
+        return urlsplit(url)._replace(path=f"/{_worker()}").geturl()
     redis = services.Redis(folder)
     STACK.callback(redis.stop)
     return redis.start()
