@@ -12,10 +12,12 @@ import totals
 from actors.registry import TYPES
 from models import State, Task, utcnow
 from tests.browser.visits import PHONE, browser, site, visit
+from tests.incidents import HOUR, NOON, look, ordered, the_incident
 from tests.listings import add
+from tests.test_alerts_page import silent
 from tests.test_first_road import buy, index
 
-__all__ = ["browser", "site", "visit"]
+__all__ = ["browser", "silent", "site", "visit"]
 DAY = ("OrderWebhook", "IndexOrder", "SyncOrder", "CustomerWebhook", "IndexCustomer", "SyncContact", "SyncRefund")
 BUSY = (2, 1, 1, 1, 1, 2, 4, 7, 9, 12, 14, 15, 16, 14, 13, 12, 14, 16, 18, 20, 17, 11, 6, 3)
 
@@ -56,3 +58,15 @@ def test_the_pictures(visit, day):
     take(page, "drawer")
     take(visit(f"/tasks/{day.id}"), "task")
     take(visit(f"/entities/order/{day.shopify_id}"), "entity")
+
+
+def test_the_pictures_of_alerts(visit, silent):
+    ordered(silent, NOON + HOUR)
+    look(NOON + HOUR)
+    look(NOON + 5 * HOUR)
+    the_incident(silent).change(cause={"cause": "no_orders", "orders": 0})
+    take(visit("/alerts"), "alerts")
+    page = visit("/settings")
+    page.get_by_label("Error rate threshold", exact=True).fill("10")
+    expect(page.locator("#backtest .strip")).to_be_visible()
+    take(page, "settings")

@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from models import State, Task
-from tests.browser.visits import PHONE, WIDE, browser, history, js, site, visit
+from tests.browser.visits import NARROW, PHONE, WIDE, browser, history, js, site, violations, visit
 from tests.test_first_road import buy, index
 
 __all__ = ["browser", "history", "js", "site", "visit"]
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-NARROW = 320
 
 
 @pytest.fixture
@@ -160,11 +156,6 @@ def paths(contact, order_id, history):
         "/batches/new?state=error",
         "/nothing-here",
     ]
-
-
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-    return [f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from models import State, utcnow
@@ -18,7 +19,9 @@ from tests.processes import web_process
 from views.auth import COOKIE, session_for
 
 SECONDS = 15_000  # milliseconds that something may take to appear
-WIDE, PHONE = 1280, 360
+WIDE, PHONE, NARROW = 1280, 360, 320
+UNUSABLE = "status of 422"  # a form's answer, which Chromium takes for an error of the page's
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,9 @@ class Visit:
         context.add_cookies([{"name": COOKIE, "value": session_for(self._shop_id), "url": self.site}])
         page = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+        page.on(
+            "console", lambda said: said.type == "error" and UNUSABLE not in said.text and self.wrong.append(said.text)
+        )
         page.on("request", lambda asked: asked.url.startswith(self.site) or self.wrong.append(asked.url))
         page.on("response", lambda came: came.status >= 500 and self.wrong.append(f"{came.status} {came.url}"))
         page.goto(path)
@@ -95,3 +100,9 @@ def visit(browser: Browser, site: str, shop: Any) -> Iterator[Callable[..., Page
 @pytest.fixture(params=[True, False], ids=["script", "no script"])
 def js(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it stands."""
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return [f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]
