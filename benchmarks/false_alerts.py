@@ -45,7 +45,7 @@ THRESHOLD, MONTH, PATIENCE = 10, timedelta(days=30), timedelta(days=3)
 class Size:
     """How much is simulated."""
 
-    orders: tuple[int, ...] = (1, 5, 20, 100, 1_000)
+    orders: tuple[int, ...] = (5, 20, 100, 1_000)
     tasks: tuple[int, ...] = (40, 200, 1_000, 5_000)
     years: int = 5
     days: int = 364
@@ -284,7 +284,20 @@ rest orders, each about a thing of its own.
 
 {tables}"""
 READING = """\
-"""
+What to take from it:
+
+- A period in hours is for shops that sell every hour. At 5 orders a day even six hours within the window warn 237
+  times a year; at 20 they warn 7 times, at 100 never. Smaller shops do better with a day, or with their rhythm.
+- Counting only time within the window halves the false alerts at 20 orders a day (335 to 174) and ends them at 100 (9
+  to 0). The price is paid at night: a stop at two is told three hours later, at eleven rather than at eight.
+- The shop's rhythm is wrong at most twice a year where nothing out of the ordinary happens, whatever the size. A
+  small shop waits for it: a day and a half at 5 orders a day. From 100 orders a day on it tells of a stop by day
+  sooner than three hours do. Sales and holidays make it wrong up to seven times a year.
+- Without guards an error rate warns a shop of 40 tasks a day nearly every day. With them it does so once in a year
+  there, and twice to four times a month at 1,000 a day, where 2 % is near enough to 10 % for chance to reach it now
+  and then.
+- The guards cost time in a small shop: half of all tasks failing is told after four hours at 40 tasks a day, since
+  five errors must come together, and after a quarter of an hour at 5,000."""
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -49,6 +50,16 @@ def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
     assert done.returncode == 0, done.stderr
     results = (tmp_path / "results.md").read_text()
     assert [line[3:] for line in results.splitlines() if line.startswith("## ")] == PARTS
+
+
+def test_the_alerts_are_simulated_and_their_document_written(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.false_alerts", "--tiny", "--to", tmp_path / "alerts.md"]
+
+    done = subprocess.run(command, cwd=services.CHECKOUT, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    written = re.findall("^## (.+)$", (tmp_path / "alerts.md").read_text(), re.MULTILINE)
+    assert written == ["Order silence", "Sales and holidays", "Error rate"]
 
 
 def test_every_answer_is_counted_with_its_status():

@@ -14,6 +14,7 @@ from models.mails import Fate, Kind, Mail
 from models.selection import id_at
 from retention import BATCH, Retention
 from tests.listings import add
+from tests.pages import page
 
 DAY = timedelta(days=1)
 
@@ -44,6 +45,16 @@ def test_a_task_is_kept_by_how_it_ended(shop, state, days, stays):
     Retention().tidy()
 
     assert (task.id in left()) == stays
+
+
+@pytest.mark.parametrize(("days", "gone"), [(config.retain_body_days + 1, True), (config.retain_body_days - 1, False)])
+def test_a_task_without_its_data_says_why(client, shop, days, gone):
+    task = old(shop, days)
+    Retention().tidy()
+
+    text = page(client, f"/tasks/{task.id}").text
+
+    assert ("kept for 30 days, and is gone" in text) is gone
 
 
 def test_the_totals_follow(shop):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
 
 from clients import Effect
-from models import Attempt, Body, Exchange, Shop, Task
+from config import config
+from models import Attempt, Body, Exchange, Shop, State, Task
 from vault import Unreadable
 from views import BadInput, Missing, parameters
 from views.masking import masked_body, masked_url
@@ -106,6 +108,11 @@ def _indented(text: str) -> str:
         depth += mark in ("{", "[")
         previous = mark
     return "".join(parts)
+
+
+def is_gone(task: Task, now: datetime) -> bool:
+    """Whether the task is so old that what it sent and received is not kept any more."""
+    return task.state != State.PENDING and now - task.created_at > timedelta(days=config.retain_body_days)
 
 
 def runs_of(task: Task, look: Look) -> list[Run]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from config import config
 from database import db
 from models import Shop, Task, utcnow
 from models.audit import Action, Audit
@@ -60,6 +61,7 @@ def _page(request: Request, task: Task, look: Look) -> Response:
         timeline=timeline_of(task, runs, utcnow()),
         body=evidence.body_of(task, look),
         runs=runs,
+        kept_days=config.retain_body_days if evidence.is_gone(task, utcnow()) else None,
         parent=parent,
         children=children[:CHILDREN_SHOWN],
         more_children=len(children) > CHILDREN_SHOWN,
