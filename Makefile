@@ -18,7 +18,7 @@ run: setup ## Start everything with the sandbox; prints the address and a sign-i
 
 test: setup ## Run all tests, on servers and in a browser of their own
 	@$(PY) -m tests.browser.chromium
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: setup ## Formatting, lint, types, migration drift
 	$(PY) -m ruff format --check .

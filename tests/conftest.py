@@ -81,7 +81,7 @@ def _database(folder: Path) -> str:
 
 def _redis(folder: Path) -> str:
     if url := os.environ.get("REDIS_URL"):
-        return urlsplit(url)._replace(path=f"/{_worker()}").geturl()
+        return urlsplit(url)._replace(path=f"/{_worker()}").geturl() if url.startswith("redis") else url
     redis = services.Redis(folder)
     STACK.callback(redis.stop)
     return redis.start()
