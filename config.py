@@ -23,6 +23,7 @@ class Variables:
     """Name, default and meaning of every variable. The README's table and `Config` both come from here."""
 
     DATABASE_URL = _variable("", "PostgreSQL 15 or later; empty: an embedded one, in development")
+    DATABASE_ROLE = _variable("engage_app", "the role that the app acts as there; `manage.py migrate` makes it")
     REDIS_URL = _variable("", "Redis 6.2 or later, or Valkey; empty: an embedded one, in development")
     PORT = _variable("8000", "where the web process listens")
     APP_URL = _variable("http://127.0.0.1:8000", "how the outside reaches the app; https makes cookies secure")
@@ -61,6 +62,7 @@ def documented() -> dict[str, tuple[str, str]]:
 @dataclass(frozen=True)
 class Config:
     database_url: str
+    database_role: str
     redis_url: str
     port: int
     app_url: str
@@ -139,6 +141,7 @@ ORIGIN = _like(r"https?://\S*[^/\s]"), "an address that begins with https:// and
 WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "SMTP_URL")
 RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "DATABASE_URL": (_conninfo, "an address such as postgresql://user:password@host/name"),
+    "DATABASE_ROLE": (_like(r"[a-z_][a-z0-9_]{0,62}"), "a name of small letters, digits and underscores"),
     "REDIS_URL": (_like(r"((redis|rediss|unix)://\S+)?"), "an address such as redis://host:6379"),
     "PORT": (lambda port: 0 < port < 65536, "a port from 1 to 65535"),
     "APP_URL": (_like(r"https?://[^/\s]+"), "an address such as https://app.example.com, without a path"),

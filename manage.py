@@ -18,9 +18,12 @@ LINK_VALID = timedelta(minutes=30)
 def migrate(_: argparse.Namespace) -> None:
     """Bring the database's schema up to date."""
     import schema
+    from config import config
 
     applied = schema.migrate()
     print("\n".join(applied) if applied else "The schema is up to date.")
+    if not schema.is_member(config.database_role):
+        print(f"There is no role {config.database_role} to act as; the tables' owner is bound by their policies alone.")
 
 
 def connect(arguments: argparse.Namespace) -> None:
@@ -202,10 +205,10 @@ def _with_database(arguments: argparse.Namespace) -> None:
     from peewee import PeeweeException, ProgrammingError
 
     from config import Misconfigured
-    from database import connected
+    from database import EVERY, connected
 
     try:
-        with connected():
+        with connected(EVERY):
             arguments.run(arguments)
     except Misconfigured as error:
         raise SystemExit(str(error)) from None

@@ -23,7 +23,7 @@ from actors.periodic import Slots
 from actors.removal import end_late
 from actors.sweep import sweep
 from config import config
-from database import alone, connected
+from database import EVERY, alone, connected
 from models.heartbeat import Heartbeat
 from retention import Retention
 
@@ -50,7 +50,7 @@ class Job:
     def tick(self) -> None:
         """Do it on this thread's connection, unless another clock does; without the database wait for the next turn."""
         try:
-            with connected(), alone(self.name) as mine:
+            with connected(EVERY), alone(self.name) as mine:
                 if mine:
                     self.do()
                     self._beat()

@@ -20,7 +20,7 @@ from alerts.post import deliver
 from alerts.smtp import Smtp
 from clients import ApiError
 from config import config
-from database import connected
+from database import EVERY, connected
 from models import Lane, Shop, utcnow
 from models.incidents import OF_A_SHOP, SILENT, Incident, Watch
 from models.mails import Mail
@@ -90,7 +90,7 @@ def post() -> int:
 @dramatiq.actor(actor_name="send_mail", queue_name=QUEUES[Lane.LIVE])
 def send_mail(mail_id: str) -> None:
     """One mail of the outbox; the row says whether it is still to be sent."""
-    with connected():
+    with connected(EVERY):
         deliver(UUID(mail_id), explain, _server())
 
 

@@ -15,7 +15,7 @@ import redis
 from actors.broker import QUEUES, broker
 from actors.outcomes import A_DAY, Retry
 from actors.run import DATABASE_AWAY, run
-from database import db
+from database import db, every_shop
 from models import Entity, Lane, Shop, Task, new_id, utcnow
 
 log = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ def _bell(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
 def _not_published(ids: list[UUID]) -> None:
     """So that the next sweep rings for them at once instead of in a minute."""
     try:
-        Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
+        with every_shop():
+            Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
     except DATABASE_AWAY as error:
         log.warning("The database is away too, %d tasks wait a minute for their second ring: %s", len(ids), error)

@@ -17,7 +17,7 @@ from peewee import IntegrityError, InterfaceError, OperationalError
 from actors.outcomes import Skip, Unusable, Wait
 from clients import UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
-from database import connected
+from database import EVERY, connected, scoped
 from models import Attempt, Exchange, Lost, Outcome, State, Task
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ WORKER = f"{socket.gethostname()}:{os.getpid()}"
 def run(kind: TaskType, task_id: str) -> None:
     """The actor. Never raises: what it could not write down, the sweep finds by the lease that ended."""
     try:
-        with connected():
+        with connected(EVERY):
             if task := _claim(kind, UUID(task_id)):
-                with LEASES.kept(task):
-                    _attempt(kind, task)
+                with scoped(task.shop_id):
+                    _carry_out(kind, task)
     except Lost:
         log.warning("%s %s was given to another worker meanwhile; nothing was written.", kind.name, task_id)
     except DATABASE_AWAY as error:
@@ -52,17 +52,21 @@ def run(kind: TaskType, task_id: str) -> None:
 
 def _claim(kind: TaskType, task_id: UUID) -> Task | None:
     try:
-        task = Task.claim(task_id, lease=config.lease, worker=WORKER, engage=kind.engage, latest=kind.latest)
+        return Task.claim(task_id, lease=config.lease, worker=WORKER, engage=kind.engage, latest=kind.latest)
     except IntegrityError:
         Task.give_way(task_id, GIVE_WAY, replaceable=kind.latest)
         return None
-    if task and task.newer_id:
+
+
+def _carry_out(kind: TaskType, task: Task) -> None:
+    """Attempt it, unless something newer makes it pointless or its turn is somebody else's."""
+    if task.newer_id:
         task.finish(State.SUCCESS, reason="Replaced by a newer one.", closed_by=task.newer_id)
-        return None
-    if task and kind.engage and task.shop.paused_until and not task.shop.probe(PROBE_WAIT):
+    elif kind.engage and task.shop.paused_until and not task.shop.probe(PROBE_WAIT):
         task.retry_in(PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
-        return None
-    return task
+    else:
+        with LEASES.kept(task):
+            _attempt(kind, task)
 
 
 def _attempt(kind: TaskType, task: Task) -> None:
@@ -186,7 +190,7 @@ class Leases:
     @staticmethod
     def _renewed(running: list[Task]) -> None:
         try:
-            with connected():
+            with connected(EVERY):
                 Task.renew(running, config.lease)
         except DATABASE_AWAY as error:
             log.warning("%d leases could not be renewed: %s", len(running), error)

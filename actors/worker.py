@@ -17,7 +17,7 @@ from actors.broker import Doorbell
 from actors.registry import NUMBERS
 from actors.run import DATABASE_AWAY, run
 from actors.sweep import pick, reap
-from database import connected, db
+from database import EVERY, connected, db
 from models import Lane
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def _redis_answers(broker: Doorbell) -> bool:
 def work_without_redis() -> int:
     """Take due tasks straight from the table and run them. Returns how many."""
     try:
-        with connected():
+        with connected(EVERY):
             reap()
             due = [row for lane in Lane for row in pick(lane, ONE_LOOK, again=timedelta(seconds=10))]
     except DATABASE_AWAY as error:

@@ -159,10 +159,10 @@ class Live:
 
 def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> Report:
     """One run of at most so many seconds, on servers that are running."""
-    from database import connected
+    from database import EVERY, connected
 
     report = Report(customers // shops * shops, orders // shops * shops, shops, kills)
-    with ExitStack() as ending, connected():
+    with ExitStack() as ending, connected(EVERY):
         engage, merchants, live = ending.enter_context(_everything(report))
         imports = [_begin(merchant) for merchant in merchants]
         worker = Worker()

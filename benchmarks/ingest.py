@@ -10,7 +10,7 @@ from benchmarks.figures import Figures, Table
 from benchmarks.sender import Load, Sender, Sent, sending
 from benchmarks.size import Size
 from benchmarks.stage import Servers, Web, web
-from database import connected
+from database import EVERY, connected
 from models import Body, Task
 
 ABOUT = """\
@@ -33,7 +33,7 @@ class Round:
 
 
 def measure(size: Size, servers: Servers) -> Table:
-    with connected():
+    with connected(EVERY):
         posts = shops.webhooks(shops.connect("ingest").domain)
     with sending() as sender, web("app:app") as whole, web("benchmarks.verifying:app") as bare:
         load = Load(whole.port, posts, size.seconds, connections=size.connections)
@@ -47,7 +47,7 @@ def measure(size: Size, servers: Servers) -> Table:
 def _warm(sender: Sender, load: Load, *webs: Web) -> None:
     for each in webs:
         sender.send(load.but(port=each.port, seconds=0.3))
-    with connected():
+    with connected(EVERY):
         Task.delete().execute()
 
 
@@ -62,7 +62,7 @@ def _round(sender: Sender, load: Load, whole: Web, bare: Web, servers: Servers) 
 
 def _check(answered: int) -> None:
     """Every 200 must stand for a row and a body, or the figures are of something else. Empties the table."""
-    with connected():
+    with connected(EVERY):
         kept = Task.select().count(), Body.select().count()
         Task.delete().execute()
     if kept != (answered, answered):

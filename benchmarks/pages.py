@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any
 
 from app import app
-from database import connected, db
+from database import EVERY, connected, db
 from models import Order, Shop, State, Task
 from views.auth import COOKIE, session_for
 from views.listing import TaskFilters
@@ -109,7 +109,7 @@ async def answer(address: str, cookie: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    with connected():
+    with connected(EVERY):
         shop = Shop.get(Shop.domain == "invented-01.myshopify.com")
         addresses, cookie = pages(shop), f"{COOKIE}={session_for(shop.id)}"
     print(json.dumps(list(addresses)), flush=True)

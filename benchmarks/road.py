@@ -14,7 +14,7 @@ from benchmarks import shops
 from benchmarks.figures import Figures, Table
 from benchmarks.size import Size
 from benchmarks.stage import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, web, workers
-from database import connected, db
+from database import EVERY, connected, db
 from sandbox.engage import Engage
 from sandbox.serve import serving
 from sandbox.shopify import Shopify
@@ -30,7 +30,7 @@ Engage has taken. Informative: the sandbox's Shopify and Engage execute real Gra
 
 def measure(size: Size) -> Table:
     names = [f"road-{number}" for number in range(size.shops)]
-    with connected(), _everything(names) as shopify:
+    with connected(EVERY), _everything(names) as shopify:
         taken = [_round(shopify, names, size) for _ in range(size.road_rounds)]
     rows = (
         ("receipts a second in a burst", Figures.of((rate for rate, _, _ in taken), " /s")),

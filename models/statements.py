@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from database import moving_to
+
 # A later success closes earlier Errors of its entity and type.
 SOLVE_EARLIER = """, solved AS (
     UPDATE task SET closed_by = %(id)s FROM ended
@@ -29,6 +31,9 @@ RECEIVE = f"""
 # everything committed before, the claim included. A claim that was lost so can be made again with the same fence, so
 # a task is ours only if it was started when we started it.
 UNFLUSHED = "set_config('synchronous_commit', 'off', true)"
+# Claiming looks at every shop's tasks, and leads into the scope of the one whose task it is; its outcome leads back,
+# to the next claim. Both on their way, as two statements more would cost a worker much of its rate.
+INTO_ITS_SHOP, BACK_TO_EVERY = moving_to("claimed.task_shop_id::text"), moving_to("'every'")
 
 
 # Not one that sends what another has sent: it does not bring the newest state.
@@ -58,7 +63,7 @@ def claim(task_columns: str, shop_columns: str, about_the_shop: int) -> str:
         INSERT INTO attempt (task_id, number, worker, started_at)
         SELECT task_id, task_fence, %(worker)s, task_started_at FROM claimed
     )
-    SELECT claimed.*, {UNFLUSHED} FROM claimed"""  # noqa: S608
+    SELECT claimed.*, {UNFLUSHED}, {INTO_ITS_SHOP} FROM claimed"""  # noqa: S608
 
 
 # The intent of a call, and the task for as long again: one commit, on disk before the call.

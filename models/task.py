@@ -12,9 +12,9 @@ from uuid import UUID
 from peewee import BigIntegerField, ForeignKeyField, IntegerField, JSONField, SmallIntegerField, TextField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField
 
-from database import db
+from database import EVERY, db
 from models.shop import Shop
-from models.statements import ADD, FRESH, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
+from models.statements import ADD, BACK_TO_EVERY, FRESH, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
 from models.table import NOW, Entity, Lane, Lost, Outcome, State, Table, new_id, utcnow
 
 
@@ -93,7 +93,7 @@ class Task(Table):
         """Take a due Pending task for this worker and open an attempt, or return None if it is not to be had.
 
         `engage`: not while its shop is paused. `latest`: also look for a newer one that replaces it (`newer_id`).
-        Raises IntegrityError while another task of the same entity runs.
+        Raises IntegrityError while another task of the same entity runs. The connection is in its shop's scope then.
         """
         claimed = db.execute_sql(
             CLAIM, {"lease": lease, "id": task_id, "engage": engage, "worker": worker, "latest": latest}
@@ -105,6 +105,7 @@ class Task(Table):
         columns = len(cls._meta.sorted_fields)
         task = cls.filled(row[:columns])
         task.newer_id, task.shop = row[columns], Shop.filled(row[columns + 1 : columns + 1 + SHOP_COLUMNS])
+        db.moved(task.shop_id)
         return task
 
     @classmethod
@@ -188,11 +189,12 @@ class Task(Table):
                 UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
                     code = %(code)s
                 FROM ended WHERE task_id = ended.id AND number = %(fence)s
-                RETURNING {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
+                RETURNING {BACK_TO_EVERY}, {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
             {**known, **values},
         )
         if not ended.rowcount:
             raise Lost(str(self.id))
+        db.moved(EVERY)
 
     def crashed(self) -> None:
         """Count a worker that was lost at this task. Raises Lost when it has come back to life."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import schema
 from actors import imports, settings
 from config import config
-from database import connected
+from database import EVERY, connected
 from manage import LINK_VALID
 from models import Shop, SignIn
 from models.bulk import Import
@@ -19,7 +19,7 @@ OPEN_IMPORTS = 10  # one at most is open, and it is among the newest
 def prepare() -> tuple[str, dict[str, str]]:
     """A link into the shop, and what the sandbox is to be told in its environment."""
     schema.migrate()
-    with connected():
+    with connected(EVERY):
         shop = _shop()
         _forget(shop)
         settings.connected(shop)

@@ -291,20 +291,20 @@ def stage(seed: int) -> Iterator[Chaos]:
 
 
 def connect() -> None:
-    from database import connected
+    from database import EVERY, connected
     from models import Shop
     from sandbox.shopify import TOKEN
 
     fields = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
-    with connected():
+    with connected(EVERY):
         Shop.connect(SHOP, TOKEN, KEY, engage_tenant=TENANT, **fields)
 
 
 def chaos(webhooks: int, *, worker_kills: int = 0, redis_kills: int = 0, seed: int = 1, rate: float = 25) -> Report:
     """One run. Webhooks come at `rate` a second."""
-    from database import connected
+    from database import EVERY, connected
 
-    with stage(seed) as made, connected():
+    with stage(seed) as made, connected(EVERY):
         return made.run(webhooks, worker_kills, redis_kills, rate)
 
 

@@ -121,10 +121,11 @@ def migrated() -> None:
 def database(migrated: None) -> Iterator[Any]:
     """The database, with empty tables."""
     from actors import broker
-    from database import connected, db
+    from database import EVERY, connected, db
 
-    with connected():
-        db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    with connected(EVERY):
+        with db.as_owner():
+            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         broker.flush_all()
         for paced in broker.bell.scan_iter("shopify:points:*"):  # each test has a Shopify of its own
             broker.bell.delete(paced)

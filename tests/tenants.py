@@ -18,7 +18,7 @@ from models.consents import Consents, fresh
 from models.departures import Departure
 from models.endpoints import Endpoint
 from models.erasure import Erasure
-from models.incidents import Incident, Rule, Watch
+from models.incidents import OF_A_SHOP, Incident, Rule, Watch
 from models.mails import Address, Fate, Kind, Mail
 from models.markets import Market
 from models.polls import Poll
@@ -96,7 +96,7 @@ def _seen(shop: Shop, mark: str, ids: dict[str, str]) -> None:
 
 
 def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
-    Watch.begin()
+    Watch.insert_many({"shop": shop, "rule": rule} for rule in OF_A_SHOP).execute()
     tally = asdict(Tally("all", 20, 10, recent=True))
     evidence = {
         "threshold": 10,

@@ -12,7 +12,7 @@ from actors.again import queue
 from actors.broker import QUEUES, broker
 from actors.registry import TYPES
 from clients import Effect
-from database import connected
+from database import EVERY, connected
 from models import Attempt, Lane, Outcome, Shop, State, Task, utcnow
 from models.audit import Action, Audit
 from models.erasure import ERASED
@@ -386,7 +386,7 @@ def test_the_other_connection_sees_the_deed_and_its_note_together(client, shop):
     retry(client, task)
 
     def seen(_: int) -> tuple[int, int]:
-        with connected():
+        with connected(EVERY):
             return again(task).state, Audit.select().count()
 
     with ThreadPoolExecutor(1) as pool:

@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 from actors.outcomes import Wait
-from database import connected, db
+from database import EVERY, connected, db
 from models import NOW, Outcome, Shop, Task
 from tests.declared_types import add, attempts, claimed, declare, go, goes, nothing
 
@@ -19,7 +19,7 @@ def test_of_two_workers_that_race_exactly_one_has_the_task(shop, declare):
     barrier, won = threading.Barrier(2), []
 
     def race():
-        with connected():
+        with connected(EVERY):
             for task in rounds:
                 barrier.wait(10)
                 if claimed(task):

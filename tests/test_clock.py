@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 import scheduler
-from database import alone, connected, db
+from database import EVERY, alone, connected, db
 from models import utcnow
 from models.heartbeat import Heartbeat
 from scheduler import Job
@@ -26,7 +26,7 @@ def on_a_thread(function):
     found = []
 
     def body():
-        with connected():
+        with connected(EVERY):
             found.append(function())
         db.close()
 
@@ -156,7 +156,7 @@ def test_a_watch_that_is_away_disturbs_nothing(database):
 def test_a_clock_beats_for_all_of_its_jobs(migrated):
     with servers() as own:
         dynos = Dynos(own.folder, own.environment, free_port())
-        with own.looked_at(), connected():
+        with own.looked_at(), connected(EVERY):
             dynos.start("scheduler")
             soon = {job.name for job in scheduler.jobs() if job.seconds < 60}
             try:

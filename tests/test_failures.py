@@ -18,7 +18,7 @@ from peewee import OperationalError
 import totals
 from actors import TYPES
 from actors.broker import Doorbell
-from database import connected, db
+from database import EVERY, connected, db
 from models import Attempt, Order, Outcome, Shop, State, Task, new_id
 from sandbox.engage import Engage, Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
@@ -74,8 +74,9 @@ def stage(own_servers, engage, _sandboxes) -> Iterator[Stage]:
     url = f"http://127.0.0.1:{dynos.port}/webhooks/shopify"
     shopify = Shopify(SECRET, url, schedule=[0.5] * 20)
     _sandboxes[0].app = shopify.app
-    with own_servers.looked_at(), connected():
-        db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    with own_servers.looked_at(), connected(EVERY):
+        with db.as_owner():
+            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         redis.Redis.from_url(own_servers.redis.url()).flushdb()
         yield Stage(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
         shopify.close()
@@ -86,7 +87,7 @@ def tasks(name=None, **fields):
     """The tasks of this type that have these, whether or not the database has just come back."""
     wanted = {**fields, "type": TYPES[name].number} if name else fields
     for _ in range(100):
-        with suppress(OperationalError), connected():
+        with suppress(OperationalError), connected(EVERY):
             return list(Task.select().filter(**wanted).order_by(Task.id))
         time.sleep(0.1)
     raise TimeoutError("The database is away.")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from actors import TYPES, imports
-from database import connected
+from database import EVERY, connected
 from models import Attempt, Customer, Lane, Order, Outcome, Shop, State, Task
 from models.bulk import Import, Kind, Part, Step
 from sandbox.engage import Engage
@@ -40,7 +40,7 @@ def stage(database: object) -> Iterator[SimpleNamespace]:
             "ENGAGE_ORIGIN": stack.enter_context(serving(engage.app)) + "/{tenant}",
         }
         stack.enter_context(own.looked_at())
-        stack.enter_context(connected())
+        stack.enter_context(connected(EVERY))
         busy, calm = (connect(name) for name in ("busy", "calm"))
         dynos = Dynos(own.folder, environment, port)
         stack.callback(dynos.close)

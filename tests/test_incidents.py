@@ -10,7 +10,7 @@ import pytest
 from actors.alerting import kinds
 from alerts import incidents, telling
 from alerts.letters import letter_of
-from database import connected, db
+from database import EVERY, connected, db
 from models import Shop, State, Task, new_id, utcnow
 from models.heartbeat import Heartbeat
 from models.incidents import Incident, Rule, Standing, Watch
@@ -74,7 +74,7 @@ def test_two_clocks_at_once_open_it_once(quiet):
     gate = threading.Barrier(4)
 
     def clock():
-        with connected():
+        with connected(EVERY):
             gate.wait()
             look(now)
             db.close()

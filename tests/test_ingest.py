@@ -81,15 +81,17 @@ def refusing(database):
     """The database refuses a task whose key is `poison`, with the given SQLSTATE."""
 
     def install(sqlstate):
-        database.execute_sql(
-            f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                    IF NEW.key = 'poison' THEN RAISE 'refused' USING ERRCODE = '{sqlstate}'; END IF;
-                    RETURN NEW; END $$;
-                CREATE TRIGGER refuse BEFORE INSERT ON task FOR EACH ROW EXECUTE FUNCTION refuse()"""
-        )
+        with database.as_owner():
+            database.execute_sql(
+                f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                        IF NEW.key = 'poison' THEN RAISE 'refused' USING ERRCODE = '{sqlstate}'; END IF;
+                        RETURN NEW; END $$;
+                    CREATE TRIGGER refuse BEFORE INSERT ON task FOR EACH ROW EXECUTE FUNCTION refuse()"""
+            )
 
     yield install
-    database.execute_sql("DROP FUNCTION IF EXISTS refuse() CASCADE")
+    with database.as_owner():
+        database.execute_sql("DROP FUNCTION IF EXISTS refuse() CASCADE")
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "22021", "40P01", "54000", "XX000"])

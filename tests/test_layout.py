@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "vault": BASE,
     "database": BASE,
     "clients": BASE,
-    "schema": {"database"},
+    "schema": BASE | {"database"},
     "models": BASE | {"vault", "database", "clients", "mappings"},
     "totals": {"database", "models"},
     "retention": BASE | {"database", "models"},

@@ -13,7 +13,7 @@ import pytest
 from actors import NUMBERS, TYPES, broker
 from actors.registry import TaskGroup
 from actors.run import run
-from database import connected, db
+from database import EVERY, connected, db
 from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
 from sandbox.engage import Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
@@ -72,7 +72,7 @@ def drain_on_threads(count=4):
     """Run what is due on several threads at once, until nothing is left."""
 
     def body():
-        with connected():
+        with connected(EVERY):
             while pending := list(Task.select().where(Task.state == State.PENDING).order_by(Task.due_at).limit(20)):
                 for task in pending:
                     run(NUMBERS[task.type], str(task.id))

@@ -11,7 +11,7 @@ import pytest
 from actors import alerting
 from alerts.post import deliver
 from alerts.smtp import Smtp
-from database import connected, db
+from database import EVERY, connected, db
 from models import NOW, utcnow
 from models.incidents import Incident, Rule
 from models.mails import Address, Fate, Kind, Mail
@@ -76,7 +76,7 @@ def test_workers_that_are_rung_for_the_same_mail_send_it_once(shop, box):
     mail_id = put(shop)
 
     def worker():
-        with connected():
+        with connected(EVERY):
             deliver_to(box, mail_id)
             db.close()
 

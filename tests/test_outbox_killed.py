@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from database import connected, db
+from database import EVERY, connected, db
 from models import NOW
 from models.mails import Fate, Kind, Mail
 from services import wait_for
@@ -24,8 +24,9 @@ def stage(migrated):
     with servers() as own, mail_server() as box:
         environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
         dynos = Dynos(own.folder, environment, free_port())
-        with own.looked_at(), connected():
-            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        with own.looked_at(), connected(EVERY):
+            with db.as_owner():
+                db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
             shop = connect_shop("demo.myshopify.com")
             for number in range(MAILS):
                 Mail.put(shop, Kind.TEST, f"to-{number}@example.com")

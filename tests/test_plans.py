@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 import services
 from actors.registry import TYPES
+from config import config
 from models import State
 from models.lists import WALK, Part, Start, Statement, counting, listing
 from models.selection import Selection, Wanted
@@ -77,8 +78,9 @@ class Lists:
         )
 
     def plan(self, statement: Statement):
-        """The plan as it was executed, with the settings that the statement is executed with."""
+        """The plan as it was executed, by whom and with the settings that the statement is executed with."""
         with self.connection.connection.transaction():
+            self.connection.execute(f"SET LOCAL ROLE {config.database_role}; SET LOCAL app.shop_id = '{self.shop}'")
             if statement.walks:
                 self.connection.execute(WALK)
             sql = f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) {statement.sql}"

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from peewee import IntegrityError
 
-from database import connected, db
+from database import EVERY, connected, db
 from models import State, erasure, utcnow
 from models.audit import Audit
 from models.saved import LONGEST, MOST, UNDO, Full, SavedView, Taken
@@ -229,7 +229,7 @@ def at_once(*deeds):
     ends, start = [], threading.Barrier(len(deeds))
 
     def carried_out(deed):
-        with connected():
+        with connected(EVERY):
             start.wait()
             try:
                 ends.append(type(deed()).__name__)

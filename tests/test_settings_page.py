@@ -13,7 +13,7 @@ from actors.announce import notifications_of
 from actors.sale import rules_of
 from alerts.settings import AlertSettings
 from clients.engage import ORDER_PATHS
-from database import connected, db
+from database import EVERY, connected, db
 from models import Shop, utcnow
 from models.audit import Action, Audit
 from models.endpoints import Endpoint
@@ -213,7 +213,7 @@ def test_parts_that_are_changed_at_once_are_all_kept(shop):
     gate = threading.Barrier(2)
 
     def change(path, value):
-        with connected():
+        with connected(EVERY):
             mine = Shop.get_by_id(shop.id)
             gate.wait()
             for _ in range(20):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from actors import broker
 from actors.sweep import pick, sweep
-from database import connected, db
+from database import EVERY, connected, db
 from models import NOW, Lane, Task
 from tests.declared_types import add, declare, nothing
 
@@ -82,7 +82,7 @@ def test_a_second_sweep_rings_for_what_the_first_left_and_does_not_wait_for_it(s
     others = []
 
     def look():
-        with connected():
+        with connected(EVERY):
             others.extend(pick(Lane.BULK, 10, again=timedelta(seconds=60)))
         db.close()
 

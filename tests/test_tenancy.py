@@ -278,7 +278,7 @@ def nobody(ids: Ids) -> Ids:
 
 
 UUIDS = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{64}")
-INSTANTS = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d(:|%3A)\d\d((:|%3A)\d\d(\.\d+)?)?Z?")
+INSTANTS = re.compile(r"\d\d:\d\d:\d\d|20\d\d-\d\d-\d\d[T ]\d\d(:|%3A)\d\d((:|%3A)\d\d(\.\d+)?)?Z?")
 
 
 def steady(text: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import totals
-from database import connected, db
+from database import EVERY, connected, db
 from models import Shop, State, Task, new_id
 from tests.conftest import TABLES, connect_shop
 
@@ -80,7 +80,8 @@ def nonzero(counts):
 @given(moves)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_totals_equal_the_count_after_any_moves(database, moves):
-    db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    with db.as_owner():
+        db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
     shops = [connect_shop(domain) for domain in SHOPS]
 
     for move in moves:
@@ -116,7 +117,7 @@ def test_folding_twice_at_once_loses_and_doubles_nothing(shop):
     barrier = threading.Barrier(5)
 
     def fold():
-        with connected():
+        with connected(EVERY):
             barrier.wait(10)
             for _ in range(40):
                 totals.fold()
@@ -176,7 +177,7 @@ def test_two_recounts_at_once_mend_once(shop):
     db.execute_sql("DELETE FROM task_delta")
 
     def recount():
-        with connected():
+        with connected(EVERY):
             totals.recount()
         db.close()
 
@@ -196,7 +197,7 @@ def test_recounting_while_work_goes_on_ends_in_agreement(shop):
     tasks = [add(shop) for _ in range(100)]
 
     def work():
-        with connected():
+        with connected(EVERY):
             for task in tasks:
                 finish(task, State.SUCCESS)
         db.close()

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from config import config
-from database import connected
+from database import Scope, connected
 from models import utcnow
 from views import wording
 from views.language import language_of, offers
@@ -79,18 +79,18 @@ def view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitab
 
 
 def open_view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A page for whoever has its address, signed in or not: like `view`, without a shop."""
+    """A page for whoever has its address, signed in or not: like `view`, in no shop's scope."""
 
     @wraps(function)
     async def endpoint(request: Request) -> Response:
-        return await in_thread(_answer, _with_database(function), request)
+        return await in_thread(_answer, _in_scope(None, function), request)
 
     return endpoint
 
 
-def _with_database(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _in_scope(scope: Scope, function: Callable[[Request], Response]) -> Callable[[Request], Response]:
     def answered(request: Request) -> Response:
-        with connected():
+        with connected(scope):
             return function(request)
 
     return answered
@@ -108,9 +108,10 @@ def _answer(function: Callable[[Request], Response], request: Request) -> Respon
 
 def _signed_in(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
     def answered(request: Request) -> Response:
-        if getattr(request.state, "shop", None) is None:
+        shop = getattr(request.state, "shop", None)
+        if shop is None:
             raise SignedOut(t("refusal.signed_out"))
-        return _with_database(function)(request)
+        return _in_scope(shop.id, function)(request)
 
     return answered
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from database import every_shop, scoped
 from models import utcnow
 from models.mails import Address
 from views import Missing, open_view, render
@@ -48,7 +49,8 @@ def _pressed(function: Callable[[Request], Response]) -> Callable[[Request], Awa
 def confirmed(request: Request) -> Response:
     """`POST /alerts/confirm/{token}`: from now on it is told. One that had left, or bounced, is back."""
     row = _named(request)
-    row.change(confirmed_at=utcnow(), unsubscribed_at=None, bounced_at=None, bounce=None)
+    with scoped(row.shop_id):
+        row.change(confirmed_at=utcnow(), unsubscribed_at=None, bounced_at=None, bounce=None)
     return _page(request, row, "confirmed")
 
 
@@ -56,12 +58,14 @@ def confirmed(request: Request) -> Response:
 def unsubscribed(request: Request) -> Response:
     """`POST /alerts/unsubscribe/{token}`: at once, and without another question."""
     row = _named(request)
-    row.change(unsubscribed_at=utcnow())
+    with scoped(row.shop_id):
+        row.change(unsubscribed_at=utcnow())
     return _page(request, row, "unsubscribed")
 
 
 def _named(request: Request) -> Address:
-    found = Address.named(request.path_params["token"])
+    with every_shop():
+        found = Address.named(request.path_params["token"])
     if found is None:
         raise Missing(t("address.missing"))
     return found

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import vault
 from config import config
-from database import connected
+from database import EVERY, connected
 from models import Shop, SignIn
 from views import DATABASE_AWAY, in_thread
 from views.forms import action
@@ -80,7 +80,7 @@ def _plain(request: Request, key: str, status: int) -> Response:
 
 
 def _redeem(token: str) -> int | None:
-    with connected():
+    with connected(EVERY):
         return SignIn.redeem(token)
 
 
@@ -110,7 +110,7 @@ class Session:
 
     @staticmethod
     def _shop(request: Request) -> Shop | None:
-        with connected():
+        with connected(EVERY):
             return shop_of(request)
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from actors import TYPES
 from actors.run import DATABASE_AWAY
 from clients.svix_webhooks import NotVerified, verified
-from database import connected
+from database import EVERY, connected
 from models.endpoints import Endpoint
 from views import in_thread
 from views.ingest import Arrival, NotStored
@@ -46,7 +46,7 @@ async def _taken(request: Request, endpoint: Endpoint, body: bytes) -> Response:
 
 
 def _endpoint(token: str) -> Endpoint | None:
-    with connected():
+    with connected(EVERY):
         return Endpoint.named(token)
 
 

@@ -162,7 +162,7 @@ async def sent(walk: Walk, form: Form, begun: str) -> AsyncIterator[str]:
 
 
 def _connected_portion(walk: Walk, form: Form) -> str:
-    with connected():
+    with connected(walk.selection.shop_id):
         return _portion(walk, form)
 
 

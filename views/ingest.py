@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 
 from actors.registry import TaskType, publish
-from database import connected, db
+from database import EVERY, connected, db
 from models import Body, Shop, Task
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Ingest:
     def _write(self, group: list[Arrival]) -> list[Task]:
         """Commit the group and answer its senders. Returns what is to be rung for, after they have their answer."""
         try:
-            with connected():
+            with connected(EVERY):  # a group is of many shops
                 added = _commit(group)
         except Exception as error:  # whatever it is, the senders get their answer and the thread goes on
             return self._refused(group, error)
