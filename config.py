@@ -47,6 +47,8 @@ class Variables:
     BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
     WEB_THREADS = _variable("8", "pages served at once by one web process, each with a database connection")
     LOG_LEVEL = _variable("INFO", "DEBUG, INFO, WARNING or ERROR")
+    METRICS_TOKEN = _variable("", "what `/metrics` asks for as `Authorization: Bearer`; empty: there are no metrics")
+    METRICS_SHOPS = _variable("0", "1: metrics name shops")
 
 
 class Misconfigured(ValueError):
@@ -84,6 +86,8 @@ class Config:
     backoff_seconds: float
     web_threads: int
     log_level: str
+    metrics_token: str
+    metrics_shops: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Config:
@@ -138,7 +142,7 @@ def _like(pattern: str) -> Callable[[str], bool]:
 
 
 ORIGIN = _like(r"https?://\S*[^/\s]"), "an address that begins with https:// and does not end with /"
-WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "SMTP_URL")
+WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "METRICS_TOKEN")
 RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "DATABASE_URL": (_conninfo, "an address such as postgresql://user:password@host/name"),
     "DATABASE_ROLE": (_like(r"[a-z_][a-z0-9_]{0,62}"), "a name of small letters, digits and underscores"),
@@ -160,6 +164,8 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "TIME_LIMIT_SECONDS": (_positive, "above 0"),
     "BACKOFF_SECONDS": (_positive, "above 0"),
     "WEB_THREADS": (_positive, "above 0"),
+    "METRICS_TOKEN": (_like(r"[!-~]*"), "without spaces or line breaks"),
+    "METRICS_SHOPS": (_like("[01]"), "0 or 1"),
     "LOG_LEVEL": (_like("DEBUG|INFO|WARNING|ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 }
 

@@ -19,6 +19,7 @@ from actors.run import DATABASE_AWAY, run
 from actors.sweep import pick, reap
 from database import EVERY, connected, db
 from models import Lane
+from models.tallies import TALLIES
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Watch(Middleware):
         self.stopping = threading.Event()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        db.allow(connections=worker.worker_threads + AT_ONCE + 2)  # two for this watch and for the leases
+        db.allow(connections=worker.worker_threads + AT_ONCE + 3)  # three for this watch, the leases and the tallies
         worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -49,6 +50,9 @@ class Watch(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self.stopping.set()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        TALLIES.flush()
 
     def _look(self, broker: Any, worker: Worker) -> None:
         while not self.stopping.wait(LOOK_EVERY):

@@ -27,6 +27,7 @@ from database import db
 from models.shop import Shop
 from models.statements import ANSWER, INTENT, reading
 from models.table import Lost, Outcome, Table, new_id, utcnow
+from models.tallies import TALLIES
 from models.task import Task
 
 
@@ -133,6 +134,7 @@ class Exchange(Table):
         self.status, self.error, self.unknown = call.status, call.error, call.unknown
         self.received = self._seal(shop, "received", call.received)
         self.duration_ms = round(call.duration.total_seconds() * 1000) if call.duration else None
+        TALLIES.call(self.system, self.status, (self.duration_ms or 0) / 1000)
 
     @classmethod
     def unsure(cls, task_id: UUID, attempt: int) -> bool:

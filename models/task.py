@@ -16,6 +16,7 @@ from database import EVERY, db
 from models.shop import Shop
 from models.statements import ADD, BACK_TO_EVERY, FRESH, RECEIVE, SOLVE_EARLIER, UNFLUSHED, claim
 from models.table import NOW, Entity, Lane, Lost, Outcome, State, Table, new_id, utcnow
+from models.tallies import TALLIES
 
 
 class Task(Table):
@@ -143,7 +144,7 @@ class Task(Table):
         """Write the outcome, once. A Success with a reason was skipped for that reason. Raises Lost."""
         outcome = Outcome.SUCCESS if state is State.SUCCESS else Outcome.FAILED
         solves = state is State.SUCCESS and closed_by is None and self.entity != Entity.NONE
-        self._end(
+        seconds = self._end(
             """state = %(state)s, completed_at = clock_timestamp(), closed_by = %(closed_by)s,
                duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
                engage_id = coalesce(%(engage_id)s, engage_id), shopify_id = %(shopify_id)s""",
@@ -159,23 +160,26 @@ class Task(Table):
             type=self.type,
         )
         self.finished = True
+        TALLIES.attempt(self.type, "error" if state is State.ERROR else "skipped" if reason else "success", seconds)
 
     def retry_in(self, wait: timedelta, outcome: Outcome, reason: str, code: str | None = None) -> None:
         """Give the task back until `wait` is over. An attempt that only waited is not counted. Raises Lost."""
         counted = "attempts - 1" if outcome is Outcome.WAITED else "attempts"
         # A task is due when it is claimed; one that became due later was woken meanwhile.
         due = "CASE WHEN due_at > started_at THEN due_at ELSE clock_timestamp() + %(wait)s END"
-        self._end(
+        seconds = self._end(
             f"due_at = {due}, attempts = {counted}, published_at = NULL",
             outcome,
             reason,
             code,
             wait=wait,
         )
+        TALLIES.attempt(self.type, outcome.name.lower(), seconds)
 
     def _end(
         self, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any
-    ) -> None:
+    ) -> float:
+        """Close the attempt. Returns how many seconds it took."""
         reason = reason and reason.replace("\0", "")  # the other side's words may hold it, a text column may not
         known = {"id": self.id, "fence": self.fence, "started_at": self.started_at}
         known |= {"outcome": outcome, "reason": reason, "note": reason or self.note, "code": code}
@@ -189,12 +193,13 @@ class Task(Table):
                 UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
                     code = %(code)s
                 FROM ended WHERE task_id = ended.id AND number = %(fence)s
-                RETURNING {BACK_TO_EVERY}, {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
+                RETURNING extract(epoch FROM ended_at - started_at)::float8, {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
             {**known, **values},
         )
-        if not ended.rowcount:
+        took = ended.fetchone()
+        if not took:
             raise Lost(str(self.id))
-        db.moved(EVERY)
+        return float(took[0])
 
     def crashed(self) -> None:
         """Count a worker that was lost at this task. Raises Lost when it has come back to life."""

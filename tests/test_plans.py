@@ -22,6 +22,7 @@ from config import config
 from models import State
 from models.lists import WALK, Part, Start, Statement, counting, listing
 from models.selection import Selection, Wanted
+from tests.processes import printed
 from views.listing import PROBLEM_TYPES
 
 TASKS = 1_000_000
@@ -262,3 +263,21 @@ def test_a_large_sort_would_be_noticed(lists):
     sql = "SELECT id FROM task WHERE shop_id = %(shop)s AND type = 25 ORDER BY duration_ms LIMIT 51"
 
     assert "sorts" in next(faults(lists.plan(Statement(sql, {"shop": lists.shop}))))
+
+
+METRICS = """
+from database import connected, db
+from views.metrics import written
+
+with connected():
+    read = "SELECT seq_scan, pg_stat_force_next_flush() FROM pg_stat_user_tables WHERE relname = 'task'"
+    before, _ = db.execute_sql(read).fetchone()
+    text = written(shops=True).decode()
+    db.execute_sql("SELECT pg_stat_force_next_flush()")
+    after, _ = db.execute_sql(read).fetchone()
+    print(after - before, "connector_unread 0.0" in text)
+"""
+
+
+def test_metrics_never_read_through_the_tasks(million):
+    assert printed("-c", METRICS, DATABASE_URL=million) == "0 True"

@@ -13,6 +13,7 @@ from database import EVERY, connected
 from models.endpoints import Endpoint
 from views import in_thread
 from views.ingest import Arrival, NotStored
+from views.metrics import timed
 from views.webhooks import LARGEST_BODY, TooLarge, body_of, ingest
 
 PATIENCE = 10  # seconds for the commit, of the 15 that Svix waits
@@ -56,4 +57,4 @@ def _again() -> Response:
 
 KIND = TYPES["SyncCustomerMarketingPreferences"]
 
-routes = [Route("/webhooks/engage/{shop_token}", engage, methods=["POST"])]
+routes = [Route("/webhooks/engage/{shop_token}", timed("Engage", engage), methods=["POST"])]

@@ -16,6 +16,7 @@ from starlette.routing import Route
 import actors
 from config import config
 from views.ingest import Arrival, Ingest, NotStored
+from views.metrics import timed
 
 log = logging.getLogger(__name__)
 
@@ -100,4 +101,4 @@ def _key(request: Request, topic: str, body: bytes) -> str:
     return hashlib.sha256(given.encode() or topic.encode() + b"\n" + body).hexdigest()
 
 
-routes = [Route("/webhooks/shopify", shopify, methods=["POST"])]
+routes = [Route("/webhooks/shopify", timed("Shopify", shopify), methods=["POST"])]
