@@ -47,6 +47,7 @@ class Variables:
     BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
     WEB_THREADS = _variable("8", "pages served at once by one web process, each with a database connection")
     LOG_LEVEL = _variable("INFO", "DEBUG, INFO, WARNING or ERROR")
+    LOG_FORMAT = _variable("json", "json, or text for people")
     METRICS_TOKEN = _variable("", "what `/metrics` asks for as `Authorization: Bearer`; empty: there are no metrics")
     METRICS_SHOPS = _variable("0", "1: metrics name shops")
 
@@ -86,6 +87,7 @@ class Config:
     backoff_seconds: float
     web_threads: int
     log_level: str
+    log_format: str
     metrics_token: str
     metrics_shops: str
 
@@ -164,6 +166,7 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "TIME_LIMIT_SECONDS": (_positive, "above 0"),
     "BACKOFF_SECONDS": (_positive, "above 0"),
     "WEB_THREADS": (_positive, "above 0"),
+    "LOG_FORMAT": (_like("json|text"), "json or text"),
     "METRICS_TOKEN": (_like(r"[!-~]*"), "without spaces or line breaks"),
     "METRICS_SHOPS": (_like("[01]"), "0 or 1"),
     "LOG_LEVEL": (_like("DEBUG|INFO|WARNING|ERROR"), "DEBUG, INFO, WARNING or ERROR"),

@@ -57,14 +57,16 @@ class TaskType:
         parent: Task | None = None,
         lane: Lane | None = None,
         args: dict[str, Any] | None = None,
+        trace: str | None = None,
     ) -> Task:
         """A task of this type, not yet in the database. `args` go to its function, as keywords.
 
-        What comes of bulk work is bulk work too, unless a `lane` is given.
+        What comes of bulk work is bulk work too, unless a `lane` is given, and has the trace of what it comes of.
         """
         lane = Lane(parent.lane if parent else Lane.LIVE) if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
         row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
+        row.trace = trace or (parent.trace or str(parent.id) if parent else None)
         row.published_at = utcnow() if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
         return row
 

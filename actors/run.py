@@ -14,6 +14,7 @@ from uuid import UUID
 from dramatiq.middleware import TimeLimitExceeded
 from peewee import IntegrityError, InterfaceError, OperationalError
 
+import logs
 from actors.outcomes import Skip, Unusable, Wait
 from clients import UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
@@ -39,11 +40,17 @@ WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 def run(kind: TaskType, task_id: str) -> None:
     """The actor. Never raises: what it could not write down, the sweep finds by the lease that ended."""
+    with logs.about(type=kind.name, task=task_id):
+        _run(kind, task_id)
+
+
+def _run(kind: TaskType, task_id: str) -> None:
     try:
         with connected(EVERY):
             if task := _claim(kind, UUID(task_id)):
-                with scoped(task.shop_id):
-                    _carry_out(kind, task)
+                with LEASES.kept(task), logs.about(trace=task.trace or task_id, shop=task.shop_id):
+                    _attempt(kind, task)
+                    log.info("%s: %s.", kind.name, task.ended)
     except Lost:
         log.warning("%s %s was given to another worker meanwhile; nothing was written.", kind.name, task_id)
     except DATABASE_AWAY as error:

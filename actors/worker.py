@@ -13,6 +13,7 @@ import redis
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
+import logs
 from actors.broker import Doorbell
 from actors.registry import NUMBERS
 from actors.run import DATABASE_AWAY, run
@@ -40,6 +41,9 @@ class Watch(Middleware):
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
+
+    def after_process_boot(self, broker: Broker) -> None:
+        logs.configure()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         db.allow(connections=worker.worker_threads + AT_ONCE + 3)  # three for this watch, the leases and the tallies

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -40,6 +42,8 @@ CONNECT_SECONDS = 5.0
 DEADLINE_SECONDS = 25.0  # well under a task's lease, so that a worker is never a zombie for want of an answer
 MAX_ANSWER = 8 * 1024 * 1024
 MAX_RETRY_AFTER = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
 
 _thread = threading.local()
 
@@ -136,6 +140,8 @@ def send(
     finally:
         call.duration = timedelta(seconds=time.monotonic() - begun)
         journal.answered(call)
+        path = urlsplit(call.url).path  # ids at most; what is looked for stands behind it, and may be somebody's
+        log.info("%s %s %s: %s.", call.system, call.method, path, call.status or "no answer")
 
 
 def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> requests.Response:

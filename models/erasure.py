@@ -117,7 +117,7 @@ def anonymise(tasks: list[UUID]) -> int:
     """Leave nothing of these tasks but their type, state and times, unless one is running. Returns how many."""
     with db.atomic():
         bare = db.execute_sql(
-            """UPDATE task SET shopify_id = NULL, engage_id = NULL, args = '{}', key = id::text,
+            """UPDATE task SET shopify_id = NULL, engage_id = NULL, args = '{}', key = id::text, trace = NULL,
                    reason = CASE WHEN reason IS NOT NULL THEN %s END
                WHERE id = ANY(%s) AND leased_until IS NULL RETURNING id""",
             (ERASED, tasks),

@@ -13,11 +13,13 @@ SOLVE_EARLIER = """, solved AS (
 
 # One array per column: the statement is the same for any number of rows, so that the server keeps its plan.
 ADD = """
-    INSERT INTO task (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, published_at)
-    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, CASE WHEN rung THEN now() END
+    INSERT INTO task (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace,
+        published_at)
+    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace,
+        CASE WHEN rung THEN now() END
     FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::smallint[], %b::smallint[], %b::text[], %b::jsonb[],
-                %b::bigint[], %b::text[], %b::uuid[], %b::boolean[])
-        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, rung)
+                %b::bigint[], %b::text[], %b::uuid[], %b::text[], %b::boolean[])
+        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, rung)
     ON CONFLICT (shop_id, type, key) DO NOTHING RETURNING id"""
 RECEIVE = f"""
     WITH added AS ({ADD}, shop_id), kept AS (

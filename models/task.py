@@ -33,6 +33,7 @@ class Task(Table):
     shopify_id = BigIntegerField(null=True)
     engage_id = TextField(null=True)
     parent_id = UUIDField(null=True)
+    trace = TextField(null=True)
     closed_by = UUIDField(null=True)
     reason = TextField(null=True)
     code = TextField(null=True)
@@ -51,6 +52,7 @@ class Task(Table):
     newer_id: UUID | None = None  # set by `claim`: a queued task that makes this one pointless
     note: str | None = None  # worth reading beside a Success: stands at its attempt
     finished = False
+    ended: str | None = None  # how this attempt ended, in a word
     sent = False  # whether this attempt has called something that may have changed the other side
 
     @classmethod
@@ -86,6 +88,7 @@ class Task(Table):
             self.shopify_id,
             self.engage_id,
             self.parent_id,
+            self.trace,
             self.published_at is not None,
         )
 
@@ -160,7 +163,7 @@ class Task(Table):
             type=self.type,
         )
         self.finished = True
-        TALLIES.attempt(self.type, "error" if state is State.ERROR else "skipped" if reason else "success", seconds)
+        self._ended("error" if state is State.ERROR else "skipped" if reason else "success", seconds)
 
     def retry_in(self, wait: timedelta, outcome: Outcome, reason: str, code: str | None = None) -> None:
         """Give the task back until `wait` is over. An attempt that only waited is not counted. Raises Lost."""
@@ -174,7 +177,11 @@ class Task(Table):
             code,
             wait=wait,
         )
-        TALLIES.attempt(self.type, outcome.name.lower(), seconds)
+        self._ended(outcome.name.lower(), seconds)
+
+    def _ended(self, how: str, seconds: float) -> None:
+        self.ended = how
+        TALLIES.attempt(self.type, how, seconds)
 
     def _end(
         self, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any

@@ -66,6 +66,7 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
         "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "sandbox-secret",
         "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox}/shopify/{{shop}}",
         "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox}/engage/{{tenant}}",
+        "LOG_FORMAT": given.get("LOG_FORMAT") or "text",
         "SANDBOX_FAULTS": given.get("SANDBOX_FAULTS") or "503=0.01,429=0.005,reset=0.003",
     }
 

@@ -16,7 +16,7 @@ OUTSIDE = {"sandbox", "benchmarks", "tests"}  # nothing of the app knows them
 
 # What a module, or all of a package, may import of ours, beside itself. From the outside in.
 BASE = {"config"}
-STORE = BASE | {"vault", "database", "clients", "models", "totals", "schema"}
+STORE = BASE | {"logs", "vault", "database", "clients", "models", "totals", "schema"}
 MAY_IMPORT = {
     "config": set(),
     "services": set(),

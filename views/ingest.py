@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import logging
 import queue
+import re
 import threading
 from dataclasses import dataclass, field
 
+import logs
 from actors.registry import TaskType, publish
 from database import EVERY, connected, db
 from models import Body, Shop, Task
@@ -19,6 +21,7 @@ from models import Body, Shop, Task
 log = logging.getLogger(__name__)
 
 GROUP = 200
+TRACE = re.compile(r"[\w.:-]{1,100}")
 MOST_WAITING = 2000  # bodies that may pile up behind a database that hangs; then the next are refused at once
 
 
@@ -36,6 +39,12 @@ class Arrival:
     headers: dict[str, str]
     body: bytes
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @property
+    def trace(self) -> str:
+        """What all that comes of it is found by: Shopify's event, which may send several webhooks, or its own id."""
+        event = self.headers.get("event_id", "")
+        return event if TRACE.fullmatch(event) else self.key
 
     def __post_init__(self) -> None:
         self.stored: asyncio.Future[None] = self.loop.create_future()
@@ -71,7 +80,9 @@ class Ingest:
             group = [self._arrivals.get()]
             while len(group) < GROUP and not self._arrivals.empty():
                 group.append(self._arrivals.get())
-            publish(self._write(_waiting(group)))
+            added = self._write(_waiting(group))
+            publish(added)
+            _tell(added)
 
     def _write(self, group: list[Arrival]) -> list[Task]:
         """Commit the group and answer its senders. Returns what is to be rung for, after they have their answer."""
@@ -91,6 +102,13 @@ class Ingest:
         log.error("%d webhooks for %s are not stored; they come again: %s", len(group), domains, _first_line(error))
         _answer(group, NotStored(str(error)))
         return []
+
+
+def _tell(added: list[Task]) -> None:
+    """One line for each, from which its trace leads on."""
+    for task in added:
+        with logs.about(trace=task.trace, task=task.id, shop=task.shop_id):
+            log.info("A webhook is stored: %s.", task.args.get("topic") or "from Engage")
 
 
 def _waiting(group: list[Arrival]) -> list[Arrival]:
@@ -113,7 +131,7 @@ def _commit(group: list[Arrival]) -> list[Task]:
 
 
 def _task(arrival: Arrival, shop: Shop) -> Task:
-    return arrival.kind.new(shop, key=arrival.key, args=arrival.headers)
+    return arrival.kind.new(shop, key=arrival.key, args=arrival.headers, trace=arrival.trace)
 
 
 def _sealed(arrival: Arrival, task: Task) -> bytes:
