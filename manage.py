@@ -104,6 +104,16 @@ def check_alerts(arguments: argparse.Namespace) -> None:
         print(f"{domain}  {rule}  {state}  {why}")
 
 
+def rotate_secrets(_: argparse.Namespace) -> None:
+    """Wrap every shop's key by the first of SECRET_KEYS, so that the others can be removed."""
+    from models.rotation import rotate
+
+    left = rotate(lambda done, total: print(f"{done:,} of {total:,} shops", flush=True))
+    if left:
+        raise SystemExit("Not all can be removed yet:\n" + "\n".join(f"shop {shop}: {why}" for shop, why in left))
+    print("Every shop's key is wrapped by the first of SECRET_KEYS; the others can be removed.")
+
+
 def new_key(_: argparse.Namespace) -> None:
     """Print a fresh entry for SECRET_KEYS."""
     import vault
@@ -171,6 +181,7 @@ COMMANDS = {
     "recount": recount,
     "fill": fill,
     "new-key": new_key,
+    "rotate-secrets": rotate_secrets,
     "check-alerts": check_alerts,
 }
 WITHOUT_DATABASE = ("where", "new-key")

@@ -61,9 +61,22 @@ def _pack(plain: bytes) -> bytes:
 
 def new_key() -> bytes:
     """A new shop's key, wrapped by the first of SECRET_KEYS: the wrapping key's name, a colon, nonce, ciphertext."""
-    name, key = next(iter(ring().items()))
-    nonce = os.urandom(NONCE)
-    return name.encode() + b":" + nonce + AESGCM(key).encrypt(nonce, AESGCM.generate_key(256), name.encode())
+    return _wrap(AESGCM.generate_key(256))
+
+
+def rewrapped(wrapped: bytes) -> bytes | None:
+    """The same key, wrapped by the first of SECRET_KEYS. None: it is already. Raises Unreadable."""
+    return None if bytes(wrapped).partition(b":")[0] == first() else _wrap(_unwrap(bytes(wrapped)))
+
+
+def first() -> bytes:
+    """The name of the key that wraps."""
+    return next(iter(ring())).encode()
+
+
+def _wrap(key: bytes) -> bytes:
+    name, nonce = first(), os.urandom(NONCE)
+    return name + b":" + nonce + AESGCM(ring()[name.decode()]).encrypt(nonce, key, name)
 
 
 def _unwrap(wrapped: bytes) -> bytes:

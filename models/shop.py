@@ -58,7 +58,7 @@ class Shop(Table):
             for name, value in fields.items():
                 setattr(shop, name, value)
             shop.active, shop.failures, shop.paused_until, shop.pause_reason = True, 0, None, None
-            shop.save()
+            shop.save(only=[each for each in cls._meta.sorted_fields if each is not cls.key])  # it may be rewrapped now
         return shop
 
     def forget_tenant(self) -> None:
