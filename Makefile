@@ -26,6 +26,9 @@ check: setup ## Formatting, lint, types, migration drift
 	$(PY) -m mypy
 	$(PY) -m pytest -q --no-cov tests/test_migrations.py
 
+audit: setup ## Known holes in the requirements, unsafe code, and a bill of materials (sbom.json)
+	@$(PY) -m tests.audit
+
 bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md
 	$(PY) -m benchmarks
 
@@ -51,4 +54,4 @@ clean: ## Remove the environment and this checkout's data folder
 	@test ! -x $(PY) || $(PY) -m services clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-.PHONY: help setup run test check bench bench-list screenshots format lock clean
+.PHONY: help setup run test check audit bench bench-list screenshots format lock clean
