@@ -25,6 +25,9 @@ class Variables:
     DATABASE_URL = _variable("", "PostgreSQL 15 or later; empty: an embedded one, in development")
     DATABASE_ROLE = _variable("engage_app", "the role that the app acts as there; `manage.py migrate` makes it")
     REDIS_URL = _variable("", "Redis 6.2 or later, or Valkey; empty: an embedded one, in development")
+    REDIS_VERIFY = _variable(
+        "1", "0: take the certificate of a `rediss` server that nobody vouches for, such as Heroku's"
+    )
     PORT = _variable("8000", "where the web process listens")
     APP_URL = _variable("http://127.0.0.1:8000", "how the outside reaches the app; https makes cookies secure")
     SECRET_KEYS = _variable("", "`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt")
@@ -67,6 +70,7 @@ class Config:
     database_url: str
     database_role: str
     redis_url: str
+    redis_verify: str
     port: int
     app_url: str
     secret_keys: str
@@ -112,6 +116,12 @@ class Config:
     @property
     def backoff(self) -> timedelta:
         return timedelta(seconds=self.backoff_seconds)
+
+    @property
+    def redis_address(self) -> str:
+        """Where Redis is, with how its certificate is looked at; empty where none is given."""
+        lax = self.redis_verify == "0" and self.redis_url.startswith("rediss://")
+        return f"{self.redis_url}{'&' if '?' in self.redis_url else '?'}ssl_cert_reqs=none" if lax else self.redis_url
 
     @property
     def shopify_secrets(self) -> list[bytes]:
@@ -167,6 +177,7 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "BACKOFF_SECONDS": (_positive, "above 0"),
     "WEB_THREADS": (_positive, "above 0"),
     "LOG_FORMAT": (_like("json|text"), "json or text"),
+    "REDIS_VERIFY": (_like("[01]"), "0 or 1"),
     "METRICS_TOKEN": (_like(r"[!-~]*"), "without spaces or line breaks"),
     "METRICS_SHOPS": (_like("[01]"), "0 or 1"),
     "LOG_LEVEL": (_like("DEBUG|INFO|WARNING|ERROR"), "DEBUG, INFO, WARNING or ERROR"),

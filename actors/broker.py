@@ -56,5 +56,5 @@ def _message(actor: str, queue: str, task_id: str) -> tuple[str, bytes]:
     return message.message_id, message.encode()
 
 
-broker = Doorbell(config.redis_url or "redis://127.0.0.1:6379")
+broker = Doorbell(config.redis_address or "redis://127.0.0.1:6379")
 dramatiq.set_broker(broker)

@@ -6,6 +6,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 import pytest
+import redis
 
 from config import RULES, Config, Misconfigured, documented
 from tests.processes import run
@@ -123,3 +124,23 @@ def test_a_wrong_variable_ends_every_program_with_a_sentence(program):
     done = run(*command, PORT="http")
 
     assert (done.returncode, done.stderr) == (1, "PORT must be a number, not 'http'.\n")
+
+
+@pytest.mark.parametrize(
+    ("verify", "url", "address"),
+    [
+        ("1", "rediss://host:6379", "rediss://host:6379"),
+        ("0", "rediss://host:6379", "rediss://host:6379?ssl_cert_reqs=none"),
+        ("0", "rediss://host:6379/0?a=b", "rediss://host:6379/0?a=b&ssl_cert_reqs=none"),
+        ("0", "redis://host:6379", "redis://host:6379"),
+        ("0", "", ""),
+    ],
+)
+def test_a_certificate_that_nobody_vouches_for_is_taken_only_when_told(verify, url, address):
+    assert Config.read({"REDIS_URL": url, "REDIS_VERIFY": verify}).redis_address == address
+
+
+def test_redis_understands_the_address():
+    found = Config.read({"REDIS_URL": "rediss://host:6379", "REDIS_VERIFY": "0"}).redis_address
+
+    assert redis.Redis.from_url(found).connection_pool.connection_kwargs["ssl_cert_reqs"] == "none"

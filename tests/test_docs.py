@@ -14,7 +14,8 @@ from actors import NUMBERS, TYPES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/decisions.md", "sandbox/README.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "sandbox/README.md"]
+DOCUMENTS += [f"docs/{name}.md" for name in ("decisions", "operations", "privacy", "security")]
 PUBLISHED = {  # the product's help page
     *("ProcessBulkImportData", "HandleBulkImportCreateRequest", "HandleBulkImportCreate", "HandleBulkOperationFinish"),
     *("BulkOperationFinishWebhook", "TriggerNextBatch"),
