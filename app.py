@@ -8,9 +8,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 import logs
@@ -31,26 +29,25 @@ from views import (
     live,
     metrics,
     overview,
+    people,
     saved,
     saving,
     settings,
     summary,
+    support,
     tasks,
     webhooks,
+    welcome,
 )
+from views.guards import Guards
 from views.language import Languages
 
 STATIC = Path(__file__).parent / "static"
 
 
-async def home(request: Request) -> Response:
-    return RedirectResponse("/tasks", 303)
-
-
 logs.configure()
 app = Starlette(
     routes=[
-        Route("/", home),
         *webhooks.routes,
         *engage_webhooks.routes,
         *auth.routes,
@@ -71,11 +68,19 @@ app = Starlette(
         *addresses.routes,
         *alerts.routes,
         *settings.routes,
+        *welcome.routes,
+        *people.routes,
+        *support.routes,
         *data_requests.routes,
         *help.routes,
         Mount("/static", StaticFiles(directory=STATIC)),
     ],
-    middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(Languages), Middleware(auth.Session)],
+    middleware=[
+        Middleware(Guards),
+        Middleware(GZipMiddleware, compresslevel=4),
+        Middleware(Languages),
+        Middleware(auth.Session),
+    ],
 )
 
 # What is loaded by now stays. Looking through it for garbage takes 20 ms, of whichever request is being answered.

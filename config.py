@@ -31,9 +31,14 @@ class Variables:
     PORT = _variable("8000", "where the web process listens")
     APP_URL = _variable("http://127.0.0.1:8000", "how the outside reaches the app; https makes cookies secure")
     SECRET_KEYS = _variable("", "`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt")
+    SHOPIFY_API_KEY = _variable("", "the app's client id at Shopify")
     SHOPIFY_API_SECRET = _variable("", "the app's client secret at Shopify; comma-separated while it is being rotated")
     SHOPIFY_API_VERSION = _variable("2026-10", "version of Shopify's Admin API")
     SHOPIFY_ORIGIN = _variable("https://{shop}", "where a shop's Admin API lives; the sandbox sets it")
+    SHOPIFY_FRAMES = _variable("https://{shop} https://admin.shopify.com", "who may show the app; the sandbox sets it")
+    APP_BRIDGE_URL = _variable(
+        "https://cdn.shopify.com/shopifycloud/app-bridge.js", "Shopify's script inside its admin; the sandbox sets it"
+    )
     ENGAGE_ORIGIN = _variable("https://{tenant}.voyado.com", "where a tenant's Engage lives; the sandbox sets it")
     SMTP_URL = _variable("", "`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent")
     MAIL_FROM = _variable("Engage connector <no-reply@localhost>", "whom mails come from")
@@ -74,9 +79,12 @@ class Config:
     port: int
     app_url: str
     secret_keys: str
+    shopify_api_key: str
     shopify_api_secret: str
     shopify_api_version: str
     shopify_origin: str
+    shopify_frames: str
+    app_bridge_url: str
     engage_origin: str
     smtp_url: str
     mail_from: str
@@ -163,6 +171,8 @@ RULES: dict[str, tuple[Callable[..., bool], str]] = {
     "APP_URL": (_like(r"https?://[^/\s]+"), "an address such as https://app.example.com, without a path"),
     "SHOPIFY_API_VERSION": (_like(r"\d{4}-\d\d|unstable"), "a version like 2026-10"),
     "SHOPIFY_ORIGIN": ORIGIN,
+    "SHOPIFY_FRAMES": (_like(r"https?://[^;,]+"), "addresses such as https://admin.shopify.com, with spaces between"),
+    "APP_BRIDGE_URL": (_like(r"https?://[^/\s;,]+/\S+"), "the address of a script"),
     "ENGAGE_ORIGIN": ORIGIN,
     "SMTP_URL": (_like(r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"), "an address such as smtp://user:password@host:587"),
     "MAIL_FROM": (_like(r"[^@\r\n]*[^@\s]@[^@\s]+"), "an address such as Engage connector <no-reply@example.com>"),

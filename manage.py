@@ -114,6 +114,14 @@ def rotate_secrets(_: argparse.Namespace) -> None:
     print("Every shop's key is wrapped by the first of SECRET_KEYS; the others can be removed.")
 
 
+def shopify_app(_: argparse.Namespace) -> None:
+    """Print shopify.app.toml for this deployment, to be released by `shopify app deploy`."""
+    import actors  # noqa: F401 - the table of task types
+    from actors.shopify_app import described
+
+    print(described(), end="")
+
+
 def new_key(_: argparse.Namespace) -> None:
     """Print a fresh entry for SECRET_KEYS."""
     import vault
@@ -183,8 +191,9 @@ COMMANDS = {
     "new-key": new_key,
     "rotate-secrets": rotate_secrets,
     "check-alerts": check_alerts,
+    "shopify-app": shopify_app,
 }
-WITHOUT_DATABASE = ("where", "new-key")
+WITHOUT_DATABASE = ("where", "new-key", "shopify-app")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -74,6 +74,7 @@ def _beside(now: datetime) -> int:
     return (
         _delete(OF_BODIES.format(table="body", key="task_id"), id_at(bodies, -1))
         + _delete(OF_BODIES.format(table="exchange", key="id"), id_at(bodies, -1))
+        + _delete(BY_TIME.format(table="support_link", column="expires_at"), now)
         + _delete(BY_TIME.format(table="alert_mail", column="ended_at"), alerts)
         + _delete(BY_TIME.format(table="alert_incident", column="closed_at"), alerts)
     )

@@ -43,7 +43,7 @@ def still_installed(task: Task) -> bool:
 
 def let_rest(shop: Shop) -> None:
     """No task of the shop is claimed from now on, and no secret of the other systems is left."""
-    resting = {"active": False, "shopify_token": None, "engage_key": None}
+    resting = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
     Shop.update(**resting, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
 
 

@@ -48,9 +48,8 @@ def _run(kind: TaskType, task_id: str) -> None:
     try:
         with connected(EVERY):
             if task := _claim(kind, UUID(task_id)):
-                with LEASES.kept(task), logs.about(trace=task.trace or task_id, shop=task.shop_id):
-                    _attempt(kind, task)
-                    log.info("%s: %s.", kind.name, task.ended)
+                with scoped(task.shop_id):
+                    _carry_out(kind, task)
     except Lost:
         log.warning("%s %s was given to another worker meanwhile; nothing was written.", kind.name, task_id)
     except DATABASE_AWAY as error:
@@ -72,8 +71,9 @@ def _carry_out(kind: TaskType, task: Task) -> None:
     elif kind.engage and task.shop.paused_until and not task.shop.probe(PROBE_WAIT):
         task.retry_in(PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
     else:
-        with LEASES.kept(task):
+        with LEASES.kept(task), logs.about(trace=task.trace or str(task.id), shop=task.shop_id):
             _attempt(kind, task)
+            log.info("%s: %s.", kind.name, task.ended)
 
 
 def _attempt(kind: TaskType, task: Task) -> None:

@@ -19,7 +19,8 @@ from models.stores import Store
 group = TaskGroup("settings", "Settings tasks")
 
 MARKETS = ("markets/create", "markets/update", "markets/delete")
-TOPICS = ("shop/update", *MARKETS, "app/uninstalled", "customers/data_request", "customers/redact", "shop/redact")
+OF_THE_APP = ("app/uninstalled", "app/scopes_update")
+TOPICS = ("shop/update", *MARKETS, *OF_THE_APP, "customers/data_request", "customers/redact", "shop/redact")
 
 
 @group.task(41, "IndexStores", "Index stores", engage=True)
@@ -39,14 +40,7 @@ def sync_shop_currency(task: Task) -> None:
     with task.effects():
         if markets is not None:
             Market.keep(task.shop, markets)
-        _learn(
-            task.shop,
-            currency=text(shop, "currencyCode"),
-            timezone=text(shop, "ianaTimezone"),
-            name=text(shop, "name"),
-            email=text(shop, "email"),
-            plan=text(part(shop, "plan"), "publicDisplayName"),
-        )
+        learn(task.shop, shop)
 
 
 @group.task(43, "ShopWebhook", "Shop webhook", entity=Entity.SHOP, topics=TOPICS)
@@ -59,8 +53,30 @@ def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
 
 def connected(shop: Shop) -> None:
     """A shop was connected: learn about it and its stores at once rather than when their hour comes."""
-    for kind in (index_stores, sync_shop_currency):
-        kind.enqueue(shop, key=f"connected:{new_id()}")
+    installed(shop)
+    joined(shop)
+
+
+def installed(shop: Shop) -> None:
+    """A shop has the app: learn about it."""
+    sync_shop_currency.enqueue(shop, key=f"connected:{new_id()}")
+
+
+def joined(shop: Shop) -> None:
+    """A shop has a tenant of Engage's: learn of its stores."""
+    index_stores.enqueue(shop, key=f"connected:{new_id()}")
+
+
+def learn(shop: Shop, told: Json) -> None:
+    """Take over what Shopify's `shop` says."""
+    _learn(
+        shop,
+        currency=text(told, "currencyCode"),
+        timezone=text(told, "ianaTimezone"),
+        name=text(told, "name"),
+        email=text(told, "email"),
+        plan=text(part(told, "plan"), "publicDisplayName"),
+    )
 
 
 def _updated(task: Task) -> None:
@@ -85,6 +101,17 @@ def _markets(task: Task) -> list[Json] | None:
 
 def _markets_changed(task: Task) -> None:
     with task.effects():
+        sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
+
+
+def _scopes_changed(task: Task) -> None:
+    """Somebody has granted the app more, or less: the shop's markets may be read from now on."""
+    if not task.shop.active:
+        raise Skip(removal.REMOVED)
+    granted = payload_of(task).get("current")
+    with task.effects():
+        if isinstance(granted, list):
+            Shop.update(scopes=",".join(map(str, granted))).where(Shop.id == task.shop_id).execute()
         sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
 
 
@@ -114,6 +141,7 @@ HANDLERS: dict[str, Callable[[Task], None]] = {
     "shop/update": _updated,
     **dict.fromkeys(MARKETS, _markets_changed),
     "app/uninstalled": removal.uninstalled,
+    "app/scopes_update": _scopes_changed,
     "customers/data_request": compliance.data_request,
     "customers/redact": compliance.redact_customer,
     "shop/redact": compliance.redact_shop,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from actors.broker import broker
+from actors.outcomes import Skip
+from actors.tokens import origin_of, token_of
 from clients import Journal, Silent
 from clients.bucket import Bucket
 from clients.engage import Engage
@@ -25,13 +27,15 @@ def shopify_beside(shop: Shop, seconds: float = DEADLINE_SECONDS) -> Shopify:
 
 
 def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE_SECONDS) -> Shopify:
-    origin = config.shopify_origin.format(shop=shop.domain)
     points = Points(broker.bell, shop.domain, SPARE[lane])
-    return Shopify(origin, shop.secret("shopify_token"), journal, config.shopify_api_version, points, seconds)
+    return Shopify(origin_of(shop.domain), token_of(shop), journal, config.shopify_api_version, points, seconds)
 
 
 def engage_of(task: Task) -> Engage:
+    """Before the shop is connected there is nowhere to send to: what has happened by then comes with an import."""
     shop: Shop = task.shop
+    if not shop.joined:
+        raise Skip("Engage is not connected yet. An import brings what has happened until then.")
     key = shop.secret("engage_key")
     return Engage(engage_origin(shop), key, Record(task), Bucket(broker.bell, key))
 

@@ -40,6 +40,8 @@ class Action(StrEnum):
     ALERT_SNOOZE = "alert_snooze"
     ALERT_WAKE = "alert_wake"
     ALERT_TEST = "alert_test"
+    SUPPORT = "support"
+    SUPPORT_END = "support_end"
 
 
 class Audit(Table):

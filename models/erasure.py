@@ -18,7 +18,7 @@ from models import Entity, Shop, Table, utcnow
 BATCH = 500
 ERASED = "Erased as the law asks."
 # What is kept of an erased shop: tasks without anything that was in them, counts, and that it was erased.
-KEPT = {"task", "attempt", "task_delta", "task_total", "task_hour", "erasure"}
+KEPT = {"task", "task_delta", "task_total", "task_hour", "erasure"}
 
 
 class Erasure(Table):
@@ -95,7 +95,7 @@ def forget_key(shop: Shop) -> None:
     """
     Shop.update(
         **dict.fromkeys(("email", "name", "plan", "engage_tenant", "store"), ""),
-        **dict.fromkeys(("shopify_token", "engage_key", "pause_reason", "paused_until")),
+        **dict.fromkeys(("shopify_token", "shopify_refresh", "engage_key", "pause_reason", "paused_until")),
         key=b"",
         settings={},
         active=False,

@@ -22,9 +22,16 @@ OF_CUSTOMERS = (
     ("departure", "shopify_id"),
     ("departure", "merged_into"),
     ("bulk_line", "root"),
+    ("support_link", "shopify_id"),
     ("customer", "shopify_id"),
 )
-OF_ORDERS = (("receipt", "order_id"), ("refund", "order_id"), ("bulk_line", "root"), ("orders", "shopify_id"))
+OF_ORDERS = (
+    ("receipt", "order_id"),
+    ("refund", "order_id"),
+    ("bulk_line", "root"),
+    ("support_link", "shopify_id"),
+    ("orders", "shopify_id"),
+)
 
 
 class DataRequest(Table):

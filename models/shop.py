@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from peewee import AutoField, BlobField, BooleanField, ForeignKeyField, IntegerField, JSONField, TextField
 from playhouse.postgres_ext import DateTimeTZField
 
+from clients.shopify_grant import Grant
 from database import db
 from models.table import NOW, Table, hashed, utcnow
 from vault import Vault, new_key
@@ -43,6 +44,58 @@ class Shop(Table):
     name = TextField(default="")
     plan = TextField(default="")
     connected_at = DateTimeTZField(default=utcnow)
+    shopify_token_until = DateTimeTZField(null=True)
+    shopify_refresh = BlobField(null=True)
+    shopify_refresh_until = DateTimeTZField(null=True)
+    scopes = TextField(default="")
+
+    @classmethod
+    def install(cls, domain: str, grant: Grant) -> Shop:
+        """The shop that has just been given this app, or has it still, with the tokens. Engage is connected later."""
+        unknown = dict.fromkeys(("email", "currency", "engage_tenant", "store"), "") | {"timezone": "UTC"}
+        with db.atomic():
+            cls.insert(domain=domain, key=new_key(), **unknown).on_conflict_ignore().execute()
+            shop: Shop = cls.select().where(cls.domain == domain).for_update().get()
+            if not shop.active:
+                shop.connected_at = utcnow()
+            shop.active = True
+            shop.hold(grant)
+        return shop
+
+    def hold(self, grant: Grant) -> None:
+        """Keep what Shopify has granted, in place of what it granted before."""
+        now = utcnow()
+        self.shopify_token = self.seal("shopify_token", grant.token)
+        self.shopify_token_until = now + grant.lives if grant.lives else None
+        self.shopify_refresh = self.seal("shopify_refresh", grant.refresh) if grant.refresh else None
+        self.shopify_refresh_until = now + grant.refresh_lives if grant.refresh_lives else None
+        self.scopes = grant.scopes or self.scopes
+        self.save(only=HELD)
+
+    def ends_within(self, wait: timedelta) -> bool:
+        """Whether the token is over by then, or missing."""
+        until = self.shopify_token_until
+        return self.shopify_token is None or (until is not None and until - utcnow() <= wait)
+
+    def forget_refresh(self) -> None:
+        """Shopify does not renew the token any more: only its staff can help, by opening the app."""
+        Shop.update(shopify_refresh=None, shopify_refresh_until=None).where(Shop.id == self.id).execute()
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is connected to a tenant of Engage's."""
+        return bool(self.engage_tenant and self.engage_key)
+
+    def join(self, tenant: str, key: str) -> None:
+        """Connect it to a tenant of Engage's, or give it another key there."""
+        with db.atomic():
+            row: Shop = Shop.select().where(Shop.id == self.id).for_update().get()
+            if row.engage_tenant != tenant:
+                row.forget_tenant()
+            row.engage_tenant, row.engage_key = tenant, row.seal("engage_key", key)
+            row.failures, row.paused_until, row.pause_reason = 0, None, None
+            row.save(only=JOINED)
+        self.engage_tenant, self.engage_key = row.engage_tenant, row.engage_key
 
     @classmethod
     def connect(cls, domain: str, shopify_token: str, engage_key: str, **fields: str) -> Shop:
@@ -54,6 +107,7 @@ class Shop(Table):
             if shop.engage_tenant != fields["engage_tenant"]:
                 shop.forget_tenant()
             shop.shopify_token = shop.seal("shopify_token", shopify_token)
+            shop.shopify_token_until = shop.shopify_refresh = shop.shopify_refresh_until = None
             shop.engage_key = shop.seal("engage_key", engage_key)
             for name, value in fields.items():
                 setattr(shop, name, value)
@@ -120,6 +174,18 @@ class Shop(Table):
         """Take the right to make the one call that finds out whether a paused shop's Engage is back."""
         over = Shop.paused_until.is_null(False) & (Shop.paused_until <= NOW)
         return bool(Shop.update(paused_until=NOW + wait).where((Shop.id == self.id) & over).execute())
+
+
+HELD = [
+    Shop.active,
+    Shop.connected_at,
+    Shop.shopify_token,
+    Shop.shopify_token_until,
+    Shop.shopify_refresh,
+    Shop.shopify_refresh_until,
+    Shop.scopes,
+]
+JOINED = [Shop.engage_tenant, Shop.engage_key, Shop.failures, Shop.paused_until, Shop.pause_reason]
 
 
 class SignIn(Table):

@@ -200,12 +200,14 @@ class Task(Table):
                 UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
                     code = %(code)s
                 FROM ended WHERE task_id = ended.id AND number = %(fence)s
-                RETURNING extract(epoch FROM ended_at - started_at)::float8, {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
+                RETURNING extract(epoch FROM ended_at - started_at)::float8, {BACK_TO_EVERY},
+                    {"1" if self.sent else UNFLUSHED}""",  # noqa: S608
             {**known, **values},
         )
         took = ended.fetchone()
         if not took:
             raise Lost(str(self.id))
+        db.moved(EVERY)
         return float(took[0])
 
     def crashed(self) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from sandbox.admin import Admin
 from sandbox.day import Day, Town, living
 from sandbox.engage import Engage
 from sandbox.engage.tenant import Tenant
@@ -37,9 +38,21 @@ async def journal(request: Request) -> Response:
 
 def main() -> None:
     webhooks = f"{os.environ['APP_URL']}/webhooks/shopify"
-    shopify = Shopify(os.environ["SHOPIFY_API_SECRET"], webhooks, points=PLUS_POINTS, restore_rate=PLUS_RATE)
+    shopify = Shopify(
+        os.environ["SHOPIFY_API_SECRET"],
+        webhooks,
+        points=PLUS_POINTS,
+        restore_rate=PLUS_RATE,
+        client_id=os.environ["SHOPIFY_API_KEY"],
+    )
+    admin = Admin(shopify.oauth, os.environ["APP_URL"])
     engage = Engage(ENGAGE_KEY)
-    routes = [Route("/", journal), Mount("/shopify", shopify.app), Mount("/engage", engage.app)]
+    routes = [
+        Route("/", journal),
+        Mount("/shopify", shopify.app),
+        Mount("/engage", engage.app),
+        Mount("/admin", admin.app),
+    ]
     try:
         with replaying(shopify, SHOP, shoppers=FickleShoppers), living(Day(_town(shopify, engage.tenant(TENANT)))):
             uvicorn.run(Starlette(routes=routes), port=int(os.environ["SANDBOX_PORT"]), access_log=False)

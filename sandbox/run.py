@@ -63,7 +63,10 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
         "DATABASE_URL": given.get("DATABASE_URL") or _started(services.Postgres(folder), stack),
         "REDIS_URL": given.get("REDIS_URL") or _started(services.Redis(folder), stack),
         "SECRET_KEYS": given.get("SECRET_KEYS") or kept.get("SECRET_KEYS") or _new_key(),
-        "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "sandbox-secret",
+        "SHOPIFY_API_KEY": given.get("SHOPIFY_API_KEY") or "sandbox-client-id",
+        "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "the secret of the app in the sandbox",
+        "SHOPIFY_FRAMES": f"http://127.0.0.1:{sandbox} http://localhost:{sandbox}",
+        "APP_BRIDGE_URL": f"http://localhost:{sandbox}/admin/bridge.js",
         "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox}/shopify/{{shop}}",
         "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox}/engage/{{tenant}}",
         "LOG_FORMAT": given.get("LOG_FORMAT") or "text",
@@ -116,6 +119,7 @@ def _tell(environment: dict[str, str], link: str) -> None:
             print(
                 f"\n  The task page:        {app}/tasks\n"
                 f"  Sign in (once, 30 min): {link}\n"
+                f"  In Shopify's admin:   http://localhost:{environment['SANDBOX_PORT']}/admin/demo.myshopify.com/tasks\n"
                 f"  Engage's journal:     {sandbox}/engage/demo/journal\n"
                 f"  Another link:         .venv/bin/python manage.py sign-in --shop demo.myshopify.com\n"
                 f"  Stop with Ctrl-C.\n",

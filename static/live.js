@@ -5,7 +5,9 @@
   let timer = 0, wait = EVERY, tag = "", asked = "";
 
   const button = () => document.querySelector("#live button");
-  const paused = () => sessionStorage.getItem(PAUSED) === "1";
+  let stopped = false;  // for this page, where a frame is given no storage
+  const remembered = (deed) => { try { return deed(sessionStorage); } catch { return null; } };
+  const paused = () => stopped || remembered((storage) => storage.getItem(PAUSED)) === "1";
 
   function place(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
@@ -52,7 +54,8 @@
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#live button")) return;
-    sessionStorage.setItem(PAUSED, paused() ? "0" : "1");
+    stopped = !paused();
+    remembered((storage) => storage.setItem(PAUSED, stopped ? "1" : "0"));
     show();
     plan();
   });

@@ -25,13 +25,14 @@ from psycopg.conninfo import make_conninfo
 import services
 
 DATABASE = "engage_connector_test"
-SECRET = "a secret between Shopify and us"
+SECRET = "a secret between Shopify and the app"
 ENGAGE_KEY = "an-engage-key"
 CONNECTIONS = 64  # one process is everything here, and threads that have ended leave theirs behind
 STACK = ExitStack()
 TABLES = (
     "shop, sign_in, task, body, attempt, exchange, customer, orders, refund, receipt, "
-    "task_delta, task_total, task_hour, store, poll, data_request, erasure, consents, departure, endpoint, heartbeat"
+    "task_delta, task_total, task_hour, store, poll, data_request, erasure, consents, departure, endpoint, heartbeat, "
+    "member, support_link"
 )
 
 
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         DATABASE_URL=_database(folder),
         REDIS_URL=_redis(folder),
         SECRET_KEYS="test:" + base64.b64encode(b"k" * 32).decode(),
+        SHOPIFY_API_KEY="sandbox-client-id",
         SHOPIFY_API_SECRET=SECRET,
         SHOPIFY_ORIGIN=f"http://127.0.0.1:{PORTS['shopify']}/{{shop}}",
         ENGAGE_ORIGIN=f"http://127.0.0.1:{PORTS['engage']}/{{tenant}}",

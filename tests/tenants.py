@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
+from uuid import UUID
 
 import orjson
 
@@ -21,6 +23,7 @@ from models.erasure import Erasure
 from models.incidents import OF_A_SHOP, Incident, Rule, Watch
 from models.mails import Address, Fate, Kind, Mail
 from models.markets import Market
+from models.members import Member, SupportLink
 from models.polls import Poll
 from models.privacy import DataRequest
 from models.receipts import Kind as ReceiptKind
@@ -69,9 +72,7 @@ def _tasks(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
     add(shop, state=State.SUCCESS, completed_at=NOON, shopify_id=order, code=f"{mark}-code")
     add(shop, utcnow(), state=State.PENDING, name="SyncContact", shopify_id=int(ids["customer"]))
     Body.create(task_id=task.id, shop_id=shop.id, sealed=Body.seal(shop, task.id, _json(mark)))
-    Attempt.create(
-        task=task, shop_id=shop.id, number=1, worker=f"{mark}-worker", started_at=NOON, reason=f"{mark}-attempt"
-    )
+    Attempt.create(task=task, number=1, worker=f"{mark}-worker", started_at=NOON, reason=f"{mark}-attempt")
     call = {"task": task, "shop_id": shop.id, "attempt": 1, "system": "Engage", "method": "POST", "effect": Effect.ONCE}
     row = Exchange(id=new_id(), path=f"/{mark}-path", started_at=NOON, status=422, unknown=False, **call)
     for column in ("url", "sent", "received"):
@@ -143,6 +144,8 @@ def _import(shop: Shop, mark: str) -> dict[str, str]:
 
 def _beside(shop: Shop, mark: str, ids: dict[str, str]) -> None:
     """What no address of the app names."""
+    ids["member_id"] = str(Member.welcome(shop, f"{mark}-user", f"{mark}-olga", owner=False).id)
+    ids["support"] = SupportLink.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
     SignIn.create(token_hash=hashed(mark), shop=shop, expires_at=LATER)
     ids["shop_token"] = Endpoint.of(shop).url.rpartition("/")[2]
     Store.keep(shop, [{"externalId": f"{mark}-external", "name": f"{mark}-shelf", "type": "ECOM"}])

@@ -153,7 +153,8 @@ def test_under_https_the_cookie_is_secure(shop):
     """APP_URL is read when the process starts."""
     script = (
         "from starlette.testclient import TestClient; from app import app; import sys\n"
-        "answer = TestClient(app, follow_redirects=False).get('/sign-in', params={'token': sys.argv[1]})\n"
+        "browser = TestClient(app, 'https://app.example.com', follow_redirects=False)\n"
+        "answer = browser.get('/sign-in', params={'token': sys.argv[1]})\n"
         "print(answer.headers['set-cookie'])"
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 import vault
 from actors import TYPES
-from database import connected, db
+from database import EVERY, connected, db
 from models import Exchange, Order, Shop, State, Task
 from models.endpoints import Endpoint
 from sandbox.people import person
@@ -33,11 +33,11 @@ DONE = "Every shop's key is wrapped by the first of SECRET_KEYS; the others can 
 
 READ_ALL = """
 import sys
-from database import connected
+from database import EVERY, connected
 from models import Body, Customer, Exchange, Order, Shop, Task
 from models.endpoints import Endpoint
 
-with connected():
+with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
     found = [shop.secret(column) for shop in shops.values() for column in ("shopify_token", "engage_key")]
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
@@ -120,7 +120,7 @@ WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT gr
 
 def connect_elsewhere(domain):
     fields = {"email": "a@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
-    with connected():
+    with connected(EVERY):
         Shop.connect(domain, "token", "key", engage_tenant="elsewhere", **fields)
     db.close()
 

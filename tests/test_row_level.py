@@ -36,7 +36,7 @@ from views.auth import COOKIE, Session, session_for
 
 __all__ = ["empty_database"]
 
-OF_ALL = {"heartbeat", "schema_migration"}  # what is no shop's
+OF_ALL = {"heartbeat", "schema_migration", "tally"}  # what is no shop's
 HERE = "SELECT current_setting('app.shop_id', true)"
 KINDS = "pg_class.relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
 

@@ -42,7 +42,7 @@ def test_a_webhook_shows_its_body_and_leads_to_what_it_started(client, webhook, 
 
 def test_only_the_newest_of_very_many_attempts_are_shown(client, shop):
     task = enqueue(shop)
-    started = {"task": task, "shop_id": shop.id, "worker": "w.1", "started_at": task.created_at}
+    started = {"task": task, "worker": "w.1", "started_at": task.created_at}
     Attempt.insert_many([{**started, "number": number} for number in range(1, 201)]).execute()
 
     words = page(client, f"/tasks/{task.id}").text
@@ -74,7 +74,7 @@ def test_the_page_of_a_task_of_another_shop_is_that_of_no_task(client, other_sho
     for page_of_it in ("", "/sent", "/drawer"):
         answers = [client.get(f"/tasks/{one}{page_of_it}") for one in (foreign.id, uuid4(), "x", "%00")]
         assert [answer.status_code for answer in answers] == [404] * 4
-        assert len({answer.text for answer in answers}) == 1
+        assert len({re.sub('nonce="[^"]+"', "", answer.text) for answer in answers}) == 1
 
 
 # The drawer

@@ -123,7 +123,9 @@ def test_whatever_is_sent_is_answered_and_never_by_an_error_of_ours(body, change
 def _posted(base: str, body: bytes, sent: dict[str, str]) -> int:
     """As it is, without a client's own checks of its headers' values."""
     head = "".join(f"{name}: {value}\r\n" for name, value in sent.items() if "\r" not in value and "\n" not in value)
-    with_length = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode("latin-1")
+    with_length = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode(
+        "latin-1"
+    )
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=10)
     try:
         connection.connect()

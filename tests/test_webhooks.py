@@ -86,7 +86,7 @@ def test_a_body_without_end_is_refused_before_it_is_all_read(web, shop):
     """In chunks, with no Content-Length: what is read beyond the limit fits the sockets' buffers."""
     where = urlsplit(web)
     with socket.create_connection((where.hostname, where.port), timeout=10) as sender:
-        sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         sent = _send_until_answered(sender)
         sender.settimeout(10)
         answer = sender.recv(4096)
@@ -113,7 +113,7 @@ def _send_until_answered(sender: socket.socket) -> int:
 def test_a_sender_that_hangs_up_half_way_is_no_error_of_ours(web, shop, caplog):
     where = urlsplit(web)
     with caplog.at_level(logging.INFO), socket.create_connection((where.hostname, where.port)) as sender:
-        sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf".encode())
+        sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf".encode())
     assert deliver(web) == 200  # once this is answered, the other's end has been seen
 
     assert Task.select().count() == 1

@@ -145,6 +145,11 @@ def render(
         language=spoken(),
         languages=offers(request),
         seal=Seal.of(request),
+        embedded=getattr(request.state, "embedded", False),
+        may=getattr(request.state, "may", frozenset()),
+        nonce=getattr(request.state, "nonce", ""),
+        outside=getattr(request.state, "outside", False),
+        handed_on=getattr(request.state, "handed_on", {}),
         **context,
     )
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type", "Content-Language": spoken()}
@@ -176,5 +181,7 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals.update(asset=asset, t=t, wording=wording)
+templates.globals.update(
+    asset=asset, t=t, wording=wording, client_id=config.shopify_api_key, app_bridge=config.app_bridge_url
+)
 templates.filters.update(wording.FILTERS)

@@ -17,6 +17,7 @@ from database import db
 from mappings.notification import kind_of
 from models import Order, Task
 from models.audit import Action, Audit
+from models.members import Permission
 from views import Missing, render, view
 from views.comparing import comparison_of
 from views.forms import Conflict, action, click_of, who
@@ -26,7 +27,7 @@ from words import t
 from words.reasons import said
 
 
-@action
+@action(needs=Permission.RETRY)
 def retry(request: Request) -> Response:
     """`POST /tasks/{id}/retry`: queue an Error again; a page asks first where that could do harm."""
     task, click = task_of(request), click_of(request)
@@ -58,7 +59,7 @@ def about_resending(request: Request) -> Response:
     )
 
 
-@action
+@action(needs=Permission.RETRY)
 def resend(request: Request) -> Response:
     """`POST /tasks/{id}/resend`: tell the order's present state again."""
     task = task_of(request)
@@ -82,7 +83,7 @@ def about_replaying(request: Request) -> Response:
     )
 
 
-@action
+@action(needs=Permission.RETRY)
 def send_same(request: Request) -> Response:
     """`POST /tasks/{id}/replay/same`: the same bytes; a page asks first where a shopper would be written to."""
     task = task_of(request)
@@ -97,7 +98,7 @@ def send_same(request: Request) -> Response:
     return _carried_out(request, Action.SAME, task, lambda: replay.send_again(task, recording, key))
 
 
-@action
+@action(needs=Permission.RETRY)
 def build_anew(request: Request) -> Response:
     """`POST /tasks/{id}/replay/rebuild`: read from Shopify, and synced from that."""
     task = task_of(request)

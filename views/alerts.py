@@ -18,6 +18,7 @@ from models import utcnow
 from models.audit import Action, Audit
 from models.incidents import Incident
 from models.mails import Fate, Mail
+from models.members import Permission
 from views import BadInput, Missing, parameters, render, view
 from views.cases import Told, cases, standings
 from views.forms import Conflict, action, click_of, who
@@ -67,7 +68,7 @@ def mail(request: Request) -> Response:
     return render(request, "alerts/mail.html", told=Told(found), text=text)
 
 
-@action
+@action(needs=Permission.ALERTS)
 def acknowledge(request: Request) -> Response:
     """`POST /alerts/{id}/acknowledge`: no more reminders of this one."""
     return _change(
@@ -77,7 +78,7 @@ def acknowledge(request: Request) -> Response:
     )
 
 
-@action
+@action(needs=Permission.ALERTS)
 def snooze(request: Request) -> Response:
     """`POST /alerts/{id}/snooze`: none for some hours."""
     hours = request.state.form.get("hours", "")
@@ -87,7 +88,7 @@ def snooze(request: Request) -> Response:
     return _change(request, Action.ALERT_SNOOZE, lambda incident: incident.change(snoozed_until=until))
 
 
-@action
+@action(needs=Permission.ALERTS)
 def wake(request: Request) -> Response:
     """`POST /alerts/{id}/wake`: take back that it is known."""
     none = dict.fromkeys(("acknowledged_at", "acknowledged_by", "snoozed_until"))
@@ -107,7 +108,7 @@ def _change(request: Request, what: Action, deed: Callable[[Incident], None]) ->
     return RedirectResponse(f"/alerts#incident-{incident.id}", 303)
 
 
-@action
+@action(needs=Permission.ALERTS)
 def test(request: Request) -> Response:
     """`POST /alerts/test`: a mail to everybody who would be told."""
     shop = request.state.shop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from models import Task
 from models.audit import Action, Audit
+from models.members import Member
 from views import BadInput, parameters, render, view
 from views.listing import tasks_of
 from words import t
@@ -25,10 +27,12 @@ class Entry:
     row: Audit
     task: Task | None
     made: Task | None
+    names: Mapping[str, str]
 
     @property
     def who(self) -> str:
-        return self.row.who or t("audit.link")
+        """By their name, as far as Shopify has told it."""
+        return self.names.get(self.row.who, self.row.who) if self.row.who else t("audit.link")
 
     @property
     def what(self) -> str:
@@ -63,7 +67,8 @@ def _entries(request: Request, rows: list[Audit]) -> list[Entry]:
     known: dict[UUID | None, Task] = (
         {task.id: task for task in tasks_of(request.state.shop).where(Task.id.in_(ids))} if ids else {}
     )
-    return [Entry(row, known.get(row.task_id), known.get(row.made_id)) for row in rows]
+    names = Member.names(request.state.shop)
+    return [Entry(row, known.get(row.task_id), known.get(row.made_id), names) for row in rows]
 
 
 def _before(request: Request) -> UUID | None:

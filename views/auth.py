@@ -1,4 +1,4 @@
-"""Who is looking: a one-time link opens a signed session for one shop."""
+"""Who is looking: whoever comes from Shopify's admin, or by a one-time link that opens a session for one shop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,28 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import vault
+from clients.shopify_id_token import BadToken
 from config import config
 from database import EVERY, connected
 from models import Shop, SignIn
-from views import DATABASE_AWAY, in_thread
+from views import DATABASE_AWAY, BadInput, in_thread, open_view, render
+from views.embedding import (
+    BOUNCE,
+    NOBODY,
+    RELOAD,
+    RETRY,
+    Reader,
+    Unready,
+    bounced,
+    frames_of,
+    handed_on,
+    is_framed,
+    is_local,
+    reader_of,
+    sentence_for,
+    token_in,
+    without_shopifys,
+)
 from views.forms import action
 from views.language import language_of
 from views.seal import COOKIE
@@ -84,7 +102,7 @@ def _redeem(token: str) -> int | None:
         return SignIn.redeem(token)
 
 
-@action
+@action(needs=None)
 def sign_out(request: Request) -> Response:
     """`POST /sign-out`."""
     response = RedirectResponse("/tasks", 303)
@@ -93,7 +111,11 @@ def sign_out(request: Request) -> Response:
 
 
 class Session:
-    """Middleware: `request.state.shop` is the signed-in shop, or None."""
+    """Middleware: `request.state` says who looks, by the ID token of Shopify's admin or else by the session cookie.
+
+    `shop` is the shop, or None; `user`, `may`, `holder` and `embedded` are as in `embedding.Reader`. `frames`: who may
+    show the page inside their own.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -101,17 +123,63 @@ class Session:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            try:
-                request.state.shop = await in_thread(self._shop, request) if signed_in(request) else None
-            except DATABASE_AWAY:
-                await _plain(request, "refusal.away", 503)(scope, receive, send)
+            if answer := await self._recognise(request):
+                await answer(scope, receive, send)
                 return
+            scope = without_shopifys(scope) if request.state.embedded else scope
         await self.app(scope, receive, send)
 
-    @staticmethod
-    def _shop(request: Request) -> Shop | None:
-        with connected(EVERY):
-            return shop_of(request)
+    async def _recognise(self, request: Request) -> Response | None:
+        """Say on the request who looks; or answer in place of the page."""
+        token = token_in(request)
+        if token is None and is_framed(request):
+            return bounced(request)
+        try:
+            reader = await in_thread(reader_of, token) if token is not None else await _by_cookie(request)
+        except DATABASE_AWAY:
+            return _plain(request, "refusal.away", 503)
+        except (BadToken, Unready) as error:
+            return _turned_away(request, error)
+        request.state.shop, request.state.user, request.state.may = reader.shop, reader.user, reader.may
+        request.state.holder, request.state.embedded = reader.holder, reader.embedded
+        request.state.handed_on = handed_on(request) if reader.embedded else {}
+        request.state.id_token = token or ""
+        request.state.frames = frames_of(reader.shop.domain) if reader.embedded and reader.shop else NOBODY
+        request.state.locale = request.query_params.get("locale", "") if reader.embedded else ""
+        return None
 
 
-routes = [Route("/sign-in", sign_in), Route("/sign-out", sign_out, methods=["POST"])]
+async def _by_cookie(request: Request) -> Reader:
+    return Reader(await in_thread(_shop, request) if signed_in(request) else None)
+
+
+def _shop(request: Request) -> Shop | None:
+    with connected(EVERY):
+        return shop_of(request)
+
+
+def _turned_away(request: Request, error: Exception) -> Response:
+    """What fetches is told to ask again with a new token; a document goes to get one."""
+    if isinstance(error, BadToken) and "id_token" in request.query_params:
+        return bounced(request)
+    if isinstance(error, Unready):
+        request.state.frames = frames_of(error.shop)  # the token was good: let them read it where they are
+    with speaking(language_of(request)):
+        stale = isinstance(error, BadToken)
+        return PlainTextResponse(sentence_for(error), 401 if stale else 502, RETRY if stale else None)
+
+
+@open_view
+def session_token(request: Request) -> Response:
+    """`GET /auth/session-token`: the bounce page. App Bridge, which it loads, comes back with a new ID token."""
+    if not is_local(request.query_params.get(RELOAD, "/")):
+        raise BadInput(t("embedded.elsewhere"))
+    request.state.frames = frames_of(request.query_params.get("shop", ""))
+    return render(request, "embedded/bounce.html")
+
+
+routes = [
+    Route("/sign-in", sign_in),
+    Route("/sign-out", sign_out, methods=["POST"]),
+    Route(BOUNCE, session_token),
+]

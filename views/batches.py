@@ -20,6 +20,7 @@ from database import db
 from models import State, Task
 from models.audit import Action, Audit
 from models.batches import MOST, Batch, Stage, TooMany, count_failed
+from models.members import Permission
 from views import BadInput, Missing, parameters, render, view
 from views.forms import Conflict, action, click_of, who
 from views.listing import NEWEST_FIRST, TaskFilters, tasks_of
@@ -73,7 +74,7 @@ def _counted(request: Request, filters: TaskFilters) -> tuple[int | None, int, d
     return found, solved, asked_at
 
 
-@action
+@action(needs=Permission.RETRY)
 def create(request: Request) -> Response:
     """`POST /batches?...`: freeze the selection, and let the clock work on it."""
     shop, filters, click = request.state.shop, TaskFilters.read(request.query_params), click_of(request)
@@ -123,7 +124,7 @@ def show(request: Request) -> Response:
     )
 
 
-@action
+@action(needs=Permission.RETRY)
 def cancel(request: Request) -> Response:
     """`POST /batches/{id}/cancel`: what is not queued yet stays as it is."""
     batch, click = _batch(request), click_of(request)

@@ -12,6 +12,7 @@ from alerts.letters import Letter, story
 from models import Shop
 from models.incidents import OF_A_SHOP, SILENT, Incident, Rule, Standing, Watch
 from models.mails import Fate, Mail
+from models.members import Member
 from words import t
 from words.times import duration, moment
 
@@ -159,7 +160,8 @@ class Case:
     def known(self) -> str | None:
         """That somebody has said that they know, and until when they want to be left alone."""
         if self.incident.acknowledged_at:
-            who = self.incident.acknowledged_by or t("alerts.somebody")
+            user = self.incident.acknowledged_by
+            who = Member.names(self.shop).get(user, user) if user else t("alerts.somebody")
             return t("alerts.acknowledged", who=who, at=_local(self.shop, self.incident.acknowledged_at))
         if self.incident.quiet:
             return t("alerts.snoozed", until=_local(self.shop, self.incident.snoozed_until))

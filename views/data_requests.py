@@ -15,10 +15,11 @@ from actors.registry import TYPES
 from database import db
 from models import Shop, State, Task, utcnow
 from models.audit import Action, Audit
+from models.members import Permission
 from models.privacy import DataRequest
 from vault import Unreadable
 from views import Missing, parameters, render, view
-from views.forms import who
+from views.forms import require, who
 from views.listing import TaskFilters
 from words import t
 
@@ -77,6 +78,7 @@ def index(request: Request) -> Response:
 @view
 def download(request: Request) -> Response:
     """`GET /data-requests/{id}/download`: all that was held of the customer when they asked, as JSON. It is audited."""
+    require(request, Permission.EXPORT)
     asked = _request(request)
     try:
         held = asked.answer

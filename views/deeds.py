@@ -9,6 +9,7 @@ from actors.rebuilt import PREVIEWS
 from actors.registry import NUMBERS
 from models import State, Task
 from models.audit import Audit
+from models.members import Member
 from views.audit import Entry
 from words import t
 
@@ -35,7 +36,8 @@ class Deeds:
 def deeds_of(task: Task) -> Deeds:
     """The buttons that make sense as the task is now. What they do is judged again when they are pressed."""
     done = Audit.of_task(task.id, DONE_SHOWN)
-    return Deeds(_buttons(task), [Entry(row, None, None) for row in done])
+    names = Member.names(task.shop)
+    return Deeds(_buttons(task), [Entry(row, None, None, names) for row in done])
 
 
 def _buttons(task: Task) -> list[Deed]:

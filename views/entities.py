@@ -39,7 +39,7 @@ def show(request: Request) -> Response:
     given = request.path_params["shopify_id"]
     if found := GID.fullmatch(given):
         return RedirectResponse(f"/entities/{request.path_params['kind']}/{found[2]}", 303)
-    subject, params = _subject(request, given), request.query_params
+    subject, params = subject_of(request, given), request.query_params
     after, before = (Place.read(params[name], OLDEST_FIRST) if name in params else None for name in ("after", "before"))
     if after and before:
         raise BadInput(t("bad.both"))
@@ -63,7 +63,7 @@ def show(request: Request) -> Response:
     )
 
 
-def _subject(request: Request, given: str) -> Subject:
+def subject_of(request: Request, given: str) -> Subject:
     """Raises Missing for what there is not, and for what cannot be."""
     kind = request.path_params["kind"]
     if kind not in KINDS or not re.fullmatch(r"[1-9][0-9]{0,18}", given) or int(given) > LARGEST:

@@ -20,10 +20,11 @@ from config import config
 from database import connected, db
 from models import Shop, State, Task, utcnow
 from models.audit import Action, Audit
+from models.members import Permission
 from models.selection import Selection
 from views import BadInput, in_thread, sheet, view
 from views.batches import query_of
-from views.forms import who
+from views.forms import require, who
 from views.listing import TaskFilters
 from views.paging import Page, Place, page_of
 from views.parameters import limit
@@ -112,6 +113,7 @@ def is_whole(params: QueryParams) -> bool:
 
 def file_of(request: Request, form: Form) -> Response:
     """The tasks that the address stands for, as a file that is sent while it is being read. It is audited."""
+    require(request, Permission.EXPORT)
     shop, params = request.state.shop, request.query_params
     walk = Walk.of(shop, _filters(params, f"/tasks.{form.ending}"), _most(params))
     headers = {

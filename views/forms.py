@@ -10,9 +10,13 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models.members import Permission
 from views import BadInput, Refusal, parameters, view
 from views.seal import is_ours
 from words import t
+
+View = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 LARGEST = 16 * 1024
 FIELDS = 120
@@ -24,28 +28,54 @@ class Foreign(Refusal):
     status = 403
 
 
+class Forbidden(Refusal):
+    """Somebody who may look is not permitted to do this."""
+
+    status = 403
+
+
 class Conflict(Refusal):
     """What is asked for cannot be done as things are now."""
 
     status = 409
 
 
-def action(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A view that changes something. `request.state.form` has the fields; the form was ours, or the answer is 403."""
+def action(needs: Permission | None) -> Callable[[View], Endpoint]:
+    """A view that changes something. `request.state.form` has the fields; the form was ours, or the answer is 403.
 
-    @view
-    @wraps(function)
-    def checked(request: Request) -> Response:
-        if not is_ours(request, request.state.form.get("token", "")):
-            raise Foreign(t("form.foreign"))
-        return function(request)
+    `needs`: what one must be permitted to do. None: whoever may look may do this, too.
+    """
 
-    @wraps(function)
-    async def endpoint(request: Request) -> Response:
-        request.state.form = await _fields(request)
-        return await checked(request)
+    def declared(function: View) -> Endpoint:
+        @view
+        @wraps(function)
+        def checked(request: Request) -> Response:
+            if not is_ours(request, request.state.form.get("token", "")):
+                raise Foreign(t("form.foreign"))
+            if needs:
+                require(request, needs)
+            return function(request)
 
+        @wraps(function)
+        async def endpoint(request: Request) -> Response:
+            request.state.form = await _fields(request)
+            return await checked(request)
+
+        return declaring(endpoint, needs)
+
+    return declared
+
+
+def declaring(endpoint: Endpoint, needs: Permission | None) -> Endpoint:
+    """Write on the endpoint what it needs, so that the route table tells."""
+    vars(endpoint)["needs"] = needs
     return endpoint
+
+
+def require(request: Request, needs: Permission) -> None:
+    """Raises Forbidden for who may look but not do this."""
+    if needs not in request.state.may:
+        raise Forbidden(t("form.forbidden", what=t(f"permission.{needs}")))
 
 
 async def drained(request: Request) -> bytes:

@@ -17,6 +17,7 @@ from database import db
 from models import utcnow
 from models.audit import Action, Audit
 from models.bulk import OPEN, Import
+from models.members import Permission
 from views import BadInput, Missing, render, view, wording
 from views.forms import action, click_of, who
 from views.progress import Progress
@@ -92,7 +93,7 @@ def _page(request: Request, wish: Wish, status: int = 200) -> Response:
     )
 
 
-@action
+@action(needs=Permission.IMPORT)
 def create(request: Request) -> Response:
     """`POST /imports`: the merchant's click."""
     form = request.state.form
@@ -117,7 +118,7 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> Import |
     return begun
 
 
-@action
+@action(needs=Permission.IMPORT)
 def act(request: Request) -> Response:
     """`POST /imports/{id}/pause`, `resume`, `cancel`."""
     number, name = request.path_params["import_id"], request.path_params["action"]

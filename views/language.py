@@ -1,4 +1,7 @@
-"""Which language a reader gets: what they chose, else what the shop has set, else what their browser asks for."""
+"""Which language a reader gets: what they chose, else what the shop has set, else what their browser asks for.
+
+In Shopify's admin there is no cookie to choose by, and the admin's own language comes before the browser's.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ def language_of(request: Request) -> str:
     """One of our languages, whatever was asked for."""
     shop = getattr(request.state, "shop", None)
     wished = [request.cookies.get(COOKIE, ""), str(shop.settings.get("language", "")) if shop else ""]
+    wished += [getattr(request.state, "locale", "")]
     wished += accepted(request.headers.get("accept-language", ""))
     return next((ours for each in wished if (ours := known(each))), ENGLISH)
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from actors.broker import QUEUES, broker
 from actors.registry import NUMBERS
 from config import config
-from database import connected
+from database import EVERY, connected
 from models import State, gauges
 from models.gauges import patient
 from models.heartbeat import LATE, Heartbeat
@@ -56,7 +56,7 @@ def _allowed(given: str) -> bool:
 
 def _read() -> bytes:
     TALLIES.flush()
-    with connected():
+    with connected(EVERY):
         return written(shops=config.metrics_shops == "1")
 
 

@@ -24,7 +24,7 @@ class Unfit(Exception):
     """A name that no view can have. `str()` is the sentence beside its field."""
 
 
-@action
+@action(needs=None)
 def save(request: Request) -> Response:
     """`POST /views?...`: name what is shown. What was searched for is left out."""
     filters, name = nameable(shown_on(request)), _given(request)
@@ -37,7 +37,7 @@ def save(request: Request) -> Response:
     return _carried_out(request, None, deed, then=filters.url())
 
 
-@action
+@action(needs=None)
 def rename(request: Request) -> Response:
     """`POST /views/{id}/rename?...`."""
     saved, name = _saved(request), _given(request)
@@ -49,7 +49,7 @@ def rename(request: Request) -> Response:
     return _carried_out(request, saved, deed)
 
 
-@action
+@action(needs=None)
 def update(request: Request) -> Response:
     """`POST /views/{id}/update?...`: from now on the view shows what the listing showed."""
     saved, query = _saved(request), query_of(nameable(shown_on(request)))
@@ -61,7 +61,7 @@ def update(request: Request) -> Response:
     return _carried_out(request, saved, deed)
 
 
-@action
+@action(needs=None)
 def delete(request: Request) -> Response:
     """`POST /views/{id}/delete?...`: it can be had back for a while."""
     saved = _saved(request, deleted=True)
@@ -74,7 +74,7 @@ def delete(request: Request) -> Response:
     return _carried_out(request, saved, deed)
 
 
-@action
+@action(needs=None)
 def restore(request: Request) -> Response:
     """`POST /views/{id}/restore?...`: have a deleted one back."""
     saved = _saved(request, deleted=True)

@@ -10,9 +10,11 @@ from uuid import UUID
 from starlette.requests import Request
 
 import vault
+from config import config
 from models import new_id
 
-COOKIE = "session"
+# With this prefix a browser takes it from nobody but our very host, and sends it nowhere else.
+COOKIE = "__Host-session" if config.app_url.startswith("https://") else "session"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,6 @@ def is_ours(request: Request, token: str) -> bool:
 
 def _tokens(request: Request) -> list[str]:
     """By each of SECRET_KEYS: the first one makes them, all are good."""
-    session = request.cookies.get(COOKIE, "").encode()
+    session = (getattr(request.state, "holder", "") or request.cookies.get(COOKIE, "")).encode()
     keys = [hashlib.sha256(b"form" + key).digest() for key in vault.ring().values()]
     return [hmac.new(key, session, hashlib.sha256).hexdigest() for key in keys]

@@ -19,6 +19,7 @@ from models import Shop, utcnow
 from models.audit import Action, Audit
 from models.endpoints import Endpoint
 from models.mails import Address
+from models.members import Permission
 from models.settings import STORE, Path, choose, chosen_at
 from views import Missing, view
 from views.backtest import Backtest, look_back
@@ -39,7 +40,7 @@ def index(request: Request) -> Response:
     return page(request)
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def save(request: Request) -> Response:
     """`POST /settings/{part}`: all of its fields or none."""
     name = request.path_params["part"]
@@ -58,7 +59,7 @@ def _when_switched_on(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]
     return {}
 
 
-@action
+@action(needs=None)
 def show_backtest(request: Request) -> Response:
     """`POST /settings/backtest`: what the values of the form would have done. Keeps nothing."""
     wanted, filled = read("alerts", request.state.form)
@@ -70,7 +71,7 @@ def _look_back(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
     return look_back(shop, chosen(AlertSettings, values), utcnow())
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def save_stores(request: Request) -> Response:
     """`POST /settings/stores`: the default, and the map from markets and places to stores."""
     found = StoreMap.read(request.state.shop, request.state.form)
@@ -79,7 +80,7 @@ def save_stores(request: Request) -> Response:
     return _kept(request, "stores", lambda shop: choose(shop, {STORE: found.default, ("stores",): found.as_map()}))
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def save_secret(request: Request) -> Response:
     """`POST /settings/secret`: by what Engage signs its webhooks."""
     secret = request.state.form.get("secret", "").strip()
@@ -110,7 +111,7 @@ def _told(shop: Shop, click: UUID, part: str) -> Response:
     return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def add(request: Request) -> Response:
     """`POST /settings/addresses`: each gets a mail with a link, and is told of alerts once it has used it."""
     shop, typed = request.state.shop, request.state.form.get("addresses", "")
@@ -126,14 +127,14 @@ def _add(shop: Shop, wanted: Sequence[str]) -> None:
             telling.ask_to_confirm(shop, each)
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def remove(request: Request) -> Response:
     """`POST /settings/addresses/remove`."""
     row = _row(request)
     return _once(request, f"remove {row.address}", lambda: row.remove())
 
 
-@action
+@action(needs=Permission.SETTINGS)
 def ask_again(request: Request) -> Response:
     """`POST /settings/addresses/ask`: another mail with the link, for whoever has lost it."""
     row = _row(request)

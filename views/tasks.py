@@ -12,12 +12,13 @@ from config import config
 from database import db
 from models import Shop, Task, utcnow
 from models.audit import Action, Audit
+from models.members import Permission
 from views import BadInput, Missing, evidence, parameters, render, view
 from views.admin_links import links_of
 from views.advice import explanation_of
 from views.deeds import deeds_of
 from views.evidence import Look
-from views.forms import action, click_of, who
+from views.forms import action, click_of, require, who
 from views.listing import tasks_of
 from views.timeline import timeline_of
 from words import t
@@ -32,7 +33,7 @@ def show(request: Request) -> Response:
     return _page(request, task_of(request), Look(raw=_is_raw(request)))
 
 
-@action
+@action(needs=Permission.REVEAL)
 def reveal(request: Request) -> Response:
     """`POST /tasks/{id}/reveal`: the page with the personal data in it. Who asked for it is written down."""
     task = task_of(request)
@@ -87,6 +88,7 @@ def drawer(request: Request) -> Response:
 @view
 def sent(request: Request) -> Response:
     """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one call."""
+    require(request, Permission.REVEAL)
     task, params = task_of(request), request.query_params
     content = evidence.exact(task, params.get("exchange"), params.get("part", "sent"))
     if request.method != "HEAD":

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import actors
+from clients.shopify_id_token import SHOP
 from config import config
 from views.ingest import Arrival, Ingest, NotStored
 from views.metrics import timed
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_BODY = 5 * 1024 * 1024
 PATIENCE = 3.5  # seconds for the commit, of the five in all that Shopify waits
-SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 NAME = re.compile(r"[!-~]{1,100}")  # what an id may look like; PostgreSQL indexes no key of any length
 LONGEST_NOTE = 200  # characters kept of a header that we only trace by
 

@@ -18,6 +18,7 @@ from sandbox.shopify.customer_events import CustomerEvents
 from sandbox.shopify.customers import Person
 from sandbox.shopify.files import Files
 from sandbox.shopify.history import History
+from sandbox.shopify.oauth import OAuth
 from sandbox.shopify.order_events import OrderEvents
 from sandbox.shopify.roots import Roots
 from sandbox.shopify.shop_events import ShopEvents
@@ -38,6 +39,8 @@ __all__ = [
     "Tender",
 ]
 
+CLIENT_ID = "sandbox-client-id"
+SCOPES = "read_customers,write_customers,read_customer_merge,read_orders,read_fulfillments,read_locations,read_markets"
 TOKEN = "shpat_sandbox"  # noqa: S105 - opens nothing but this sandbox
 
 
@@ -64,14 +67,17 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         keep: int = DEFAULT_KEEP,
         clock: Callable[[], datetime] = times.now,
         during: Callable[[Shopify], AbstractContextManager[object]] = nullcontext,
+        client_id: str = CLIENT_ID,
     ) -> None:
         super().__init__(Courier(webhook_url, secret, schedule=schedule, workers=workers), clock, keep)
         self.token = token
         self.courier.faults = faults or Faults()
-        self.admin = Admin(self.store, self._roots, token, points, restore_rate)
+        self.oauth = OAuth(client_id, secret, SCOPES, self.store, token)
+        self.admin = Admin(self.store, self._roots, self.oauth.opens, points, restore_rate)
         self._during = during
         routes = [
             Route("/{shop}/admin/api/{version}/graphql.json", self.admin.__call__, methods=["POST"]),
+            Route("/{shop}/admin/oauth/access_token", self.oauth.__call__, methods=["POST"]),
             Route("/{shop}/bulk/{number:int}.jsonl", Files(self.bulk_of).__call__),
             Route("/{shop}/deliveries", self._deliveries),
         ]

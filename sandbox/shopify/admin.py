@@ -52,7 +52,7 @@ class Admin:
         self,
         store_of: Callable[[str], Store],
         roots_of: Callable[[Store, str], Roots],
-        token: str,
+        opens: Callable[[str, str | None], bool],
         maximum: float,
         restore_rate: float,
     ) -> None:
@@ -60,7 +60,7 @@ class Admin:
         self.script: deque[Fault] = deque()
         self._store_of = store_of
         self._roots_of = roots_of
-        self._token = token
+        self._opens = opens
         self._buckets: dict[str, Bucket] = defaultdict(lambda: Bucket(maximum, restore_rate))
 
     async def __call__(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class Admin:
 
     def _answered(self, request: Request, body: bytes) -> Response:
         store = self._store_of(request.path_params["shop"])
-        if request.headers.get("X-Shopify-Access-Token") != self._token or not store.installed:
+        if not self._opens(store.domain, request.headers.get("X-Shopify-Access-Token")) or not store.installed:
             return _answer({"errors": BAD_TOKEN}, 401)
         try:
             asked = orjson.loads(body)

@@ -1,0 +1,122 @@
+"""What lets the app act for a shop: tokens that expire, asked for with an ID token and renewed by themselves.
+
+Shopify: "token exchange" and "expiring offline access tokens". A renewal replaces both tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from clients import Call, Effect, Refused, Silent, Unanswered
+from clients.transport import check, send
+
+PATH = "/admin/oauth/access_token"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - the name of a kind of token
+OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
+ONLINE = "urn:shopify:params:oauth:token-type:online-access-token"
+FINAL = {"invalid_grant", "invalid_client", "invalid_request"}  # asking again does not help
+STALE = "invalid_subject_token"
+DEADLINE_SECONDS = 10.0
+
+
+class Stale(Refused):
+    """The ID token's minute is over: another one is to be had from Shopify's admin."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """`lives`, `refresh_lives`: from now on. None, with `refresh` empty: the token does not expire."""
+
+    token: str
+    scopes: str = ""
+    lives: timedelta | None = None
+    refresh: str = ""
+    refresh_lives: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who looks, as Shopify knows them. The owner of the shop's account may do everything in it."""
+
+    name: str
+    owner: bool
+
+
+@dataclass(frozen=True)
+class Granting:
+    """One shop's door for tokens. `origin`: scheme and host, as in `https://demo.myshopify.com`."""
+
+    origin: str
+    client_id: str
+    client_secret: str
+
+    def exchange(self, id_token: str) -> Grant:
+        """The app's own tokens for the shop. Raises Stale, or Refused where the app is not installed."""
+        return _grant(self._exchanged(id_token, OFFLINE, expiring="1"))
+
+    def staff(self, id_token: str) -> Staff:
+        """Who has the ID token. What else their own token would open is not asked for."""
+        user = self._exchanged(id_token, ONLINE).get("associated_user")
+        told = user if isinstance(user, dict) else {}
+        name = " ".join(str(told.get(part) or "").strip() for part in ("first_name", "last_name")).strip()
+        return Staff(name, told.get("account_owner") is True)
+
+    def renew(self, refresh: str) -> Grant:
+        """New tokens for old ones. Raises Refused where only the shop's staff can help, by opening the app."""
+        return _grant(self._ask(grant_type="refresh_token", refresh_token=refresh))
+
+    def _exchanged(self, id_token: str, kind: str, **more: str) -> dict[str, Any]:
+        return self._ask(
+            grant_type=EXCHANGE,
+            subject_token=id_token,
+            subject_token_type=ID_TOKEN,
+            requested_token_type=kind,
+            **more,
+        )
+
+    def _ask(self, **fields: str) -> dict[str, Any]:
+        sent = urlencode({"client_id": self.client_id, "client_secret": self.client_secret, **fields}).encode()
+        call = Call("Shopify", "POST", self.origin + PATH, Effect.REPEATABLE, sent=sent)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        response = send(call, headers, Silent(), deadline=DEADLINE_SECONDS)
+        answer = _read(call.received)
+        _refuse(answer.get("error"), call)
+        check(response, call, f"Shopify answered {response.status_code} when asked for a token.")
+        return answer
+
+
+def _refuse(error: object, call: Call) -> None:
+    if error == STALE:
+        raise Stale("Shopify says that the ID token is stale.", call=call, code=STALE)
+    if isinstance(error, str) and error in FINAL:
+        raise Refused("Shopify gives the app no token for this shop: open the app in Shopify.", call=call, code=error)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _grant(answer: dict[str, Any]) -> Grant:
+    token, refresh = answer.get("access_token"), answer.get("refresh_token")
+    if not isinstance(token, str) or not token:
+        raise Unanswered("Shopify sent an answer without a token.")
+    return Grant(
+        token,
+        str(answer.get("scope") or ""),
+        _seconds(answer.get("expires_in")),
+        refresh if isinstance(refresh, str) else "",
+        _seconds(answer.get("refresh_token_expires_in")),
+    )
+
+
+def _seconds(value: object) -> timedelta | None:
+    return timedelta(seconds=value) if isinstance(value, int | float) and 0 < value < 10**9 else None

@@ -1,0 +1,82 @@
+"""The shop's staff who have opened the app, and what each may do beyond looking; and links for helpers outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from database import db
+from models import utcnow
+from models.audit import Action, Audit
+from models.members import Member, Permission, SupportLink
+from views import Missing, parameters, render, view
+from views.forms import Conflict, action, click_of, who
+from words import t
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of the page. `myself`: nobody takes from themselves what would be needed to give it back."""
+
+    row: Member
+    myself: bool
+
+    @property
+    def choices(self) -> list[tuple[str, str, bool]]:
+        """Each permission: its name, its words, and whether they have it."""
+        return [(str(each), t(f"permission.{each}"), each in self.row.permissions) for each in Permission]
+
+
+@view
+def index(request: Request) -> Response:
+    """`GET /people`."""
+    shop, user = request.state.shop, who(request)
+    return render(
+        request,
+        "people/index.html",
+        people=[Person(each, each.user_id == user) for each in Member.of(shop)],
+        links=SupportLink.open(shop, utcnow()),
+    )
+
+
+@action(needs=Permission.SETTINGS)
+def allow(request: Request) -> Response:
+    """`POST /people/{id}`: exactly the permissions that are ticked."""
+    row = _member(request)
+    wanted = frozenset(each for each in Permission if request.state.form.get(each) == "yes")
+    if row.user_id == who(request) and Permission.SETTINGS not in wanted:
+        raise Conflict(t("people.not_yourself"))
+    told = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
+    with db.atomic():
+        if Audit.note(row.shop, Action.SETTINGS, who(request), click=click_of(request), details=told):
+            row.allow(wanted)
+    return RedirectResponse(f"/people#person-{row.id}", 303)
+
+
+@action(needs=Permission.SUPPORT)
+def end_links(request: Request) -> Response:
+    """`POST /people/support/end`: no link shows anything any more."""
+    shop = request.state.shop
+    with db.atomic():
+        if Audit.note(shop, Action.SUPPORT_END, who(request), click=click_of(request)):
+            SupportLink.end_all(shop)
+    return RedirectResponse("/people#support", 303)
+
+
+def _member(request: Request) -> Member:
+    """Raises Missing."""
+    number = parameters.uuid(request.path_params["member_id"])
+    found = Member.get_or_none((Member.id == number) & (Member.shop == request.state.shop))
+    if found is None:
+        raise Missing(t("people.missing"))
+    return found
+
+
+routes = [
+    Route("/people", index),
+    Route("/people/support/end", end_links, methods=["POST"]),
+    Route("/people/{member_id}", allow, methods=["POST"]),
+]
