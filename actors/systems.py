@@ -8,6 +8,7 @@ from actors.tokens import origin_of, token_of
 from clients import Journal, Silent
 from clients.bucket import Bucket
 from clients.engage import Engage
+from clients.outward import tenant_name
 from clients.shopify import Shopify
 from clients.shopify_points import FOR_LIVE_WORK, MARGIN, Points
 from clients.transport import DEADLINE_SECONDS
@@ -36,6 +37,7 @@ def engage_of(task: Task) -> Engage:
     shop: Shop = task.shop
     if not shop.joined:
         raise Skip("Engage is not connected yet. An import brings what has happened until then.")
+    tenant_name(shop.engage_tenant)
     key = shop.secret("engage_key")
     return Engage(engage_origin(shop), key, Record(task), Bucket(broker.bell, key))
 

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 
 from clients import ApiError, Refused
+from clients.outward import shop_name
 from clients.shopify_grant import Granting
 from config import config
 from database import db
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def origin_of(domain: str) -> str:
     """Where a shop's Admin API is: scheme and host."""
-    return config.shopify_origin.format(shop=domain)
+    return config.shopify_origin.format(shop=shop_name(domain))
 
 
 def granting(domain: str) -> Granting:

@@ -15,13 +15,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InvalidHeader
 
 from clients import (
@@ -36,6 +33,7 @@ from clients import (
     Throttled,
     Unanswered,
     Unavailable,
+    outward,
 )
 
 CONNECT_SECONDS = 5.0
@@ -88,11 +86,11 @@ class _Response(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
 
 
-class _Connection(HTTPConnection):
+class _Connection(outward.Connection):
     response_class = _Response
 
 
-class _SecureConnection(HTTPSConnection):
+class _SecureConnection(outward.SecureConnection):
     response_class = _Response
 
 
@@ -104,10 +102,8 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+class _Adapter(outward.Adapter):
+    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 
 
 def session() -> requests.Session:
@@ -135,6 +131,7 @@ def send(
     try:
         return _exchange(call, headers, deadline)
     except ApiError as error:
+        error.call = error.call or call
         call.error, call.unknown = str(error), error.unknown
         raise
     finally:

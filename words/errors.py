@@ -168,7 +168,7 @@ TODO: dict[str, Advice] = {
     "changed_meanwhile": AT_ENTITY,
     **dict.fromkeys(("import_paused", "importing", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
     **dict.fromkeys(("preferences_off", "not_made", "store_default"), INTEGRATOR),
-    **dict.fromkeys(("line_too_long", "foreign_storage"), OPERATOR),
+    **dict.fromkeys(("line_too_long", "foreign_storage", "no_name", "not_public"), OPERATOR),
     "event_encrypted": AT_ENGAGE,
 }
 

@@ -1,0 +1,139 @@
+"""Where we connect to: names that are what they should be, and behind them nothing but public addresses.
+
+A name is resolved once, and the connection is made to the very address that was looked at, so that a name which
+answers differently the next time gains nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from clients import NotSent, Rejected
+from clients.shopify_id_token import SHOP
+from config import config
+
+TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
+STORAGE = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # these and what is below them; inferred
+STORED = re.compile(rf"https://(?:[a-z0-9-]+\.)*(?:{'|'.join(map(re.escape, STORAGE))})(?::443)?/[!-\[\]-~]*")
+
+ADDRESSES = 2  # of one name that are tried
+GLOBAL = IPv6Network("2000::/3")  # all of IPv6 that has been given out
+TRANSLATED = IPv6Network("64:ff9b::/96")  # an IPv4 address as an IPv6-only network sees it
+
+
+def shop_name(domain: str) -> str:
+    """The shop's domain, if it is one. Raises Rejected."""
+    return _fitting(SHOP, domain)
+
+
+def tenant_name(tenant: str) -> str:
+    """The name of a tenant of Engage, if it is one. Raises Rejected."""
+    return _fitting(TENANT, tenant)
+
+
+def _fitting(pattern: re.Pattern[str], name: str) -> str:
+    if not pattern.fullmatch(name):
+        raise Rejected("The name of the shop or of its tenant cannot be part of an address.")
+    return name
+
+
+def is_stored_at_shopify(url: str) -> bool:
+    """Whether the address leads to Shopify's storage, however it is read."""
+    return STORED.fullmatch(url) is not None
+
+
+def is_public(address: str) -> bool:
+    """Whether the address is one of the public Internet, and stands for no other one that is not."""
+    with suppress(ValueError):  # "fe80::1%eth0" and the like
+        found = ip_address(address)
+        if isinstance(found, IPv6Address):
+            return _is_public6(found)
+        return _is_public4(found)
+    return False
+
+
+def _is_public4(address: IPv4Address) -> bool:
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _is_public6(address: IPv6Address) -> bool:
+    if address in TRANSLATED:
+        return _is_public4(IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and address in GLOBAL and not address.sixtofour and not address.teredo
+
+
+def _trusted(*origins: str) -> set[str]:
+    """The hosts that the operator has named themselves, as in a sandbox; a name that has a place for a shop is none."""
+    hosts = (urlsplit(origin).hostname or "" for origin in origins)
+    return {host for host in hosts if "{" not in host}
+
+
+TRUSTED = _trusted(config.shopify_origin, config.engage_origin)
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """Where to connect to for this host. Raises NotSent where any of its addresses is not public, or gaierror."""
+    if host in TRUSTED:
+        return [host]
+    found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not all(map(is_public, found)):
+        raise NotSent("The name leads to an address that is not public.")
+    return list(dict.fromkeys(found))[:ADDRESSES]
+
+
+class _Looking(HTTPConnection):
+    """A connection to what its name stands for now."""
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host
+        try:
+            return self._connected(addresses_of(host, self.port))
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error
+        except UnicodeError as error:  # no name can be spelt so
+            raise NewConnectionError(self, "The name cannot be resolved.") from error
+        finally:
+            self._dns_host = host  # the certificate must be the name's
+
+    def _connected(self, addresses: list[str]) -> socket.socket:
+        for self._dns_host in addresses[:-1]:
+            with suppress(NewConnectionError, ConnectTimeoutError):
+                return super()._new_conn()
+        self._dns_host = addresses[-1]
+        return super()._new_conn()
+
+
+class Connection(_Looking):
+    """Over HTTP."""
+
+
+class SecureConnection(_Looking, HTTPSConnection):
+    """Over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = SecureConnection
+
+
+class Adapter(HTTPAdapter):
+    """For a session of `requests` that connects so."""
+
+    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
