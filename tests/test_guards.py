@@ -85,6 +85,10 @@ def test_a_platform_asks_for_health_by_any_name(client):
     assert client.get("/healthz", headers={"Host": "10.0.0.7:5000"}).status_code == 200
 
 
+def test_a_webhook_is_judged_by_its_signature_and_not_by_the_name_it_came_to(client):
+    assert client.post("/webhooks/shopify", headers={"Host": "x"}).status_code == 401
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -20,7 +20,8 @@ from views.embedding import NOBODY
 SAFE = ("GET", "HEAD", "OPTIONS")
 SIGNED = ("/webhooks/", "/alerts/unsubscribe/")  # by what comes with them; other machines send these
 PROBES = ("/healthz", "/readyz", "/metrics")  # a platform asks for these by an address of its own
-LARGEST = 5 * 1024 * 1024  # as large as a webhook may be; a form is read no further than forms.LARGEST
+ANY_NAME = (*PROBES, "/webhooks/")  # a signed webhook must not be lost for the name by which it came
+WEBHOOK_LARGEST = 5 * 1024 * 1024
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 A_YEAR = 365 * 24 * 3600
 OURS = urlsplit(config.app_url).hostname or ""
@@ -60,7 +61,7 @@ class Guards:
 def refused(request: Request) -> Response | None:
     """The answer to what is not listened to; None to everything else."""
     path, headers = request.url.path, request.headers
-    if not path.startswith(PROBES) and not _is_our_name(headers.get("host", "")):
+    if not path.startswith(ANY_NAME) and not _is_our_name(headers.get("host", "")):
         return PlainTextResponse("There is no such site here.", 421)
     if request.method in SAFE:
         return None
