@@ -129,8 +129,9 @@ def database(migrated: None) -> Iterator[Any]:
         with db.as_owner():
             db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         broker.flush_all()
-        for paced in broker.bell.scan_iter("shopify:points:*"):  # each test has a Shopify of its own
-            broker.bell.delete(paced)
+        for pattern in ("shopify:points:*", "rate:*"):  # each test has a Shopify and readers of its own
+            for paced in broker.bell.scan_iter(pattern):
+                broker.bell.delete(paced)
         yield db
 
 

@@ -19,7 +19,7 @@ from views.parameters import NAMES
 ROUTES = [route for route in app.routes if isinstance(route, Route)]
 READ = [route.path for route in ROUTES if "GET" in (route.methods or ())]
 WRITTEN = [route.path for route in ROUTES if "POST" in (route.methods or ())]
-FINE = {200, 303, 304, 307, 400, 401, 403, 404, 405, 409, 413, 422}
+FINE = {200, 303, 304, 307, 400, 401, 403, 404, 405, 409, 413, 422, 429}
 PARAMETER = re.compile(r"{[a-z_]+(?::[a-z]+)?}")
 
 letters = st.characters(codec="utf-8", exclude_categories=["Cs"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, wraps
 from pathlib import Path
@@ -39,6 +39,7 @@ class Refusal(Exception):
     """A request that is not answered as asked. `str()` is a sentence for whoever asked."""
 
     status = 400
+    headers: Mapping[str, str] = {}
 
 
 class BadInput(Refusal):
@@ -117,6 +118,12 @@ def _signed_in(function: Callable[[Request], Response]) -> Callable[[Request], R
 
 
 def _refuse(request: Request, refusal: Refusal) -> Response:
+    response = _said(request, refusal)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _said(request: Request, refusal: Refusal) -> Response:
     if request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", ""):
         return answer_json({"error": str(refusal)}, refusal.status)
     title = t(f"status.{refusal.status}")

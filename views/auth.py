@@ -36,9 +36,11 @@ from views.embedding import (
 )
 from views.forms import action
 from views.language import language_of
+from views.rates import SIGN_INS, network_of, retry_after
 from views.seal import COOKIE
 from words import speaking, t
 
+SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
 SESSION_SECONDS = 12 * 3600
 
 
@@ -73,11 +75,14 @@ async def sign_in(request: Request) -> Response:
     """`GET /sign-in?token=...`: the one-time link. HEAD, by which mail programs look at links, does not use it up."""
     if request.method == "HEAD":
         return Response()
+    if seconds := await in_thread(SIGN_INS.look, network_of(request)):
+        return _too_many(request, seconds)
     try:
         shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
     except DATABASE_AWAY:
         return _plain(request, "refusal.away", 503)
     if shop_id is None:
+        await in_thread(SIGN_INS.take, network_of(request))
         return _plain(request, "refusal.used_link", 401)
     response = RedirectResponse("/tasks", 303)
     response.set_cookie(
@@ -86,7 +91,7 @@ async def sign_in(request: Request) -> Response:
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",
-        secure=config.app_url.startswith("https://"),
+        secure=SECURE,
     )
     return response
 
@@ -95,6 +100,11 @@ def _plain(request: Request, key: str, status: int) -> Response:
     """A sentence without a page around it."""
     with speaking(language_of(request)):
         return PlainTextResponse(t(key), status)
+
+
+def _too_many(request: Request, seconds: int) -> Response:
+    with speaking(language_of(request)):
+        return PlainTextResponse(t("rate.many", count=seconds), 429, retry_after(seconds))
 
 
 def _redeem(token: str) -> int | None:
@@ -106,7 +116,7 @@ def _redeem(token: str) -> int | None:
 def sign_out(request: Request) -> Response:
     """`POST /sign-out`."""
     response = RedirectResponse("/tasks", 303)
-    response.delete_cookie(COOKIE)
+    response.delete_cookie(COOKIE, secure=SECURE, httponly=True)
     return response
 
 

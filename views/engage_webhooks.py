@@ -13,8 +13,7 @@ from database import EVERY, connected
 from models.endpoints import Endpoint
 from views import in_thread
 from views.ingest import Arrival, NotStored
-from views.metrics import timed
-from views.webhooks import LARGEST_BODY, TooLarge, body_of, ingest
+from views.webhooks import LARGEST_BODY, TooLarge, body_of, ingest, unsigned
 
 PATIENCE = 10  # seconds for the commit, of the 15 that Svix waits
 
@@ -31,7 +30,7 @@ async def engage(request: Request) -> Response:
     except DATABASE_AWAY:
         return _again()
     if endpoint is None:
-        return PlainTextResponse("There is no such address.", 404)
+        return await unsigned(request, PlainTextResponse("There is no such address.", 404))
     return await _taken(request, endpoint, body)
 
 
@@ -40,7 +39,7 @@ async def _taken(request: Request, endpoint: Endpoint, body: bytes) -> Response:
         svix_id = verified(request.headers, body, endpoint.signing_secrets)
         await ingest.store(Arrival(KIND, endpoint.shop.domain, svix_id, {}, body), PATIENCE)
     except NotVerified as error:
-        return PlainTextResponse(str(error), 401)
+        return await unsigned(request, PlainTextResponse(str(error), 401))
     except NotStored:
         return _again()
     return Response(status_code=200)

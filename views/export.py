@@ -29,6 +29,7 @@ from views.listing import TaskFilters
 from views.paging import Page, Place, page_of
 from views.parameters import limit
 from views.plain import as_json
+from views.rates import EXPORTS
 from words import t
 
 MOST = 1_000_000  # tasks of one file
@@ -123,6 +124,7 @@ def file_of(request: Request, form: Form) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=form.kind)
+    EXPORTS.require(shop.id)
     begun = begin(walk, form)
     with db.atomic():
         Audit.note(shop, Action.EXPORT, who(request), details={"query": query_of(walk.filters), "form": form.ending})

@@ -20,6 +20,7 @@ from views.deeds import deeds_of
 from views.evidence import Look
 from views.forms import action, click_of, require, who
 from views.listing import tasks_of
+from views.rates import REVEALS
 from views.timeline import timeline_of
 from words import t
 
@@ -37,6 +38,7 @@ def show(request: Request) -> Response:
 def reveal(request: Request) -> Response:
     """`POST /tasks/{id}/reveal`: the page with the personal data in it. Who asked for it is written down."""
     task = task_of(request)
+    REVEALS.require(f"{task.shop.id} {who(request)}")
     with db.atomic():
         Audit.note(task.shop, Action.REVEAL, who(request), click=click_of(request), task_id=task.id)
     return _page(request, task, Look(raw=_is_raw(request), revealed=True))

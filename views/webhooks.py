@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -17,7 +18,7 @@ import actors
 from clients.shopify_id_token import SHOP
 from config import config
 from views.ingest import Arrival, Ingest, NotStored
-from views.metrics import timed
+from views.rates import UNSIGNED, network_of, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +37,17 @@ class TooLarge(Exception):
 
 async def shopify(request: Request) -> Response:
     """`POST /webhooks/shopify`: 200 only after the webhook is committed; 503 asks Shopify to send it again."""
+    signature = request.headers.get("x-shopify-hmac-sha256", "")
+    if not _decoded(signature) and (seconds := await asyncio.to_thread(UNSIGNED.look, network_of(request))):
+        return flooded(seconds)
     try:
         body = await body_of(request)
     except TooLarge:
         return PlainTextResponse(f"The body is larger than {LARGEST_BODY} bytes.", 413)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody hears it
-    if not verified(body, request.headers.get("x-shopify-hmac-sha256", "")):
-        return PlainTextResponse("The signature does not fit the body.", 401)
+    if not verified(body, signature):
+        return await unsigned(request, PlainTextResponse("The signature does not fit the body.", 401))
     domain, topic = request.headers.get("x-shopify-shop-domain", ""), request.headers.get("x-shopify-topic", "")
     if not topic or not SHOP.fullmatch(domain):
         return PlainTextResponse("X-Shopify-Topic and X-Shopify-Shop-Domain must name a topic and a shop.", 422)
@@ -59,12 +63,30 @@ async def shopify(request: Request) -> Response:
 
 def verified(body: bytes, signature: str) -> bool:
     """Whether one of our secrets signed exactly these bytes. Two are in use while the secret is being rotated."""
+    given = _decoded(signature)
+    fits = [hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), given) for secret in config.shopify_secrets]
+    return any(fits)
+
+
+def _decoded(signature: str) -> bytes:
+    """What a signature says; nothing of what cannot be one."""
     try:
         given = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
-        return False
-    fits = [hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), given) for secret in config.shopify_secrets]
-    return any(fits)
+        return b""
+    return given if len(given) == hashlib.sha256().digest_size else b""
+
+
+async def unsigned(request: Request, answer: Response) -> Response:
+    """The answer to a webhook that is nobody's; another to a flood of them. What is signed never comes here."""
+    seconds = await asyncio.to_thread(UNSIGNED.take, network_of(request))
+    return flooded(seconds) if seconds else answer
+
+
+def flooded(seconds: int) -> Response:
+    """What is unsigned is not even read any more."""
+    headers = {**retry_after(seconds), "Connection": "close"}
+    return PlainTextResponse(f"Too many unsigned webhooks. Try again in {seconds} seconds.", 429, headers)
 
 
 async def body_of(request: Request) -> bytes:
