@@ -1,0 +1,155 @@
+"""`python -m benchmarks.fuzz`: odd requests by the thousand to a real web process, counted by what it answers.
+
+Writes docs/fuzz.md. Ends with 1, and says which request it was, where an answer is a failure of ours or there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from benchmarks import machine
+from benchmarks.figures import Table
+from benchmarks.odd_requests import Asked, any_request
+from benchmarks.stage import SECRET, Web, servers, web
+from services import CHECKOUT
+
+RESULTS = CHECKOUT / "docs" / "fuzz.md"
+ROUND = 5_000  # requests that Hypothesis makes up at once; it remembers all of a round
+TEXT = """\
+# Odd requests, and what they are answered
+
+{date}, by `python -m benchmarks.fuzz --requests {requests}`, on {machine}
+
+{total:,} requests to a web process of uvicorn, over HTTP on loopback: forms with a valid session and seal and anything
+in their fields, pages with any query and header, raw bytes, signed webhooks with anything in them, and what
+schemathesis makes of an OpenAPI document of what programs read. Hypothesis makes them up, from seed {seed} on.
+{verdict}
+
+{tables}"""
+
+
+class Browser:
+    """A signed-in reader with a connection that is kept."""
+
+    def __init__(self, where: Web, cookie: str) -> None:
+        self.cookie = cookie
+        self._connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=30)
+        self.counts: Counter[tuple[str, str, int]] = Counter()
+        self.failed: list[str] = []
+
+    def ask(self, asked: Asked) -> bytes:
+        """The answer's body. What went wrong is kept in `failed`."""
+        headers = {"Cookie": self.cookie} | asked.headers
+        try:
+            self._connection.request(asked.method, asked.url, asked.body or None, headers)
+            answer = self._connection.getresponse()
+            status, body = answer.status, answer.read()
+        except (http.client.HTTPException, OSError) as error:
+            self._connection.close()
+            status, body = 0, type(error).__name__.encode()
+        self.counts[asked.method, asked.route, status] += 1
+        if not 200 <= status < 500:
+            self.failed.append(f"{status} {body[:200]!r} to {asked}")
+        return body
+
+
+def run(requests: int, first_seed: int) -> tuple[Browser, float]:
+    """Ask so many, and return who asked and how many seconds it took."""
+    import schema
+    from app import app
+    from benchmarks.shops import connect
+    from tests.fuzzing import known_by
+    from views.auth import COOKIE, session_for
+    from views.webhooks import TOPICS
+
+    schema.migrate()
+    shop = connect("demo")
+    with web("app:app") as where:
+        browser = Browser(where, f"{COOKIE}={session_for(shop.id)}")
+        known = known_by(lambda page: browser.ask(Asked("GET", page, page)).decode(), shop)
+        browser.counts.clear()
+        odd = any_request(app.routes, known, sorted(TOPICS), SECRET.encode())
+        begun = time.monotonic()
+        for place, done in enumerate(range(0, requests, ROUND)):
+            _round(browser, odd, min(ROUND, requests - done), first_seed + place)
+        return browser, time.monotonic() - begun
+
+
+def _round(browser: Browser, odd: Any, requests: int, number: int) -> None:
+    @seed(number)
+    @settings(
+        max_examples=requests,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(asked=odd)
+    def ask(asked: Asked) -> None:
+        browser.ask(asked)
+
+    ask()
+
+
+def document(browser: Browser, requests: int, seconds: float, first_seed: int) -> str:
+    """docs/fuzz.md."""
+    counts = browser.counts
+    statuses = sorted({status for _, _, status in counts})
+    total = sum(counts.values())
+    by_status = Table(
+        "By status",
+        f"{total / seconds:,.0f} requests a second, one after another.",
+        ("Status", "Answers"),
+        tuple((status or "none", f"{_sum(counts, status):,}") for status in statuses),
+    )
+    routes = sorted({(route, method) for method, route, _ in counts})
+    by_route = Table(
+        "By route",
+        "0 stands for no answer. What is found under none of its ids is 404; what is sealed for nobody, 403.",
+        ("Route", *(str(status or "none") for status in statuses)),
+        tuple(
+            (f"`{method} {route}`", *(counts[method, route, status] or "" for status in statuses))
+            for route, method in routes
+        ),
+    )
+    failed = len(browser.failed)
+    verdict = f"**{failed} failed.**" if failed else "No answer was a failure of ours, and none was missing."
+    return TEXT.format(
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        requests=requests,
+        machine=machine.described(),
+        total=total,
+        seed=first_seed,
+        verdict=verdict,
+        tables=f"{by_status}\n{by_route}",
+    )
+
+
+def _sum(counts: Counter[tuple[str, str, int]], status: int) -> int:
+    return sum(count for (_, _, each), count in counts.items() if each == status)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--to", type=Path, default=RESULTS)
+    given_options = parser.parse_args()
+    with servers(durable=False):
+        browser, seconds = run(given_options.requests, given_options.seed)
+        given_options.to.write_text(document(browser, given_options.requests, seconds, given_options.seed))
+    print("\n".join(browser.failed[:20]))
+    sys.exit(bool(browser.failed))
+
+
+if __name__ == "__main__":
+    main()
