@@ -115,7 +115,7 @@ def exact(call: Call) -> Any:
     """What the other reading has found readable, with every amount as the Decimal that it was written as."""
     try:
         return json.loads(call.received, parse_float=Decimal)
-    except ValueError:  # a whole number of thousands of digits
+    except (ValueError, RecursionError):  # a whole number of thousands of digits; as deep as the other reading bears
         raise unreadable(call) from None
 
 

@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 COLUMNS = {
     "task": "id, shop_id, type, state, lane, entity, key, shopify_id, engage_id, parent_id, closed_by, reason, code, "
     "fence, attempts, due_at, created_at, started_at, completed_at, duration_ms",
-    "attempt": "task_id, number, worker, started_at, ended_at, outcome, reason, code",
+    "attempt": "task_id, shop_id, number, worker, started_at, ended_at, outcome, reason, code",
     "exchange": "id, task_id, shop_id, attempt, system, method, path, url, effect, sent, status, received, unknown, "
     "started_at, duration_ms",
     "body": "task_id, shop_id, sealed",
@@ -79,7 +79,7 @@ class Made(NamedTuple):
             started_at = self.created_at + fate.wait * number / fate.runs
             outcome = Outcome.SUCCESS if last and fate.state is State.SUCCESS else Outcome.FAILED
             reason = fate.reason if last and completed else "Engage is away."
-            yield self.id, number, WORKER, started_at, started_at + took, int(outcome), reason, fate.code
+            yield self.id, self.shop_id, number, WORKER, started_at, started_at + took, int(outcome), reason, fate.code
 
 
 def new_id(at: datetime, chance: random.Random) -> str:

@@ -18,7 +18,7 @@ from models import Entity, Shop, Table, utcnow
 BATCH = 500
 ERASED = "Erased as the law asks."
 # What is kept of an erased shop: tasks without anything that was in them, counts, and that it was erased.
-KEPT = {"task", "task_delta", "task_total", "task_hour", "erasure"}
+KEPT = {"task", "attempt", "task_delta", "task_total", "task_hour", "erasure"}
 
 
 class Erasure(Table):

@@ -56,6 +56,7 @@ class Attempt(Table):
     """One run of a task."""
 
     task = ForeignKeyField(Task)
+    shop_id = IntegerField()
     number = IntegerField()
     worker = TextField()
     started_at = DateTimeTZField()

@@ -62,8 +62,8 @@ def claim(task_columns: str, shop_columns: str, about_the_shop: int) -> str:
               AND newer.state = 0 AND newer.leased_until IS NULL AND {FRESH.format("newer.")}
             ORDER BY newer.id DESC LIMIT 1) END AS newer_id, {shop_columns}
     ), opened AS (
-        INSERT INTO attempt (task_id, number, worker, started_at)
-        SELECT task_id, task_fence, %(worker)s, task_started_at FROM claimed
+        INSERT INTO attempt (task_id, shop_id, number, worker, started_at)
+        SELECT task_id, task_shop_id, task_fence, %(worker)s, task_started_at FROM claimed
     )
     SELECT claimed.*, {UNFLUSHED}, {INTO_ITS_SHOP} FROM claimed"""  # noqa: S608
 

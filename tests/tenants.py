@@ -72,7 +72,9 @@ def _tasks(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
     add(shop, state=State.SUCCESS, completed_at=NOON, shopify_id=order, code=f"{mark}-code")
     add(shop, utcnow(), state=State.PENDING, name="SyncContact", shopify_id=int(ids["customer"]))
     Body.create(task_id=task.id, shop_id=shop.id, sealed=Body.seal(shop, task.id, _json(mark)))
-    Attempt.create(task=task, number=1, worker=f"{mark}-worker", started_at=NOON, reason=f"{mark}-attempt")
+    Attempt.create(
+        task=task, shop_id=shop.id, number=1, worker=f"{mark}-worker", started_at=NOON, reason=f"{mark}-attempt"
+    )
     call = {"task": task, "shop_id": shop.id, "attempt": 1, "system": "Engage", "method": "POST", "effect": Effect.ONCE}
     row = Exchange(id=new_id(), path=f"/{mark}-path", started_at=NOON, status=422, unknown=False, **call)
     for column in ("url", "sent", "received"):

@@ -42,7 +42,7 @@ def test_a_webhook_shows_its_body_and_leads_to_what_it_started(client, webhook, 
 
 def test_only_the_newest_of_very_many_attempts_are_shown(client, shop):
     task = enqueue(shop)
-    started = {"task": task, "worker": "w.1", "started_at": task.created_at}
+    started = {"task": task, "shop_id": shop.id, "worker": "w.1", "started_at": task.created_at}
     Attempt.insert_many([{**started, "number": number} for number in range(1, 201)]).execute()
 
     words = page(client, f"/tasks/{task.id}").text

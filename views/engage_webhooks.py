@@ -13,6 +13,7 @@ from database import EVERY, connected
 from models.endpoints import Endpoint
 from views import in_thread
 from views.ingest import Arrival, NotStored
+from views.metrics import timed
 from views.webhooks import LARGEST_BODY, TooLarge, body_of, ingest, unsigned
 
 PATIENCE = 10  # seconds for the commit, of the 15 that Svix waits

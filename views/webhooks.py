@@ -18,6 +18,7 @@ import actors
 from clients.shopify_id_token import SHOP
 from config import config
 from views.ingest import Arrival, Ingest, NotStored
+from views.metrics import timed
 from views.rates import UNSIGNED, network_of, retry_after
 
 log = logging.getLogger(__name__)
