@@ -67,13 +67,15 @@ def run(requests: int, first_seed: int) -> tuple[Browser, float]:
     import schema
     from app import app
     from benchmarks.shops import connect
+    from database import every_shop, scoped
     from tests.fuzzing import known_by
     from views.auth import COOKIE, session_for
     from views.webhooks import TOPICS
 
     schema.migrate()
-    shop = connect("demo")
-    with web("app:app") as where:
+    with every_shop():
+        shop = connect("demo")
+    with web("app:app") as where, scoped(shop.id):
         browser = Browser(where, f"{COOKIE}={session_for(shop.id)}")
         known = known_by(lambda page: browser.ask(Asked("GET", page, page)).decode(), shop)
         browser.counts.clear()
