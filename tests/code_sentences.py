@@ -12,11 +12,15 @@ import services
 
 PACKAGES = ("actors", "clients", "mappings", "models")
 # Arguments of these are not said about a task: they are for the log, or errors of whoever calls.
-ELSEWHERE = {"ValueError", "TypeError", "RuntimeError", "NotVerified", "Misconfigured"}
+ELSEWHERE = {"ValueError", "TypeError", "RuntimeError", "NotVerified", "Misconfigured", "BadToken", "Stale"}
 PUT_IN = "xyz"
 LOGS = {"debug", "info", "warning", "error", "exception"}
-# Said of a line of an import's file, on the page of the imports.
-OF_LINES = {"The order it belongs to is missing."}
+# Said of a line of an import's file, on the page of the imports; within the transport; to whoever rotates keys.
+OF_OTHERS = {
+    "The order it belongs to is missing.",
+    "The name cannot be resolved.",
+    "It was changed meanwhile, by a process that knows other keys; restart those and run this again.",
+}
 
 
 def files() -> list[Path]:
@@ -25,7 +29,9 @@ def files() -> list[Path]:
 
 def sentences() -> dict[str, str]:
     """Every sentence that may end up as a task's reason, by itself, with the file that has it."""
-    return {sentence: path.name for path in files() for sentence in _sentences(_tree(path)) if sentence not in OF_LINES}
+    return {
+        sentence: path.name for path in files() for sentence in _sentences(_tree(path)) if sentence not in OF_OTHERS
+    }
 
 
 @cache

@@ -257,7 +257,7 @@ def test_every_topic_starts_its_task():
         **dict.fromkeys(("fulfillments/create", "fulfillments/update"), "FulfillmentWebhook"),
         "refunds/create": "RefundWebhook",
         "bulk_operations/finish": "BulkOperationFinishWebhook",
-        **dict.fromkeys(("shop/update", "app/uninstalled"), "ShopWebhook"),
+        **dict.fromkeys(("shop/update", "app/uninstalled", "app/scopes_update"), "ShopWebhook"),
         **dict.fromkeys(("markets/create", "markets/update", "markets/delete"), "ShopWebhook"),
         **dict.fromkeys(("customers/data_request", "customers/redact", "shop/redact"), "ShopWebhook"),
     }

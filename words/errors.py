@@ -164,10 +164,10 @@ MEANS: dict[str, str] = {"key_characters": "engage_key", "not_made": "not_made"}
 # Sentences that come with a `todo` of their own. For all the others there is nothing to do.
 TODO: dict[str, Advice] = {
     **dict.fromkeys(("no_key", "no_email_key", "no_phone_key", "no_customer", "no_buyer", "no_email"), AT_ENTITY),
-    **dict.fromkeys(("no_longer_kept", "not_again"), Advice(Who.MERCHANT)),
+    **dict.fromkeys(("no_longer_kept", "not_again", "token_ended", "no_token"), Advice(Who.MERCHANT)),
     "changed_meanwhile": AT_ENTITY,
     **dict.fromkeys(("import_paused", "importing", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
-    **dict.fromkeys(("preferences_off", "not_made", "store_default"), INTEGRATOR),
+    **dict.fromkeys(("preferences_off", "not_made", "store_default", "not_joined"), INTEGRATOR),
     **dict.fromkeys(("line_too_long", "foreign_storage", "no_name", "not_public"), OPERATOR),
     "event_encrypted": AT_ENGAGE,
 }
