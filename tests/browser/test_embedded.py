@@ -129,6 +129,7 @@ def test_the_admins_own_navigation_leads_through_the_app(staff):
     staff.page.get_by_role("navigation", name="Apps").get_by_role("link", name="Alerts").click()
 
     expect(staff.frame.get_by_role("heading", name="Alerts").first).to_be_visible()
+    expect(staff.frame.locator("s-app-nav")).to_be_hidden()  # the admin shows it beside the frame
     expect(staff.frame.get_by_role("link", name="Sign out")).to_have_count(0)
 
 
