@@ -78,7 +78,7 @@ def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(kind, table, s
     importing = begin(stage.busy)
     for _ in range(3):
         before = part(importing, kind).found
-        wait_for(lambda before=before: part(importing, kind).found > before, 30, "A chunk")
+        wait_for(lambda before=before: part(importing, kind).found > before, 90, "A chunk")
         stage.dynos.kill("worker")
 
     wait_for(lambda: part(importing, kind).state == Step.FOLLOW, 60, "The end of the file")
