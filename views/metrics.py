@@ -57,7 +57,7 @@ def _allowed(given: str) -> bool:
 def _read() -> bytes:
     TALLIES.flush()
     with connected(EVERY):
-        return written(shops=config.metrics_shops == "1")
+        return written(shops=config.metrics_shops)
 
 
 def written(*, shops: bool) -> bytes:
