@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from pathlib import Path
 from typing import Protocol
 
+# Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
+_PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
 UNKNOWN = "outcome unknown"  # the code of an Error whose call may have acted, and must not be made again by itself
 
 

@@ -12,8 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from clients import ApiError, Call, Effect, Journal, NotSent, Rejected, Silent, Unanswered, outward
-from clients.shopify_admin import USER_AGENT
+from clients import USER_AGENT, ApiError, Call, Effect, Journal, NotSent, Rejected, Silent, Unanswered, outward
 from clients.transport import CONNECT_SECONDS, check
 
 MAX_LINE = 10 * 1024 * 1024

@@ -1,57 +1,37 @@
-"""Voyado Engage's API, version 3: one method per call, one place that reads answers."""
+"""Client for Voyado Engage's API, version 3: one method per call, one place that reads answers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
 
-from clients import Call, Effect, Journal, NotFound, Refused, Silent
+from clients import USER_AGENT, Call, Effect, Journal, NotFound, Refused, Silent
 from clients.bucket import Bucket
 from clients.engage_again import effect_of
-from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, exact, flat, found_id, ids, read, taken, unreadable
+from clients.engage_answers import NOT_FOUND_CODE, ContactConflict, flat, found_id, read, taken, unreadable
 from clients.transport import DEADLINE_SECONDS, send
 
-__all__ = ["Change", "ContactConflict", "Engage", "Transactions", "dump"]
+__all__ = ["ContactConflict", "Engage", "dump"]
 
-VERSION = "0.1.0"
 API = "/api/v3"
 CREATED = 201
-ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's app does not say which it uses; the first is documented
+ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # it is unknown which one Voyado's app uses; the first is documented
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 _KEY = re.compile(r"[!-~]+")
 
 
-class Change(StrEnum):
-    """What may have happened to a contact, in Engage's words."""
-
-    CREATED = "Created"
-    UPDATED = "Updated"
-    DELETED = "Deleted"
-
-
-@dataclass(frozen=True)
-class Transactions:
-    """One page of a contact's receipts as Engage stored them, amounts as Decimal; `total` is how many there are."""
-
-    items: list[dict[str, Any]]
-    total: int
-
-
 class Engage:
-    """One tenant, with its key. `origin` is scheme and host, as in `https://demo.voyado.com`.
+    """Client for one tenant. `origin` is scheme and host, such as `https://demo.voyado.com`.
 
-    Engage has no call that merges two contacts; that is done by people, on its own pages. It has one that deletes a
-    contact, which is not here: nothing undoes it, and a contact outlives the shop's customer (points, other shops).
+    Engage's API cannot merge two contacts; people do that on its pages. It can delete a contact, but there is no method
+    for it here: nothing undoes it, and a contact outlives the shop's customer (points, other shops).
     """
 
     def __init__(
@@ -71,11 +51,11 @@ class Engage:
             "apikey": key,
             "Content-Type": "application/json",  # on GET too: without it Engage answers 500
             "Accept": "application/json",
-            "User-Agent": f"EngageConnector/{VERSION}",
+            "User-Agent": USER_AGENT,
         }
 
     def count(self) -> int:
-        """How many contacts there are: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
+        """The number of contacts: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
         call, answer = self._call("GET", f"{API}/contacts/count", Effect.READ)
         if type(answer) is not int:
             raise unreadable(call)
@@ -86,8 +66,8 @@ class Engage:
     ) -> str | None:
         """The id of the one contact with this email, phone or key, or None. Engage: contacts, "find contact".
 
-        Raises ContactConflict, with the ids, where several match. `custom_key` is the external id or the member
-        number, as the tenant is set up.
+        Raises ContactConflict with the ids if several match. `custom_key` is the external id or the member number,
+        depending on the tenant's configuration.
         """
         asked = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
         query = {name: value for name, value in asked.items() if value}
@@ -100,38 +80,17 @@ class Engage:
         return found_id(call, answer)
 
     def contact(self, contact_id: str) -> dict[str, Any]:
-        """A contact, its fields named and nested as `create_contact` takes them. Engage: contacts, "get contact"."""
+        """A contact with its fields in the shape that `create_contact` takes. Engage: contacts, "get contact"."""
         call, answer = self._call("GET", f"{API}/contacts/{UUID(contact_id)}", Effect.READ)
         if not isinstance(answer, dict):
             raise unreadable(call)
         return flat(answer)
 
-    def changed_contacts(self, kind: Change, since: datetime, until: datetime) -> list[str]:
-        """The ids of the contacts created, updated or deleted then. Engage: bulk, "contacts/changes".
-
-        Rejected where there would be more than 250,000, and Unanswered beyond our own size cap (some 200,000): ask for
-        a shorter time. Instants need a zone.
-        """
-        window = {"fromDate": _instant(since), "toDate": _instant(until)}
-        call, answer = self._call(
-            "GET", f"{API}/contacts/changes", Effect.READ, query={"changeType": str(kind), **window}
-        )
-        return ids(call, answer)
-
-    def transactions(self, contact_id: str, *, offset: int = 0, count: int = 100) -> Transactions:
-        """A page of what a contact bought and returned, to compare with. Engage: contacts, "transactions"."""
-        path, page = f"{API}/contacts/{UUID(contact_id)}/transactions", {"offset": str(offset), "count": str(count)}
-        call, _ = self._call("GET", path, Effect.READ, query=page)
-        match exact(call):
-            case {"items": list(items), "totalCount": int(total)} if all(isinstance(each, dict) for each in items):
-                return Transactions(items, total)
-        raise unreadable(call)
-
     def create_contact(self, fields: dict[str, Any], *, source: str, store: str | None = None) -> str:
-        """Make a contact and return its id. Engage: contacts, "create contact".
+        """Create a contact and return its id. Engage: contacts, "create contact".
 
-        Raises ContactConflict where its key is taken, which also makes a second try harmless. One version of the
-        documentation has the existing contact's id in a plain answer then: only 201 is a contact that was made.
+        Raises ContactConflict if its key is taken, which makes a second try harmless. One version of the documentation
+        then answers 200 with the existing contact's id, so only 201 means that the contact was created.
         """
         query = {"source": source} | ({"storeExternalId": store} if store else {})
         call, answer = self._call("POST", f"{API}/contacts", Effect.REPEATABLE, query=query, body=fields)
@@ -141,14 +100,14 @@ class Engage:
         return created
 
     def update_contact(self, contact_id: str, changes: dict[str, Any]) -> None:
-        """Set these fields; null and empty ones are erased there. Engage: contacts, "update contact"."""
+        """Update these fields; null and empty values erase them in Engage. Engage: contacts, "update contact"."""
         self._call("PATCH", f"{API}/contacts/{UUID(contact_id)}", Effect.REPEATABLE, body=changes)
 
     def update_preferences(self, contact_id: str, preferences: Mapping[str, bool]) -> None:
-        """Set the named ones of acceptsEmail, acceptsSms and acceptsPostal; the others stay as they are.
+        """Update the given ones of acceptsEmail, acceptsSms and acceptsPostal and leave the others unchanged.
 
-        Engage: preferences, whose primary way is the contact's update. ValueError where one is neither true nor false:
-        Engage would take "not known" for an opt-out.
+        Engage: preferences, which are primarily updated with the contact. Raises ValueError if one is neither true nor
+        false, because Engage would read "not known" as an opt-out.
         """
         if not preferences or not all(
             name in PREFERENCES and type(value) is bool for name, value in preferences.items()
@@ -157,40 +116,40 @@ class Engage:
         self.update_contact(contact_id, {"preferences": dict(preferences)})
 
     def update_contact_type(self, contact_id: str, contact_type: str) -> None:
-        """Make a Contact a Member, or the like. Engage: contacts, "update contact type"."""
+        """Change the contact's type, for example from Contact to Member. Engage: contacts, "update contact type"."""
         path = f"{API}/contacts/{UUID(contact_id)}/updateContactType"
         self._call("POST", path, Effect.REPEATABLE, query={"contactTypeId": contact_type})
 
     def create_receipt(self, receipt: dict[str, Any]) -> None:
         """Register a purchase or a return. Engage: receipts, "register a purchase".
 
-        A second one with the same `uniqueReceiptId` is ignored there. Success means queued, not stored.
+        Engage ignores a second one with the same `uniqueReceiptId`. Success means queued, not stored.
         """
         self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
 
     def notify_order(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
-        """Set off the mails that go with this state of an order. Engage: orders, "purchases and returns".
+        """Trigger the mails for this state of an order. Engage: orders, "purchases and returns".
 
-        Engage keeps nothing of it and knows no duplicates: a second call is a second mail, so an error whose `unknown`
-        is set must not be followed by another try. ValueError for any path but the two that there are.
+        Engage stores nothing and detects no duplicates: a second call is a second mail, so after an error whose
+        `unknown` is set the call must not be retried. Raises ValueError for a path that is not in ORDER_PATHS.
         """
         if path not in ORDER_PATHS:
             raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
         self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
 
     def repeat(self, method: str, path: str, sent: bytes) -> None:
-        """Make a call that was made before, to the byte; `path` with its query. ValueError for any but those that may.
+        """Resend the same bytes; `path` includes its query. Raises ValueError if the call is not replayable.
 
-        It is as harmless as it was then: a notification is a second mail (`clients.engage_again`).
+        It has the same effect again: a notification is a second mail. `clients.engage_again` has the replayable calls.
         """
         effect = effect_of(method, path)
         if effect is None:
             raise ValueError(f"{method} {path} is no call to be made again.")
         call = Call("Engage", method, self.origin + path, effect, sent=sent)
-        self._made(call, answers_json=False)
+        self._send(call, answers_json=False)
 
     def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
-        """Every store, with the fields that Engage has. Engage: stores."""
+        """All stores, with Engage's fields. Engage: stores."""
         query = {"includeInactive": "true"} if include_inactive else None
         call, answer = self._call("GET", f"{API}/stores", Effect.READ, query=query)
         if not isinstance(answer, list) or not all(isinstance(store, dict) for store in answer):
@@ -209,10 +168,9 @@ class Engage:
     ) -> tuple[Call, Any]:
         url = self.origin + path + (f"?{urlencode(query)}" if query else "")
         call = Call("Engage", method, url, effect, sent=b"" if body is None else dump(body))
-        return call, self._made(call, answers_json=answers_json)
+        return call, self._send(call, answers_json=answers_json)
 
-    def _made(self, call: Call, *, answers_json: bool) -> Any:
-        """What Engage answers."""
+    def _send(self, call: Call, *, answers_json: bool) -> Any:
         if not _KEY.fullmatch(self._headers["apikey"]):  # no header can carry it
             raise Refused("The Engage API key has characters that no such key has.", call=call)
         if self.bucket:
@@ -222,14 +180,8 @@ class Engage:
 
 
 def dump(body: dict[str, Any]) -> bytes:
-    """The body as it goes over the wire: a Decimal is a JSON number with exactly its digits."""
+    """Serialize a request body as JSON; a Decimal becomes a number with exactly its digits."""
     return orjson.dumps(body, default=_number)
-
-
-def _instant(at: datetime) -> str:
-    if at.tzinfo is None:
-        raise ValueError("An instant needs a zone.")
-    return at.isoformat()
 
 
 def _number(value: object) -> orjson.Fragment:

@@ -1,17 +1,17 @@
-"""Shopify's Admin API: one method per question."""
+"""Client for Shopify's Admin API: one method per query or mutation."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from clients import Unanswered, shopify_bulk, shopify_consent, shopify_markets, shopify_search, shopify_whole
+from clients import Unanswered, shopify_consent, shopify_markets, shopify_search, shopify_whole
 from clients.bulk_lines import BulkLines
-from clients.shopify_admin import DOCUMENTS, USER_AGENT, Admin
+from clients.shopify_admin import DOCUMENTS, Admin
 from clients.shopify_consent import Consent
 from clients.shopify_whole import FIRST_LINES, FURTHER_LINES
 
-__all__ = ["DOCUMENTS", "FIRST_LINES", "FURTHER_LINES", "USER_AGENT", "Consent", "Page", "Shopify"]
+__all__ = ["DOCUMENTS", "FIRST_LINES", "FURTHER_LINES", "Consent", "Page", "Shopify"]
 
 COUNTED = 10_000  # orders; Shopify's own limit
 PAGE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older price list
@@ -20,16 +20,16 @@ Json = dict[str, Any]
 
 
 class Page(NamedTuple):
-    """Some of what was searched for, oldest change first. `cursor` asks for what follows; None: that was all."""
+    """One page of a search, oldest change first. `cursor` requests the next page; None: this was the last."""
 
     nodes: list[Json]
     cursor: str | None
 
 
 class Shopify(Admin):
-    """One shop's Admin API. Answers are in GraphQL's shape, decimals as Decimal, money as Shopify's own strings.
+    """Client for one shop. Answers have GraphQL's shape, with Decimal for decimals and Shopify's strings for money.
 
-    Every method raises the errors of `clients`; what Shopify withholds is an error, never a null.
+    Every method raises the errors of `clients`. A field that Shopify withholds is an error, never a null.
     """
 
     def shop(self) -> Json:
@@ -40,19 +40,19 @@ class Shopify(Admin):
         return shop
 
     def markets(self) -> list[Json]:
-        """The shop's markets of countries, with all of their regions. Raises Rejected without `read_markets`."""
+        """The shop's markets with all of their regions. Raises Rejected without the scope `read_markets`."""
         return shopify_markets.read_all(self)
 
     def customer(self, shopify_id: int) -> Json | None:
-        """The customer with consents, default address and `gender` (its metafield), or None if there is none."""
+        """The customer with consents, default address and `gender` (a metafield), or None if it does not exist."""
         return self.read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
-        """A page of customers changed at `since` or later, each as `customer` gives it."""
+        """A page of customers updated at `since` or later, each in the shape of `customer`."""
         return self._page("customers", since, cursor)
 
     def orders_count(self, start: datetime, end: datetime) -> int:
-        """How many orders were created from `start` on and before `end`; no more than COUNTED are counted."""
+        """The number of orders created from `start` until before `end`, COUNTED at most."""
         query = shopify_search.window(shopify_search.CREATED["orders"], start, end)
         found = self.read("orders_count", "ordersCount", query=query, limit=COUNTED)
         if found is None:
@@ -60,23 +60,23 @@ class Shopify(Admin):
         return int(found["count"])
 
     def order(self, shopify_id: int) -> Json | None:
-        """The order with all of its lines, however many, as of one moment; or None if there is none."""
+        """The order with all of its lines as of one moment, or None if it does not exist."""
         return shopify_whole.order(self, f"gid://shopify/Order/{shopify_id}")
 
     def orders_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
-        """A page of the headers of orders changed at `since` or later: ids, times, states."""
+        """A page of order headers (ids, times, states) updated at `since` or later."""
         return self._page("orders", since, cursor)
 
     def refund(self, shopify_id: int) -> Json | None:
-        """The refund with all of its lines, and its order's header; or None if there is none."""
+        """The refund with all of its lines and its order's header, or None if it does not exist."""
         return shopify_whole.refund(self, f"gid://shopify/Refund/{shopify_id}")
 
     def fulfillment(self, shopify_id: int) -> Json | None:
-        """The parcel with what is in it, its tracking, and its order's header; or None if there is none."""
+        """The fulfillment with its lines, tracking and its order's header, or None if it does not exist."""
         return shopify_whole.fulfillment(self, f"gid://shopify/Fulfillment/{shopify_id}")
 
     def update_email_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
-        """Say that the shopper chose SUBSCRIBED or UNSUBSCRIBED at this instant. Shopify keeps the newest choice."""
+        """Set the email consent to SUBSCRIBED or UNSUBSCRIBED as of this instant. Shopify keeps the newest choice."""
         root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.asked(state, at)
         sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
         customer = self.change("email_consent_update", root, input=sent)["customer"]
@@ -85,7 +85,7 @@ class Shopify(Admin):
         return shopify_consent.answered(consent, *kept)
 
     def update_sms_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
-        """The same for text messages."""
+        """Set the SMS consent likewise."""
         root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.asked(state, at)
         sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
         customer = self.change("sms_consent_update", root, input=sent)["customer"]
@@ -94,9 +94,9 @@ class Shopify(Admin):
         return shopify_consent.answered(consent, kept["state"], kept["optInLevel"], kept["updatedAt"])
 
     def run_bulk_query(self, text: str) -> str:
-        """Start a bulk query (`clients.shopify_bulk` has the texts) and return its operation's id.
+        """Start a bulk query (one of `clients.shopify_bulk`) and return the operation's id.
 
-        Raises Throttled while five are running. Asking twice, after an unknown outcome, starts two: a waste, no harm.
+        Raises Throttled while five are running. A retry after an unknown outcome may start two, which does no harm.
         """
         operation: Json | None = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
         if operation is None:
@@ -104,20 +104,15 @@ class Shopify(Admin):
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:
-        """How the operation stands, and the URL of its result: one that is valid now, if it found anything."""
+        """The operation's status and, if it found anything, a URL of its result that is valid now."""
         return self.read("bulk_operation", "bulkOperation", id=operation_id)
 
-    def running_bulk_operations(self) -> list[Json]:
-        """This app's bulk queries that have not come to an end, newest first."""
-        found = self.read("bulk_operations", "bulkOperations", search=shopify_search.BULK_QUERIES)
-        return [each for each in (found or {"nodes": []})["nodes"] if each["status"] in shopify_bulk.UNFINISHED]
-
     def cancel_bulk(self, operation_id: str) -> None:
-        """Ask the operation to stop. One that has come to an end raises Rejected."""
+        """Cancel the operation. Raises Rejected if it has already ended."""
         self.change("bulk_cancel", "bulkOperationCancel", id=operation_id)
 
     def stream(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkLines:
-        """The lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
+        """The lines of a bulk result from byte `offset` on. To resume a download, give its `etag`."""
         return BulkLines(url, offset, etag=etag, beside=self._url, journal=self._journal)
 
     def _page(self, kind: str, since: datetime, cursor: str | None) -> Page:
@@ -125,6 +120,6 @@ class Shopify(Admin):
         found = self.read(f"{kind}_updated_since", kind, first=PAGE, after=cursor, search=search)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was searched for.")
-        # By its documentation Shopify matches whole days for customers, so that older changes may be among them.
+        # According to its documentation Shopify matches whole days for customers, so older changes may be included.
         nodes = [each for each in found["nodes"] if each["updatedAt"] >= shopify_search.instant(since)]
         return Page(nodes, found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)

@@ -12,12 +12,11 @@ from typing import Any
 
 import requests
 
-from clients import ApiError, Call, Effect, Journal, Silent, Unanswered
+from clients import USER_AGENT, ApiError, Call, Effect, Journal, Silent, Unanswered
 from clients.shopify_errors import complain, refuse, words
 from clients.shopify_points import Points
 from clients.transport import DEADLINE_SECONDS, check, send
 
-USER_AGENT = "EngageConnector/0.1.0"
 DOCUMENTS = Path(__file__).parent / "graphql"
 
 log = logging.getLogger("clients.shopify")

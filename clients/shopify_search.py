@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 UPDATED = "updated_at"
 CREATED = {"customers": "customer_date", "orders": "created_at"}  # customers have no `created_at` to search by
-BULK_QUERIES = "operation_type:'query'"
 
 
 def since(field: str, at: datetime) -> str:

@@ -59,7 +59,6 @@ SEARCHES = {
         shopify_search.since(shopify_search.UPDATED, START),
         shopify_search.window(shopify_search.CREATED["orders"], START, END),
     ],
-    "bulkOperations": [shopify_search.BULK_QUERIES],
 }
 
 each_document = pytest.mark.parametrize("name", DOCUMENTS)

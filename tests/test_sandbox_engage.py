@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 import requests
 
-from clients.engage import Change
 from clients.engage import Engage as Client
 from sandbox.engage import Answer, Engage, Fault, Faults
 from sandbox.serve import serving
@@ -772,26 +771,6 @@ def test_the_client_lists_stores_inactive_ones_too(call, client):
 
     assert [store["externalId"] for store in client.stores()] == ["SE-WEB", "SE-OLD"]
     assert [store["externalId"] for store in client.stores(include_inactive=False)] == ["SE-WEB"]
-
-
-def test_the_client_reads_what_a_contact_bought_exactly(call, client):
-    contact_id = call.contact()
-    client.create_receipt(receipt(contact_id, totalGrossPrice=Decimal("268.20")))
-    call.tenant.settle()
-
-    found = client.transactions(contact_id)
-
-    assert (found.total, found.items[0]["externalId"]) == (1, "6102")
-    assert found.items[0]["localNetPriceSum"] == Decimal("214.56")
-
-
-def test_the_client_finds_out_who_changed(call, client):
-    since = datetime.now(UTC)
-    contact_id = call.contact()
-    client.update_preferences(contact_id, {"acceptsEmail": True})
-
-    assert client.changed_contacts(Change.UPDATED, since, datetime.now(UTC)) == [contact_id]
-    assert client.changed_contacts(Change.DELETED, since, datetime.now(UTC)) == []
 
 
 def test_the_readme_names_every_fault():

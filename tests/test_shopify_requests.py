@@ -8,8 +8,8 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 
-from clients import Effect
-from clients.shopify import USER_AGENT, Shopify
+from clients import USER_AGENT, Effect
+from clients.shopify import Shopify
 from tests.scripted_shopify import Kept, client, failure, scripted, served
 
 __all__ = ["client", "scripted", "served"]
