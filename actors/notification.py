@@ -1,4 +1,4 @@
-"""The tasks that let Engage write to the shopper: an order confirmed or cancelled, a parcel sent, money paid back."""
+"""Notification tasks: Engage mails the customer about an order confirmed or cancelled, a parcel, a refund."""
 
 from __future__ import annotations
 
@@ -58,24 +58,27 @@ def sync_refund_notification(task: Task, again: bool = False) -> None:
 def _notify(
     task: Task, kind: Kind, order: Order, again: bool, *, fulfillment: Json | None = None, refund: Json | None = None
 ) -> None:
-    """The call, and nothing after it: what goes wrong behind it must not lead to a second mail."""
+    """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
     node, rules, zone = order.node, rules_for(task.shop, order.node), task.shop.zone
     email = node["email"]
     if reason := notification_skip_reason(node, email, fulfillment):
         raise Skip(reason)
     if again:
-        _have_contact(task, node)
+        _ensure_contact(task, node)
     else:
-        with suppress(Skip):  # whoever will never be their customer's contact may be one all the same
+        with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_of(task, order)
     body = notification_of(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
     engage_of(task).notify_order(body, path=notifications_of(task.shop).path)
 
 
-def _have_contact(task: Task, node: Json) -> None:
-    """Engage writes to its contacts, and an address that was put right on the order alone may be none's."""
+def _ensure_contact(task: Task, node: Json) -> None:
+    """Create a contact for the order's e-mail address if there is none: Engage mails contacts only.
+
+    An address that was corrected on the order alone may be no contact's.
+    """
     engage, guest = engage_of(task), guest_of(node)
     rules = rules_of(task.shop, store_for(task.shop, guest).store)
-    with suppress(Conflict):  # several have it, or it has just become somebody's
+    with suppress(Conflict):  # several contacts have it, or one has just been created
         if engage.find_contact(email=node["email"]) is None:
             engage.create_contact(contact_of(guest, rules), source=SOURCE, store=rules.store)
