@@ -23,6 +23,17 @@ log = logging.getLogger(__name__)
 Handler = Callable[..., None]
 
 
+BULK_ACTOR = "bulk"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of task types on the help page: one of the modules in `actors`."""
+
+    name: str
+    title: str
+
+
 @dataclass(frozen=True)
 class TaskType:
     """A task type as declared over its function. `number` stands in the database and never changes."""
@@ -30,7 +41,7 @@ class TaskType:
     number: int
     name: str
     label: str
-    group: TaskGroup
+    group: Group
     handler: Handler
     entity: Entity
     topics: tuple[str, ...]
@@ -86,11 +97,8 @@ class TaskType:
 
 
 @dataclass(frozen=True)
-class TaskGroup:
-    """Task types of one module, as the help page groups them."""
-
-    name: str
-    title: str
+class TaskGroup(Group):
+    """A group that declares task types."""
 
     def task(
         self,
@@ -124,9 +132,9 @@ NUMBERS: dict[int, TaskType] = {}
 INSTEAD: dict[str, Handler] = {}  # by the name of a task's argument
 
 
-def by_group() -> dict[TaskGroup, list[TaskType]]:
+def by_group() -> dict[Group, list[TaskType]]:
     """Task types by group, in the published order, which is that of their numbers."""
-    groups: dict[TaskGroup, list[TaskType]] = {}
+    groups: dict[Group, list[TaskType]] = {}
     for number in sorted(NUMBERS):
         groups.setdefault(NUMBERS[number].group, []).append(NUMBERS[number])
     return groups
@@ -143,7 +151,7 @@ def _declare_actor(task_type: TaskType) -> None:
     declare(partial(run, task_type))
 
 
-@dramatiq.actor(actor_name="bulk", queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
+@dramatiq.actor(actor_name=BULK_ACTOR, queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
 def run_bulk(numbered: str) -> None:
     """Run a bulk task. One actor for all types: Dramatiq orders by the priority of actors, and this one comes last."""
     number, _, task_id = numbered.partition(":")
@@ -177,7 +185,7 @@ def ring(tasks: Iterable[tuple[UUID, int, int]]) -> None:
 
 def _message(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
     if lane == Lane.BULK:
-        return run_bulk.actor_name, QUEUES[lane], f"{number}:{task_id}"
+        return BULK_ACTOR, QUEUES[lane], f"{number}:{task_id}"
     return NUMBERS[number].name, QUEUES[lane], str(task_id)
 
 

@@ -1,6 +1,8 @@
 """Run a task: claim its row, call its function, record the outcome.
 
-What failed is retried with backoff and jitter; a circuit breaker pauses and probes a shop whose Engage fails."""
+What failed is retried with backoff and jitter; a circuit breaker pauses and probes a shop whose Engage fails. A run has
+a lease and a fence: when another worker has taken over the lease, the fence is outdated and the run writes nothing.
+"""
 
 from __future__ import annotations
 
