@@ -24,10 +24,7 @@ from models import Entity, Order, Refund, Task
 @orders.task(27, "SyncOrderNotification", "Sync order notification", entity=Entity.ORDER, engage=True)
 def sync_order_notification(task: Task, kind: Kind, again: bool = False) -> None:
     """When the app initiates order notification sync to Engage via a POST to the /orders endpoint."""
-    order = Order.known(task.shop, task.subject)
-    if kind == "confirmed" and order.node["cancelledAt"]:
-        raise Skip("The order was cancelled before its confirmation went out.")
-    _notify(task, kind, order, again)
+    notify_order(task, kind, again)
 
 
 @orders.task(
@@ -39,20 +36,38 @@ def sync_order_notification(task: Task, kind: Kind, again: bool = False) -> None
 )
 def sync_order_fulfillment_notification(task: Task, order_id: int, again: bool = False) -> None:
     """When the app initiates order fulfillment notification sync to Engage via a POST to the /orders endpoint."""
+    notify_fulfillment(task, order_id, again)
+
+
+@refunds.task(33, "SyncRefundNotification", "Sync refund notification", entity=Entity.REFUND, engage=True)
+def sync_refund_notification(task: Task, again: bool = False) -> None:
+    """When the app initiates an order refund notification sync to Engage via a POST to the /orders endpoint."""
+    notify_refund(task, again)
+
+
+def notify_order(task: Task, kind: Kind, again: bool) -> None:
+    """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
+    order = Order.known(task.shop, task.subject)
+    if kind == "confirmed" and order.node["cancelledAt"]:
+        raise Skip("The order was cancelled before its confirmation went out.")
+    _notify(task, kind, order, again)
+
+
+def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
+    """Notify of a parcel that was sent."""
     order, parcel = Order.known(task.shop, order_id), shopify_of(task).fulfillment(task.subject)
     if parcel is None:
         raise Skip("Shopify no longer has this parcel.")
     _notify(task, kind_of_fulfillment(order.node, parcel), order, again, fulfillment=parcel)
 
 
-@refunds.task(33, "SyncRefundNotification", "Sync refund notification", entity=Entity.REFUND, engage=True)
-def sync_refund_notification(task: Task, again: bool = False) -> None:
-    """When the app initiates an order refund notification sync to Engage via a POST to the /orders endpoint."""
+def notify_refund(task: Task, again: bool) -> None:
+    """Notify of a refund. Raises Skip when no money is paid back."""
     refund = Refund.known(task.shop, task.subject)
-    order, back = order_of(task, refund), refund.node
-    if not money_back(back, Ledger.of(order.node, "presentment")):
+    order, node = order_of(task, refund), refund.node
+    if not money_back(node, Ledger.of(order.node, "presentment")):
         raise Skip("No money goes back with this refund.")
-    _notify(task, "refunded", order, again, refund=back)
+    _notify(task, "refunded", order, again, refund=node)
 
 
 def _notify(

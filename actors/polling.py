@@ -24,19 +24,23 @@ Ask = Callable[[datetime, str | None], Page]
 def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based customers polling for customer indexing for each shop."""
     ask = shopify_of(task).customers_updated_since
-    _poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
+    poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
 
 
 @order.group.task(24, "IndexOrders", "Index orders")
 def index_orders(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based orders polling for order indexing for each shop."""
     ask = shopify_of(task).orders_updated_since
-    _poll(task, "orders", ask, Order, TYPES["IndexOrder"], since, cursor)
+    poll(task, "orders", ask, Order, TYPES["IndexOrder"], since, cursor)
 
 
-def _poll(
+def poll(
     task: Task, resource: str, ask: Ask, table: type[Seen], task_type: TaskType, since: str | None, cursor: str | None
 ) -> None:
+    """Read a few pages of what was updated and enqueue index tasks for the changes, and a task for the next pages.
+
+    `resource` names the poll's saved position. Without a `cursor` it starts there, or at `since`.
+    """
     start = datetime.fromisoformat(since) if since else Poll.start(task.shop, resource)
     # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK

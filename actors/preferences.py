@@ -32,6 +32,23 @@ TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has thi
 )
 def update_customer_marketing_preferences(task: Task) -> None:
     """When the app initiates a sync of marketing preferences from Shopify to Engage."""
+    sync_to_engage(task)
+
+
+@group.task(
+    16,
+    "SyncCustomerMarketingPreferences",
+    "Sync customer marketing preferences",
+    entity=Entity.CUSTOMER,
+    engage=True,
+)
+def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
+    """When the app initiates sync of marketing preferences from Engage to Shopify."""
+    sync_to_shopify(task)
+
+
+def sync_to_engage(task: Task) -> None:
+    """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
     customer, contact_id = _contact_of(task)
     node, engage = _customer_node(task), engage_of(task)
     states, memories = states_of(node), Consents.change(customer, lambda memories: told_by_shopify(memories, node))
@@ -48,15 +65,8 @@ def update_customer_marketing_preferences(task: Task) -> None:
         Consents.change(customer, lambda memories: _written(memories, wanted, began_at))
 
 
-@group.task(
-    16,
-    "SyncCustomerMarketingPreferences",
-    "Sync customer marketing preferences",
-    entity=Entity.CUSTOMER,
-    engage=True,
-)
-def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
-    """When the app initiates sync of marketing preferences from Engage to Shopify."""
+def sync_to_shopify(task: Task) -> None:
+    """Write the preference that an Engage webhook names to Shopify's customer. Raises Skip when Shopify has it."""
     name, contact_id = _changed_preference(task)
     customer = _customer_of(task, contact_id)
     current, shopify = _engage_preferences(engage_of(task), contact_id), shopify_of(task)

@@ -52,10 +52,15 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     """When the app initiates a refund sync to Engage via a POST to the /receipts endpoint."""
     goes_on(import_id)
     refund = Refund.known(task.shop, task.subject)
-    order, node = order_of(task, refund), refund.node
+    order = order_of(task, refund)
     if import_id:
         contact_known(task.shop, order.customer_id)
-    receipt_id = receipt_id_of(node, order.node)
+    send_refund(task, refund, order)
+
+
+def send_refund(task: Task, refund: Refund, order: Order) -> None:
+    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
+    node, receipt_id = refund.node, receipt_id_of(refund.node, order.node)
     if Receipt.sent(task.shop, receipt_id):
         task.engage_id = receipt_id
         raise Skip(ALREADY)
