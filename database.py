@@ -160,6 +160,6 @@ def _drop_broken() -> None:
 
 
 def _usable() -> bool:
-    """Not closed by the server, and not in the middle of a query that a time limit has interrupted."""
+    """Whether the server has not closed the connection, and no time limit has interrupted a query on it."""
     idle = db.connection().info.transaction_status == TransactionStatus.IDLE
     return not db.connection().closed and (idle or db.in_transaction())

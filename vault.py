@@ -25,7 +25,7 @@ WORTH_DEFLATING = 200  # bytes; below, zlib's header eats the gain
 
 
 class Unreadable(Exception):
-    """The ciphertext was made with another key, moved from another place, or damaged."""
+    """Ciphertext of another key, moved from another table, column or row, or damaged."""
 
 
 class Vault:

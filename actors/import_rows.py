@@ -71,7 +71,7 @@ def id_in(gid: str) -> int:
 
 @dataclass(frozen=True)
 class Taken:
-    """How many of some rows Engage has already, and how many tasks were enqueued for the others."""
+    """Counts of saved rows: those that Engage has already, and the tasks enqueued for the others."""
 
     known: int
     sent: int

@@ -25,7 +25,7 @@ ORDERS, REFUNDS, CUSTOMERS = "IndexOrder", "IndexRefund", "IndexCustomer"
 
 
 class NotThere(Exception):
-    """The task's entity is not found at Shopify, or its order is not known."""
+    """Shopify does not have the task's entity, or its order is not known."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ NOT_AGAIN = "What was sent was for another tenant or another contact, or is noth
 
 
 class Why(StrEnum):
-    """Why a task has nothing that can be resent."""
+    """Reason that a task has nothing to resend."""
 
     PENDING = "pending"
     NOTHING = "nothing"

@@ -98,7 +98,7 @@ def _shops(which: str) -> list[int]:
 
 
 def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
-    """In random order, so that no shop is always the last."""
+    """Shops with due tasks, in random order, so that no shop is always the last."""
     found = db.execute_sql(
         f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop) s
             WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
