@@ -57,11 +57,11 @@ def sign_in(arguments: argparse.Namespace) -> None:
 
 
 def sweep(_: argparse.Namespace) -> None:
-    """Ring for due tasks and give back what dead workers held, once."""
+    """Publish due tasks and take back those of lost workers, once."""
     import actors  # noqa: F401 - the table of task types
     from actors.sweep import sweep
 
-    print(f"Tasks rung for: {sweep()}")
+    print(f"Tasks published: {sweep()}")
 
 
 def where(_: argparse.Namespace) -> None:
@@ -198,9 +198,9 @@ WITHOUT_DATABASE = ("where", "new-key", "shopify-app")
 
 def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="manage.py", description=__doc__)
-    several = commands.add_subparsers(required=True, metavar="COMMAND")
+    subcommands = commands.add_subparsers(required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
-        command = several.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command = subcommands.add_parser(name, help=function.__doc__, description=function.__doc__)
         command.set_defaults(run=function)
         for option, check in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", required=True, type=check)
@@ -221,7 +221,7 @@ def main() -> None:
 
 
 def _with_database(arguments: argparse.Namespace) -> None:
-    """Our modules read the environment, so they come in only when it is complete."""
+    """Import our modules only here: they read the environment, which has to be complete."""
     from peewee import PeeweeException, ProgrammingError
 
     from config import Misconfigured
@@ -233,12 +233,14 @@ def _with_database(arguments: argparse.Namespace) -> None:
     except Misconfigured as error:
         raise SystemExit(str(error)) from None
     except ProgrammingError as error:
-        raise SystemExit(f"The schema is not up to date; run: python manage.py migrate ({_said(error)})") from None
+        raise SystemExit(
+            f"The schema is not up to date; run: python manage.py migrate ({_first_line(error)})"
+        ) from None
     except PeeweeException as error:
-        raise SystemExit(f"The database could not do it: {_said(error)}") from None
+        raise SystemExit(f"The database could not do it: {_first_line(error)}") from None
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error.args[0] if error.args else error).split("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""Totals: exact at any size. Triggers leave a difference for every change; folding adds them up."""
+"""Task totals: exact counts at any size. Triggers record a delta for every change; folding adds them up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 20_000
 
 @dataclass(frozen=True)
 class Count:
-    """How many tasks there are of some types, by state, and how long the finished ones took on average."""
+    """Number of tasks of some types, by state, and the summed duration of the finished ones."""
 
     success: int = 0
     error: int = 0
@@ -40,7 +40,7 @@ class Count:
 
 
 def counts(shop_id: int) -> dict[int, Count]:
-    """The shop's tasks by type number: totals plus what is not folded yet, in one statement and so exact."""
+    """Count the shop's tasks by type number: totals plus deltas not yet folded, in one statement and so exact."""
     rows = db.execute_sql(
         """SELECT type, state, sum(count)::bigint, sum(duration_ms)::bigint FROM (
                SELECT type, state, count, duration_ms FROM task_total WHERE shop_id = %(shop)s
@@ -59,7 +59,7 @@ def _count(rows: list[tuple[int, int, int]]) -> Count:
 
 
 def together(parts: list[Count]) -> Count:
-    """The counts of several types as one."""
+    """Add up the counts of several types."""
     return Count(
         sum(part.success for part in parts),
         sum(part.error for part in parts),
@@ -69,7 +69,7 @@ def together(parts: list[Count]) -> Count:
 
 
 def hours(shop_id: int, begin: datetime) -> list[tuple[datetime, int, int, int]]:
-    """What ended in each hour from `begin` on: (the hour, type number, state, how many), exact as `counts` is."""
+    """Count finished tasks per hour from `begin` on: (hour, type number, state, count), as exact as `counts`."""
     return db.execute_sql(
         """SELECT hour, type, state, sum(count)::bigint FROM (
                SELECT hour, type, state, count FROM task_hour WHERE shop_id = %(shop)s AND hour >= %(begin)s
@@ -81,19 +81,19 @@ def hours(shop_id: int, begin: datetime) -> list[tuple[datetime, int, int, int]]
 
 
 def since(shop_id: int) -> datetime | None:
-    """When the oldest task that is counted was created, or None without tasks."""
+    """Creation time of the shop's oldest task; None without tasks."""
     row = db.execute_sql("SELECT created_at FROM task WHERE shop_id = %s ORDER BY id LIMIT 1", (shop_id,)).fetchone()
     return row[0] if row else None
 
 
 def pending_since(shop_id: int) -> datetime | None:
-    """When the oldest task that is still Pending was created, or None when there is none."""
+    """Creation time of the oldest Pending task; None without one."""
     oldest = lists.tasks(Selection(shop_id, states=(State.PENDING,)), Part(descending=False), limit=1)
     return oldest[0].created_at if oldest else None
 
 
 def fold() -> int:
-    """Add a batch of differences to the totals and the hours. Safe to run twice at once. Returns how many rows."""
+    """Fold a batch of deltas into totals and hourly counts. Safe to run twice at once. Returns the number of rows."""
     row = db.execute_sql(
         """WITH moved AS (
                DELETE FROM task_delta WHERE ctid = ANY(ARRAY(
@@ -118,7 +118,7 @@ def fold() -> int:
 
 
 def drift() -> list[tuple[int, int, int, int, int]]:
-    """Where totals and `count(*)` differ: (shop, type, state, counted, kept). Empty, or there is a defect."""
+    """Differences between totals and `count(*)`: (shop, type, state, counted, kept). Any row is a defect."""
     rows = db.execute_sql(
         """SELECT shop_id, type, state, sum(counted)::bigint, sum(kept)::bigint FROM (
                SELECT shop_id, type, state, count(*) AS counted, 0 AS kept FROM task GROUP BY 1, 2, 3
@@ -130,13 +130,13 @@ def drift() -> list[tuple[int, int, int, int, int]]:
 
 
 def recount() -> list[tuple[int, int, int, int, int]]:
-    """Mend the totals where they differ from the tasks. Returns the differences that there were, as `drift` does."""
+    """Repair the totals where they differ from the tasks. Returns the differences, as `drift` does."""
     with db.atomic():
-        # One statement sees one moment, so work may go on meanwhile; a second recount would mend twice.
+        # One statement sees one moment, so tasks may change meanwhile; a second recount would repair twice.
         db.execute_sql("LOCK TABLE task_total IN SHARE ROW EXCLUSIVE MODE")
-        found = drift()
-        for shop_id, number, state, counted, kept in found:
+        differences = drift()
+        for shop_id, number, state, counted, kept in differences:
             db.execute_sql(
                 "INSERT INTO task_delta VALUES (%s, %s, %s, NULL, %s, 0)", (shop_id, number, state, counted - kept)
             )
-    return found
+    return differences

@@ -1,7 +1,7 @@
-"""Encryption at rest: a key per shop, wrapped by the deployment's keys; every ciphertext is bound to its place.
+"""Encryption at rest: a key per shop, wrapped by SECRET_KEYS; every ciphertext is bound to its table, column and row.
 
 AES-256-GCM with a random 96-bit nonce. The associated data name shop, table, column and row, so that a ciphertext
-cannot be moved to another shop, column or row; forgetting a shop's key makes all of its ciphertexts unreadable.
+cannot be moved to another shop, column or row; deleting a shop's key makes all of its ciphertexts unreadable.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from isal import isal_zlib
 
 from config import Misconfigured, config
 
-NONCE = 12
+NONCE = 12  # bytes
 NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 PLAIN, DEFLATED = b"\x00", b"\x01"
 WORTH_DEFLATING = 200  # bytes; below, zlib's header eats the gain
 
 
 class Unreadable(Exception):
-    """The ciphertext was made with another key, moved from another place, or damaged."""
+    """Ciphertext of another key, moved from another table, column or row, or damaged."""
 
 
 class Vault:
-    """What encrypts and decrypts one shop's secrets and bodies."""
+    """Encrypts (`seal`) and decrypts (`open`) one shop's secrets and bodies."""
 
     def __init__(self, shop_id: int, wrapped_key: bytes) -> None:
         self._shop = str(shop_id)
@@ -38,18 +38,18 @@ class Vault:
     def seal(self, plain: bytes, table: str, column: str, row: object) -> bytes:
         body = _pack(plain)
         nonce = os.urandom(NONCE)
-        return nonce + self._cipher.encrypt(nonce, body, self._place(table, column, row))
+        return nonce + self._cipher.encrypt(nonce, body, self._associated_data(table, column, row))
 
     def open(self, sealed: bytes, table: str, column: str, row: object) -> bytes:
-        """The bytes that were sealed at this place. Raises Unreadable."""
+        """Decrypt what was encrypted for this table, column and row. Raises Unreadable."""
         sealed = bytes(sealed)
         try:
-            body = self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], self._place(table, column, row))
+            body = self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], self._associated_data(table, column, row))
         except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise Unreadable(f"{table}.{column} of {row} cannot be decrypted.") from error
         return zlib.decompress(body[1:]) if body[:1] == DEFLATED else body[1:]
 
-    def _place(self, table: str, column: str, row: object) -> bytes:
+    def _associated_data(self, table: str, column: str, row: object) -> bytes:
         return f"{self._shop}|{table}|{column}|{row}".encode()
 
 
@@ -60,17 +60,17 @@ def _pack(plain: bytes) -> bytes:
 
 
 def new_key() -> bytes:
-    """A new shop's key, wrapped by the first of SECRET_KEYS: the wrapping key's name, a colon, nonce, ciphertext."""
+    """Make a shop's key, wrapped by the first of SECRET_KEYS: the wrapping key's name, a colon, nonce, ciphertext."""
     return _wrap(AESGCM.generate_key(256))
 
 
 def rewrapped(wrapped: bytes) -> bytes | None:
-    """The same key, wrapped by the first of SECRET_KEYS. None: it is already. Raises Unreadable."""
+    """Wrap the same key by the first of SECRET_KEYS. None: it is already. Raises Unreadable."""
     return None if bytes(wrapped).partition(b":")[0] == first() else _wrap(_unwrap(bytes(wrapped)))
 
 
 def first() -> bytes:
-    """The name of the key that wraps."""
+    """Name of the key that wraps new keys."""
     return next(iter(ring())).encode()
 
 
@@ -92,12 +92,12 @@ def _unwrap(wrapped: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def ring() -> dict[str, bytes]:
-    """SECRET_KEYS by name, in order. Raises Misconfigured."""
+    """Keys of SECRET_KEYS by name, in order. Raises Misconfigured."""
     return read_ring(config.secret_keys)
 
 
 def read_ring(text: str) -> dict[str, bytes]:
-    """Keys by name, in order, out of `name:base64,...`. Raises Misconfigured, which repeats nothing of the text."""
+    """Parse `name:base64,...` into keys by name, in order. Raises Misconfigured, which repeats nothing of the text."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if not entries:
         raise Misconfigured("SECRET_KEYS is empty; make one: python manage.py new-key")
@@ -119,5 +119,5 @@ def _parse(entry: str, number: int) -> tuple[str, bytes]:
 
 
 def random_entry(name: str) -> str:
-    """A fresh entry for SECRET_KEYS."""
+    """Make a new entry for SECRET_KEYS."""
     return f"{name}:{base64.b64encode(AESGCM.generate_key(256)).decode()}"

@@ -1,4 +1,4 @@
-"""What the workers do: one module per task group. Importing this package fills the table of task types."""
+"""Task types, one module per task group. Importing this package declares all of them as Dramatiq actors."""
 
 from actors import alerting, customer, imports, notification, order, polling, preferences, refund, replay, settings
 from actors.broker import broker

@@ -1,4 +1,4 @@
-"""An Error once more: whether that does no harm, and the way back into the queue."""
+"""Retry a failed task: judge whether a retry is safe, and put the task back into the queue."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from database import db
 from models import Exchange, Lane, State, Task, utcnow
 from models.erasure import ERASED
 
-# Those that make Engage write to a shopper.
+# Task types that make Engage send mail to a customer.
 LETTERS = {"SyncOrderNotification", "SyncOrderFulfillmentNotification", "SyncRefundNotification"}
 
 
 class Verdict(StrEnum):
-    """What is to be said to whoever wants a task to be tried again."""
+    """Answer to a request to retry a task."""
 
     QUEUE = "queue"
     PENDING = "pending"
@@ -33,44 +33,47 @@ class Verdict(StrEnum):
 
 
 FINE = {Verdict.PENDING, Verdict.SUCCESS, Verdict.SOLVED}
-ASK = {Verdict.UNSURE, Verdict.STALE}  # may be done by somebody who knows what could happen
+ASK = {Verdict.UNSURE, Verdict.STALE}  # retried only when the person confirms the risk
 
 
 def judge(task: Task, acted: Collection[UUID], now: datetime) -> Verdict:
-    """`acted`: tasks that made a call which must not be made twice, and which has or may have arrived."""
-    kind = NUMBERS.get(task.type)
+    """Judge whether a retry of the task is safe.
+
+    `acted`: ids of tasks with a call that must not be repeated (Effect.ONCE), and that has or may have arrived.
+    """
+    task_type = NUMBERS.get(task.type)
     if task.state != State.ERROR:
         return Verdict.SUCCESS if task.state == State.SUCCESS else Verdict.PENDING
     if task.closed_by:
         return Verdict.SOLVED
-    if kind is None:
+    if task_type is None:
         return Verdict.FOREIGN
     if task.reason == ERASED:
         return Verdict.ERASED
     if task.code == UNKNOWN or task.id in acted:
         return Verdict.UNSURE
-    stale = kind.name in LETTERS and now - task.created_at > NEWS
+    stale = task_type.name in LETTERS and now - task.created_at > NEWS
     return Verdict.STALE if stale else Verdict.QUEUE
 
 
 def held(task: Task) -> Verdict:
-    """The verdict on a task, which stays as it is until the caller's transaction ends."""
+    """Judge a task whose row stays locked until the caller's transaction ends."""
     found = Task.select().where(Task.id == task.id).for_update().first()
     return judge(found, Exchange.acted([task.id]), utcnow()) if found else Verdict.GONE
 
 
 def queue(ids: Collection[UUID], *, lane: Lane = Lane.LIVE) -> list[UUID]:
-    """Let Errors be Pending again, due now, in the caller's transaction. Returns those that were Errors.
+    """Make failed tasks Pending and due now, in the caller's transaction. Returns the ids of those that were Errors.
 
-    They have all their attempts again; those that were made stay in their history. `lane`: no better one than this.
+    Attempts are counted from zero; the old ones stay in the history. `lane`: BULK moves live tasks to the bulk lane.
     """
-    rows = db.execute_sql(QUEUE, {"ids": list(ids), "lane": lane}).fetchall()
-    if ringing := [Task(id=task_id, type=number, lane=its) for task_id, number, its in rows if its == Lane.LIVE]:
-        db.after_commit(lambda: publish(ringing))
+    rows = db.execute_sql(REQUEUE, {"ids": list(ids), "lane": lane}).fetchall()
+    if to_publish := [Task(id=task_id, type=number, lane=its) for task_id, number, its in rows if its == Lane.LIVE]:
+        db.after_commit(lambda: publish(to_publish))
     return [task_id for task_id, _, _ in rows]
 
 
-QUEUE = """
+REQUEUE = """
     UPDATE task SET state = 0, reason = NULL, code = NULL, completed_at = NULL, duration_ms = NULL,
         attempts = 0, crashes = 0, due_at = now(), lane = greatest(lane, %(lane)s::smallint),
         published_at = CASE WHEN greatest(lane, %(lane)s::smallint) = 0 THEN now() END

@@ -1,4 +1,4 @@
-"""Alerts, where they need the task types, the other systems and the workers: their clock and their post."""
+"""Alert jobs: evaluate the rules, send reminders, deliver mail. They join alerts with task types and API clients."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from models.incidents import OF_A_SHOP, SILENT, Incident, Watch
 from models.mails import Mail
 from vault import Unreadable
 
-MAILS = 100  # rung for at once
-UNTAKEN, HERE = timedelta(minutes=2), 5  # a mail that says that no worker works must not wait for a worker
-LOOK_SECONDS = 10.0
+MAILS = 100  # published at once
+OVERDUE, SENT_HERE = timedelta(minutes=2), 5  # an alert that no worker runs must not wait for a worker
+TIMEOUT_SECONDS = 10.0
 
 log = logging.getLogger("alerts")
 
 
 @cache
 def kinds() -> Kinds:
-    """The task types as the rules know them."""
+    """Task types that the alert rules look at."""
     return Kinds(
         order=TYPES["SyncOrder"].number,
         hears=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
@@ -44,12 +44,12 @@ def kinds() -> Kinds:
 
 
 def watch() -> int:
-    """Judge every shop's rules whose turn has come. Returns how many."""
+    """Evaluate the alert rules that are due, of every shop. Returns the number of rules."""
     return incidents.check(kinds(), orders_between)
 
 
 def explained(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
-    """Each rule of each shop, or of one, as of an instant: the shop's domain, the rule, how it stands, and why."""
+    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, standing, reason)."""
     stalled = stalled_since()
     for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
         rows = Watch.of(shop)
@@ -71,25 +71,25 @@ def _explained(shop: Shop, watch: Watch, now: datetime, stalled: datetime | None
 
 
 def remind() -> int:
-    """Tell again of what is still open, where it is time. Returns of how many."""
+    """Send due reminders of open incidents. Returns the number of incidents."""
     return telling.remind()
 
 
 def post() -> int:
-    """Ring for the mails that are due, and send here what no worker takes. Returns how many."""
+    """Publish due mails to the workers, and deliver here what no worker takes. Returns the number published."""
     due = Mail.due(MAILS)
     try:
         broker.ring([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
     except redis.RedisError as error:
-        log.warning("Redis is away; the clock sends the mails: %s", error)
-    for mail_id in Mail.due(HERE, UNTAKEN):
+        log.warning("Redis is unavailable; the scheduler sends the mails: %s", error)
+    for mail_id in Mail.due(SENT_HERE, OVERDUE):
         deliver(mail_id, explain, _server())
     return len(due)
 
 
 @dramatiq.actor(actor_name="send_mail", queue_name=QUEUES[Lane.LIVE])
 def send_mail(mail_id: str) -> None:
-    """One mail of the outbox; the row says whether it is still to be sent."""
+    """Deliver a mail of the outbox, if its row is still due."""
     with connected(EVERY):
         deliver(UUID(mail_id), explain, _server())
 
@@ -99,7 +99,7 @@ def _server() -> Smtp | None:
 
 
 def explain(shop: Shop, incident: Incident) -> None:
-    """Find out why no order came, and keep it with the incident. A mail never waits for more than this look."""
+    """Diagnose why no order came, and save the result with the incident. A mail waits for nothing longer than this."""
     if incident.rule not in SILENT:
         return
     since, until = incident.bad_since, utcnow()
@@ -108,9 +108,9 @@ def explain(shop: Shop, incident: Incident) -> None:
 
 
 def orders_between(shop: Shop, since: datetime, until: datetime) -> int | None:
-    """How many orders Shopify has of this time, or None when it does not say."""
+    """Number of orders that Shopify has of a period; None when it does not answer."""
     try:
-        return shopify_beside(shop, LOOK_SECONDS).orders_count(since, until)
+        return shopify_beside(shop, TIMEOUT_SECONDS).orders_count(since, until)
     except (ApiError, Unreadable, ValueError) as error:
         log.warning("Shopify was asked for the orders of shop %s in vain: %s", shop.id, error)
         return None

@@ -1,4 +1,4 @@
-"""Retries of many tasks, carried on by the clock: a portion at a time, each in a transaction of its own."""
+"""Bulk retry: retry many failed tasks, a portion at a time, each in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from database import db
 from models import Exchange, Lane, Shop, Task, utcnow
 from models.batches import Batch, Stage
 
-BUDGET = 0.5  # seconds of one turn of the clock
-KEEP_THEIR_LANE = 100  # of a batch: a handful of orders must not wait behind an import
+BUDGET = 0.5  # seconds of one run of the scheduler's job
+KEEP_THEIR_LANE = 100  # tasks of a bulk retry: a handful of orders must not wait behind an import
 
-LOOKED_AT = (Task.id, Task.type, Task.state, Task.closed_by, Task.reason, Task.code, Task.created_at)
+COLUMNS = (Task.id, Task.type, Task.state, Task.closed_by, Task.reason, Task.code, Task.created_at)
 
 
 def advance() -> int:
-    """Go on with what runs, in turns, for a while. Returns how many tasks were looked at."""
-    until, looked_at = time.monotonic() + BUDGET, 0
+    """Process portions of the running bulk retries, in turns, for BUDGET seconds. Returns the number of tasks."""
+    until, done = time.monotonic() + BUDGET, 0
     while found := step():
-        looked_at += found
+        done += found
         if time.monotonic() > until:
             break
-    return looked_at
+    return done
 
 
 def step() -> int:
-    """The next portion of the batch whose turn it is. Returns how many tasks it had; 0: nothing runs.
+    """Process the next portion of the bulk retry whose turn it is. Returns its number of tasks; 0: none is running.
 
-    What it does and that it was done are one transaction: whoever is killed in it has done nothing.
+    The portion and its progress are one transaction: a process that is killed in it has done nothing.
     """
     with db.atomic():
         while batch := Batch.next_running():
@@ -53,11 +53,11 @@ def _portion(batch: Batch) -> int:
 
 
 def _verdicts(batch: Batch, ids: list[UUID]) -> dict[UUID, Verdict]:
-    """What is to become of each. One that somebody else is changing right now is left to them, and so is missing.
+    """Verdicts by task id. A task that another transaction has locked is skipped.
 
-    To wait for them could end in a deadlock, with a task that solves several of these.
+    Waiting for it could end in a deadlock, with a task that solves several of these.
     """
     mine = Task.id.in_(ids) & (Task.shop == batch.shop_id)
-    found = list(Task.select(*LOOKED_AT).where(mine).order_by(Task.id).for_update(skip_locked=True))
+    found = list(Task.select(*COLUMNS).where(mine).order_by(Task.id).for_update(skip_locked=True))
     acted, now = Exchange.acted(ids), utcnow()
     return {task.id: again.judge(task, acted, now) for task in found}

@@ -1,4 +1,4 @@
-"""An order and its customer's contact: what waits for one, and what goes on once it is there or never will be."""
+"""Orders that await their customer's contact: wait for it, and wake them once it exists or never will."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from models import Customer, Order, Refund, Shop, Task
 from models.departures import Departure
 from models.receipts import Receipt
 
-CONTACT_WAIT = timedelta(seconds=15)  # its contact wakes it earlier
+CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
 GONE = "The customer was deleted at Shopify."
-NOBODY = "The order has no customer, so there is no contact for it."
-NOT_YET = "Its customer is not a contact in Engage yet."
+NO_CUSTOMER = "The order has no customer, so there is no contact for it."
+NO_CONTACT_YET = "Its customer is not a contact in Engage yet."
 NOT_IN_ENGAGE = "Its customer is not in Engage: "
 
 
 def contact_id_of(task: Task, order: Order) -> str:
-    """The contact that the order is for. Raises Skip when there can be none, Wait until there is.
+    """Id of the order's contact. Raises Skip when there will be none, Wait until it exists.
 
-    Whoever was sold to is the one whose money goes back, also when Shopify has forgotten them since.
+    A refund goes to the contact of the order's receipt, also when Shopify has deleted the customer since.
     """
     customer_id = Departure.heir_of(task.shop, order.customer_id) if order.customer_id else 0
     customer = Customer.find(task.shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return str(customer.contact_id)
-    if reason := _never(task.shop, customer_id, customer):
+    if reason := _reason_for_none(task.shop, customer_id, customer):
         if sold := Receipt.first_of(order):
             return str(sold.clear(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
-    if customer is None or task.fence > 1:  # its own webhook is not late but lost
+    if customer is None or task.fence > 1:  # its own webhook is lost, not late
         TYPES["IndexCustomer"].after(task, customer_id)
-    raise Wait(NOT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
+    raise Wait(NO_CONTACT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
 
 
-def _never(shop: Shop, customer_id: int, customer: Customer | None) -> str | None:
-    """Why there will be no contact, as far as is known."""
+def _reason_for_none(shop: Shop, customer_id: int, customer: Customer | None) -> str | None:
+    """Reason why there will be no contact; None while there may be one."""
     if not customer_id:
-        return NOBODY
+        return NO_CUSTOMER
     if customer:
         return NOT_IN_ENGAGE + customer.skipped if customer.skipped else None
     return NOT_IN_ENGAGE + GONE if Departure.noted(shop, customer_id) else None
 
 
 def go_on(shop: Shop, customer_id: int) -> None:
-    """What waits for the customer's contact tries again now: it is there, or there will be none."""
+    """Wake the tasks that wait for the customer's contact: it exists, or there will be none."""
     _wake(shop, _orders_of(shop, customer_id))
 
 
 def take_up(task: Task, customer_id: int) -> None:
-    """The customer is a contact at last: what waits goes on, and orders that have given up are synced all the same."""
+    """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
     heir = Departure.heir_of(task.shop, customer_id)
     if heir != customer_id:  # merged meanwhile
         TYPES["IndexCustomer"].after(task, heir)
     if orders := _orders_of(task.shop, customer_id):
         _wake(task.shop, orders)
-        for order_id in _given_up(task.shop, orders):
+        for order_id in _skipped(task.shop, orders):
             TYPES["SyncOrder"].after(task, order_id)
 
 
@@ -77,7 +77,7 @@ def _wake(shop: Shop, orders: list[int]) -> None:
 
 
 def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
-    """Of those orders that were not sold to a contact before."""
+    """Ids of the parcels (fulfillments) of those orders that have no receipt yet."""
     unsold = Order.read("shop_id = %s AND shopify_id = ANY(%s) AND receipt_id IS NULL", shop.id, orders)
     for order in unsold:
         order.shop = shop
@@ -85,18 +85,18 @@ def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
 
 
 def _orders_of(shop: Shop, customer_id: int) -> list[int]:
-    """Also of those who were merged into the customer."""
+    """Ids of the customer's orders, and of those who were merged into the customer."""
     return Order.ids_of(shop, [customer_id, *Departure.into(shop, customer_id)])
 
 
-def _given_up(shop: Shop, order_ids: list[int]) -> list[int]:
-    """Of these orders: whose sync ended for want of a contact, or runs and may be about to."""
+def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:
+    """Those of the orders whose sync was skipped for lack of a contact, or runs and may be about to be."""
     found = db.execute_sql(
         """SELECT DISTINCT task.shopify_id FROM task
            JOIN orders ON orders.shop_id = task.shop_id AND orders.shopify_id = task.shopify_id
            WHERE task.shop_id = %s AND type = %s AND task.shopify_id = ANY(%s) AND receipt_id IS NULL
              AND CASE WHEN state = 0 THEN leased_until IS NOT NULL
                  ELSE starts_with(reason, %s) OR starts_with(reason, %s) END""",
-        (shop.id, TYPES["SyncOrder"].number, order_ids, NOT_YET, NOT_IN_ENGAGE),
+        (shop.id, TYPES["SyncOrder"].number, order_ids, NO_CONTACT_YET, NOT_IN_ENGAGE),
     )
     return [order_id for (order_id,) in found.fetchall()]

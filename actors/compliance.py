@@ -1,4 +1,4 @@
-"""What the law asks of an app that knows a shop's customers: to tell what it holds, and to forget."""
+"""GDPR requests from Shopify: personal data export (data_request) and erasure (redact) of a customer or a shop."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from models.privacy import DataRequest, Person
 
 MEANWHILE = "Something came in meanwhile."
 IMPORTING = "An import is under way that may bring the customer back."
-IMPORT_WAIT = timedelta(minutes=10)  # the customer is forgotten already, and once more when it has ended
+IMPORT_WAIT = timedelta(minutes=10)  # the customer is erased already, and once more after the import
 
 
 def data_request(task: Task) -> None:
-    """Keep a readable record of what is held of the customer, for the merchant to pass on."""
+    """Save the personal data export of a customer, for the shop to pass on."""
     payload = payload_of(task)
     person = _person(task.shop, payload, "orders_requested")
-    held = held_of(person)
-    request = number(part(payload, "data_request"), "id")
+    export = held_of(person)
+    request_number = number(part(payload, "data_request"), "id")
     task.shopify_id = next(iter(person.customers), None)
     with task.effects():
-        asked = {"number": request, "customer_id": task.shopify_id, "asked_at": task.created_at}
-        DataRequest.keep(task.shop, task.id, held, **asked)
+        asked = {"number": request_number, "customer_id": task.shopify_id, "asked_at": task.created_at}
+        DataRequest.keep(task.shop, task.id, export, **asked)
 
 
 def redact_customer(task: Task) -> None:
-    """Forget the customer and their orders: rows, bodies and ids. Counts stay."""
+    """Erase a customer and their orders: rows, bodies and ids. Counts stay."""
     person = _person(task.shop, payload_of(task), "orders_to_redact")
     tasks = person.tasks()
     erasure.end_tasks(task.shop, tasks, erasure.ERASED)
@@ -45,11 +45,11 @@ def redact_customer(task: Task) -> None:
     if Import.under_way(task.shop):
         raise Wait(IMPORTING, IMPORT_WAIT)
     with task.effects():
-        _erased(task, "customers/redact", rows)
+        _record_erasure(task, "customers/redact", rows)
 
 
 def redact_shop(task: Task) -> None:
-    """Forget the shop and everybody in it, unless it has the app again. Counts stay."""
+    """Erase a shop with all its customers, unless it has the app again. Counts stay."""
     if still_installed(task):
         raise Skip("The shop has the app: it was installed again.")
     let_rest(task.shop)
@@ -61,17 +61,17 @@ def redact_shop(task: Task) -> None:
     if erasure.end_all(task.shop, erasure.ERASED) or erasure.running(task.shop, beside=task.id):
         raise Wait(MEANWHILE, RUNNING_WAIT)
     with task.effects():
-        _erased(task, "shop/redact", rows)
+        _record_erasure(task, "shop/redact", rows)
         erasure.forget_key(task.shop)
 
 
-def _erased(task: Task, topic: str, rows: int) -> None:
+def _record_erasure(task: Task, topic: str, rows: int) -> None:
     erasure.forget_body(task.id)
     Erasure.insert(task_id=task.id, shop_id=task.shop_id, topic=topic, rows=rows).execute()
 
 
 def _person(shop: Shop, payload: Json, orders: str) -> Person:
-    """Whom the webhook is about. Shopify may name them by e-mail address alone. Raises Unusable."""
+    """Person that the webhook is about. Shopify may name them by e-mail address alone. Raises Unusable."""
     customer = part(payload, "customer")
     shopify_id, email, order_ids = number(customer, "id"), text(customer, "email"), numbers(payload, orders)
     if not (shopify_id or email or order_ids):

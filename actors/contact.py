@@ -1,4 +1,4 @@
-"""One customer's contact in Engage: found, taken over, changed or made."""
+"""Contacts at Engage: find, adopt, update or create the contact of a customer."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ BEING_CREATED = "ContactWithKeyIsBeingCreated"  # Engage's code for a creation u
 
 
 class Sync:
-    """One customer on its way to being a contact with the wanted fields.
+    """Sync of one customer to a contact with the wanted fields.
 
-    Afterwards `contact_type` is the type that the contact has, and `created_as` and `created_in` are the fields and the
-    store that it was made with, if we made it.
+    Afterwards `contact_type` is the contact's type, and `created_as` and `created_in` are the fields and the store that
+    it was created with, if we created it.
     """
 
     def __init__(self, engage: Engage, customer: Customer, node: Json, rules: ContactRules) -> None:
@@ -41,7 +41,7 @@ class Sync:
         self.wanted = update_of(node, rules)
 
     def bring(self) -> tuple[str, Json]:
-        """The contact's id, and the fields that it now has from us. Raises Skip when nothing has changed."""
+        """Sync the contact. Returns its id and the fields it now has from us. Raises Skip when nothing has changed."""
         if self.customer.contact_id and self.customer.last_sent is not None:
             try:
                 return self._update_known(self.customer.contact_id, self.customer.last_sent)
@@ -68,7 +68,7 @@ class Sync:
         return None
 
     def _adopt(self, contact_id: str) -> tuple[str, Json]:
-        """Take over a contact that Engage has already: bring it only what differs."""
+        """Link a contact that Engage has already, and update only the fields that differ."""
         current = self.engage.contact(contact_id)
         self.contact_type = current.get("contactType") or ""
         self._upgrade(contact_id)
@@ -102,7 +102,7 @@ class Sync:
 
 
 class FindOrCreate(Sync):
-    """The same for an import: a contact that Engage has already stays as it is."""
+    """Sync for an import: a contact that Engage has already stays unchanged."""
 
     def _adopt(self, contact_id: str) -> tuple[str, Json]:
         current = self.engage.contact(contact_id)

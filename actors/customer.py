@@ -22,7 +22,7 @@ from models.departures import Departure
 
 group = TaskGroup("customer", "Customer sync tasks")
 
-# Which field of their bodies is the customer's id.
+# Webhook topic: the field of its body that has the customer's id.
 CONSENT_TOPICS = {"customers_email_marketing_consent/update": "customer_id", "customers_marketing_consent/update": "id"}
 TOPICS = ("customers/create", "customers/update", "customers/delete", "customers/merge", *CONSENT_TOPICS)
 
@@ -50,7 +50,7 @@ def index_customer(task: Task) -> None:
         raise Skip("Shopify no longer has this customer.")
     with task.effects():
         customer = adopt(task, Customer.remember(task.shop, node))
-        if customer.skipped == GONE:  # they were not: Shopify may show a new customer late
+        if customer.skipped == GONE:  # it was not deleted: Shopify may show a new customer late
             customer.skip(None)
         sync_contact.after(task, customer.shopify_id)
         if customer.contact_id and has_news(customer, Consents.of(customer)):
@@ -84,10 +84,10 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
 
 
 def store_for(shop: Shop, customer: dict[str, Any]) -> Place:
-    """The store that a new contact is created in."""
+    """Store that a new contact is created in."""
     return place_of(shop, customer, shop.settings.get("contact", {}).get("store"))
 
 
 def rules_of(shop: Shop, store: str) -> ContactRules:
-    """How the shop wants its contacts."""
+    """Contact rules of the shop's settings."""
     return chosen(ContactRules, {**shop.settings.get("contact", {}), "store": store})

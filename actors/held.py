@@ -1,4 +1,4 @@
-"""What is held of somebody, put so that they can read it."""
+"""Personal data export (GDPR): everything that is stored about a person, in readable form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vault import Unreadable
 
 
 def held_of(person: Person) -> Json:
-    """Their rows as Shopify told them, and each of their tasks: what came with it, what was sent and received."""
+    """Export a person's data: snapshots from Shopify, and of each task its webhook and what was sent and received."""
     tasks = person.tasks()
     return {
         "customers": _nodes(person.shop, Customer, Customer.shopify_id.in_(person.customers)),
@@ -27,7 +27,7 @@ def held_of(person: Person) -> Json:
         "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.orders)),
         "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.orders)),
         "receipts": _receipts(person),
-        "transfers": [_transfer(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
+        "transfers": [_task(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
         "webhooks": _webhooks(person.shop, tasks),
         "calls": [_call(person.shop, row) for row in _calls(tasks)],
     }
@@ -48,7 +48,7 @@ def _receipts(person: Person) -> list[Json]:
     return [row.clear(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
 
 
-def _transfer(task: Task) -> Json:
+def _task(task: Task) -> Json:
     return {
         "id": str(task.id),
         "type": NUMBERS[task.type].name,
@@ -81,5 +81,5 @@ def _call(shop: Shop, call: Exchange) -> Json:
 def _readable(opened: Callable[[], bytes]) -> str:
     try:
         return opened().decode(errors="replace")
-    except Unreadable:  # sealed with a key that is gone: nobody holds it any more
+    except Unreadable:  # encrypted with a deleted key: nobody can read it any more
         return ""

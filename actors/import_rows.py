@@ -1,4 +1,4 @@
-"""A line of a bulk result as one of our rows, and the tasks that bring it to Engage."""
+"""Bulk import: parse lines of a bulk result into rows, save them, and enqueue the tasks that sync them to Engage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.bulk import Import, Kind
 
 @dataclass(frozen=True)
 class Row:
-    """A customer or an order, whole, as it was when Shopify wrote the file."""
+    """A complete customer or order, as it was when Shopify wrote the file."""
 
     number: int
     shopify_id: int
@@ -27,7 +27,7 @@ class Row:
 
 
 def parsed(line: bytes) -> Json:
-    """The line's object. Raises ValueError with a sentence."""
+    """Parse a line as a JSON object. Raises ValueError with a sentence."""
     try:
         node = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -38,7 +38,7 @@ def parsed(line: bytes) -> Json:
 
 
 def row(number: int, node: Json) -> Row:
-    """Raises ValueError with a sentence where it cannot be one of ours."""
+    """Make a row of a node. Raises ValueError with a sentence when its id or time of change is unusable."""
     try:
         updated_at = datetime.fromisoformat(node["updatedAt"])
         found = Row(number, id_in(node["id"]), updated_at, node)
@@ -50,19 +50,19 @@ def row(number: int, node: Json) -> Row:
 
 
 def order_row(number: int, line: bytes, children: list[bytes]) -> Row:
-    """An order put together from its line and those of its articles. Raises ValueError."""
+    """Make an order's row of its line and the lines of its articles. Raises ValueError."""
     order = parsed(line)
     return row(number, assembled(order, [parsed(child) for child in children]))
 
 
 def parent_of(node: Json) -> int | None:
-    """The id of the order that a line of an article belongs to, or None for a line that stands for itself."""
+    """Id of the order that an article's line belongs to; None for a line without a parent."""
     parent = node.get("__parentId")
     return None if parent is None else id_in(parent)
 
 
 def id_in(gid: str) -> int:
-    """The number at the end of Shopify's id. Raises ValueError."""
+    """Number at the end of Shopify's global id (gid). Raises ValueError."""
     number = str(gid).rpartition("/")[2]
     if not number.isdecimal() or not 0 < int(number) <= LARGEST_ID:
         raise ValueError("It has no usable id.")
@@ -71,20 +71,20 @@ def id_in(gid: str) -> int:
 
 @dataclass(frozen=True)
 class Taken:
-    """How many of some rows Engage has already, and how many tasks were made for the others."""
+    """Counts of saved rows: those that Engage has already, and the tasks enqueued for the others."""
 
     known: int
     sent: int
 
 
 def take(task: Task, importing: Import, kind: Kind, rows: list[Row]) -> Taken:
-    """Inside a transaction: remember the rows and add their tasks, which the sweep will publish, window by window."""
+    """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
     table: type[Seen] = Customer if kind == Kind.CUSTOMERS else Order
     among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
     before = {seen.shopify_id: seen for seen in table.select().where(among)}
-    # What is as new came by a webhook, and with more than a bulk query can ask for.
-    news = [each for each in rows if _newer(each, before.get(each.shopify_id))]
-    table.remember_all(task.shop, ((each.node, _columns(kind, each.node)) for each in news))
+    # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
+    newer = [each for each in rows if _newer(each, before.get(each.shopify_id))]
+    table.remember_all(task.shop, ((each.node, _columns(kind, each.node)) for each in newer))
     fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
     tasks = [_task(task, importing, "SyncContact" if kind == Kind.CUSTOMERS else "SyncOrder", each) for each in fresh]
     if kind == Kind.ORDERS:
@@ -113,7 +113,7 @@ def _at_engage(seen: Seen | None) -> bool:
 
 
 def _refunds(importing: Import, order: Row) -> Iterable[tuple[str, Row]]:
-    """Those made within the import's time. A bulk query brings no more than their headers: each is asked for."""
+    """Refunds created within the import's period. A bulk query has no more than their ids, so each is indexed."""
     for refund in order.node.get("refunds") or ():
         made = datetime.fromisoformat(refund["createdAt"])
         if importing.starts_at <= made < importing.ends_at:

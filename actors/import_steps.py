@@ -1,4 +1,4 @@
-"""How an import goes on: the file read chunk by chunk, then orders and their lines joined, each chunk in one commit."""
+"""Bulk import: read Shopify's result file chunk by chunk, join orders and their lines, each chunk in one commit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from models import Lost, Task
 from models.bulk import Import, Kind, Line, Part
 
 CHUNK_ROWS = 500
-CHUNK_BYTES = 4 * 1024 * 1024  # a line may have ten megabytes: memory stays flat whatever the file holds
+CHUNK_BYTES = 4 * 1024 * 1024  # a line may have ten megabytes: memory stays flat whatever the file contains
 JOINED_AT_ONCE = 100
-STEP_SECONDS = 5.0  # that one attempt may take; the next one goes on, so that no worker is held for long
-MOST_OPEN = 5000  # tasks of one import that are not through yet
+STEP_SECONDS = 5.0  # of one attempt; the next one reads on, so that no worker is occupied for long
+MOST_OPEN = 5000  # unfinished tasks of one import
 ORPHAN = "The order it belongs to is missing."
 
 Numbered = tuple[int, bytes]
 
 
 class Reading:
-    """One attempt at reading on. Everything it keeps is committed with the byte from which the next one reads."""
+    """One attempt at reading the file. What it saves is committed with the offset from which the next one reads."""
 
     def __init__(self, task: Task, part: Part) -> None:
         self.task, self.part = task, part
@@ -33,45 +33,45 @@ class Reading:
         self._until = time.monotonic() + STEP_SECONDS
 
     def read(self, lines: BulkLines) -> bool:
-        """Read until the end, the time or the room is over. Returns whether that was the end."""
-        numbered = _numbered(lines, self.part.lines)
+        """Read until the end, the time limit or MOST_OPEN tasks. Returns whether it was the end."""
+        numbered = _number_lines(lines, self.part.lines)
         while chunk := _chunk(numbered):
-            self._keep(chunk, lines)
+            self._save(chunk, lines)
             if time.monotonic() > self._until or full(self.importing):
                 return False
         return True
 
     def join(self) -> bool:
-        """Put orders and their lines together, as `read` reads. Returns whether none is left."""
+        """Join orders and their lines, with the same limits as `read`. Returns whether none is left."""
         while staged := Line.orders(self.part, self.task.shop, JOINED_AT_ONCE):
-            rows, complaints = _joined(staged)
+            rows, errors = _join_rows(staged)
             with db.atomic():
-                self._hold()
+                self._lock()
                 taken = take(self.task, self.importing, Kind.ORDERS, rows)
                 Line.forget(self.part, [root for _, root, _, _ in staged])
-                self._advance(taken, len(rows), complaints)
+                self._record_progress(taken, len(rows), errors)
             if time.monotonic() > self._until or full(self.importing):
                 return False
         with db.atomic():
-            self._hold()
-            self._advance(Taken(0, 0), 0, [(number, ORPHAN) for number in Line.orphans(self.part)])
+            self._lock()
+            self._record_progress(Taken(0, 0), 0, [(number, ORPHAN) for number in Line.orphans(self.part)])
         return True
 
-    def _keep(self, chunk: list[Numbered], lines: BulkLines) -> None:
-        rows, staged, complaints = self._understood(chunk)
+    def _save(self, chunk: list[Numbered], lines: BulkLines) -> None:
+        rows, staged, errors = self._parse(chunk)
         with db.atomic():
-            self._hold()
+            self._lock()
             taken = take(self.task, self.importing, Kind.CUSTOMERS, rows) if rows else Taken(0, 0)
             if staged:
                 Line.add(self.part, self.task.shop, staged)
             self.part.changed(lines=chunk[-1][0], position=lines.offset, etag=lines.etag)
-            self._advance(taken, len(rows), complaints)
+            self._record_progress(taken, len(rows), errors)
 
-    def _understood(
+    def _parse(
         self, chunk: list[Numbered]
     ) -> tuple[list[Row], list[tuple[int, int, bool, bytes]], list[tuple[int, str]]]:
-        """Customers, which are whole at once; lines that wait for others; and complaints."""
-        rows, staged, complaints = [], [], []
+        """Parse lines. Returns customers, which are complete; staged lines, which are joined later; and errors."""
+        rows, staged, errors = [], [], []
         for number, line in chunk:
             try:
                 node = parsed(line)
@@ -81,39 +81,39 @@ class Reading:
                     parent = parent_of(node)
                     staged.append((number, parent or row(number, node).shopify_id, parent is not None, line))
             except ValueError as error:
-                complaints.append((number, str(error)))
-        return rows, staged, complaints
+                errors.append((number, str(error)))
+        return rows, staged, errors
 
-    def _hold(self) -> None:
-        """Nobody pauses or cancels the import until the commit, and nobody has read on in our place."""
+    def _lock(self) -> None:
+        """Lock the import until the commit. Raises Skip when it was paused or cancelled, Lost without a lease."""
         if reason := self.part.hold(self.task.id):
             raise Skip(reason)
         if not Task.renew([self.task], config.lease):
             raise Lost(str(self.task.id))
 
-    def _advance(self, taken: Taken, found: int, complaints: list[tuple[int, str]]) -> None:
-        self.part.complain(complaints)
+    def _record_progress(self, taken: Taken, found: int, errors: list[tuple[int, str]]) -> None:
+        self.part.complain(errors)
         self.part.changed(
             found=self.part.found + found,
             known=self.part.known + taken.known,
             sent=self.part.sent + taken.sent,
-            bad=self.part.bad + len(complaints),
+            bad=self.part.bad + len(errors),
         )
-        if self.task.crashes:  # it gets on, so it is not what its workers died of
+        if self.task.crashes:  # it makes progress, so it is not the cause of the lost workers
             Task.update(crashes=0).where(Task.id == self.task.id).execute()
 
 
 def full(importing: Import) -> bool:
-    """Whether enough is under way: the rest of the file can wait where it is."""
+    """Whether enough tasks of the import are open, so that the rest of the file has to wait."""
     return importing.left(MOST_OPEN) >= MOST_OPEN
 
 
-def _numbered(lines: BulkLines, read: int) -> Iterator[Numbered]:
+def _number_lines(lines: BulkLines, read: int) -> Iterator[Numbered]:
     return ((number, line) for number, (line, _) in enumerate(lines, read + 1))
 
 
 def _chunk(lines: Iterator[Numbered]) -> list[Numbered]:
-    """The next lines, as many as one transaction and the memory should hold."""
+    """Next lines, as many as fit in one transaction and in memory."""
     chunk, size = [], 0
     for number, line in itertools.islice(lines, CHUNK_ROWS):
         chunk.append((number, line))
@@ -123,11 +123,11 @@ def _chunk(lines: Iterator[Numbered]) -> list[Numbered]:
     return chunk
 
 
-def _joined(staged: list[tuple[int, int, bytes, list[bytes]]]) -> tuple[list[Row], list[tuple[int, str]]]:
-    rows, complaints = [], []
+def _join_rows(staged: list[tuple[int, int, bytes, list[bytes]]]) -> tuple[list[Row], list[tuple[int, str]]]:
+    rows, errors = [], []
     for number, _, line, children in staged:
         try:
             rows.append(order_row(number, line, children))
         except ValueError as error:
-            complaints.append((number, str(error)))
-    return rows, complaints
+            errors.append((number, str(error)))
+    return rows, errors

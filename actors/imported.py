@@ -1,4 +1,4 @@
-"""What differs for a task that an import has made: it may be cancelled, and it makes no contacts for orders."""
+"""Rules for tasks of an import: skip them when it is cancelled, and create no contacts for orders."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from models.departures import Departure
 
 KNOWN = "It is a contact in Engage already, and an import changes none."
 NO_CONTACT = "Its customer is not a contact in Engage, and an import makes none for an order."
-ON_ITS_WAY = "Its customer is on the way to Engage."
-ON_ITS_WAY_WAIT = timedelta(minutes=1)  # its contact wakes it earlier
+CONTACT_PENDING = "Its customer is on the way to Engage."
+CONTACT_WAIT = timedelta(minutes=1)  # its contact ends the wait earlier
 
 
 def goes_on(import_id: int | None) -> None:
-    """Raises Skip when the task comes from an import that was cancelled."""
+    """Raise Skip when the task comes from an import that was cancelled."""
     if import_id is not None and Import.read("id = %s AND state = %s", import_id, Stage.CANCELLED):
         raise Skip(CANCELLED)
 
 
 def contact_known(shop: Shop, customer_id: int | None) -> None:
-    """For an imported order. Raises Skip when its customer is no contact, Wait while they may become one."""
+    """Check an imported order's customer. Raises Skip when it is no contact, Wait while it may become one."""
     customer_id = Departure.heir_of(shop, customer_id) if customer_id else None
     customer = Customer.find(shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return
-    if customer_id and _on_its_way(shop, customer_id):
-        raise Wait(ON_ITS_WAY, ON_ITS_WAY_WAIT)
+    if customer_id and _is_syncing(shop, customer_id):
+        raise Wait(CONTACT_PENDING, CONTACT_WAIT)
     raise Skip(NO_CONTACT)
 
 
-def _on_its_way(shop: Shop, customer_id: int) -> bool:
+def _is_syncing(shop: Shop, customer_id: int) -> bool:
     which = "shop_id = %s AND shopify_id = %s AND type = %s AND state = %s LIMIT 1"
     return bool(Task.read(which, shop.id, customer_id, TYPES["SyncContact"].number, State.PENDING))

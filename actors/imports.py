@@ -1,4 +1,4 @@
-"""Import tasks: from the merchant's click to a task for every customer and order of the past."""
+"""Bulk import tasks: from the request on the imports page to a sync task for every past customer and order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from models.bulk import OPEN, Import, Kind, Part, Stage, Step
 group = TaskGroup("import", "Data import tasks")
 
 EVER = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
-A_DAY = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
+MARGIN = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
 ASK_AGAIN = (3.0, 6.0)  # times BACKOFF_SECONDS
 ROOM_WAIT = timedelta(seconds=5)
 ADDRESS_WAIT = timedelta(seconds=1)
-LOOKS = 5  # for the part that a finished operation belongs to
-HAND_OVER = timedelta(hours=12)  # a task may wait for a day, an operation or a merchant's pause may last longer
+LOOKS = 5  # attempts to find the part that a finished operation belongs to
+HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an operation or a pause may last longer
 
 
 @group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")
@@ -35,23 +35,23 @@ def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
     """When the merchant initiates a bulk import process from settings within the app."""
     importing = Import.get((Import.id == import_id) & (Import.shop == task.shop))
     with task.effects():
-        go_on(importing, task)
+        enqueue_next_step(importing, task)
 
 
 @group.task(3, "HandleBulkImportCreate", "Handle bulk import create")
 def handle_bulk_import_create(task: Task, part_id: int) -> None:
     """When the app initiates a bulk import create in Shopify."""
-    part = _turn(task, part_id)
+    part = _part_of(task, part_id)
     operation_id = shopify_of(task).run_bulk_query(_query(part))
     with task.effects():
         part.changed(operation_id=operation_id, state=Step.AWAIT, begun_at=utcnow())
-        go_on(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, task)
 
 
 def _query(part: Part) -> str:
     importing: Import = part.bulk_import
-    if part.kind == Kind.CUSTOMERS:  # an order of today may be a customer's of long ago
-        return shopify_bulk.customers(EVER, utcnow() + A_DAY)
+    if part.kind == Kind.CUSTOMERS:  # an order of today may belong to a customer of long ago
+        return shopify_bulk.customers(EVER, utcnow() + MARGIN)
     return shopify_bulk.orders(importing.starts_at, importing.ends_at)
 
 
@@ -63,7 +63,7 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     if task.shopify_id is None:
         raise Unusable("The webhook's body names no bulk operation.")
     if Part.by_operation(task.shop, operation_id) is None:
-        if task.fence <= LOOKS and Part.asking(task.shop):  # Shopify may be done before we have kept what it is called
+        if task.fence <= LOOKS and Part.asking(task.shop):  # Shopify may finish before we have saved the operation's id
             raise Wait("An import is just beginning its query.", ADDRESS_WAIT)
         raise Skip("No import waits for this operation.")
     with task.effects():
@@ -73,7 +73,7 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
 @group.task(4, "HandleBulkOperationFinish", "Handle bulk operation finish")
 def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     """When the app initiates handling a bulk operation finished by Shopify."""
-    part = _turn(task, part_id)
+    part = _part_of(task, part_id)
     operation = _operation(shopify_of(task), part)
     if operation["status"] in shopify_bulk.UNFINISHED:
         _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*ASK_AGAIN))  # noqa: S311
@@ -84,13 +84,13 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     with task.effects():
         count = int(operation["rootObjectCount"] or 0)
         part.changed(state=Step.READ if url else Step.FOLLOW, expected=count, note=note)
-        go_on(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, task)
 
 
 @group.task(1, "ProcessBulkImportData", "Process bulk import data")
 def process_bulk_import_data(task: Task, part_id: int) -> None:
     """When the app initiates processing of bulk import data."""
-    part = _turn(task, part_id)
+    part = _part_of(task, part_id)
     if full(part.bulk_import):
         _wait(task, part, "Enough of the import is under way.", ROOM_WAIT)
         return
@@ -98,11 +98,11 @@ def process_bulk_import_data(task: Task, part_id: int) -> None:
     with task.effects():
         if ended:
             part.changed(state=_after(part))
-        go_on(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, task)
 
 
 def _read(task: Task, part: Part) -> bool:
-    """Read on, from an address that is valid now. Returns whether that was the end of the file."""
+    """Read on, from a fresh URL of the result. Returns whether that was the end of the file."""
     shopify = shopify_of(task)
     operation = _operation(shopify, part)
     if (url := _result(operation)) is None:
@@ -127,9 +127,9 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
     """When the app initiates a consecutive bulk import action. For example, triggering order bulk import action
     after the customer bulk import finishes.
     """
-    part = _turn(task, part_id)
+    part = _part_of(task, part_id)
     importing: Import = part.bulk_import
-    if importing.untried():  # an order needs its contact
+    if importing.untried():  # orders are imported after their contacts
         _wait(task, part, "What was read is still on its way to Engage.", ROOM_WAIT)
         return
     with task.effects():
@@ -137,7 +137,7 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
         if importing.part is None:
             importing.become(Stage.DONE, of=(Stage.RUNNING,))
         else:
-            go_on(importing, task)
+            enqueue_next_step(importing, task)
 
 
 NEXT: dict[int, TaskType] = {
@@ -149,20 +149,20 @@ NEXT: dict[int, TaskType] = {
 }
 
 
-def go_on(importing: Import, parent: Task | None = None) -> None:
-    """Inside a transaction: add the task for what is to be done next. Whoever had the turn before has it no longer."""
+def enqueue_next_step(importing: Import, parent: Task | None = None) -> None:
+    """Enqueue the task of the import's next step, inside a transaction. The task before it loses its turn."""
     if (part := importing.part) is None:
         return
-    kind, turn = NEXT[part.state], part.turn + 1
-    lane = Lane.BULK if kind is process_bulk_import_data else Lane.LIVE
-    shopify_id = _number(part.operation_id or "") if kind is handle_bulk_operation_finish else None
+    task_type, turn = NEXT[part.state], part.turn + 1
+    lane = Lane.BULK if task_type is process_bulk_import_data else Lane.LIVE
+    shopify_id = _number(part.operation_id or "") if task_type is handle_bulk_operation_finish else None
     key, args = f"{part.id}:{turn}", {"part_id": part.id}
-    task = kind.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
+    task = task_type.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
     part.changed(turn=turn, task_id=task and task.id)
 
 
 def begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
-    """An import of everything from then on and before then. Raises IntegrityError while another one is open."""
+    """Begin an import of a period. Raises IntegrityError while another one is open."""
     with db.atomic():
         importing = Import.begin(shop, starts_at, ends_at)
         key, args = f"import:{importing.id}", {"import_id": importing.id}
@@ -171,23 +171,23 @@ def begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
 
 
 def pause(importing: Import) -> None:
-    """Nothing more is read, and nothing that waits is sent."""
+    """Pause: read nothing more, and send nothing of what is pending."""
     with db.atomic():
         if importing.become(Stage.PAUSED, of=(Stage.RUNNING,)):
             importing.hold_back()
 
 
 def resume(importing: Import) -> None:
-    """Go on, after a pause or after an error."""
+    """Resume after a pause or after an error."""
     with db.atomic():
         if importing.become(Stage.RUNNING, of=OPEN):
             importing.release()
-            _ask_anew(importing)
-            go_on(importing)
+            _restart_query(importing)
+            enqueue_next_step(importing)
 
 
-def _ask_anew(importing: Import) -> None:
-    """A part whose result was of no use is begun again; what it has brought already is known then."""
+def _restart_query(importing: Import) -> None:
+    """Restart a part whose result was unusable. What it has synced already is skipped then."""
     part = importing.part
     if part and part.state in (Step.AWAIT, Step.READ) and (task := part.task) and task.code == "unusable":
         part.again()
@@ -195,24 +195,24 @@ def _ask_anew(importing: Import) -> None:
 
 
 def cancel(importing: Import) -> None:
-    """Read no more, and end what waits. What has arrived at Engage stays there."""
+    """Cancel: read nothing more, and end what is pending. What has arrived at Engage stays there."""
     if importing.become(Stage.CANCELLED, of=OPEN):
         importing.drop()
         if part := importing.part:
             handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))
 
 
-def _turn(task: Task, part_id: int) -> Part:
-    """The part, if it is this task's turn. Raises Skip."""
+def _part_of(task: Task, part_id: int) -> Part:
+    """Return the part, if it is this task's turn. Raises Skip."""
     part = Part.get((Part.id == part_id) & (Part.shop_id == task.shop_id))
     if reason := part.halted(task.id):
         if part.bulk_import.state == Stage.CANCELLED:
-            _stop_at_shopify(task, part)
+            _cancel_at_shopify(task, part)
         raise Skip(reason)
     return part
 
 
-def _stop_at_shopify(task: Task, part: Part) -> None:
+def _cancel_at_shopify(task: Task, part: Part) -> None:
     if part.state != Step.AWAIT or part.operation_id is None:
         return
     shopify = shopify_of(task)
@@ -222,11 +222,11 @@ def _stop_at_shopify(task: Task, part: Part) -> None:
 
 
 def _wait(task: Task, part: Part, reason: str, wait: timedelta) -> None:
-    """Wait, and before a task's patience is over let another wait in its place. Raises Wait."""
+    """Raise Wait; after HAND_OVER enqueue a new task that waits instead, because a task may wait for a day only."""
     if utcnow() - task.created_at < HAND_OVER:
         raise Wait(reason, wait)
     with task.effects():
-        go_on(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, task)
 
 
 def _operation(shopify: Shopify, part: Part) -> Json:
@@ -242,7 +242,7 @@ def _result(operation: Json) -> str | None:
 
 
 def _note(operation: Json) -> str | None:
-    """What is to be said of an operation that did not end well."""
+    """Note for an operation that Shopify did not complete; None: it did."""
     if operation["status"] == "COMPLETED":
         return None
     code = f" ({operation['errorCode']})" if operation["errorCode"] else ""

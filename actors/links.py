@@ -1,4 +1,4 @@
-"""What follows when a customer becomes a contact, is merged into another, or goes."""
+"""Link customers to contacts: when a customer becomes a contact, is merged into another, or is deleted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from models import Customer, Order, Shop, Task, utcnow
 from models.consents import Consents, fresh
 from models.departures import Departure
 
-CUSTOMER = re.compile(r"gid://shopify/Customer/(\d{1,18})")
-ORDERS_LOOKED_AT = 20  # for one made in a physical shop
+CUSTOMER_GID = re.compile(r"gid://shopify/Customer/(\d{1,18})")
+ORDERS_READ = 20  # for one made in a physical shop
 
 
 def link(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
-    """The customer has just become a contact: made by us from `created_as`, or one that Engage had already."""
+    """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
     memories = told_by_shopify(fresh(), customer.node)
     if created_as is not None:
         memories = agreed(memories, current_of(created_as), utcnow())
@@ -32,73 +32,73 @@ def link(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> N
 
 
 def carry(task: Task, shopify_id: int) -> None:
-    """Bring Shopify's answers to the contact. One task for one cause, whichever of its steps asks for it."""
+    """Enqueue the sync of Shopify's marketing preferences to the contact. Idempotent: one task for one cause."""
     kind = TYPES["UpdateCustomerMarketingPreferences"]
-    key = f"{task.parent_id or task.id}:{shopify_id}"  # a poll is the cause of many
+    key = f"{task.parent_id or task.id}:{shopify_id}"  # one poll is the cause for many customers
     kind.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
 
 
 def merged(task: Task) -> None:
-    """Two customers have become one: both are looked at again, the one who stays as the other's heir."""
+    """Handle a customers/merge webhook: index both customers, and note which one was merged into the other."""
     payload = payload_of(task)
-    kept, gone = _customer(payload, "kept"), _customer(payload, "deleted")
+    kept, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
     task.shopify_id = kept
     if text(payload, "status") == "failed":
         raise Skip("Shopify could not merge the customers.")
     with task.effects():
-        Departure.note(task.shop, gone, merged_into=kept)
-        for shopify_id in (gone, kept):
+        Departure.note(task.shop, deleted, merged_into=kept)
+        for shopify_id in (deleted, kept):
             TYPES["IndexCustomer"].after(task, shopify_id)
         take_up(task, kept)
 
 
-def _customer(payload: dict[str, Any], which: str) -> int:
-    found = CUSTOMER.fullmatch(text(payload, f"admin_graphql_api_customer_{which}_id"))
+def _customer_id(payload: dict[str, Any], which: str) -> int:
+    found = CUSTOMER_GID.fullmatch(text(payload, f"admin_graphql_api_customer_{which}_id"))
     if found is None:
         raise Unusable(f"The webhook does not say which customer was {which}.")
     return int(found[1])
 
 
 def has_news(customer: Customer, memories: Memories) -> bool:
-    """Whether Shopify's customer holds an answer about marketing that we have not heard of."""
+    """Whether Shopify's customer has a marketing consent that is not recorded yet."""
     return told_by_shopify(memories, customer.node) != memories
 
 
 def adopt(task: Task, kept: Customer) -> Customer:
-    """Give the customer the contact of one who was merged into it, unless it has one. Its next sync renames that."""
+    """Give the customer the contact of one merged into it, unless it has one. Its next sync updates the key."""
     if kept.contact_id:
         return kept
-    for gone_id in Departure.into(kept.shop, kept.shopify_id):
-        gone = Customer.find(kept.shop, gone_id)
-        if gone and gone.contact_id:
-            _hand_over(gone, gone.contact_id, kept)
+    for merged_id in Departure.into(kept.shop, kept.shopify_id):
+        merged_customer = Customer.find(kept.shop, merged_id)
+        if merged_customer and merged_customer.contact_id:
+            _move_contact(merged_customer, merged_customer.contact_id, kept)
             take_up(task, kept.shopify_id)
             return Customer.known(kept.shop, kept.shopify_id)
     return kept
 
 
-def _hand_over(gone: Customer, contact_id: str, kept: Customer) -> None:
-    kept.became(contact_id, gone.contact_type or "", gone.last_sent or {})
-    Consents.begin(kept, Consents.of(gone))
-    Customer.update(contact_id=None, sent=None, skipped=GONE).where(Customer.id == gone.id).execute()
+def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
+    new.became(contact_id, old.contact_type or "", old.last_sent or {})
+    Consents.begin(new, Consents.of(old))
+    Customer.update(contact_id=None, sent=None, skipped=GONE).where(Customer.id == old.id).execute()
 
 
 def customer_of(shop: Shop, contact_id: str) -> Customer | None:
-    """The customer that this contact is, of several the one whom Shopify still has."""
+    """Customer of the contact; of several, one that Shopify still has."""
     found = Customer.select().where((Customer.shop == shop) & (Customer.contact_id == contact_id))
     return found.order_by(Customer.skipped == GONE, Customer.id.desc()).first()
 
 
 def orders_of(customer: Customer) -> Iterator[dict[str, Any]]:
-    """The customer's orders as far as we know them, newest first, each read only when asked for."""
+    """Yield the customer's orders that we have, newest first, decrypted one by one."""
     which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
-    for order in Order.read(which, customer.shop_id, customer.shopify_id, ORDERS_LOOKED_AT):
+    for order in Order.read(which, customer.shop_id, customer.shopify_id, ORDERS_READ):
         order.shop = customer.shop
         yield order.node
 
 
 def leave(task: Task) -> None:
-    """Shopify has no such customer any more. Their contact stays as it is, and their orders wait for nothing."""
+    """Record that Shopify has deleted the customer. The contact stays as it is, and waiting orders are woken."""
     with db.atomic():
         Departure.note(task.shop, task.subject)
         if customer := Customer.find(task.shop, task.subject):
@@ -107,7 +107,7 @@ def leave(task: Task) -> None:
 
 
 def give_up(customer: Customer, reason: str) -> None:
-    """The customer can be no contact, and their orders wait for nothing."""
+    """Record why the customer cannot be a contact, and wake the orders that wait for it."""
     with db.atomic():
         customer.skip(reason)
         go_on(customer.shop, customer.shopify_id)

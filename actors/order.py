@@ -41,17 +41,17 @@ def index_order(task: Task) -> None:
 
 
 def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
-    """They have waited for their order to be read."""
+    """Wake the refunds that have waited for their order to be indexed."""
     for name in ("SyncRefund", "SyncRefundNotification"):
         TYPES[name].wake(task.shop, refund_ids)
 
 
 def is_gone(shop: Shop, order_id: int) -> bool:
-    """Whether Shopify had no such order when it was last read."""
+    """Whether the order was not found at Shopify when it was last indexed."""
     last = Task.read(
         "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
         shop.id,
-        index_order.number,
+        TYPES["IndexOrder"].number,
         order_id,
     )
     return [task.reason for task in last] == [NO_ORDER]

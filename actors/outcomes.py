@@ -1,4 +1,4 @@
-"""How a task may end other than by success, as its function says it, and how long a failing one is tried."""
+"""Outcomes that a task's function raises (Skip, Wait, Unusable), and the retry policy with exponential backoff."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from config import config
 
 
 class Skip(Exception):
-    """The task is done without doing anything, for a reason worth reading: Success, skipped."""
+    """There is nothing to do, for a reason that the task shows: Success, skipped."""
 
 
 class Wait(Exception):
-    """Something else must come first. Not a failed attempt; the task is tried again after `wait`, for a day."""
+    """Something else must happen first. No failed attempt; the task is tried again after `wait`, for up to a day."""
 
     def __init__(self, reason: str, wait: timedelta) -> None:
         super().__init__(reason)
@@ -21,18 +21,18 @@ class Wait(Exception):
 
 
 class Unusable(Exception):
-    """What the task was given cannot be understood, now or later: Error at once."""
+    """The task's input cannot be understood, now or later: Error at once."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How long a failing task is tried, with waits that grow to an hour."""
+    """Retry policy: the number of attempts, with exponential backoff up to an hour between them."""
 
     attempts: int
     longest: timedelta = timedelta(hours=1)
 
     def wait(self, failed: int) -> timedelta:
-        """The longest wait after so many failed attempts, before jitter: 10 s, 30 s, 90 s ... an hour."""
+        """Backoff after so many failed attempts, before jitter: 10 s, 30 s, 90 s ... an hour."""
         return min(config.backoff * 3 ** min(failed - 1, 8), self.longest)
 
 

@@ -1,4 +1,4 @@
-"""What a webhook's body says, read with care: anything may stand in it."""
+"""Parse a webhook's JSON payload defensively: it may hold anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST_ID = 2**63 - 1
 
 
 def payload_of(task: Task) -> Json:
-    """The webhook's JSON object. Raises Unusable.
+    """Parse the webhook's body as a JSON object. Raises Unusable.
 
     orjson refuses what breaks other readers: NaN, lone surrogates, deep nesting, text that is not UTF-8.
     """
@@ -28,12 +28,12 @@ def payload_of(task: Task) -> Json:
 
 
 def webhook_id(task: Task, field: str = "id") -> int:
-    """The id of what a webhook is about. Raises Unusable when its body cannot be understood."""
+    """Id of the entity that a webhook is about. Raises Unusable when the body cannot be understood."""
     return id_of(payload_of(task), field)
 
 
 def id_of(payload: Json, field: str = "id") -> int:
-    """The id that has to be there. Raises Unusable."""
+    """Required id. Raises Unusable when it is missing."""
     found = number(payload, field)
     if found is None:
         raise Unusable(f"The webhook's body has no usable {field!r}.")
@@ -41,24 +41,24 @@ def id_of(payload: Json, field: str = "id") -> int:
 
 
 def part(payload: Json, name: str) -> Json:
-    """The object within it, or an empty one."""
+    """Nested object, or an empty one."""
     found = payload.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def text(payload: Json, name: str) -> str:
-    """The text, or an empty one."""
+    """Text without spaces around it, or an empty one."""
     found = payload.get(name)
     return found.strip() if isinstance(found, str) and "\0" not in found else ""
 
 
 def number(payload: Json, name: str) -> int | None:
-    """The id, or None."""
+    """Optional id."""
     return next(iter(_ids([payload.get(name)])), None)
 
 
 def numbers(payload: Json, name: str) -> list[int]:
-    """The ids in the list, without what is none."""
+    """Ids in the list; other values are left out."""
     found = payload.get(name)
     return _ids(found) if isinstance(found, list) else []
 

@@ -1,4 +1,4 @@
-"""Polling: what webhooks missed is found by asking Shopify what has changed."""
+"""Polling: find changes whose webhooks were lost, by asking Shopify for what was updated since the last poll."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mappings import Json
 from models import Customer, Exchange, Lane, Order, Seen, Shop, Task, utcnow
 from models.polls import Poll
 
-PAGES = 5  # that one task reads; what follows is read by the next
-SETTLING = timedelta(minutes=1)  # a webhook may still be on its way; the next poll's overlap covers it
+PAGES = 5  # read by one task; the next task reads on
+SETTLING = timedelta(minutes=1)  # a webhook may still arrive; the next poll overlaps
 
 Ask = Callable[[datetime, str | None], Page]
 
@@ -24,28 +24,32 @@ Ask = Callable[[datetime, str | None], Page]
 def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based customers polling for customer indexing for each shop."""
     ask = shopify_of(task).customers_updated_since
-    _poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
+    poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
 
 
 @order.group.task(24, "IndexOrders", "Index orders")
 def index_orders(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based orders polling for order indexing for each shop."""
     ask = shopify_of(task).orders_updated_since
-    _poll(task, "orders", ask, Order, TYPES["IndexOrder"], since, cursor)
+    poll(task, "orders", ask, Order, TYPES["IndexOrder"], since, cursor)
 
 
-def _poll(
-    task: Task, resource: str, ask: Ask, table: type[Seen], kind: TaskType, since: str | None, cursor: str | None
+def poll(
+    task: Task, resource: str, ask: Ask, table: type[Seen], task_type: TaskType, since: str | None, cursor: str | None
 ) -> None:
+    """Read a few pages of what was updated and enqueue index tasks for the changes, and a task for the next pages.
+
+    `resource` names the poll's saved position. Without a `cursor` it starts there, or at `since`.
+    """
     start = datetime.fromisoformat(since) if since else Poll.start(task.shop, resource)
-    # More than a few pages are no lost webhooks but an outage or a mass update, which must not delay live work.
+    # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
     try:
         nodes, following = _read(ask, start, cursor)
     finally:
-        _forget_pages(task)
+        _delete_pages(task)
     with task.effects():
-        enqueue([_found(task, kind, node, lane) for node in _news(task, table, nodes)])
+        enqueue([_index_task(task, task_type, node, lane) for node in _changed(task, table, nodes)])
         if nodes:
             Poll.advance(task.shop, resource, max(map(_updated_at, nodes)))
         if following:
@@ -54,7 +58,7 @@ def _poll(
 
 
 def _read(ask: Ask, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
-    """A few pages from the cursor on, and the cursor of what follows; None: that was all."""
+    """Read a few pages from the cursor on. Returns their nodes and the next cursor; None: that was all."""
     nodes: list[Json] = []
     for _ in range(PAGES):
         page = ask(start, cursor)
@@ -64,24 +68,24 @@ def _read(ask: Ask, start: datetime, cursor: str | None) -> tuple[list[Json], st
     return nodes, cursor
 
 
-def _news(task: Task, table: type[Seen], nodes: list[Json]) -> list[Json]:
-    """Those that differ from what we know, and that a webhook has had the time to tell."""
+def _changed(task: Task, table: type[Seen], nodes: list[Json]) -> list[Json]:
+    """Nodes that differ from our snapshots, and whose webhooks have had time to arrive."""
     settled, ids = utcnow() - SETTLING, [int(node["legacyResourceId"]) for node in nodes]
     rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
     known = {row.shopify_id: row for row in rows}
-    news = [node for node in nodes if _is_news(node, known.get(int(node["legacyResourceId"])))]
-    return [node for node in news if _updated_at(node) <= settled]
+    changed = [node for node in nodes if _is_changed(node, known.get(int(node["legacyResourceId"])))]
+    return [node for node in changed if _updated_at(node) <= settled]
 
 
-def _is_news(node: Json, known: Seen | None) -> bool:
-    """Shopify's times are whole seconds: of two changes in one second, the second shows in what it has changed."""
+def _is_changed(node: Json, known: Seen | None) -> bool:
+    """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
     if known is None or _updated_at(node) > known.updated_at:
         return True
     return _updated_at(node) == known.updated_at and not _within(node, known.node)
 
 
 def _within(part: Any, whole: Any) -> bool:
-    """Whether all that the part says stands in the whole."""
+    """Whether every field of the part has the same value in the whole."""
     if isinstance(part, dict) and isinstance(whole, dict):
         return all(name in whole and _within(value, whole[name]) for name, value in part.items())
     return bool(part == whole)
@@ -91,12 +95,12 @@ def _updated_at(node: Json) -> datetime:
     return datetime.fromisoformat(node["updatedAt"])
 
 
-def _found(task: Task, kind: TaskType, node: Json, lane: Lane) -> Task:
+def _index_task(task: Task, task_type: TaskType, node: Json, lane: Lane) -> Task:
     shopify_id = int(node["legacyResourceId"])
     key = f"poll:{shopify_id}:{node['updatedAt']}"
-    return kind.new(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=lane)
+    return task_type.new(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=lane)
 
 
-def _forget_pages(task: Task) -> None:
-    """A page is about a hundred people. What was news in it stands in tasks of their own, and is erased with those."""
+def _delete_pages(task: Task) -> None:
+    """Delete the recorded pages: each is about a hundred people. Changes have tasks of their own, erased with those."""
     Exchange.update(received=None).where(Exchange.task == task).execute()

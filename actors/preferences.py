@@ -1,4 +1,4 @@
-"""Marketing preferences: from Shopify to Engage and from Engage to Shopify."""
+"""Marketing preferences (consents): sync them from Shopify to Engage and from Engage to Shopify."""
 
 from __future__ import annotations
 
@@ -32,20 +32,7 @@ TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has thi
 )
 def update_customer_marketing_preferences(task: Task) -> None:
     """When the app initiates a sync of marketing preferences from Shopify to Engage."""
-    customer, contact_id = _contact_of(task)
-    node, engage = _shopper(task), engage_of(task)
-    states, memories = states_of(node), Consents.change(customer, lambda kept: told_by_shopify(kept, node))
-    if not towards_engage(memories, {}, states):
-        raise Skip("Engage has been told of every answer already.")
-    current = _preferences(engage, contact_id)
-    memories = Consents.change(customer, lambda kept: agreed(kept, current, utcnow()))
-    wanted = _allowed(task.shop, towards_engage(memories, current, states))
-    if not wanted:
-        raise Skip("Engage has these preferences already.")
-    began_at = utcnow()
-    engage.update_preferences(contact_id, wanted)
-    with task.effects(engage_id=contact_id):
-        Consents.change(customer, lambda kept: _written(kept, wanted, began_at))
+    sync_to_engage(task)
 
 
 @group.task(
@@ -57,28 +44,53 @@ def update_customer_marketing_preferences(task: Task) -> None:
 )
 def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
     """When the app initiates sync of marketing preferences from Engage to Shopify."""
-    name, contact_id = _changed(task)
+    sync_to_shopify(task)
+
+
+def sync_to_engage(task: Task) -> None:
+    """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
+    customer, contact_id = _contact_of(task)
+    node, engage = _customer_node(task), engage_of(task)
+    states, memories = states_of(node), Consents.change(customer, lambda memories: told_by_shopify(memories, node))
+    if not towards_engage(memories, {}, states):
+        raise Skip("Engage has been told of every answer already.")
+    current = _engage_preferences(engage, contact_id)
+    memories = Consents.change(customer, lambda memories: agreed(memories, current, utcnow()))
+    wanted = _allowed(task.shop, towards_engage(memories, current, states))
+    if not wanted:
+        raise Skip("Engage has these preferences already.")
+    began_at = utcnow()
+    engage.update_preferences(contact_id, wanted)
+    with task.effects(engage_id=contact_id):
+        Consents.change(customer, lambda memories: _written(memories, wanted, began_at))
+
+
+def sync_to_shopify(task: Task) -> None:
+    """Write the preference that an Engage webhook names to Shopify's customer. Raises Skip when Shopify has it."""
+    name, contact_id = _changed_preference(task)
     customer = _customer_of(task, contact_id)
-    current, shopify = _preferences(engage_of(task), contact_id), shopify_of(task)
+    current, shopify = _engage_preferences(engage_of(task), contact_id), shopify_of(task)
     if name not in current:
         raise Unusable(f"Engage's contact does not say what {name} is.")
-    node = _shopper(task)
-    memories = Consents.change(customer, lambda kept: _told(kept, node, name, current[name], task.created_at))
+    node = _customer_node(task)
+    memories = Consents.change(
+        customer, lambda memories: _observed(memories, node, name, current[name], task.created_at)
+    )
     states = states_of(node)
-    if _allowed(task.shop, towards_engage(memories, current, states)):  # Shopify's answer turns out to be the newer one
+    if _allowed(task.shop, towards_engage(memories, current, states)):  # Shopify's consent is the newer one
         carry(task, customer.shopify_id)
     if not both_ways(task.shop):
         raise Skip(TURNED_OFF)
     writes = towards_shopify({name: memories[name]}, states, now=utcnow())
     if not writes:
         raise Skip("Shopify has this answer already, or a newer one.")
-    answers = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
+    consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
     with task.effects(engage_id=contact_id):
-        Consents.change(customer, lambda kept: _answered(kept, answers))
+        Consents.change(customer, lambda memories: _confirmed(memories, consents))
 
 
 def both_ways(shop: Shop) -> bool:
-    """Whether the shop lets every change travel. If not, a "yes" of Shopify's raises Engage's, and that is all."""
+    """Whether the shop syncs every change both ways. If not, a "yes" in Shopify sets Engage's, and that is all."""
     return bool(shop.settings.get("preferences", {}).get("both_ways", False))
 
 
@@ -90,17 +102,17 @@ def _contact_of(task: Task) -> tuple[Customer, str]:
     return customer, customer.contact_id
 
 
-def _shopper(task: Task) -> Json:
+def _customer_node(task: Task) -> Json:
     node = shopify_of(task).customer(task.subject)
     if node is None:
         raise Skip("Shopify no longer has this customer.")
     return node
 
 
-def _changed(task: Task) -> tuple[Name, str]:
-    """What Engage's webhook is about: a preference, and the contact that has it."""
+def _changed_preference(task: Task) -> tuple[Name, str]:
+    """Preference and contact id that Engage's webhook is about. Raises Skip or Unusable."""
     event = _event(task)
-    task.engage_id = event.contact_id  # whatever it is about: who is forgotten is found by it
+    task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
     if event.kind.lower() not in EVENTS:
         raise Skip(f"Nothing follows from {event.kind[:100]}.")
     if event.contact_id is None:
@@ -123,7 +135,7 @@ def _customer_of(task: Task, contact_id: str) -> Customer:
     return customer
 
 
-def _preferences(engage: Engage, contact_id: str) -> dict[Name, bool]:
+def _engage_preferences(engage: Engage, contact_id: str) -> dict[Name, bool]:
     try:
         return current_of(engage.contact(contact_id))
     except NotFound as error:
@@ -134,18 +146,18 @@ def _allowed(shop: Shop, wanted: dict[str, bool]) -> dict[str, bool]:
     return {name: value for name, value in wanted.items() if value or both_ways(shop)}
 
 
-def _written(kept: Memories, wanted: dict[str, bool], began_at: datetime) -> Memories:
+def _written(memories: Memories, wanted: dict[str, bool], began_at: datetime) -> Memories:
     changed = {
         name: memory.wrote_engage(wanted[name], began_at=began_at, done_at=utcnow())
-        for name, memory in kept.items()
+        for name, memory in memories.items()
         if name in wanted
     }
-    return {**kept, **changed}
+    return {**memories, **changed}
 
 
-def _told(kept: Memories, node: Json, name: Name, value: bool, at: datetime) -> Memories:
-    heard = told_by_shopify(kept, node)
-    return {**heard, name: told_by_engage(heard[name], value, at)}
+def _observed(memories: Memories, node: Json, name: Name, value: bool, at: datetime) -> Memories:
+    observed = told_by_shopify(memories, node)
+    return {**observed, name: told_by_engage(observed[name], value, at)}
 
 
 def _write(shopify: Shopify, customer_id: int, write: ConsentWrite) -> Consent:
@@ -153,7 +165,9 @@ def _write(shopify: Shopify, customer_id: int, write: ConsentWrite) -> Consent:
     return update(customer_id, write.state, write.consent_updated_at)
 
 
-def _answered(kept: Memories, answers: dict[Name, Consent]) -> Memories:
-    """Shopify's own word for what it keeps now, so that its webhook about it is no news."""
-    changed = {name: kept[name].heard_shopify(said.state, said.updated_at) for name, said in answers.items()}
-    return {**kept, **changed}
+def _confirmed(memories: Memories, consents: dict[Name, Consent]) -> Memories:
+    """Record the consents that Shopify returned for our writes, so that its webhook about them is no change."""
+    changed = {
+        name: memories[name].heard_shopify(consent.state, consent.updated_at) for name, consent in consents.items()
+    }
+    return {**memories, **changed}

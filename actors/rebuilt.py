@@ -1,4 +1,4 @@
-"""What a task would send if it were made from Shopify's present state: to be looked at, or to be done."""
+"""Preview what a task would send now, made from Shopify's present state; or rebuild it by indexing its entity again."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ ORDERS, REFUNDS, CUSTOMERS = "IndexOrder", "IndexRefund", "IndexCustomer"
 
 
 class NotThere(Exception):
-    """Shopify no longer has what the task is about, or we do not know what it belongs to."""
+    """Shopify does not have the task's entity, or its order is not known."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The task that reads what another is about, and by which of Shopify's ids."""
+    """Type of the index task that reads an entity, and the entity's Shopify id."""
 
     name: str
     shopify_id: int
 
 
 def source_of(task: Task) -> Source | None:
-    """What reads the task's entity anew, or None for tasks that are about none."""
-    kind = NUMBERS.get(task.type)
-    if kind is None or task.shopify_id is None:
+    """Index task for the task's entity; None for tasks without one."""
+    task_type = NUMBERS.get(task.type)
+    if task_type is None or task.shopify_id is None:
         return None
-    match kind.entity:
+    match task_type.entity:
         case Entity.ORDER:
             return Source(ORDERS, task.shopify_id)
         case Entity.REFUND:
@@ -54,7 +54,7 @@ def source_of(task: Task) -> Source | None:
 
 
 def order_of(task: Task) -> Order | None:
-    """The order that a task is about, or one of its parcels or refunds; None: it is about none that we know."""
+    """Order of a task about an order, a parcel or a refund; None: no known order."""
     source = source_of(task)
     if source is None or source.name == CUSTOMERS:
         return None
@@ -64,13 +64,13 @@ def order_of(task: Task) -> Order | None:
 
 
 def rebuild(task: Task, source: Source, key: str) -> Task | None:
-    """Enqueue the reading, which leads to the sync, in the caller's transaction. None: its key is there."""
-    kind = TYPES[source.name]
-    return kind.enqueue(task.shop, key=key, shopify_id=source.shopify_id, parent=task, lane=Lane.LIVE)
+    """Enqueue the index task, which leads to the sync, in the caller's transaction. None: its key exists already."""
+    task_type = TYPES[source.name]
+    return task_type.enqueue(task.shop, key=key, shopify_id=source.shopify_id, parent=task, lane=Lane.LIVE)
 
 
 def preview(task: Task, sent: Json) -> Json | None:
-    """The body that would be made now, to compare with the one that was `sent`; None where no comparison means much.
+    """Make the body that the task would send now, to compare with the one that was `sent`. None: no useful comparison.
 
     Asks Shopify. Raises NotThere and the errors of `clients`.
     """
@@ -78,44 +78,44 @@ def preview(task: Task, sent: Json) -> Json | None:
     return make(task, sent) if make else None
 
 
-def _sale(task: Task, sent: Json) -> Json | None:
+def _purchase_receipt(task: Task, sent: Json) -> Json | None:
     if sent.get("uniqueReceiptId") != str(task.shopify_id):
-        return None  # a correction is what was missing then
-    shop, node = task.shop, _found(shopify_beside(task.shop).order(task.subject))
+        return None  # a correction: what Engage lacked at that time
+    shop, node = task.shop, _as_stored(shopify_beside(task.shop).order(task.subject))
     rules, store = rules_and_store_of(shop, Order.find(shop, task.subject), node)
     contact_id = _contact_id(shop, node["customer"])
     return receipt_of(node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
-def _refund(task: Task, sent: Json) -> Json:
-    shop, refund = task.shop, _found(shopify_beside(task.shop).refund(task.subject))
-    order = Order.find(shop, int(_found(refund["order"])["legacyResourceId"]))
-    node = _found(order.node if order else None)
+def _refund_receipt(task: Task, sent: Json) -> Json:
+    shop, refund = task.shop, _as_stored(shopify_beside(task.shop).refund(task.subject))
+    order = Order.find(shop, int(_as_stored(refund["order"])["legacyResourceId"]))
+    node = _as_stored(order.node if order else None)
     rules, store = rules_and_store_of(shop, order, node)
     contact_id = _contact_id(shop, node["customer"])
     return refund_receipt_of(refund, node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
-def _contact(task: Task, sent: Json) -> Json:
-    """The fields that were sent, as they would be now, and those that have changed beside them."""
-    shop, node = task.shop, _found(shopify_beside(task.shop).customer(task.subject))
+def _contact_fields(task: Task, sent: Json) -> Json:
+    """Preview the fields that were sent, and others that have changed since."""
+    shop, node = task.shop, _as_stored(shopify_beside(task.shop).customer(task.subject))
     wanted = update_of(node, contact_rules(shop, store_for(shop, node).store))
     customer = Customer.find(shop, task.subject)
     changed = changes(wanted, (customer and customer.last_sent) or {})
     return {name: value for name, value in wanted.items() if name in sent or name in changed}
 
 
-def _letter(task: Task, sent: Json) -> Json:
-    """An order's notification, a parcel's or a refund's."""
+def _notification(task: Task, sent: Json) -> Json:
+    """Preview the notification of an order, a parcel or a refund."""
     shop, shopify, source = task.shop, shopify_beside(task.shop), source_of(task)
     refund = parcel = None
     if source and source.name == REFUNDS:
-        refund = _found(shopify.refund(task.subject))
-        node = _found(shopify.order(int(_found(refund["order"])["legacyResourceId"])))
+        refund = _as_stored(shopify.refund(task.subject))
+        node = _as_stored(shopify.order(int(_as_stored(refund["order"])["legacyResourceId"])))
     else:
-        node = _found(shopify.order(source.shopify_id if source else task.subject))
+        node = _as_stored(shopify.order(source.shopify_id if source else task.subject))
     if NUMBERS[task.type].entity is Entity.FULFILLMENT:
-        parcel = _found(shopify.fulfillment(task.subject))
+        parcel = _as_stored(shopify.fulfillment(task.subject))
     rules, email = rules_for(shop, node), node["email"] or ""
     kind: Kind = task.args.get("kind", "confirmed")
     if refund or parcel:
@@ -124,17 +124,17 @@ def _letter(task: Task, sent: Json) -> Json:
 
 
 PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
-    "SyncOrder": _sale,
-    "SyncRefund": _refund,
-    "SyncContact": _contact,
-    "SyncOrderNotification": _letter,
-    "SyncOrderFulfillmentNotification": _letter,
-    "SyncRefundNotification": _letter,
+    "SyncOrder": _purchase_receipt,
+    "SyncRefund": _refund_receipt,
+    "SyncContact": _contact_fields,
+    "SyncOrderNotification": _notification,
+    "SyncOrderFulfillmentNotification": _notification,
+    "SyncRefundNotification": _notification,
 }
 
 
-def _found(node: Json | None) -> Json:
-    """As our tables give it back. Raises NotThere."""
+def _as_stored(node: Json | None) -> Json:
+    """Convert a node to the form in which our tables return it. Raises NotThere."""
     if node is None:
         raise NotThere
     found: Json = orjson.loads(orjson.dumps(node, default=str))

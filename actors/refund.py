@@ -20,7 +20,7 @@ from models.receipts import Kind, Receipt
 
 group = TaskGroup("refund", "Refund sync tasks")
 
-ORDER_WAIT = timedelta(seconds=15)  # its order wakes it earlier
+ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
 
 
 @group.task(31, "RefundWebhook", "Refund webhook", topics=("refunds/create",))
@@ -42,7 +42,7 @@ def index_refund(task: Task, import_id: int | None = None) -> None:
     with task.effects():
         refund = Refund.remember(task.shop, node, order_id=order_id)
         sync_refund.after(task, refund.shopify_id, **args)
-        if import_id is None:  # nobody wants a mail about what is long over
+        if import_id is None:  # an import notifies of nothing: it is long over
             announce_refund(task, node)
         TYPES["SyncOrder"].wake(task.shop, [order_id])
 
@@ -52,10 +52,15 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     """When the app initiates a refund sync to Engage via a POST to the /receipts endpoint."""
     goes_on(import_id)
     refund = Refund.known(task.shop, task.subject)
-    order, node = order_of(task, refund), refund.node
+    order = order_of(task, refund)
     if import_id:
         contact_known(task.shop, order.customer_id)
-    receipt_id = receipt_id_of(node, order.node)
+    send_refund(task, refund, order)
+
+
+def send_refund(task: Task, refund: Refund, order: Order) -> None:
+    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
+    node, receipt_id = refund.node, receipt_id_of(refund.node, order.node)
     if Receipt.sent(task.shop, receipt_id):
         task.engage_id = receipt_id
         raise Skip(ALREADY)
@@ -72,7 +77,7 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
 
 
 def order_of(task: Task, refund: Refund) -> Order:
-    """The refund's order as it is after the refund. Raises Wait until that is known."""
+    """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
     order = Order.find(task.shop, refund.order_id)
     listed = order.node["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
@@ -84,7 +89,7 @@ def order_of(task: Task, refund: Refund) -> Order:
 
 
 def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
-    """The rules and the store of the order's own receipt. Raises Skip when it has none, Wait until it is sent."""
+    """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
     if order.receipt_id is None:
         _raise_unsold(task, order)
     return rules_and_store_of(task.shop, order, order.node)

@@ -1,4 +1,4 @@
-"""What a task type is: declared once over its function, and everything else derives from the declaration."""
+"""Task types: declared once over a function, registered, and enqueued and published as tasks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,25 @@ log = logging.getLogger(__name__)
 Handler = Callable[..., None]
 
 
+BULK_ACTOR = "bulk"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of task types on the help page: one of the modules in `actors`."""
+
+    name: str
+    title: str
+
+
 @dataclass(frozen=True)
 class TaskType:
-    """One kind of task. `number` is what the database keeps, for ever."""
+    """A task type as declared over its function. `number` stands in the database and never changes."""
 
     number: int
     name: str
     label: str
-    group: TaskGroup
+    group: Group
     handler: Handler
     entity: Entity
     topics: tuple[str, ...]
@@ -40,11 +51,11 @@ class TaskType:
 
     @property
     def description(self) -> str:
-        """The sentence of the product's help page, from the function's docstring."""
+        """Sentence of the product's help page: the first paragraph of the function's docstring."""
         return " ".join((self.handler.__doc__ or "").strip().split("\n\n")[0].split())
 
     def work(self, task: Task) -> None:
-        """Do what the task is for: call its type's function, or what one of its arguments names in place of that."""
+        """Call the type's function, or the one that an argument of the task puts in its place (INSTEAD)."""
         instead = next((INSTEAD[name] for name in task.args if name in INSTEAD), None)
         (instead or self.handler)(task, **task.args)
 
@@ -59,36 +70,35 @@ class TaskType:
         args: dict[str, Any] | None = None,
         trace: str | None = None,
     ) -> Task:
-        """A task of this type, not yet in the database. `args` go to its function, as keywords.
+        """Build a task of this type, not yet in the database. `args` become keyword arguments of its function.
 
-        What comes of bulk work is bulk work too, unless a `lane` is given, and has the trace of what it comes of.
+        A child has its parent's lane, unless a `lane` is given, and its parent's trace.
         """
         lane = Lane(parent.lane if parent else Lane.LIVE) if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
         row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
         row.trace = trace or (parent.trace or str(parent.id) if parent else None)
-        row.published_at = utcnow() if lane is Lane.LIVE else None  # bulk work waits for the sweep's window
+        row.published_at = (
+            utcnow() if lane is Lane.LIVE else None
+        )  # bulk tasks are published by the sweep, window by window
         return row
 
     def enqueue(self, shop: Shop, **fields: Any) -> Task | None:
-        """Add one task in the caller's transaction and ring once that is committed. None: its key is there already."""
+        """Insert a task in the caller's transaction, publish it after the commit. None: its idempotency key exists."""
         return next(iter(enqueue([self.new(shop, **fields)])), None)
 
     def after(self, task: Task, shopify_id: int, **args: Any) -> None:
-        """Enqueue what follows from a task, about this: once, however often the task is tried."""
+        """Enqueue a follow-up of `task` about `shopify_id`. Idempotent: a retry of `task` enqueues no second one."""
         self.enqueue(task.shop, key=f"{task.id}:{shopify_id}", shopify_id=shopify_id, parent=task, args=args)
 
     def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> set[int]:
-        """Let waiting tasks of this type try again now rather than when their wait is over. Returns who waited."""
+        """Make waiting tasks of this type due now. Returns the Shopify ids of those that waited."""
         return Task.wake(shop.id, self.number, shopify_ids)
 
 
 @dataclass(frozen=True)
-class TaskGroup:
-    """A module's task types, as the help page groups them."""
-
-    name: str
-    title: str
+class TaskGroup(Group):
+    """A group that declares task types."""
 
     def task(
         self,
@@ -104,82 +114,85 @@ class TaskGroup:
     ) -> Callable[[Handler], TaskType]:
         """Declare a task type over its function, whose docstring is the description.
 
-        `topics`: Shopify's webhooks that start it. `engage`: it calls Engage, so it waits while the shop is paused.
-        `latest`: it works on the newest state, so a newer one that is queued makes it pointless.
+        `topics`: Shopify's webhook topics that start it. `engage`: it calls Engage, so it waits while the shop's
+        circuit breaker is open. `latest`: it works on the newest state, so a newer one that is queued replaces it.
         """
 
         def declare(handler: Handler) -> TaskType:
-            found = TaskType(number, name, label, self, handler, entity, topics, engage, latest, retry)
-            TYPES[name] = NUMBERS[number] = found
-            _declare_actor(found)
-            return found
+            task_type = TaskType(number, name, label, self, handler, entity, topics, engage, latest, retry)
+            TYPES[name] = NUMBERS[number] = task_type
+            _declare_actor(task_type)
+            return task_type
 
         return declare
 
 
 TYPES: dict[str, TaskType] = {}
 NUMBERS: dict[int, TaskType] = {}
-INSTEAD: dict[str, Handler] = {}  # by the name of an argument
+INSTEAD: dict[str, Handler] = {}  # by the name of a task's argument
 
 
-def by_group() -> dict[TaskGroup, list[TaskType]]:
-    """The types under their groups. Their numbers are in the published order."""
-    groups: dict[TaskGroup, list[TaskType]] = {}
+def by_group() -> dict[Group, list[TaskType]]:
+    """Task types by group, in the published order, which is that of their numbers."""
+    groups: dict[Group, list[TaskType]] = {}
     for number in sorted(NUMBERS):
         groups.setdefault(NUMBERS[number].group, []).append(NUMBERS[number])
     return groups
 
 
 def topics() -> dict[str, TaskType]:
-    """Which task type each of Shopify's webhook topics starts."""
-    return {topic: kind for kind in TYPES.values() for topic in kind.topics}
+    """Task type by the Shopify webhook topic that starts it."""
+    return {topic: task_type for task_type in TYPES.values() for topic in task_type.topics}
 
 
-def _declare_actor(kind: TaskType) -> None:
-    """A Dramatiq actor per type, for its live tasks."""
-    declare = dramatiq.actor(actor_name=kind.name, queue_name=QUEUES[Lane.LIVE], priority=Lane.LIVE, broker=broker)
-    declare(partial(run, kind))
+def _declare_actor(task_type: TaskType) -> None:
+    """Declare a Dramatiq actor per type, for its live tasks."""
+    declare = dramatiq.actor(actor_name=task_type.name, queue_name=QUEUES[Lane.LIVE], priority=Lane.LIVE, broker=broker)
+    declare(partial(run, task_type))
 
 
-@dramatiq.actor(actor_name="bulk", queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
+@dramatiq.actor(actor_name=BULK_ACTOR, queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
 def run_bulk(numbered: str) -> None:
-    """One actor for the bulk tasks of every type: a process goes by an actor's priority, and theirs is the last."""
+    """Run a bulk task. One actor for all types: Dramatiq orders by the priority of actors, and this one comes last."""
     number, _, task_id = numbered.partition(":")
     run(NUMBERS[int(number)], task_id)
 
 
 def enqueue(tasks: list[Task]) -> list[Task]:
-    """Add tasks in the caller's transaction; ring for the new ones when it is committed. Returns the new ones."""
+    """Insert tasks in the caller's transaction and publish them after the commit. Returns those that were new.
+
+    Idempotent: a task whose idempotency key exists for its shop and type is left out.
+    """
     added = Task.add(tasks)
-    if ringing := [task for task in added if task.published_at]:
-        db.after_commit(lambda: publish(ringing))
+    if to_publish := [task for task in added if task.published_at]:
+        db.after_commit(lambda: publish(to_publish))
     return added
 
 
 def publish(tasks: list[Task]) -> None:
-    """Ring Dramatiq's bell for the tasks. Never raises: a lost message comes with the next sweep."""
+    """Publish a message with the id of each task. Never raises: the next sweep publishes what was lost."""
     try:
         ring((task.id, task.type, task.lane) for task in tasks)
     except redis.RedisError as error:
-        log.warning("Redis is away, %d tasks wait for the sweep: %s", len(tasks), error)
-        _not_published([task.id for task in tasks])
+        log.warning("Redis is unavailable, %d tasks wait for the sweep: %s", len(tasks), error)
+        _mark_unpublished([task.id for task in tasks])
 
 
 def ring(tasks: Iterable[tuple[UUID, int, int]]) -> None:
-    """Ring for (id, type, lane). Raises redis.RedisError."""
-    broker.ring([_bell(*task) for task in tasks])
+    """Publish messages for tasks given as (id, type number, lane). Raises redis.RedisError."""
+    broker.ring([_message(*task) for task in tasks])
 
 
-def _bell(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
+def _message(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
     if lane == Lane.BULK:
-        return run_bulk.actor_name, QUEUES[lane], f"{number}:{task_id}"
+        return BULK_ACTOR, QUEUES[lane], f"{number}:{task_id}"
     return NUMBERS[number].name, QUEUES[lane], str(task_id)
 
 
-def _not_published(ids: list[UUID]) -> None:
-    """So that the next sweep rings for them at once instead of in a minute."""
+def _mark_unpublished(ids: list[UUID]) -> None:
+    """Let the next sweep publish them at once instead of in a minute."""
     try:
         with every_shop():
             Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
     except DATABASE_AWAY as error:
-        log.warning("The database is away too, %d tasks wait a minute for their second ring: %s", len(ids), error)
+        log.warning("The database is unavailable too, %d tasks are published again in a minute: %s", len(ids), error)

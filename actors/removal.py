@@ -1,4 +1,4 @@
-"""When a shop removes the app: nothing more is sent for it, and its tokens are gone. Its data wait for shop/redact."""
+"""Uninstall: end a shop's tasks and delete its tokens when it removes the app. Its data stay until shop/redact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNNING_WAIT = timedelta(seconds=5)
 
 
 def uninstalled(task: Task) -> None:
-    """Let the shop rest until it is connected again. A late message about a shop that has come back does nothing."""
+    """Handle an app/uninstalled webhook: deactivate the shop. A late one, after a new install, does nothing."""
     if still_installed(task):
         raise Skip("The shop has the app: it was installed again.")
     let_rest(task.shop)
@@ -31,7 +31,7 @@ def uninstalled(task: Task) -> None:
 
 
 def still_installed(task: Task) -> bool:
-    """Whether Shopify answers the shop's token. Asked rather than remembered, as webhooks are lost and late."""
+    """Whether Shopify accepts the shop's access token. Asked each time, because webhooks may be lost or late."""
     if not task.shop.active or task.shop.shopify_token is None:
         return False
     try:
@@ -42,13 +42,13 @@ def still_installed(task: Task) -> bool:
 
 
 def let_rest(shop: Shop) -> None:
-    """No task of the shop is claimed from now on, and no secret of the other systems is left."""
+    """Deactivate the shop: no task of it is claimed from now on, and its tokens and keys are deleted."""
     resting = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
     Shop.update(**resting, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
 
 
 def end_late() -> int:
-    """End what has become pending at shops without the app: late webhooks, and tasks given back by their workers."""
+    """End pending tasks of uninstalled shops: late webhooks, and tasks that workers gave back. Returns how many."""
     found = db.execute_sql(
         f"""SELECT id FROM shop WHERE NOT active AND EXISTS (
                 SELECT 1 FROM task WHERE shop_id = shop.id AND state = 0 AND leased_until IS NULL

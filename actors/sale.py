@@ -1,4 +1,4 @@
-"""A sale at Engage: its receipt, and those that set it right when the order changes afterwards."""
+"""Receipts at Engage: the purchase receipt of an order, and corrections when the order changes afterwards."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from mappings.refund import receipt_id_of
 from models import Exchange, Order, Refund, Shop, Task
 from models.receipts import Kind, Receipt
 
-REFUND_WAIT = timedelta(seconds=15)  # its refunds wake it earlier
+REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
 ALREADY = "Its receipt is at Engage already."
 
 
 def rules_of(shop: Shop) -> ReceiptRules:
-    """How the shop wants its receipts."""
+    """Receipt rules of the shop's settings."""
     return chosen(ReceiptRules, shop.settings.get("receipt", {}))
 
 
 def rules_and_store_of(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
-    """Those of the order's first receipt, by which all others are made, whatever the shop has chosen since."""
+    """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
     if order and (sold := Receipt.first_of(order)):
         return chosen(ReceiptRules, sold.rules), sold.clear(shop)["storeExternalId"]
     return rules_of(shop), place_of(shop, node).store
 
 
 def sell(task: Task, order: Order) -> None:
-    """Bring the order's first receipt. Raises Skip when it has none to bring, Wait until its contact is there."""
+    """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
     node, rules = order.node, rules_of(task.shop)
     if reason := skip_reason(node, rules) or reason_not_due(node, rules):
         raise Skip(reason)
@@ -51,17 +51,17 @@ def sell(task: Task, order: Order) -> None:
     with task.effects(engage_id=receipt["uniqueReceiptId"]):
         keep(order, Kind.PURCHASE, sent, rules)
         order.receipted(receipt["uniqueReceiptId"])
-        _follow(task, order)
+        _sync_refunds(task, order)
         if node["refunds"] or sent is not receipt:
-            _look_again(task, order)
+            _sync_again(task, order)
 
 
 def correct(task: Task, order: Order) -> None:
-    """Bring what Engage lacks of an order whose receipt it has. Raises Skip when that is nothing."""
+    """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
     task.engage_id = order.receipt_id
     receipts, node = Receipt.of(order), order.node
-    refunds, told = _refunds(task, order, node), {receipt_id_of(each, node) for each in node["refunds"]}
-    sent = [each.clear(task.shop) for each in receipts if each.kind != Kind.REFUND or each.receipt_id in told]
+    refunds, listed = _refunds(task, order, node), {receipt_id_of(each, node) for each in node["refunds"]}
+    sent = [each.clear(task.shop) for each in receipts if each.kind != Kind.REFUND or each.receipt_id in listed]
     rules, store = rules_and_store_of(task.shop, order, node)
     number = 1 + sum(each.kind == Kind.CORRECTION for each in receipts)
     zone = task.shop.zone
@@ -69,31 +69,31 @@ def correct(task: Task, order: Order) -> None:
     if receipt is None:
         raise Skip(ALREADY)
     receipt["contact"]["matchKey"] = contact_id_of(task, order)
-    gone = send(task, receipt)
+    accepted = send(task, receipt)
     with task.effects(engage_id=receipt["uniqueReceiptId"]):
-        keep(order, Kind.CORRECTION, gone, rules)
-        if gone is not receipt:
-            _look_again(task, order)
+        keep(order, Kind.CORRECTION, accepted, rules)
+        if accepted is not receipt:
+            _sync_again(task, order)
 
 
 def send(task: Task, receipt: Json) -> Json:
-    """Bring a receipt and return it as Engage has it: the one that an earlier attempt may have brought there.
+    """Send a receipt and return it as Engage has it: an earlier attempt may have sent it with other contents.
 
-    Engage ignores a second one with the same id, so what is sent again must be what was sent first, or we would not
-    know what it has.
+    Engage ignores a second receipt with the same id, so a retry must send the same receipt as the first attempt, or we
+    would not know what Engage has.
     """
-    gone = _gone_before(task, receipt["uniqueReceiptId"]) or receipt
-    engage_of(task).create_receipt(gone)
-    return gone
+    same = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
+    engage_of(task).create_receipt(same)
+    return same
 
 
 def keep(order: Order, kind: Kind, receipt: Json, rules: ReceiptRules) -> None:
-    """Remember a receipt that Engage has accepted. To be called in the effects of the task that sent it."""
+    """Save a receipt that Engage has accepted. To be called in the effects of the task that sent it."""
     Receipt.keep(order, kind, receipt["uniqueReceiptId"], dump(receipt), asdict(rules))
 
 
-def _gone_before(task: Task, receipt_id: str) -> Json | None:
-    """The receipt of this id that an attempt sent before without learning, or writing down, that it arrived."""
+def _sent_before(task: Task, receipt_id: str) -> Json | None:
+    """Find the receipt with this id in an earlier attempt that sent it and did not record that it arrived."""
     for exchange in Exchange.read(
         """task_id IN (SELECT id FROM task WHERE shop_id = %s AND shopify_id = %s AND type = %s)
            AND effect = %s AND system = 'Engage'
@@ -104,18 +104,18 @@ def _gone_before(task: Task, receipt_id: str) -> Json | None:
         Effect.REPEATABLE,
     ):
         receipt: Json = exact(orjson.loads(exchange.clear(task.shop, "sent")))
-        if receipt.get("uniqueReceiptId") == receipt_id and _went_there(task.shop, exchange):
+        if receipt.get("uniqueReceiptId") == receipt_id and _same_tenant(task.shop, exchange):
             return receipt
     return None
 
 
-def _went_there(shop: Shop, exchange: Exchange) -> bool:
-    """Whether the call went to the tenant that the shop has now."""
+def _same_tenant(shop: Shop, exchange: Exchange) -> bool:
+    """Whether the request went to the tenant that the shop has now."""
     return path_at(engage_origin(shop), exchange.clear(shop, "url").decode()) is not None
 
 
 def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
-    """The refunds that the order lists, in full. Raises Wait or Skip when we know one in another state than it does."""
+    """Full refunds of those that the order lists. Raises Wait or Skip when our copy of one is older or newer."""
     listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in node["refunds"]}
     known = Refund.of(order)
     unread = [each for each, at in listed.items() if each not in known or known[each].updated_at < at]
@@ -129,13 +129,13 @@ def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
     return [known[each].node for each in listed]
 
 
-def _follow(task: Task, order: Order) -> None:
-    """The order's refunds have waited for its sale, or were skipped because it was not due."""
+def _sync_refunds(task: Task, order: Order) -> None:
+    """Wake or enqueue the order's refunds: they have waited for its receipt, or were skipped while it was not due."""
     sync, refunds = TYPES["SyncRefund"], Refund.ids_of(task.shop, [order.shopify_id])
     for refund_id in set(refunds) - sync.wake(task.shop, refunds):
         sync.after(task, refund_id)
 
 
-def _look_again(task: Task, order: Order) -> None:
-    """The receipt may not tell the order as it is now."""
+def _sync_again(task: Task, order: Order) -> None:
+    """Sync the order once more: the receipt that Engage has may not show its present state."""
     TYPES["SyncOrder"].after(task, order.shopify_id)

@@ -1,4 +1,4 @@
-"""Settings tasks: what we know of the shop itself and of Engage's stores, and what Shopify tells about the shop."""
+"""Settings tasks: sync the shop's own data, Shopify's markets and Engage's stores; webhooks about the shop."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ TOPICS = ("shop/update", *MARKETS, *OF_THE_APP, "customers/data_request", "custo
 @group.task(41, "IndexStores", "Index stores", engage=True)
 def index_stores(task: Task) -> None:
     """When an Engage store is created or updated in the app's database."""
-    told = engage_of(task).stores()
+    stores = engage_of(task).stores()
     with task.effects():
-        Store.keep(task.shop, told)
+        Store.keep(task.shop, stores)
 
 
 @group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, latest=True)
@@ -52,45 +52,45 @@ def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
 
 
 def connected(shop: Shop) -> None:
-    """A shop was connected: learn about it and its stores at once rather than when their hour comes."""
+    """Enqueue the first sync of a connected shop and its stores, rather than wait for their time slots."""
     installed(shop)
     joined(shop)
 
 
 def installed(shop: Shop) -> None:
-    """A shop has the app: learn about it."""
+    """Enqueue the sync of a shop that has installed the app."""
     sync_shop_currency.enqueue(shop, key=f"connected:{new_id()}")
 
 
 def joined(shop: Shop) -> None:
-    """A shop has a tenant of Engage's: learn of its stores."""
+    """Enqueue the sync of Engage's stores for a shop that has a tenant."""
     index_stores.enqueue(shop, key=f"connected:{new_id()}")
 
 
-def learn(shop: Shop, told: Json) -> None:
-    """Take over what Shopify's `shop` says."""
-    _learn(
+def learn(shop: Shop, node: Json) -> None:
+    """Save the fields of Shopify's `shop` object."""
+    _save(
         shop,
-        currency=text(told, "currencyCode"),
-        timezone=text(told, "ianaTimezone"),
-        name=text(told, "name"),
-        email=text(told, "email"),
-        plan=text(part(told, "plan"), "publicDisplayName"),
+        currency=text(node, "currencyCode"),
+        timezone=text(node, "ianaTimezone"),
+        name=text(node, "name"),
+        email=text(node, "email"),
+        plan=text(part(node, "plan"), "publicDisplayName"),
     )
 
 
-def _updated(task: Task) -> None:
+def _shop_updated(task: Task) -> None:
     if not task.shop.active:
         raise Skip(removal.REMOVED)
     payload = payload_of(task)
     task.shopify_id = id_of(payload)
     with task.effects():
-        _learn(task.shop, **_told(payload))
+        _save(task.shop, **_columns(payload))
         sync_shop_currency.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
 
 
 def _markets(task: Task) -> list[Json] | None:
-    """The shop's markets, or None when the app may not read them: stores then go by country and locale."""
+    """Read the shop's markets; None when the app may not: stores are then chosen by country and locale."""
     try:
         return shopify_of(task).markets()
     except Rejected as rejected:
@@ -105,7 +105,7 @@ def _markets_changed(task: Task) -> None:
 
 
 def _scopes_changed(task: Task) -> None:
-    """Somebody has granted the app more, or less: the shop's markets may be read from now on."""
+    """Handle app/scopes_update: with more access scopes the shop's markets may be read from now on."""
     if not task.shop.active:
         raise Skip(removal.REMOVED)
     granted = payload_of(task).get("current")
@@ -115,7 +115,7 @@ def _scopes_changed(task: Task) -> None:
         sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
 
 
-def _told(payload: Json) -> dict[str, str]:
+def _columns(payload: Json) -> dict[str, str]:
     return {
         "currency": text(payload, "currency"),
         "timezone": text(payload, "iana_timezone"),
@@ -125,8 +125,8 @@ def _told(payload: Json) -> dict[str, str]:
     }
 
 
-def _learn(shop: Shop, **columns: str) -> None:
-    """Take over what is usable. The rest stays as it was: a shop without a zone or a currency could send nothing."""
+def _save(shop: Shop, **columns: str) -> None:
+    """Save usable values. Others stay as they were: a shop without a time zone or a currency could send nothing."""
     known = {name: value for name, value in columns.items() if _USABLE.get(name, bool)(value)}
     if known:
         Shop.update(**known).where(Shop.id == shop.id).execute()
@@ -138,7 +138,7 @@ _USABLE: dict[str, Callable[[str], bool]] = {
     "email": lambda value: value.count("@") == 1 and not set(value) & set(" ,;<>\r\n"),
 }
 HANDLERS: dict[str, Callable[[Task], None]] = {
-    "shop/update": _updated,
+    "shop/update": _shop_updated,
     **dict.fromkeys(MARKETS, _markets_changed),
     "app/uninstalled": removal.uninstalled,
     "app/scopes_update": _scopes_changed,

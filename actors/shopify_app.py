@@ -1,4 +1,4 @@
-"""What Shopify is told of the app: `shopify.app.toml`, from what the code needs. Shopify: "app configuration"."""
+"""Generate `shopify.app.toml`: access scopes and webhook topics, from the code. Shopify: "app configuration"."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from actors.registry import topics
 from config import config
 
-# What the documents in clients/graphql ask for, and webhooks that no document asks for; docs/scopes.md says which.
+# Access scopes of the documents in clients/graphql, and of webhooks without a document; docs/scopes.md says which.
 SCOPES = (
     "read_customer_merge",
     "read_customers",
@@ -50,16 +50,16 @@ uri = "/webhooks/shopify"
 
 
 def described() -> str:
-    """The file for this deployment: its address, its client id, and every topic that a task type hears of."""
+    """Generate the file for this deployment: its URL, its client id, and every webhook topic of the task types."""
     return FILE.format(
         client_id=config.shopify_api_key,
         url=config.app_url,
         scopes=",".join(SCOPES),
         version=config.shopify_api_version,
-        topics=_listed(sorted(set(topics()) - set(COMPLIANCE))),
-        compliance=_listed(COMPLIANCE),
+        topics=_toml_lines(sorted(set(topics()) - set(COMPLIANCE))),
+        compliance=_toml_lines(COMPLIANCE),
     )
 
 
-def _listed(names: Iterable[str]) -> str:
+def _toml_lines(names: Iterable[str]) -> str:
     return "\n".join(f'  "{name}",' for name in names)

@@ -1,4 +1,4 @@
-"""The store that a contact or a sale is sent with, by the shop's own map (settings, `stores`)."""
+"""Choose the Engage store of a contact or a receipt, by the shop's store map (settings, `stores`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.markets import Market
 
 
 def place_of(shop: Shop, customer_or_order: dict[str, Any], default: str | None = None) -> Place:
-    """Its store, and a sentence when the map names none for it. `default`: in place of the shop's."""
+    """Store of the customer or order, with a note when the map has none for it. `default`: instead of the shop's."""
     stores, default = shop.settings.get("stores", {}), default or shop.store
     if not stores:
         return Place(default)

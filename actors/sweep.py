@@ -1,6 +1,6 @@
-"""The sweep: what is due and has not been rung for, is rung for; what a dead worker held, is given back.
+"""Sweep: publish due tasks that have no message, and take back the tasks of lost workers.
 
-This one query covers lost messages, an emptied Redis, due retries, waiting bulk work and dead workers.
+This one query covers lost messages, an emptied Redis, due retries, waiting bulk tasks and dead workers.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from models import NOW, Entity, Exchange, Lane, Lost, Outcome, State, Task
 log = logging.getLogger(__name__)
 
 WINDOW = {Lane.LIVE: 1000, Lane.BULK: 200}  # messages in a queue at most; the rest waits in the table
-RING_AGAIN = timedelta(seconds=60)
-LOST_RING = timedelta(seconds=5)  # when the queue is empty, a message this old is in no queue any more
-CRASHES = 3  # workers that may die on one task before it is taken for the cause
+PUBLISH_AGAIN = timedelta(seconds=60)
+MESSAGE_LOST = timedelta(seconds=5)  # while the queue is empty, a message this old is in no queue any more
+CRASHES = 3  # lost workers until the task is taken for the cause
 
 
 def sweep() -> int:
-    """Give back what dead workers held, then ring for due tasks, fairly over the shops. Returns how many rang."""
+    """Take back the tasks of lost workers, then publish due tasks, fairly over the shops. Returns how many of these."""
     reap()
     try:
         if broker.emptied():
             Task.ring_again()
         return sum(_sweep_lane(lane) for lane in Lane)
     except redis.RedisError as error:
-        log.warning("Redis is away; workers look for themselves: %s", error)
+        log.warning("Redis is unavailable; workers take due tasks from the table: %s", error)
         return 0
 
 
@@ -44,13 +44,16 @@ def _sweep_lane(lane: Lane) -> int:
     """Raises redis.RedisError."""
     waiting = broker.waiting(QUEUES[lane])
     free = WINDOW[lane] - waiting
-    due = pick(lane, free, again=LOST_RING if waiting == 0 else RING_AGAIN) if free > 0 else []
+    due = pick(lane, free, again=MESSAGE_LOST if waiting == 0 else PUBLISH_AGAIN) if free > 0 else []
     ring((task_id, number, lane) for task_id, number in due)
     return len(due)
 
 
 def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
-    """Up to `free` due tasks (id, type number), the same share for every shop that has some; marked as rung for."""
+    """Select due tasks, up to `free`, with the same share for each shop, and mark them as published.
+
+    Returns (id, type number). `again`: a task is due for another message when its last one is this old.
+    """
     shops = _shops_with_due(lane, again)
     if not shops:
         return []
@@ -63,16 +66,16 @@ def pick(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
             RETURNING id, type, shop_id""",  # noqa: S608
         {**_due(lane, again), "shops": shops, "share": share, "free": free},
     )
-    return _by_turns(picked.fetchall())
+    return _round_robin(picked.fetchall())
 
 
-def _by_turns(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
-    """The oldest of every shop, then the next of every shop: workers should not all wait for one shop's pace."""
-    turns: Counter[int] = Counter()
+def _round_robin(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
+    """Round robin: the oldest of every shop, then the next of every shop, so that one slow shop holds up no others."""
+    rounds: Counter[int] = Counter()
     placed = []
     for task_id, number, shop_id in sorted(picked):  # ids sort in the order of their creation
-        placed.append((turns[shop_id], task_id, number))
-        turns[shop_id] += 1
+        placed.append((rounds[shop_id], task_id, number))
+        rounds[shop_id] += 1
     return [(task_id, number) for _, task_id, number in sorted(placed)]
 
 
@@ -80,11 +83,11 @@ DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until 
     AND (published_at IS NULL OR published_at < now() - %(again)s)
     AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))
     AND (s.shop_id <> ALL(%(removed)s) OR entity = %(about_the_shop)s)
-    AND type = ANY(%(known)s)"""  # while a new version is being rolled out, its types are for its own sweep
+    AND type = ANY(%(known)s)"""  # during a rollout, the types of a new version are published by its own sweep
 
 
 def _due(lane: Lane, again: timedelta) -> dict[str, object]:
-    engage = [number for number, kind in NUMBERS.items() if kind.engage]
+    engage = [number for number, task_type in NUMBERS.items() if task_type.engage]
     shops = {"paused": _shops("paused_until > now()"), "removed": _shops("NOT active")}
     types = {"engage": engage, "known": list(NUMBERS), "about_the_shop": int(Entity.SHOP)}
     return {"lane": int(lane), "again": again, **shops, **types}
@@ -95,7 +98,7 @@ def _shops(which: str) -> list[int]:
 
 
 def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
-    """In random order, so that no shop is always the last."""
+    """Shops with due tasks, in random order, so that no shop is always the last."""
     found = db.execute_sql(
         f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop) s
             WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
@@ -105,13 +108,13 @@ def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
 
 
 def reap() -> int:
-    """Close the attempts whose worker was lost: again, unless that could do harm. Returns how many there were."""
+    """Take back tasks whose lease has expired: retry them, unless that could do harm. Returns the number of tasks."""
     expired = list(Task.select().where(Task.leased_until < NOW).limit(500))
     for task in expired:
         try:
             _take_back(task)
         except Lost:
-            log.info("%s came back to life.", task.id)
+            log.info("%s is still held by its worker.", task.id)
     return len(expired)
 
 
@@ -127,5 +130,5 @@ def _take_back(task: Task) -> None:
 
 
 def _after(task: Task) -> timedelta:
-    """At once the first time; a task that may be the cause is tried more slowly."""
+    """Retry at once the first time; with backoff a task that may be the cause of the loss."""
     return A_DAY.wait(task.crashes) if task.crashes else timedelta()

@@ -1,4 +1,4 @@
-"""A task's way to the two systems: its shop's clients, which keep what they send on the task."""
+"""API clients of a task: its shop's Shopify and Engage clients, which record every exchange on the task."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from clients.transport import DEADLINE_SECONDS
 from config import config
 from models import Lane, Record, Shop, Task
 
-SPARE = {Lane.LIVE: MARGIN, Lane.BULK: FOR_LIVE_WORK}
+RESERVED_POINTS = {Lane.LIVE: MARGIN, Lane.BULK: FOR_LIVE_WORK}
 
 
 def shopify_of(task: Task) -> Shopify:
+    """Shopify client of the task's shop, within the shop's rate limit (Shopify: query cost)."""
     return _shopify(task.shop, Record(task), Lane(task.lane))
 
 
 def shopify_beside(shop: Shop, seconds: float = DEADLINE_SECONDS) -> Shopify:
-    """For a question that belongs to no task, and so is not kept; answered within so many seconds, or not."""
+    """Shopify client for a request that belongs to no task. Records nothing, and gives up after so many seconds."""
     return _shopify(shop, Silent(), Lane.LIVE, seconds)
 
 
 def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE_SECONDS) -> Shopify:
-    points = Points(broker.bell, shop.domain, SPARE[lane])
+    points = Points(broker.bell, shop.domain, RESERVED_POINTS[lane])
     return Shopify(origin_of(shop.domain), token_of(shop), journal, config.shopify_api_version, points, seconds)
 
 
 def engage_of(task: Task) -> Engage:
-    """Before the shop is connected there is nowhere to send to: what has happened by then comes with an import."""
+    """Engage client of the task's shop, with its rate limiter. Raises Skip before the shop has a tenant to send to."""
     shop: Shop = task.shop
     if not shop.joined:
         raise Skip("Engage is not connected yet. An import brings what has happened until then.")

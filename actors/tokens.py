@@ -1,4 +1,4 @@
-"""A shop's token at Shopify, renewed before it ends: by one process, while the others wait for it."""
+"""Access token of a shop at Shopify, refreshed before it expires: by one process, while the others wait."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from config import config
 from database import db
 from models import Shop
 
-EARLY = timedelta(minutes=5)
-NOW = timedelta()
-LOCKS = 1_163_477_350  # ours, among all advisory locks of the database
+EARLY = timedelta(minutes=5)  # before its end a token is refreshed
+NO_TIME = timedelta()
+LOCK_GROUP = 1_163_477_350  # ours, among all advisory locks of the database
 RECONNECT = "Shopify's token for this shop has ended: open the app in Shopify's admin once."
 
 log = logging.getLogger(__name__)
 
 
 def origin_of(domain: str) -> str:
-    """Where a shop's Admin API is: scheme and host."""
+    """Origin of the shop's Admin API: scheme and host."""
     return config.shopify_origin.format(shop=shop_name(domain))
 
 
 def granting(domain: str) -> Granting:
-    """The shop's door for tokens. The first client secret is the one in use; the others only verify."""
+    """OAuth client for the shop's tokens. It uses the first client secret; the others only verify webhooks."""
     secret = next(iter(config.shopify_secrets), b"")
     return Granting(origin_of(domain), config.shopify_api_key, secret.decode())
 
 
 def token_of(shop: Shop) -> str:
-    """The token that is good now. Raises ApiError where there is none."""
+    """Return a valid access token, refreshed if it expires within EARLY. Raises ApiError when there is none."""
     if not shop.ends_within(EARLY):
         return shop.secret("shopify_token")
     with db.atomic():
-        db.execute_sql("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, shop.id))
-        found = Shop.get_by_id(shop.id)  # somebody may have renewed it meanwhile
-        error = _renew(found) if found.ends_within(EARLY) else None
-    if error and found.ends_within(NOW):
+        db.execute_sql("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_GROUP, shop.id))
+        found = Shop.get_by_id(shop.id)  # another process may have refreshed it meanwhile
+        error = _refresh(found) if found.ends_within(EARLY) else None
+    if error and found.ends_within(NO_TIME):
         raise error
     return found.secret("shopify_token")
 
 
-def _renew(shop: Shop) -> ApiError | None:
-    """Replace the shop's tokens, or say why that could not be. The one that is there is good to its end."""
+def _refresh(shop: Shop) -> ApiError | None:
+    """Refresh the shop's tokens, or return the error. The present token is valid until it expires."""
     if shop.shopify_refresh is None:
         return Refused(RECONNECT)
     try:

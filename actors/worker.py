@@ -1,4 +1,4 @@
-"""What a worker process does beside running tasks: watch its own threads, and find work when Redis is away."""
+"""Watchdog of a worker process: end it when a thread has died, and run due tasks while Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from models.tallies import TALLIES
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds
-# A worker that fetches few messages at a time sleeps between fetches; many, and one worker holds what others could do.
+CHECK_EVERY = 1.0  # seconds
+# With few messages at a time a worker sleeps between fetches; with many it holds what other workers could run.
 PREFETCH = 48
-AT_ONCE = 8  # tasks run by one process while Redis is away
-ONE_LOOK = 64
+CONCURRENT = 8  # tasks run by one process while Redis is unavailable
+PICKED_AT_ONCE = 64
 
-_pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
+_pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
 
 
 class Watch(Middleware):
-    """Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer.
+    """Watchdog: ends the process when one of its threads has died, so that the supervisor starts another.
 
-    A process without its threads looks healthy and does nothing, so it ends itself; the supervisor starts another.
+    Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer. A
+    process without its threads looks healthy and does nothing.
     """
 
     def __init__(self) -> None:
@@ -46,11 +47,11 @@ class Watch(Middleware):
         logs.configure()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        db.allow(connections=worker.worker_threads + AT_ONCE + 3)  # three for this watch, the leases and the tallies
+        db.allow(connections=worker.worker_threads + CONCURRENT + 3)  # three: this watchdog, leases, metrics
         worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        threading.Thread(target=self._look, args=(broker, worker), name="watch", daemon=True).start()
+        threading.Thread(target=self._check_forever, args=(broker, worker), name="watchdog", daemon=True).start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self.stopping.set()
@@ -58,8 +59,8 @@ class Watch(Middleware):
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         TALLIES.flush()
 
-    def _look(self, broker: Any, worker: Worker) -> None:
-        while not self.stopping.wait(LOOK_EVERY):
+    def _check_forever(self, broker: Any, worker: Worker) -> None:
+        while not self.stopping.wait(CHECK_EVERY):
             if not all(thread.is_alive() for thread in [*worker.consumers.values(), *worker.workers]):
                 log.error("A thread of this worker has died; the process ends so that another takes its place.")
                 os._exit(70)
@@ -75,13 +76,13 @@ def _redis_answers(broker: Doorbell) -> bool:
 
 
 def work_without_redis() -> int:
-    """Take due tasks straight from the table and run them. Returns how many."""
+    """Run due tasks straight from the table. Returns the number of tasks."""
     try:
         with connected(EVERY):
             reap()
-            due = [row for lane in Lane for row in pick(lane, ONE_LOOK, again=timedelta(seconds=10))]
+            due = [row for lane in Lane for row in pick(lane, PICKED_AT_ONCE, again=timedelta(seconds=10))]
     except DATABASE_AWAY as error:
-        log.warning("Redis and the database are away: %s", error)
+        log.warning("Redis and the database are unavailable: %s", error)
         return 0
     wait([_pool.submit(run, NUMBERS[number], str(task_id)) for task_id, number in due])
     return len(due)

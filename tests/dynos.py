@@ -20,7 +20,7 @@ from pathlib import Path
 import services
 from services import wait_for
 
-READY = {"web": "Application startup complete", "worker": "is ready for action", "scheduler": "The clock runs"}
+READY = {"web": "Application startup complete", "worker": "is ready for action", "scheduler": "The scheduler runs"}
 START_SECONDS = 30
 
 

@@ -66,10 +66,10 @@ def test_two_clocks_at_once_do_a_job_once(database):
         go_on.wait(10)
         return 1
 
-    first = threading.Thread(target=lambda: (Job(slow, 1).tick(), db.close()))
+    first = threading.Thread(target=lambda: (Job("slow", slow, 1).tick(), db.close()))
     first.start()
     assert begun.wait(10)
-    Job(slow, 1).tick()
+    Job("slow", slow, 1).tick()
     go_on.set()
     first.join()
 
@@ -80,9 +80,9 @@ def test_a_job_that_was_done_is_seen(database):
     def careful():
         return 0
 
-    Job(careful, 1).tick()
+    Job("careful", careful, 1).tick()
 
-    assert Heartbeat.ages().keys() == {careful.__qualname__}
+    assert Heartbeat.ages().keys() == {"careful"}
     assert Heartbeat.late() == {}
 
 
@@ -130,14 +130,14 @@ def watch():
     server.server_close()
 
 
-PULSE = "import scheduler, database\nwith database.connected():\n    print(scheduler.pulse())"
+PING = "import scheduler, database\nwith database.connected():\n    print(scheduler.ping_monitor())"
 
 
 def test_the_outside_watch_hears_of_a_clock_that_is_in_time(database, watch):
     url, asked = watch
     Heartbeat.beat("sweep")
 
-    assert printed("-c", PULSE, HEARTBEAT_URL=url) == "1"
+    assert printed("-c", PING, HEARTBEAT_URL=url) == "1"
     assert asked == ["/ping"]
 
 
@@ -145,12 +145,12 @@ def test_the_outside_watch_hears_nothing_of_a_late_one(database, watch):
     url, asked = watch
     Heartbeat.create(name="sweep", at=utcnow() - timedelta(minutes=6))
 
-    assert printed("-c", PULSE, HEARTBEAT_URL=url) == "0"
+    assert printed("-c", PING, HEARTBEAT_URL=url) == "0"
     assert asked == []
 
 
 def test_a_watch_that_is_away_disturbs_nothing(database):
-    assert printed("-c", PULSE, HEARTBEAT_URL=f"http://127.0.0.1:{free_port()}") == "0"
+    assert printed("-c", PING, HEARTBEAT_URL=f"http://127.0.0.1:{free_port()}") == "0"
 
 
 def test_a_clock_beats_for_all_of_its_jobs(migrated):

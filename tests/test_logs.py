@@ -257,7 +257,7 @@ def test_what_comes_of_a_task_without_a_trace_is_found_by_its_id(shop):
 SAID = {
     "web": "Application startup complete.",
     "worker": "Worker process is ready for action.",
-    "scheduler": "The clock runs for",
+    "scheduler": "The scheduler runs for",
 }
 
 

@@ -201,14 +201,14 @@ def test_sweep_rings_for_what_is_due(shop):
     Task.update(published_at=None).execute()
     broker.flush_all()
 
-    assert printed("manage.py", "sweep") == "Tasks rung for: 1"
+    assert printed("manage.py", "sweep") == "Tasks published: 1"
     assert broker.waiting("live") == 1
 
 
 def test_sweep_without_redis_is_no_failure(shop):
     done = run("manage.py", "sweep", REDIS_URL=f"redis://127.0.0.1:{free_port()}")
 
-    assert (done.returncode, done.stdout) == (0, "Tasks rung for: 0\n")
+    assert (done.returncode, done.stdout) == (0, "Tasks published: 0\n")
 
 
 def test_recount_mends_totals_that_are_wrong(shop):

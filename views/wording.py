@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 import words
-from actors.registry import NUMBERS, TaskGroup
+from actors.registry import NUMBERS, Group
 from models import Attempt, Entity, Lane, Outcome, State, Task
 from words import t
 from words.meanings import meaning_of
@@ -45,7 +45,7 @@ def type_label(number: int) -> str:
     return t("task.unknown_type", number=str(number))
 
 
-def group_title(group: TaskGroup) -> str:
+def group_title(group: Group) -> str:
     return t(f"group.{group.name}")
 
 
