@@ -1,4 +1,4 @@
-"""Acting on one task: retry it, resend a notification, send the same bytes again or build them anew."""
+"""Actions on one task: retry it, resend a notification or the same bytes, preview and sync from fresh data."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ from words.reasons import said
 
 @action(needs=Permission.RETRY)
 def retry(request: Request) -> Response:
-    """`POST /tasks/{id}/retry`: queue an Error again; a page asks first where that could do harm."""
-    task, click = task_of(request), click_of(request)
+    """`POST /tasks/{id}/retry`: retry an Error; where that could do harm, ask for confirmation first."""
+    task, key = task_of(request), click_of(request)
     with db.atomic():
         verdict = again.held(task)
-        if verdict is Verdict.QUEUE or (verdict in again.ASK and _sure(request)):
-            if Audit.note(task.shop, Action.RETRY, who(request), click=click, task_id=task.id):
+        if verdict is Verdict.QUEUE or (verdict in again.ASK and _confirmed(request)):
+            if Audit.note(task.shop, Action.RETRY, who(request), click=key, task_id=task.id):
                 again.queue([task.id])
-            return _to(task.id)
-    if Audit.by_click(task.shop, Action.RETRY, click):
-        return _to(task.id)
+            return _redirect_to_task(task.id)
+    if Audit.by_click(task.shop, Action.RETRY, key):
+        return _redirect_to_task(task.id)
     if verdict in again.ASK:
-        return _ask(request, task, f"/tasks/{task.id}/retry", t(f"verdict.{verdict}"), t("acting.retry_all_the_same"))
+        return _ask_to_confirm(
+            request, task, f"/tasks/{task.id}/retry", t(f"verdict.{verdict}"), t("acting.retry_all_the_same")
+        )
     raise Conflict(t(f"verdict.{verdict}"))
 
 
 @view
-def about_resending(request: Request) -> Response:
-    """`GET /tasks/{id}/resend`: to whom what would be written."""
+def show_resend(request: Request) -> Response:
+    """`GET /tasks/{id}/resend`: which notification would be sent, and to whom."""
     task = task_of(request)
-    order = _told_order(task)
+    order = _resendable_order(task)
     return render(
         request,
         "acting/resend.html",
@@ -61,15 +63,15 @@ def about_resending(request: Request) -> Response:
 
 @action(needs=Permission.RETRY)
 def resend(request: Request) -> Response:
-    """`POST /tasks/{id}/resend`: tell the order's present state again."""
+    """`POST /tasks/{id}/resend`: send a notification of the order's current state."""
     task = task_of(request)
-    order = _told_order(task)
-    return _carried_out(request, Action.RESEND, task, lambda: announce.resend(task.shop, order))
+    order = _resendable_order(task)
+    return _act_once(request, Action.RESEND, task, lambda: announce.resend(task.shop, order))
 
 
 @view
-def about_replaying(request: Request) -> Response:
-    """`GET /tasks/{id}/replay`: what was sent beside what would be sent now, field by field."""
+def show_replay(request: Request) -> Response:
+    """`GET /tasks/{id}/replay`: a diff of the request that was sent and a preview of what would be sent now."""
     task = task_of(request)
     recording = recorded(task)
     return render(
@@ -84,46 +86,48 @@ def about_replaying(request: Request) -> Response:
 
 
 @action(needs=Permission.RETRY)
-def send_same(request: Request) -> Response:
-    """`POST /tasks/{id}/replay/same`: the same bytes; a page asks first where a shopper would be written to."""
+def resend_same_bytes(request: Request) -> Response:
+    """`POST /tasks/{id}/replay/same`: resend the same bytes; ask to confirm where that mails the shopper."""
     task = task_of(request)
     recording = recorded(task)
     if isinstance(recording, Why):
         raise Conflict(t(f"replay.why.{recording}"))
     if recording.letter and not notifications_of(task.shop).enabled:
         raise Conflict(t("letter.off"))
-    if recording.letter and not _sure(request):
-        return _ask(request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("acting.send_all_the_same"))
+    if recording.letter and not _confirmed(request):
+        return _ask_to_confirm(
+            request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("acting.send_all_the_same")
+        )
     key = f"same:{click_of(request)}"
-    return _carried_out(request, Action.SAME, task, lambda: replay.send_again(task, recording, key))
+    return _act_once(request, Action.SAME, task, lambda: replay.send_again(task, recording, key))
 
 
 @action(needs=Permission.RETRY)
-def build_anew(request: Request) -> Response:
-    """`POST /tasks/{id}/replay/rebuild`: read from Shopify, and synced from that."""
+def sync_from_fresh_data(request: Request) -> Response:
+    """`POST /tasks/{id}/replay/rebuild`: read the entity from Shopify and sync it."""
     task = task_of(request)
     source = source_of(task)
     if source is None:
         raise Conflict(t("replay.no_source"))
     key = f"rebuild:{click_of(request)}"
-    return _carried_out(request, Action.REBUILD, task, lambda: rebuild(task, source, key))
+    return _act_once(request, Action.REBUILD, task, lambda: rebuild(task, source, key))
 
 
-def _carried_out(request: Request, what: Action, task: Task, deed: Callable[[], Task | None]) -> Response:
-    """Do it once for each click, and lead to the task that came of it."""
-    click = click_of(request)
+def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[], Task | None]) -> Response:
+    """Do it once per idempotency key, and redirect to the task that it created."""
+    key = click_of(request)
     with db.atomic():
-        if note := Audit.note(task.shop, what, who(request), click=click, task_id=task.id):
-            made = deed()
-            if made is None:
+        if note := Audit.note(task.shop, action_type, who(request), click=key, task_id=task.id):
+            created = act()
+            if created is None:
                 raise Conflict(t("acting.nothing"))
-            note.made(made.id)
-    found = note or Audit.by_click(task.shop, what, click)
-    return _to(found.made_id if found else None)
+            note.made(created.id)
+    found = note or Audit.by_click(task.shop, action_type, key)
+    return _redirect_to_task(found.made_id if found else None)
 
 
-def _told_order(task: Task) -> Order:
-    """The order whose state can be told again. Raises Missing, Conflict."""
+def _resendable_order(task: Task) -> Order:
+    """The order whose notification can be sent again. Raises Missing, Conflict."""
     order = order_of(task)
     if order is None:
         raise Missing(t("letter.no_order"))
@@ -132,23 +136,23 @@ def _told_order(task: Task) -> Order:
     return order
 
 
-def _sure(request: Request) -> bool:
+def _confirmed(request: Request) -> bool:
     return bool(request.state.form.get("sure") == "yes")
 
 
-def _ask(request: Request, task: Task, url: str, sentence: str, button: str) -> Response:
+def _ask_to_confirm(request: Request, task: Task, url: str, sentence: str, button: str) -> Response:
     return render(request, "acting/confirm.html", task=task, url=url, sentence=sentence, button=button)
 
 
-def _to(task_id: object) -> Response:
+def _redirect_to_task(task_id: object) -> Response:
     return RedirectResponse(f"/tasks/{task_id}" if task_id else "/tasks", 303)
 
 
 routes = [
     Route("/tasks/{task_id}/retry", retry, methods=["POST"]),
-    Route("/tasks/{task_id}/resend", about_resending),
+    Route("/tasks/{task_id}/resend", show_resend),
     Route("/tasks/{task_id}/resend", resend, methods=["POST"]),
-    Route("/tasks/{task_id}/replay", about_replaying),
-    Route("/tasks/{task_id}/replay/same", send_same, methods=["POST"]),
-    Route("/tasks/{task_id}/replay/rebuild", build_anew, methods=["POST"]),
+    Route("/tasks/{task_id}/replay", show_replay),
+    Route("/tasks/{task_id}/replay/same", resend_same_bytes, methods=["POST"]),
+    Route("/tasks/{task_id}/replay/rebuild", sync_from_fresh_data, methods=["POST"]),
 ]

@@ -1,7 +1,7 @@
-"""The links of an additional address: it says that it wants alerts, or that it wants no more.
+"""Confirm or end (unsubscribe) the subscription of an additional recipient, from the links in its mails.
 
-Whoever has the link is the reader of the address: nobody signs in for it. A look at it changes nothing, since mail
-programs look at links before people do; the button does.
+The token of the link stands for the recipient: no sign-in is needed. A GET changes nothing, since mail programs open
+links before people do; the POST of the button does.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from words import t
 
 @open_view
 def confirm(request: Request) -> Response:
-    """`GET /alerts/confirm/{token}`: a page with one button."""
-    return _page(request, _named(request), "confirm")
+    """`GET /alerts/confirm/{token}`: a page with a button that confirms the subscription."""
+    return _page(request, _recipient(request), "confirm")
 
 
 @open_view
 def unsubscribe(request: Request) -> Response:
-    """`GET /alerts/unsubscribe/{token}`: a page with one button."""
-    return _page(request, _named(request), "unsubscribe")
+    """`GET /alerts/unsubscribe/{token}`: a page with a button that unsubscribes."""
+    return _page(request, _recipient(request), "unsubscribe")
 
 
-def _pressed(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A POST whose form says nothing: the address is all, and mail programs send it without any session (RFC 8058)."""
+def _without_csrf_token(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A POST without a CSRF token: the URL has all it needs, and mail programs send it without a session (RFC 8058)."""
     view = open_view(function)
 
     @wraps(function)
@@ -45,25 +45,25 @@ def _pressed(function: Callable[[Request], Response]) -> Callable[[Request], Awa
     return endpoint
 
 
-@_pressed
+@_without_csrf_token
 def confirmed(request: Request) -> Response:
-    """`POST /alerts/confirm/{token}`: from now on it is told. One that had left, or bounced, is back."""
-    row = _named(request)
+    """`POST /alerts/confirm/{token}`: it gets alert mails from now on, even if it had unsubscribed or bounced."""
+    row = _recipient(request)
     with scoped(row.shop_id):
         row.change(confirmed_at=utcnow(), unsubscribed_at=None, bounced_at=None, bounce=None)
     return _page(request, row, "confirmed")
 
 
-@_pressed
+@_without_csrf_token
 def unsubscribed(request: Request) -> Response:
-    """`POST /alerts/unsubscribe/{token}`: at once, and without another question."""
-    row = _named(request)
+    """`POST /alerts/unsubscribe/{token}`: unsubscribe at once."""
+    row = _recipient(request)
     with scoped(row.shop_id):
         row.change(unsubscribed_at=utcnow())
     return _page(request, row, "unsubscribed")
 
 
-def _named(request: Request) -> Address:
+def _recipient(request: Request) -> Address:
     with every_shop():
         found = Address.named(request.path_params["token"])
     if found is None:

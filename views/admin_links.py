@@ -1,4 +1,4 @@
-"""Where a task's subject stands in the two systems' own admins."""
+"""Links to an entity in Shopify's admin, and to the tenant in Engage."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from words import t
 
 
 class Link(NamedTuple):
-    """Where something can be seen or done."""
+    """A link: its text and its URL."""
 
     words: str
     url: str
 
 
 def links_of(task: Task) -> list[Link]:
-    """Into Shopify's admin at what the task is about, and into Engage, where the shop has the app."""
+    """Links for a task's entity; none for a shop that has uninstalled the app."""
     if not task.shop.active:
         return []
     return [shopify_link(task), engage_link(task.shop)]
 
 
 def shopify_link(task: Task) -> Link:
-    """The order or customer, else the shop. A refund is part of its order."""
-    kind = NUMBERS.get(task.type)
-    return entity_link(task.shop, kind.entity if kind else Entity.NONE, task.shopify_id)
+    """The task's order or customer in Shopify's admin, else the shop. A refund is part of its order."""
+    task_type = NUMBERS.get(task.type)
+    return entity_link(task.shop, task_type.entity if task_type else Entity.NONE, task.shopify_id)
 
 
 def entity_link(shop: Shop, entity: int, shopify_id: int | None) -> Link:
-    address = f"https://{shop.domain}/admin"
+    admin_url = f"https://{shop.domain}/admin"
     if entity == Entity.REFUND and shopify_id:
         refund = Refund.get_or_none((Refund.shop == shop) & (Refund.shopify_id == shopify_id))
         entity, shopify_id = Entity.ORDER, refund.order_id if refund else None
     if entity == Entity.ORDER and shopify_id:
-        return Link(t("link.order"), f"{address}/orders/{shopify_id}")
+        return Link(t("link.order"), f"{admin_url}/orders/{shopify_id}")
     if entity == Entity.CUSTOMER and shopify_id:
-        return Link(t("link.customer"), f"{address}/customers/{shopify_id}")
-    return Link(t("link.shopify"), address)
+        return Link(t("link.customer"), f"{admin_url}/customers/{shopify_id}")
+    return Link(t("link.shopify"), admin_url)
 
 
 def engage_link(shop: Shop) -> Link:
-    """The tenant's start page: where a contact has its own is documented nowhere."""
+    """The start page of the Engage tenant: no documentation says what URL a contact's page has."""
     return Link(t("link.engage"), f"{engage_origin(shop)}/")

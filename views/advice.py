@@ -1,4 +1,4 @@
-"""What a task's page says of its outcome: what it means, what can be done about it, by whom and where."""
+"""Explanation of a task's outcome: what it means, what to do about it, who can do it, and where."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from words.meanings import meaning_of
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the page says about a task's outcome."""
+    """The explanation on the page. `who`: None when nobody can do anything."""
 
     title: str
     means: str | None
     todo: str
-    who: str | None  # nobody
+    who: str | None
     link: Link | None
-    message: str | None  # as it was written down, where that says more
+    message: str | None  # the recorded reason, where it says more than the title
 
 
 def explanation_of(task: Task) -> Explanation | None:
-    """What the task's outcome means and what to do about it; None while it runs, and where nothing is known."""
+    """Explain the task's outcome; None while it runs, and for an outcome without an explanation."""
     if task.leased_until or (found := meaning_of(task.reason, task.code)) is None:
         return None
     advice, todo = found.advice, found.todo

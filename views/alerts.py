@@ -1,4 +1,4 @@
-"""Alerts: what has been noticed, who was told, and that somebody knows."""
+"""The alerts page: rules, open and past incidents, and mails; acknowledge and snooze incidents, send a test mail."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from views.cases import Told, cases, standings
 from views.forms import Conflict, action, click_of, who
 from words import t
 
-PAST, MAILS = 20, 20
+MAX_PAST, MAX_MAILS = 20, 20
 SNOOZES = {"1": timedelta(hours=1), "4": timedelta(hours=4), "24": timedelta(days=1)}  # by hours
 
 
 @view
 def index(request: Request) -> Response:
-    """`GET /alerts`: the rules, what is open, what is over, and the newest mails. `?before=ID` for what is older."""
+    """`GET /alerts`: rules, open and past incidents, and the newest mails. `?before=ID` for older incidents."""
     shop, before = request.state.shop, _before(request)
-    past = Incident.past(shop, PAST + 1, before)
+    past = Incident.past(shop, MAX_PAST + 1, before)
     return render(
         request,
         "alerts/index.html",
         standings=standings(shop),
         open=cases(shop, Incident.open_of(shop)),
-        past=cases(shop, past[:PAST]),
-        older=f"/alerts?before={past[PAST - 1].id}#past" if len(past) > PAST else None,
+        past=cases(shop, past[:MAX_PAST]),
+        older=f"/alerts?before={past[MAX_PAST - 1].id}#past" if len(past) > MAX_PAST else None,
         first=before is None,
-        mails=[Told(mail) for mail in Mail.newest(shop, MAILS)],
+        mails=[Told(mail) for mail in Mail.newest(shop, MAX_MAILS)],
         told=telling.addresses(shop),
         sends=bool(config.smtp_url),
         tested=request.query_params.get("tested") == "yes",
@@ -59,9 +59,9 @@ def _before(request: Request) -> UUID | None:
 
 @view
 def mail(request: Request) -> Response:
-    """`GET /alerts/mails/{id}`: what a mail says. The links of one that was sent are its reader's alone."""
-    shop, number = request.state.shop, parameters.uuid(request.path_params["mail_id"])
-    found = Mail.find(shop, number) if number else None
+    """`GET /alerts/mails/{id}`: the text of a mail. Its personal links work only if it was never sent."""
+    shop, mail_id = request.state.shop, parameters.uuid(request.path_params["mail_id"])
+    found = Mail.find(shop, mail_id) if mail_id else None
     if found is None or not found.text:
         raise Missing(t("alerts.no_mail"))
     text = with_token(found.text, shop, found.address) if found.state == Fate.KEPT else found.text
@@ -70,7 +70,7 @@ def mail(request: Request) -> Response:
 
 @action(needs=Permission.ALERTS)
 def acknowledge(request: Request) -> Response:
-    """`POST /alerts/{id}/acknowledge`: no more reminders of this one."""
+    """`POST /alerts/{id}/acknowledge`: acknowledge an incident: no more reminders of it."""
     return _change(
         request,
         Action.ALERT_ACKNOWLEDGE,
@@ -80,7 +80,7 @@ def acknowledge(request: Request) -> Response:
 
 @action(needs=Permission.ALERTS)
 def snooze(request: Request) -> Response:
-    """`POST /alerts/{id}/snooze`: none for some hours."""
+    """`POST /alerts/{id}/snooze`: no reminders of an incident for some hours."""
     hours = request.state.form.get("hours", "")
     if hours not in SNOOZES:
         raise BadInput(t("alerts.bad_snooze", given=repr(hours[:40])))
@@ -90,27 +90,28 @@ def snooze(request: Request) -> Response:
 
 @action(needs=Permission.ALERTS)
 def wake(request: Request) -> Response:
-    """`POST /alerts/{id}/wake`: take back that it is known."""
-    none = dict.fromkeys(("acknowledged_at", "acknowledged_by", "snoozed_until"))
-    return _change(request, Action.ALERT_WAKE, lambda incident: incident.change(**none))
+    """`POST /alerts/{id}/wake`: undo acknowledging or snoozing an incident."""
+    cleared = dict.fromkeys(("acknowledged_at", "acknowledged_by", "snoozed_until"))
+    return _change(request, Action.ALERT_WAKE, lambda incident: incident.change(**cleared))
 
 
-def _change(request: Request, what: Action, deed: Callable[[Incident], None]) -> Response:
-    shop, number = request.state.shop, parameters.uuid(request.path_params["incident_id"])
-    incident = Incident.find(shop, number) if number else None
+def _change(request: Request, action_type: Action, change: Callable[[Incident], None]) -> Response:
+    shop, incident_id = request.state.shop, parameters.uuid(request.path_params["incident_id"])
+    incident = Incident.find(shop, incident_id) if incident_id else None
     if incident is None:
         raise Missing(t("alerts.missing"))
     if incident.closed_at:
         raise Conflict(t("alerts.over"))
     with db.atomic():
-        if Audit.note(shop, what, who(request), click=click_of(request), details={"incident_id": str(incident.id)}):
-            deed(incident)
+        details = {"incident_id": str(incident.id)}
+        if Audit.note(shop, action_type, who(request), click=click_of(request), details=details):
+            change(incident)
     return RedirectResponse(f"/alerts#incident-{incident.id}", 303)
 
 
 @action(needs=Permission.ALERTS)
 def test(request: Request) -> Response:
-    """`POST /alerts/test`: a mail to everybody who would be told."""
+    """`POST /alerts/test`: send a test mail to every recipient."""
     shop = request.state.shop
     try:
         with db.atomic():

@@ -1,4 +1,4 @@
-"""Who did what in the shop, newest first."""
+"""The audit page: who did what in the shop, newest first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Entry:
-    """A row as the page shows it. `task` and `made` are None when there are none, or not any more."""
+    """An audit entry on the page, with its task and the task that it created; None: there is none, or not any more."""
 
     row: Audit
     task: Task | None
@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def who(self) -> str:
-        """By their name, as far as Shopify has told it."""
+        """The person's name if Shopify has sent it, else their id."""
         return self.names.get(self.row.who, self.row.who) if self.row.who else t("audit.link")
 
     @property
@@ -41,7 +41,7 @@ class Entry:
 
     @property
     def import_url(self) -> str | None:
-        """Where the import stands that it is about, or None."""
+        """The URL of the import that the entry is about, or None."""
         number = self.row.details.get("import_id")
         return f"/imports#import-{number}" if isinstance(number, int) else None
 
@@ -53,7 +53,7 @@ class Entry:
 
 @view
 def index(request: Request) -> Response:
-    """`GET /audit`: what people did. `?before=ID` for what is older."""
+    """`GET /audit`: the newest audit entries. `?before=ID` for older ones."""
     rows = Audit.page(request.state.shop, SHOWN + 1, _before(request))
     entries = _entries(request, rows[:SHOWN])
     older = f"/audit?before={rows[SHOWN - 1].id}" if len(rows) > SHOWN else None

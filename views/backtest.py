@@ -1,4 +1,4 @@
-"""What these values would have done: the rules over the shop's own last 30 days, as a sentence, a strip and a list."""
+"""Backtest of alert settings: the alerts they would have opened in the shop's last 30 days, as SVG and list."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from views.wording import share
 from words import t
 from words.times import duration, moment
 
-ORDERS, TASKS = 60_000, 5_000  # read at most; of tasks, of each type and outcome
-WIDTH, HEIGHT, NARROWEST = 720, 24, 3
-NAMED = 12
+MAX_ORDERS, MAX_TASKS = 60_000, 5_000  # read at most; of tasks, of each type and outcome
+WIDTH, HEIGHT, MIN_WIDTH = 720, 24, 3
+MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One that there would have been, with its place on the strip."""
+    """An alert that would have been opened, with its position in the SVG."""
 
     rule: str
     past: Past
@@ -45,7 +45,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Backtest:
-    """`since`: from when on it was looked; `warnings`: what is better known before saving."""
+    """The result of a backtest from `since` to `now`. `warnings`: what to know before saving the settings."""
 
     alerts: Sequence[Alert]
     warnings: Sequence[str]
@@ -62,8 +62,8 @@ class Backtest:
 
     @property
     def named(self) -> Sequence[Alert]:
-        """The newest."""
-        return self.alerts[::-1][:NAMED]
+        """The newest alerts, for the list."""
+        return self.alerts[::-1][:MAX_LISTED]
 
     @property
     def more(self) -> int:
@@ -71,13 +71,13 @@ class Backtest:
 
 
 def look_back(shop: Shop, chosen: AlertSettings, now: datetime) -> Backtest | None:
-    """None: nothing is switched on, so nothing would have been told. Raises ValueError for settings that cannot be."""
+    """Run the backtest. None: no rule is switched on. Raises ValueError for invalid settings."""
     silence, errors = chosen.silence(shop), chosen.errors()
     if silence.period is None and not errors.on and not chosen.smart:
         return None
     begin = max(now - backtest.SPAN, min(shop.connected_at, now))
-    orders = facts.orders(shop, kinds(), begin - HISTORY, now, ORDERS)
-    finished, complete = facts.history(shop, kinds(), begin - LONGEST, now, TASKS)
+    orders = facts.orders(shop, kinds(), begin - HISTORY, now, MAX_ORDERS)
+    finished, complete = facts.history(shop, kinds(), begin - LONGEST, now, MAX_TASKS)
     since = max(begin, complete) if errors.on else begin
     span = now - since
     found = {
@@ -87,16 +87,16 @@ def look_back(shop: Shop, chosen: AlertSettings, now: datetime) -> Backtest | No
         if chosen.smart
         else [],
     }
-    alerts = [_placed(shop, rule, past, since, now) for rule, several in found.items() for past in several]
+    alerts = [_positioned(shop, rule, past, since, now) for rule, several in found.items() for past in several]
     alerts.sort(key=lambda each: each.past.opened_at)
     return Backtest(alerts, _warnings(chosen, shop, finished, now), since, now)
 
 
-def _placed(shop: Shop, rule: str, past: Past, since: datetime, now: datetime) -> Alert:
+def _positioned(shop: Shop, rule: str, past: Past, since: datetime, now: datetime) -> Alert:
     whole = max(now - since, timedelta(seconds=1))
     start, end = max(past.opened_at, since), past.closed_at or now
     x = WIDTH * ((start - since) / whole)
-    return Alert(rule, past, round(x, 1), round(max(WIDTH * ((end - start) / whole), NARROWEST), 1), shop)
+    return Alert(rule, past, round(x, 1), round(max(WIDTH * ((end - start) / whole), MIN_WIDTH), 1), shop)
 
 
 def _warnings(chosen: AlertSettings, shop: Shop, finished: Sequence[facts.Finished], now: datetime) -> list[str]:

@@ -1,4 +1,4 @@
-"""Retrying all that match: the number first, then the selection as it was, then how far it has come."""
+"""Bulk retry: count the failed tasks that match the filters, retry all of them, and show the progress."""
 
 from __future__ import annotations
 
@@ -27,46 +27,46 @@ from views.listing import NEWEST_FIRST, TaskFilters, tasks_of
 from views.parameters import DEFAULT
 from words import t
 
-COUNTED_AT_MOST, PATIENCE = 100_000, timedelta(seconds=2)
-SHOWN = 50
-SEARCHED = "searched"  # stands in a batch's query for what was searched for: it may be somebody's id
+COUNT_LIMIT, COUNT_TIMEOUT = 100_000, timedelta(seconds=2)
+MAX_SHOWN = 50
+SEARCHED = "searched"  # replaces the search in the stored query of a bulk retry: a search may be a person's id
 
 
 def retry_url(filters: TaskFilters) -> str | None:
-    """Where retrying all that match begins, or None when no Error can be among it."""
-    return replace(filters, path="/batches/new").url(**UNPAGED) if _has_errors(filters) else None
+    """The URL where a bulk retry of the listing begins, or None when the filters exclude Errors."""
+    return replace(filters, path="/batches/new").url(**FIRST_PAGE) if _has_errors(filters) else None
 
 
-UNPAGED: dict[str, Any] = {"sort": NEWEST_FIRST, "limit": DEFAULT}
+FIRST_PAGE: dict[str, Any] = {"sort": NEWEST_FIRST, "limit": DEFAULT}
 
 
 @view
-def about(request: Request) -> Response:
-    """`GET /batches/new?...`: how many failed tasks the listing's filters let through, and the button."""
+def new(request: Request) -> Response:
+    """`GET /batches/new?...`: how many failed tasks match the filters of the listing, and the button."""
     filters = TaskFilters.read(request.query_params).fixed(request.state.shop.zone)
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
-    found, solved, asked_at = _counted(request, filters)
+    found, solved, asked_at = _count_failed(request, filters)
     return render(
         request,
         "acting/retry_all.html",
         filters=filters,
         found=found,
-        more=found is not None and found > COUNTED_AT_MOST,
-        most=COUNTED_AT_MOST,
+        more=found is not None and found > COUNT_LIMIT,
+        most=COUNT_LIMIT,
         solved=solved,
         asked_at=asked_at,
-        url=replace(filters, path="/batches").url(**UNPAGED),
-        listing=replace(filters, path="/tasks").url(**UNPAGED),
+        url=replace(filters, path="/batches").url(**FIRST_PAGE),
+        listing=replace(filters, path="/tasks").url(**FIRST_PAGE),
     )
 
 
-def _counted(request: Request, filters: TaskFilters) -> tuple[int | None, int, datetime]:
-    """How many, how many of them were solved, and the database's clock. None: counting takes too long."""
+def _count_failed(request: Request, filters: TaskFilters) -> tuple[int | None, int, datetime]:
+    """The number of failed tasks (None: counting takes too long), of those already solved, and the database's time."""
     selection = filters.selection(request.state.shop)
     asked_at = db.execute_sql("SELECT now()").fetchone()[0]
     try:
-        found, solved = count_failed(selection, COUNTED_AT_MOST, PATIENCE)
+        found, solved = count_failed(selection, COUNT_LIMIT, COUNT_TIMEOUT)
     except OperationalError as error:
         if not isinstance(error.__context__, QueryCanceled):
             raise
@@ -76,22 +76,22 @@ def _counted(request: Request, filters: TaskFilters) -> tuple[int | None, int, d
 
 @action(needs=Permission.RETRY)
 def create(request: Request) -> Response:
-    """`POST /batches?...`: freeze the selection, and let the clock work on it."""
-    shop, filters, click = request.state.shop, TaskFilters.read(request.query_params), click_of(request)
+    """`POST /batches?...`: store the tasks that match as a bulk retry, which a scheduler job carries out."""
+    shop, filters, key = request.state.shop, TaskFilters.read(request.query_params), click_of(request)
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
-    with _freezing(), db.atomic():
-        if note := Audit.note(shop, Action.RETRY_ALL, who(request), click=click):
-            batch = Batch.begin(shop, filters.selection(shop), _asked_at(request), query_of(filters))
+    with _refusals_as_conflicts(), db.atomic():
+        if note := Audit.note(shop, Action.RETRY_ALL, who(request), click=key):
+            batch = Batch.begin(shop, filters.selection(shop), _counted_at(request), query_of(filters))
             if not batch.total:
                 raise Conflict(t("batch.nothing"))
             note.of_batch(batch.id, total=batch.total, query=batch.query)
-    found = note or Audit.by_click(shop, Action.RETRY_ALL, click)
-    return _to(found.batch_id if found else None)
+    found = note or Audit.by_click(shop, Action.RETRY_ALL, key)
+    return _redirect_to_batch(found.batch_id if found else None)
 
 
 @contextmanager
-def _freezing() -> Iterator[None]:
+def _refusals_as_conflicts() -> Iterator[None]:
     try:
         yield
     except TooMany:
@@ -104,13 +104,13 @@ def _freezing() -> Iterator[None]:
 
 @view
 def index(request: Request) -> Response:
-    """`GET /batches`: the shop's newest ones."""
-    return render(request, "acting/batches.html", batches=Batch.of(request.state.shop, SHOWN))
+    """`GET /batches`: the shop's newest bulk retries."""
+    return render(request, "acting/batches.html", batches=Batch.of(request.state.shop, MAX_SHOWN))
 
 
 @view
 def show(request: Request) -> Response:
-    """`GET /batches/{id}`: how far it has come; the part that changes alone, when it is asked for again."""
+    """`GET /batches/{id}`: the progress of a bulk retry; for htmx only the part that changes."""
     batch = _batch(request)
     query = QueryParams(batch.query)
     return render(
@@ -126,22 +126,22 @@ def show(request: Request) -> Response:
 
 @action(needs=Permission.RETRY)
 def cancel(request: Request) -> Response:
-    """`POST /batches/{id}/cancel`: what is not queued yet stays as it is."""
-    batch, click = _batch(request), click_of(request)
+    """`POST /batches/{id}/cancel`: cancel a bulk retry; tasks that are not queued yet stay as they are."""
+    batch, key = _batch(request), click_of(request)
     with db.atomic():
         if batch.end(Stage.CANCELLED):
-            note = Audit.note(batch.shop, Action.CANCEL, who(request), click=click)
+            note = Audit.note(batch.shop, Action.CANCEL, who(request), click=key)
             if note:
                 note.of_batch(batch.id)
-            return _to(batch.id)
-    if Audit.by_click(request.state.shop, Action.CANCEL, click):
-        return _to(batch.id)
+            return _redirect_to_batch(batch.id)
+    if Audit.by_click(request.state.shop, Action.CANCEL, key):
+        return _redirect_to_batch(batch.id)
     raise Conflict(t("batch.over"))
 
 
 def query_of(filters: TaskFilters) -> str:
-    """The listing's query, without what was searched for."""
-    query = filters.url(q="", **UNPAGED).partition("?")[2]
+    """The query string of the filters, without the search."""
+    query = filters.url(q="", **FIRST_PAGE).partition("?")[2]
     return "&".join(filter(None, [query, f"{SEARCHED}=yes" if filters.q else ""]))
 
 
@@ -149,8 +149,8 @@ def _has_errors(filters: TaskFilters) -> bool:
     return not filters.states or State.ERROR in filters.states
 
 
-def _asked_at(request: Request) -> datetime:
-    """When the number was shown. Raises BadInput."""
+def _counted_at(request: Request) -> datetime:
+    """When the number of failed tasks was counted. Raises BadInput."""
     try:
         found = datetime.fromisoformat(request.state.form.get("asked_at", ""))
     except ValueError:
@@ -161,9 +161,9 @@ def _asked_at(request: Request) -> datetime:
 
 
 def _batch(request: Request) -> Batch:
-    """The batch of the address, if it is the signed-in shop's. Raises Missing."""
-    number = parameters.uuid(request.path_params["batch_id"])
-    found = Batch.get_or_none((Batch.id == number) & (Batch.shop == request.state.shop))
+    """The bulk retry of the URL, if it is the signed-in shop's. Raises Missing."""
+    batch_id = parameters.uuid(request.path_params["batch_id"])
+    found = Batch.get_or_none((Batch.id == batch_id) & (Batch.shop == request.state.shop))
     if found is None:
         raise Missing(t("batch.missing"))
     found.shop = request.state.shop
@@ -174,14 +174,14 @@ def _tasks(request: Request, ids: list[UUID]) -> list[Task]:
     return list(tasks_of(request.state.shop).where(Task.id.in_(ids)).order_by(Task.id.desc())) if ids else []
 
 
-def _to(batch_id: UUID | None) -> Response:
+def _redirect_to_batch(batch_id: UUID | None) -> Response:
     return RedirectResponse(f"/batches/{batch_id}" if batch_id else "/batches", 303)
 
 
 routes = [
     Route("/batches", index),
     Route("/batches", create, methods=["POST"]),
-    Route("/batches/new", about),
+    Route("/batches/new", new),
     Route("/batches/{batch_id}", show),
     Route("/batches/{batch_id}/cancel", cancel, methods=["POST"]),
 ]

@@ -1,4 +1,4 @@
-"""What the alerts page says of a rule and of an incident."""
+"""Alert rules, incidents and mails as the alerts page shows them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FATES = {Fate.SENT: "success", Fate.KEPT: "success", Fate.BOUNCED: "error", Fate
 
 @dataclass(frozen=True)
 class Standings:
-    """One rule, as it stands."""
+    """An alert rule with its state."""
 
     rule: str
     state: str
@@ -49,26 +49,26 @@ class Standings:
 
 
 def standings(shop: Shop) -> list[Standings]:
-    """The shop's rules. One that nobody has judged yet is off."""
+    """The shop's alert rules with their states. A rule that has not been evaluated yet is shown as off."""
     rows = Watch.of(shop)
-    return [_standing(shop, rule, rows.get(rule) or Watch(shop=shop, rule=rule)) for rule in OF_A_SHOP]
+    return [_rule_state(shop, rule, rows.get(rule) or Watch(shop=shop, rule=rule)) for rule in OF_A_SHOP]
 
 
-def _standing(shop: Shop, rule: Rule, watch: Watch) -> Standings:
+def _rule_state(shop: Shop, rule: Rule, watch: Watch) -> Standings:
     if watch.failure:
         return Standings(rule, Standing.UNKNOWN, t("alerts.failure", failure=watch.failure))
     if watch.state == Standing.OK and rule in SILENT and watch.evidence.get("fires_at"):
-        return Standings(rule, watch.state, _calm(shop, watch))
-    return Standings(rule, watch.state, t(f"alerts.{rule}.{watch.state}"), _held_back(watch))
+        return Standings(rule, watch.state, _next_alert_text(shop, watch))
+    return Standings(rule, watch.state, t(f"alerts.{rule}.{watch.state}"), _guard_note(watch))
 
 
-def _calm(shop: Shop, watch: Watch) -> str:
+def _next_alert_text(shop: Shop, watch: Watch) -> str:
     since, fires_at = (datetime.fromisoformat(watch.evidence[name]) for name in ("since", "fires_at"))
-    return t("alerts.calm", since=_local(shop, since), fires_at=_local(shop, fires_at), zone=shop.timezone)
+    return t("alerts.calm", since=_local_time(shop, since), fires_at=_local_time(shop, fires_at), zone=shop.timezone)
 
 
-def _held_back(watch: Watch) -> str | None:
-    """A guard is never invisible."""
+def _guard_note(watch: Watch) -> str | None:
+    """A note when the guard against false alerts holds an alert back: that must never be invisible."""
     if not watch.evidence.get("held_back"):
         return None
     everything: dict[str, Any] = watch.evidence["tallies"][0]
@@ -78,7 +78,7 @@ def _held_back(watch: Watch) -> str | None:
 
 @dataclass(frozen=True)
 class Told:
-    """A mail about an incident, as a line."""
+    """A mail about an incident, as a row of the table of mails."""
 
     mail: Mail
 
@@ -101,13 +101,13 @@ class Told:
 
     @property
     def url(self) -> str | None:
-        """Where it can be read, once it is written."""
+        """The page with its text, or None before it has one."""
         return f"/alerts/mails/{self.mail.id}" if self.mail.text else None
 
 
 @dataclass(frozen=True)
 class Case:
-    """An incident with all that there is to say of it."""
+    """An incident on the page: title, times, diagnosis and mails."""
 
     shop: Shop
     incident: Incident
@@ -124,7 +124,7 @@ class Case:
 
     @property
     def explained(self) -> bool:
-        """Whether somebody has looked why: that is done for the first mail."""
+        """Whether the diagnosis is there: it is made for the first mail."""
         return self.incident.rule not in SILENT or self.incident.cause is not None
 
     @property
@@ -144,12 +144,12 @@ class Case:
 
     @property
     def times(self) -> str:
-        """From when to when, in the shop's own time."""
-        start = _local(self.shop, self.incident.bad_since)
+        """When it began and ended, in the shop's time zone."""
+        start = _local_time(self.shop, self.incident.bad_since)
         if self.incident.closed_at is None:
-            opened = _local(self.shop, self.incident.opened_at)
+            opened = _local_time(self.shop, self.incident.opened_at)
             return t("alerts.since", start=start, opened=opened, zone=self.shop.timezone)
-        end = _local(self.shop, self.incident.closed_at)
+        end = _local_time(self.shop, self.incident.closed_at)
         return t("alerts.from_to", start=start, end=end, zone=self.shop.timezone, length=self.lasted)
 
     @property
@@ -158,13 +158,13 @@ class Case:
 
     @property
     def known(self) -> str | None:
-        """That somebody has said that they know, and until when they want to be left alone."""
+        """Who acknowledged it, or until when it is snoozed; None for neither."""
         if self.incident.acknowledged_at:
             user = self.incident.acknowledged_by
             who = Member.names(self.shop).get(user, user) if user else t("alerts.somebody")
-            return t("alerts.acknowledged", who=who, at=_local(self.shop, self.incident.acknowledged_at))
+            return t("alerts.acknowledged", who=who, at=_local_time(self.shop, self.incident.acknowledged_at))
         if self.incident.quiet:
-            return t("alerts.snoozed", until=_local(self.shop, self.incident.snoozed_until))
+            return t("alerts.snoozed", until=_local_time(self.shop, self.incident.snoozed_until))
         return None
 
 
@@ -174,9 +174,9 @@ def cases(shop: Shop, incidents: Sequence[Incident]) -> list[Case]:
 
 
 def titles(shop: Shop) -> list[str]:
-    """What is open, for the banner of other pages."""
+    """The titles of open incidents, for the banner of the task list page."""
     return [Case.of(shop, each, ()).title for each in Incident.open_of(shop)]
 
 
-def _local(shop: Shop, instant: datetime) -> str:
+def _local_time(shop: Shop, instant: datetime) -> str:
     return moment(instant.astimezone(shop.zone))

@@ -1,4 +1,4 @@
-"""What was sent beside what would be sent now, as the page shows it."""
+"""Diff of two request bodies: what was sent and what would be sent now (preview), or two syncs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from views.masking import without_names
 from words import t
 from words.reasons import said
 
-SHOWN = 200
+MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
 class Row:
-    """A field that differs. None: it is not there."""
+    """A field that differs. None: the body does not have it."""
 
     path: str
     before: str | None
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The fields that differ and how many do not; or a sentence that says why nothing can be compared."""
+    """The fields that differ and the number of equal ones; or a sentence that says why there is no diff."""
 
     rows: list[Row]
     same: int = 0
@@ -39,15 +39,15 @@ class Comparison:
 
     @property
     def more(self) -> int:
-        return max(0, len(self.rows) - SHOWN)
+        return max(0, len(self.rows) - MAX_ROWS)
 
     @property
     def shown(self) -> list[Row]:
-        return self.rows[:SHOWN]
+        return self.rows[:MAX_ROWS]
 
 
 def comparison_of(task: Task, recording: Recording) -> Comparison:
-    """Asks Shopify."""
+    """The diff of what was sent and a preview of what would be sent now. Asks Shopify for it."""
     sent = read_body(recording.sent)
     try:
         now = preview(task, sent) if isinstance(sent, dict) else None
@@ -63,7 +63,7 @@ def comparison_of(task: Task, recording: Recording) -> Comparison:
 
 
 def compared(before: Any, after: Any) -> Comparison:
-    """Two bodies, without anybody's name in them."""
+    """The diff of two bodies, with personal data masked."""
     found = list(changes(before, after))
     missing = sum(fields(each.before) for each in found if each.before is not ABSENT)
     return Comparison([_row(each) for each in found], fields(before) - missing)
@@ -71,17 +71,17 @@ def compared(before: Any, after: Any) -> Comparison:
 
 def _row(change: Change) -> Row:
     name = change.path.rpartition(".")[2].partition("[")[0]
-    return Row(change.path, _spelt(change.before, name), _spelt(change.after, name))
+    return Row(change.path, _masked_json(change.before, name), _masked_json(change.after, name))
 
 
-def _spelt(value: Any, name: str) -> str | None:
+def _masked_json(value: Any, name: str) -> str | None:
     if value is ABSENT:
         return None
     return dump(without_names(value, name)).decode()
 
 
 def read_body(body: bytes) -> Any:
-    """JSON with every number as it was written. None: it is no JSON."""
+    """Parse JSON, keeping every number as it was written. None for a body that is not JSON."""
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What customers asked to be told: each request with its answer, for the merchant to pass on."""
+"""Data requests: customers who asked for their personal data, with the export for the merchant to pass on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from views.listing import TaskFilters
 from words import t
 
 TOPIC = "customers/data_request"
-PATIENCE = timedelta(days=30)  # Shopify: privacy law compliance
+TIME_TO_ANSWER = timedelta(days=30)  # Shopify: privacy law compliance
 SHOWN = 200
-SEEN_OF_ID = 4  # digits; enough to tell two customers apart, too few to find one by
+ID_DIGITS_SHOWN = 4  # digits: enough to tell two customers apart, too few to identify one
 LISTED = (DataRequest.task_id, DataRequest.number, DataRequest.customer_id, DataRequest.asked_at)  # not the answer
 
 UNANSWERED = TaskFilters(states=(State.ERROR, State.PENDING), types=("ShopWebhook",))
@@ -34,23 +34,23 @@ UNANSWERED = TaskFilters(states=(State.ERROR, State.PENDING), types=("ShopWebhoo
 
 @dataclass(frozen=True)
 class Entry:
-    """A request as the page shows it."""
+    """A data request on the page."""
 
     request: DataRequest
 
     @property
     def who(self) -> str | None:
-        """The end of the customer's id, or None where Shopify named them by their address alone."""
+        """The end of the customer's id, or None where Shopify named them by their e-mail address alone."""
         shopify_id = self.request.customer_id
-        return f"…{str(shopify_id)[-SEEN_OF_ID:]}" if shopify_id else None
+        return f"…{str(shopify_id)[-ID_DIGITS_SHOWN:]}" if shopify_id else None
 
     @property
     def due_at(self) -> datetime:
-        return self.request.asked_at + PATIENCE
+        return self.request.asked_at + TIME_TO_ANSWER
 
     @property
     def left(self) -> str:
-        """How long the merchant still has, in whole days."""
+        """How long the merchant still has to answer, in whole days."""
         days = (self.due_at - utcnow()).days
         return t("data_requests.left", count=days) if days >= 0 else t("data_requests.over")
 
@@ -61,7 +61,7 @@ class Entry:
 
 @view
 def index(request: Request) -> Response:
-    """`GET /data-requests`: the shop's requests, newest first, and how many are not answered yet."""
+    """`GET /data-requests`: the shop's data requests, newest first, and how many have no export yet."""
     shop = request.state.shop
     found = DataRequest.select(*LISTED).where(DataRequest.shop == shop).order_by(DataRequest.asked_at.desc())
     entries = [Entry(each) for each in found.limit(SHOWN + 1)]
@@ -70,56 +70,57 @@ def index(request: Request) -> Response:
         "data_requests/index.html",
         entries=entries[:SHOWN],
         more=len(entries) > SHOWN,
-        unanswered=_unanswered(shop),
+        unanswered=_count_unanswered(shop),
         unanswered_url=UNANSWERED.url(),
     )
 
 
 @view
 def download(request: Request) -> Response:
-    """`GET /data-requests/{id}/download`: all that was held of the customer when they asked, as JSON. It is audited."""
+    """`GET /data-requests/{id}/download`: the personal data export, as of the request, as JSON. It is audited."""
     require(request, Permission.EXPORT)
-    asked = _request(request)
+    data_request = _data_request(request)
     try:
-        held = asked.answer
+        personal_data = data_request.answer
     except Unreadable:
         raise Missing(t("refusal.unreadable")) from None
     with db.atomic():
-        Audit.note(asked.shop, Action.DOWNLOAD, who(request), task_id=asked.task_id)
-    told = {
-        "shop": asked.shop.domain,
-        "request_id": asked.number,
-        "customer_id": asked.customer_id,
-        "asked_at": asked.asked_at.astimezone(UTC),
-        "held": held,
+        Audit.note(data_request.shop, Action.DOWNLOAD, who(request), task_id=data_request.task_id)
+    content = {
+        "shop": data_request.shop.domain,
+        "request_id": data_request.number,
+        "customer_id": data_request.customer_id,
+        "asked_at": data_request.asked_at.astimezone(UTC),
+        "held": personal_data,
     }
     headers = {
-        "Content-Disposition": f'attachment; filename="{_name(asked)}"',
+        "Content-Disposition": f'attachment; filename="{_file_name(data_request)}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(orjson.dumps(told, option=orjson.OPT_INDENT_2), headers=headers, media_type="application/json")
+    return Response(orjson.dumps(content, option=orjson.OPT_INDENT_2), headers=headers, media_type="application/json")
 
 
-def _name(asked: DataRequest) -> str:
-    """A file's name tells nobody whose data are in it."""
-    return f"data-request-{asked.asked_at.astimezone(UTC):%Y-%m-%d}-{asked.number or asked.task_id}.json"
+def _file_name(data_request: DataRequest) -> str:
+    """The file name, which must not show whose data are in the file."""
+    asked_on = f"{data_request.asked_at.astimezone(UTC):%Y-%m-%d}"
+    return f"data-request-{asked_on}-{data_request.number or data_request.task_id}.json"
 
 
-def _request(request: Request) -> DataRequest:
-    """The request of the address, if it is the signed-in shop's. Raises Missing."""
-    shop, number = request.state.shop, parameters.uuid(request.path_params["task_id"])
-    found = DataRequest.get_or_none((DataRequest.task_id == number) & (DataRequest.shop == shop))
+def _data_request(request: Request) -> DataRequest:
+    """The data request of the URL, if it is the signed-in shop's. Raises Missing."""
+    shop, task_id = request.state.shop, parameters.uuid(request.path_params["task_id"])
+    found = DataRequest.get_or_none((DataRequest.task_id == task_id) & (DataRequest.shop == shop))
     if found is None:
         raise Missing(t("data_requests.missing"))
-    found.shop = shop  # else peewee asks for it again
+    found.shop = shop  # else peewee queries it again
     return found
 
 
-def _unanswered(shop: Shop) -> int:
-    """Requests that have come and have no answer yet: the clock runs for them as well."""
-    asked = (Task.type == TYPES["ShopWebhook"].number) & (SQL("args ->> 'topic'") == TOPIC)
-    return int(Task.select().where((Task.shop == shop) & (Task.state != State.SUCCESS) & asked).count())
+def _count_unanswered(shop: Shop) -> int:
+    """Data requests that were received and have no export yet: their time to answer is running, too."""
+    is_data_request = (Task.type == TYPES["ShopWebhook"].number) & (SQL("args ->> 'topic'") == TOPIC)
+    return int(Task.select().where((Task.shop == shop) & (Task.state != State.SUCCESS) & is_data_request).count())
 
 
 routes = [Route("/data-requests", index), Route("/data-requests/{task_id}/download", download)]

@@ -1,4 +1,4 @@
-"""What can be done to a task, as the buttons beside it."""
+"""Buttons of a task: retry, preview and resend, and the audit entries of what was done."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from models.members import Member
 from views.audit import Entry
 from words import t
 
-DONE_SHOWN = 20
+MAX_ENTRIES = 20
 
 
 @dataclass(frozen=True)
 class Deed:
-    """A button. `posts`: it does something at once; others lead to a page that says more first."""
+    """A button. `posts`: it submits a form at once; the others link to a page."""
 
     words: str
     url: str
@@ -27,25 +27,25 @@ class Deed:
 
 @dataclass(frozen=True)
 class Deeds:
-    """What can be done to a task, and what was, newest first."""
+    """The buttons of a task, and the audit entries of past actions on it, newest first."""
 
     buttons: list[Deed]
     done: list[Entry]
 
 
 def deeds_of(task: Task) -> Deeds:
-    """The buttons that make sense as the task is now. What they do is judged again when they are pressed."""
-    done = Audit.of_task(task.id, DONE_SHOWN)
+    """The buttons that fit the task's present state. Each action checks again when it is submitted."""
+    rows = Audit.of_task(task.id, MAX_ENTRIES)
     names = Member.names(task.shop)
-    return Deeds(_buttons(task), [Entry(row, None, None, names) for row in done])
+    return Deeds(_buttons(task), [Entry(row, None, None, names) for row in rows])
 
 
 def _buttons(task: Task) -> list[Deed]:
-    name, deeds = NUMBERS[task.type].name if task.type in NUMBERS else "", []
+    name, buttons = NUMBERS[task.type].name if task.type in NUMBERS else "", []
     if task.state == State.ERROR and not task.closed_by:
-        deeds.append(Deed(t("acting.retry"), f"/tasks/{task.id}/retry", posts=True))
+        buttons.append(Deed(t("acting.retry"), f"/tasks/{task.id}/retry", posts=True))
     if task.state != State.PENDING and name in PREVIEWS:
-        deeds.append(Deed(t("acting.replay"), f"/tasks/{task.id}/replay"))
+        buttons.append(Deed(t("acting.replay"), f"/tasks/{task.id}/replay"))
     if task.state != State.PENDING and name in LETTERS:
-        deeds.append(Deed(t("acting.resend"), f"/tasks/{task.id}/resend"))
-    return deeds
+        buttons.append(Deed(t("acting.resend"), f"/tasks/{task.id}/resend"))
+    return buttons

@@ -1,4 +1,4 @@
-"""The page of one order, customer or refund: its whole story, and what changed between two syncs of it."""
+"""The page of one order, customer or refund: the history of its tasks, and a diff of two syncs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from views.story import KINDS, OLDEST_FIRST, Subject, entries_of, known_of, stan
 from words import t
 
 GID = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]{1,19})")
-LARGEST = 2**63 - 1
+MAX_BIGINT = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Two syncs that are compared, out of those that can be."""
+    """The tasks that can be compared, the two that are chosen, and their diff."""
 
     tasks: list[Task]
     before: Task | None
@@ -56,7 +56,7 @@ def show(request: Request) -> Response:
         entries=entries_of(page.tasks, now),
         newer=_url(subject, after=page.after.mark(OLDEST_FIRST)) if page.after else None,
         older=_url(subject, before=page.before.mark(OLDEST_FIRST)) if page.before else None,
-        choice=_choice(request, subject),
+        choice=_comparison_choice(request, subject),
         admins=[entity_link(subject.shop, subject.entity, subject.shopify_id), engage_link(subject.shop)]
         if subject.shop.active
         else [],
@@ -64,9 +64,9 @@ def show(request: Request) -> Response:
 
 
 def subject_of(request: Request, given: str) -> Subject:
-    """Raises Missing for what there is not, and for what cannot be."""
+    """The entity of the URL, which may be unknown. Raises Missing for a kind or an id that cannot exist."""
     kind = request.path_params["kind"]
-    if kind not in KINDS or not re.fullmatch(r"[1-9][0-9]{0,18}", given) or int(given) > LARGEST:
+    if kind not in KINDS or not re.fullmatch(r"[1-9][0-9]{0,18}", given) or int(given) > MAX_BIGINT:
         raise Missing(t("entity.missing"))
     return Subject.find(request.state.shop, kind, int(given))
 
@@ -75,27 +75,27 @@ def _url(subject: Subject, **query: Any) -> str:
     return f"/entities/{subject.kind}/{subject.shopify_id}?{urlencode(query)}"
 
 
-def _choice(request: Request, subject: Subject) -> Choice:
-    """The two that were asked for, else the two newest of one type."""
+def _comparison_choice(request: Request, subject: Subject) -> Choice:
+    """The two tasks of the query string, else the two newest of one type, with their diff."""
     tasks = subject.sent()
-    after = _chosen(request, "to", tasks) or next(iter(tasks), None)
+    after = _chosen_task(request, "to", tasks) or next(iter(tasks), None)
     alike = [task for task in tasks if after and task.type == after.type and task.id < after.id]
-    before = _chosen(request, "from", tasks) or next(iter(alike), None)
-    return Choice(tasks, before, after, _compared(before, after) if before and after else None)
+    before = _chosen_task(request, "from", tasks) or next(iter(alike), None)
+    return Choice(tasks, before, after, _diff(before, after) if before and after else None)
 
 
-def _chosen(request: Request, name: str, tasks: list[Task]) -> Task | None:
+def _chosen_task(request: Request, name: str, tasks: list[Task]) -> Task | None:
     given = request.query_params.get(name, "")
     if not given:
         return None
-    number = parameters.uuid(given)
-    found = next((task for task in tasks if task.id == number), None)
+    task_id = parameters.uuid(given)
+    found = next((task for task in tasks if task.id == task_id), None)
     if found is None:
         raise Missing(t("entity.no_sync"))
     return found
 
 
-def _compared(before: Task, after: Task) -> Comparison:
+def _diff(before: Task, after: Task) -> Comparison:
     try:
         bodies = [read_body(evidence.exact(task, None, "sent")) for task in (before, after)]
     except Missing as missing:

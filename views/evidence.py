@@ -1,4 +1,4 @@
-"""What a task sent and received, in clear: for the page, and to the byte."""
+"""Attempts of a task with their HTTP exchanges and decrypted bodies, for the page, and as exact bytes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from views import BadInput, Missing, parameters
 from views.masking import masked_body, masked_url
 from words import t
 
-SHOWN = 64 * 1024  # characters of one body on the page
-ATTEMPTS_SHOWN = 50  # the newest: a sale may wait for its contact some thousand times
-CALLS_SHOWN = 200
-BODIES_SHOWN = 10  # of the newest calls; the others are a click away
-DEEPEST = 40  # levels that are indented; deeper ones would be mostly spaces
+MAX_SHOWN = 64 * 1024  # characters of one body on the page
+MAX_ATTEMPTS = 50  # the newest: an order may wait for its contact some thousand times
+MAX_EXCHANGES = 200
+MAX_BODIES = 10  # of the newest exchanges; the page links to the others
+MAX_DEPTH = 40  # levels that are indented; deeper ones would be mostly spaces
 PARTS = ("sent", "received")
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -29,13 +29,13 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 @dataclass(frozen=True)
 class Look:
-    """How bodies are shown: `raw`, as they are, or indented; `revealed`, with what they tell of people, or without."""
+    """How bodies are shown: `raw` or indented; `revealed`, with personal data, or masked."""
 
     raw: bool = False
     revealed: bool = False
 
     def at(self, content: bytes) -> str:
-        """A body as text. JSON is indented without touching any of its tokens: 1.10 stays 1.10."""
+        """A body as text. JSON is indented without changing any of its tokens: 1.10 stays 1.10."""
         shown, is_json = content.decode("utf-8", "replace"), _is_json(content)
         shown = shown if self.revealed else masked_body(shown, is_json=is_json)
         try:
@@ -57,7 +57,7 @@ def _is_json(content: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A body as the page shows it: loaded or only linked, whole or cut."""
+    """A body on the page: loaded or only linked, whole or truncated."""
 
     label: str
     url: str
@@ -70,12 +70,12 @@ class Evidence:
     @classmethod
     def of(cls, label: str, url: str, content: bytes, look: Look) -> Evidence:
         shown = look.at(content)
-        return cls(label, url, shown[:SHOWN], len(content), cut=len(shown) > SHOWN)
+        return cls(label, url, shown[:MAX_SHOWN], len(content), cut=len(shown) > MAX_SHOWN)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an attempt."""
+    """An exchange of an attempt: one HTTP request and its response."""
 
     exchange: Exchange
     url: str | None
@@ -84,60 +84,60 @@ class Call:
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt with its calls."""
+    """An attempt with its exchanges."""
 
     attempt: Attempt
     calls: list[Call]
 
 
 class TooDeep(Exception):
-    """JSON of more levels than are worth indenting."""
+    """JSON with more levels than are indented."""
 
 
 def _indented(text: str) -> str:
     parts: list[str] = []
     depth, previous = 0, ""
-    for mark in TOKEN.findall(text):
-        closing = mark in ("}", "]")
+    for symbol in TOKEN.findall(text):
+        closing = symbol in ("}", "]")
         depth -= closing
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise TooDeep
         if (closing and previous not in ("{", "[")) or (not closing and previous in ("{", "[", ",")):
             parts.append("\n" + "  " * depth)
-        parts.append(": " if mark == ":" else mark)
-        depth += mark in ("{", "[")
-        previous = mark
+        parts.append(": " if symbol == ":" else symbol)
+        depth += symbol in ("{", "[")
+        previous = symbol
     return "".join(parts)
 
 
 def is_gone(task: Task, now: datetime) -> bool:
-    """Whether the task is so old that what it sent and received is not kept any more."""
+    """Whether the retention period is over for the bodies that the task sent and received."""
     return task.state != State.PENDING and now - task.created_at > timedelta(days=config.retain_body_days)
 
 
 def runs_of(task: Task, look: Look) -> list[Run]:
-    """The task's newest attempts in order, in three queries however many there are."""
-    mine = Attempt.select().where(Attempt.task == task)
-    newest = list(mine.order_by(Attempt.number.desc()).limit(ATTEMPTS_SHOWN))
-    calls = _calls(task, look)
+    """The task's newest attempts in order with their exchanges, in three queries however many there are."""
+    attempts = Attempt.select().where(Attempt.task == task)
+    newest = list(attempts.order_by(Attempt.number.desc()).limit(MAX_ATTEMPTS))
+    calls = _exchanges(task, look)
     return [Run(one, [call for call in calls if call.exchange.attempt == one.number]) for one in reversed(newest)]
 
 
-def _calls(task: Task, look: Look) -> list[Call]:
-    mine = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+def _exchanges(task: Task, look: Look) -> list[Call]:
+    of_task = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
     light = [field for field in Exchange._meta.sorted_fields if field.name not in ("url", "sent", "received")]
-    newest = list(Exchange.select(*light).where(mine).order_by(Exchange.id.desc()).limit(CALLS_SHOWN))
-    heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:BODIES_SHOWN]]))
+    newest = list(Exchange.select(*light).where(of_task).order_by(Exchange.id.desc()).limit(MAX_EXCHANGES))
+    heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:MAX_BODIES]]))
     loaded = {row.id: row for row in heavy}
-    return [_call(task, row, loaded.get(row.id), look) for row in reversed(newest)]
+    return [_exchange(task, row, loaded.get(row.id), look) for row in reversed(newest)]
 
 
-def _call(task: Task, row: Exchange, loaded: Exchange | None, look: Look) -> Call:
+def _exchange(task: Task, row: Exchange, loaded: Exchange | None, look: Look) -> Call:
     url = _url(task.shop, loaded)
-    return Call(row, url and look.at_url(url), [_part(task, row, loaded, name, look) for name in PARTS])
+    return Call(row, url and look.at_url(url), [_body_part(task, row, loaded, name, look) for name in PARTS])
 
 
-def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: Look) -> Evidence:
+def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: Look) -> Evidence:
     label, url = t(f"part.{name}"), f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
     if loaded is None:
         return Evidence(label, url, loaded=False)
@@ -148,7 +148,7 @@ def _part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: L
 
 
 def _url(shop: Shop, loaded: Exchange | None) -> str | None:
-    """The whole address with its query, when it is known."""
+    """The full URL with its query string, where it is loaded and readable."""
     try:
         return loaded.clear(shop, "url").decode("utf-8", "replace") if loaded else None
     except Unreadable:
@@ -156,7 +156,7 @@ def _url(shop: Shop, loaded: Exchange | None) -> str | None:
 
 
 def body_of(task: Task, look: Look) -> Evidence | None:
-    """The webhook's body, or None for a task that did not come with one."""
+    """The webhook's body, or None for a task that no webhook created."""
     row = Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id))
     if row is None:
         return None
@@ -168,7 +168,7 @@ def body_of(task: Task, look: Look) -> Evidence | None:
 
 
 def exact(task: Task, exchange: str | None, part: str) -> bytes:
-    """The bytes themselves: of one call's part, else the webhook's body, else what was last sent to change something.
+    """The exact bytes: of one part of an exchange, else the webhook's body, else the last request that was not a read.
 
     Raises BadInput, Missing.
     """
@@ -176,13 +176,13 @@ def exact(task: Task, exchange: str | None, part: str) -> bytes:
         raise BadInput(t("bad.part", given=repr(part[:40])))
     try:
         if exchange is None and part == "sent":
-            return _main(task)
-        return _of_call(task, _exchange_id(exchange or ""), part)
+            return _webhook_or_last_request(task)
+        return _exchange_part(task, _exchange_id(exchange or ""), part)
     except Unreadable as error:
         raise Missing(t("refusal.unreadable")) from error
 
 
-def _main(task: Task) -> bytes:
+def _webhook_or_last_request(task: Task) -> bytes:
     if row := Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id)):
         return bytes(row.open(task.shop))
     changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
@@ -192,9 +192,9 @@ def _main(task: Task) -> bytes:
     return last.clear(task.shop, "sent")
 
 
-def _of_call(task: Task, exchange_id: UUID, part: str) -> bytes:
-    mine = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
-    row = Exchange.get_or_none(mine)
+def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
+    wanted = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    row = Exchange.get_or_none(wanted)
     if row is None or getattr(row, part) is None:
         raise Missing(t("refusal.no_part"))
     return row.clear(task.shop, part)

@@ -1,7 +1,7 @@
-"""The listing as a file: the same filters, search and order, read a page at a time while it is being sent.
+"""Export of the task listing as CSV or JSON, with the same filters, search and order, streamed a page at a time.
 
-Each page is a transaction of its own in one of the threads that keep a connection, so a reader who is slow, or who has
-gone, holds nothing. What fails on the way cuts the connection: half a file never looks like a whole one.
+Each page is a transaction of its own in one of the threads that keep a database connection, so a client that is slow or
+has disconnected holds no connection. An error on the way cuts the response: half a file never looks like a whole one.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MOST = 1_000_000  # tasks of one file
 PORTION = 1_000  # tasks of one transaction
 ALL = "all"
 
-_turns = asyncio.Semaphore(max(1, config.web_threads // 4))  # however many files are read at once, pages have threads
+_slots = asyncio.Semaphore(max(1, config.web_threads // 4))  # so that exports leave threads for pages
 
 
 @dataclass(frozen=True)
 class Form:
-    """How tasks stand in a file. `tail` is told the address of what did not fit, or None."""
+    """An export format. `tail` is given the URL of the rest when the file has reached its limit, else None."""
 
     kind: str
     ending: str
@@ -51,74 +51,74 @@ class Form:
     tail: Callable[[str | None], str]
 
 
-def _listed(tasks: list[Task]) -> str:
+def _json_rows(tasks: list[Task]) -> str:
     return orjson.dumps([as_json(task) for task in tasks])[1:-1].decode()
 
 
-def _closed(after: str | None) -> str:
+def _json_tail(after: str | None) -> str:
     return f'],"next":{orjson.dumps(after).decode()},"previous":null}}'
 
 
 CSV = Form("text/csv", "csv", sheet.heading, sheet.lines, "", lambda after: "")
-JSON = Form("application/json", "json", lambda: '{"tasks":[', _listed, ",", _closed)
+JSON = Form("application/json", "json", lambda: '{"tasks":[', _json_rows, ",", _json_tail)
 
 
 @dataclass
 class Walk:
-    """The tasks of a selection in the listing's order, a page after another."""
+    """Read the tasks of an export in the listing's order, page by page."""
 
     filters: TaskFilters
     selection: Selection
     left: int
-    place: Place | None
+    cursor: Place | None
     portion: int
     over: bool = False
-    seen: set[int] = field(default_factory=set)
+    exported: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, shop: Shop, filters: TaskFilters, most: int = MOST, portion: int = PORTION) -> Walk:
-        """The selection is made once: what is relative to now stays as it was when the file was begun."""
+        """Begin an export. Relative times are resolved once, so they stay the same for the whole file."""
         return cls(filters, filters.selection(shop), most, filters.after, portion)
 
     def step(self) -> list[Task]:
-        """The next tasks."""
-        page = page_of(self.selection, self.filters.sort, min(self.portion, self.left), self.place)
+        """Read the next page of tasks."""
+        page = page_of(self.selection, self.filters.sort, min(self.portion, self.left), self.cursor)
         self.left -= len(page.tasks)
-        self.place, self.over = page.after, page.after is None or not self.left
-        return self._new(page)
+        self.cursor, self.over = page.after, page.after is None or not self.left
+        return self._without_repeated(page)
 
-    def _new(self, page: Page) -> list[Task]:
-        """Without those that were tried again meanwhile and so have come to a later place in an order by an instant."""
+    def _without_repeated(self, page: Page) -> list[Task]:
+        """Without repeated tasks: a retry during the export moves a task further back when sorted by start or end."""
         if self.filters.sort.instant is None:
             return page.tasks
-        new = [task for task in page.tasks if task.id.int not in self.seen]
-        self.seen.update(task.id.int for task in new if task.state != State.SUCCESS)
+        new = [task for task in page.tasks if task.id.int not in self.exported]
+        self.exported.update(task.id.int for task in new if task.state != State.SUCCESS)
         return new
 
     @property
     def rest(self) -> str | None:
-        """The address of what did not fit into the file, or None."""
-        return f"{self.filters.url(after=self.place)}&limit={ALL}" if self.place else None
+        """The URL of the tasks beyond the limit of the file, or None."""
+        return f"{self.filters.url(after=self.cursor)}&limit={ALL}" if self.cursor else None
 
 
 @view
 def as_csv(request: Request) -> Response:
-    """`GET /tasks.csv`: the listing as a file; `limit` tasks of it, or all."""
+    """`GET /tasks.csv`: export the listing as CSV; `limit` tasks of it, or all."""
     return file_of(request, CSV)
 
 
 def is_whole(params: QueryParams) -> bool:
-    """Whether all tasks are asked for, rather than a page."""
+    """Whether the query string asks for all tasks rather than a page."""
     return params.getlist("limit") == [ALL]
 
 
 def file_of(request: Request, form: Form) -> Response:
-    """The tasks that the address stands for, as a file that is sent while it is being read. It is audited."""
+    """Stream the export of the tasks that the URL selects. It is audited."""
     require(request, Permission.EXPORT)
     shop, params = request.state.shop, request.query_params
-    walk = Walk.of(shop, _filters(params, f"/tasks.{form.ending}"), _most(params))
+    walk = Walk.of(shop, _filters(params, f"/tasks.{form.ending}"), _limit(params))
     headers = {
-        "Content-Disposition": f'attachment; filename="{_name(shop, form)}"',
+        "Content-Disposition": f'attachment; filename="{_file_name(shop, form)}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
@@ -141,36 +141,36 @@ def _filters(params: QueryParams, path: str) -> TaskFilters:
     return filters
 
 
-def _most(params: QueryParams) -> int:
+def _limit(params: QueryParams) -> int:
     return limit(params["limit"]) if "limit" in params and not is_whole(params) else MOST
 
 
-def _name(shop: Shop, form: Form) -> str:
+def _file_name(shop: Shop, form: Form) -> str:
     return f"tasks-{shop.domain.partition('.')[0]}-{utcnow():%Y-%m-%d}.{form.ending}"
 
 
 def begin(walk: Walk, form: Form) -> str:
-    """What a file begins with, read before anything is sent: what fails here is still answered as a sentence."""
-    return form.head() + _portion(walk, form)
+    """The beginning of the file, read before the response starts, so that an error still gets an error page."""
+    return form.head() + _page_text(walk, form)
 
 
 async def sent(walk: Walk, form: Form, begun: str) -> AsyncIterator[str]:
-    """The file, each part read when the one before is on its way."""
+    """Stream the file; each page is read after the one before has been sent."""
     yield begun
     while not walk.over:
-        async with _turns:
-            text = await in_thread(_connected_portion, walk, form)
+        async with _slots:
+            text = await in_thread(_page_text_in_thread, walk, form)
         if text:
             yield form.between + text
     yield form.tail(walk.rest)
 
 
-def _connected_portion(walk: Walk, form: Form) -> str:
+def _page_text_in_thread(walk: Walk, form: Form) -> str:
     with connected(walk.selection.shop_id):
-        return _portion(walk, form)
+        return _page_text(walk, form)
 
 
-def _portion(walk: Walk, form: Form) -> str:
+def _page_text(walk: Walk, form: Form) -> str:
     return form.rows(walk.step())
 
 

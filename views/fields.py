@@ -1,4 +1,4 @@
-"""The fields of the settings' forms: from what was typed to what is kept, and back."""
+"""Fields of the settings form: read and validate a typed value, and show a saved one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Form = Mapping[str, str]
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
 ON = "yes"
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
-LONGEST_TEXT = 100
+MAX_TEXT = 100
 
 
 class Unfit(Exception):
-    """What was typed cannot be. `str()` is the sentence beside the field."""
+    """An invalid value. `str()` is the error message beside the field."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One thing to choose. `path` is where it is kept, `default` what holds until somebody has chosen."""
+    """A setting in a form. `path`: its place in the shop's settings; `default`: its value until the shop has chosen."""
 
     path: Path
     default: Any = None
@@ -45,11 +45,11 @@ class Field:
         return t(f"settings.help.{self.name}")
 
     def read(self, form: Form) -> Any:
-        """What is to be kept. Raises Unfit."""
+        """The value to save. Raises Unfit."""
         raise NotImplementedError
 
     def typed(self, value: Any) -> dict[str, str]:
-        """What the form holds when this is kept."""
+        """The form values of a saved value."""
         return {self.name: "" if value is None else str(value)}
 
 
@@ -66,7 +66,7 @@ class Switch(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of some. Those that are no words are shown as they are."""
+    """One of several options. `words`: whether options have translated labels, or are shown as they are."""
 
     options: tuple[str, ...] = ()
     words: bool = True
@@ -80,7 +80,7 @@ class Choice(Field):
         return given
 
     def shown(self) -> Iterator[tuple[str, str]]:
-        """Each option with what it is called."""
+        """Each option with its label."""
         for option in self.options:
             yield option, t(f"settings.option.{self.name}_{option}") if self.words else option
 
@@ -91,8 +91,8 @@ class Text(Field):
 
     def read(self, form: Form) -> str:
         given = " ".join(form.get(self.name, "").split())
-        if not given or len(given) > LONGEST_TEXT or not given.isprintable():
-            raise Unfit(t("settings.bad.text", longest=str(LONGEST_TEXT)))
+        if not given or len(given) > MAX_TEXT or not given.isprintable():
+            raise Unfit(t("settings.bad.text", longest=str(MAX_TEXT)))
         if not re.fullmatch(self.pattern, given):
             raise Unfit(t(f"settings.bad.{self.name}"))
         return given
@@ -100,7 +100,7 @@ class Text(Field):
 
 @dataclass(frozen=True)
 class Percent(Field):
-    """Whole percent from 1 to 100; empty or 0 is off."""
+    """Whole percent from 1 to 100; empty or 0 means off."""
 
     kind = "percent"
 
@@ -113,7 +113,7 @@ class Percent(Field):
 
 @dataclass(frozen=True)
 class Period(Field):
-    """Minutes, entered as a number of a unit; empty is off."""
+    """Minutes, typed as a number and a unit; empty means off."""
 
     kind = "period"
 
@@ -142,12 +142,12 @@ class Period(Field):
 
 @dataclass(frozen=True)
 class Hours(Field):
-    """Two times of day; both empty is always."""
+    """Two times of day, from and to; both empty means always."""
 
     kind = "hours"
 
     def read(self, form: Form) -> list[str] | None:
-        start, end = (_clock(form.get(f"{self.name}_{side}", "")) for side in ("from", "to"))
+        start, end = (_time_of_day(form.get(f"{self.name}_{side}", "")) for side in ("from", "to"))
         if not start and not end:
             return None
         if not start or not end or start in (end, END_OF_DAY):
@@ -159,7 +159,7 @@ class Hours(Field):
         return {f"{self.name}_from": str(start), f"{self.name}_to": str(end)}
 
 
-def _clock(text: str) -> str:
+def _time_of_day(text: str) -> str:
     given = text.strip()
     if given and not TIME.fullmatch(given):
         raise Unfit(t("settings.bad.hours"))

@@ -1,4 +1,4 @@
-"""The help: every task type, as it is declared, by the groups of the product's own help page."""
+"""Help page: every task type as it is declared, in the groups of the product's own help page."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes",
 
 @dataclass(frozen=True)
 class Entry:
-    """One type as the page tells it. Its name is its anchor."""
+    """A task type on the help page. Its name is its anchor."""
 
     kind: TaskType
 
     @property
     def area(self) -> str | None:
-        """The part of the summary that counts it, beside All tasks, or None."""
+        """The area of the summary that counts it, besides all tasks, or None."""
         return next((t(f"summary.area.{area}") for area, names in AREAS.items() if self.kind.name in names), None)
 
     @property
     def beginnings(self) -> list[str]:
-        """What starts it from outside: Shopify's webhooks, and the clock."""
+        """What starts it: Shopify's webhooks and the scheduler."""
         topics = ", ".join(self.kind.topics)
-        return [*([t("help.topics", topics=topics)] if topics else []), *_rhythm(self.kind)]
+        return [*([t("help.topics", topics=topics)] if topics else []), *_intervals(self.kind)]
 
     @property
     def url(self) -> str:
@@ -45,7 +45,7 @@ class Entry:
 
 @view
 def task_types(request: Request) -> Response:
-    """`GET /help/task-types`."""
+    """`GET /help/task-types`: the help page of task types."""
     return render(
         request,
         "help/task_types.html",
@@ -53,7 +53,7 @@ def task_types(request: Request) -> Response:
     )
 
 
-def _rhythm(kind: TaskType) -> Iterator[str]:
+def _intervals(kind: TaskType) -> Iterator[str]:
     for each in PERIODIC:
         if each.name == kind.name:
             span, unit = next((span, unit) for span, unit in SPANS if not each.every % unit)

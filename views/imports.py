@@ -1,4 +1,4 @@
-"""The imports: begin one, see how far it has come, pause it, go on, cancel it."""
+"""The imports page: begin an import, show its progress, pause, resume and cancel it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from views.forms import action, click_of, who
 from views.progress import Progress
 from words import t
 
-SHOWN = 20
+MAX_SHOWN = 20
 ACTIONS = {
     "pause": (Action.IMPORT_PAUSE, imports.pause),
     "resume": (Action.IMPORT_RESUME, imports.resume),
@@ -33,7 +33,7 @@ ACTIONS = {
 
 @dataclass(frozen=True)
 class Wish:
-    """What the form holds: as it was given, whatever that was, so that nothing has to be said twice."""
+    """The import form, with the values as they were typed, so that an error does not lose them."""
 
     first: str
     last: str
@@ -42,7 +42,7 @@ class Wish:
 
     @classmethod
     def usual(cls, zone: ZoneInfo) -> Wish:
-        """The last year."""
+        """The form's initial values: the last year."""
         today = utcnow().astimezone(zone).date()
         return cls(str(today - timedelta(days=365)), str(today))
 
@@ -51,7 +51,7 @@ class Wish:
         return cls(form.get("first", ""), form.get("last", ""), form.get("ready") == "yes", problem)
 
     def window(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """From the beginning of the first day until the end of the last, in the shop's own time. Raises BadInput."""
+        """From the start of the first day to the end of the last, in the shop's time zone. Raises BadInput."""
         starts_at, ends_at = _midnight(self.first, zone), _midnight(self.last, zone, timedelta(days=1))
         if starts_at < EVER:
             raise BadInput(t("imports.bad.past"))
@@ -73,29 +73,29 @@ def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datet
 
 @view
 def index(request: Request) -> Response:
-    """`GET /imports`: the form and every import; the part that changes alone, when it is asked for again."""
+    """`GET /imports`: the form and the newest imports with their progress; for htmx only the part that changes."""
     return _page(request, Wish.usual(wording.zone_of(request.state.shop.timezone)))
 
 
-def _page(request: Request, wish: Wish, status: int = 200) -> Response:
-    found = Import.of(request.state.shop, SHOWN + 1)
-    shown = [Progress.of(importing) for importing in found[:SHOWN]]
+def _page(request: Request, form: Wish, status: int = 200) -> Response:
+    found = Import.of(request.state.shop, MAX_SHOWN + 1)
+    shown = [Progress.of(importing) for importing in found[:MAX_SHOWN]]
     return render(
         request,
         "imports/index.html",
         partial="imports/_region.html",
         status=status,
-        wish=wish,
+        wish=form,
         imports=shown,
         live=any(each.live for each in shown),
         open=any(each.importing.open for each in shown),
-        more=len(found) > SHOWN,
+        more=len(found) > MAX_SHOWN,
     )
 
 
 @action(needs=Permission.IMPORT)
 def create(request: Request) -> Response:
-    """`POST /imports`: the merchant's click."""
+    """`POST /imports`: begin an import."""
     form = request.state.form
     try:
         begun = _begin(request, *Wish.read(form).window(wording.zone_of(request.state.shop.timezone)))
@@ -105,11 +105,11 @@ def create(request: Request) -> Response:
 
 
 def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> Import | None:
-    """The new import, or None at a second press of the same button."""
-    shop, click = request.state.shop, click_of(request)
+    """The new import, or None when the same form was submitted before."""
+    shop, key = request.state.shop, click_of(request)
     try:
         with db.atomic():
-            note = Audit.note(shop, Action.IMPORT, who(request), click=click)
+            note = Audit.note(shop, Action.IMPORT, who(request), click=key)
             begun = imports.begin(shop, starts_at, ends_at) if note else None
             if note and begun:
                 note.tell(import_id=begun.id)
@@ -120,17 +120,17 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> Import |
 
 @action(needs=Permission.IMPORT)
 def act(request: Request) -> Response:
-    """`POST /imports/{id}/pause`, `resume`, `cancel`."""
-    number, name = request.path_params["import_id"], request.path_params["action"]
-    known = (Import.id == number) & (Import.shop == request.state.shop)
-    importing = Import.get_or_none(known) if name in ACTIONS and number < 2**63 else None
+    """`POST /imports/{id}/pause`, `resume` or `cancel`."""
+    import_id, name = request.path_params["import_id"], request.path_params["action"]
+    wanted = (Import.id == import_id) & (Import.shop == request.state.shop)
+    importing = Import.get_or_none(wanted) if name in ACTIONS and import_id < 2**63 else None
     if importing is None or importing.state not in OPEN:
         raise Missing(t("imports.bad.gone"))
-    what, deed = ACTIONS[name]
+    action_type, change = ACTIONS[name]
     details = {"import_id": importing.id}
-    with db.atomic():  # before the deed, which may end a hundred thousand tasks, in transactions of its own
-        Audit.note(importing.shop, what, who(request), click=click_of(request), details=details)
-    deed(importing)
+    with db.atomic():  # before the action, which may end a hundred thousand tasks, in transactions of its own
+        Audit.note(importing.shop, action_type, who(request), click=click_of(request), details=details)
+    change(importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)
 
 

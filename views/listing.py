@@ -1,4 +1,7 @@
-"""The listing's query: filters, search, order and page live in the URL, the same for the page and for JSON."""
+"""Task filters: read filter, search, sort and pagination cursor from a query string, and write them as a URL.
+
+The HTML listing, its JSON and its CSV export read the same parameters.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,20 @@ NEWEST_FIRST = Sort("created_at", descending=True)
 STATES = {state.name.lower(): state for state in (State.SUCCESS, State.ERROR, State.PENDING)}
 
 PROBLEMS = {"open": "open"}
-# What fails of these is missing at the other side.
+# When a task of these types fails, an entity is missing in Engage or in Shopify.
 PROBLEM_TYPES = tuple(kind.number for kind in TYPES.values() if kind.entity not in (Entity.NONE, Entity.SHOP))
 
-COUNTED_AT_MOST, PATIENCE = 10_000, timedelta(milliseconds=300)
+COUNT_LIMIT, COUNT_TIMEOUT = 10_000, timedelta(milliseconds=300)
 
 
 def tasks_of(shop: Shop) -> ModelSelect[Task]:
-    """The shop's tasks, without what no list shows."""
+    """Select the shop's tasks, with the columns that task lists show."""
     return Task.select(*(Task._meta.columns[name] for name in lists.COLUMNS)).where(Task.shop == shop)
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A filter in force, and the listing without it."""
+    """An active filter: its label, and the URL of the listing without it."""
 
     words: str
     url: str
@@ -48,7 +51,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Order:
-    """An order, in words, and the listing in it."""
+    """A sort order: its label, and the URL of the listing sorted by it."""
 
     sort: Sort
     words: str
@@ -58,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Preset:
-    """A time of creation, in words, and the listing of it."""
+    """A preset filter on the time of creation: its label, and the URL of the listing with it."""
 
     words: str
     url: str
@@ -67,7 +70,10 @@ class Preset:
 
 @dataclass(frozen=True)
 class TaskFilters:
-    """What is shown, and in which order. `from_ago` and `to_ago` are times that move along, instead of fixed ones."""
+    """The filters, sort order and cursor of a task listing.
+
+    `from_ago` and `to_ago` are relative times such as -24h, used instead of `created_from` and `created_to`.
+    """
 
     states: tuple[State, ...] = ()
     types: tuple[str, ...] = ()
@@ -86,7 +92,7 @@ class TaskFilters:
 
     @classmethod
     def read(cls, params: QueryParams, *, path: str = "/tasks", strict: bool = False) -> TaskFilters:
-        """The filters that a query string stands for; `strict` refuses unknown names. Raises BadInput."""
+        """Read the filters from a query string; `strict` refuses unknown parameters. Raises BadInput."""
         if strict:
             parameters.refuse_unknown(params)
         one = parameters.single(params)
@@ -107,9 +113,9 @@ class TaskFilters:
             limit=parameters.limit(one.get("limit", str(DEFAULT))),
             path=path,
         )
-        return filters._checked()
+        return filters._validated()
 
-    def _checked(self) -> TaskFilters:
+    def _validated(self) -> TaskFilters:
         if self.after and self.before:
             raise BadInput(t("bad.both"))
         fixed = self if parameters.TODAY in (self.from_ago, self.to_ago) else self.fixed(ZoneInfo("UTC"))
@@ -120,28 +126,28 @@ class TaskFilters:
 
     @property
     def reading(self) -> search.Reading | None:
-        """How the search was understood, or None without one."""
+        """The parsed search, or None without one."""
         return search.read(self.q, self.read_as) if self.q else None
 
     @property
     def narrowed(self) -> bool:
-        """Whether anything is left out."""
+        """Whether a filter or a search is active."""
         return bool(self.states or self.types or self.problems or self.timed or self.q)
 
     @property
     def timed(self) -> bool:
-        """Whether the time of creation matters."""
+        """Whether the time of creation is filtered."""
         return bool(self.created_from or self.created_to or self.from_ago or self.to_ago)
 
     def fixed(self, zone: ZoneInfo) -> TaskFilters:
-        """The same with instants in place of times that move along."""
+        """The same filters with relative times resolved to instants."""
         now = utcnow()
         start = parameters.resolved(self.from_ago, zone, now) if self.from_ago else self.created_from
         end = parameters.resolved(self.to_ago, zone, now) if self.to_ago else self.created_to
         return replace(self, created_from=start, created_to=end, from_ago="", to_ago="")
 
     def selection(self, shop: Shop) -> Selection:
-        """The shop's tasks that the filters let through."""
+        """The filter on the shop's tasks, as the database queries take it."""
         fixed = self.fixed(wording.zone_of(shop.timezone))
         return Selection(
             shop.id,
@@ -154,32 +160,32 @@ class TaskFilters:
         )
 
     def page(self, shop: Shop) -> Page:
-        """The shop's tasks on this page."""
-        place = self.after or self.before
-        return page_of(self.selection(shop), self.sort, self.limit, place, back=bool(self.before))
+        """Fetch this page of the shop's tasks."""
+        cursor = self.after or self.before
+        return page_of(self.selection(shop), self.sort, self.limit, cursor, back=bool(self.before))
 
     def count(self, shop: Shop, counts: Mapping[int, Count]) -> str:
-        """How many tasks the filters let through, in words: exact from totals, else counted up to a limit."""
+        """How many tasks match, as text: exact from the totals where they suffice, else counted up to a limit."""
         if not (self.timed or self.problems or self.q):
-            return wording.count(sum(self._counted(counts)))
+            return wording.count(sum(self._state_counts(counts)))
         found = counted(self.selection(shop))
         if found is None:
             return t("list.many")
-        return wording.count(min(found, COUNTED_AT_MOST), more=found > COUNTED_AT_MOST)
+        return wording.count(min(found, COUNT_LIMIT), more=found > COUNT_LIMIT)
 
-    def _counted(self, counts: Mapping[int, Count]) -> Iterable[int]:
+    def _state_counts(self, counts: Mapping[int, Count]) -> Iterable[int]:
         wanted = [TYPES[name].number for name in self.types] or list(counts)
         states = self.states or tuple(State)
         return (getattr(counts.get(number, Count()), state.name.lower()) for number in wanted for state in states)
 
     def url(self, **changes: Any) -> str:
-        """This listing with some of its fields changed. Its page is kept only if nothing is."""
+        """The URL of this listing with some fields changed. A change drops the cursor: it leads to the first page."""
         if changes:
             changes = {"after": None, "before": None, **changes}
-        query = urlencode(replace(self, **changes)._pairs())
+        query = urlencode(replace(self, **changes)._query_pairs())
         return f"{self.path}?{query}" if query else self.path
 
-    def _pairs(self) -> list[tuple[str, str]]:
+    def _query_pairs(self) -> list[tuple[str, str]]:
         pairs = [("state", state.name.lower()) for state in self.states] + [("type", name) for name in self.types]
         pairs += [("problem", "open")] if self.problems else []
         start, end = self.from_ago or spell(self.created_from), self.to_ago or spell(self.created_to)
@@ -195,91 +201,95 @@ class TaskFilters:
         return self.url(after=None, before=None)
 
     def cleared(self) -> str:
-        """Everything, in the same order."""
+        """The URL of the listing without filters, in the same order."""
         return TaskFilters(sort=self.sort, limit=self.limit, path=self.path).url()
 
     def kept(self) -> list[tuple[str, str]]:
-        """What the form passes on unseen."""
-        return TaskFilters(sort=self.sort, limit=self.limit)._pairs()
+        """Names and values of the filter form's hidden fields: sort and limit."""
+        return TaskFilters(sort=self.sort, limit=self.limit)._query_pairs()
 
     def orders(self) -> list[Order]:
-        """Each order that there is, with the listing in it."""
+        """The choices of the sort menu."""
         sorts = [Sort(key, descending) for key in Sort.KEYS for descending in (True, False)]
-        return [Order(each, _order(each), self.url(sort=each), each == self.sort) for each in sorts]
+        return [Order(each, _sort_label(each), self.url(sort=each), each == self.sort) for each in sorts]
 
     def presets(self) -> list[Preset]:
-        """Times of creation that are one click away."""
+        """The preset filters on the time of creation."""
         chosen = {"created_from": None, "created_to": None, "to_ago": ""}
         return [
-            Preset(_since(ago), self.url(from_ago=ago, **chosen), self.from_ago == ago and not self.to_ago)
+            Preset(_since_label(ago), self.url(from_ago=ago, **chosen), self.from_ago == ago and not self.to_ago)
             for ago in parameters.PRESETS
         ]
 
     @property
     def filtered(self) -> bool:
-        """Whether more than a search narrows the list."""
+        """Whether a filter is active, apart from the search."""
         return bool(self.states or self.types or self.problems or self.timed)
 
     @staticmethod
     def readings() -> tuple[str, ...]:
-        """What a search can be told to be."""
+        """The kinds of id that a search can be set to."""
         return tuple(search.READINGS)
 
     def chips(self) -> list[Chip]:
-        """The filters in force, each with the listing that drops it."""
-        dropped: list[tuple[str, dict[str, Any]]] = [
+        """The active filters, each with the URL of the listing without it."""
+        active: list[tuple[str, dict[str, Any]]] = [
             (t("chip.state", state=wording.state_word(one)), {"states": _without(self.states, one)})
             for one in self.states
         ]
-        dropped += [
+        active += [
             (t("chip.type", type=t(f"type.{one}.label")), {"types": _without(self.types, one)}) for one in self.types
         ]
         if self.problems:
-            dropped.append((t("chip.problems"), {"problems": False}))
+            active.append((t("chip.problems"), {"problems": False}))
         if self.created_from or self.from_ago:
-            words = _since(self.from_ago) if self.from_ago else t("chip.from", instant=_moment(self.created_from))
-            dropped.append((words, {"created_from": None, "from_ago": ""}))
+            label = (
+                _since_label(self.from_ago)
+                if self.from_ago
+                else t("chip.from", instant=_instant_text(self.created_from))
+            )
+            active.append((label, {"created_from": None, "from_ago": ""}))
         if self.created_to or self.to_ago:
-            words = _before(self.to_ago) if self.to_ago else t("chip.to", instant=_moment(self.created_to))
-            dropped.append((words, {"created_to": None, "to_ago": ""}))
+            label = _until_label(self.to_ago) if self.to_ago else t("chip.to", instant=_instant_text(self.created_to))
+            active.append((label, {"created_to": None, "to_ago": ""}))
         if self.reading:
-            dropped.append((t("chip.q", reading=self.reading.words, q=self.q), {"q": "", "read_as": ""}))
-        return [Chip(words, self.url(**changes)) for words, changes in dropped]
+            active.append((t("chip.q", reading=self.reading.words, q=self.q), {"q": "", "read_as": ""}))
+        return [Chip(label, self.url(**changes)) for label, changes in active]
 
 
-def _moment(instant: datetime | None) -> str:
+def _instant_text(instant: datetime | None) -> str:
     return moment(instant) if instant else ""
 
 
-def _order(sort: Sort) -> str:
-    way = t("list.newest_first") if sort.descending else t("list.oldest_first")
-    return t("list.order", column=t(f"column.{sort.key}"), order=way)
+def _sort_label(sort: Sort) -> str:
+    direction = t("list.newest_first") if sort.descending else t("list.oldest_first")
+    return t("list.order", column=t(f"column.{sort.key}"), order=direction)
 
 
-def _since(ago: str) -> str:
-    return _relative("since", ago) if ago != parameters.TODAY else t("chip.today")
+def _since_label(ago: str) -> str:
+    return _relative_label("since", ago) if ago != parameters.TODAY else t("chip.today")
 
 
-def _before(ago: str) -> str:
-    return _relative("before", ago) if ago != parameters.TODAY else t("chip.until_today")
+def _until_label(ago: str) -> str:
+    return _relative_label("before", ago) if ago != parameters.TODAY else t("chip.until_today")
 
 
-def _relative(side: str, ago: str) -> str:
+def _relative_label(side: str, ago: str) -> str:
     number, unit = parameters.parts(ago)
     return t(f"chip.{side}.{unit}", count=number)
 
 
-def _without(values: tuple[Any, ...], dropped: Any) -> tuple[Any, ...]:
-    return tuple(value for value in values if value != dropped)
+def _without(values: tuple[Any, ...], removed: Any) -> tuple[Any, ...]:
+    return tuple(value for value in values if value != removed)
 
 
 def spell(instant: datetime | None) -> str:
-    """As it stands in a URL: UTC, without an offset."""
+    """Format an instant for a URL: ISO, in UTC, without an offset."""
     return instant.replace(tzinfo=None).isoformat() if instant else ""
 
 
-def counted(selection: Selection, most: int = COUNTED_AT_MOST, patience: timedelta = PATIENCE) -> int | None:
-    """How many tasks, at most one more than are counted; None when counting takes too long."""
+def counted(selection: Selection, most: int = COUNT_LIMIT, patience: timedelta = COUNT_TIMEOUT) -> int | None:
+    """Count tasks up to `most`: one more means that there are more, None that counting took longer than `patience`."""
     try:
         return lists.count_up_to(selection, most, patience)
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""The task overview: the summary and the listing, as a page and for scripts."""
+"""The task list page: the summary and the task listing, as HTML and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from views.tabs import views_of
 
 @view
 def index(request: Request) -> Response:
-    """`GET /tasks`: the summary and the listing."""
+    """`GET /tasks`: the summary and a page of the task listing."""
     shop, filters = request.state.shop, TaskFilters.read(request.query_params)
     now, page, counts = utcnow(), filters.page(shop), totals.counts(shop.id)
     return render(
@@ -43,7 +43,7 @@ def index(request: Request) -> Response:
 
 @view
 def index_json(request: Request) -> Response:
-    """`GET /tasks.json`: the listing for scripts. Follow `next` until it is null, or ask for all: `limit=all`."""
+    """`GET /tasks.json`: a page of the task listing as JSON. Follow `next` until it is null, or pass `limit=all`."""
     if export.is_whole(request.query_params):
         return export.file_of(request, export.JSON)
     filters = TaskFilters.read(request.query_params, path="/tasks.json", strict=True)

@@ -1,4 +1,4 @@
-"""The shop's staff who have opened the app, and what each may do beyond looking; and links for helpers outside."""
+"""Members of the shop (staff who have opened the app) and their permissions, and the end of all support links."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from words import t
 
 @dataclass(frozen=True)
 class Person:
-    """A row of the page. `myself`: nobody takes from themselves what would be needed to give it back."""
+    """A member on the page. `myself`: the signed-in one, who may not give up the permission that restores it."""
 
     row: Member
     myself: bool
 
     @property
     def choices(self) -> list[tuple[str, str, bool]]:
-        """Each permission: its name, its words, and whether they have it."""
+        """Each permission: its name, its label, and whether the member has it."""
         return [(str(each), t(f"permission.{each}"), each in self.row.permissions) for each in Permission]
 
 
 @view
 def index(request: Request) -> Response:
-    """`GET /people`."""
+    """`GET /people`: the members of the shop with their permissions."""
     shop, user = request.state.shop, who(request)
     return render(
         request,
@@ -44,21 +44,21 @@ def index(request: Request) -> Response:
 
 @action(needs=Permission.SETTINGS)
 def allow(request: Request) -> Response:
-    """`POST /people/{id}`: exactly the permissions that are ticked."""
+    """`POST /people/{id}`: give a member exactly the permissions that are ticked."""
     row = _member(request)
     wanted = frozenset(each for each in Permission if request.state.form.get(each) == "yes")
     if row.user_id == who(request) and Permission.SETTINGS not in wanted:
         raise Conflict(t("people.not_yourself"))
-    told = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
+    details = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
     with db.atomic():
-        if Audit.note(row.shop, Action.SETTINGS, who(request), click=click_of(request), details=told):
+        if Audit.note(row.shop, Action.SETTINGS, who(request), click=click_of(request), details=details):
             row.allow(wanted)
     return RedirectResponse(f"/people#person-{row.id}", 303)
 
 
 @action(needs=Permission.SUPPORT)
 def end_links(request: Request) -> Response:
-    """`POST /people/support/end`: no link shows anything any more."""
+    """`POST /people/support/end`: end all support links of the shop."""
     shop = request.state.shop
     with db.atomic():
         if Audit.note(shop, Action.SUPPORT_END, who(request), click=click_of(request)):
@@ -67,9 +67,9 @@ def end_links(request: Request) -> Response:
 
 
 def _member(request: Request) -> Member:
-    """Raises Missing."""
-    number = parameters.uuid(request.path_params["member_id"])
-    found = Member.get_or_none((Member.id == number) & (Member.shop == request.state.shop))
+    """The member of the URL, if it is of the signed-in shop. Raises Missing."""
+    member_id = parameters.uuid(request.path_params["member_id"])
+    found = Member.get_or_none((Member.id == member_id) & (Member.shop == request.state.shop))
     if found is None:
         raise Missing(t("people.missing"))
     return found

@@ -1,4 +1,4 @@
-"""A task as scripts and files have it: plain values, the same in every language."""
+"""Serializer of tasks for JSON and CSV: plain values, the same in every language."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEFT_OUT = "…"
 
 
 def as_json(task: Task) -> dict[str, Any]:
-    """A task's properties. Ids of Shopify are text: not every reader of JSON keeps 64 bits."""
+    """Serialize a task. Shopify's ids are text: not every JSON parser keeps 64 bits."""
     return {
         "id": str(task.id),
         "state": wording.state_name(task),
@@ -37,14 +37,14 @@ def as_json(task: Task) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def own_words(reason: str) -> str:
-    """The reason without what another system said, which may name somebody; the task's own page has all of it."""
-    for part in _chain(recognised(reason)):
-        if said := part.values.get("said"):
-            return reason.replace(f": {said}", f": {LEFT_OUT}", 1)
+    """The reason without another system's message, which may contain personal data. The task's page shows all of it."""
+    for part in _nested(recognised(reason)):
+        if message := part.values.get("said"):
+            return reason.replace(f": {message}", f": {LEFT_OUT}", 1)
     return reason
 
 
-def _chain(reason: Reason | None) -> Iterator[Reason]:
+def _nested(reason: Reason | None) -> Iterator[Reason]:
     while reason:
         yield reason
         reason = reason.within

@@ -1,4 +1,4 @@
-"""How far an import has come, in figures and in words."""
+"""Progress of an import: its parts, rate, remaining time and errors, as the page shows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from views.listing import TaskFilters
 from words import t
 from words.times import day
 
-MOST_ERRORS = 1000  # counted for the page; beyond it says that there are more
+MAX_ERRORS = 1000  # counted for the page, which shows more of them as "1,000+"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PartProgress:
 
     @property
     def named(self) -> str:
-        """The same within a sentence."""
+        """The name as it is used within a sentence."""
         return t(f"imports.kind_of.{self._kind}")
 
     @property
@@ -38,13 +38,13 @@ class PartProgress:
 
     @property
     def step(self) -> str:
-        """What is being done, and what Shopify said about the query."""
+        """The current step, with Shopify's message about the bulk query if there is one."""
         state = t(f"imports.step.{Step(self.row.state).name.lower()}")
         return t("imports.early", state=state, note=wording.said(self.row.note)) if self.row.note else state
 
     @property
     def read(self) -> str:
-        """How many of the rows have been read, and of how many once Shopify has counted them."""
+        """How many rows have been read, and of how many as soon as Shopify has counted them."""
         if self.row.expected is None:
             return words.number(self.row.found)
         return t("imports.of", found=words.number(self.row.found), expected=words.number(self.row.expected))
@@ -55,7 +55,7 @@ class PartProgress:
 
     @property
     def more_bad(self) -> str | None:
-        """Said when not all of them are told."""
+        """A note when there are more bad lines than are stored."""
         return t("imports.bad_lines_more", count=BAD_KEPT) if self.row.bad > BAD_KEPT else None
 
 
@@ -75,12 +75,12 @@ class Progress:
         reasons = [row.stopped for row in rows] if importing.open else []
         stopped = next((reason for reason in reasons if reason is not None), None)
         return cls(
-            importing, [PartProgress(row) for row in rows], importing.left(), importing.errors(MOST_ERRORS), stopped
+            importing, [PartProgress(row) for row in rows], importing.left(), importing.errors(MAX_ERRORS), stopped
         )
 
     @property
     def live(self) -> bool:
-        """Whether there is anything to wait for."""
+        """Whether it is running, so that the page has to poll."""
         return self.importing.state == Stage.RUNNING and self.stopped is None
 
     @property
@@ -89,14 +89,14 @@ class Progress:
 
     @property
     def style(self) -> str:
-        """How its state looks."""
+        """The CSS class of its state."""
         if self.stopped is not None:
             return "error"
         return {Stage.DONE: "success", Stage.CANCELLED: "cancelled"}.get(Stage(self.importing.state), "pending")
 
     @property
     def title(self) -> str:
-        """The first and the last day, as the merchant chose them."""
+        """The first and the last day, as they were chosen in the form."""
         zone = wording.zone_of(self.importing.shop.timezone)
         last = self.importing.ends_at - timedelta(microseconds=1)
         first_day, last_day = (day(each.astimezone(zone)) for each in (self.importing.starts_at, last))
@@ -104,7 +104,7 @@ class Progress:
 
     @property
     def actions(self) -> list[str]:
-        """What can be done at once. To cancel takes a second thought."""
+        """The buttons besides cancel, which asks for confirmation first."""
         if not self.importing.open:
             return []
         return ["resume" if self.importing.state == Stage.PAUSED or self.stopped is not None else "pause"]
@@ -115,7 +115,7 @@ class Progress:
 
     @property
     def errors_said(self) -> str:
-        return f"{words.number(MOST_ERRORS)}+" if self.errors >= MOST_ERRORS else words.number(self.errors)
+        return f"{words.number(MAX_ERRORS)}+" if self.errors >= MAX_ERRORS else words.number(self.errors)
 
     @property
     def errors_url(self) -> str:
@@ -123,15 +123,15 @@ class Progress:
 
     @cached_property
     def part(self) -> PartProgress | None:
-        """The part that is under way and has begun."""
+        """The part that is in progress."""
         return next((part for part in self.parts if part.row.state != Step.OVER and part.row.begun_at), None)
 
     @cached_property
     def per_second(self) -> float | None:
-        """Tasks of this part that have come through in a second, since it began."""
-        if not self.live or not self.part or (through := self.part.row.sent - self.left) <= 0:
+        """Finished tasks of this part per second, since it began."""
+        if not self.live or not self.part or (finished := self.part.row.sent - self.left) <= 0:
             return None
-        return through / max((utcnow() - self.part.row.begun_at).total_seconds(), 1)
+        return finished / max((utcnow() - self.part.row.begun_at).total_seconds(), 1)
 
     @property
     def rate(self) -> str:
@@ -139,7 +139,7 @@ class Progress:
 
     @property
     def remaining_ms(self) -> float | None:
-        """Until this part is through, at this rate; None before all of it is known."""
+        """Milliseconds until this part is finished at this rate; None before Shopify has counted its rows."""
         if not self.per_second or not self.part or self.part.row.expected is None:
             return None
         return (self.left + max(self.part.row.expected - self.part.row.found, 0)) / self.per_second * 1000

@@ -1,4 +1,4 @@
-"""Who is told of alerts: the shop's own address, and additional ones that have said that they want to be."""
+"""Recipients of alert mails: the shop's own address, and additional ones that confirmed their subscription."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE = re.compile(r"[^@\s,;<>\"()\[\]\\]+@[^@\s,;<>\"()\[\]\\]+\.[^@\s,;<>\"()\[\
 
 @dataclass(frozen=True)
 class Recipient:
-    """An address with how it stands. The shop's own has no row, and cannot be taken away."""
+    """A recipient with the state of its subscription. The shop's own address has no row, and cannot be removed."""
 
     shop: Shop
     address: str
@@ -45,7 +45,7 @@ class Recipient:
 
     @property
     def waits(self) -> bool:
-        """Whether another mail with the link would help."""
+        """Whether its subscription is not active, so that another confirmation mail makes sense."""
         return self.row is not None and not self.row.told
 
 
@@ -54,12 +54,12 @@ def recipients(shop: Shop) -> list[Recipient]:
 
 
 def split(text: str) -> list[str]:
-    """The addresses that were typed, apart by commas, semicolons, spaces or lines; each once."""
+    """The typed addresses, separated by commas, semicolons, spaces or line breaks; each once."""
     return list({folded(each): folded(each) for each in re.split(r"[\s,;]+", text) if each}.values())
 
 
 def wrong_with(shop: Shop, wanted: Sequence[str]) -> str:
-    """Why these cannot be added, as a sentence, or nothing."""
+    """The error message for recipients that cannot be added, or ""."""
     for each in wanted:
         if len(each) > LONGEST or not ONE.fullmatch(each) or [found for _, found in getaddresses([each])] != [each]:
             return t("settings.bad.address", address=each[:LONGEST])

@@ -1,4 +1,4 @@
-"""The page of the shop's views: what each shows, the forms that change them, and the form that names another."""
+"""The page of saved views: what each one shows, the forms that change it, and the form that saves a new one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from views.tabs import Tab, described, shown_by, standing, tab_of
 
 @dataclass(frozen=True)
 class Wrong:
-    """A name that was typed and is refused: for this view, or a new one, and why."""
+    """A refused name: the saved view it was typed for (None: a new one), the name, and the error message."""
 
     saved: SavedView | None
     typed: str
@@ -25,7 +25,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Entry:
-    """A view as the page shows it. `query`: of the listing that one came from, to go back to."""
+    """A saved view on the page. `query` is that of the listing the user came from, to go back to."""
 
     saved: SavedView
     tab: Tab
@@ -42,12 +42,12 @@ class Entry:
 
 @view
 def index(request: Request) -> Response:
-    """`GET /views?...`: the shop's views, and the form that names what the listing shows."""
+    """`GET /views?...`: the shop's saved views, and the form that saves the current filters as a new one."""
     return page(request)
 
 
 def page(request: Request, wrong: Wrong | None = None) -> Response:
-    """The page as it is, or with what was wrong with what was typed."""
+    """Render the page, with the error message of a refused name if there is one."""
     shop, shown = request.state.shop, shown_on(request)
     entries = [_entry(request, each, wrong) for each in SavedView.of(shop)]
     return render(
@@ -57,7 +57,7 @@ def page(request: Request, wrong: Wrong | None = None) -> Response:
         shown=shown,
         words=described(nameable(shown)),
         entries=entries,
-        named=_is_named(nameable(shown), entries),
+        named=_is_saved(nameable(shown), entries),
         deleted=[_entry(request, each, wrong) for each in SavedView.deleted_of(shop)],
         query=query_of_page(request),
         wrong=wrong if wrong and wrong.saved is None else None,
@@ -68,21 +68,21 @@ def page(request: Request, wrong: Wrong | None = None) -> Response:
 
 
 def _entry(request: Request, saved: SavedView, wrong: Wrong | None) -> Entry:
-    mine = wrong and wrong.saved and wrong.saved.id == saved.id
-    return Entry(saved, tab_of(saved), query_of_page(request), wrong if mine else None)
+    own = wrong and wrong.saved and wrong.saved.id == saved.id
+    return Entry(saved, tab_of(saved), query_of_page(request), wrong if own else None)
 
 
-def _is_named(shown: TaskFilters, entries: list[Entry]) -> bool:
+def _is_saved(shown: TaskFilters, entries: list[Entry]) -> bool:
     return any(tab.filters == shown for tab in (*standing(), *(entry.tab for entry in entries)))
 
 
 def shown_on(request: Request) -> TaskFilters:
-    """The listing that the page was come to from."""
+    """The filters of the listing that the user came from."""
     return shown_by(TaskFilters.read(request.query_params))
 
 
 def nameable(shown: TaskFilters) -> TaskFilters:
-    """Without what was searched for: it may be somebody's id, which has to be forgotten some day."""
+    """The filters without the search: that may be a person's id, which has to be erased one day."""
     return replace(shown, q="", read_as="")
 
 

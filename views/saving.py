@@ -1,4 +1,4 @@
-"""Naming what the listing shows, and renaming, changing, deleting and having back what has a name."""
+"""Create, rename, update, delete and restore saved views."""
 
 from __future__ import annotations
 
@@ -20,90 +20,94 @@ from views.tabs import query_of, standing
 from words import t
 
 
-class Unfit(Exception):
-    """A name that no view can have. `str()` is the sentence beside its field."""
+class BadName(Exception):
+    """A name that a saved view cannot have. `str()` is the error message beside its field."""
 
 
 @action(needs=None)
 def save(request: Request) -> Response:
-    """`POST /views?...`: name what is shown. What was searched for is left out."""
-    filters, name = nameable(shown_on(request)), _given(request)
+    """`POST /views?...`: save the current filters as a view. The search is left out."""
+    filters, name = nameable(shown_on(request)), _typed_name(request)
 
-    def deed() -> None:
-        if note := _note(request, Action.VIEW_SAVE, name):
-            saved = SavedView.add(request.state.shop, _fit(name), query_of(filters))
+    def write() -> None:
+        if note := _audit(request, Action.VIEW_SAVE, name):
+            saved = SavedView.add(request.state.shop, _valid_name(name), query_of(filters))
             note.tell(view_id=str(saved.id))
 
-    return _carried_out(request, None, deed, then=filters.url())
+    return _write_and_redirect(request, None, write, then=filters.url())
 
 
 @action(needs=None)
 def rename(request: Request) -> Response:
-    """`POST /views/{id}/rename?...`."""
-    saved, name = _saved(request), _given(request)
+    """`POST /views/{id}/rename?...`: rename a saved view."""
+    saved, name = _saved_view(request), _typed_name(request)
 
-    def deed() -> None:
-        saved.rename(_fit(name))
-        _note(request, Action.VIEW_CHANGE, f"{saved.id} {name}", saved)
+    def write() -> None:
+        saved.rename(_valid_name(name))
+        _audit(request, Action.VIEW_CHANGE, f"{saved.id} {name}", saved)
 
-    return _carried_out(request, saved, deed)
+    return _write_and_redirect(request, saved, write)
 
 
 @action(needs=None)
 def update(request: Request) -> Response:
-    """`POST /views/{id}/update?...`: from now on the view shows what the listing showed."""
-    saved, query = _saved(request), query_of(nameable(shown_on(request)))
+    """`POST /views/{id}/update?...`: replace the filters of a saved view with the current ones."""
+    saved, query = _saved_view(request), query_of(nameable(shown_on(request)))
 
-    def deed() -> None:
+    def write() -> None:
         saved.show(query)
-        _note(request, Action.VIEW_CHANGE, f"{saved.id}?{query}", saved)
+        _audit(request, Action.VIEW_CHANGE, f"{saved.id}?{query}", saved)
 
-    return _carried_out(request, saved, deed)
+    return _write_and_redirect(request, saved, write)
 
 
 @action(needs=None)
 def delete(request: Request) -> Response:
-    """`POST /views/{id}/delete?...`: it can be had back for a while."""
-    saved = _saved(request, deleted=True)
+    """`POST /views/{id}/delete?...`: it can be restored for a while."""
+    saved = _saved_view(request, deleted=True)
 
-    def deed() -> None:
+    def write() -> None:
         if saved.deleted_at is None:
             saved.delete_for_now()
-            _note(request, Action.VIEW_DELETE, str(saved.id), saved)
+            _audit(request, Action.VIEW_DELETE, str(saved.id), saved)
 
-    return _carried_out(request, saved, deed)
+    return _write_and_redirect(request, saved, write)
 
 
 @action(needs=None)
 def restore(request: Request) -> Response:
-    """`POST /views/{id}/restore?...`: have a deleted one back."""
-    saved = _saved(request, deleted=True)
+    """`POST /views/{id}/restore?...`: restore a deleted view."""
+    saved = _saved_view(request, deleted=True)
 
-    def deed() -> None:
+    def write() -> None:
         if saved.deleted_at is not None:
             saved.restore()
-            _note(request, Action.VIEW_RESTORE, str(saved.id), saved)
+            _audit(request, Action.VIEW_RESTORE, str(saved.id), saved)
 
-    return _carried_out(request, saved, deed)
+    return _write_and_redirect(request, saved, write)
 
 
-def _carried_out(request: Request, saved: SavedView | None, deed: Callable[[], None], then: str = "") -> Response:
-    """Do it and lead on, or show the page again with what was typed and what is wrong with it."""
+def _write_and_redirect(
+    request: Request, saved: SavedView | None, write: Callable[[], None], then: str = ""
+) -> Response:
+    """Write the change and redirect, or render the page again with the typed name and its error message."""
     try:
         with db.atomic():
-            deed()
-    except (Unfit, Full, Taken) as refusal:
-        return page(request, Wrong(saved, request.state.form.get("name", ""), _sentence(refusal)))
+            write()
+    except (BadName, Full, Taken) as refusal:
+        return page(request, Wrong(saved, request.state.form.get("name", ""), _error_message(refusal)))
     return RedirectResponse(then or f"/views{query_of_page(request)}", 303)
 
 
-def _note(request: Request, what: Action, about: str, saved: SavedView | None = None) -> Audit | None:
-    """The forms of a page share its click, and keep it when one comes back to them: what is done tells them apart."""
+def _audit(request: Request, action_type: Action, change: str, saved: SavedView | None = None) -> Audit | None:
+    """Audit a change once. All forms of a page carry the same idempotency key, so `change` is mixed into it."""
     details = {"view_id": str(saved.id)} if saved else {}
-    return Audit.note(request.state.shop, what, who(request), click=uuid5(click_of(request), about), details=details)
+    return Audit.note(
+        request.state.shop, action_type, who(request), click=uuid5(click_of(request), change), details=details
+    )
 
 
-def _sentence(refusal: Exception) -> str:
+def _error_message(refusal: Exception) -> str:
     match refusal:
         case Full():
             return t("view.full", most=MOST)
@@ -112,26 +116,26 @@ def _sentence(refusal: Exception) -> str:
     return str(refusal)
 
 
-def _given(request: Request) -> str:
-    """The name that was typed, in one spelling."""
+def _typed_name(request: Request) -> str:
+    """The name that was typed, with normalised characters and spaces."""
     return " ".join(unicodedata.normalize("NFC", request.state.form.get("name", "")).split())
 
 
-def _fit(name: str) -> str:
-    """Raises Unfit, Taken."""
+def _valid_name(name: str) -> str:
+    """The name, if a saved view can have it. Raises BadName, Taken."""
     if not name:
-        raise Unfit(t("view.no_name"))
+        raise BadName(t("view.no_name"))
     if len(name) > LONGEST or not name.isprintable():
-        raise Unfit(t("view.bad_name", longest=LONGEST))
+        raise BadName(t("view.bad_name", longest=LONGEST))
     if name.casefold() in {tab.name.casefold() for tab in standing()}:
         raise Taken
     return name
 
 
-def _saved(request: Request, *, deleted: bool = False) -> SavedView:
-    """The view of the address, if it is the signed-in shop's. Raises Missing."""
-    shop, number = request.state.shop, parameters.uuid(request.path_params["view_id"])
-    found = SavedView.find(shop, number)
+def _saved_view(request: Request, *, deleted: bool = False) -> SavedView:
+    """The saved view of the URL, if it is the signed-in shop's. Raises Missing."""
+    shop, view_id = request.state.shop, parameters.uuid(request.path_params["view_id"])
+    found = SavedView.find(shop, view_id)
     if found is None or (found.deleted_at and not deleted):
         raise Missing(t("view.missing"))
     found.shop = shop

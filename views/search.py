@@ -1,4 +1,4 @@
-"""What was pasted into the search field, told by its shape or as the reader says: one of the ids a task is found by."""
+"""Parse the search field: which kind of id was typed, recognised by its shape or chosen by the user."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from models.selection import Wanted
 from views import BadInput
 from words import t
 
-LARGEST = 2**63 - 1
-LONGEST = 200  # characters; no id is longer
-ORDERS = 20  # of one name, the newest; Shopify gives each name once, but a shop may change how it numbers
+MAX_BIGINT = 2**63 - 1
+MAX_LENGTH = 200  # characters; no id is longer
+MAX_ORDERS = 20  # of one name, the newest; Shopify gives a name once, but a shop may change its numbering
 
 GID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]+)")
 DIGITS = re.compile(r"[1-9][0-9]*")
@@ -23,7 +23,7 @@ HEX = re.compile(r"0[0-9a-f]{7,31}|[0-9a-f]{32}")  # until the year 2527 our ids
 
 @dataclass(frozen=True)
 class Reading:
-    """How a search was understood, and the ids that it asks for. `orders`: by their names."""
+    """A parsed search: the kind of id it was read as, and the ids to search for. `orders` are order names."""
 
     name: str
     task_ids: tuple[UUID, UUID] | None = None
@@ -37,92 +37,92 @@ class Reading:
         return t(f"reading.{self.name}")
 
     def wanted(self, shop: Shop) -> Wanted:
-        """The shop's tasks that are searched for."""
+        """The ids to filter the shop's tasks by."""
         lowest, highest = self.task_ids or (None, None)
-        shopify_ids = (self.shopify_id,) if self.shopify_id else self._orders(shop)
+        shopify_ids = (self.shopify_id,) if self.shopify_id else self._order_ids(shop)
         return Wanted(lowest, highest, shopify_ids, self.engage_ids, self.import_id)
 
-    def _orders(self, shop: Shop) -> tuple[int, ...]:
+    def _order_ids(self, shop: Shop) -> tuple[int, ...]:
         if not self.orders:
             return ()
         named = (Order.shop == shop) & Order.name.in_(self.orders)
-        found = Order.select(Order.shopify_id).where(named).order_by(Order.id.desc()).limit(ORDERS)
+        found = Order.select(Order.shopify_id).where(named).order_by(Order.id.desc()).limit(MAX_ORDERS)
         return tuple(order.shopify_id for order in found)
 
 
-def read(q: str, wished: str = "") -> Reading:
-    """How to read a search: as wished, else by its shape. Raises BadInput for what it cannot be."""
-    if len(q) > LONGEST or not q.isprintable():
-        raise BadInput(t("bad.q", longest=LONGEST))
-    if not wished:
-        return _shopify(q) or _uuid(q) or _task(q) or _order(q) or _other(q)
-    if wished not in READINGS:
-        raise BadInput(t("bad.choice", name="reading", given=repr(wished[:40]), known=", ".join(READINGS)))
-    reading = READINGS[wished](q)
+def read(q: str, kind: str = "") -> Reading:
+    """Parse a search as the chosen kind of id, or by its shape. Raises BadInput for a text that is no such id."""
+    if len(q) > MAX_LENGTH or not q.isprintable():
+        raise BadInput(t("bad.q", longest=MAX_LENGTH))
+    if not kind:
+        return _shopify_id(q) or _uuid(q) or _task_id(q) or _order_name(q) or _any_id(q)
+    if kind not in READINGS:
+        raise BadInput(t("bad.choice", name="reading", given=repr(kind[:40]), known=", ".join(READINGS)))
+    reading = READINGS[kind](q)
     if reading is None and q:
-        raise BadInput(t("bad.reading", given=repr(q[:40]), reading=t(f"reading.{wished}")))
-    return reading or _other(q)
+        raise BadInput(t("bad.reading", given=repr(q[:40]), reading=t(f"reading.{kind}")))
+    return reading or _any_id(q)
 
 
-def _shopify(q: str) -> Reading | None:
-    """Digits, which at Shopify never begin with 0, or a gid."""
+def _shopify_id(q: str) -> Reading | None:
+    """A Shopify id: digits that do not begin with 0, or a gid."""
     gid = GID.fullmatch(q)
     digits = gid[1] if gid else q
-    if (gid or DIGITS.fullmatch(digits)) and len(digits) < 20 and 0 < int(digits) <= LARGEST:
+    if (gid or DIGITS.fullmatch(digits)) and len(digits) < 20 and 0 < int(digits) <= MAX_BIGINT:
         return Reading("shopify", shopify_id=int(digits))
     return None
 
 
 def _uuid(q: str) -> Reading | None:
-    """Whole, it may be a contact's as well as a task's."""
-    task = _task(q)
+    """A whole UUID: it may be the id of a contact as well as of a task."""
+    task = _task_id(q)
     return Reading("uuid", task.task_ids, engage_ids=_spellings(q)) if task and task.name == "task" else None
 
 
-def _task(q: str) -> Reading | None:
-    """A task's id, or its beginning."""
-    digits = _hex(q)
+def _task_id(q: str) -> Reading | None:
+    """A task id, or the beginning of one."""
+    digits = _uuid_digits(q)
     if digits is None:
         return None
     lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     return Reading("task" if lowest == highest else "beginning", (lowest, highest))
 
 
-def _hex(q: str) -> str | None:
-    """The digits of a UUID or its beginning, with hyphens in their places or without any."""
+def _uuid_digits(q: str) -> str | None:
+    """The hexadecimal digits of a UUID or of its beginning, typed with its hyphens or without any."""
     q, digits = q.lower(), q.lower().replace("-", "")
     parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
     hyphenated = "-".join(part for part in parts if part)
     return digits if HEX.fullmatch(digits) and q.removesuffix("-") in (digits, hyphenated) else None
 
 
-def _order(q: str) -> Reading | None:
-    """An order's name as Shopify gives it unless the shop wants another."""
+def _order_name(q: str) -> Reading | None:
+    """An order name with the # that Shopify puts before it by default."""
     return Reading("order", orders=(q,)) if q.startswith("#") else None
 
 
-def _any_order(q: str) -> Reading:
-    """An order's name, whatever the shop puts before its number."""
+def _order_name_or_number(q: str) -> Reading:
+    """An order name, with or without a #."""
     return Reading("order", orders=tuple({q, f"#{q.removeprefix('#')}"}))
 
 
-def _engage(q: str) -> Reading:
+def _engage_id(q: str) -> Reading:
     return Reading("engage", engage_ids=_spellings(q))
 
 
-def _import(q: str) -> Reading | None:
-    """The number of an import, as the page of imports has it in its links."""
+def _import_id(q: str) -> Reading | None:
+    """The number of an import, as in the links of the imports page."""
     return Reading("import", import_id=q) if DIGITS.fullmatch(q) else None
 
 
-def _other(q: str) -> Reading:
-    """Engage's ids have any shape, and so have the names that a shop gives its orders."""
+def _any_id(q: str) -> Reading:
+    """Any other text: Engage's ids have any shape, and so have the names that a shop gives its orders."""
     return Reading("other", engage_ids=(q,), orders=(q,))
 
 
 def _spellings(q: str) -> tuple[str, ...]:
-    """A UUID is the same in capitals, and without its hyphens."""
-    digits = _hex(q)
+    """The spellings to search for: Engage may write a UUID in lower case or in capitals."""
+    digits = _uuid_digits(q)
     if digits is None or len(digits) < 32:
         return (q,)
     known = str(UUID(digits))
@@ -130,9 +130,9 @@ def _spellings(q: str) -> tuple[str, ...]:
 
 
 READINGS: dict[str, Callable[[str], Reading | None]] = {
-    "task": _task,
-    "shopify": _shopify,
-    "engage": _engage,
-    "order": _any_order,
-    "import": _import,
+    "task": _task_id,
+    "shopify": _shopify_id,
+    "engage": _engage_id,
+    "order": _order_name_or_number,
+    "import": _import_id,
 }

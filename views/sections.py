@@ -1,4 +1,4 @@
-"""The parts of the settings page: which fields each has, and reading a form of one of them."""
+"""Settings form: the sections of the settings page, their fields, and reading a submitted section."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from words import LANGUAGES
 LOCALE = r"[a-z]{2,3}(-[A-Z]{2})?"
 
 
-def _defaults(group: str, kind: type[Any]) -> dict[str, Any]:
-    made = kind()
-    return {f"{group}_{each.name}": getattr(made, each.name) for each in fields(kind)}
+def _defaults(group: str, rules: type[Any]) -> dict[str, Any]:
+    defaults = rules()
+    return {f"{group}_{each.name}": getattr(defaults, each.name) for each in fields(rules)}
 
 
 DEFAULTS = (
@@ -32,35 +32,35 @@ DEFAULTS = (
 )
 
 
-def _of(kind: type[Field], group: str, name: str, **more: Any) -> Field:
-    return kind((group, name), DEFAULTS.get(f"{group}_{name}"), **more)
+def _field(field_type: type[Field], group: str, name: str, **more: Any) -> Field:
+    return field_type((group, name), DEFAULTS.get(f"{group}_{name}"), **more)
 
 
 SECTIONS: dict[str, list[Field]] = {
     "alerts": [
-        _of(Period, "alerts", "silence_period"),
-        _of(Hours, "alerts", "window"),
-        _of(Switch, "alerts", "count_only_window_time"),
-        _of(Switch, "alerts", "smart"),
-        _of(Percent, "alerts", "error_rate_threshold"),
-        _of(Switch, "alerts", "guarded"),
+        _field(Period, "alerts", "silence_period"),
+        _field(Hours, "alerts", "window"),
+        _field(Switch, "alerts", "count_only_window_time"),
+        _field(Switch, "alerts", "smart"),
+        _field(Percent, "alerts", "error_rate_threshold"),
+        _field(Switch, "alerts", "guarded"),
     ],
     "orders": [
-        _of(Choice, "receipt", "trigger", options=("created", "paid", "fulfilled")),
-        _of(Choice, "receipt", "currency", options=("shop", "presentment")),
-        _of(Switch, "receipt", "freight_line"),
-        _of(Text, "receipt", "freight_sku"),
+        _field(Choice, "receipt", "trigger", options=("created", "paid", "fulfilled")),
+        _field(Choice, "receipt", "currency", options=("shop", "presentment")),
+        _field(Switch, "receipt", "freight_line"),
+        _field(Text, "receipt", "freight_sku"),
     ],
     "contacts": [
-        _of(Choice, "contact", "mode", options=("members", "accounts")),
-        _of(Choice, "contact", "key", options=("any", "email", "mobilePhone")),
-        _of(Text, "contact", "account_consent"),
+        _field(Choice, "contact", "mode", options=("members", "accounts")),
+        _field(Choice, "contact", "key", options=("any", "email", "mobilePhone")),
+        _field(Text, "contact", "account_consent"),
     ],
     "notifications": [
         Switch(("notifications", "enabled"), False),
         Choice(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, words=False),
-        _of(Text, "notifications", "language", pattern=LOCALE),
-        _of(Choice, "notifications", "currency", options=("shop", "presentment")),
+        _field(Text, "notifications", "language", pattern=LOCALE),
+        _field(Choice, "notifications", "currency", options=("shop", "presentment")),
     ],
     "preferences": [Switch(("preferences", "both_ways"), False)],
     "language": [Choice(("language",), LANGUAGES[0], tuple(LANGUAGES))],
@@ -69,7 +69,7 @@ SECTIONS: dict[str, list[Field]] = {
 
 @dataclass(frozen=True)
 class Filled:
-    """A part with what its form holds, and what is wrong with that, by field."""
+    """A section with the values in its form, and the error messages by field."""
 
     name: str
     fields: Sequence[Field]
@@ -81,7 +81,7 @@ class Filled:
 
 
 def kept(shop: Shop, name: str) -> Filled:
-    """As the shop has chosen."""
+    """A section filled with the shop's saved settings."""
     typed: dict[str, str] = {}
     for each in SECTIONS[name]:
         typed |= each.typed(chosen_at(shop, each.path, each.default))
@@ -89,7 +89,7 @@ def kept(shop: Shop, name: str) -> Filled:
 
 
 def read(name: str, form: Form) -> tuple[dict[Path, Any], Filled]:
-    """What a form wants, and the part as it was filled in. What is wrong is told; then nothing may be kept."""
+    """Read a submitted section: the settings to save, and the form with its errors. With an error, save nothing."""
     wanted: dict[Path, Any] = {}
     wrong: dict[str, str] = {}
     for each in SECTIONS[name]:

@@ -1,4 +1,4 @@
-"""The settings: when to be warned and who, and how orders, customers and mails are carried over."""
+"""Settings routes: the page, and saving alerts, stores, recipients, the webhook signing secret and sync settings."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ ENABLED: Path = ("notifications", "enabled")
 
 @view
 def index(request: Request) -> Response:
-    """`GET /settings`: every part with what the shop has chosen."""
+    """`GET /settings`: every section with the shop's settings."""
     return page(request)
 
 
 @action(needs=Permission.SETTINGS)
 def save(request: Request) -> Response:
-    """`POST /settings/{part}`: all of its fields or none."""
+    """`POST /settings/{part}`: save a section: all of its fields or none."""
     name = request.path_params["part"]
     if name not in SECTIONS:
         raise Missing(t("settings.missing"))
     wanted, filled = read(name, request.state.form)
     if filled.wrong:
         return page(request, filled=filled)
-    return _kept(request, name, lambda shop: choose(shop, wanted | _when_switched_on(shop, wanted)))
+    return _save_once(request, name, lambda shop: choose(shop, wanted | _start_of_notifications(shop, wanted)))
 
 
-def _when_switched_on(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
-    """What happened before shoppers were first to be written to is not told them again."""
+def _start_of_notifications(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
+    """Notifications start now when they are first switched on: shoppers get none about earlier events."""
     if wanted.get(ENABLED) and not chosen_at(shop, ENABLED):
         return {SINCE: utcnow().isoformat()}
     return {}
@@ -61,67 +61,67 @@ def _when_switched_on(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]
 
 @action(needs=None)
 def show_backtest(request: Request) -> Response:
-    """`POST /settings/backtest`: what the values of the form would have done. Keeps nothing."""
+    """`POST /settings/backtest`: which alerts the values of the form would have opened. Saves nothing."""
     wanted, filled = read("alerts", request.state.form)
-    return page(request, filled=filled, backtest=None if filled.wrong else _look_back(request.state.shop, wanted))
+    return page(request, filled=filled, backtest=None if filled.wrong else _run_backtest(request.state.shop, wanted))
 
 
-def _look_back(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
+def _run_backtest(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
     values = {path[-1]: value for path, value in wanted.items() if value is not None}
     return look_back(shop, chosen(AlertSettings, values), utcnow())
 
 
 @action(needs=Permission.SETTINGS)
 def save_stores(request: Request) -> Response:
-    """`POST /settings/stores`: the default, and the map from markets and places to stores."""
+    """`POST /settings/stores`: save the default store, and the map from markets, countries and languages to stores."""
     found = StoreMap.read(request.state.shop, request.state.form)
     if found.wrong:
         return page(request, stores=found)
-    return _kept(request, "stores", lambda shop: choose(shop, {STORE: found.default, ("stores",): found.as_map()}))
+    return _save_once(request, "stores", lambda shop: choose(shop, {STORE: found.default, ("stores",): found.as_map()}))
 
 
 @action(needs=Permission.SETTINGS)
 def save_secret(request: Request) -> Response:
-    """`POST /settings/secret`: by what Engage signs its webhooks."""
+    """`POST /settings/secret`: save the secret that Engage signs its webhooks with."""
     secret = request.state.form.get("secret", "").strip()
 
-    def deed(shop: Shop) -> dict[Path, Any]:
+    def save_to_endpoint(shop: Shop) -> dict[Path, Any]:
         Endpoint.of(shop).sign_with(secret)
         return {}
 
     try:
-        return _kept(request, "secret", deed)
+        return _save_once(request, "secret", save_to_endpoint)
     except ValueError:
         return page(request, wrong={"secret": t("settings.bad.secret")})
 
 
-def _kept(request: Request, part: str, deed: Callable[[Shop], dict[Path, Any]]) -> Response:
-    """Keeping the same again changes nothing. Who changed what is written down once; what a secret was is not."""
+def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
+    """Save and audit a change once. The audit has the names of changed settings; it never has a secret."""
     shop, form = request.state.shop, request.state.form
-    click = uuid5(click_of(request), repr((part, sorted(form.items()))))
+    key = uuid5(click_of(request), repr((part, sorted(form.items()))))
     with db.atomic():
-        before = deed(shop)
+        before = write(shop)
         changed = sorted(".".join(path) for path in before)
-        Audit.note(shop, Action.SETTINGS, who(request), click=click, details={"part": part, "changed": changed})
-    return _told(shop, click, part)
+        Audit.note(shop, Action.SETTINGS, who(request), click=key, details={"part": part, "changed": changed})
+    return _redirect_to_section(shop, key, part)
 
 
-def _told(shop: Shop, click: UUID, part: str) -> Response:
-    found = Audit.by_click(shop, Action.SETTINGS, click)
+def _redirect_to_section(shop: Shop, key: UUID, part: str) -> Response:
+    found = Audit.by_click(shop, Action.SETTINGS, key)
     return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
 
 
 @action(needs=Permission.SETTINGS)
 def add(request: Request) -> Response:
-    """`POST /settings/addresses`: each gets a mail with a link, and is told of alerts once it has used it."""
+    """`POST /settings/addresses`: add recipients. Each gets a mail with a link that confirms its subscription."""
     shop, typed = request.state.shop, request.state.form.get("addresses", "")
     wanted = split(typed)
     if wrong := wrong_with(shop, wanted):
         return page(request, typed_addresses=typed, wrong={"addresses": wrong})
-    return _once(request, "add", lambda: _add(shop, wanted))
+    return _change_recipients(request, "add", lambda: _add_recipients(shop, wanted))
 
 
-def _add(shop: Shop, wanted: Sequence[str]) -> None:
+def _add_recipients(shop: Shop, wanted: Sequence[str]) -> None:
     for each in wanted:
         if folded(each) != folded(shop.email) and Address.add(shop, each):
             telling.ask_to_confirm(shop, each)
@@ -129,35 +129,37 @@ def _add(shop: Shop, wanted: Sequence[str]) -> None:
 
 @action(needs=Permission.SETTINGS)
 def remove(request: Request) -> Response:
-    """`POST /settings/addresses/remove`."""
-    row = _row(request)
-    return _once(request, f"remove {row.address}", lambda: row.remove())
+    """`POST /settings/addresses/remove`: remove a recipient."""
+    row = _recipient(request)
+    return _change_recipients(request, f"remove {row.address}", lambda: row.remove())
 
 
 @action(needs=Permission.SETTINGS)
 def ask_again(request: Request) -> Response:
-    """`POST /settings/addresses/ask`: another mail with the link, for whoever has lost it."""
-    row = _row(request)
-    return _once(request, f"ask {row.address}", lambda: telling.ask_to_confirm(request.state.shop, row.address))
+    """`POST /settings/addresses/ask`: mail the confirmation link to a recipient again."""
+    row = _recipient(request)
+    return _change_recipients(
+        request, f"ask {row.address}", lambda: telling.ask_to_confirm(request.state.shop, row.address)
+    )
 
 
-def _row(request: Request) -> Address:
+def _recipient(request: Request) -> Address:
     found = Address.find(request.state.shop, request.state.form.get("address", ""))
     if found is None:
         raise Missing(t("settings.bad.gone"))
     return found
 
 
-def _once(request: Request, what: str, deed: Callable[[], None]) -> Response:
-    """The audit tells that addresses changed, not which: they are people's."""
-    shop, click = request.state.shop, uuid5(click_of(request), what)
+def _change_recipients(request: Request, change: str, write: Callable[[], None]) -> Response:
+    """Change recipients and audit it once. The audit does not have the addresses: they are personal data."""
+    shop, key = request.state.shop, uuid5(click_of(request), change)
     try:
         with db.atomic():
-            if Audit.note(shop, Action.SETTINGS, who(request), click=click, details={"part": "addresses"}):
-                deed()
+            if Audit.note(shop, Action.SETTINGS, who(request), click=key, details={"part": "addresses"}):
+                write()
     except telling.TooMany:
         raise Conflict(t("alerts.too_many")) from None
-    return _told(shop, click, "addresses")
+    return _redirect_to_section(shop, key, "addresses")
 
 
 routes = [

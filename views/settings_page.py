@@ -1,4 +1,4 @@
-"""The page of settings, as the shop has chosen or as somebody has just filled a part of it in."""
+"""Render the settings page, with the saved settings or with a form that was just submitted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page(
     wrong: Mapping[str, str] | None = None,
     backtest: Backtest | None = None,
 ) -> Response:
-    """The page; with one part as somebody has filled it in, and what is wrong with it."""
+    """Render the page; a submitted section keeps its typed values and gets its error messages."""
     shop = request.state.shop
     parts = {name: kept(shop, name) for name in SECTIONS}
     if filled:
@@ -50,6 +50,6 @@ def page(
 
 
 def _saved(request: Request) -> Audit | None:
-    """What was just saved, so that it can be said and taken back."""
-    number = parameters.uuid(request.query_params.get("saved", ""))
-    return Audit.find(request.state.shop, number, Action.SETTINGS) if number else None
+    """The audit entry of what was just saved, for the message on the page."""
+    audit_id = parameters.uuid(request.query_params.get("saved", ""))
+    return Audit.find(request.state.shop, audit_id, Action.SETTINGS) if audit_id else None

@@ -1,4 +1,4 @@
-"""Tasks as the lines of a CSV file that a spreadsheet may open without harm."""
+"""CSV of tasks, safe for spreadsheets: no cell can be taken for a formula (CSV injection)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from io import StringIO
 from models import Task
 from views.plain import as_json
 
-BOM = "\ufeff"  # without it Excel reads UTF-8 as the machine's own code page
+BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page
 # Headings are the same in every language, so that a script finds its column: the listing's six, then the rest.
 COLUMNS = {
     "id": "Task ID",
@@ -30,21 +30,21 @@ COLUMNS = {
     "closed_by": "Closed by",
     "due_at": "Due at",
 }
-# OWASP, "CSV injection". A spreadsheet that splits at another character than ours finds a cell's beginning within one.
+# OWASP, "CSV injection". A spreadsheet that splits at another separator than ours begins a cell inside one of ours.
 FORMULA = re.compile(r"(?:^|(?<=[;,|\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")  # noqa: RUF001
 
 
 def heading() -> str:
-    """The file's first line, and the mark before it that says it is UTF-8."""
-    return BOM + _written([COLUMNS.values()])
+    """The CSV header line, after the byte order mark that tells spreadsheets it is UTF-8."""
+    return BOM + _csv([COLUMNS.values()])
 
 
 def lines(tasks: Iterable[Task]) -> str:
-    """A line for each task."""
-    return _written(_cells(task) for task in tasks)
+    """A CSV line for each task."""
+    return _csv(_row(task) for task in tasks)
 
 
-def _cells(task: Task) -> list[str | int]:
+def _row(task: Task) -> list[str | int]:
     values = as_json(task)
     return [_cell(values[name]) for name in COLUMNS]
 
@@ -61,11 +61,11 @@ def _cell(value: object) -> str | int:
 
 
 def harmless(text: str) -> str:
-    """The text with an apostrophe wherever a spreadsheet would take what follows for a formula."""
+    """The text with an apostrophe before everything that a spreadsheet would take for a formula."""
     return FORMULA.sub("'", text)
 
 
-def _written(rows: Iterable[Iterable[str | int]]) -> str:
+def _csv(rows: Iterable[Iterable[str | int]]) -> str:
     """RFC 4180."""
     text = StringIO()
     csv.writer(text).writerows(rows)

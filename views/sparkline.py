@@ -1,4 +1,4 @@
-"""The last 24 hours of an area of the summary, as bars: what succeeded and what failed, hour by hour."""
+"""Sparkline of a summary card: successes and errors of the last 24 hours, one bar an hour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Bar:
-    """One hour, with the places of its two parts in the picture."""
+    """One hour: its counts, and the position and heights of its bar in the SVG."""
 
     hour: datetime
     success: int
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Sparkline:
-    """24 bars, the last one for the hour that is not over yet."""
+    """24 bars, the last one for the current hour."""
 
     bars: tuple[Bar, ...]
     width: int = HOURS * STEP
@@ -56,26 +56,26 @@ class Sparkline:
 
 
 def begin(now: datetime) -> datetime:
-    """When the first of the hours began."""
+    """The start of the first of the 24 hours."""
     return now.replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * HOUR
 
 
 def sparkline(
-    ended: Iterable[tuple[datetime, int, int, int]], types: tuple[int, ...] | None, now: datetime
+    rows: Iterable[tuple[datetime, int, int, int]], types: tuple[int, ...] | None, now: datetime
 ) -> Sparkline:
-    """From rows of `totals.hours`; `types`: only these, None: all. A failure is never too small to be seen."""
+    """Draw rows of `totals.hours`, of the given types (None: all). A failure is always high enough to be visible."""
     start = begin(now)
     sums = [[0, 0] for _ in range(HOURS)]
-    for hour, number, state, count in ended:
-        place = (hour - start) // HOUR
-        if 0 <= place < HOURS and (types is None or number in types):
-            sums[place][state == State.ERROR] += count
+    for hour, number, state, count in rows:
+        index = (hour - start) // HOUR
+        if 0 <= index < HOURS and (types is None or number in types):
+            sums[index][state == State.ERROR] += count
     most = max(map(sum, sums)) or 1
-    return Sparkline(tuple(_bar(start, place, success, error, most) for place, (success, error) in enumerate(sums)))
+    return Sparkline(tuple(_bar(start, index, success, error, most) for index, (success, error) in enumerate(sums)))
 
 
-def _bar(start: datetime, place: int, success: int, error: int, most: int) -> Bar:
+def _bar(start: datetime, index: int, success: int, error: int, most: int) -> Bar:
     scale = HEIGHT / most
     failed = max(2.0, error * scale) if error > 0 else 0.0
     height = min(float(HEIGHT), max(1.0, success * scale) + failed) if success > 0 else failed
-    return Bar(start + place * HOUR, success, error, place * STEP, round(failed, 1), round(height, 1))
+    return Bar(start + index * HOUR, success, error, index * STEP, round(failed, 1), round(height, 1))

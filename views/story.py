@@ -1,4 +1,4 @@
-"""Everything that happened to one order, customer or refund: whose tasks those are, and how it stands."""
+"""History of one entity (order, customer or refund): its tasks, its ids in both systems, and its sync status."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from words.reasons import said
 from words.times import duration, moment
 
 OLDEST_FIRST = Sort("created_at", descending=False)
-LIMIT, LINKED, COMPARED = 50, 20, 20
-GAP = timedelta(minutes=1)  # between two entries, from which on it is told
+PAGE_SIZE, MAX_LINKS, MAX_COMPARED = 50, 20, 20
+GAP = timedelta(minutes=1)  # between two entries; longer gaps are shown
 KINDS: dict[str, type[Customer] | type[Order] | type[Refund]] = {"order": Order, "customer": Customer, "refund": Refund}
-# The groups whose tasks are part of a story, and the type that brings its subject to Engage.
+# The task groups of an entity's history, and the task type that syncs the entity to Engage.
 GROUPS = {"order": ("order", "refund"), "customer": ("customer",), "refund": ("refund",)}
 SYNC = {"order": "SyncOrder", "customer": "SyncContact", "refund": "SyncRefund"}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An order, customer or refund of a shop. `row`: what was last seen of it, None when it was not read yet."""
+    """An order, customer or refund of a shop. `row`: its snapshot, None when it was not read yet."""
 
     shop: Shop
     kind: str
@@ -56,51 +56,51 @@ class Subject:
 
     @property
     def node(self) -> dict[str, Any]:
-        """As last seen; empty when that is not known."""
+        """The snapshot's content; empty when there is none or it cannot be decrypted."""
         try:
             return self.row.node if self.row else {}
         except Unreadable:
             return {}
 
     def selection(self) -> Selection:
-        """Every task of its story."""
+        """The filter for every task of its history."""
         types = tuple(kind.number for kind in TYPES.values() if kind.group.name in GROUPS[self.kind])
-        return Selection(self.shop.id, types=types, wanted=Wanted(shopify_ids=tuple(self._ids())))
+        return Selection(self.shop.id, types=types, wanted=Wanted(shopify_ids=tuple(self._shopify_ids())))
 
-    def _ids(self) -> Iterable[int]:
-        """Its own, and of an order those of its refunds and parcels."""
+    def _shopify_ids(self) -> Iterable[int]:
+        """Its own id, and for an order the ids of its refunds and fulfillments."""
         yield self.shopify_id
         if self.kind == "order":
             yield from Refund.ids_of(self.shop, [self.shopify_id])
             yield from (int(each["legacyResourceId"]) for each in self.node.get("fulfillments") or [])
 
-    def page(self, place: Place | None, *, back: bool) -> Page:
-        return page_of(self.selection(), OLDEST_FIRST, LIMIT, place, back=back)
+    def page(self, cursor: Place | None, *, back: bool) -> Page:
+        return page_of(self.selection(), OLDEST_FIRST, PAGE_SIZE, cursor, back=back)
 
     def newest_sync(self) -> Task | None:
-        """The newest task that was to bring it to Engage."""
+        """The newest task that synced it to Engage, whatever its outcome."""
         return self._syncs().order_by(Task.id.desc()).first()
 
     def newest_carried(self) -> Task | None:
-        """The newest task that has brought it there."""
-        carried = (Task.state == State.SUCCESS) & Task.reason.is_null()
-        return self._syncs().where(carried).order_by(Task.id.desc()).first()
+        """The newest task that synced it successfully and was not skipped."""
+        synced = (Task.state == State.SUCCESS) & Task.reason.is_null()
+        return self._syncs().where(synced).order_by(Task.id.desc()).first()
 
     def _syncs(self) -> ModelSelect[Task]:
         number = TYPES[SYNC[self.kind]].number
         return tasks_of(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
 
     def sent(self) -> list[Task]:
-        """The newest tasks that have sent something of it to Engage, newest first."""
+        """The newest tasks that sent something about it to Engage, newest first."""
         types = [kind.number for kind in TYPES.values() if kind.engage and kind.group.name in GROUPS[self.kind]]
-        mine = tasks_of(self.shop).where(Task.shopify_id.in_(list(self._ids())), Task.type.in_(types))
+        candidates = tasks_of(self.shop).where(Task.shopify_id.in_(list(self._shopify_ids())), Task.type.in_(types))
         changing = Exchange.select().where(Exchange.task == Task.id, Exchange.effect != Effect.READ)
-        return list(mine.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(COMPARED))
+        return list(candidates.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(MAX_COMPARED))
 
 
 @dataclass(frozen=True)
 class Known:
-    """An id of the subject in one of the systems, or what it belongs to. `url`: its own page, or None."""
+    """An id of the entity in one of the systems, or of a related entity. `url`: the page of that one, or None."""
 
     label: str
     value: str
@@ -108,28 +108,28 @@ class Known:
 
 
 def known_of(subject: Subject) -> list[Known]:
-    """What it is called in both systems, and what it belongs to."""
+    """The entity's ids in both systems, and its related entities."""
     own = [Known(t("entity.id.shopify"), str(subject.shopify_id))]
     row = subject.row
     if row is None:
         return own
     if isinstance(row, Customer):
-        return [*own, *_contact(row), *_orders(row)]
+        return [*own, *_contact_ids(row), *_order_links(row)]
     if isinstance(row, Order):
-        return [*own, *_receipts(row), *_around(subject, row)]
+        return [*own, *_receipt_ids(row), *_related(subject, row)]
     order = Known(t("entity.belongs_to"), _order_name(subject.shop, row.order_id), f"/entities/order/{row.order_id}")
     return [*own, order]
 
 
-def _contact(customer: Customer) -> Iterable[Known]:
+def _contact_ids(customer: Customer) -> Iterable[Known]:
     if customer.contact_id:
         yield Known(t("entity.id.contact"), customer.contact_id)
     if customer.contact_type:
         yield Known(t("entity.contact_type"), customer.contact_type)
 
 
-def _orders(customer: Customer) -> Iterable[Known]:
-    ids = sorted(Order.ids_of(customer.shop, [customer.shopify_id]))[-LINKED:]
+def _order_links(customer: Customer) -> Iterable[Known]:
+    ids = sorted(Order.ids_of(customer.shop, [customer.shopify_id]))[-MAX_LINKS:]
     for each in ids:
         yield Known(t("entity.order"), _order_name(customer.shop, each), f"/entities/order/{each}")
 
@@ -139,21 +139,21 @@ def _order_name(shop: Shop, order_id: int) -> str:
     return order.name if order else str(order_id)
 
 
-def _receipts(order: Order) -> Iterable[Known]:
-    for receipt in Receipt.of(order)[-LINKED:]:
+def _receipt_ids(order: Order) -> Iterable[Known]:
+    for receipt in Receipt.of(order)[-MAX_LINKS:]:
         yield Known(t(f"entity.receipt.{receipt.kind}"), receipt.receipt_id)
 
 
-def _around(subject: Subject, order: Order) -> Iterable[Known]:
+def _related(subject: Subject, order: Order) -> Iterable[Known]:
     if order.customer_id:
         yield Known(t("entity.customer"), str(order.customer_id), f"/entities/customer/{order.customer_id}")
-    for each in sorted(Refund.ids_of(subject.shop, [order.shopify_id]))[:LINKED]:
+    for each in sorted(Refund.ids_of(subject.shop, [order.shopify_id]))[:MAX_LINKS]:
         yield Known(t("entity.refund"), str(each), f"/entities/refund/{each}")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How the subject stands with Engage, in a sentence, and the state that it is drawn in."""
+    """The sync status of an entity: a sentence, and the task state whose style it is shown in."""
 
     words: str
     state: str
@@ -173,16 +173,15 @@ def standing_of(subject: Subject, now: datetime) -> Standing:
         return Standing(
             t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
         )
-    carried = subject.newest_carried() if task.reason else task
-    if carried is None:
+    synced = subject.newest_carried() if task.reason else task
+    if synced is None:
         return Standing(t("entity.standing.skipped", reason=said(task.reason or "")), state, task)
-    task = carried
-    return Standing(t("entity.standing.done", instant=moment(task.completed_at)), state, task)
+    return Standing(t("entity.standing.done", instant=moment(synced.completed_at)), state, synced)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A task in the story. `later`: how long after the one before, where that is worth telling."""
+    """A task of the history. `later`: the time since the task before, where that was long."""
 
     task: Task
     later: str
@@ -192,19 +191,19 @@ class Entry:
 
 def entries_of(tasks: list[Task], now: datetime) -> list[Entry]:
     before: list[Task | None] = [None, *tasks]
-    return [_entry(task, earlier, now) for task, earlier in zip(tasks, before, strict=False)]
+    return [_history_entry(task, earlier, now) for task, earlier in zip(tasks, before, strict=False)]
 
 
-def _entry(task: Task, before: Task | None, now: datetime) -> Entry:
+def _history_entry(task: Task, before: Task | None, now: datetime) -> Entry:
     gap = task.created_at - before.created_at if before else timedelta()
     waited = task.started_at - task.created_at if task.started_at else timedelta()
     return Entry(
         task,
-        t("entity.later", length=_length(gap)) if gap >= GAP else "",
-        t("entity.waited", length=_length(waited)) if waited >= timedelta(seconds=1) else "",
+        t("entity.later", length=_duration_text(gap)) if gap >= GAP else "",
+        t("entity.waited", length=_duration_text(waited)) if waited >= timedelta(seconds=1) else "",
         wording.detail(task, now),
     )
 
 
-def _length(length: timedelta) -> str:
+def _duration_text(length: timedelta) -> str:
     return duration(length / timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""The summary: three areas of work, counted over everything that is kept, whatever is filtered."""
+"""Summary cards: task counts by area (contact sync, order sync, all tasks), whatever the listing's filters are."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ from views.paging import Sort
 from views.sparkline import Sparkline, begin, sparkline
 from words import t
 
-# The summary's areas.
+# The task types that each area of the summary counts.
 AREAS = {
     "contact_sync": ("SyncContact", "UpdateCustomerMarketingPreferences", "SyncCustomerMarketingPreferences"),
     "order_sync": ("SyncOrder", "SyncOrderNotification", "SyncOrderFulfillmentNotification"),
 }
 ALL = "all_tasks"
 
-
-PROBLEMS_COUNTED, PATIENCE = 100, timedelta(milliseconds=300)
+PROBLEM_LIMIT, COUNT_TIMEOUT = 100, timedelta(milliseconds=300)
 
 
 @dataclass(frozen=True)
 class Card:
-    """One area of the summary. Each of its numbers leads to the tasks that it counts."""
+    """A summary card: the counts of one area. Each number links to the tasks that it counts."""
 
     name: str
     title: str
@@ -42,8 +41,8 @@ class Card:
     sparkline: Sparkline | None = None
 
     def of(self, state: State) -> int:
-        found: int = getattr(self.count, state.name.lower())
-        return found
+        count: int = getattr(self.count, state.name.lower())
+        return count
 
     def url(self, state: State | None = None) -> str:
         return TaskFilters(types=self.types, states=() if state is None else (state,)).url()
@@ -51,7 +50,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Summary:
-    """The cards, and what stands beside them. `problems`: None when counting takes too long."""
+    """The summary cards and the figures below them. `problems` is None when counting takes too long."""
 
     cards: tuple[Card, ...]
     since: datetime | None
@@ -62,15 +61,15 @@ class Summary:
     def problem_words(self) -> str:
         if self.problems is None:
             return t("list.many")
-        more = self.problems > PROBLEMS_COUNTED
-        return t("summary.problems_more" if more else "summary.problems", count=min(self.problems, PROBLEMS_COUNTED))
+        more = self.problems > PROBLEM_LIMIT
+        return t("summary.problems_more" if more else "summary.problems", count=min(self.problems, PROBLEM_LIMIT))
 
     waiting_url = TaskFilters(states=(State.PENDING,), sort=Sort("created_at", descending=False)).url()
     problems_url = TaskFilters(problems=True).url()
 
 
 def summary_of(counts: Mapping[int, Count]) -> dict[str, Card]:
-    """The areas and everything, by the names that JSON has for them."""
+    """The cards by their names in JSON: one for each area, and one for all tasks."""
     cards = {}
     for area, names in AREAS.items():
         parts = [counts.get(TYPES[name].number, Count()) for name in names]
@@ -80,21 +79,21 @@ def summary_of(counts: Mapping[int, Count]) -> dict[str, Card]:
 
 
 def whole_summary(shop: Shop, counts: Mapping[int, Count], now: datetime) -> Summary:
-    """What the page shows of the shop, whatever is filtered."""
-    ended = totals.hours(shop.id, begin(now))
-    cards = (replace(card, sparkline=_sparkline(card, ended, now)) for card in summary_of(counts).values())
+    """The summary of the shop as the page shows it, whatever the listing's filters are."""
+    hours = totals.hours(shop.id, begin(now))
+    cards = (replace(card, sparkline=_sparkline(card, hours, now)) for card in summary_of(counts).values())
     oldest = totals.pending_since(shop.id)
     waiting = max(timedelta(), now - oldest) / timedelta(milliseconds=1) if oldest else None
-    return Summary(tuple(cards), totals.since(shop.id), waiting, _problems(shop))
+    return Summary(tuple(cards), totals.since(shop.id), waiting, _count_problems(shop))
 
 
-def _sparkline(card: Card, ended: list[tuple[datetime, int, int, int]], now: datetime) -> Sparkline:
+def _sparkline(card: Card, hours: list[tuple[datetime, int, int, int]], now: datetime) -> Sparkline:
     types = tuple(TYPES[name].number for name in card.types) or None
-    return sparkline(ended, types, now)
+    return sparkline(hours, types, now)
 
 
-def _problems(shop: Shop) -> int | None:
-    return counted(TaskFilters(problems=True).selection(shop), PROBLEMS_COUNTED, PATIENCE)
+def _count_problems(shop: Shop) -> int | None:
+    return counted(TaskFilters(problems=True).selection(shop), PROBLEM_LIMIT, COUNT_TIMEOUT)
 
 
 @view

@@ -1,4 +1,4 @@
-"""Links that show one task or one entity to a helper outside: read-only, masked, and for a week at most."""
+"""Support links: show one task or entity to a person outside the shop, read-only, masked, for a week at most."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ VALID = timedelta(days=7)
 
 @action(needs=Permission.SUPPORT)
 def share_task(request: Request) -> Response:
-    """`POST /tasks/{id}/support`: a link to this task, shown once."""
+    """`POST /tasks/{id}/support`: create a support link to this task. It is shown once."""
     task = task_of(request)
-    return _made(request, f"/tasks/{task.id}", task_id=task.id)
+    return _create_link(request, f"/tasks/{task.id}", task_id=task.id)
 
 
 @action(needs=Permission.SUPPORT)
 def share_entity(request: Request) -> Response:
-    """`POST /support/{kind}/{shopify_id}`: a link to this order, customer or refund, shown once."""
+    """`POST /support/{kind}/{shopify_id}`: create a support link to an order, customer or refund. It is shown once."""
     subject = subject_of(request, request.path_params["shopify_id"])
     if subject.row is None and not subject.page(None, back=False).tasks:
         raise Missing(t("entity.missing"))
     back = f"/entities/{subject.kind}/{subject.shopify_id}"
-    return _made(request, back, kind=subject.kind, shopify_id=subject.shopify_id)
+    return _create_link(request, back, kind=subject.kind, shopify_id=subject.shopify_id)
 
 
-def _made(request: Request, back: str, **shown: object) -> Response:
+def _create_link(request: Request, back: str, **shown: object) -> Response:
     shop, user = request.state.shop, who(request)
     task = {name: value for name, value in shown.items() if name == "task_id"}
     details = {name: value for name, value in shown.items() if name != "task_id"}
@@ -57,17 +57,17 @@ def _made(request: Request, back: str, **shown: object) -> Response:
 
 @open_view
 def show(request: Request) -> Response:
-    """`GET /support/{token}`: what the link was made for. Whoever has it needs no session, and can do nothing."""
+    """`GET /support/{token}`: the task or entity of a support link. It needs no session, and allows no action."""
     with every_shop():
         found = SupportLink.opened(request.path_params["token"])
     if found is None:
         raise Missing(t("support.ended"))
     request.state.outside = True
     with scoped(found.shop_id):
-        return _task(request, found) if found.task_id else _entity(request, found)
+        return _task_page(request, found) if found.task_id else _entity_page(request, found)
 
 
-def _task(request: Request, link: SupportLink) -> Response:
+def _task_page(request: Request, link: SupportLink) -> Response:
     task = Task.get_or_none((Task.id == link.task_id) & (Task.shop == link.shop))
     if task is None:
         raise Missing(t("support.ended"))
@@ -85,7 +85,7 @@ def _task(request: Request, link: SupportLink) -> Response:
     )
 
 
-def _entity(request: Request, link: SupportLink) -> Response:
+def _entity_page(request: Request, link: SupportLink) -> Response:
     subject, now = Subject.find(link.shop, str(link.kind), int(link.shopify_id or 0)), utcnow()
     return render(
         request,

@@ -1,4 +1,4 @@
-"""The tabs above the listing: what everybody looks for, then the shop's own views."""
+"""The tabs above the task listing: the built-in ones, then the shop's saved views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from views.listing import NEWEST_FIRST, TaskFilters
 from views.parameters import DEFAULT
 from words import t
 
-# The tabs that every shop has, and the listing of each.
+# The built-in tabs, and the query of each.
 STANDING = {
     "all": "",
     "errors": "state=error",
@@ -25,7 +25,7 @@ STANDING = {
 
 @dataclass(frozen=True)
 class Tab:
-    """A name and the listing that it stands for; None when its query cannot be understood any more."""
+    """A tab: its name and filters. Filters are None for a stored query that is not valid any more."""
 
     name: str
     filters: TaskFilters | None
@@ -35,7 +35,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Views:
-    """What stands above the listing. `named`: whether what is shown is one of the tabs, to the letter."""
+    """The tabs, and the links to saved views and exports. `named`: whether a tab has exactly the current filters."""
 
     tabs: list[Tab]
     url: str
@@ -46,28 +46,28 @@ class Views:
 
 
 def views_of(shop: Shop, filters: TaskFilters) -> Views:
-    """The shop's tabs, with the one that is shown."""
+    """The shop's tabs, with the current one marked."""
     shown = shown_by(filters)
     tabs = [*standing(), *map(tab_of, SavedView.of(shop))]
     exact = [tab for tab in tabs if tab.filters == shown]
-    alike = [tab for tab in tabs if tab.filters and unsorted(tab.filters) == unsorted(shown)]
+    alike = [tab for tab in tabs if tab.filters and _unsorted(tab.filters) == _unsorted(shown)]
     current = next(iter([*exact, *alike]), None)
     return Views(
         [replace(tab, current=tab is current) for tab in tabs],
         url=replace(shown, path="/views").url(),
         named=bool(exact),
-        csv=replace(unlimited(filters), path="/tasks.csv").url(),
-        json=and_all(replace(unlimited(filters), path="/tasks.json").url()),
+        csv=replace(_unlimited(filters), path="/tasks.csv").url(),
+        json=_with_all_tasks(replace(_unlimited(filters), path="/tasks.json").url()),
     )
 
 
 def shown_by(filters: TaskFilters) -> TaskFilters:
-    """The listing that is shown, from its first page."""
+    """The same filters, from the first page."""
     return replace(filters, after=None, before=None)
 
 
 def standing() -> list[Tab]:
-    """The tabs of every shop, as far as this listing knows their parameters."""
+    """The built-in tabs."""
     read = {name: read_query(query) for name, query in STANDING.items()}
     return [Tab(t(f"view.{name}"), found, found.url()) for name, found in read.items() if found]
 
@@ -78,12 +78,12 @@ def tab_of(saved: SavedView) -> Tab:
 
 
 def query_of(filters: TaskFilters) -> str:
-    """The listing as it is stored."""
+    """The query string that a saved view stores."""
     return filters.url().partition("?")[2]
 
 
 def read_query(query: str) -> TaskFilters | None:
-    """The listing of a stored query, or None when that cannot be understood any more."""
+    """The filters of a stored query string, or None when it is not valid any more."""
     try:
         return TaskFilters.read(QueryParams(query), strict=True)
     except BadInput:
@@ -91,21 +91,21 @@ def read_query(query: str) -> TaskFilters | None:
 
 
 def described(filters: TaskFilters) -> list[str]:
-    """What a listing shows and in which order, in words; of the usual order nothing is said."""
-    words, sort = [chip.words for chip in filters.chips()], filters.sort
+    """The filters and the sort order as text; the default sort order is left out."""
+    labels, sort = [chip.words for chip in filters.chips()], filters.sort
     if sort == NEWEST_FIRST:
-        return words
+        return labels
     order = t("list.newest_first") if sort.descending else t("list.oldest_first")
-    return [*words, t("list.order", column=t(f"column.{sort.key}"), order=order)]
+    return [*labels, t("list.order", column=t(f"column.{sort.key}"), order=order)]
 
 
-def unsorted(filters: TaskFilters) -> TaskFilters:
+def _unsorted(filters: TaskFilters) -> TaskFilters:
     return replace(filters, sort=NEWEST_FIRST, limit=DEFAULT)
 
 
-def unlimited(filters: TaskFilters) -> TaskFilters:
+def _unlimited(filters: TaskFilters) -> TaskFilters:
     return replace(shown_by(filters), limit=DEFAULT)
 
 
-def and_all(url: str) -> str:
+def _with_all_tasks(url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}limit=all"

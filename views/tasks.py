@@ -1,4 +1,4 @@
-"""One task: its properties, its attempts, and the exact data."""
+"""The page of one task, its drawer, and the exact bytes that it sent and received."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from views.rates import REVEALS
 from views.timeline import timeline_of
 from words import t
 
-CHILDREN_SHOWN = 100
-VIEWS = ("pretty", "raw")
+MAX_CHILDREN = 100
+BODY_VIEWS = ("pretty", "raw")
 
 
 @view
 def show(request: Request) -> Response:
-    """`GET /tasks/{id}`: every property, what happened, the attempts and the data; `?view=raw` for it as it is."""
+    """`GET /tasks/{id}`: properties, timeline, attempts and bodies; `?view=raw` for bodies that are not indented."""
     return _page(request, task_of(request), Look(raw=_is_raw(request)))
 
 
 @action(needs=Permission.REVEAL)
 def reveal(request: Request) -> Response:
-    """`POST /tasks/{id}/reveal`: the page with the personal data in it. Who asked for it is written down."""
+    """`POST /tasks/{id}/reveal`: the page with personal data unmasked. It is audited."""
     task = task_of(request)
     REVEALS.require(f"{task.shop.id} {who(request)}")
     with db.atomic():
@@ -45,14 +45,14 @@ def reveal(request: Request) -> Response:
 
 
 def _is_raw(request: Request) -> bool:
-    wished = request.query_params.get("view", "pretty")
-    if wished not in VIEWS:
-        raise BadInput(t("bad.choice", name="view", given=repr(wished[:40]), known=", ".join(VIEWS)))
-    return wished == "raw"
+    chosen = request.query_params.get("view", "pretty")
+    if chosen not in BODY_VIEWS:
+        raise BadInput(t("bad.choice", name="view", given=repr(chosen[:40]), known=", ".join(BODY_VIEWS)))
+    return chosen == "raw"
 
 
 def _page(request: Request, task: Task, look: Look) -> Response:
-    children = list(tasks_of(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(CHILDREN_SHOWN + 1))
+    children = list(tasks_of(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
     parent = tasks_of(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
     runs = evidence.runs_of(task, look)
     return render(
@@ -66,8 +66,8 @@ def _page(request: Request, task: Task, look: Look) -> Response:
         runs=runs,
         kept_days=config.retain_body_days if evidence.is_gone(task, utcnow()) else None,
         parent=parent,
-        children=children[:CHILDREN_SHOWN],
-        more_children=len(children) > CHILDREN_SHOWN,
+        children=children[:MAX_CHILDREN],
+        more_children=len(children) > MAX_CHILDREN,
         deeds=deeds_of(task),
         admins=links_of(task),
     )
@@ -75,7 +75,7 @@ def _page(request: Request, task: Task, look: Look) -> Response:
 
 @view
 def drawer(request: Request) -> Response:
-    """`GET /tasks/{id}/drawer`: every property and none of the data."""
+    """`GET /tasks/{id}/drawer`: every property, without the bodies."""
     task = task_of(request)
     return render(
         request,
@@ -89,39 +89,39 @@ def drawer(request: Request) -> Response:
 
 @view
 def sent(request: Request) -> Response:
-    """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one call."""
+    """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one exchange."""
     require(request, Permission.REVEAL)
     task, params = task_of(request), request.query_params
     content = evidence.exact(task, params.get("exchange"), params.get("part", "sent"))
     if request.method != "HEAD":
-        _note_reading(request, task)
-    return _bytes(content, f"{task.id}-{params.get('part', 'sent')}")
+        _audit_reading(request, task)
+    return _raw_response(content, f"{task.id}-{params.get('part', 'sent')}")
 
 
-def _note_reading(request: Request, task: Task) -> None:
-    """Once for each person, task and hour, however many of its calls are looked at."""
+def _audit_reading(request: Request, task: Task) -> None:
+    """Audit the reading once for each person, task and hour, however many exchanges are opened."""
     user, hour = who(request), f"{utcnow():%Y-%m-%dT%H}"
-    click = uuid5(task.id, f"{user} {hour}")
+    key = uuid5(task.id, f"{user} {hour}")
     with db.atomic():
-        Audit.note(task.shop, Action.READ, user, click=click, task_id=task.id)
+        Audit.note(task.shop, Action.READ, user, click=key, task_id=task.id)
 
 
-def _bytes(content: bytes, name: str) -> Response:
-    """Text is shown, anything else is saved; nothing is guessed by the browser."""
+def _raw_response(content: bytes, name: str) -> Response:
+    """Text is shown, anything else is downloaded; the browser must not guess a type."""
     try:
         content.decode()
-        kind, disposition = "text/plain; charset=utf-8", f'inline; filename="{name}.txt"'
+        media_type, disposition = "text/plain; charset=utf-8", f'inline; filename="{name}.txt"'
     except UnicodeDecodeError:
-        kind, disposition = "application/octet-stream", f'attachment; filename="{name}.bin"'
+        media_type, disposition = "application/octet-stream", f'attachment; filename="{name}.bin"'
     headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": disposition, "Cache-Control": "no-store"}
-    return Response(content, headers=headers, media_type=kind)
+    return Response(content, headers=headers, media_type=media_type)
 
 
 def task_of(request: Request) -> Task:
-    """The task of the address, if it is the signed-in shop's. Raises Missing."""
+    """The task of the URL, if it is the signed-in shop's. Raises Missing."""
     shop: Shop = request.state.shop
-    number = parameters.uuid(request.path_params["task_id"])
-    task = Task.get_or_none((Task.id == number) & (Task.shop == shop))
+    task_id = parameters.uuid(request.path_params["task_id"])
+    task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
     if task is None:
         raise Missing(t("refusal.no_task"))
     task.shop = shop

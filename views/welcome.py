@@ -1,4 +1,4 @@
-"""The first three steps: connect Engage, choose the store, bring the past. Each can be taken again later."""
+"""Onboarding: connect Engage, choose the default store, import the history. Each step can be repeated later."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from words import t
 
 TENANT = re.compile(r"(?:https?://)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.staging)?)(?:\.voyado\.com)?/?", re.I)
 KEY = re.compile(r"[!-~]{1,200}")
-CHECK_SECONDS = 10.0
-LONGEST = 100
+TEST_CALL_SECONDS = 10.0
+MAX_STORE_LENGTH = 100
 
 
 @view
 def home(request: Request) -> Response:
-    """`GET /`: the first steps until Engage is connected, then the task overview."""
+    """`GET /`: redirect to onboarding until Engage is connected, then to the task list."""
     shop: Shop = request.state.shop
-    return RedirectResponse(_address("/tasks" if shop.joined else "/welcome", request), 303)
+    return RedirectResponse(_redirect_url("/tasks" if shop.joined else "/welcome", request), 303)
 
 
-def _address(path: str, request: Request) -> str:
-    """In Shopify's admin the next page needs what this one came with: the token lives for a minute."""
-    kept = request.state.handed_on and {**request.state.handed_on, "id_token": request.state.id_token}
-    return f"{path}?{urlencode(kept)}" if kept else path
+def _redirect_url(path: str, request: Request) -> str:
+    """Inside Shopify's admin, pass on Shopify's query parameters and the ID token, which is valid for a minute."""
+    passed_on = request.state.handed_on and {**request.state.handed_on, "id_token": request.state.id_token}
+    return f"{path}?{urlencode(passed_on)}" if passed_on else path
 
 
 @view
 def index(request: Request) -> Response:
-    """`GET /welcome`: how far the shop has come, and the next step."""
+    """`GET /welcome`: the onboarding steps, and which of them are done."""
     return _page(request)
 
 
 @action(needs=Permission.SETTINGS)
 def connect(request: Request) -> Response:
-    """`POST /welcome/engage`: the tenant and its key, tried before they are kept."""
+    """`POST /welcome/engage`: save the Engage tenant and its API key, after a test call with them."""
     form, shop = request.state.form, request.state.shop
     tenant, key = tenant_in(form.get("tenant", "")), form.get("key", "").strip()
-    wrong = _unfit(tenant, key)
-    stores = [] if wrong or not tenant else _tried(tenant, key, wrong)
+    wrong = _form_errors(tenant, key)
+    stores = [] if wrong or not tenant else _test_call(tenant, key, wrong)
     if wrong or not tenant:
         return _page(request, wrong, form.get("tenant", ""))
     with db.atomic():
@@ -69,19 +69,19 @@ def connect(request: Request) -> Response:
 
 
 def tenant_in(text: str) -> str | None:
-    """The tenant's name in what was typed, which may be its whole address."""
+    """The tenant's name in the typed text, which may be its whole URL."""
     found = TENANT.fullmatch(text.strip())
     return found[1].lower() if found else None
 
 
-def _unfit(tenant: str | None, key: str) -> dict[str, str]:
+def _form_errors(tenant: str | None, key: str) -> dict[str, str]:
     wrong = {} if tenant else {"tenant": t("welcome.bad.tenant")}
     return wrong if KEY.fullmatch(key) else {**wrong, "key": t("welcome.bad.key")}
 
 
-def _tried(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, object]]:
-    """The tenant's stores, if Engage takes the key; else what is wrong, beside its field."""
-    engage = Engage(config.engage_origin.format(tenant=tenant), key, deadline=CHECK_SECONDS)
+def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, object]]:
+    """The tenant's stores if Engage accepts the key; else the error message is put into `wrong` by field."""
+    engage = Engage(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
         engage.count()
         return engage.stores()
@@ -96,9 +96,9 @@ def _tried(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, objec
 
 @action(needs=Permission.SETTINGS)
 def choose_store(request: Request) -> Response:
-    """`POST /welcome/store`: the store of whatever belongs to no other."""
+    """`POST /welcome/store`: save the default store, of purchases that the store map does not cover."""
     shop, store = request.state.shop, request.state.form.get("store", "").strip()
-    if not store or len(store) > LONGEST or not store.isprintable():
+    if not store or len(store) > MAX_STORE_LENGTH or not store.isprintable():
         return _page(request, {"store": t("settings.bad.store")})
     with db.atomic():
         if Audit.note(shop, Action.SETTINGS, who(request), click=click_of(request), details={"part": "stores"}):
