@@ -18,8 +18,9 @@ from actors.registry import NUMBERS, TaskGroup
 from models import Attempt, Entity, Lane, Outcome, State, Task
 from words import t
 from words.meanings import meaning_of
+from words.numbers import percent
 from words.reasons import said
-from words.times import duration, moment
+from words.times import duration, moment, time_of_day
 
 STATES = (State.SUCCESS, State.ERROR, State.PENDING)
 
@@ -85,7 +86,7 @@ def _why(task: Task) -> str:
 def clock(instant: datetime, now: datetime) -> str:
     """A time of day in UTC, with its date unless that is today's."""
     utc = instant.astimezone(UTC)
-    return f"{utc:%H:%M:%S} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
+    return f"{time_of_day(utc)} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
 
 
 def iso(instant: datetime | None) -> str | None:
@@ -110,7 +111,7 @@ def number(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """A share of 1 as percent, rounded down: all of them only when it is all of them."""
-    return t("list.none") if value is None else t("format.percent", value=words.number(int(value * 1000) / 10, 1))
+    return t("list.none") if value is None else percent(value)
 
 
 def count(found: int, *, more: bool = False) -> str:
