@@ -17,6 +17,7 @@ from models.incidents import SILENT, Incident, Rule
 from models.mails import Address, Kind, Mail
 from words import LANGUAGES, number, speaking, t
 from words.meanings import meaning_of
+from words.numbers import percent
 from words.times import duration, moment
 
 WHOSE = "THE-READERS-OWN"
@@ -230,7 +231,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _share(tally: dict[str, Any]) -> str:
-    return t("format.percent", value=number(int(1000 * tally["errors"] / max(tally["finished"], 1)) / 10, 1))
+    return percent(tally["errors"] / max(tally["finished"], 1))
 
 
 def _utc(instant: datetime) -> str:

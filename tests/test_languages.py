@@ -70,6 +70,7 @@ def test_a_setting_that_is_no_language_of_ours_is_passed_over(client, shop, sett
         ("sv;q=0, en", [" en"]),
         ("sv;q=much, en", [" en"]),
         ("sv;level=1;q=1, en", [" en"]),
+        ("en;q=0.5, sv;q=nan, de;q=0.7", [" de", "en"]),
     ],
 )
 def test_the_dearest_language_comes_first(header, names):
@@ -82,6 +83,10 @@ def test_the_dearest_language_comes_first(header, names):
 )
 def test_a_region_is_of_its_language(name, ours):
     assert known(name) == ours
+
+
+def test_the_first_language_of_ours_is_taken():
+    assert known("de", "", "sv-SE", "en") == "sv"
 
 
 def test_who_is_not_signed_in_is_told_so_in_their_language(anonymous):

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from string import Formatter
 from typing import NamedTuple
 
+import babel.numbers
 import pytest
 from jinja2 import Environment, nodes
 
@@ -19,12 +20,13 @@ import services
 from actors.registry import TYPES
 from models import Lane, Outcome, State
 from views.wording import count, number, share
-from words import ENGLISH, LANGUAGES, LOCALES, sentences, speaking, t
-from words.times import day, duration, moment
+from words import ENGLISH, LANGUAGES, LOCALES, plural, sentences, speaking, t
+from words.locale import cldr_locale, plural_form
+from words.numbers import number as format_number
+from words.times import day, duration, moment, time_of_day
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 ANY = "*"
-OF_THE_LANGUAGE = {"format.date"}  # each language takes of its values what it needs: a month's name or its number
 DYNAMIC = r"\w+"  # one part of a key that is put together
 
 
@@ -51,7 +53,7 @@ def placeholders(sentence):
 
 def keys_of_file(table, above=""):
     for name, entry in table.items():
-        if isinstance(entry, dict) and not entry.keys() <= {"one", "other"}:
+        if isinstance(entry, dict) and not plural(entry):
             yield from keys_of_file(entry, f"{above}{name}.")
         else:
             yield above + name
@@ -84,11 +86,7 @@ def _in_code() -> Iterator[Use]:
     spoken = (path for package in ("alerts", "views", "words") for path in (services.CHECKOUT / package).glob("*.py"))
     for path in sorted(spoken):
         for call in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Name)
-                and call.func.id in ("t", "_of", "_plain")
-            ):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "_plain"):
                 key = call.args[1] if call.func.id == "_plain" else call.args[0]
                 values = frozenset(each.arg or ANY for each in call.keywords)
                 yield from (Use(path.name, each, values) for each in _written(key))
@@ -137,9 +135,8 @@ def test_no_key_stands_in_two_files(language):
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_language_puts_the_same_values_in(language):
     ours = sentences(language)
-    differ = {key for key, text in sentences(ENGLISH).items() if placeholders(text) != placeholders(ours[key])}
 
-    assert differ <= OF_THE_LANGUAGE
+    assert {key for key, text in sentences(ENGLISH).items() if placeholders(text) != placeholders(ours[key])} == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -153,18 +150,18 @@ def test_a_placeholder_is_a_name_and_nothing_more(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_counted_sentence_has_one_for_one_and_one_for_several(language):
+def test_a_counted_sentence_has_every_plural_form_of_its_language(language):
     counted = [text for text in sentences(language).values() if isinstance(text, dict)]
 
     assert counted
-    assert all(text.keys() == {"one", "other"} for text in counted)
+    assert all(text.keys() == cldr_locale(language).plural_form.tags | {"other"} for text in counted)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_left_empty_or_badly_spaced(language):
-    texts = {key: text for key, text in sentences(language).items() if key != "format.thousands"}
+    texts = sentences(language).items()
 
-    assert [key for key, text in texts.items() for form in forms(text) if form != form.strip() or not form] == []
+    assert [key for key, text in texts for form in forms(text) if form != form.strip() or not form] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -218,7 +215,7 @@ def test_what_is_there_is_said():
 
 
 def test_whoever_says_something_puts_all_its_values_in():
-    exact = [use for use in USES if use.key in sentences(ENGLISH) and use.key not in OF_THE_LANGUAGE]
+    exact = [use for use in USES if use.key in sentences(ENGLISH)]
 
     assert [use for use in exact if use.values != wanted(sentences(ENGLISH)[use.key])] == []
 
@@ -297,13 +294,69 @@ def test_numbers_are_written_as_the_language_does(language, said):
 
 
 @pytest.mark.parametrize(
-    ("language", "date", "instant"),
-    [("en", "3 Mar 2026", "3 Mar 2026, 08:05:09"), ("sv", "2026-03-03", "2026-03-03 08:05:09")],
+    ("language", "date", "time", "instant"),
+    [
+        ("en", "3 Mar 2026", "08:05:09", "3 Mar 2026, 08:05:09"),
+        ("sv", "2026-03-03", "08:05:09", "2026-03-03 08:05:09"),
+    ],
 )
-def test_dates_are_written_as_the_language_does(language, date, instant):
+def test_dates_are_written_as_the_language_does(language, date, time, instant):
     at = datetime(2026, 3, 3, 8, 5, 9, tzinfo=UTC)
     with speaking(language):
-        assert (day(at), moment(at)) == (date, instant)
+        assert (day(at), time_of_day(at), moment(at)) == (date, time, instant)
+
+
+def test_a_month_in_english_has_three_letters():
+    """September too, which British English shortens to Sept."""
+    months = [day(datetime(2026, month, 1, tzinfo=UTC)).split()[1] for month in range(1, 13)]
+
+    assert months == ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@pytest.mark.parametrize("at", [datetime.min, datetime.max], ids=["first", "last"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_and_the_last_day_can_be_written(language, at):
+    with speaking(language):
+        assert str(at.year) in moment(at.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("value", [0, 999, 2**53 + 1, 2**63 - 1, -12])
+def test_a_whole_number_keeps_every_digit(value):
+    assert number(value).replace(",", "") == str(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [(0.25, 1, "0.2"), (0.35, 1, "0.3"), (0.75, 1, "0.8"), (2.5, 0, "2"), (59.96, 1, "60.0")],
+)
+def test_a_decimal_is_rounded_to_the_nearest(value, places, text):
+    assert format_number(value, places) == text
+
+
+def test_the_places_of_a_number_do_not_change_the_locales_own_pattern():
+    before = babel.numbers.format_decimal(1.25, locale="en")
+    format_number(1.25, 1)
+
+    assert babel.numbers.format_decimal(1.25, locale="en") == before
+
+
+@pytest.mark.parametrize(("count", "form"), [(0, "other"), (1, "one"), (2, "other"), (21, "other")])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_count_chooses_the_plural_form(language, count, form):
+    text = sentences(language)["list.count"][form]
+
+    with speaking(language):
+        assert t("list.count", count=count) == text.format(count=count)
+
+
+def test_a_language_with_more_plural_forms_has_them():
+    assert [plural_form(count, "pl") for count in (1, 3, 5, 22, 25)] == ["one", "few", "many", "few", "many"]
+
+
+def test_a_table_without_other_holds_entries_and_no_plural_forms():
+    assert plural({"one": "", "other": ""})
+    assert not plural({"one": "", "many": ""})
+    assert not plural({"one": "", "other": "", "title": ""})
 
 
 def test_a_language_is_spoken_until_the_block_ends():

@@ -1,6 +1,6 @@
-"""Which language a reader gets: what they chose, else what the shop has set, else what their browser asks for.
+"""Language negotiation: the reader's own choice, else the shop's setting, else the browser's Accept-Language.
 
-In Shopify's admin there is no cookie to choose by, and the admin's own language comes before the browser's.
+Shopify's admin shows the app in a frame without cookies, so there the admin's own language comes before the browser's.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
+from babel import negotiate_locale
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,36 +21,36 @@ A_YEAR = 365 * 24 * 3600
 
 
 def language_of(request: Request) -> str:
-    """One of our languages, whatever was asked for."""
+    """Choose one of LANGUAGES for a request; English when nothing else fits."""
     shop = getattr(request.state, "shop", None)
-    wished = [request.cookies.get(COOKIE, ""), str(shop.settings.get("language", "")) if shop else ""]
-    wished += [getattr(request.state, "locale", "")]
-    wished += accepted(request.headers.get("accept-language", ""))
-    return next((ours for each in wished if (ours := known(each))), ENGLISH)
+    preferred = [request.cookies.get(COOKIE, ""), str(shop.settings.get("language", "")) if shop else ""]
+    preferred += [getattr(request.state, "locale", "")]
+    preferred += accepted(request.headers.get("accept-language", ""))
+    return known(*preferred) or ENGLISH
 
 
-def known(name: str) -> str | None:
-    """Our language of this name, which may have a region as in sv-SE, or None."""
-    language = name.strip().lower().replace("_", "-").partition("-")[0]
-    return language if language in LANGUAGES else None
+def known(*preferred: str) -> str | None:
+    """Return the first of these that is one of LANGUAGES, with or without a region such as sv-SE, or None."""
+    return negotiate_locale([each.strip().lower().replace("_", "-") for each in preferred], LANGUAGES, sep="-")
 
 
 def accepted(header: str) -> list[str]:
-    """The languages that a browser accepts, the dearest first."""
-    weighed = [_weighed(*each.split(";", 1)) for each in header.split(",")]
-    return [name for weight, name in sorted(weighed, key=lambda each: -each[0]) if weight > 0]
+    """Parse an Accept-Language header into language ranges, by falling q value (RFC 9110, 12.5.4)."""
+    ranges = [_quality(*each.split(";", 1)) for each in header.split(",")]
+    wanted = [each for each in ranges if each[0] > 0]  # q=0 refuses a language
+    return [name for _, name in sorted(wanted, key=lambda each: -each[0])]
 
 
-def _weighed(name: str, weight: str = "q=1") -> tuple[float, str]:
+def _quality(name: str, parameter: str = "q=1") -> tuple[float, str]:
     try:
-        return float(weight.strip().removeprefix("q=")), name
+        return float(parameter.strip().removeprefix("q=")), name
     except ValueError:
         return 0.0, name
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A language in the page's footer, by its own name."""
+    """A link in the page's footer to the page in a language, which is called by its own name."""
 
     code: str
     name: str
@@ -57,7 +58,7 @@ class Offer:
 
 
 def offers(request: Request) -> list[Offer]:
-    """Every language, each with a link to this page in it. Relative, so that it names no address but the page's own."""
+    """Link to this page in every language. The links are relative, so that they work at any address of the app."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
     return [Offer(code, _name(code), f"?{urlencode([*query, (PARAMETER, code)])}") for code in LANGUAGES]
 
@@ -68,28 +69,27 @@ def _name(code: str) -> str:
 
 
 class Languages:
-    """Middleware: a language that an address asks for is kept in a cookie, and the page comes without it."""
+    """Middleware: store the language of a `lang` parameter in a cookie, and redirect to the URL without it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = (_chosen(Request(scope)) if _may_choose(scope) else None) or self.app
+        app = (_redirect(Request(scope)) if _has_choice(scope) else None) or self.app
         await app(scope, receive, send)
 
 
-def _may_choose(scope: Scope) -> bool:
+def _has_choice(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] == "GET" and f"{PARAMETER}=".encode() in scope["query_string"]
 
 
-def _chosen(request: Request) -> RedirectResponse | None:
-    """Back to the same address, with the cookie; None for a language that we do not speak."""
+def _redirect(request: Request) -> RedirectResponse | None:
     language = known(request.query_params.get(PARAMETER, ""))
     if language is None:
         return None
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     query = urlencode([(name, value) for name, value in pairs if name != PARAMETER])
-    path = "/" + request.url.path.lstrip("/\\")  # two slashes would lead to another site
+    path = "/" + request.url.path.lstrip("/\\")  # a URL that starts with two slashes leads to another site
     response = RedirectResponse(f"{path}?{query}" if query else path, 303)
     secure = config.app_url.startswith("https://")
     response.set_cookie(COOKIE, language, max_age=A_YEAR, httponly=True, samesite="lax", secure=secure)

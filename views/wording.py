@@ -1,4 +1,4 @@
-"""How states, instants, durations and shares are put into words."""
+"""Format a task's states, instants, durations and properties for pages, and the Jinja filters for it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from actors.registry import NUMBERS, Group
 from models import Attempt, Entity, Lane, Outcome, State, Task
 from words import t
 from words.meanings import meaning_of
+from words.numbers import percent
 from words.reasons import said
-from words.times import duration, moment
+from words.times import duration, moment, time_of_day
 
 STATES = (State.SUCCESS, State.ERROR, State.PENDING)
 
 
 @lru_cache(maxsize=512)
 def zone_of(name: str) -> ZoneInfo:
-    """The shop's zone, or UTC when there is none of this name."""
+    """Return the time zone of this IANA name, or UTC for an unknown name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -34,12 +35,12 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def type_name(number: int) -> str:
-    """A task type's name in JSON and URLs. A task may outlive the code that knew its type."""
+    """Return a task type's name in JSON and URLs. A stored task may be of a type that the code no longer has."""
     return NUMBERS[number].name if number in NUMBERS else f"Type {number}"
 
 
 def type_label(number: int) -> str:
-    """What people call a task type."""
+    """Return a task type's label in the current language."""
     if number in NUMBERS:
         return t(f"type.{NUMBERS[number].name}.label")
     return t("task.unknown_type", number=str(number))
@@ -50,7 +51,7 @@ def group_title(group: Group) -> str:
 
 
 def state_name(task: Task) -> str:
-    """`success`, `error` or `pending`, as URLs, JSON and styles say it."""
+    """Return `success`, `error` or `pending`, as in URLs, JSON and CSS classes."""
     return State(task.state).name.lower()
 
 
@@ -59,43 +60,43 @@ def state_word(state: int) -> str:
 
 
 def detail(task: Task, now: datetime) -> str:
-    """What the state alone does not say: which kind of Pending, why an Error, why skipped."""
+    """Describe a state in detail: queued, running or waiting; why it failed; why it was skipped."""
     match task.state:
         case State.PENDING if task.leased_until or not task.reason:
             return standing(task, now)
         case State.PENDING:
-            return t("task.with_reason", state=standing(task, now), reason=_why(task))
+            return t("task.with_reason", state=standing(task, now), reason=_outcome_title(task))
         case State.SUCCESS if task.reason:
             return t("task.skipped", reason=said(task.reason))
-    return _why(task)
+    return _outcome_title(task)
 
 
 def standing(task: Task, now: datetime) -> str:
-    """Which kind of Pending a task is."""
+    """Describe a Pending task: running, waiting until an instant, or queued."""
     if task.leased_until:
         return t("task.running", attempt=task.attempts)
     return t("task.waiting", until=clock(task.due_at, now)) if task.due_at > now else t("task.queued")
 
 
-def _why(task: Task) -> str:
+def _outcome_title(task: Task) -> str:
     found = meaning_of(task.reason, task.code)
     return found.title if found else task.reason or ""
 
 
 def clock(instant: datetime, now: datetime) -> str:
-    """A time of day in UTC, with its date unless that is today's."""
+    """Format a time of day in UTC, with its date unless that is today."""
     utc = instant.astimezone(UTC)
-    return f"{utc:%H:%M:%S} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
+    return f"{time_of_day(utc)} UTC" if utc.date() == now.astimezone(UTC).date() else f"{moment(utc)} UTC"
 
 
 def iso(instant: datetime | None) -> str | None:
-    """An instant as JSON has it, in UTC."""
+    """Format an instant in UTC for JSON, as ISO 8601 with microseconds."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if instant else None
 
 
 @pass_context
 def time(context: Context, instant: datetime | None) -> Markup:
-    """An instant in UTC, with the shop's own time as its title."""
+    """Format an instant in UTC as a <time> element, with the shop's local time as its title."""
     if instant is None:
         return Markup("{}").format(t("list.none"))
     utc, zone = instant.astimezone(UTC), context["zone"]
@@ -109,18 +110,18 @@ def number(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of 1 as percent, rounded down: all of them only when it is all of them."""
-    return t("list.none") if value is None else t("format.percent", value=words.number(int(value * 1000) / 10, 1))
+    """Format a share of 1 as a percentage, rounded down, so that 100% means all."""
+    return t("list.none") if value is None else percent(value)
 
 
 def count(found: int, *, more: bool = False) -> str:
-    """A number of tasks."""
+    """Format a number of tasks. `more`: there are more than these."""
     return t("list.count_and_more", count=found) if more else t("list.count", count=found)
 
 
 @dataclass(frozen=True)
 class Property:
-    """One line about a task. `kind` says how the value is shown."""
+    """A labelled value of a task. `kind` chooses how the template shows it."""
 
     label: str
     value: Any
@@ -128,7 +129,7 @@ class Property:
 
 
 def properties(task: Task, now: datetime) -> list[Property]:
-    """Every property of a task, and none of its data."""
+    """List every property of a task that has a value, without the task's data."""
     return [line for line in _properties(task, now) if line.value not in (None, "")]
 
 
@@ -169,20 +170,20 @@ def outcome_name(attempt: Attempt) -> str:
 
 
 def took(attempt: Attempt) -> float | None:
-    """Milliseconds from an attempt's start to its end, or None while it runs."""
+    """Return the milliseconds from an attempt's start to its end, or None while it runs."""
     return (attempt.ended_at - attempt.started_at) / timedelta(milliseconds=1) if attempt.ended_at else None
 
 
 def local(instant: datetime, zone: ZoneInfo) -> str:
-    """An instant in the shop's own time, with the name of its zone."""
+    """Format an instant in the shop's local time, with the name of its zone."""
     try:
         return t("list.local", instant=moment(instant.astimezone(zone)), zone=zone.key)
-    except OverflowError:  # on the first or last day that there is
+    except OverflowError:  # the first and last day of the calendar cannot be moved to every zone
         return t("list.local", instant=moment(instant), zone="UTC")
 
 
 def entity_url(task: Task) -> str | None:
-    """The page of the order, customer or refund that a task is about; a parcel is part of its order."""
+    """Return the URL of the order, customer or refund of a task. A fulfillment is shown with its order."""
     kind = NUMBERS.get(task.type)
     if kind is None or task.shopify_id is None or kind.group.name not in ("customer", "order", "refund"):
         return None
@@ -192,7 +193,7 @@ def entity_url(task: Task) -> str | None:
 
 
 def input_value(instant: datetime | None) -> str:
-    """An instant as an input for a date and time holds it, to the second, in UTC."""
+    """Format an instant in UTC as the value of an `<input type="datetime-local">`, to the second."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}" if instant else ""
 
 
@@ -201,8 +202,8 @@ def _waited(task: Task) -> str | None:
 
 
 def closed_by(task: Task) -> str:
-    """What the task that closed this one did to it."""
+    """Label the task that closed this one: it solved an Error, or replaced a Pending task."""
     return t("task.solved_by") if task.state == State.ERROR else t("task.replaced_by")
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"time": time, "number": number, "duration": duration, "share": share}
+FILTERS: dict[str, Callable[..., Any]] = {"time": time, "number": number, "duration": duration, "percent": share}

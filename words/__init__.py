@@ -1,82 +1,56 @@
-"""What pages and mails say: the sentence of a key, in the language that is being spoken.
+"""The translation catalogue: the text of a key in the current language, with its values and plural form.
 
-The sentences are in `locales/<language>/*.toml`. Another language is another folder with the same keys.
+Texts are in `locales/<language>/*.toml`. Another language is another folder with the same keys.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-LOCALES = Path(__file__).parent.parent / "locales"
-ENGLISH = "en"
-LANGUAGES = tuple(sorted(folder.name for folder in LOCALES.iterdir() if folder.is_dir()))
-NUMBERS_OF = {"one", "other"}  # how many; other languages may have more of them
+from words.locale import ENGLISH, LANGUAGES, LOCALES, plural_form, speaking, spoken
+from words.numbers import number
 
-Sentence = str | dict[str, str]
+__all__ = ["ENGLISH", "LANGUAGES", "LOCALES", "number", "sentences", "speaking", "spoken", "t"]
 
-_spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
+PLURAL_FORMS = frozenset(("zero", "one", "two", "few", "many", "other"))  # CLDR's; a language uses some of them
 
-
-def spoken() -> str:
-    """The language that is being spoken."""
-    return _spoken.get()
-
-
-@contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Speak one of LANGUAGES until the block ends."""
-    before = _spoken.set(language)
-    try:
-        yield
-    finally:
-        _spoken.reset(before)
+Translation = str | dict[str, str]
 
 
 def t(key: str, /, *, count: int | None = None, **values: object) -> str:
-    """The sentence of this key, with its values put in. Raises KeyError.
+    """Translate a key and put its values in. Raises KeyError for an unknown key.
 
-    `count` is a value too, and chooses between one and several. Whole numbers are written as the language does.
+    `count` is a value too, and chooses the plural form. Integers are written as the language writes numbers.
     """
-    sentence = sentences(spoken())[key]
-    if isinstance(sentence, dict):
-        sentence = sentence["one" if count == 1 else "other"]
+    text = sentences(spoken())[key]
+    if isinstance(text, dict):
+        text = text["other" if count is None else plural_form(count, spoken())]
     if count is not None:
         values["count"] = count
-    return sentence.format_map({name: number(each) if type(each) is int else each for name, each in values.items()})
-
-
-def number(value: float, places: int = 0) -> str:
-    """1,234.5 as the language writes it."""
-    whole, _, rest = f"{value:,.{places}f}".partition(".")
-    whole = whole.replace(",", _of("format.thousands"))
-    return f"{whole}{_of('format.decimal')}{rest}" if rest else whole
-
-
-def _of(key: str) -> str:
-    found = sentences(spoken())[key]
-    return found if isinstance(found, str) else found["other"]
+    return text.format_map({name: number(each) if type(each) is int else each for name, each in values.items()})
 
 
 @cache
-def sentences(language: str) -> dict[str, Sentence]:
-    """Everything that a language says, by key: the names of tables and entry with points between them."""
-    found: dict[str, Sentence] = {}
+def sentences(language: str) -> dict[str, Translation]:
+    """Return every translation of a language by its key: the names of the tables and of the entry, joined by dots."""
+    found: dict[str, Translation] = {}
     for path in sorted((LOCALES / language).glob("*.toml")):
         found |= _flat(tomllib.loads(path.read_text("utf-8")))
     return found
 
 
-def _flat(table: dict[str, Any], above: str = "") -> dict[str, Sentence]:
-    flat: dict[str, Sentence] = {}
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Translation]:
+    flat: dict[str, Translation] = {}
     for name, entry in table.items():
-        if isinstance(entry, dict) and not entry.keys() <= NUMBERS_OF:
-            flat |= _flat(entry, f"{above}{name}.")
+        if isinstance(entry, dict) and not plural(entry):
+            flat |= _flat(entry, f"{prefix}{name}.")
         else:
-            flat[above + name] = entry
+            flat[prefix + name] = entry
     return flat
+
+
+def plural(table: dict[str, Any]) -> bool:
+    """Whether a table holds the plural forms of one text; CLDR demands `other` of every language."""
+    return "other" in table and table.keys() <= PLURAL_FORMS

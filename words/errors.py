@@ -1,6 +1,6 @@
-"""Which error a task's code stands for, and who can do something about it, where.
+"""Error codes of tasks: which explained error each is, who can act on it, and where.
 
-Codes and sentences that are not in these tables are shown as they are: nothing is guessed.
+Codes and reasons that are not in these tables are shown unchanged, without a guess.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clients import UNKNOWN
 
 
 class Who(StrEnum):
-    """Who can do something about it."""
+    """The role that can act on an error."""
 
     MERCHANT = "merchant"
     INTEGRATOR = "integrator"
@@ -23,7 +23,7 @@ class Who(StrEnum):
 
 
 class Place(StrEnum):
-    """Where it can be done."""
+    """The page or system where that role acts."""
 
     ENTITY = "entity"  # the order or customer in Shopify's admin
     SHOPIFY = "shopify"
@@ -33,7 +33,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """`passes`: a task that is tried again by itself needs nobody yet."""
+    """Who acts and where. `passes`: nobody needs to act while the task is still retried automatically."""
 
     who: Who
     place: Place | None = None
@@ -48,7 +48,7 @@ IN_SHOPIFY = Advice(Who.MERCHANT, Place.SHOPIFY)
 AT_ENTITY = Advice(Who.MERCHANT, Place.ENTITY)
 AT_IMPORTS = Advice(Who.MERCHANT, Place.IMPORTS)
 
-# By the names that errors have in `locales/*/errors.toml`.
+# Keys are the names of errors in `locales/*/errors.toml`.
 ERRORS: dict[str, Advice] = {
     "unusable": OPERATOR,
     "internal": Advice(Who.OPERATOR, passes=True),
@@ -99,8 +99,8 @@ ERRORS: dict[str, Advice] = {
     "storage": Advice(Who.MERCHANT, Place.IMPORTS, passes=True),
 }
 
-# Which error a code is, by the system it came from: its own name for it, else the status, else the status's class.
-# A call without any status has the code "".
+# Error names by code and by the system that answered. A code is looked up by the system's own error name, then by the
+# status, then by the status class. The code of a call without a status is "".
 OURS, ENGAGE, SHOPIFY, STORAGE = "", "Engage", "Shopify", "Shopify's storage"
 CODES: dict[str, dict[str, str]] = {
     OURS: {
@@ -159,9 +159,9 @@ CODES: dict[str, dict[str, str]] = {
     STORAGE: dict.fromkeys(("", "1xx", "2xx", "3xx", "4xx", "5xx"), "storage"),
 }
 
-# Sentences that say more than the code that comes with them.
+# Reasons that are more specific than the code stored beside them.
 MEANS: dict[str, str] = {"key_characters": "engage_key", "not_made": "not_made"}
-# Sentences that come with a `todo` of their own. For all the others there is nothing to do.
+# Reasons with a `todo` text of their own. All other reasons need no action.
 TODO: dict[str, Advice] = {
     **dict.fromkeys(("no_key", "no_email_key", "no_phone_key", "no_customer", "no_buyer", "no_email"), AT_ENTITY),
     **dict.fromkeys(("no_longer_kept", "not_again", "token_ended", "no_token"), Advice(Who.MERCHANT)),
@@ -174,17 +174,17 @@ TODO: dict[str, Advice] = {
 
 
 def error_of(code: str | None) -> str | None:
-    """The name of the error that a task's code stands for, or None: `Engage 422 ValidationError` and the like."""
+    """Return the error name of a code such as `Engage 422 ValidationError`, or None for an unknown code."""
     if not code:
         return None
     system = next((each for each in (STORAGE, ENGAGE, SHOPIFY) if f"{code} ".startswith(f"{each} ")), OURS)
     known, rest = CODES[system], code.removeprefix(system).strip()
-    return next((known[each] for each in _keys(rest) if each in known), None)
+    return next((known[each] for each in _lookup_keys(rest) if each in known), None)
 
 
-def _keys(rest: str) -> Iterator[str]:
+def _lookup_keys(rest: str) -> Iterator[str]:
     status, _, name = rest.partition(" ") if rest[:1].isdigit() else ("", "", rest)
     if name or not status:
         yield name
-    if status and (not name or status >= "400"):  # a named error inside a 200 is not explained by the 200
+    if status and (not name or status >= "400"):  # a named error in a 200 response is not explained by the status
         yield from (status, f"{status[0]}xx")

@@ -1,4 +1,4 @@
-"""What a task's outcome means in plain words, whatever the task, and what can be done about it."""
+"""Explanations of task outcomes in plain words: what happened, what to do, and who does it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from words.reasons import Reason, recognised
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is known of an outcome, whatever the task. `todo` is None when there is nothing to do."""
+    """The explanation of an outcome. `todo` is None when no action is needed."""
 
     title: str
     means: str | None
@@ -21,24 +21,22 @@ class Meaning:
 
 
 def meaning_of(reason: str | None, code: str | None) -> Meaning | None:
-    """What this outcome means, or None when the tables do not have it."""
+    """Explain an outcome by its reason and code. None for an outcome that is in none of the tables."""
     found = recognised(reason)
-    own = next((each for each in _chain(found) if each.name in TODO), None)
+    own = next((each for each in _with_inner(found) if each.name in TODO), None)
     todo, advice = (_todo("reason", own.name), TODO[own.name]) if own else (None, NOBODY)
-    if error := next((MEANS[each.name] for each in _chain(found) if each.name in MEANS), error_of(code)):
+    if error := next((MEANS[each.name] for each in _with_inner(found) if each.name in MEANS), error_of(code)):
         advice, todo = (advice, todo) if own else (ERRORS[error], _todo("error", error))
         return Meaning(t(f"error.{error}.title"), t(f"error.{error}.means"), todo, advice)
     return Meaning(found.words, None, todo, advice) if found else None
 
 
 def _todo(family: str, name: str) -> str:
-    """What to do, with the names of the buttons that do it."""
-    again = t("acting.replay").rstrip("…")
-    return t(f"{family}.{name}.todo", retry=t("acting.retry"), resume=t("imports.action.resume"), replay=again)
+    replay = t("acting.replay").rstrip("…")  # texts name the buttons to press
+    return t(f"{family}.{name}.todo", retry=t("acting.retry"), resume=t("imports.action.resume"), replay=replay)
 
 
-def _chain(reason: Reason | None) -> Iterator[Reason]:
-    """A sentence, and those that it adds to."""
+def _with_inner(reason: Reason | None) -> Iterator[Reason]:
     while reason:
         yield reason
         reason = reason.within

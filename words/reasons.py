@@ -1,6 +1,6 @@
-"""The sentences that tasks wait or end with, recognised, so that they can be said in another language.
+"""Recognise the stored English reasons of tasks, so that pages can show them in another language.
 
-The code writes English down, which stays as it is in JSON and in exports; `locales/en/reasons.toml` has each sentence.
+Reasons are stored in English and stay English in JSON and exports; `locales/en/reasons.toml` has each of them.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 from words import ENGLISH, sentences, t
 
-SYSTEM = "Engage|Shopify's storage|Shopify"  # what {system} may stand for; any other name may be anything
+SYSTEM = "Engage|Shopify's storage|Shopify"  # what {system} can stand for; other placeholders match any text
 SAYS = re.compile(r"reason\.(\w+)\.says")
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A sentence of ours, by its name in the locale files, with what was put into it."""
+    """A reason of ours: its name in the locale files, and the values of its placeholders."""
 
     name: str
     values: Mapping[str, str]
 
     @property
     def within(self) -> Reason | None:
-        """The sentence that this one only adds to."""
+        """The reason inside this one, which only adds to it."""
         return recognised(self.values.get("reason"))
 
     @property
@@ -39,13 +39,13 @@ class Reason:
 
 
 def said(sentence: str) -> str:
-    """The sentence in the language that is being spoken, or as it is when it is not one of ours."""
+    """Translate a reason into the current language. Text of other systems is returned unchanged."""
     found = recognised(sentence)
     return found.words if found else sentence
 
 
 def recognised(sentence: str | None) -> Reason | None:
-    """Which sentence of ours this is, or None: what another system says is left as it is."""
+    """Return the reason of ours that this sentence is, or None for text of another system."""
     if not sentence:
         return None
     plain, patterns = _known()
@@ -59,9 +59,9 @@ def recognised(sentence: str | None) -> Reason | None:
 
 @cache
 def _known() -> tuple[dict[str, str], list[tuple[str, re.Pattern[str]]]]:
-    """Names by sentence, and patterns for those with something put in, in the order of the file."""
     english = {found[1]: str(text) for key, text in sentences(ENGLISH).items() if (found := SAYS.fullmatch(key))}
     plain = {text: name for name, text in english.items() if "{" not in text}
+    # in the order of the file, since the first pattern that matches is the reason
     return plain, [(name, _pattern(text)) for name, text in english.items() if "{" in text]
 
 
