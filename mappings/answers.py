@@ -30,9 +30,10 @@ class Written:
     began_at: datetime
     done_at: datetime
 
-    def echoes(self, said: Said) -> bool:
+    def echoes(self, decision: Said) -> bool:
         """Whether a decision in an event is just this write."""
-        return said.value == self.said.value and self.began_at - CLOCK_SKEW <= said.at <= self.done_at + CLOCK_SKEW
+        in_time = self.began_at - CLOCK_SKEW <= decision.at <= self.done_at + CLOCK_SKEW
+        return decision.value == self.said.value and in_time
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Memory:
     @property
     def carried(self) -> Said | None:
         """The newest decision that we wrote to Engage."""
-        return max((each.said for each in self.written), key=lambda said: said.at, default=None)
+        return max((each.said for each in self.written), key=lambda decision: decision.at, default=None)
 
     def heard_shopify(self, state: str | None, at: datetime | None) -> Memory:
-        """The memory after Shopify's consent state was read. An old decision, or a state that is none, changes nothing.
+        """The memory after Shopify's consent state was read. An old decision, or a state without one, changes nothing.
 
         A "no" after a "yes" that we know of always counts: it may have been given while the contact was being created.
         """
@@ -71,25 +72,25 @@ class Memory:
 
     def heard_engage(self, value: bool, at: datetime) -> Memory:
         """The memory after an event of Engage's. The echo of our own call changes nothing, however late or often."""
-        said = Said(value, at)
-        if any(written.echoes(said) for written in self.written):
+        decision = Said(value, at)
+        if any(written.echoes(decision) for written in self.written):
             return self
-        return replace(self, engage=_newer(self.engage, said))
+        return replace(self, engage=_newer(self.engage, decision))
 
     def wrote_engage(self, value: bool, *, began_at: datetime, done_at: datetime) -> Memory:
         """The memory after a call of ours to Engage."""
-        said = self.newest or Said(value, done_at)
-        written = (*self.written, Written(replace(said, value=value), began_at, done_at))
+        decision = self.newest or Said(value, done_at)
+        written = (*self.written, Written(replace(decision, value=value), began_at, done_at))
         return replace(self, written=written[-REMEMBERED:])
 
     def to_json(self) -> Json:
         return {
             "linked_at": self.linked_at.isoformat(),
-            "shopify": _said_json(self.shopify),
-            "engage": _said_json(self.engage),
+            "shopify": _decision_json(self.shopify),
+            "engage": _decision_json(self.engage),
             "written": [
                 {
-                    "said": _said_json(each.said),
+                    "said": _decision_json(each.said),
                     "began_at": each.began_at.isoformat(),
                     "done_at": each.done_at.isoformat(),
                 }
@@ -98,26 +99,27 @@ class Memory:
         }
 
     @classmethod
-    def from_json(cls, kept: Json) -> Memory:
-        written = tuple(_written_of(each) for each in kept["written"])
-        return cls(_instant(kept["linked_at"]), _said_of(kept["shopify"]), _said_of(kept["engage"]), written)
+    def from_json(cls, stored: Json) -> Memory:
+        written = tuple(_written_of(each) for each in stored["written"])
+        decisions = _decision_of(stored["shopify"]), _decision_of(stored["engage"])
+        return cls(_instant(stored["linked_at"]), *decisions, written)
 
 
-def _newer(known: Said | None, said: Said) -> Said:
-    return said if known is None or said.at > known.at else known
+def _newer(known: Said | None, decision: Said) -> Said:
+    return decision if known is None or decision.at > known.at else known
 
 
-def _said_json(said: Said | None) -> Json | None:
-    return {"value": said.value, "at": said.at.isoformat()} if said else None
+def _decision_json(decision: Said | None) -> Json | None:
+    return {"value": decision.value, "at": decision.at.isoformat()} if decision else None
 
 
-def _said_of(kept: Json | None) -> Said | None:
-    return Said(kept["value"], _instant(kept["at"])) if kept else None
+def _decision_of(stored: Json | None) -> Said | None:
+    return Said(stored["value"], _instant(stored["at"])) if stored else None
 
 
-def _written_of(kept: Json) -> Written:
-    said = Said(kept["said"]["value"], _instant(kept["said"]["at"]))
-    return Written(said, _instant(kept["began_at"]), _instant(kept["done_at"]))
+def _written_of(stored: Json) -> Written:
+    decision = Said(stored["said"]["value"], _instant(stored["said"]["at"]))
+    return Written(decision, _instant(stored["began_at"]), _instant(stored["done_at"]))
 
 
 def _instant(text: str) -> datetime:
