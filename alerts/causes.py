@@ -1,4 +1,4 @@
-"""Why no order has reached Engage: what Shopify, our tasks and Engage say about the time of silence."""
+"""Diagnosis of order silence: why no order reached Engage, from Shopify's orders and our tasks of that time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from models.selection import Selection
 
 EXAMPLES = 3  # kinds of errors that are named
 MOST, PATIENCE = 10_000, timedelta(seconds=2)  # tasks counted of each kind
-REPLACED = "Replaced by"  # a newer one does the same
+REPLACED = "Replaced by"  # the beginning of the reason of a task that a newer one replaced
 WAITING = """SELECT count(*), min(created_at) FROM (
     SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS waiting"""
 
 
 class Cause(StrEnum):
-    """What explains the silence."""
+    """The explanation of the silence."""
 
     NO_ORDERS = "no_orders"
     UNHEARD = "unheard"
@@ -34,7 +34,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """Tasks that ended alike: how many, and one of them, whose own page says why."""
+    """Tasks that ended for the same reason: their number, and one of them, whose page explains it."""
 
     count: int
     task_id: str
@@ -42,7 +42,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Look:
-    """What was found. `orders`: those of the time of silence at Shopify, None when it did not answer."""
+    """The findings. `orders`: the number at Shopify in the time of silence, None if Shopify did not answer.
+
+    `heard`: order webhooks received. `waiting`: pending order syncs, with the `oldest` one's time. `refused`: failed
+    ones. `left_out`: skipped ones.
+    """
 
     orders: int | None
     heard: int = 0
@@ -54,7 +58,7 @@ class Look:
 
     @property
     def cause(self) -> Cause:
-        """The first of these that holds. What was refused says more than what waits behind it."""
+        """The first explanation that applies. Failed syncs explain more than those that wait behind them."""
         if self.refused:
             return Cause.REFUSED
         if self.waiting:
@@ -68,16 +72,25 @@ class Look:
         return Cause.ON_THE_WAY if self.orders else Cause.NO_ORDERS
 
     def as_json(self) -> dict[str, Any]:
-        """As an incident keeps it."""
-        return asdict(self) | {"cause": str(self.cause)}
+        """The findings as an incident stores them, under names that must stay."""
+        return {
+            "orders": self.orders,
+            "heard": self.heard,
+            "waiting": self.waiting,
+            "oldest": self.oldest,
+            "refused": self.refused,
+            "left_out": self.left_out,
+            "examples": [asdict(each) for each in self.examples],
+            "cause": str(self.cause),
+        }
 
 
 def look(shop: Shop, kinds: Kinds, since: datetime, until: datetime, ask: Callable[[], int | None]) -> Look:
-    """Look at everything that tells why. `ask`: how many orders Shopify has of this time, None without an answer."""
+    """Diagnose the silence. `ask` returns the number of Shopify's orders in this time, None without an answer."""
     span = {"shop": shop.id, "order": kinds.order, "since": since, "until": until}
     waiting, oldest = db.execute_sql(WAITING, span).fetchone()
-    refused = _examples("state = 2 AND closed_by IS NULL", "code", span)
-    left_out = _examples(f"state = 1 AND reason NOT LIKE '{REPLACED}%%'", "reason", span)
+    failed = _examples("state = 2 AND closed_by IS NULL", "code", span)
+    skipped = _examples(f"state = 1 AND reason NOT LIKE '{REPLACED}%%'", "reason", span)
     return Look(
         orders=ask(),
         heard=lists.count_up_to(
@@ -85,14 +98,14 @@ def look(shop: Shop, kinds: Kinds, since: datetime, until: datetime, ask: Callab
         ),
         waiting=waiting,
         oldest=oldest.isoformat() if oldest else None,
-        refused=sum(each.count for each in refused),
-        left_out=sum(each.count for each in left_out),
-        examples=(refused or left_out)[:EXAMPLES],
+        refused=sum(each.count for each in failed),
+        left_out=sum(each.count for each in skipped),
+        examples=(failed or skipped)[:EXAMPLES],
     )
 
 
 def _examples(condition: str, alike: str, span: dict[str, Any]) -> list[Example]:
-    """The order syncs that ended so in this time, those that are alike together, the most frequent first."""
+    """The order syncs of this time that meet the condition, grouped by `alike`, the most frequent first."""
     found = db.execute_sql(
         f"""SELECT count(*), max(id::text) FROM (
                 SELECT id, {alike} AS alike FROM task

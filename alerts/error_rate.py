@@ -1,6 +1,6 @@
-"""Error rate: too much of what was synced lately has failed. A pure rule.
+"""Error rate rule: too many of the latest syncs failed. With a minimum sample and hysteresis, as a pure function.
 
-Things are counted, not tries: an order that failed five times is one error, and one that went through since is none.
+It counts things, not attempts: an order that failed five times is one error, and one that has succeeded since is not.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from alerts.facts import Finished
 from models.incidents import Standing
 
 WINDOW, LONGEST = timedelta(minutes=60), timedelta(hours=24)
-ENOUGH, ERRORS = 20, 5  # things and errors, below which a rate tells nothing
-HOLD, CALM = timedelta(minutes=5), timedelta(minutes=15)  # how long it must be bad, or good
-HYSTERESIS = 0.8  # of the threshold: below this it is good
+ENOUGH, ERRORS = 20, 5  # things and errors, the minimum for a rate to mean anything
+HOLD, CALM = timedelta(minutes=5), timedelta(minutes=15)  # how long the rate must be bad to open, or good to close
+HYSTERESIS = 0.8  # of the threshold: below this the rate is good
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`threshold`: percent, None or 0 is off. Without `guarded`, any error of any number counts, at once."""
+    """`threshold`: percent, None or 0 is off. `guarded`: with minimum sample, delay and hysteresis."""
 
     threshold: int | None
     guarded: bool = True
@@ -38,7 +38,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many things were synced of a group, how many of them failed, and whether one did so lately."""
+    """The number of synced things in a group, how many of them failed, and whether one did so in the last hour."""
 
     group: str
     finished: int
@@ -56,7 +56,7 @@ class Tally:
         return enough and self.rate >= settings.share
 
     def held_back(self, settings: Settings) -> bool:
-        """Whether only the guards keep it from being bad: the page says so."""
+        """Whether only the guards keep the rate from being bad: the page shows this."""
         return not self.bad(settings) and self.errors > 0 and self.rate >= settings.share
 
     def good(self, settings: Settings) -> bool:
@@ -67,7 +67,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Memory:
-    """Since when it has been bad without a break, and since when good; None: it is not."""
+    """State between evaluations: since when the rate has been bad, and good, without interruption; None: it is not.
+
+    `thin_since`: since when there has been too little traffic for a rate.
+    """
 
     bad_since: datetime | None = None
     good_since: datetime | None = None
@@ -77,7 +80,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the rule stands, what to remember for the next time, and the worst of the groups."""
+    """The rule's state, what to remember for the next evaluation, and the worst of the groups."""
 
     standing: Standing
     memory: Memory
@@ -86,7 +89,7 @@ class Verdict:
 
 
 def tallies(finished: Iterable[Finished], now: datetime, *, guarded: bool = True) -> list[Tally]:
-    """Over all, then of each group. Imports have a report of their own, and are in neither."""
+    """The tally of all things, then of each group. Imports have a report of their own, and are not counted."""
     live = [each for each in finished if now - LONGEST < each.at <= now]
     groups: dict[str, list[Finished]] = defaultdict(list)
     for each in live:
@@ -98,7 +101,7 @@ def tallies(finished: Iterable[Finished], now: datetime, *, guarded: bool = True
 
 
 def _tally(group: str, finished: Sequence[Finished], now: datetime, guarded: bool) -> Tally:
-    """Of the last hour, or of the latest twenty within a day, whichever are more."""
+    """A tally of the last hour, or of the latest twenty within a day, whichever are more."""
     latest = {each.entity: each for each in sorted(finished, key=lambda each: each.at)}
     newest = sorted(latest.values(), key=lambda each: each.at, reverse=True)
     recent = sum(now - each.at <= WINDOW for each in newest)
@@ -108,7 +111,7 @@ def _tally(group: str, finished: Sequence[Finished], now: datetime, guarded: boo
 
 
 def judge(settings: Settings, found: Sequence[Tally], memory: Memory, now: datetime) -> Verdict:
-    """The rule at an instant, given how it stood before."""
+    """Evaluate the rule at an instant, from its state before."""
     if not settings.on:
         return Verdict(Standing.OFF, Memory())
     bad = [each for each in found if each.bad(settings)]
@@ -126,11 +129,11 @@ def judge(settings: Settings, found: Sequence[Tally], memory: Memory, now: datet
 def _while_open(
     settings: Settings, found: Sequence[Tally], memory: Memory, now: datetime, worst: Tally | None, bad: bool
 ) -> Verdict:
-    """It closes when everything that has enough to tell has been good for a while, or when for a day nothing has."""
-    telling = [each for each in found if each.finished >= ENOUGH] if settings.guarded else list(found)
-    if not telling:
+    """Close when every group with a sufficient sample has been good for a while, or after a day without a sample."""
+    sufficient = [each for each in found if each.finished >= ENOUGH] if settings.guarded else list(found)
+    if not sufficient:
         return _thin(memory, now, worst)
-    good = not bad and all(each.good(settings) for each in telling)
+    good = not bad and all(each.good(settings) for each in sufficient)
     since = (memory.good_since or now) if good else None
     if since and (not settings.guarded or now - since >= CALM):
         return Verdict(Standing.OK, Memory(), worst)
@@ -139,7 +142,7 @@ def _while_open(
 
 
 def _thin(memory: Memory, now: datetime, worst: Tally | None) -> Verdict:
-    """Too little traffic is no recovery; but after a day of it nobody can confirm the alert any more."""
+    """Too little traffic is no recovery; but after a day of it the alert can no longer be confirmed and expires."""
     since = memory.thin_since or now
     if now - since >= LONGEST:
         return Verdict(Standing.OK, Memory(), worst, expired=True)

@@ -1,4 +1,4 @@
-"""What the rules are judged by, read from the shop's tasks."""
+"""Task history for the alert rules: synced orders, finished tasks, and work that is stalled."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from database import db
 from models import Shop
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-STALLED = timedelta(minutes=5)  # nobody works although there is work
+STALLED = timedelta(minutes=5)  # how long due work may wait while no worker does anything
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """The task types by number: the one that syncs an order, those that hear of orders, and each one's group."""
+    """Task types by number: the one that syncs an order, those of received order webhooks, and each type's group."""
 
     order: int
     hears: tuple[int, ...]
@@ -25,7 +25,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class Finished:
-    """A live task that reached its outcome. `entity` is the same for all tasks about the same thing."""
+    """A finished live task. `entity` is the same for all tasks about the same thing."""
 
     entity: str
     group: str
@@ -34,14 +34,14 @@ class Finished:
 
 
 def last_order(shop: Shop, kinds: Kinds, before: datetime) -> datetime | None:
-    """When the newest order reached Engage."""
+    """The time at which the newest order reached Engage."""
     return next(iter(orders(shop, kinds, LONG_AGO, before, 1)), None)
 
 
 def orders(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> list[datetime]:
-    """When the newest `most` orders of this time reached Engage, oldest first.
+    """The times at which the newest `most` orders of this time reached Engage, oldest first.
 
-    Not those of an import, nor by hand, nor what was left out: they do not say that orders are flowing.
+    Without imported, resent and skipped ones: they do not show that orders are flowing.
     """
     found = db.execute_sql(
         """SELECT completed_at FROM task
@@ -54,15 +54,15 @@ def orders(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int
 
 
 def finished(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> list[Finished]:
-    """Up to `most` of the newest live tasks of each type and outcome that ended in this time, oldest first.
+    """Up to `most` of the newest live tasks of each type and state that finished in this time, oldest first.
 
-    Skipped ones are no outcome. An Error that a later success solved is none either.
+    Without skipped tasks, and without errors that a later success has solved.
     """
     return history(shop, kinds, since, until, most)[0]
 
 
 def history(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: int) -> tuple[list[Finished], datetime]:
-    """The same, and from when on it is complete: later than asked for where there were more than `most`."""
+    """The finished tasks, and from when on they are complete: later than `since` if there were more than `most`."""
     rows = db.execute_sql(
         """SELECT found.* FROM unnest(%(types)s::smallint[]) AS kind (type)
            CROSS JOIN unnest('{1,2}'::smallint[]) AS outcome (state)
@@ -78,17 +78,18 @@ def history(shop: Shop, kinds: Kinds, since: datetime, until: datetime, most: in
     counts = Counter((number, state) for number, _, _, state, _, _ in rows)
     cut = {kind for kind, count in counts.items() if count == most}
     firsts = {(row[0], row[3]): row[4] for row in reversed(rows) if (row[0], row[3]) in cut}
-    told = [
+    tasks = [
         Finished(f"{entity}:{shopify_id or task_id}", kinds.groups[number], state == 2, at)
         for number, entity, shopify_id, state, at, task_id in rows
     ]
-    return told, max([since, *firsts.values()])
+    return tasks, max([since, *firsts.values()])
 
 
 def stalled_since() -> datetime | None:
-    """Since when live work is due that nobody takes, if that is long; None: all is well.
+    """Since when due live work has not been claimed, if that is too long ago; None if it is not.
 
-    While anybody works at anything it is a backlog. Shops that are paused because their Engage is away do not count.
+    While any worker holds a lease it is a backlog, not a stall. Shops that are paused because their Engage is
+    unavailable do not count.
     """
     oldest, working = db.execute_sql(
         """SELECT (SELECT min(due_at) FROM shop CROSS JOIN LATERAL (

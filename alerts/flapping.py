@@ -1,4 +1,4 @@
-"""Incidents that open again and again: told as one thing, and then once a day until there is calm."""
+"""Flapping: incidents that open repeatedly are mailed as one, then in a daily digest until they have stopped."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ DIGEST = timedelta(days=1)
 
 
 def unstable_since(openings: Sequence[datetime], now: datetime) -> datetime | None:
-    """When the rule became unstable: with its fourth opening within a day. None while it is not.
+    """When the rule began to flap: at its fourth opening within a day. None if it does not flap.
 
-    `openings` in order of time, as far back as the instability may reach. It ends with twelve hours of calm.
+    `openings` are sorted and must reach back to the beginning. Flapping ends after twelve hours without an opening.
     """
     since: datetime | None = None
-    for place, opened in enumerate(openings):
-        if since and opened - openings[place - 1] >= CALM:
+    for index, opened in enumerate(openings):
+        if since and opened - openings[index - 1] >= CALM:
             since = None
-        fourth = place >= OPENINGS - 1 and opened - openings[place - OPENINGS + 1] < WITHIN
+        fourth = index >= OPENINGS - 1 and opened - openings[index - OPENINGS + 1] < WITHIN
         since = since or (opened if fourth else None)
     return since if since and now - openings[-1] < CALM else None
 
 
 def digest(since: datetime, now: datetime) -> int:
-    """Which mail about the instability is due: 0 is the first one, and each later one is a day after the one before."""
+    """The number of the digest mail that is due: 0 is the first, and one more follows each day."""
     return (now - since) // DIGEST

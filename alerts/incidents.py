@@ -1,4 +1,4 @@
-"""The clock's look at every rule: judge it, open and close incidents, and put into the outbox what is to be told."""
+"""Evaluation of the alert rules: open and close incidents, and put their mails into the outbox."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from models.heartbeat import Heartbeat
 from models.incidents import Incident, Rule, Standing, Watch
 
 EVERY, POSTPONED = timedelta(seconds=60), timedelta(hours=1)
-ASKED_LATELY = timedelta(minutes=10)  # a shop that has no orders is not asked for them each minute
-AT_ONCE = 500  # rules of one turn
-LEARN, LEARNT_FROM = timedelta(days=1), 100_000  # how often the shop's rhythm is learnt anew, and from how many orders
-READ = 2_000  # tasks of each type and outcome
-BEAT = "watch"  # the clock's job that calls this
+ASKED_LATELY = timedelta(minutes=10)  # between two questions to Shopify about a shop without orders
+AT_ONCE = 500  # rules in one run
+LEARN, LEARNT_FROM = (
+    timedelta(days=1),
+    100_000,
+)  # the baseline's age before it is renewed, and the orders it is based on
+READ = 2_000  # tasks of each type and state
+BEAT = "watch"  # the scheduler's job that calls this
 OVERSLEPT = timedelta(minutes=5)
 UNSEEN = (Standing.OFF, Standing.UNKNOWN)
 
@@ -34,7 +37,7 @@ Ask = Callable[[Shop, datetime, datetime], int | None]
 
 @dataclass(frozen=True)
 class Found:
-    """How a rule stands, and what the row and the incident are to remember of it."""
+    """The result of an evaluation: the rule's state, and what is stored with the rule and the incident."""
 
     standing: Standing
     evidence: dict[str, Any]
@@ -46,20 +49,20 @@ class Found:
 
 
 def check(kinds: Kinds, ask: Ask, now: datetime | None = None) -> int:
-    """Judge the rules whose turn has come, each by itself. Returns how many that were."""
+    """Evaluate the rules that are due, each independently. Returns their number."""
     if Heartbeat.ages().get(BEAT, timedelta()) > OVERSLEPT:
         Watch.forgive(utcnow())
     stalled = stalled_since()
-    _standstill(stalled, now or utcnow())
+    _evaluate_stall(stalled, now or utcnow())
     Watch.begin()
     taken = Watch.take(AT_ONCE, EVERY)
     for shop_id, rule in taken:
-        _check(shop_id, rule, kinds, ask, stalled, now or utcnow())
+        _evaluate(shop_id, rule, kinds, ask, stalled, now or utcnow())
     return len(taken)
 
 
-def _standstill(since: datetime | None, now: datetime) -> None:
-    """The app's own incident: open while nobody takes the work that is due."""
+def _evaluate_stall(since: datetime | None, now: datetime) -> None:
+    """The app's own incident: open while due work is not claimed."""
     incident = Incident.of(None, Rule.STALLED)
     with db.atomic():
         if since and incident is None and (new := Incident.start(None, Rule.STALLED, bad_since=since, opened_at=now)):
@@ -69,8 +72,8 @@ def _standstill(since: datetime | None, now: datetime) -> None:
             closed(None, incident, now)
 
 
-def _check(shop_id: int, rule: str, kinds: Kinds, ask: Ask, stalled: datetime | None, now: datetime) -> None:
-    """A shop with a broken setting waits an hour, and stops nobody else."""
+def _evaluate(shop_id: int, rule: str, kinds: Kinds, ask: Ask, stalled: datetime | None, now: datetime) -> None:
+    """A rule that fails, as with an invalid setting, is postponed by an hour, and does not stop others."""
     try:
         shop = Shop.get_by_id(shop_id)
         watch = Watch.get(Watch.shop == shop, Watch.rule == rule)
@@ -78,12 +81,12 @@ def _check(shop_id: int, rule: str, kinds: Kinds, ask: Ask, stalled: datetime | 
         with db.atomic():
             turn(shop, watch, found, now)
     except Exception as error:
-        log.exception("The rule %s of shop %s could not be judged.", rule, shop_id)
+        log.exception("The rule %s of shop %s could not be evaluated.", rule, shop_id)
         Watch.postpone(shop_id, rule, POSTPONED, type(error).__name__)
 
 
 def judged(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, stalled: datetime | None = None) -> Found:
-    """How the rule stands as of an instant. `stalled`: since when the app itself stands still. Writes nothing."""
+    """Evaluate one rule at an instant, without writing. `stalled`: since when the app itself is stalled."""
     if watch.rule == Rule.SILENCE:
         return _silence(shop, watch, kinds, ask, now, stalled)
     if watch.rule == Rule.RHYTHM:
@@ -117,15 +120,15 @@ def _silence(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, st
 def _silent(
     verdict: silence.Verdict, evidence: dict[str, Any], watch: Watch, last: datetime | None, now: datetime
 ) -> Found:
-    """It is over with the next order; when it ends without one, other settings ended it."""
-    moved = bool(last and watch.bad_since and last > watch.bad_since)
+    """Silence recovers with the next order; if it ends without one, changed settings ended it."""
+    recovered = bool(last and watch.bad_since and last > watch.bad_since)
     return Found(
         verdict.standing,
         evidence,
         bad_since=verdict.since,
         opened_at=verdict.fires_at,
-        closed_at=last if moved else now,
-        closed_by="recovered" if moved else "settings",
+        closed_at=last if recovered else now,
+        closed_by="recovered" if recovered else "settings",
     )
 
 
@@ -133,30 +136,30 @@ def _rhythm(shop: Shop, watch: Watch, kinds: Kinds, now: datetime, stalled: date
     if not AlertSettings.of(shop).smart or not shop.active:
         return Found(Standing.OFF, {}, closed_at=now, closed_by="settings")
     is_open = Incident.of(shop, Rule.RHYTHM) is not None
-    found, kept = _learnt(shop, watch, kinds, now, is_open=is_open)
+    baseline, stored = _baseline(shop, watch, kinds, now, is_open=is_open)
     last = last_order(shop, kinds, now)
     counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
-    verdict = rhythm.judge(found, silence.Facts(last, counts_from, stalled_since=stalled), now)
-    missing = found.expected(verdict.since, now) if found and verdict.since else 0.0
+    verdict = rhythm.judge(baseline, silence.Facts(last, counts_from, stalled_since=stalled), now)
+    missing = baseline.expected(verdict.since, now) if baseline and verdict.since else 0.0
     evidence = {
         "since": _iso(verdict.since),
         "fires_at": _iso(verdict.fires_at),
         "elapsed": round(verdict.elapsed.total_seconds()),
         "expected": round(missing, 1),
-        "limit": round(found.limit, 1) if found else None,
-        "rhythm": kept,
+        "limit": round(baseline.limit, 1) if baseline else None,
+        "rhythm": stored,
     }
     return _silent(verdict, evidence, watch, last, now)
 
 
-def _learnt(
+def _baseline(
     shop: Shop, watch: Watch, kinds: Kinds, now: datetime, *, is_open: bool
 ) -> tuple[rhythm.Rhythm | None, dict[str, Any]]:
-    """The shop's rhythm, learnt anew once a day, but not while its own alert is open; and as the row keeps it."""
-    kept: dict[str, Any] = watch.evidence.get("rhythm") or {}
-    if kept and (is_open or now - datetime.fromisoformat(kept["at"]) < LEARN):
-        rates = kept.get("rates")
-        return (rhythm.Rhythm(shop.zone, tuple(rates), kept["limit"]) if rates else None), kept
+    """The shop's baseline and its stored form. It is renewed once a day, but not while its own alert is open."""
+    stored: dict[str, Any] = watch.evidence.get("rhythm") or {}
+    if stored and (is_open or now - datetime.fromisoformat(stored["at"]) < LEARN):
+        rates = stored.get("rates")
+        return (rhythm.Rhythm(shop.zone, tuple(rates), stored["limit"]) if rates else None), stored
     begin = now - rhythm.HISTORY - LEARN
     known = [Interval(*each) for each in Incident.times(shop, begin, now)]
     found = rhythm.Rhythm.of(orders(shop, kinds, begin, now, LEARNT_FROM), shop.zone, now, known)
@@ -165,7 +168,7 @@ def _learnt(
 
 
 def _counts_from(shop: Shop, watch: Watch, now: datetime, *, known: bool) -> datetime:
-    """What was while nobody looked is no silence."""
+    """The start of the time that may count as silence: time in which the rule was not evaluated does not."""
     if watch.state in UNSEEN and not known:
         return now
     return max(watch.counts_from or shop.connected_at, shop.connected_at)
@@ -174,7 +177,7 @@ def _counts_from(shop: Shop, watch: Watch, now: datetime, *, known: bool) -> dat
 def _worth_asking(
     shop: Shop, settings: silence.Settings, since: datetime, asked: datetime | None, now: datetime
 ) -> bool:
-    """Whether to ask Shopify if there were orders at all, of a shop that none has come from: after too long a time."""
+    """Whether to ask Shopify for orders of a shop that has never sent one: once the silence is too long."""
     if settings.period is None or not shop.active or (asked and now - asked < ASKED_LATELY):
         return False
     return silence.fires(settings, since) <= now
@@ -216,7 +219,7 @@ def _memory(watch: Watch) -> error_rate.Memory:
 
 
 def turn(shop: Shop, watch: Watch, found: Found, now: datetime) -> None:
-    """Write down how the rule stands, in the caller's transaction, and what follows from the change."""
+    """Store the evaluation in the caller's transaction, and open or close the incident if the state changed."""
     before, after = Standing(watch.state), found.standing
     changes: dict[str, Any] = {
         "state": after,
@@ -239,9 +242,9 @@ def turn(shop: Shop, watch: Watch, found: Found, now: datetime) -> None:
 
 
 def _open(shop: Shop, rule: str, found: Found, now: datetime) -> None:
-    begun = found.bad_since or now
-    at = max(found.opened_at or now, begun)
-    incident = Incident.start(shop, rule, bad_since=begun, opened_at=min(at, now), evidence=found.evidence)
+    bad_since = found.bad_since or now
+    at = max(found.opened_at or now, bad_since)
+    incident = Incident.start(shop, rule, bad_since=bad_since, opened_at=min(at, now), evidence=found.evidence)
     if incident:
         opened(shop, incident, now)
 

@@ -1,4 +1,4 @@
-"""What alert mails say. No mail holds personal data: only ids, counts and times."""
+"""Mail bodies of alerts: subject, text and HTML. They hold no personal data, only ids, counts and times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = Markup("<!doctype html><html><body>{}</body></html>")
 
 @dataclass(frozen=True)
 class Letter:
-    """A subject, paragraphs, links with their words, and the small print."""
+    """A mail body: a subject, paragraphs, links with their labels, and a footer."""
 
     subject: str
     paragraphs: list[str]
@@ -40,7 +40,7 @@ class Letter:
 
     @property
     def html(self) -> str:
-        """Without images or styles: it looks as the reader's program wants it."""
+        """The mail as HTML, without images or styles, so that it follows the mail program's own."""
         paragraphs = [Markup("<p>{}</p>").format(each) for each in self.paragraphs]
         links = [Markup('<p><a href="{}">{}</a></p>').format(url, words) for words, url in self.links]
         small = [Markup("<p><small>{}</small></p>").format(each) for each in self.small]
@@ -48,53 +48,53 @@ class Letter:
 
 
 def letter_of(mail: Mail, shop: Shop | None, incident: Incident | None) -> Letter:
-    """The mail's words, in the shop's language; the operator's are English."""
+    """The mail's body, in the shop's language; those to the operator are in English."""
     if shop is None:
         with speaking("en"):
-            return _standstill(mail.kind, incident)
+            return _stalled(mail.kind, incident)
     with speaking(_language(shop)):
         found = LETTERS[Kind(mail.kind)](shop, incident) if incident else PLAIN[Kind(mail.kind)](shop, mail)
-        return replace(found, subject=" ".join(found.subject.split()), small=_small(shop, mail))
+        return replace(found, subject=" ".join(found.subject.split()), small=_footer(shop, mail))
 
 
 def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
-    """Where an additional address leaves; the shop's own does not."""
+    """The unsubscribe link of an additional address; None for the shop's own, which cannot unsubscribe."""
     row = Address.find(shop, address) if shop else None
     return f"{config.app_url}/alerts/unsubscribe/{WHOSE}" if row else None
 
 
 def with_token(words: str, shop: Shop, address: str) -> str:
-    """The words of a mail with the address's own token where it belongs: what is kept is without it."""
+    """The text of a mail with the recipient's own token filled in: the stored text does not have it."""
     row = Address.find(shop, address) if WHOSE in words else None
     return words.replace(WHOSE, row.clear_token) if row else words
 
 
 def _language(shop: Shop) -> str:
-    wished = str(shop.settings.get("language", ""))
-    return wished if wished in LANGUAGES else "en"
+    language = str(shop.settings.get("language", ""))
+    return language if language in LANGUAGES else "en"
 
 
-def _small(shop: Shop, mail: Mail) -> list[str]:
-    leave = unsubscribe_url(shop, mail.address)
+def _footer(shop: Shop, mail: Mail) -> list[str]:
+    unsubscribe = unsubscribe_url(shop, mail.address)
     why = t("mail.small.why", shop=_name(shop), address=mail.address)
-    return [why, t("mail.small.leave", url=leave) if leave else t("mail.small.own")]
+    return [why, t("mail.small.leave", url=unsubscribe) if unsubscribe else t("mail.small.own")]
 
 
 def story(shop: Shop, incident: Incident) -> Letter:
-    """What an incident's first mail says, in the language that is being spoken."""
+    """The body of an incident's first mail, in the current language."""
     return _silence(shop, incident) if incident.rule in SILENT else _errors(shop, incident)
 
 
 def _silence(shop: Shop, incident: Incident) -> Letter:
     cause = incident.cause or {"cause": str(Cause.UNKNOWN)}
     name, length = cause["cause"], duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1))
-    says = [_cause(shop, name, cause), *_examples(cause)]
+    paragraphs = [_cause(shop, name, cause), *_examples(cause)]
     if f"mail.cause.{name}.todo" in _with_todo():
-        says.append(t(f"mail.cause.{name}.todo"))
+        paragraphs.append(t(f"mail.cause.{name}.todo"))
     tasks = {"type": "SyncOrder", "created_from": _utc(incident.bad_since - timedelta(minutes=5))}
     return Letter(
         t(f"mail.cause.{name}.subject", shop=_name(shop), length=length),
-        [_since(shop, incident), *says],
+        [_since(shop, incident), *paragraphs],
         [(t("mail.link.tasks"), f"{config.app_url}/tasks?{urlencode(tasks)}"), *_links()],
     )
 
@@ -107,15 +107,15 @@ def _since(shop: Shop, incident: Incident) -> str:
     evidence = incident.evidence
     if evidence.get("first"):
         return t("mail.silence.first")
-    said = t("mail.silence.since", since=_moment(shop, incident.bad_since))
+    since = t("mail.silence.since", since=_moment(shop, incident.bad_since))
     if incident.rule == Rule.RHYTHM:
         expected = number(evidence["expected"], 1)
-        return f"{said} {t('mail.silence.rhythm', length=_seconds(evidence['elapsed']), expected=expected)}"
+        return f"{since} {t('mail.silence.rhythm', length=_seconds(evidence['elapsed']), expected=expected)}"
     length, period = _seconds(evidence["elapsed"]), _seconds(60 * (evidence["period"] or 0))
     if evidence.get("window"):
         start, end = evidence["window"]
-        return f"{said} {t('mail.silence.counted', length=length, period=period, start=start, end=end)}"
-    return f"{said} {t('mail.silence.plain', length=length, period=period)}"
+        return f"{since} {t('mail.silence.counted', length=length, period=period, start=start, end=end)}"
+    return f"{since} {t('mail.silence.plain', length=length, period=period)}"
 
 
 def _cause(shop: Shop, name: str, cause: dict[str, Any]) -> str:
@@ -134,36 +134,36 @@ def _cause(shop: Shop, name: str, cause: dict[str, Any]) -> str:
 
 
 def _examples(cause: dict[str, Any]) -> list[str]:
-    """What the tasks say that ended alike, in the words of their own pages."""
-    said = []
+    """A paragraph for each group of tasks with the same outcome, explained as on the tasks' own pages."""
+    paragraphs = []
     for each in cause.get("examples", []):
         task = Task.get_or_none(Task.id == each["task_id"])
         meaning = meaning_of(task.reason, task.code) if task else None
         if meaning:
-            said.append(t("mail.example", count=each["count"], title=meaning.title))
-    return said
+            paragraphs.append(t("mail.example", count=each["count"], title=meaning.title))
+    return paragraphs
 
 
 def _errors(shop: Shop, incident: Incident) -> Letter:
     everything, worst = incident.evidence["tallies"][0], incident.evidence["worst"]
     share = _share(everything if everything["errors"] else worst)
     threshold, errors, finished = incident.evidence["threshold"], everything["errors"], everything["finished"]
-    says = [t("mail.errors.says", share=share, threshold=threshold, errors=errors, finished=finished)]
+    paragraphs = [t("mail.errors.says", share=share, threshold=threshold, errors=errors, finished=finished)]
     if worst["group"] != everything["group"]:
         group = t(f"mail.group.{worst['group']}")
-        says.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
+        paragraphs.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
     silent = next((each for each in Incident.open_of(shop) if each.held_by == Rule.ERRORS), None)
     if silent:
-        says.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
+        paragraphs.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
     tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"
     subject = t("mail.errors.subject", share=share, shop=_name(shop))
-    return Letter(subject, says, [(t("mail.link.tasks"), tasks), *_links()])
+    return Letter(subject, paragraphs, [(t("mail.link.tasks"), tasks), *_links()])
 
 
 def _remind(shop: Shop, incident: Incident) -> Letter:
-    told = story(shop, incident)
-    says = t("mail.remind.says", since=_moment(shop, incident.opened_at))
-    return replace(told, subject=t("mail.remind.subject", subject=told.subject), paragraphs=[says, *told.paragraphs])
+    first = story(shop, incident)
+    text = t("mail.remind.says", since=_moment(shop, incident.opened_at))
+    return replace(first, subject=t("mail.remind.subject", subject=first.subject), paragraphs=[text, *first.paragraphs])
 
 
 def _resolve(shop: Shop, incident: Incident) -> Letter:
@@ -171,17 +171,17 @@ def _resolve(shop: Shop, incident: Incident) -> Letter:
     times: dict[str, Any] = {"start": _moment(shop, incident.bad_since), "end": _moment(shop, end)}
     if incident.closed_by == "recovered":
         length = duration((end - incident.bad_since) / timedelta(milliseconds=1))
-        says = t(f"mail.resolve.recovered.{incident.rule}", length=length, **times)
+        text = t(f"mail.resolve.recovered.{incident.rule}", length=length, **times)
     else:
-        says = t(f"mail.resolve.{incident.closed_by}", **times)
-    return Letter(t("mail.resolve.subject", subject=story(shop, incident).subject), [says], _links())
+        text = t(f"mail.resolve.{incident.closed_by}", **times)
+    return Letter(t("mail.resolve.subject", subject=story(shop, incident).subject), [text], _links())
 
 
 def _unstable(shop: Shop, incident: Incident) -> Letter:
     since = incident.opened_at - timedelta(days=1)
     count = len(Incident.openings(shop, incident.rule, since))
-    says = t(f"mail.unstable.{incident.rule}", count=count, since=_moment(shop, since))
-    return Letter(t("mail.unstable.subject", shop=_name(shop)), [says], _links())
+    text = t(f"mail.unstable.{incident.rule}", count=count, since=_moment(shop, since))
+    return Letter(t("mail.unstable.subject", shop=_name(shop)), [text], _links())
 
 
 def _test(shop: Shop, mail: Mail) -> Letter:
@@ -194,8 +194,8 @@ def _confirm(shop: Shop, mail: Mail) -> Letter:
     return Letter(t("mail.confirm.subject", shop=name), [t("mail.confirm.says", shop=name)], [link])
 
 
-def _standstill(kind: str, incident: Incident | None) -> Letter:
-    """To the operator, about the app itself."""
+def _stalled(kind: str, incident: Incident | None) -> Letter:
+    """The mail to the operator about the app itself."""
     since = moment(incident.bad_since) if incident else ""
     if incident and kind == Kind.RESOLVE:
         return Letter(t("mail.stalled.over"), [t("mail.stalled.worked", since=since, end=moment(incident.closed_at))])

@@ -1,7 +1,7 @@
-"""The outbox's other end: one mail is claimed, written, sent, and written down.
+"""Delivery of mails from the outbox: claim one, write its body, send it, record the outcome.
 
-A worker that dies between the server's yes and our note sends it once more when its lease has ended: at least once, and
-with the same Message-ID. Nothing else is sent twice, and nothing is lost.
+If a worker dies after the server accepted a mail and before that is recorded, the mail is sent again when the lease has
+ended: delivery is at least once, with the same Message-ID. Nothing else is sent twice, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from models import Shop
 from models.incidents import Incident
 from models.mails import Address, Fate, Kind, Mail
 
-LEASE = timedelta(minutes=3)  # the look takes ten seconds at most, the server's answers fifteen each
+LEASE = timedelta(minutes=3)  # the diagnosis takes ten seconds at most, each of the server's responses fifteen
 
 log = logging.getLogger("alerts")
 
 
 def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: Smtp | None) -> None:
-    """Send one mail, if it is due and nobody else has it. `explain` finds out why, before an alert's first mail.
+    """Send one mail, if it is due and not claimed by another worker. `explain` diagnoses the incident of a first mail.
 
-    Without a server it is kept, to be read on the page.
+    Without a server the mail is kept, to be read on the page.
     """
     mail = Mail.claim(mail_id, LEASE)
     if mail is None:
@@ -56,46 +56,46 @@ def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: Sm
 def _write(mail: Mail, shop: Shop | None, explain: Callable[[Shop, Incident], None]) -> None:
     incident = Incident.get_or_none(Incident.id == mail.incident_id) if mail.incident_id else None
     if shop and incident and mail.kind == Kind.FIRE and incident.cause is None:
-        _look(shop, incident, explain)
-    letter = letter_of(mail, shop, incident)
-    mail.write(letter.subject, letter.text, letter.html)
+        _diagnose(shop, incident, explain)
+    body = letter_of(mail, shop, incident)
+    mail.write(body.subject, body.text, body.html)
 
 
-def _look(shop: Shop, incident: Incident, explain: Callable[[Shop, Incident], None]) -> None:
-    """A mail goes out whatever becomes of the look."""
+def _diagnose(shop: Shop, incident: Incident, explain: Callable[[Shop, Incident], None]) -> None:
+    """The mail is sent even if the diagnosis fails."""
     try:
         explain(shop, incident)
     except Exception:
-        log.exception("Why incident %s began could not be found out.", incident.id)
+        log.exception("The diagnosis of incident %s failed.", incident.id)
 
 
 def message_of(mail: Mail, shop: Shop | None) -> EmailMessage:
-    """As it goes out: to one address, in its thread, with a way to leave where there is one. Raises Bounced."""
+    """The message to be sent: to one recipient, in its thread, with List-Unsubscribe if possible. Raises Bounced."""
     message = EmailMessage()
-    message["From"], message["To"] = config.mail_from, _one(mail.address)
+    message["From"], message["To"] = config.mail_from, _single(mail.address)
     message["Subject"], message["Date"] = mail.subject, format_datetime(mail.created_at)
-    message["Message-ID"] = _number(mail, mail.kind, mail.number)
+    message["Message-ID"] = _message_id(mail, mail.kind, mail.number)
     if mail.incident_id and mail.kind in (Kind.REMIND, Kind.RESOLVE):
-        message["In-Reply-To"] = message["References"] = _number(mail, Kind.FIRE, 0)
+        message["In-Reply-To"] = message["References"] = _message_id(mail, Kind.FIRE, 0)
     message["Auto-Submitted"] = "auto-generated"
-    if shop and (leave := unsubscribe_url(shop, mail.address)):
-        leave = with_token(leave, shop, mail.address)
-        message["List-Unsubscribe"], message["List-Unsubscribe-Post"] = f"<{leave}>", "List-Unsubscribe=One-Click"
-    text, html = (with_token(words or "", shop, mail.address) if shop else words for words in (mail.text, mail.html))
+    if shop and (url := unsubscribe_url(shop, mail.address)):
+        url = with_token(url, shop, mail.address)
+        message["List-Unsubscribe"], message["List-Unsubscribe-Post"] = f"<{url}>", "List-Unsubscribe=One-Click"
+    text, html = (with_token(body or "", shop, mail.address) if shop else body for body in (mail.text, mail.html))
     message.set_content(text or "")
     message.add_alternative(html or "", subtype="html")
     return message
 
 
-def _one(address: str) -> str:
-    """What is more than one address, or has a line break, is none. Raises Bounced."""
+def _single(address: str) -> str:
+    """The address, if it is a single one without line breaks. Raises Bounced."""
     if [found for _, found in getaddresses([address])] != [address] or not address.isprintable():
         raise Bounced(f"{address!r} is not one address.")
     return address
 
 
-def _number(mail: Mail, kind: str, number: int) -> str:
-    """The same for the same mail at each try, and derived from its incident: so a reply finds what it replies to."""
-    whom = sha256(mail.address.encode()).hexdigest()[:12]
+def _message_id(mail: Mail, kind: str, number: int) -> str:
+    """The same at each attempt, and derived from the incident, so that later mails can refer to the first one."""
+    recipient = sha256(mail.address.encode()).hexdigest()[:12]
     host = parseaddr(config.mail_from)[1].rpartition("@")[2]
-    return f"<{mail.incident_id or mail.id}.{kind}.{number}.{whom}@{host}>"
+    return f"<{mail.incident_id or mail.id}.{kind}.{number}.{recipient}@{host}>"

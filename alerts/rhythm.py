@@ -1,7 +1,8 @@
-"""The shop's own rhythm: by now clearly more orders should have come than ever went missing before. A pure rule.
+"""Anomaly rule for order silence: clearly more orders are missing than in any gap of the shop's baseline. Pure.
 
-How many orders an hour of the week brings is read from the last eight weeks, by the shop's clock. A gap between two
-orders weighs as many as its time brings on average. No distribution is assumed: the heaviest gap is the measure.
+The baseline is the expected rate of orders for each hour of the week, by the shop's local time, from the last eight
+weeks. A gap between two orders weighs as many orders as are expected in it. No distribution is assumed: the limit is
+the heaviest gap, with a margin.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from alerts.window import Interval
 from models.incidents import Standing
 
 HISTORY = timedelta(weeks=8)
-LEAST, ENOUGH = timedelta(weeks=4), 50  # of history and of orders, below which there is no rhythm to speak of
-PULL = 4.0  # weeks' worth: so far an hour of the week is drawn to the same hour of all days
-MARGIN = 1.5  # of the heaviest gap
+LEAST, ENOUGH = timedelta(weeks=4), 50  # of history and of orders, the minimum for a baseline
+PULL = 4.0  # weeks: the weight of the same hour on all days in the rate of an hour of the week
+MARGIN = 1.5  # times the heaviest gap
 HOURS = 7 * 24
-STEP = 900  # seconds: the clocks of all zones are whole quarters of an hour from UTC
+STEP = 900  # seconds: the offsets of all time zones are whole quarters of an hour
 QUARTER = 0.25  # of an hour
-AHEAD = 366 * 24 * 4  # quarters: beyond a year is never
+AHEAD = 366 * 24 * 4  # quarters of an hour: later than a year counts as never
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """`rates`: orders an hour, for each hour of the week from Monday's first. `limit`: so many missing are too many."""
+    """A shop's baseline.
+
+    `rates`: orders an hour, for each hour of the week from Monday 00:00. `limit`: the missing orders that are too many.
+    """
 
     zone: ZoneInfo
     rates: tuple[float, ...]
@@ -41,43 +45,43 @@ class Rhythm:
     def of(
         cls, orders: Sequence[datetime], zone: ZoneInfo, now: datetime, left_out: Sequence[Interval] = ()
     ) -> Rhythm | None:
-        """From sorted orders: the eight weeks that end with the newest one, so that while none comes it stays the same.
+        """Baseline from the sorted orders of eight weeks up to the newest one, so that silence does not change it.
 
-        `left_out`: when something is known to have been wrong; a time when the shop was just quiet is for it to learn.
+        `left_out`: times of known incidents; times in which the shop was just quiet are part of the baseline.
         None: there are less than four weeks of orders, or less than fifty of them.
         """
         past = _past(orders, now)
         if len(past) < ENOUGH or (past[-1] - past[0]) * STEP < LEAST.total_seconds():
             return None
         begin = int(past[0])
-        spans = [(each.start.timestamp() / STEP - begin, each.end.timestamp() / STEP - begin) for each in left_out]
-        places = [each - begin for each in past]
+        excluded = [(each.start.timestamp() / STEP - begin, each.end.timestamp() / STEP - begin) for each in left_out]
+        times = [each - begin for each in past]
         hours = [_hour(quarter * STEP, zone) for quarter in range(begin, int(past[-1]) + 1)]
-        rates = _rates(places, hours, spans)
-        heaviest = _heaviest(places, [rates[hour] * QUARTER for hour in hours], spans)
+        rates = _rates(times, hours, excluded)
+        heaviest = _heaviest_gap(times, [rates[hour] * QUARTER for hour in hours], excluded)
         return cls(zone, tuple(rates), MARGIN * heaviest) if heaviest else None
 
     def expected(self, since: datetime, until: datetime) -> float:
-        """How many orders the time between two instants brings on average."""
-        brought, end = 0.0, until.timestamp()
-        for start, stop, rate in self._pieces(since):
+        """The number of orders expected between two instants."""
+        orders, end = 0.0, until.timestamp()
+        for start, stop, rate in self._quarters(since):
             if start >= end:
                 break
-            brought += rate * (min(stop, end) - start)
-        return brought
+            orders += rate * (min(stop, end) - start)
+        return orders
 
     def reached(self, since: datetime) -> datetime | None:
-        """The first instant at which too many are missing, if none comes from then on. None: not within a year."""
+        """The instant at which the limit is reached, if no order comes after `since`. None: not within a year."""
         left = self.limit
-        for start, stop, rate in islice(self._pieces(since), AHEAD):
-            brought = rate * (stop - start)
-            if brought and brought >= left:
+        for start, stop, rate in islice(self._quarters(since), AHEAD):
+            expected = rate * (stop - start)
+            if expected and expected >= left:
                 return datetime.fromtimestamp(start + left / rate, UTC)
-            left -= brought
+            left -= expected
         return None
 
-    def _pieces(self, since: datetime) -> Iterator[tuple[float, float, float]]:
-        """From when until when, and orders a second; quarter by quarter, without end."""
+    def _quarters(self, since: datetime) -> Iterator[tuple[float, float, float]]:
+        """Start, end and orders a second of each quarter of an hour, without end."""
         start = since.timestamp()
         while True:
             stop = (start // STEP + 1) * STEP
@@ -86,7 +90,7 @@ class Rhythm:
 
 
 def judge(rhythm: Rhythm | None, facts: Facts, now: datetime) -> Verdict:
-    """The rule at an instant. As long as the shop has no rhythm yet, it waits for one."""
+    """Evaluate the rule at an instant. Without a baseline yet, it waits for one."""
     if not facts.active:
         return Verdict(Standing.OFF)
     if rhythm is None or (facts.last is None and not facts.orders_elsewhere):
@@ -94,13 +98,13 @@ def judge(rhythm: Rhythm | None, facts: Facts, now: datetime) -> Verdict:
     anchor = max(facts.last, facts.counts_from) if facts.last else facts.counts_from
     fires_at, elapsed = rhythm.reached(anchor), max(now - anchor, timedelta())
     if facts.stalled_since and rhythm.expected(max(facts.stalled_since, anchor), now) < rhythm.limit:
-        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)  # beyond that, the shop is to know it too
+        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)  # after that, the shop is alerted too
     holds = fires_at is not None and fires_at <= now
     return Verdict(Standing.FIRING if holds else Standing.OK, anchor, fires_at, elapsed)
 
 
 def _past(orders: Sequence[datetime], now: datetime) -> list[float]:
-    """In quarters of an hour since 1970."""
+    """The orders of the last eight weeks, in quarters of an hour since 1970."""
     known = bisect_right(orders, now)
     if not known:
         return []
@@ -113,27 +117,27 @@ def _hour(seconds: float, zone: ZoneInfo) -> int:
     return local.weekday() * 24 + local.hour
 
 
-def _rates(places: Sequence[float], hours: Sequence[int], spans: Sequence[tuple[float, float]]) -> list[float]:
-    """Orders by how long each hour of the week really lasted: one that the clocks skip or repeat is not mistaken.
+def _rates(times: Sequence[float], hours: Sequence[int], excluded: Sequence[tuple[float, float]]) -> list[float]:
+    """Orders for each hour of the week, divided by the real length of that hour: safe where DST skips or repeats one.
 
-    The last quarter of an hour has only begun, and tells nothing yet.
+    The last quarter of an hour is left out, since it has only begun.
     """
-    came, lasted, counts = [0.0] * HOURS, [0.0] * HOURS, Counter(map(int, places))
-    skipped = {quarter for start, end in spans for quarter in range(max(int(start), 0), min(ceil(end), len(hours)))}
+    orders, length, counts = [0.0] * HOURS, [0.0] * HOURS, Counter(map(int, times))
+    skipped = {quarter for start, end in excluded for quarter in range(max(int(start), 0), min(ceil(end), len(hours)))}
     for quarter, hour in enumerate(hours[:-1]):
         if quarter not in skipped:
-            came[hour] += counts[quarter]
-            lasted[hour] += QUARTER
-    daily = [sum(came[hour::24]) / (sum(lasted[hour::24]) or 1) for hour in range(24)]
-    return [(came[hour] + PULL * daily[hour % 24]) / (lasted[hour] + PULL) for hour in range(HOURS)]
+            orders[hour] += counts[quarter]
+            length[hour] += QUARTER
+    daily = [sum(orders[hour::24]) / (sum(length[hour::24]) or 1) for hour in range(24)]
+    return [(orders[hour] + PULL * daily[hour % 24]) / (length[hour] + PULL) for hour in range(HOURS)]
 
 
-def _heaviest(places: Sequence[float], brought: Sequence[float], spans: Sequence[tuple[float, float]]) -> float:
-    """The most that a gap weighs, of those that nothing is known of. Of sums from the beginning it is a difference."""
-    course = list(accumulate(brought, initial=0.0))
-    sums = [course[n := int(place)] + (place - n) * brought[n] for place in places]
+def _heaviest_gap(times: Sequence[float], expected: Sequence[float], excluded: Sequence[tuple[float, float]]) -> float:
+    """The most orders expected in a gap outside of known incidents, by differences of cumulative sums."""
+    cumulative = list(accumulate(expected, initial=0.0))
+    sums = [cumulative[n := int(time)] + (time - n) * expected[n] for time in times]
     gaps = [later - earlier for earlier, later in pairwise(sums)]
-    for start, end in spans:
-        for known in range(max(bisect_right(places, start) - 1, 0), min(bisect_left(places, end), len(gaps))):
-            gaps[known] = 0.0
+    for start, end in excluded:
+        for index in range(max(bisect_right(times, start) - 1, 0), min(bisect_left(times, end), len(gaps))):
+            gaps[index] = 0.0
     return max(gaps)

@@ -1,4 +1,4 @@
-"""What a shop has chosen about its alerts, from `settings["alerts"]`."""
+"""Alert settings of a shop, read from `settings["alerts"]`, as settings of the rules."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ END_OF_DAY = "24:00"
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """As it is stored. `silence_period`: minutes; `window`: two local times; None is off, and always open.
+    """The settings as they are stored. `silence_period`: minutes, None is off.
 
-    `smart`: silence is judged by the shop's own rhythm as well.
+    `window`: two local times, None is always open. `smart`: the anomaly rule (the shop's own rhythm) is on as well.
     """
 
     silence_period: int | None = None
@@ -35,7 +35,7 @@ class AlertSettings:
         return chosen(cls, stored)
 
     def silence(self, shop: Shop) -> silence.Settings:
-        """Raises ValueError for what cannot be, however it came there."""
+        """Settings of the silence rule. Raises ValueError for an invalid period."""
         period = self.silence_period
         if period is not None and not SHORTEST <= period <= LONGEST:
             raise ValueError(f"The order silence period is {period} minutes.")
@@ -43,7 +43,7 @@ class AlertSettings:
         return silence.Settings(length, self._window(shop), self.count_only_window_time)
 
     def errors(self) -> error_rate.Settings:
-        """Raises ValueError."""
+        """Settings of the error rate rule. Raises ValueError for an invalid threshold."""
         threshold = self.error_rate_threshold or 0
         if not 0 <= threshold <= 100:
             raise ValueError(f"The error rate threshold is {threshold} %.")
@@ -57,5 +57,5 @@ class AlertSettings:
 
 
 def clock_time(text: str) -> time:
-    """A time of day, in minutes; 24:00 is the end of the day. Raises ValueError."""
+    """A time of day, to the minute; 24:00 is the end of the day. Raises ValueError."""
     return MIDNIGHT if text == END_OF_DAY else time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)

@@ -1,4 +1,4 @@
-"""Order silence: nothing has reached Engage for as long as the shop said is too long. A pure rule."""
+"""Order silence rule: no order has reached Engage for the shop's silence period. A pure function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.incidents import Standing
 
 @dataclass(frozen=True)
 class Settings:
-    """`period`: None is off. `within`: only time inside the window counts; else all of it (the literal reading)."""
+    """Settings of the rule. `period`: None is off. `within`: only time in the window counts, else all of it."""
 
     period: timedelta | None
     window: Window
@@ -20,9 +20,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Facts:
-    """`last`: when the newest order reached Engage. `counts_from`: earlier than this does not count.
+    """`last`: when the newest order reached Engage. `counts_from`: earlier time does not count as silence.
 
-    `orders_elsewhere`: Shopify has orders since the app was installed. `stalled_since`: the app itself stands still.
+    `orders_elsewhere`: Shopify has orders since the app was installed. `stalled_since`: since then the app is stalled.
     """
 
     last: datetime | None
@@ -34,7 +34,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the rule stands. `since`: since when there is silence; `fires_at`: when that is too long, or was.
+    """The rule's state. `since`: the beginning of the silence; `fires_at`: the instant at which it is too long.
 
     `elapsed`: how much of the silence counts.
     """
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def judge(settings: Settings, facts: Facts, now: datetime, *, is_open: bool = False) -> Verdict:
-    """The rule at an instant. `is_open`: it has fired already, and stays so while it holds, in the window or not."""
+    """Evaluate the rule at an instant. `is_open`: it has fired already, and keeps firing also outside the window."""
     if settings.period is None or not facts.active:
         return Verdict(Standing.OFF)
     if facts.last is None and not facts.orders_elsewhere:
@@ -54,13 +54,13 @@ def judge(settings: Settings, facts: Facts, now: datetime, *, is_open: bool = Fa
     anchor = max(facts.last, facts.counts_from) if facts.last else facts.counts_from
     fires_at, elapsed = fires(settings, anchor), lasted(settings, anchor, now)
     if facts.stalled_since and lasted(settings, max(facts.stalled_since, anchor), now) < settings.period:
-        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)  # beyond that, the shop is to know it too
+        return Verdict(Standing.UNKNOWN, anchor, fires_at, elapsed)  # after that, the shop is alerted too
     holds = fires_at <= now and (is_open or settings.window.holds(now))
     return Verdict(Standing.FIRING if holds else Standing.OK, anchor, fires_at, elapsed)
 
 
 def fires(settings: Settings, anchor: datetime) -> datetime:
-    """When silence since an instant is too long, within the window: an instant that does not depend on who looks."""
+    """The instant in the window at which silence since `anchor` is too long, independent of when it is evaluated."""
     period = settings.period or timedelta.max
     if settings.within:
         return settings.window.reached(anchor, period)
@@ -68,5 +68,5 @@ def fires(settings: Settings, anchor: datetime) -> datetime:
 
 
 def lasted(settings: Settings, anchor: datetime, now: datetime) -> timedelta:
-    """How much of the time since an instant counts. A clock that went back counts as none."""
+    """How much of the time since `anchor` counts; zero if the system time was set back."""
     return settings.window.elapsed(anchor, now) if settings.within else max(now - anchor, timedelta())

@@ -1,4 +1,4 @@
-"""Who is told what of an incident, and when: rows of the outbox, written in the transaction of what they tell of."""
+"""Outbox of alert mails: recipients, first mails, reminders and recovery mails, in the transaction of their cause."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from models import Shop, utcnow
 from models.incidents import Incident, Rule
 from models.mails import Address, Kind, Mail
 
-HOLD = timedelta(minutes=2)  # what is over by then was not worth a mail
+HOLD = timedelta(minutes=2)  # an incident that has recovered by then gets no mail
 FIRST_REMINDER, DAY, WEEK = timedelta(hours=4), timedelta(days=1), timedelta(days=7)
-DAILY = 7  # reminders, then one a week
-LOOK_BACK = timedelta(days=14)  # for openings of an unstable rule
-# One mail tells of both: what fails explains what is silent, and silence is silence by whatever rule.
+DAILY = 7  # daily reminders, then one a week
+LOOK_BACK = timedelta(days=14)  # for openings of a flapping rule
+# Rules whose open incident's mail covers another rule: errors explain silence, and both silence rules report the same.
 TOLD_BY: dict[str, tuple[Rule, ...]] = {Rule.SILENCE: (Rule.ERRORS,), Rule.RHYTHM: (Rule.ERRORS, Rule.SILENCE)}
 BY_BUTTON = 60  # mails an hour
-EARLY = timedelta(hours=4)  # than a day later, so that a daily reminder may come when the window opens
+EARLY = timedelta(hours=4)  # by which a daily reminder may be early, so that it is sent when the window opens
 
 
 class TooMany(Exception):
-    """So many mails have been sent by buttons that the next must wait."""
+    """The rate limit on mails that are sent by buttons is reached."""
 
 
 def addresses(shop: Shop | None) -> list[str]:
-    """The shop's own, always, and the additional ones that have confirmed and not left; each once.
+    """The recipients: the shop's own address, and the additional ones that are confirmed and subscribed; each once.
 
-    Of what is nobody's shop, the operator's.
+    Without a shop, the operator's.
     """
     if shop is None:
         return [config.operator_email] if config.operator_email else []
@@ -38,43 +38,43 @@ def addresses(shop: Shop | None) -> list[str]:
 
 
 def folded(address: str) -> str:
-    """An address as it is compared: domains are the same in capitals."""
+    """An e-mail address as it is compared: with the domain in lower case."""
     name, at, domain = address.strip().rpartition("@")
     return f"{name}{at}{domain.lower()}"
 
 
 def opened(shop: Shop, incident: Incident, now: datetime) -> None:
-    """Tell that it has begun; or, of a rule that opens again and again, once a day that it does."""
+    """Put the first mail about an incident into the outbox; for a flapping rule, a daily digest instead."""
     since = unstable_since(Incident.openings(shop, incident.rule, now - LOOK_BACK), now)
     if since:
         _put(shop, incident, Kind.UNSTABLE, addresses(shop), now, digest(since, now), about=Incident.at(shop, since))
         return
-    if told := next((rule for rule in TOLD_BY.get(incident.rule, ()) if Incident.of(shop, rule)), None):
-        incident.change(held_by=told)
+    if covering := next((rule for rule in TOLD_BY.get(incident.rule, ()) if Incident.of(shop, rule)), None):
+        incident.change(held_by=covering)
         return
     incident.change(remind_at=now + FIRST_REMINDER)
     _put(shop, incident, Kind.FIRE, addresses(shop), now + HOLD)
 
 
 def noticed(incident: Incident, now: datetime) -> None:
-    """Tell the operator that the app itself stands still."""
+    """Put the mail to the operator into the outbox: the app itself is stalled."""
     incident.change(remind_at=now + FIRST_REMINDER)
     _put(None, incident, Kind.FIRE, addresses(None), now)
 
 
 def closed(shop: Shop | None, incident: Incident, now: datetime) -> None:
-    """Tell those who were told. What nobody was sent yet is taken back."""
+    """Put the recovery mail to all who got an earlier one into the outbox, and cancel unsent mails."""
     Mail.cancel(incident)
     if incident.closed_by != "off":
         _put(shop, incident, Kind.RESOLVE, Mail.told(incident), now)
     for held in Incident.open_of(shop) if shop else ():
-        if shop and held.held_by == incident.rule:  # it is told by nothing any more
+        if shop and held.held_by == incident.rule:  # no other incident's mail covers it any more
             held.change(held_by=None)
             opened(shop, held, now)
 
 
 def remind(now: datetime | None = None) -> int:
-    """Put the reminders that are due into the outbox. Returns how many incidents that were."""
+    """Put the reminders that are due into the outbox. Returns the number of incidents."""
     now = now or utcnow()
     due = list(Incident.to_remind(now))
     for incident in due:
@@ -97,20 +97,20 @@ def _remind(incident: Incident, now: datetime) -> None:
 
 
 def put_test(shop: Shop) -> list[str]:
-    """A mail to everybody who would be told. Returns their addresses. Raises TooMany."""
-    told = addresses(shop)
-    for address in told:
+    """Put a test mail to each recipient into the outbox. Returns their addresses. Raises TooMany."""
+    recipients = addresses(shop)
+    for address in recipients:
         _by_button(shop, Kind.TEST, address)
-    return told
+    return recipients
 
 
 def ask_to_confirm(shop: Shop, address: str) -> None:
-    """A mail with the link by which an additional address confirms. Raises TooMany."""
+    """Put a confirmation mail for an additional address into the outbox. Raises TooMany."""
     _by_button(shop, Kind.CONFIRM, address)
 
 
 def _by_button(shop: Shop, kind: Kind, address: str) -> None:
-    """What can be sent by pressing a button must not become a way to send many."""
+    """Mails that a button sends are rate limited, so that nobody can send many."""
     if Mail.asked_for(shop) >= BY_BUTTON:
         raise TooMany
     Mail.put(shop, kind, address)
@@ -120,10 +120,10 @@ def _put(
     shop: Shop | None,
     incident: Incident,
     kind: Kind,
-    told: Iterable[str],
+    recipients: Iterable[str],
     due_at: datetime,
     number: int = 0,
     about: Incident | None = None,
 ) -> None:
-    for address in told:
+    for address in recipients:
         Mail.put(shop, kind, address, incident=about or incident, number=number, due_at=due_at)

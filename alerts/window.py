@@ -1,7 +1,7 @@
-"""The daily window in which order silence is checked: intervals of real time, whatever the clocks of a zone do.
+"""Daily window in which order silence counts: intervals of real time, safe across DST changes.
 
-Each local date gives one interval. A local time that is skipped in spring moves forward by the gap (RFC 5545); one that
-comes twice in autumn begins with the first and ends with the last. The end is not part of it.
+Each local date gives one interval. A local time that DST skips in spring moves forward by the gap (RFC 5545); of one
+that occurs twice in autumn, a window begins at the first and ends at the second. The end is not part of it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 MIDNIGHT = time(0)
-AROUND = 2 * DAY  # an interval that reaches into a day begins no earlier than this
+AROUND = 2 * DAY  # an interval that reaches into a day begins at most this much earlier
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From `start` on, up to but without `end`, in UTC."""
+    """A time from `start` on, up to but without `end`, in UTC."""
 
     start: datetime
     end: datetime
@@ -26,9 +26,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Window:
-    """Local times of day. An end that is not after the start is the next day's; the same time twice is a whole day.
+    """Local times of day. An end that is not after the start is on the next day; two equal times are a whole day.
 
-    `end` may be 00:00, which is the end of the day. `Window.always` is no window at all.
+    `end` may be 00:00, which is the end of the day. `Window.always` has no limits.
     """
 
     start: time
@@ -41,18 +41,18 @@ class Window:
 
     @property
     def unlimited(self) -> bool:
-        """Whether it is always open, whatever the date."""
+        """Whether the window is open at all times."""
         return self.start == self.end == MIDNIGHT
 
     def intervals(self, since: datetime) -> Iterator[Interval]:
-        """Those that end after an instant, in order, without end. None overlaps the one before."""
-        day, reached = (since.astimezone(self.zone) - AROUND).date(), datetime.min.replace(tzinfo=UTC)
+        """The intervals that end after an instant, in order, without end. They do not overlap."""
+        day, last_end = (since.astimezone(self.zone) - AROUND).date(), datetime.min.replace(tzinfo=UTC)
         while True:
             found = self._of(day)
             day += DAY
-            start = max(found.start, reached)
+            start = max(found.start, last_end)
             if start < found.end:
-                reached = found.end
+                last_end = found.end
                 if found.end > since:
                     yield Interval(start, found.end)
 
@@ -64,20 +64,20 @@ class Window:
         return datetime.combine(day, at, self.zone).astimezone(UTC)
 
     def _last(self, day: date, at: time) -> datetime:
-        """Of a time that comes twice the second one. A skipped one has the later reading first."""
+        """The second one of a time that occurs twice. For a skipped time, fold 0 gives the later instant."""
         both = (datetime.combine(day, at, self.zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
         return max(both)
 
     def holds(self, now: datetime) -> bool:
-        """Whether it is open at an instant."""
+        """Whether the window is open at an instant."""
         return self.unlimited or next(self.intervals(now)).start <= now
 
     def opens(self, now: datetime) -> datetime:
-        """When it is open next: now, or when it begins."""
+        """The next instant at which the window is open: `now`, or its next start."""
         return now if self.unlimited else max(now, next(self.intervals(now)).start)
 
     def elapsed(self, since: datetime, until: datetime) -> timedelta:
-        """How long it was open between two instants."""
+        """How long the window was open between two instants."""
         if until <= since:
             return timedelta()
         if self.unlimited:
@@ -90,9 +90,9 @@ class Window:
         raise AssertionError("A window has no last day.")
 
     def reached(self, since: datetime, length: timedelta) -> datetime:
-        """The first instant within it at which it has been open for so long since then.
+        """The first instant in the window at which it has been open for `length` since an instant.
 
-        When that is just at its end, the end is not within it: it is where it opens next.
+        If that is exactly the window's end, which is not part of it, it is the next start.
         """
         if self.unlimited:
             return since + length

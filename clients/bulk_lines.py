@@ -1,4 +1,4 @@
-"""The result of a bulk query, read line by line over HTTP: in constant memory, from any byte, in any process."""
+"""Result file of a bulk query, streamed line by line over HTTP: in constant memory, resumable at any byte."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from clients.transport import CONNECT_SECONDS, check
 MAX_LINE = 10 * 1024 * 1024
 CHUNK = 64 * 1024
 SILENCE_SECONDS = 30.0
-LEAST_PACE = 1024  # bytes a second; a server that drips would hold a worker until its time limit
-GONE = {400, 401, 403, 404, 410}  # what storage services say of a signed URL whose time is over
+LEAST_PACE = 1024  # bytes a second; a slower server would keep a worker busy until its time limit
+GONE = {400, 401, 403, 404, 410}  # the statuses with which storage services answer for an expired signed URL
 
 Line = tuple[bytes, int]
 
 
 class Expired(ApiError):
-    """The URL is no longer valid. Ask for the operation again: that gives a new one."""
+    """The URL is no longer valid. Read the bulk operation again: it has a new one."""
 
 
 class Changed(Rejected):
-    """The file is not the one that was read up to this byte. Start again from the first."""
+    """The file is not the one that was read up to this byte. Start again from the first byte."""
 
 
 class BulkLines:
-    """Iterates over (line without its end, offset of the next line). Use it as a context.
+    """Iterates over (line without its end, offset of the next line). A context manager.
 
-    `etag` names the file: keep it beside the offset, and give both to go on where a reading ended. Connections that
-    break are resumed for as long as every one of them brings a line; then Unanswered is raised.
+    `etag` identifies the file: keep it with the offset, and pass both to resume where a reading ended. A connection
+    that breaks is resumed if it delivered at least one line; otherwise Unanswered is raised.
     """
 
     def __init__(
@@ -73,44 +73,44 @@ class BulkLines:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._session.close()
         if self._response is not None:
             self._response.close()
 
     def __iter__(self) -> Iterator[Line]:
         while (response := self._response) is not None:
-            begun = self.offset
+            start = self.offset
             try:
                 yield from self._lines(response)
                 self._response = None
             except Unanswered:
-                if self.offset == begun:
+                if self.offset == start:
                     raise
                 response.close()
                 self._response = self._opened()
         self.close()
 
     def _lines(self, response: requests.Response) -> Iterator[Line]:
-        buffer, seen = bytearray(), 0
+        buffer, searched = bytearray(), 0
         for chunk in _chunks(response, self._skip):
             buffer += chunk
-            while (end := buffer.find(b"\n", seen)) >= 0:
-                line, seen = bytes(buffer[:end]), 0
+            while (end := buffer.find(b"\n", searched)) >= 0:
+                line, searched = bytes(buffer[:end]), 0
                 del buffer[: end + 1]
                 self.offset += end + 1
                 if line.strip():
                     yield line, self.offset
-            seen = len(buffer)
-            if seen > MAX_LINE:
+            searched = len(buffer)
+            if searched > MAX_LINE:
                 raise Rejected(f"A line of the bulk result is longer than {MAX_LINE >> 20} MB.")
         if buffer:
             self.offset += len(buffer)
             yield bytes(buffer), self.offset
 
     def _opened(self) -> requests.Response | None:
-        """The answer from our offset on, or None if nothing is left."""
-        call = Call("Shopify's storage", "GET", self._url.partition("?")[0], Effect.READ)  # the rest is a key
+        """The response from our offset on, or None if nothing is left."""
+        call = Call("Shopify's storage", "GET", self._url.partition("?")[0], Effect.READ)  # the query holds the key
         self._journal.sending(call)
         begun = time.monotonic()
         try:
@@ -124,7 +124,7 @@ class BulkLines:
             call.duration = timedelta(seconds=time.monotonic() - begun)
             self._journal.answered(call)
         try:
-            return self._judged(response, call)
+            return self._checked(response, call)
         except ApiError:
             response.close()
             raise
@@ -133,7 +133,7 @@ class BulkLines:
         try:
             response = self._session.get(
                 self._url,
-                headers=self._asking(),
+                headers=self._headers(),
                 timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
                 allow_redirects=False,
                 stream=True,
@@ -145,14 +145,14 @@ class BulkLines:
         except requests.RequestException as error:
             raise Unanswered(f"{call.system} did not answer.", call=call) from error
 
-    def _asking(self) -> dict[str, str]:
-        headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}  # offsets are those of the plain file
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}  # offsets count uncompressed bytes
         if self.offset:
             headers["Range"] = f"bytes={self.offset}-"
             headers |= {"If-Range": self.etag} if self.etag and not self.etag.startswith("W/") else {}
         return headers
 
-    def _judged(self, response: requests.Response, call: Call) -> requests.Response | None:
+    def _checked(self, response: requests.Response, call: Call) -> requests.Response | None:
         if response.status_code in GONE:
             raise Expired(f"The bulk result's address is no longer valid ({response.status_code}).", call=call)
         if response.status_code == 416:
@@ -174,7 +174,7 @@ class BulkLines:
             raise Changed(f"The bulk result has {size or 'fewer'} bytes, and {self.offset} were read.", call=call)
 
     def _to_skip(self, response: requests.Response, call: Call) -> int:
-        """How many bytes precede our offset in this answer: all of them where the server takes no ranges."""
+        """How many bytes of this response precede our offset: all of them if the server supports no ranges."""
         if response.status_code != 206:
             return self.offset
         start = response.headers.get("Content-Range", "").partition("-")[0].removeprefix("bytes").strip()
@@ -184,33 +184,33 @@ class BulkLines:
 
 
 def _chunks(response: requests.Response, skip: int) -> Iterator[bytes]:
-    """The body beyond its first bytes, as it comes."""
-    waited, got = 0.0, 0
+    """The body without its first `skip` bytes, as it arrives."""
+    waited, received = 0.0, 0
     while True:
         begun = time.monotonic()
         try:
             chunk: bytes = response.raw.read1(CHUNK)
         except (HTTPError, OSError) as error:
             raise Unanswered("Shopify's storage broke off its answer.") from error
-        waited, got = waited + time.monotonic() - begun, got + len(chunk)
+        waited, received = waited + time.monotonic() - begun, received + len(chunk)
         if not chunk:
             return
-        if waited > SILENCE_SECONDS and got < waited * LEAST_PACE:
+        if waited > SILENCE_SECONDS and received < waited * LEAST_PACE:
             raise Unanswered("Shopify's storage sends too slowly.")
         yield chunk[skip:]
         skip -= min(skip, len(chunk))
 
 
 def _permitted(url: str, beside: str | None) -> str:
-    """The URL, if it leads to Shopify's storage, or to where the Admin API itself is (as in a sandbox)."""
+    """The URL, if it leads to Shopify's storage, or to the Admin API's own origin (as in a sandbox). An SSRF guard."""
     if outward.is_stored_at_shopify(url) or (beside and _is_beside(url, beside)):
         return url
-    asked = _split(url)
-    raise Rejected(f"A bulk result is not fetched from {asked.scheme}://{asked.hostname}.")
+    parts = _split(url)
+    raise Rejected(f"A bulk result is not fetched from {parts.scheme}://{parts.hostname}.")
 
 
 def _is_beside(url: str, beside: str) -> bool:
-    """As it is written, since parsers differ in what they make of odd characters."""
+    """Compares the text, since URL parsers differ in how they read odd characters."""
     origin = "{0.scheme}://{0.netloc}/".format(urlsplit(beside))
     return url.startswith(origin) and re.fullmatch(r"[!-\[\]-~]+", url) is not None
 

@@ -1,4 +1,4 @@
-"""Client for Voyado Engage's API, version 3: one method per call, one place that reads answers."""
+"""Client of Voyado Engage's API, version 3: one method per call."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ __all__ = ["ContactConflict", "Engage", "dump"]
 
 API = "/api/v3"
 CREATED = 201
-ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # it is unknown which one Voyado's app uses; the first is documented
+ORDER_PATHS = (
+    "/api/v2/orders",
+    "/api/v3/orders",
+)  # it is not known which one Voyado's own app uses; the first is documented
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 _KEY = re.compile(r"[!-~]+")
 
 
 class Engage:
-    """Client for one tenant. `origin` is scheme and host, such as `https://demo.voyado.com`.
+    """Client of one tenant, with its API key. `origin` is scheme and host, as in `https://demo.voyado.com`.
 
-    Engage's API cannot merge two contacts; people do that on its pages. It can delete a contact, but there is no method
-    for it here: nothing undoes it, and a contact outlives the shop's customer (points, other shops).
+    Engage has no call that merges two contacts; people do that on its own pages. It has one that deletes a contact,
+    which is left out here: it cannot be undone, and a contact outlives the shop's customer (points, other shops).
     """
 
     def __init__(
@@ -66,11 +69,11 @@ class Engage:
     ) -> str | None:
         """The id of the one contact with this email, phone or key, or None. Engage: contacts, "find contact".
 
-        Raises ContactConflict with the ids if several match. `custom_key` is the external id or the member number,
+        Raises ContactConflict, with the ids, if several match. `custom_key` is the external id or the member number,
         depending on the tenant's configuration.
         """
-        asked = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
-        query = {name: value for name, value in asked.items() if value}
+        keys = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
+        query = {name: value for name, value in keys.items() if value}
         try:
             call, answer = self._call("GET", f"{API}/contacts/id", Effect.READ, query=query)
         except NotFound as error:
@@ -80,7 +83,7 @@ class Engage:
         return found_id(call, answer)
 
     def contact(self, contact_id: str) -> dict[str, Any]:
-        """A contact with its fields in the shape that `create_contact` takes. Engage: contacts, "get contact"."""
+        """A contact, with its fields as `create_contact` takes them. Engage: contacts, "get contact"."""
         call, answer = self._call("GET", f"{API}/contacts/{UUID(contact_id)}", Effect.READ)
         if not isinstance(answer, dict):
             raise unreadable(call)
@@ -89,8 +92,8 @@ class Engage:
     def create_contact(self, fields: dict[str, Any], *, source: str, store: str | None = None) -> str:
         """Create a contact and return its id. Engage: contacts, "create contact".
 
-        Raises ContactConflict if its key is taken, which makes a second try harmless. One version of the documentation
-        then answers 200 with the existing contact's id, so only 201 means that the contact was created.
+        Raises ContactConflict if its key is taken, which also makes the call idempotent. By one version of the
+        documentation, the response then is a success with the existing contact's id: only 201 means created.
         """
         query = {"source": source} | ({"storeExternalId": store} if store else {})
         call, answer = self._call("POST", f"{API}/contacts", Effect.REPEATABLE, query=query, body=fields)
@@ -100,14 +103,14 @@ class Engage:
         return created
 
     def update_contact(self, contact_id: str, changes: dict[str, Any]) -> None:
-        """Update these fields; null and empty values erase them in Engage. Engage: contacts, "update contact"."""
+        """Set these fields; null and empty values erase the field in Engage. Engage: contacts, "update contact"."""
         self._call("PATCH", f"{API}/contacts/{UUID(contact_id)}", Effect.REPEATABLE, body=changes)
 
     def update_preferences(self, contact_id: str, preferences: Mapping[str, bool]) -> None:
-        """Update the given ones of acceptsEmail, acceptsSms and acceptsPostal and leave the others unchanged.
+        """Set marketing preferences: the named ones of acceptsEmail, acceptsSms and acceptsPostal; others stay.
 
-        Engage: preferences, which are primarily updated with the contact. Raises ValueError if one is neither true nor
-        false, because Engage would read "not known" as an opt-out.
+        Engage: preferences, which recommends the contact's update for this. Raises ValueError if one is neither true
+        nor false: Engage would take "not known" for an opt-out.
         """
         if not preferences or not all(
             name in PREFERENCES and type(value) is bool for name, value in preferences.items()
@@ -116,40 +119,40 @@ class Engage:
         self.update_contact(contact_id, {"preferences": dict(preferences)})
 
     def update_contact_type(self, contact_id: str, contact_type: str) -> None:
-        """Change the contact's type, for example from Contact to Member. Engage: contacts, "update contact type"."""
+        """Change a contact's type, as from Contact to Member. Engage: contacts, "update contact type"."""
         path = f"{API}/contacts/{UUID(contact_id)}/updateContactType"
         self._call("POST", path, Effect.REPEATABLE, query={"contactTypeId": contact_type})
 
     def create_receipt(self, receipt: dict[str, Any]) -> None:
-        """Register a purchase or a return. Engage: receipts, "register a purchase".
+        """Create a receipt: register a purchase or a return. Engage: receipts, "register a purchase".
 
-        Engage ignores a second one with the same `uniqueReceiptId`. Success means queued, not stored.
+        Idempotent: Engage ignores a second one with the same `uniqueReceiptId`. Success means queued, not stored.
         """
         self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
 
     def notify_order(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
-        """Trigger the mails for this state of an order. Engage: orders, "purchases and returns".
+        """Send an order notification, which triggers Engage's mails. Engage: orders, "purchases and returns".
 
-        Engage stores nothing and detects no duplicates: a second call is a second mail, so after an error whose
-        `unknown` is set the call must not be retried. Raises ValueError for a path that is not in ORDER_PATHS.
+        Not idempotent: Engage stores nothing of it and detects no duplicates, so a second call is a second mail, and
+        an error whose `unknown` is set must not be retried. Raises ValueError for a path that is not in ORDER_PATHS.
         """
         if path not in ORDER_PATHS:
             raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
         self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
 
     def repeat(self, method: str, path: str, sent: bytes) -> None:
-        """Resend the same bytes; `path` includes its query. Raises ValueError if the call is not replayable.
+        """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not replayable.
 
-        It has the same effect again: a notification is a second mail. `clients.engage_again` has the replayable calls.
+        A notification that is resent is a second mail to the customer.
         """
         effect = effect_of(method, path)
         if effect is None:
             raise ValueError(f"{method} {path} is no call to be made again.")
         call = Call("Engage", method, self.origin + path, effect, sent=sent)
-        self._send(call, answers_json=False)
+        self._sent(call, answers_json=False)
 
     def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
-        """All stores, with Engage's fields. Engage: stores."""
+        """All stores, with the fields that Engage has. Engage: stores."""
         query = {"includeInactive": "true"} if include_inactive else None
         call, answer = self._call("GET", f"{API}/stores", Effect.READ, query=query)
         if not isinstance(answer, list) or not all(isinstance(store, dict) for store in answer):
@@ -168,10 +171,11 @@ class Engage:
     ) -> tuple[Call, Any]:
         url = self.origin + path + (f"?{urlencode(query)}" if query else "")
         call = Call("Engage", method, url, effect, sent=b"" if body is None else dump(body))
-        return call, self._send(call, answers_json=answers_json)
+        return call, self._sent(call, answers_json=answers_json)
 
-    def _send(self, call: Call, *, answers_json: bool) -> Any:
-        if not _KEY.fullmatch(self._headers["apikey"]):  # no header can carry it
+    def _sent(self, call: Call, *, answers_json: bool) -> Any:
+        """The response's JSON, after the rate limiter has let the call through."""
+        if not _KEY.fullmatch(self._headers["apikey"]):  # not valid in an HTTP header
             raise Refused("The Engage API key has characters that no such key has.", call=call)
         if self.bucket:
             self.bucket.take()
@@ -180,7 +184,7 @@ class Engage:
 
 
 def dump(body: dict[str, Any]) -> bytes:
-    """Serialize a request body as JSON; a Decimal becomes a number with exactly its digits."""
+    """The body as JSON bytes: a Decimal becomes a JSON number with exactly its digits."""
     return orjson.dumps(body, default=_number)
 
 

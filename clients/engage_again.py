@@ -1,4 +1,4 @@
-"""Which calls to Engage may be made again with the very bytes that were sent, and whether a second one is harmless."""
+"""Replayable calls to Engage: which ones may be resent with the same bytes, and whether that is idempotent."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from clients import Effect
 
-# A receipt's second one is ignored there, and a contact's update sets the same fields. Whatever makes something new,
-# or what only its shopper may decide, is built anew from Shopify instead.
+# Engage ignores a second receipt with the same id, and an update sets a contact's fields to the same values. Calls that
+# create something, and preferences, which are the customer's own decision, are built again from Shopify's data instead.
 AGAIN = {
     ("POST", r"/api/v3/receipts"): Effect.REPEATABLE,
     ("PATCH", r"/api/v3/contacts/[0-9a-f-]{36}"): Effect.REPEATABLE,
@@ -18,17 +18,17 @@ API = re.compile(r"/api/v\d/")
 
 
 def effect_of(method: str, path: str) -> Effect | None:
-    """What a second call of this kind does, or None for one that may not be made."""
-    for (theirs, pattern), effect in AGAIN.items():
-        if theirs == method and re.fullmatch(pattern, path):
+    """The effect of resending such a call, or None for one that may not be resent."""
+    for (replayable, pattern), effect in AGAIN.items():
+        if replayable == method and re.fullmatch(pattern, path):
             return effect
     return None
 
 
 def path_at(origin: str, url: str) -> str | None:
-    """The path of a call to this tenant, or None for one that went to another. Ports come and go with a sandbox."""
-    there, then = urlsplit(origin), urlsplit(url)
-    found = API.search(then.path)
-    if found is None or then.hostname != there.hostname or then.path[: found.start()] != there.path:
+    """The path of a call to this tenant, or None for one to another tenant. A sandbox's port may differ each time."""
+    tenant, called = urlsplit(origin), urlsplit(url)
+    found = API.search(called.path)
+    if found is None or called.hostname != tenant.hostname or called.path[: found.start()] != tenant.path:
         return None
-    return then.path[found.start() :] + (f"?{then.query}" if then.query else "")
+    return called.path[found.start() :] + (f"?{called.query}" if called.query else "")

@@ -1,4 +1,4 @@
-"""What Engage's answers say: the one place that reads them, and turns what is not an answer into our errors."""
+"""Reads Engage's responses: their JSON, ids and amounts, and their errors as errors of ours."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import requests
 from clients import Call, Conflict, Unanswered
 from clients.transport import check
 
-# What the documentation shows only in part, or only for version 2. A tenant's own Swagger page can correct it here.
+# The documentation has these only in part, or only for version 2. A tenant's own Swagger page can correct them here.
 NOT_FOUND_CODE = "ContactNotFound"
 ERROR_CODE_NAMES = ("errorcode", "code")
 ERROR_MESSAGE_NAMES = ("message", "detail", "title")
 CONTACT_ID_NAMES = ("id", "contactid")
-CONTACT_PARTS = ("meta", "attributes")  # lifted to the top, the later one wins
+CONTACT_PARTS = ("meta", "attributes")  # merged into the contact itself, the later one wins
 
 _EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
 _NUMBER = re.compile(r"(?<![\w-])(?:(?:\+|0)\d[\d ().-]{4,}\d|\d{6,8}[-+ ]?\d{4})(?![\w-])")
@@ -27,13 +27,13 @@ _LONGEST_READ, _LONGEST_MESSAGE = 1000, 300
 
 
 class ContactConflict(Conflict):
-    """Engage knows one or more contacts like this already; `contact_ids` are those that it named."""
+    """Engage has one or more contacts with this key already; `contact_ids` are those that it named."""
 
     contact_ids: tuple[str, ...] = ()
 
 
 def read(response: requests.Response, call: Call, answers_json: bool) -> Any:
-    """The answer's JSON, None where it has none. Raises the error that its status stands for."""
+    """The response's JSON, or None if it has no body. Raises the error for its status."""
     answer = _parsed(call.received)
     code = _code(answer, call.received)
     message = _message(response.status_code, code, answer)
@@ -46,7 +46,7 @@ def read(response: requests.Response, call: Call, answers_json: bool) -> Any:
 
 
 def taken(call: Call, contact_id: str) -> ContactConflict:
-    """The error for an answer that names a contact which was there before."""
+    """The error for a response that names a contact which existed before."""
     return _conflict(f"Engage answered {call.status}.", call, None, [contact_id])
 
 
@@ -58,7 +58,7 @@ def _conflict(message: str, call: Call, code: str | None, contact_ids: list[str]
 
 def _must_be_json(received: bytes, answers_json: bool) -> bool:
     text = received.strip()
-    return bool(text) and (answers_json or text.startswith(b"<"))  # a proxy's page is not a receipt's answer
+    return bool(text) and (answers_json or text.startswith(b"<"))  # a proxy's HTML page is not Engage's response
 
 
 def _parsed(received: bytes) -> Any:
@@ -69,7 +69,7 @@ def _parsed(received: bytes) -> Any:
 
 
 def _code(answer: object, received: bytes) -> str | None:
-    """Engage's own name for an error, under the likely names; the one we must know, anywhere in the answer."""
+    """Engage's error code, under its likely names; "contact not found", which we depend on, anywhere in the body."""
     code = _first(answer, ERROR_CODE_NAMES)
     if code and _CODE.fullmatch(code):
         return code
@@ -94,7 +94,7 @@ def masked(text: str) -> str:
 
 
 def found_id(call: Call, answer: object) -> str:
-    """The id in an answer that is one, or that has one."""
+    """The contact id in a response that is an id, or an object with one."""
     text = answer if isinstance(answer, str) else _first(answer, CONTACT_ID_NAMES)
     try:
         return str(UUID(text))
@@ -103,7 +103,7 @@ def found_id(call: Call, answer: object) -> str:
 
 
 def flat(answer: dict[str, Any]) -> dict[str, Any]:
-    """The one place that knows a contact's shape, assumed as {id, attributes, meta, preferences, consents}."""
+    """A contact with all of its fields at the top, from the assumed {id, attributes, meta, preferences, consents}."""
     flat = {name: value for name, value in answer.items() if name not in CONTACT_PARTS}
     for part in CONTACT_PARTS:
         flat |= answer.get(part) or {}
@@ -111,4 +111,5 @@ def flat(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def unreadable(call: Call) -> Unanswered:
+    """The error for a response that is not what the call should return."""
     return Unanswered(f"Engage answered {call.status} with something other than what was asked for.", call=call)

@@ -1,7 +1,7 @@
-"""Where we connect to: names that are what they should be, and behind them nothing but public addresses.
+"""SSRF guard: only well-formed host names, and only connections to public IP addresses.
 
-A name is resolved once, and the connection is made to the very address that was looked at, so that a name which
-answers differently the next time gains nothing.
+A name is resolved once, and the connection is made to the very address that was checked, so that a name which
+resolves differently the next time (DNS rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from clients.shopify_id_token import SHOP
 from config import config
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
-STORAGE = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # these and what is below them; inferred
+STORAGE = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # with their subdomains; inferred
 STORED = re.compile(rf"https://(?:[a-z0-9-]+\.)*(?:{'|'.join(map(re.escape, STORAGE))})(?::443)?/[!-\[\]-~]*")
 
-ADDRESSES = 2  # of one name that are tried
-GLOBAL = IPv6Network("2000::/3")  # all of IPv6 that has been given out
-TRANSLATED = IPv6Network("64:ff9b::/96")  # an IPv4 address as an IPv6-only network sees it
+ADDRESSES = 2  # of one name, to be tried
+GLOBAL = IPv6Network("2000::/3")  # all global unicast addresses that have been allocated
+TRANSLATED = IPv6Network("64:ff9b::/96")  # NAT64: an IPv4 address inside an IPv6-only network
 
 
 def shop_name(domain: str) -> str:
-    """The shop's domain, if it is one. Raises Rejected."""
-    return _fitting(SHOP, domain)
+    """Validate a shop's domain. Raises Rejected."""
+    return _valid(SHOP, domain)
 
 
 def tenant_name(tenant: str) -> str:
-    """The name of a tenant of Engage, if it is one. Raises Rejected."""
-    return _fitting(TENANT, tenant)
+    """Validate the name of an Engage tenant. Raises Rejected."""
+    return _valid(TENANT, tenant)
 
 
-def _fitting(pattern: re.Pattern[str], name: str) -> str:
+def _valid(pattern: re.Pattern[str], name: str) -> str:
     if not pattern.fullmatch(name):
         raise Rejected("The name of the shop or of its tenant cannot be part of an address.")
     return name
 
 
 def is_stored_at_shopify(url: str) -> bool:
-    """Whether the address leads to Shopify's storage, however it is read."""
+    """Whether every URL parser would read the URL as one of Shopify's storage."""
     return STORED.fullmatch(url) is not None
 
 
 def is_public(address: str) -> bool:
-    """Whether the address is one of the public Internet, and stands for no other one that is not."""
+    """Whether the IP address is on the public Internet, and embeds no address that is not."""
     with suppress(ValueError):  # "fe80::1%eth0" and the like
         found = ip_address(address)
         if isinstance(found, IPv6Address):
@@ -73,7 +73,7 @@ def _is_public6(address: IPv6Address) -> bool:
 
 
 def _trusted(*origins: str) -> set[str]:
-    """The hosts that the operator has named themselves, as in a sandbox; a name that has a place for a shop is none."""
+    """The hosts that the operator has configured, as for a sandbox; not a template such as `{shop}`."""
     hosts = (urlsplit(origin).hostname or "" for origin in origins)
     return {host for host in hosts if "{" not in host}
 
@@ -82,7 +82,7 @@ TRUSTED = _trusted(config.shopify_origin, config.engage_origin)
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Where to connect to for this host. Raises NotSent where any of its addresses is not public, or gaierror."""
+    """The IP addresses to connect to for this host. Raises NotSent if any of them is not public, or gaierror."""
     if host in TRUSTED:
         return [host]
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
@@ -91,8 +91,8 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(found))[:ADDRESSES]
 
 
-class _Looking(HTTPConnection):
-    """A connection to what its name stands for now."""
+class _Guarded(HTTPConnection):
+    """A connection to an IP address that was checked after its name was resolved."""
 
     def _new_conn(self) -> socket.socket:
         host = self._dns_host
@@ -100,10 +100,10 @@ class _Looking(HTTPConnection):
             return self._connected(addresses_of(host, self.port))
         except socket.gaierror as error:
             raise NameResolutionError(host, self, error) from error
-        except UnicodeError as error:  # no name can be spelt so
+        except UnicodeError as error:  # not a valid host name
             raise NewConnectionError(self, "The name cannot be resolved.") from error
         finally:
-            self._dns_host = host  # the certificate must be the name's
+            self._dns_host = host  # the certificate is checked against the name
 
     def _connected(self, addresses: list[str]) -> socket.socket:
         for self._dns_host in addresses[:-1]:
@@ -113,12 +113,12 @@ class _Looking(HTTPConnection):
         return super()._new_conn()
 
 
-class Connection(_Looking):
-    """Over HTTP."""
+class Connection(_Guarded):
+    """A guarded connection over HTTP."""
 
 
-class SecureConnection(_Looking, HTTPSConnection):
-    """Over TLS."""
+class SecureConnection(_Guarded, HTTPSConnection):
+    """A guarded connection over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -130,7 +130,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """For a session of `requests` that connects so."""
+    """Transport adapter for a session of `requests` with guarded connections."""
 
     pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 

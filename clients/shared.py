@@ -1,4 +1,4 @@
-"""What all processes reckon together: scripts in Redis, which is left alone for a while when it is away."""
+"""Redis scripts that all processes share, behind a circuit breaker for when Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-AWAY_SECONDS = 5.0  # how long Redis is left alone after it failed, lest every call waits for its time-out
+AWAY_SECONDS = 5.0  # how long the circuit stays open after a failure, so that not every call waits for a time-out
 TIMEOUT_SECONDS = 0.3
 
 log = logging.getLogger(__name__)
 
-_away_until: WeakKeyDictionary[redis.Redis, float] = WeakKeyDictionary()
+_open_until: WeakKeyDictionary[redis.Redis, float] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def quick(url: str) -> redis.Redis:
-    """A client that gives up soon. redis-py's own retries and time-outs would hold up a call for several seconds."""
-    once_more = Retry(NoBackoff(), 1)  # for a pooled connection that a restart of Redis has cut
+    """A Redis client with short time-outs. redis-py's own retries would delay a call by several seconds."""
+    retry = Retry(NoBackoff(), 1)  # for a pooled connection that a restart of Redis has closed
     return redis.Redis.from_url(
-        url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=once_more
+        url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=retry
     )
 
 
@@ -34,29 +34,29 @@ class Shared:
     def __init__(self, client: redis.Redis, script: str, *, away_seconds: float = AWAY_SECONDS) -> None:
         self._client = client
         self._script = client.register_script(script)
-        self._away_seconds = away_seconds
+        self._open_seconds = away_seconds
 
     def run(self, key: str, *numbers: float) -> list[int] | None:
-        """The numbers that the script returns, or None while Redis is away."""
-        if time.monotonic() < _away_until.get(self._client, 0.0):
+        """The numbers that the script returns, or None while Redis is unavailable."""
+        if time.monotonic() < _open_until.get(self._client, 0.0):
             return None
         try:
             found: list[int] = self._script(keys=[key], args=list(numbers))
         except (redis.RedisError, OSError) as error:
-            self._leave_alone(error)
+            self._open_circuit(error)
             return None
-        self._welcome()
+        self._close_circuit()
         return found
 
-    def _leave_alone(self, error: Exception) -> None:
+    def _open_circuit(self, error: Exception) -> None:
         with _lock:
-            is_news = self._client not in _away_until
-            _away_until[self._client] = time.monotonic() + self._away_seconds
-        if is_news:
-            log.warning("No Redis (%s): this process paces its calls alone.", type(error).__name__)
+            was_closed = self._client not in _open_until
+            _open_until[self._client] = time.monotonic() + self._open_seconds
+        if was_closed:
+            log.warning("Redis is unavailable (%s): this process limits its calls alone.", type(error).__name__)
 
-    def _welcome(self) -> None:
+    def _close_circuit(self) -> None:
         with _lock:
-            was_away = _away_until.pop(self._client, None)
-        if was_away is not None:
-            log.info("Redis is back: the pace of calls is shared again.")
+            was_open = _open_until.pop(self._client, None)
+        if was_open is not None:
+            log.info("Redis is available again: the rate limits are shared again.")

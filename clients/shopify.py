@@ -1,4 +1,4 @@
-"""Client for Shopify's Admin API: one method per query or mutation."""
+"""Client of Shopify's Admin API: one method per query or mutation."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from clients.shopify_whole import FIRST_LINES, FURTHER_LINES
 __all__ = ["DOCUMENTS", "FIRST_LINES", "FURTHER_LINES", "Consent", "Page", "Shopify"]
 
 COUNTED = 10_000  # orders; Shopify's own limit
-PAGE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older price list
+PAGE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older cost table
 
 Json = dict[str, Any]
 
 
 class Page(NamedTuple):
-    """One page of a search, oldest change first. `cursor` requests the next page; None: this was the last."""
+    """One page of a search, oldest change first. `cursor` reads the next page; None: this was the last one."""
 
     nodes: list[Json]
     cursor: str | None
 
 
 class Shopify(Admin):
-    """Client for one shop. Answers have GraphQL's shape, with Decimal for decimals and Shopify's strings for money.
+    """Client of one shop. Answers have GraphQL's shape, decimals as Decimal, money as Shopify's own strings.
 
-    Every method raises the errors of `clients`. A field that Shopify withholds is an error, never a null.
+    Every method raises the errors of `clients`; a field that Shopify withholds is an error, never a null.
     """
 
     def shop(self) -> Json:
@@ -40,11 +40,11 @@ class Shopify(Admin):
         return shop
 
     def markets(self) -> list[Json]:
-        """The shop's markets with all of their regions. Raises Rejected without the scope `read_markets`."""
+        """The shop's markets, with all of their regions. Raises Rejected without the scope `read_markets`."""
         return shopify_markets.read_all(self)
 
     def customer(self, shopify_id: int) -> Json | None:
-        """The customer with consents, default address and `gender` (a metafield), or None if it does not exist."""
+        """The customer with consents, default address and `gender` (its metafield), or None if it does not exist."""
         return self.read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
@@ -52,7 +52,7 @@ class Shopify(Admin):
         return self._page("customers", since, cursor)
 
     def orders_count(self, start: datetime, end: datetime) -> int:
-        """The number of orders created from `start` until before `end`, COUNTED at most."""
+        """The number of orders created from `start` on and before `end`, at most COUNTED."""
         query = shopify_search.window(shopify_search.CREATED["orders"], start, end)
         found = self.read("orders_count", "ordersCount", query=query, limit=COUNTED)
         if found is None:
@@ -60,7 +60,7 @@ class Shopify(Admin):
         return int(found["count"])
 
     def order(self, shopify_id: int) -> Json | None:
-        """The order with all of its lines as of one moment, or None if it does not exist."""
+        """The order with all of its lines, however many, as of one moment; or None if it does not exist."""
         return shopify_whole.order(self, f"gid://shopify/Order/{shopify_id}")
 
     def orders_updated_since(self, since: datetime, cursor: str | None = None) -> Page:
@@ -68,35 +68,36 @@ class Shopify(Admin):
         return self._page("orders", since, cursor)
 
     def refund(self, shopify_id: int) -> Json | None:
-        """The refund with all of its lines and its order's header, or None if it does not exist."""
+        """The refund with all of its lines, and its order's header; or None if it does not exist."""
         return shopify_whole.refund(self, f"gid://shopify/Refund/{shopify_id}")
 
     def fulfillment(self, shopify_id: int) -> Json | None:
-        """The fulfillment with its lines, tracking and its order's header, or None if it does not exist."""
+        """The parcel with its lines, its tracking, and its order's header; or None if it does not exist."""
         return shopify_whole.fulfillment(self, f"gid://shopify/Fulfillment/{shopify_id}")
 
     def update_email_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
-        """Set the email consent to SUBSCRIBED or UNSUBSCRIBED as of this instant. Shopify keeps the newest choice."""
+        """Write that the customer chose SUBSCRIBED or UNSUBSCRIBED at this instant. Shopify keeps the newest choice."""
         root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.asked(state, at)
-        sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
-        customer = self.change("email_consent_update", root, input=sent)["customer"]
+        data = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
+        customer = self.change("email_consent_update", root, input=data)["customer"]
         email = shopify_consent.required(customer, "defaultEmailAddress", "e-mail address")
-        kept = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
-        return shopify_consent.answered(consent, *kept)
+        stored = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
+        return shopify_consent.answered(consent, *stored)
 
     def update_sms_consent(self, customer_id: int, state: str, at: datetime) -> Consent:
-        """Set the SMS consent likewise."""
+        """Write the customer's choice about text messages, like `update_email_consent`."""
         root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.asked(state, at)
-        sent = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
-        customer = self.change("sms_consent_update", root, input=sent)["customer"]
+        data = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
+        customer = self.change("sms_consent_update", root, input=data)["customer"]
         phone = shopify_consent.required(customer, "defaultPhoneNumber", "phone number")
-        kept = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
-        return shopify_consent.answered(consent, kept["state"], kept["optInLevel"], kept["updatedAt"])
+        stored = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
+        return shopify_consent.answered(consent, stored["state"], stored["optInLevel"], stored["updatedAt"])
 
     def run_bulk_query(self, text: str) -> str:
-        """Start a bulk query (one of `clients.shopify_bulk`) and return the operation's id.
+        """Start a bulk query and return its operation's id.
 
-        Raises Throttled while five are running. A retry after an unknown outcome may start two, which does no harm.
+        Raises Throttled while five are running. A repeated call, after an unknown outcome, starts two: a waste, but
+        harmless.
         """
         operation: Json | None = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
         if operation is None:
@@ -104,15 +105,15 @@ class Shopify(Admin):
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:
-        """The operation's status and, if it found anything, a URL of its result that is valid now."""
+        """The operation's state and the URL of its result: one that is valid now, or None if the result is empty."""
         return self.read("bulk_operation", "bulkOperation", id=operation_id)
 
     def cancel_bulk(self, operation_id: str) -> None:
-        """Cancel the operation. Raises Rejected if it has already ended."""
+        """Cancel the operation. Raises Rejected if it has finished."""
         self.change("bulk_cancel", "bulkOperationCancel", id=operation_id)
 
     def stream(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkLines:
-        """The lines of a bulk result from byte `offset` on. To resume a download, give its `etag`."""
+        """Stream the lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
         return BulkLines(url, offset, etag=etag, beside=self._url, journal=self._journal)
 
     def _page(self, kind: str, since: datetime, cursor: str | None) -> Page:
@@ -120,6 +121,6 @@ class Shopify(Admin):
         found = self.read(f"{kind}_updated_since", kind, first=PAGE, after=cursor, search=search)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was searched for.")
-        # According to its documentation Shopify matches whole days for customers, so older changes may be included.
+        # By its documentation Shopify matches whole days for customers, so that older changes may be included.
         nodes = [each for each in found["nodes"] if each["updatedAt"] >= shopify_search.instant(since)]
         return Page(nodes, found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)

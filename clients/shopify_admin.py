@@ -1,4 +1,4 @@
-"""Shopify's Admin API as one door: a document goes in, what it asked for comes out, or an error of ours."""
+"""GraphQL client of Shopify's Admin API: sends a document, and returns its result or raises an error of ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("clients.shopify")
 
 
 class Admin:
-    """One shop's Admin API. Answers are in GraphQL's shape, decimals as Decimal, money as Shopify's own strings."""
+    """GraphQL client of one shop. Answers have GraphQL's shape, decimals as Decimal, money as Shopify's own strings."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Admin:
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
-            "Shopify-Search-Query-Debug": "1",  # or Shopify does not say which search terms it ignored
+            "Shopify-Search-Query-Debug": "1",  # without it, Shopify ignores unknown search terms silently
         }
         self._journal = journal or Silent()
         self._version = version
@@ -48,11 +48,11 @@ class Admin:
         self._seconds = seconds
 
     def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
-        """What the document's query asks for, or None if there is no such thing."""
+        """Run the document's query and return its root field, or None if what it asks for does not exist."""
         return self._ask(document, root, variables, Effect.READ)
 
     def change(self, document: str, root: str, **variables: object) -> dict[str, Any]:
-        """What the document's mutation answers; its user errors are raised. It must be one that may be repeated."""
+        """Run the document's mutation and return its payload; user errors are raised. It must be idempotent."""
         payload = self._ask(document, root, variables, Effect.REPEATABLE)
         if payload is None:
             raise Unanswered("Shopify sent an answer without what was asked for.")
@@ -67,12 +67,12 @@ class Admin:
         if self._points and reserved:
             self._points.told(reserved, answer)
         try:
-            return self._judge(response, answer, call, root)
+            return self._root_field(response, answer, call, root)
         except ApiError:
             log.warning("Shopify did not answer %s, request id %s", document, response.headers.get("X-Request-Id"))
             raise
 
-    def _judge(self, response: requests.Response, answer: Any, call: Call, root: str) -> dict[str, Any] | None:
+    def _root_field(self, response: requests.Response, answer: Any, call: Call, root: str) -> dict[str, Any] | None:
         _warn_if_other(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
         check(response, call, f"Shopify answered {response.status_code}{words(answer)}")
         if not isinstance(answer, dict):
@@ -88,12 +88,12 @@ class Admin:
 
 @cache
 def text(name: str) -> str:
-    """The document of this name."""
+    """The text of the GraphQL document with this name."""
     return (DOCUMENTS / f"{name}.graphql").read_text()
 
 
 def _parsed(body: bytes) -> Any:
-    """The JSON in these bytes, or None where there is none."""
+    """The JSON in these bytes, or None if they are not JSON."""
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A change of a customer's marketing consent, and what Shopify made of it."""
+"""Marketing consent at Shopify: the input of a change, and its result."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from clients import Rejected
 from clients.shopify_search import instant
 
-LEVELS = {"SUBSCRIBED": "SINGLE_OPT_IN", "PENDING": "CONFIRMED_OPT_IN"}  # which of them Shopify insists on
-STATES = {*LEVELS, "UNSUBSCRIBED"}  # Shopify takes no other as input
+LEVELS = {"SUBSCRIBED": "SINGLE_OPT_IN", "PENDING": "CONFIRMED_OPT_IN"}  # the level that Shopify requires with each
+STATES = {*LEVELS, "UNSUBSCRIBED"}  # Shopify accepts no other as input
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What Shopify holds now. Not `applied`: it knows of a newer change than the one it was sent."""
+    """The consent that Shopify has now. Not `applied`: it has a newer change than the one it was sent."""
 
     state: str
     level: str | None
@@ -24,16 +24,16 @@ class Consent:
 
 
 def asked(state: str, at: datetime) -> dict[str, str]:
-    """The input for a change to this state, made by the shopper at this instant."""
+    """The input for a change to this state, made by the customer at this instant."""
     if state not in STATES:
         raise ValueError(f"Shopify takes no consent of {state}.")
-    not_in_the_future = min(at, datetime.now(UTC))  # Shopify refuses what another clock calls the future
+    not_in_the_future = min(at, datetime.now(UTC))  # Shopify refuses future times, and clocks differ
     level = {"marketingOptInLevel": LEVELS[state]} if state in LEVELS else {}
     return {"marketingState": state, **level, "consentUpdatedAt": instant(not_in_the_future)}
 
 
 def answered(sent: dict[str, str], state: str | None, level: str | None, updated_at: str | None) -> Consent:
-    """What came of it. Shopify keeps the newest change, and says nothing when it kept none."""
+    """The consent after a change. Shopify keeps the newest change, and reports success also when it ignores ours."""
     if state == sent["marketingState"]:
         return Consent(state, level, _instant(updated_at), applied=True)
     if state and updated_at and _instant(updated_at) >= _instant(sent["consentUpdatedAt"]):
@@ -42,7 +42,7 @@ def answered(sent: dict[str, str], state: str | None, level: str | None, updated
 
 
 def required(customer: dict[str, Any] | None, field: str, name: str) -> dict[str, Any]:
-    """The address or number whose consent it is. Without one Shopify reports success and does nothing."""
+    """The e-mail address or phone number of the consent. Without one Shopify reports success and does nothing."""
     holder: dict[str, Any] | None = customer and customer[field]
     if not holder:
         raise Rejected(f"The customer has no {name} at Shopify to consent for.", code="NOTHING_TO_CONSENT_FOR")

@@ -1,4 +1,4 @@
-"""What Shopify's GraphQL says went wrong inside an answer of 200, told as our errors."""
+"""Translates Shopify's GraphQL errors, which come inside a 200, into our errors."""
 
 from __future__ import annotations
 
@@ -10,66 +10,66 @@ from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unav
 from clients.shopify_points import LONGEST_WAIT, cost_of
 
 MESSAGE_LENGTH = 300
-ONE_AT_A_TIME = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, one on older versions
+ONE_AT_A_TIME = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, or one on older versions
 BULK_WAIT = timedelta(seconds=60)
 
 
 def complain(answer: dict[str, Any], call: Call, *, spread: float) -> None:
-    """Raise the answer's `errors` or search warnings as one of ours; pass if there are none.
+    """Raise the answer's `errors` or search warnings as one of our errors, if there are any.
 
-    `spread`: seconds added to a throttled call's wait, so that those who wait together do not return together.
+    `spread`: jitter, in seconds, that is added to a throttled call's wait, so that calls do not all retry at once.
     """
     if errors := _listed(answer.get("errors")):
-        raise _translated(errors, answer, call, spread)
+        raise _error_of(errors, answer, call, spread)
     if warnings := list(_search_warnings(answer.get("extensions"))):
         # Shopify ignores a filter it does not know, and answers with everything.
         raise Rejected(f"Shopify did not understand the search: {_joined(warnings)}", call=call, code="SEARCH_WARNING")
 
 
 def refuse(errors: Any, call: Call) -> None:
-    """Raise a mutation's user errors as one of ours; pass if there are none."""
+    """Raise a mutation's user errors as one of our errors, if there are any."""
     if not (listed := _listed(errors)):
         return
-    said = _joined(listed)
+    message = _joined(listed)
     code = next((each["code"] for each in listed if isinstance(each, dict) and isinstance(each.get("code"), str)), None)
     if code in ONE_AT_A_TIME:
-        raise Throttled(f"Shopify has enough bulk operations: {said}", call=call, code=code, retry_after=BULK_WAIT)
-    error = NotFound if "not found" in said.lower() else Rejected
-    raise error(f"Shopify rejected the change: {said}", call=call, code=code)
+        raise Throttled(f"Shopify has enough bulk operations: {message}", call=call, code=code, retry_after=BULK_WAIT)
+    error = NotFound if "not found" in message.lower() else Rejected
+    raise error(f"Shopify rejected the change: {message}", call=call, code=code)
 
 
 def words(answer: Any) -> str:
-    """What Shopify itself says about a failure, as the end of a sentence; "." where it says nothing."""
-    said = _joined(_listed(answer.get("errors") or answer.get("error"))) if isinstance(answer, dict) else ""
-    return f": {said}" if said else "."
+    """Shopify's own error message, as the end of a sentence; "." if there is none."""
+    message = _joined(_listed(answer.get("errors") or answer.get("error"))) if isinstance(answer, dict) else ""
+    return f": {message}" if message else "."
 
 
-def _translated(errors: list[Any], answer: dict[str, Any], call: Call, spread: float) -> ApiError:
-    """The one error that stands for all. What may pass by itself comes before what will not."""
+def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, spread: float) -> ApiError:
+    """One error for all of them. Those that a retry may solve come before permanent ones."""
     codes = [_code(each) for each in errors]
-    said = _joined(errors)
+    message = _joined(errors)
     if "THROTTLED" in codes:
         wait = timedelta(seconds=_wait(answer) + spread)
         return Throttled("Shopify asks to slow down.", call=call, code="THROTTLED", retry_after=wait)
     if failed := {"INTERNAL_SERVER_ERROR", "TIMEOUT"}.intersection(codes):
-        return Unavailable(f"Shopify failed: {said}", call=call, code=min(failed))
+        return Unavailable(f"Shopify failed: {message}", call=call, code=min(failed))
     if "SHOP_INACTIVE" in codes:
-        return Refused(f"The shop is not active: {said}", call=call, code="SHOP_INACTIVE")
-    if "ACCESS_DENIED" in codes and _protected(said):
+        return Refused(f"The shop is not active: {message}", call=call, code="SHOP_INACTIVE")
+    if "ACCESS_DENIED" in codes and _protected(message):
         sentence = "Shopify withholds protected customer data from this app: "
-        return Rejected(sentence + said, call=call, code="ACCESS_DENIED")
-    return Rejected(f"Shopify rejected the request: {said}", call=call, code=next(filter(None, codes), None))
+        return Rejected(sentence + message, call=call, code="ACCESS_DENIED")
+    return Rejected(f"Shopify rejected the request: {message}", call=call, code=next(filter(None, codes), None))
 
 
 def _wait(answer: dict[str, Any]) -> float:
-    """Seconds until the bucket holds what the query costs: at least one, also where the figures are missing."""
+    """Seconds until the shop has the points that the query costs: at least one, also if the figures are missing."""
     cost = cost_of(answer)
     seconds = (cost.requested - cost.available) / cost.rate if cost else 0.0
     return min(max(seconds, 1.0), LONGEST_WAIT)
 
 
-def _protected(said: str) -> bool:
-    return "protected-customer-data" in said or "not approved to" in said
+def _protected(message: str) -> bool:
+    return "protected-customer-data" in message or "not approved to" in message
 
 
 def _code(error: Any) -> str | None:
@@ -95,5 +95,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _joined(errors: list[Any]) -> str:
-    said = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
-    return " ".join("; ".join(said).split())[:MESSAGE_LENGTH]
+    messages = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
+    return " ".join("; ".join(messages).split())[:MESSAGE_LENGTH]

@@ -1,4 +1,4 @@
-"""What lets the app act for a shop: tokens that expire, asked for with an ID token and renewed by themselves.
+"""OAuth at Shopify: token exchange of an ID token for access tokens that expire, and their renewal.
 
 Shopify: "token exchange" and "expiring offline access tokens". A renewal replaces both tokens.
 """
@@ -19,18 +19,21 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - the name of a kind of token
 OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
 ONLINE = "urn:shopify:params:oauth:token-type:online-access-token"
-FINAL = {"invalid_grant", "invalid_client", "invalid_request"}  # asking again does not help
+FINAL = {"invalid_grant", "invalid_client", "invalid_request"}  # a retry does not help
 STALE = "invalid_subject_token"
 DEADLINE_SECONDS = 10.0
 
 
 class Stale(Refused):
-    """The ID token's minute is over: another one is to be had from Shopify's admin."""
+    """The ID token, which lives one minute, has expired: Shopify's admin issues another one."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """`lives`, `refresh_lives`: from now on. None, with `refresh` empty: the token does not expire."""
+    """An access token with its refresh token. `lives` and `refresh_lives` count from now.
+
+    None, with `refresh` empty: the token does not expire.
+    """
 
     token: str
     scopes: str = ""
@@ -41,7 +44,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Staff:
-    """Who looks, as Shopify knows them. The owner of the shop's account may do everything in it."""
+    """The staff member who uses the app, as Shopify names them. The shop's account owner may do everything in it."""
 
     name: str
     owner: bool
@@ -49,25 +52,25 @@ class Staff:
 
 @dataclass(frozen=True)
 class Granting:
-    """One shop's door for tokens. `origin`: scheme and host, as in `https://demo.myshopify.com`."""
+    """OAuth client of one shop. `origin`: scheme and host, as in `https://demo.myshopify.com`."""
 
     origin: str
     client_id: str
     client_secret: str
 
     def exchange(self, id_token: str) -> Grant:
-        """The app's own tokens for the shop. Raises Stale, or Refused where the app is not installed."""
+        """Token exchange: the app's own (offline) tokens for the shop. Raises Stale, or Refused if not installed."""
         return _grant(self._exchanged(id_token, OFFLINE, expiring="1"))
 
     def staff(self, id_token: str) -> Staff:
-        """Who has the ID token. What else their own token would open is not asked for."""
-        user = self._exchanged(id_token, ONLINE).get("associated_user")
-        told = user if isinstance(user, dict) else {}
-        name = " ".join(str(told.get(part) or "").strip() for part in ("first_name", "last_name")).strip()
-        return Staff(name, told.get("account_owner") is True)
+        """The staff member whom the ID token names. Their online access token is not used for anything else."""
+        found = self._exchanged(id_token, ONLINE).get("associated_user")
+        user = found if isinstance(found, dict) else {}
+        name = " ".join(str(user.get(part) or "").strip() for part in ("first_name", "last_name")).strip()
+        return Staff(name, user.get("account_owner") is True)
 
     def renew(self, refresh: str) -> Grant:
-        """New tokens for old ones. Raises Refused where only the shop's staff can help, by opening the app."""
+        """New tokens for a refresh token. Raises Refused if only the shop's staff can help, by opening the app."""
         return _grant(self._ask(grant_type="refresh_token", refresh_token=refresh))
 
     def _exchanged(self, id_token: str, kind: str, **more: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Who looks at the app inside Shopify's admin, by the ID token that comes with each request.
+"""Verifies Shopify's ID token, the JWT that each request from inside Shopify's admin carries.
 
-Shopify: "session tokens". A token lives one minute and is signed with the app's client secret.
+Shopify: "session tokens". A token lives one minute and is signed (HS256) with the app's client secret.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from urllib.parse import SplitResult, urlsplit
 import jwt
 
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
-LEEWAY_SECONDS = 10  # as all of Shopify's own libraries
+LEEWAY_SECONDS = 10  # as in all of Shopify's own libraries
 LONGEST = 4096
 CLAIMS = ["exp", "nbf", "iss", "dest", "aud", "sub", "jti", "sid"]
 
 
 class BadToken(Exception):
-    """Not a token of Shopify's for this app, or no longer."""
+    """Not a valid ID token for this app, or an expired one."""
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """Somebody of the shop's staff. `user`: their id at Shopify."""
+    """A staff member of the shop. `user`: their id at Shopify."""
 
     shop: str
     user: str
 
 
 def viewer_of(token: str, secrets: Sequence[bytes], client_id: str) -> Viewer:
-    """Whom the token names. Raises BadToken. `secrets`: the client secrets in use, more than one while they change."""
+    """Verify the token and return its user. Raises BadToken. `secrets`: all client secrets in use during a rotation."""
     for secret in secrets:
         if claims := _claims(token, secret, client_id):
             return _viewer(claims)
@@ -51,16 +51,16 @@ def _claims(token: str, secret: bytes, client_id: str) -> Mapping[str, Any] | No
             leeway=LEEWAY_SECONDS,
             options={"require": CLAIMS, "strict_aud": True},
         )
-    except (jwt.InvalidTokenError, ValueError, RecursionError):  # the latter two: JSON that is none
+    except (jwt.InvalidTokenError, ValueError, RecursionError):  # the latter two: malformed JSON
         return None
     return found
 
 
 def _viewer(claims: Mapping[str, Any]) -> Viewer:
-    told = [claims[name] for name in ("iss", "dest", "sub")]
-    if not all(isinstance(each, str) for each in told):
+    named = [claims[name] for name in ("iss", "dest", "sub")]
+    if not all(isinstance(each, str) for each in named):
         raise BadToken("The token's claims are no text.")
-    issuer, shop, user = _parted(told[0]), _parted(told[1]), told[2]
+    issuer, shop, user = _origin_of(named[0]), _origin_of(named[1]), named[2]
     if not shop or not issuer or (issuer.netloc, issuer.path) != (shop.netloc, "/admin") or shop.path not in ("", "/"):
         raise BadToken("The token is not for one shop.")
     if not SHOP.fullmatch(shop.netloc) or not user or len(user) > 64:
@@ -68,11 +68,11 @@ def _viewer(claims: Mapping[str, Any]) -> Viewer:
     return Viewer(shop.netloc, user)
 
 
-def _parted(address: str) -> SplitResult | None:
-    """The address, if it is one that is encrypted and has nothing but a host and a path."""
+def _origin_of(url: str) -> SplitResult | None:
+    """The parts of an https URL that has nothing but a host and a path; None for any other."""
     try:
-        found = urlsplit(address)
+        found = urlsplit(url)
     except ValueError:
         return None
     plain = found.scheme == "https" and not found.query and not found.fragment
-    return found if plain and found.geturl() == address else None  # urlsplit drops line ends and the like
+    return found if plain and found.geturl() == url else None  # urlsplit drops line ends and the like

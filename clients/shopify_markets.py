@@ -1,4 +1,4 @@
-"""A shop's markets with all of their countries, however many."""
+"""Reads a shop's markets with all of their regions, by pagination."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 from clients import Unanswered, Unavailable
 from clients.shopify_admin import Admin
 
-REGIONS = 250  # the most that Shopify gives at once; only a market of provinces may have more
+REGIONS = 250  # the most that Shopify returns at once; only a market of provinces may have more
 
 Json = dict[str, Any]
 
 
 def read_all(admin: Admin) -> list[Json]:
-    """Every market, in order of their ids. One is read at a time, so that a long one can be read to its end."""
+    """All markets, in order of their ids. A page has one market, so that the rest of its regions can be read."""
     found: list[Json] = []
     after, more = None, True
     while more:
         page = _page(admin, after, None)
-        found += [_whole(admin, after, market) for market in page["nodes"]]
+        found += [_complete(admin, after, market) for market in page["nodes"]]
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     return found
 
 
-def _whole(admin: Admin, after: str | None, market: Json) -> Json:
+def _complete(admin: Admin, after: str | None, market: Json) -> Json:
     """The market with the regions beyond the first page."""
     regions = _regions(market)
     while regions and regions["pageInfo"]["hasNextPage"]:

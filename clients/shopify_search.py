@@ -1,6 +1,6 @@
-"""Shopify's search strings. All are made here: Shopify answers a misspelt one with everything it has.
+"""Search strings for Shopify's queries. All are made here: Shopify answers a misspelt one with everything it has.
 
-https://shopify.dev/docs/api/usage/search-syntax; which fields there are is said by each query's `query` argument.
+https://shopify.dev/docs/api/usage/search-syntax; each query's `query` argument documents its fields.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ CREATED = {"customers": "customer_date", "orders": "created_at"}  # customers ha
 
 
 def since(field: str, at: datetime) -> str:
-    """This instant and later."""
+    """The search string for this instant and later."""
     return f"{field}:>='{instant(at)}'"
 
 
 def window(field: str, start: datetime, end: datetime) -> str:
-    """From `start` on, up to but without `end`."""
+    """The search string for the time from `start` on, up to but without `end`."""
     return f"{since(field, start)} {field}:<'{instant(end)}'"
 
 
 def instant(at: datetime) -> str:
-    """Shopify's own form, in whole seconds as its instants are: 2026-11-24T09:15:01Z."""
+    """An instant in Shopify's format, in whole seconds: 2026-11-24T09:15:01Z."""
     if at.tzinfo is None:
         raise ValueError("An instant needs its time zone.")
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Orders, refunds and parcels with all of their lines, however many, as of one moment."""
+"""Pagination within orders, refunds and parcels: reads each with all of its lines, as of one moment."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from clients import Unavailable
 from clients.shopify_admin import Admin
 
-FIRST_LINES = 20  # what one page of OrderById holds well below Shopify's 1,000 points for a query
+FIRST_LINES = 20  # on one page of OrderById, well below Shopify's limit of 1,000 points for a query
 FURTHER_LINES = 50  # the same for OrderLineItems
 REFUND_LINES = 30  # the same for RefundById
 PARCEL_LINES = 50  # the same for FulfillmentById
-SHOWN = 5  # the refunds, and the parcels, that OrderById shows
+SHOWN = 5  # the refunds, and the parcels, that OrderById returns
 READINGS = 3
 
 Json = dict[str, Any]
 
 
 def order(admin: Admin, gid: str) -> Json | None:
-    """The order with all of its lines, refunds and parcels. A refund's lines here are ids and quantities."""
+    """The order with all of its lines, refunds and parcels. Its refunds' lines have ids and quantities only."""
 
     def complete(found: Json) -> bool:
         return _lines(admin, found) and _refunds(admin, found) and _parcels(admin, found)
 
-    return _at_rest(lambda: admin.read("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
+    return _unchanged(lambda: admin.read("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
 
 
 def refund(admin: Admin, gid: str) -> Json | None:
@@ -33,20 +33,20 @@ def refund(admin: Admin, gid: str) -> Json | None:
     def page(after: str | None) -> Json | None:
         return admin.read("refund_by_id", "refund", id=gid, first=REFUND_LINES, after=after)
 
-    return _at_rest(lambda: page(None), lambda found: _pages(found, "refundLineItems", page), "refund")
+    return _unchanged(lambda: page(None), lambda found: _pages(found, "refundLineItems", page), "refund")
 
 
 def fulfillment(admin: Admin, gid: str) -> Json | None:
-    """The parcel with all that is in it."""
+    """The parcel with all of its lines."""
 
     def page(after: str | None) -> Json | None:
         return admin.read("fulfillment_by_id", "fulfillment", id=gid, first=PARCEL_LINES, after=after)
 
-    return _at_rest(lambda: page(None), lambda found: _pages(found, "fulfillmentLineItems", page), "parcel")
+    return _unchanged(lambda: page(None), lambda found: _pages(found, "fulfillmentLineItems", page), "parcel")
 
 
-def _at_rest(read: Callable[[], Json | None], complete: Callable[[Json], bool], name: str) -> Json | None:
-    """What is read, completed; again from the start when it changed meanwhile, so that its pages do not fit."""
+def _unchanged(read: Callable[[], Json | None], complete: Callable[[Json], bool], name: str) -> Json | None:
+    """Read all pages; start over if the object changed meanwhile, since its pages then do not belong together."""
     for _ in range(READINGS):
         found = read()
         if found is None or complete(found):
@@ -55,14 +55,14 @@ def _at_rest(read: Callable[[], Json | None], complete: Callable[[Json], bool], 
 
 
 def _pages(found: Json, connection: str, page: Callable[[str], Json | None]) -> bool:
-    """Add the pages beyond the first. False: the thing changed meanwhile."""
-    part = found[connection]
-    while part["pageInfo"]["hasNextPage"]:
-        more = page(part["pageInfo"]["endCursor"])
+    """Add the pages after the first. False: the object changed meanwhile."""
+    first = found[connection]
+    while first["pageInfo"]["hasNextPage"]:
+        more = page(first["pageInfo"]["endCursor"])
         if more is None or more["updatedAt"] != found["updatedAt"] or not more[connection]["nodes"]:
             return False
-        part["nodes"] += more[connection]["nodes"]
-        part["pageInfo"] = more[connection]["pageInfo"]
+        first["nodes"] += more[connection]["nodes"]
+        first["pageInfo"] = more[connection]["pageInfo"]
     return True
 
 
@@ -78,25 +78,25 @@ def _parcels(admin: Admin, found: Json) -> bool:
 
 
 def _refunds(admin: Admin, found: Json) -> bool:
-    shown = found["refunds"]
+    first = found["refunds"]
     if not _list(admin, found, "refunds", "order_refunds"):
         return False
-    known = {each["id"]: each for each in shown if not each["refundLineItems"]["pageInfo"]["hasNextPage"]}
-    found["refunds"] = [known.get(each["id"]) or _with_lines(admin, each) for each in found["refunds"]]
+    complete = {each["id"]: each for each in first if not each["refundLineItems"]["pageInfo"]["hasNextPage"]}
+    found["refunds"] = [complete.get(each["id"]) or _with_lines(admin, each) for each in found["refunds"]]
     return all(each["refundLineItems"] for each in found["refunds"])
 
 
 def _with_lines(admin: Admin, header: Json) -> Json:
-    whole = refund(admin, header["id"])
-    return {**header, "refundLineItems": whole and whole["refundLineItems"]}
+    complete = refund(admin, header["id"])
+    return {**header, "refundLineItems": complete and complete["refundLineItems"]}
 
 
 def _list(admin: Admin, found: Json, name: str, document: str) -> bool:
-    """Put the whole list in the place of one that may have been cut."""
+    """Replace a list that may be incomplete by the complete one. False: the order changed meanwhile."""
     if len(found[name]) < SHOWN:
         return True
-    whole = admin.read(document, "order", id=found["id"])
-    if whole is None or whole["updatedAt"] != found["updatedAt"]:
+    complete = admin.read(document, "order", id=found["id"])
+    if complete is None or complete["updatedAt"] != found["updatedAt"]:
         return False
-    found[name] = whole[name]
+    found[name] = complete[name]
     return True

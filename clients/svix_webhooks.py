@@ -1,4 +1,4 @@
-"""Webhooks that Engage sends through Svix: whether one is genuine, and what it says."""
+"""Engage's webhooks, sent through Svix: verifies the webhook signature (HMAC) and reads the event."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ import orjson
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-FAMILIES = ("svix", "webhook")  # Svix's own header names, and those of the standard that grew out of them
+FAMILIES = ("svix", "webhook")  # the prefixes of Svix's headers, and of those of the Standard Webhooks specification
 LONGEST_ID = 200
 
 
 class NotVerified(Exception):
-    """Not signed with a secret of this shop, not in the last five minutes, or not signed at all."""
+    """Not signed with a secret of this shop, not signed in the last five minutes, or not signed at all."""
 
 
 class Unreadable(Exception):
-    """Genuine, but not an event as Engage describes it. `str()` is a sentence without personal data."""
+    """The signature is valid, but this is no event as Engage documents it. `str()` is free of personal data."""
 
 
 class Encrypted(Unreadable):
-    """Genuine, but its payload is encrypted, in a way that Voyado does not publish."""
+    """The signature is valid, but the payload is encrypted, in a way that Voyado does not publish."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened. `contact_id` is None where the payload names no contact."""
+    """An event: its type, and the contact's id or None if the payload names no contact."""
 
     kind: str
     contact_id: str | None
 
 
 def verified(headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> str:
-    """The message's id, which its redeliveries share: the key to know them by. Raises NotVerified.
+    """Verify the signature and return the message's id, by which redeliveries are recognised. Raises NotVerified.
 
-    `secrets` are the endpoint's, as Svix shows them (`whsec_...`): the new one and, while it is replaced, the old one.
-    Svix: "verifying payloads". A message that is more than five minutes old or early is refused.
+    `secrets` are the endpoint's, as Svix shows them (`whsec_...`): the new one and, during a rotation, the old one.
+    Svix: "verifying payloads". A message with a timestamp more than five minutes in the past or future is refused.
     """
     signed = _signed(headers)
-    if not any(_fits(secret, signed, body) for secret in secrets):
+    if not any(_matches(secret, signed, body) for secret in secrets):
         raise NotVerified("The signature does not fit, or is not from the last five minutes.")
     return signed["webhook-id"]
 
 
 def is_secret(text: str) -> bool:
-    """Whether this can be an endpoint's secret at all; for the form that asks for it."""
+    """Whether the text has the form of an endpoint's secret; for the settings form."""
     try:
         Webhook(text)
     except (ValueError, EmptyWebhookSecretError):
@@ -57,12 +57,12 @@ def is_secret(text: str) -> bool:
 
 
 def read(body: bytes) -> Event:
-    """What a genuine message says. Raises Encrypted, or Unreadable.
+    """Read the event of a verified message. Raises Encrypted, or Unreadable.
 
-    Engage's examples differ in the case of their names, so any will do. The payload of preference events is not
+    Field names are read in any case, since Engage's examples differ in it. The payload of preference events is not
     published: take the contact's id from here and the value from the contact.
     """
-    envelope = _names(_parsed(body))
+    envelope = _lowercase(_parsed(body))
     kind = envelope.get("eventtype")
     if not isinstance(kind, str) or not kind:
         raise Unreadable("Engage sent a webhook that does not say what happened.")
@@ -71,11 +71,11 @@ def read(body: bytes) -> Event:
     payload = envelope.get("payload")
     if not isinstance(payload, dict):
         raise Unreadable("Engage sent a webhook without a payload.")
-    return Event(kind, _contact_id(kind, _names(payload)))
+    return Event(kind, _contact_id(kind, _lowercase(payload)))
 
 
 def _signed(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers of one family under the standard's names, never mixed; of the signatures those we can check."""
+    """The three headers of one family, never mixed, under the standard's names; signatures of version 1 only."""
     given = {name.lower(): value for name, value in headers.items()}
     for family in FAMILIES:
         found = {f"webhook-{part}": given.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature")}
@@ -85,11 +85,11 @@ def _signed(headers: Mapping[str, str]) -> dict[str, str]:
     raise NotVerified("The webhook is not signed.")
 
 
-def _fits(secret: str, signed: dict[str, str], body: bytes) -> bool:
+def _matches(secret: str, signed: dict[str, str], body: bytes) -> bool:
     try:
         Webhook(secret).verify(body, signed, json_parse=False)
     except (WebhookVerificationError, EmptyWebhookSecretError, ValueError):
-        return False  # ValueError: the library unpacks and decodes headers, secrets and bodies that may be anything
+        return False  # ValueError: from the library's decoding of headers, secrets and bodies
     return True
 
 
@@ -103,12 +103,12 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _names(given: dict[str, Any]) -> dict[str, Any]:
-    return {name.lower(): value for name, value in given.items()}
+def _lowercase(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name.lower(): value for name, value in fields.items()}
 
 
 def _contact_id(kind: str, payload: dict[str, Any]) -> str | None:
-    """An event about a contact may name it by `id` alone, as the contact itself does."""
+    """The payload's `contactId`; for events about a contact also `id`, as in the contact itself."""
     named = payload.get("contactid") or (payload.get("id") if kind.lower().startswith("contact.") else None)
     try:
         return str(UUID(named)) if isinstance(named, str) else None

@@ -1,7 +1,7 @@
-"""HTTP as we need it: one total deadline, one size cap, no redirects, no surprises from the environment.
+"""HTTP transport of all API clients: a total deadline, a size cap, no redirects, no proxies from the environment.
 
-`requests` alone takes a reply cut inside its headers for a 200 and lets one byte a second pass any time-out
-(reliability tests, "total deadline"), so the socket is read under a deadline that covers headers and body.
+`requests` alone takes a response cut inside its headers for a 200, and its time-out never ends a response that drips
+one byte a second (reliability tests, "total deadline"), so the socket is read under a deadline for headers and body.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from clients import (
 )
 
 CONNECT_SECONDS = 5.0
-DEADLINE_SECONDS = 25.0  # well under a task's lease, so that a worker is never a zombie for want of an answer
+DEADLINE_SECONDS = 25.0  # well under a task's lease, so that no worker loses its lease while it waits for a response
 MAX_ANSWER = 8 * 1024 * 1024
 MAX_RETRY_AFTER = timedelta(hours=1)
 
@@ -48,7 +48,7 @@ _thread = threading.local()
 
 
 class _Timed(io.RawIOBase):
-    """A socket's read side that gives up at the thread's deadline, however steadily bytes drip in."""
+    """The read side of a socket, which raises at the thread's total deadline, however steadily bytes arrive."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -73,7 +73,7 @@ class _Timed(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer whose headers must be whole: http.client takes the end of the stream for the end of the headers."""
+    """A response whose headers must be complete: http.client takes the end of the stream for the end of the headers."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -122,9 +122,9 @@ def session() -> requests.Session:
 def send(
     call: Call, headers: Mapping[str, str], journal: Journal, *, deadline: float = DEADLINE_SECONDS
 ) -> requests.Response:
-    """Make the call, tell the journal before and after, and return the answer with `call.received` filled in.
+    """Make the call, record it in the journal before and after, and return the response; the body is `call.received`.
 
-    Raises NotSent or Unanswered. Judging the status is `check`'s work.
+    Raises NotSent or Unanswered. The status is for `check`.
     """
     journal.sending(call)
     begun = time.monotonic()
@@ -138,7 +138,7 @@ def send(
     finally:
         call.duration = timedelta(seconds=time.monotonic() - begun)
         journal.answered(call)
-        path = urlsplit(call.url).path  # ids at most; what is looked for stands behind it, and may be somebody's
+        path = urlsplit(call.url).path  # has ids at most; the query may hold personal data and is not logged
         log.info("%s %s %s: %s.", call.system, call.method, path, call.status or "no answer")
 
 
@@ -166,14 +166,14 @@ def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> reques
     except requests.Timeout as error:
         raise Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call) from error
     except requests.RequestException as error:
-        if isinstance(error, ValueError) and not _in_the_answer(error):  # InvalidURL and its like: nothing was sent
-            reason = type(error).__name__  # its text would quote what we tried to send
+        if isinstance(error, ValueError) and not _in_the_response(error):  # InvalidURL and the like: nothing was sent
+            reason = type(error).__name__  # its text would quote the request
             raise Rejected(f"The request to {call.system} could not be made ({reason}).", call=call) from error
         raise Unanswered(f"{call.system} sent an answer that could not be read.", call=call) from error
 
 
-def _in_the_answer(error: BaseException) -> bool:
-    """Whether it is the other side's headers that are invalid, such as two lengths that differ."""
+def _in_the_response(error: BaseException) -> bool:
+    """Whether the response's headers are invalid, such as two lengths that differ."""
     return bool(error.args) and isinstance(error.args[0], InvalidHeader)
 
 
@@ -203,7 +203,7 @@ ERRORS: dict[int, type[ApiError]] = {
 
 
 def check(response: requests.Response, call: Call, message: str, code: str | None = None) -> None:
-    """Raise the error that the answer's status stands for; 2xx passes. Every status has a place here."""
+    """Raise the error for the response's status, unless it is 2xx. Covers every status."""
     status = response.status_code
     if not 200 <= status < 300:
         raise _error_for(status)(message, call=call, code=code, retry_after=retry_after(response))
@@ -211,12 +211,12 @@ def check(response: requests.Response, call: Call, message: str, code: str | Non
 
 def _error_for(status: int) -> type[ApiError]:
     if status < 200:
-        return Unanswered  # an interim answer, and the final one never came
+        return Unanswered  # an interim response, and the final one never came
     return ERRORS.get(status) or (Unavailable if status >= 500 else Rejected)
 
 
 def retry_after(response: requests.Response) -> timedelta | None:
-    """The wait that the other side asks for, at most an hour. Shopify sends a float, HTTP also allows a date."""
+    """The wait in the Retry-After header, at most an hour. Shopify sends a float, HTTP also allows a date."""
     value = response.headers.get("Retry-After", "").strip()
     try:
         wait = timedelta(seconds=float(value))

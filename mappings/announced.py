@@ -1,4 +1,4 @@
-"""The items and fees of an order notification, in the words and under the rules of Engage's v2 orders."""
+"""Items, fees and totals of an order notification, by the rules of Engage's v2 orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.money import ZERO, Ledger
 
 @dataclass(frozen=True)
 class Announced:
-    """What a notification counts up. Fees are signed as the total is: negative when they go back."""
+    """The items and fees of a notification. Fees have the sign of the total: negative when they are refunded."""
 
     items: list[Line]
     freight: list[Line]
@@ -24,10 +24,10 @@ class Announced:
         return total_gross(self.items + self.freight) + self.handling
 
     def body(self, ledger: Ledger) -> Json:
-        """Items, fees and sums, so that each of Engage's checks holds, also those that a tenant may switch on.
+        """Items, fees and sums that pass all of Engage's checks, also those that a tenant may switch on.
 
-        The tax of fees is part of totalTax, as in Engage's sample. Engage counts a returned item against the total, and
-        its v2 orders know no adjustments: what belongs to no article is the handling fee.
+        The tax of fees is part of totalTax, as in Engage's sample. Engage subtracts a returned item from the total, and
+        its v2 orders have no adjustments: an amount that belongs to no article is the handling fee.
         """
         items = [_item(line, ledger) for line in self.items]
         fee = _freight_fee(self.freight, ledger)
@@ -41,10 +41,10 @@ class Announced:
 
 
 def tax_of(gross: Decimal, tax: Decimal, percent: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal] | None:
-    """Tax and a rate that fits it, or None when there is none that does.
+    """The tax and a rate that is consistent with it, or None if no rate is.
 
-    Engage refuses tax that is not gross - gross / (1 + rate), and Shopify rounds in other places. The tax is what the
-    shopper paid, so it stays; the rate becomes what it comes to where the real one misses it.
+    Engage rejects tax that is not gross - gross / (1 + rate), and Shopify rounds at other steps. The tax is what the
+    customer paid, so it stays; the rate is recalculated from it if the real one does not give it.
     """
     if tax == gross:
         return None
@@ -64,7 +64,7 @@ def _item(line: Line, ledger: Ledger) -> Json:
         "grossPaidPricePerUnit": ledger.rounded(line.gross / line.units),
     }
     if found := tax_of(line.gross, line.tax, body["taxPercent"], ledger):
-        # A return must have tax above zero, if any.
+        # Engage rejects a return with a tax of zero: it must be above zero, or left out.
         item |= {} if line.kind == RETURN and not line.tax else {"taxAmount": found[0], "taxPercent": found[1]}
     return item | _discounts(line)
 
@@ -76,7 +76,7 @@ def _taxed(item: Json) -> bool:
 def _discounts(line: Line) -> Json:
     if not line.discounts:
         return {}
-    # Negative here, as Engage demands, and positive on receipts.
+    # Negative here, as Engage requires, and positive on receipts.
     discounts = [
         {"value": -abs(each.value), "type": each.kind, "description": each.description} for each in line.discounts
     ]

@@ -1,4 +1,4 @@
-"""What shoppers answered about marketing, in either system, and which answers we carried: kept per preference."""
+"""Memory of marketing consent: for each preference, the customer's newest decisions in both systems and our writes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 from mappings import Json
 
-# Shopify's other states (never asked, pending, invalid, redacted) are no answer, and no answer is never a "no".
-_ANSWERS = {"SUBSCRIBED": True, "UNSUBSCRIBED": False}
-# Engage's event carries its own clock; ours may differ by this much.
+# Shopify's other states (never asked, pending, invalid, redacted) are no decision, and never count as a "no".
+_DECISIONS = {"SUBSCRIBED": True, "UNSUBSCRIBED": False}
+# Engage's event has the time of Engage's clock; ours may differ by this much.
 CLOCK_SKEW = timedelta(minutes=2)
 REMEMBERED = 20
 
 
 @dataclass(frozen=True)
 class Said:
-    """An explicit answer of the shopper's, and when it was given."""
+    """An explicit consent decision of the customer, and when it was made."""
 
     value: bool
     at: datetime
@@ -24,22 +24,24 @@ class Said:
 
 @dataclass(frozen=True)
 class Written:
-    """A call of ours to Engage that carried an answer: its event comes back, and is nobody's answer."""
+    """A call of ours that wrote a decision to Engage: Engage sends an event for it, which is not a new decision."""
 
     said: Said
     began_at: datetime
     done_at: datetime
 
-    def echoes(self, said: Said) -> bool:
-        return said.value == self.said.value and self.began_at - CLOCK_SKEW <= said.at <= self.done_at + CLOCK_SKEW
+    def echoes(self, decision: Said) -> bool:
+        """Whether a decision in an event is just this write."""
+        in_time = self.began_at - CLOCK_SKEW <= decision.at <= self.done_at + CLOCK_SKEW
+        return decision.value == self.said.value and in_time
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of one preference of one contact. Kept beside the customer; `to_json` and `from_json` carry it.
+    """What is known about one preference of one contact. Stored as JSON by `to_json` and `from_json`.
 
-    Before `linked_at` the two systems did not know each other: Shopify's older "no" says nothing about a later "yes"
-    in Engage, which tells no times.
+    `linked_at` is when contact and customer were linked: a "no" in Shopify that is older must not overrule a "yes" in
+    Engage, which may be later and has no time.
     """
 
     linked_at: datetime
@@ -49,45 +51,46 @@ class Memory:
 
     @property
     def newest(self) -> Said | None:
-        """The newest answer given anywhere. Of two at the same instant the "no" counts."""
-        said = [each for each in (self.shopify, self.engage) if each]
-        return max(said, key=lambda each: (each.at, not each.value), default=None)
+        """The newest decision in either system. Of two at the same instant the "no" counts."""
+        decisions = [each for each in (self.shopify, self.engage) if each]
+        return max(decisions, key=lambda each: (each.at, not each.value), default=None)
 
     @property
     def carried(self) -> Said | None:
-        return max((each.said for each in self.written), key=lambda said: said.at, default=None)
+        """The newest decision that we wrote to Engage."""
+        return max((each.said for each in self.written), key=lambda decision: decision.at, default=None)
 
     def heard_shopify(self, state: str | None, at: datetime | None) -> Memory:
-        """Shopify's consent state and its time. One that is no answer changes nothing, nor does an old one.
+        """The memory after Shopify's consent state was read. An old decision, or a state without one, changes nothing.
 
-        A "no" to what we heard a "yes" of counts in any case: it may have been given while the contact was being made.
+        A "no" after a "yes" that we know of always counts: it may have been given while the contact was being created.
         """
-        value = _ANSWERS.get((state or "").upper())
+        value = _DECISIONS.get((state or "").upper())
         if value is None or at is None or (value is False and at <= self.linked_at and self.shopify is None):
             return self
         return replace(self, shopify=_newer(self.shopify, Said(value, at)))
 
     def heard_engage(self, value: bool, at: datetime) -> Memory:
-        """An event of Engage's. The echo of a call of ours changes nothing, however late or often it comes."""
-        said = Said(value, at)
-        if any(written.echoes(said) for written in self.written):
+        """The memory after an event of Engage's. The echo of our own call changes nothing, however late or often."""
+        decision = Said(value, at)
+        if any(written.echoes(decision) for written in self.written):
             return self
-        return replace(self, engage=_newer(self.engage, said))
+        return replace(self, engage=_newer(self.engage, decision))
 
     def wrote_engage(self, value: bool, *, began_at: datetime, done_at: datetime) -> Memory:
-        """After a call to Engage that `towards_engage` asked for."""
-        said = self.newest or Said(value, done_at)
-        written = (*self.written, Written(replace(said, value=value), began_at, done_at))
+        """The memory after a call of ours to Engage."""
+        decision = self.newest or Said(value, done_at)
+        written = (*self.written, Written(replace(decision, value=value), began_at, done_at))
         return replace(self, written=written[-REMEMBERED:])
 
     def to_json(self) -> Json:
         return {
             "linked_at": self.linked_at.isoformat(),
-            "shopify": _said_json(self.shopify),
-            "engage": _said_json(self.engage),
+            "shopify": _decision_json(self.shopify),
+            "engage": _decision_json(self.engage),
             "written": [
                 {
-                    "said": _said_json(each.said),
+                    "said": _decision_json(each.said),
                     "began_at": each.began_at.isoformat(),
                     "done_at": each.done_at.isoformat(),
                 }
@@ -96,26 +99,27 @@ class Memory:
         }
 
     @classmethod
-    def from_json(cls, kept: Json) -> Memory:
-        written = tuple(_written_of(each) for each in kept["written"])
-        return cls(_instant(kept["linked_at"]), _said_of(kept["shopify"]), _said_of(kept["engage"]), written)
+    def from_json(cls, stored: Json) -> Memory:
+        written = tuple(_written_of(each) for each in stored["written"])
+        decisions = _decision_of(stored["shopify"]), _decision_of(stored["engage"])
+        return cls(_instant(stored["linked_at"]), *decisions, written)
 
 
-def _newer(known: Said | None, said: Said) -> Said:
-    return said if known is None or said.at > known.at else known
+def _newer(known: Said | None, decision: Said) -> Said:
+    return decision if known is None or decision.at > known.at else known
 
 
-def _said_json(said: Said | None) -> Json | None:
-    return {"value": said.value, "at": said.at.isoformat()} if said else None
+def _decision_json(decision: Said | None) -> Json | None:
+    return {"value": decision.value, "at": decision.at.isoformat()} if decision else None
 
 
-def _said_of(kept: Json | None) -> Said | None:
-    return Said(kept["value"], _instant(kept["at"])) if kept else None
+def _decision_of(stored: Json | None) -> Said | None:
+    return Said(stored["value"], _instant(stored["at"])) if stored else None
 
 
-def _written_of(kept: Json) -> Written:
-    said = Said(kept["said"]["value"], _instant(kept["said"]["at"]))
-    return Written(said, _instant(kept["began_at"]), _instant(kept["done_at"]))
+def _written_of(stored: Json) -> Written:
+    decision = Said(stored["said"]["value"], _instant(stored["said"]["at"]))
+    return Written(decision, _instant(stored["began_at"]), _instant(stored["done_at"]))
 
 
 def _instant(text: str) -> datetime:

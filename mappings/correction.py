@@ -1,4 +1,4 @@
-"""The receipt that sets right what Engage has of an order that was edited, exchanged or cancelled after its sale."""
+"""Correction receipt: the difference to Engage's receipts after an order was edited, exchanged or cancelled."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def correction_of(
     number: int,
     zone: ZoneInfo | None = None,
 ) -> Json | None:
-    """What to send so that Engage's receipts of the order come to Shopify's net sales, or None when they do.
+    """The correction after which Engage's receipts of the order sum to Shopify's net sales; None if they do already.
 
-    `refunds` are all of the order's, in full. `sent` is what went out: the purchase, corrections, and refunds too where
-    kept; a refund that is not among them counts with the receipt it will get. Articles that an edit removed or added
-    are lines, the rest is one line without an article. None too before the purchase went out, and while a refund's
-    money is on its way, since Shopify's totals take that back later.
+    `refunds` are all of the order's, in full. `sent` are the receipts sent so far: the purchase, corrections, and also
+    returns if stored; a refund without one counts with the receipt that it will get. Articles that an edit removed or
+    added are lines, the rest is one line without an article. Also None before the purchase was sent, and while a
+    refund's payment is pending, since Shopify's totals take that back later.
     """
     if not sent or any(is_pending(refund) for refund in refunds):
         return None
@@ -58,51 +58,51 @@ def correction_of(
 
 
 def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:
-    """What Shopify counts as sold now: goods, freight, tax, tips and duties, after edits, returns and goodwill.
+    """Shopify's net sales of the order: goods, freight, tax, tips and duties, after edits, returns and goodwill.
 
-    That is the current total. Whether it also holds what refunds paid beyond or below their lines is not documented,
-    but the order's books tell: received - refunded + outstanding is the net in any case. They are asked in the currency
-    of the sale, since payments in the shop's currency drift with the rate of their day.
+    That is the current total. Whether it includes what refunds paid above or below their lines is not documented, but
+    the order's payment totals show it: received - refunded + outstanding is the net in any case. They are compared in
+    the currency of the sale, since payments in the shop's currency change with the exchange rate of their day.
     """
     current = ledger.rounded(ledger.amount(order["currentTotalPriceSet"]))
-    seen = Ledger.of(order, "presentment")
-    adjusted = sum((discrepancy(refund, seen) for refund in refunds), ZERO)
-    books = ("totalReceivedSet", "totalOutstandingSet", "totalRefundedSet")
-    if not adjusted or not all(order.get(name) for name in books):
+    paid = Ledger.of(order, "presentment")
+    adjusted = sum((discrepancy(refund, paid) for refund in refunds), ZERO)
+    totals = ("totalReceivedSet", "totalOutstandingSet", "totalRefundedSet")
+    if not adjusted or not all(order.get(name) for name in totals):
         return current
-    received, outstanding, refunded = (seen.amount(order[name]) for name in books)
-    left_out = received - refunded + outstanding - seen.amount(order["currentTotalPriceSet"]) == adjusted
+    received, outstanding, refunded = (paid.amount(order[name]) for name in totals)
+    left_out = received - refunded + outstanding - paid.amount(order["currentTotalPriceSet"]) == adjusted
     return current + sum((discrepancy(refund, ledger) for refund in refunds), ZERO) if left_out else current
 
 
 def _target(order: Json, refunds: list[Json], ledger: Ledger, rules: ReceiptRules) -> Decimal:
-    """Net sales as the shop's receipts count them: without the freight that is left, where they leave freight out."""
+    """The total that the receipts should have: net sales, less the remaining freight if receipts leave freight out."""
     net = net_sales(order, refunds, ledger)
     if rules.freight_line:
         return net
     present = {line["id"] for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")}
-    deliveries = [each for refund in refunds for each in nodes(refund.get("refundShippingLines"))]
-    back = [each for each in deliveries if (each.get("shippingLine") or {}).get("id") in present]
-    returned = {"refundLineItems": {}, "refundShippingLines": {"nodes": back}}
-    gone = Returned.of(returned, order, ledger, rules.freight_sku).freight
-    return net - total_gross(freight(order, ledger, rules.freight_sku) + gone)
+    shipping = [each for refund in refunds for each in nodes(refund.get("refundShippingLines"))]
+    refunded = [each for each in shipping if (each.get("shippingLine") or {}).get("id") in present]
+    refund_of_freight = {"refundLineItems": {}, "refundShippingLines": {"nodes": refunded}}
+    returned = Returned.of(refund_of_freight, order, ledger, rules.freight_sku).freight
+    return net - total_gross(freight(order, ledger, rules.freight_sku) + returned)
 
 
 def _refund_receipts(order: Json, refunds: list[Json], sent: list[Json], rules: ReceiptRules) -> list[Json]:
-    gone = {receipt["uniqueReceiptId"] for receipt in sent}
-    due = [refund for refund in refunds if receipt_id_of(refund, order) not in gone]
+    sent_ids = {receipt["uniqueReceiptId"] for receipt in sent}
+    due = [refund for refund in refunds if receipt_id_of(refund, order) not in sent_ids]
     wanted = [refund for refund in due if refund_skip_reason(refund, order, rules) is None]
     return [refund_receipt_of(refund, order, contact_id="", store="", rules=rules) for refund in wanted]
 
 
 def _sales(order: Json, refunds: list[Json], sent: list[Json]) -> list[Json]:
-    """The purchase and its corrections."""
+    """The receipts of the purchase and its corrections, without those of returns."""
     returns = {receipt_id_of(refund, order) for refund in refunds}
     return [receipt for receipt in sent if receipt["uniqueReceiptId"] not in returns]
 
 
 def _side(order: Json, sent: list[Json]) -> Literal["shop", "presentment"]:
-    """The order's receipts stay in the currency of the first, whatever the shop has chosen since."""
+    """All of an order's receipts have the currency of the first, even if the shop's setting has changed since."""
     return "shop" if sent[0]["currency"] == order["currencyCode"] else "presentment"
 
 
@@ -111,15 +111,15 @@ def _receipt_id(order: Json, count: int) -> str:
 
 
 def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:
-    """How the whole sale is paid by now, less how the receipts so far said it was."""
+    """The payments of the whole sale as of now, less those in the receipts sent so far."""
     total = sum((receipt["totalGrossPrice"] for receipt in sales), ZERO) + missing
     left_out = ZERO if rules.freight_line else total_gross(freight(order, ledger, rules.freight_sku))
     rest = {_tender(each): each["value"] for each in payments_of(order, total, left_out, ledger)}
     for payment in (payment for receipt in sales for payment in receipt["paymentMethods"]):
         rest[_tender(payment)] = rest.get(_tender(payment), ZERO) - payment["value"]
     unpaid = {(BALANCE, BALANCE_NAME): ZERO}
-    moved = {tender: value for tender, value in rest.items() if value} or unpaid
-    return [{"type": kind, "description": name, "value": value} for (kind, name), value in moved.items()]
+    changed = {tender: value for tender, value in rest.items() if value} or unpaid
+    return [{"type": kind, "description": name, "value": value} for (kind, name), value in changed.items()]
 
 
 def _tender(payment: Json) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What differs between two bodies, field by field."""
+"""JSON diff: the differences between two bodies, field by field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = Any  # of JSON
 
 
 class Absent:
-    """Where one of the two has nothing, not even null."""
+    """Stands for a value that one of the two lacks; it is not null."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -24,7 +24,7 @@ ABSENT: Final = Absent()
 
 @dataclass(frozen=True)
 class Change:
-    """A place, as in `items[2].sku`, and what stands there before and after. Empty: the whole."""
+    """A path, such as `items[2].sku`, with its values before and after. An empty path means the whole body."""
 
     path: str
     before: Value
@@ -32,9 +32,9 @@ class Change:
 
 
 def changes(before: Value, after: Value, path: str = "") -> Iterator[Change]:
-    """Where the two differ, in the order of the first, then what only the second has.
+    """The differences, in the order of the first body, then the fields that only the second has.
 
-    Lists are compared from both ends: a line that was put in or taken out is one change, not one for each that follows.
+    Lists are compared from both ends: a line that was added or removed is one change, not one for each that follows.
     """
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _of_objects(before, after, path)
@@ -45,7 +45,7 @@ def changes(before: Value, after: Value, path: str = "") -> Iterator[Change]:
 
 
 def same(one: Value, other: Value) -> bool:
-    """Whether they mean the same. In Python true is 1; in JSON it is not, while 1.0 and 1 are one number."""
+    """Whether two JSON values are equal. In Python true equals 1, in JSON it does not; 1.0 and 1 are equal in both."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
@@ -56,7 +56,7 @@ def same(one: Value, other: Value) -> bool:
 
 
 def fields(value: Value) -> int:
-    """How many single values there are in it."""
+    """The number of single values in a JSON value."""
     if isinstance(value, dict | list):
         return sum(map(fields, value.values() if isinstance(value, dict) else value))
     return 1
@@ -69,17 +69,17 @@ def _of_objects(before: dict[str, Value], after: dict[str, Value], path: str) ->
 
 
 def _of_lists(before: list[Value], after: list[Value], path: str) -> Iterator[Change]:
-    start = _alike(before, after)
-    end = min(_alike(before[::-1], after[::-1]), len(before) - start, len(after) - start)
-    ours, theirs = before[start : len(before) - end], after[start : len(after) - end]
-    for place in range(max(len(ours), len(theirs))):
-        mine, others = (each[place] if place < len(each) else ABSENT for each in (ours, theirs))
-        yield from changes(mine, others, f"{path}[{start + place}]")
+    start = _common_prefix(before, after)
+    end = min(_common_prefix(before[::-1], after[::-1]), len(before) - start, len(after) - start)
+    middles = before[start : len(before) - end], after[start : len(after) - end]
+    for index in range(max(map(len, middles))):
+        old, new = (each[index] if index < len(each) else ABSENT for each in middles)
+        yield from changes(old, new, f"{path}[{start + index}]")
 
 
-def _alike(one: list[Value], other: list[Value]) -> int:
-    """How many they have in common from the beginning."""
+def _common_prefix(one: list[Value], other: list[Value]) -> int:
+    """The number of equal elements at the beginning."""
     return next(
-        (place for place, pair in enumerate(zip(one, other, strict=False)) if not same(*pair)),
+        (index for index, pair in enumerate(zip(one, other, strict=False)) if not same(*pair)),
         min(len(one), len(other)),
     )

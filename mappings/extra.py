@@ -1,4 +1,4 @@
-"""What a mail about an order may tell besides its articles: where the parcel is, and where it goes."""
+"""Extra fields of a notification: tracking, shipping method and addresses for Engage's mail."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from mappings import Json, nodes
 
 
 def extra_of(order: Json, parcel: Json | None) -> dict[str, str]:
-    """Texts for the mail, without those that Shopify does not know."""
+    """The texts for `extraData`, without empty ones."""
     tracking: Json = next(iter((parcel or {}).get("trackingInfo") or []), {})
-    delivery = next(iter(nodes(order.get("shippingLines"))), {})
+    shipping = next(iter(nodes(order.get("shippingLines"))), {})
     texts = {
         "TrackingCompany": tracking.get("company"),
         "TrackingNumber": tracking.get("number"),
         "TrackingUrl": tracking.get("url"),
-        "ShippingMethod": delivery.get("title"),
+        "ShippingMethod": shipping.get("title"),
         "CancelReason": order.get("cancelReason"),
         **_address("Shipping", order.get("shippingAddress")),
         **_address("Billing", order.get("billingAddress")),
@@ -21,16 +21,16 @@ def extra_of(order: Json, parcel: Json | None) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _address(whose: str, address: Json | None) -> dict[str, str]:
+def _address(prefix: str, address: Json | None) -> dict[str, str]:
     known = address or {}
     return {
-        f"{whose}Name": _joined(" ", known.get("firstName"), known.get("lastName")),
-        f"{whose}Company": known.get("company") or "",
-        f"{whose}Street": _joined(", ", known.get("address1"), known.get("address2")),
-        f"{whose}ZipCode": known.get("zip") or "",
-        f"{whose}City": known.get("city") or "",
-        f"{whose}Country": known.get("countryCodeV2") or "",
-        f"{whose}Phone": known.get("phone") or "",
+        f"{prefix}Name": _joined(" ", known.get("firstName"), known.get("lastName")),
+        f"{prefix}Company": known.get("company") or "",
+        f"{prefix}Street": _joined(", ", known.get("address1"), known.get("address2")),
+        f"{prefix}ZipCode": known.get("zip") or "",
+        f"{prefix}City": known.get("city") or "",
+        f"{prefix}Country": known.get("countryCodeV2") or "",
+        f"{prefix}Phone": known.get("phone") or "",
     }
 
 

@@ -1,4 +1,4 @@
-"""The lines of a receipt in Engage's words, and the tax that they add up to."""
+"""Lines of a receipt, with discounts and taxes, in Engage's format; their totals and the receipt's tax details."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mappings.money import ZERO
 
 PURCHASE = "PURCHASE"
 RETURN = "RETURN"
-# Engage names this line type without saying what it is for; an amount that belongs to no article is our reading of it.
+# Engage names this line type without documenting it; we use it for an amount that belongs to no article.
 ADJUSTMENT = "ADJUSTMENT"
 ADJUSTMENT_SKU = "ADJUSTMENT"
 ADJUSTMENT_NAME = "Tips, duties and rounding"
 
-# Positive as in Engage's example of a receipt. Its v2 orders want the negative; for receipts it says nothing.
+# Positive as in Engage's example of a receipt. Its v2 orders require a negative; for receipts nothing is documented.
 DISCOUNT_SIGN = 1
 
 
 @dataclass(frozen=True)
 class Tax:
-    """One rate of tax on one line."""
+    """A tax on a line, at one rate."""
 
     title: str
     percent: Decimal
@@ -31,7 +31,7 @@ class Tax:
 
 @dataclass(frozen=True)
 class Discount:
-    """What one discount took off one line."""
+    """A discount on a line, and its amount."""
 
     kind: str
     description: str
@@ -43,7 +43,7 @@ class Discount:
 
 @dataclass(frozen=True)
 class Line:
-    """One line. `gross` is paid for all its units, after discounts and with tax (Engage: receipts, conventions)."""
+    """A receipt line. `gross` is paid for all its units, after discounts, with tax (Engage: receipts, conventions)."""
 
     sku: str
     article: str
@@ -64,11 +64,11 @@ class Line:
         return self.gross - self.tax
 
     def signed(self, amount: Decimal) -> Decimal:
-        """One of its amounts as the receipt counts it: what is returned counts against the total."""
+        """One of the line's amounts with the sign by which it counts in the receipt: negative for a return."""
         return -amount if self.kind == RETURN else amount
 
     def body(self) -> Json:
-        """What Shopify does not know is left out. A return has a negative quantity and positive amounts."""
+        """The receipt item, without what Shopify does not know. A return has a negative quantity, positive amounts."""
         body: Json = {"type": self.kind, "sku": self.sku, "articleNumber": self.article, "articleName": self.name}
         if self.group:
             body["articleGroup"] = self.group
@@ -85,21 +85,21 @@ def total_tax(taxes: Iterable[Tax]) -> Decimal:
 
 
 def total_gross(lines: Iterable[Line]) -> Decimal:
-    """What lines add to a receipt's total."""
+    """What the lines add to a receipt's total."""
     return sum((line.signed(line.gross) for line in lines), ZERO)
 
 
 def adjustment(amount: Decimal) -> list[Line]:
-    """The one line for what an order cost beyond its goods and its freight, none when that is nothing."""
+    """The one line for what an order cost beyond its goods and freight; [] if the amount is zero."""
     line = Line(ADJUSTMENT_SKU, ADJUSTMENT_SKU, ADJUSTMENT_NAME, units=1, gross=amount, kind=ADJUSTMENT)
     return [line] if amount else []
 
 
 def remainder(amount: Decimal, name: str) -> list[Line]:
-    """The one line for money that moved without an article, none when no money did.
+    """The one line for an amount without an article; [] if the amount is zero.
 
-    Engage says how a returned line counts and nothing about an adjustment below zero, so money that goes back is a
-    return of one unit, and money that is kept or added an adjustment.
+    Engage documents how a returned line counts and nothing about a negative adjustment, so a refunded amount is a
+    return of one unit, and an amount that is kept or added is an adjustment.
     """
     kind = RETURN if amount < 0 else ADJUSTMENT
     line = Line(ADJUSTMENT_SKU, ADJUSTMENT_SKU, name, units=1, gross=abs(amount), kind=kind)
@@ -107,17 +107,17 @@ def remainder(amount: Decimal, name: str) -> list[Line]:
 
 
 def tax_details(lines: Iterable[Line]) -> list[Json]:
-    """The tax of all lines, summed by its name and rate, with the prices it was charged on."""
+    """The tax of all lines, summed by title and rate, with the prices that it was charged on."""
     details: dict[tuple[str, Decimal], Json] = {}
     for line, tax in ((taxed, tax) for taxed in lines for tax in taxed.taxes):
-        detail = details.setdefault((tax.title, tax.percent), _untaxed(tax))
+        detail = details.setdefault((tax.title, tax.percent), _empty_detail(tax))
         detail["value"] += line.signed(tax.value)
         detail["totalExcludingTax"] += line.signed(line.net)
         detail["totalIncludingTax"] += line.signed(line.net + tax.value)
     return list(details.values())
 
 
-def _untaxed(tax: Tax) -> Json:
+def _empty_detail(tax: Tax) -> Json:
     return {
         "description": tax.title,
         "percent": tax.percent,

@@ -1,4 +1,4 @@
-"""What moved in an order since its receipts went out: articles bought on top, or given up."""
+"""Order edits: the articles added to or removed from an order since its receipts were sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mappings.sold import articles, freight, goods
 
 @dataclass
 class Held:
-    """How much of one article the receipts hold; returns count against it."""
+    """Units and amounts of one article in receipts; returns are subtracted."""
 
     units: int = 0
     gross: Decimal = ZERO
@@ -31,36 +31,36 @@ class Held:
         return Held(self.units - other.units, self.gross - other.gross, self.tax - other.tax)
 
     def line(self, like: Line, ledger: Ledger) -> Line:
-        """So many units bought or returned. A price that moved the other way is left to the rest."""
+        """A purchase or return of the units. A price change in the other direction goes into the correction's rest."""
         sign, kind = (1, PURCHASE) if self.units > 0 else (-1, RETURN)
         gross = max(sign * self.gross, ZERO)
-        taxes = _shared(like.taxes, min(max(sign * self.tax, ZERO), gross), ledger)
+        taxes = _split_tax(like.taxes, min(max(sign * self.tax, ZERO), gross), ledger)
         return replace(like, kind=kind, units=abs(self.units), gross=gross, taxes=taxes, discounts=())
 
 
 def moved(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptRules) -> list[Line]:
-    """What was bought or given up since `sales` (purchase and corrections) told of the order, article by article.
+    """Lines for the articles added or removed since the receipts in `sales` (purchase and corrections).
 
-    What refunds brought back was sold all the same, and belongs to their own receipts.
+    Articles that came back with a refund count as sold: they belong to the refund's own receipt.
     """
     sold = goods(order, ledger) + (freight(order, ledger, rules.freight_sku) if rules.freight_line else [])
-    wanted = _held(line.body() for line in sold)
-    held = _held(item for receipt in sales for item in receipt["items"])
-    known = _known(order, sales, ledger) | {line.sku: line for line in sold}
-    missing = {sku: wanted.get(sku, Held()).minus(held.get(sku, Held())) for sku in [*held, *wanted]}
+    wanted = _by_article(line.body() for line in sold)
+    sent = _by_article(item for receipt in sales for item in receipt["items"])
+    known = _lines_by_sku(order, sales, ledger) | {line.sku: line for line in sold}
+    missing = {sku: wanted.get(sku, Held()).minus(sent.get(sku, Held())) for sku in [*sent, *wanted]}
     return [amount.line(known[sku], ledger) for sku, amount in missing.items() if amount.units]
 
 
-def _held(items: Iterable[Json]) -> dict[str, Held]:
-    held: dict[str, Held] = {}
+def _by_article(items: Iterable[Json]) -> dict[str, Held]:
+    amounts: dict[str, Held] = {}
     for item in items:
         if item["sku"] != ADJUSTMENT_SKU:
-            held.setdefault(item["sku"], Held()).add(item)
-    return held
+            amounts.setdefault(item["sku"], Held()).add(item)
+    return amounts
 
 
-def _known(order: Json, sales: list[Json], ledger: Ledger) -> dict[str, Line]:
-    """By SKU: how an article is called and taxed, from the order, or from what was sent when the order forgot it."""
+def _lines_by_sku(order: Json, sales: list[Json], ledger: Ledger) -> dict[str, Line]:
+    """Names and taxes of each article by SKU, from the order, or from the receipts if the order no longer has it."""
     ordered = articles(order, {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}, ledger)
     return {line.sku: line for line in _as_sent(sales)} | {line.sku: line for line in ordered}
 
@@ -72,6 +72,6 @@ def _as_sent(sales: list[Json]) -> Iterator[Line]:
         yield Line(*names, units=1, gross=item["grossPaidPrice"], group=item.get("articleGroup", ""), taxes=(tax,))
 
 
-def _shared(taxes: tuple[Tax, ...], charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
+def _split_tax(taxes: tuple[Tax, ...], charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
     values = ledger.split(charged if taxes else ZERO, [tax.value for tax in taxes])
     return tuple(replace(tax, value=value) for tax, value in zip(taxes, values, strict=True))

@@ -1,4 +1,4 @@
-"""The notifications by which Engage writes to the shopper about an order: v2 orders, one for each change."""
+"""Body of an order notification, by which Engage mails the customer about a change of an order (v2 orders)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mappings.told import ordered, refunded
 
 Kind = Literal["confirmed", "partly_fulfilled", "fulfilled", "cancelled", "refunded"]
 
-# A tenant must know each value, or Engage refuses the call. ORDER_CREATED, ORDER_FULFILLED and PAID stand in Engage's
-# samples; the others follow their manner.
+# Each value must be configured in the tenant, or Engage rejects the call. ORDER_CREATED, ORDER_FULFILLED and PAID are
+# from Engage's samples; the others are named like them.
 ORDER_STATUS: dict[str, str] = {
     "confirmed": "ORDER_CREATED",
     "partly_fulfilled": "ORDER_PARTLY_FULFILLED",
@@ -25,15 +25,15 @@ ORDER_STATUS: dict[str, str] = {
     "cancelled": "ORDER_CANCELLED",
     "refunded": "ORDER_REFUNDED",
 }
-# By Shopify's displayFinancialStatus; a state that is not named here goes by Shopify's own word.
+# By Shopify's displayFinancialStatus; a state that is not listed keeps Shopify's name.
 PAYMENT_STATUS = {"PAID": "PAID", "PARTIALLY_REFUNDED": "PARTIALLY_REFUNDED", "REFUNDED": "REFUNDED"}
 
 
 @dataclass(frozen=True)
 class NotificationRules:
-    """What a shop and its tenant agreed on. Presentment currency, since a mail tells shoppers what they paid.
+    """A shop's settings for its notifications. Presentment currency, since a mail shows customers what they paid.
 
-    The tables hold only what differs from the defaults.
+    The mappings have only entries that differ from the defaults.
     """
 
     store: str = ""
@@ -50,7 +50,7 @@ class NotificationRules:
 
 
 def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> str | None:
-    """Why nobody is written to, as a sentence, or None."""
+    """Why no notification is sent, as a sentence, or None."""
     if order.get("test"):
         return "This is a test order, and Engage writes about real ones only."
     if not email:
@@ -63,7 +63,7 @@ def notification_skip_reason(order: Json, email: str | None, fulfillment: Json |
 
 
 def kind_of(order: Json) -> Kind | None:
-    """What to tell when asked to tell again: the order's present state, or None when there is nothing to tell."""
+    """The notification to resend, by the order's present state, or None if there is nothing to notify about."""
     if order.get("test") or not nodes(order["lineItems"]):
         return None
     if order.get("cancelledAt"):
@@ -74,7 +74,7 @@ def kind_of(order: Json) -> Kind | None:
 
 
 def parcels_sent(order: Json) -> list[Json]:
-    """The order's parcels that are on their way, or there, oldest first."""
+    """The order's parcels that are in transit or delivered, oldest first."""
     sent = [parcel for parcel in order.get("fulfillments") or [] if parcel["status"] == "SUCCESS"]
     return sorted(sent, key=lambda parcel: (parcel["createdAt"], int(number(parcel))))
 
@@ -84,18 +84,18 @@ def last_parcel(order: Json) -> Json | None:
 
 
 def kind_of_fulfillment(order: Json, parcel: Json) -> Kind:
-    """What a parcel made of its order: wholly sent, or partly. It may be told when the next one has left as well."""
+    """Whether a parcel completed its order or fulfilled a part. May be asked after the next one was sent as well."""
     last = number(parcel) == number(last_parcel(order))
     return "fulfilled" if last and order["displayFulfillmentStatus"] == "FULFILLED" else "partly_fulfilled"
 
 
 def change_key(kind: Kind, order: Json, change: Json | None = None) -> str:
-    """Names the change that is told, so that nobody is told twice; `change` is its fulfilment or refund.
+    """The key of a change, so that it is notified once; `change` is its fulfilment or refund.
 
-    A parcel has one key whatever it makes of the order: the next one may turn "partly" into "wholly".
+    A parcel has the same key for both kinds: the next parcel may turn "partly" into "fulfilled".
     """
-    what = "parcel" if kind in ("fulfilled", "partly_fulfilled") else kind
-    return ":".join([what, number(order), *([number(change)] if change else [])])
+    name = "parcel" if kind in ("fulfilled", "partly_fulfilled") else kind
+    return ":".join([name, number(order), *([number(change)] if change else [])])
 
 
 def notification_of(
@@ -108,10 +108,10 @@ def notification_of(
     refund: Json | None = None,
     zone: ZoneInfo | None = None,
 ) -> Json:
-    """The body for POST /api/v2/orders: all that the mail may tell, since Engage keeps nothing of an order.
+    """The body for POST /api/v2/orders: everything that the mail may show, since Engage stores nothing of an order.
 
-    A parcel that holds a part of the order tells that part; a refund tells what came back, with negative totals as on
-    receipts. Raises ValueError for "refunded" without a refund.
+    For a parcel with a part of the order it has that part; for a refund it has what came back, with negative totals as
+    on receipts. Raises ValueError for "refunded" without a refund.
     """
     ledger = Ledger.of(order, rules.currency)
     if kind == "refunded":
@@ -146,13 +146,13 @@ def _shipped(order: Json) -> Kind | None:
 
 
 def _dates(kind: Kind, order: Json, parcel: Json | None, refund: Json | None, zone: ZoneInfo | None) -> Json:
-    changed_at = (parcel or refund or {}).get("createdAt") or _own_change(kind, order)
+    changed_at = (parcel or refund or {}).get("createdAt") or _changed_at(kind, order)
     dates = {"createdDate": local(order["createdAt"], zone), "statusChangedDate": local(changed_at, zone)}
     if parcel and parcel.get("createdAt"):
         dates["shippingDate"] = local(parcel["createdAt"], zone)
     return dates
 
 
-def _own_change(kind: Kind, order: Json) -> str:
-    when = {"confirmed": order["createdAt"], "cancelled": order.get("cancelledAt")}
-    return when.get(kind) or order.get("updatedAt") or order["createdAt"]
+def _changed_at(kind: Kind, order: Json) -> str:
+    times = {"confirmed": order["createdAt"], "cancelled": order.get("cancelledAt")}
+    return times.get(kind) or order.get("updatedAt") or order["createdAt"]

@@ -1,4 +1,4 @@
-"""How an order was paid, by tender, always summing to what its receipt says."""
+"""Payments of a receipt, by tender: they always sum to the receipt's total."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ from decimal import Decimal
 from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
 
-# Shopify's gateways in the words Engage predefines (card, cash, swish). Any other gateway keeps its own name.
+# Shopify's gateways by the payment types that Engage predefines (card, cash, swish). Others keep their own names.
 TENDERS = {"shopify_payments": "card", "cash": "cash", "swish": "swish", "gift_card": "giftcard"}
 BALANCE = "balance"
 BALANCE_NAME = "Not explained by a payment in Shopify"
 
-# Money that moved towards the shop; a refund's belongs to the refund's own receipt.
+# Payments to the shop; those of a refund belong to the refund's own receipt.
 _SIGNS = {"SALE": 1, "CAPTURE": 1, "CHANGE": -1}
-_ON_ITS_WAY = {"PENDING", "AWAITING_RESPONSE"}
+_PENDING = {"PENDING", "AWAITING_RESPONSE"}
 
 
 def payments_of(order: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
-    """One entry per tender and, where they leave a rest of the order's price, one that balances it.
+    """One entry per tender and, if they do not sum to the order's price, one for the balance.
 
-    `freight` is what the receipt leaves out of the price: every tender carries its share. `total` is what remains.
+    `freight` is the amount that the receipt leaves out: it is taken off every tender in proportion. `total` is the
+    receipt's total without it.
     """
-    return _tendered(_by_gateway(order.get("transactions") or [], _SIGNS, ledger), total, freight, ledger)
+    return _by_tender(_by_gateway(order.get("transactions") or [], _SIGNS, ledger), total, freight, ledger)
 
 
 def repayments_of(refund: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
-    """The same for money that went back, or is on its way: `total` and `freight` as the receipt has them, negative."""
-    tendered = _tendered(_paid_back(refund, ledger), -total, -freight, ledger)
-    return [payment | {"value": -payment["value"]} for payment in tendered]
+    """Payments of a refund, also pending ones: `total` and `freight` are negative, as on the receipt."""
+    payments = _by_tender(_paid_back(refund, ledger), -total, -freight, ledger)
+    return [payment | {"value": -payment["value"]} for payment in payments]
 
 
 def money_back(refund: Json, ledger: Ledger) -> Decimal:
-    """What a refund pays back, also while the bank is still at it."""
+    """The amount that a refund pays back, including pending payments."""
     return sum(_paid_back(refund, ledger).values(), ZERO)
 
 
 def is_pending(refund: Json) -> bool:
-    """Whether money of the refund is still on its way."""
-    return any(each["status"] in _ON_ITS_WAY for each in nodes(refund.get("transactions")))
+    """Whether a payment of the refund is pending."""
+    return any(each["status"] in _PENDING for each in nodes(refund.get("transactions")))
 
 
 def _paid_back(refund: Json, ledger: Ledger) -> dict[str, Decimal]:
-    return _by_gateway(nodes(refund.get("transactions")), {"REFUND": 1}, ledger, {"SUCCESS", *_ON_ITS_WAY})
+    return _by_gateway(nodes(refund.get("transactions")), {"REFUND": 1}, ledger, {"SUCCESS", *_PENDING})
 
 
-def _tendered(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
+def _by_tender(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
     if (rest := total + freight - sum(paid.values(), ZERO)) or not paid:
         paid[BALANCE] = rest
     shares = ledger.split(freight, [max(value, ZERO) for value in paid.values()])

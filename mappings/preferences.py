@@ -1,4 +1,4 @@
-"""Marketing preferences, both ways: what each system must still hear of what was said in the other."""
+"""Consent decisions to sync, both ways: the preferences to write to Engage, and the consents to write to Shopify."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Memories = Mapping[Name, Memory]
 
 @dataclass(frozen=True)
 class ConsentWrite:
-    """One consent to write to Shopify, with the time of the shopper's answer, by which Shopify orders its own."""
+    """A consent to write to Shopify, with the time of the customer's decision, by which Shopify keeps the newest."""
 
     name: Name
     state: Literal["SUBSCRIBED", "UNSUBSCRIBED"]
@@ -27,46 +27,46 @@ class ConsentWrite:
 def towards_engage(
     memories: Memories, current: Mapping[Name, bool | None], states: Mapping[Name, str | None]
 ) -> dict[str, bool]:
-    """The preferences to PATCH, {} when Engage has them. `current` is what Engage says now, read before the call.
+    """The preferences to PATCH, {} if Engage has them already. `current` are Engage's values, read before the call.
 
-    Tell the memories first what Shopify says now, in `states`. The newest answer is carried, a "yes" or an explicit
-    "no", and each one only once: when Engage differs again without an answer that we heard of, Engage's is taken to be
-    the later one. A "yes" that Shopify no longer holds, as when the shopper has another address now, is nobody's.
+    Update the memories with Shopify's `states` first. The newest decision is written, a "yes" or an explicit "no", and
+    each one only once: if Engage then differs again without a decision that we know of, Engage's value is taken to be
+    the later one. A "yes" that Shopify no longer has, as when the customer has another address now, does not count.
     """
     return {
-        name: said.value
+        name: decision.value
         for name, memory in memories.items()
-        if (said := memory.newest)
-        and current.get(name) is not said.value
-        and _still_to_carry(memory, said)
-        and _still_said(memory, said, states.get(name))
+        if (decision := memory.newest)
+        and current.get(name) is not decision.value
+        and _still_to_write(memory, decision)
+        and _still_valid(memory, decision, states.get(name))
     }
 
 
 def towards_shopify(memories: Memories, current: Mapping[Name, str | None], *, now: datetime) -> list[ConsentWrite]:
-    """The consents to write, [] when Shopify has them. `current` is Shopify's state now, None without an address.
+    """The consents to write, [] if Shopify has them already. `current` are Shopify's states, None without an address.
 
-    Tell the memories first what Shopify says now. Only answers given in Engage travel this way. A "no" where
-    Shopify has no "yes" is nothing to write, and an address that Shopify calls invalid or has erased is left alone.
-    The time is never in the future, which Shopify refuses.
+    Update the memories with Shopify's states first. Only decisions made in Engage are written. A "no" is not written
+    if Shopify has no "yes", nor is anything for an address that Shopify calls invalid or has erased. The time is never
+    in the future, which Shopify refuses.
     """
     return [
-        ConsentWrite(name, "SUBSCRIBED" if said.value else "UNSUBSCRIBED", min(said.at, now))
+        ConsentWrite(name, "SUBSCRIBED" if decision.value else "UNSUBSCRIBED", min(decision.at, now))
         for name, memory in memories.items()
-        if (said := memory.engage) and said == memory.newest and _differs(said, current.get(name))
+        if (decision := memory.engage) and decision == memory.newest and _differs(decision, current.get(name))
     ]
 
 
-def _still_to_carry(memory: Memory, said: Said) -> bool:
-    carried = memory.carried
-    return carried is None or said.at > carried.at or said.value != carried.value
+def _still_to_write(memory: Memory, decision: Said) -> bool:
+    written = memory.carried
+    return written is None or decision.at > written.at or decision.value != written.value
 
 
-def _still_said(memory: Memory, said: Said, state: str | None) -> bool:
-    return not said.value or said == memory.engage or (state or "").upper() == "SUBSCRIBED"
+def _still_valid(memory: Memory, decision: Said, state: str | None) -> bool:
+    return not decision.value or decision == memory.engage or (state or "").upper() == "SUBSCRIBED"
 
 
-def _differs(said: Said, state: str | None) -> bool:
+def _differs(decision: Said, state: str | None) -> bool:
     if not state or state.upper() in ("INVALID", "REDACTED"):
         return False
-    return said.value != (state.upper() == "SUBSCRIBED")
+    return decision.value != (state.upper() == "SUBSCRIBED")

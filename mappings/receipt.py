@@ -1,4 +1,4 @@
-"""The receipt that Engage gets for an order, and when it gets it."""
+"""Purchase receipt of an order: its body, and when it is due or skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEVER_PAID = {"AUTHORIZED", "EXPIRED", "PENDING", "VOIDED"}
 
 @dataclass(frozen=True)
 class ReceiptRules:
-    """What a shop chooses about its receipts. Shop currency because Voyado's own field map names Order.currencyCode."""
+    """A shop's settings for its receipts. Shop currency because Voyado's own field map names Order.currencyCode."""
 
     currency: Literal["shop", "presentment"] = "shop"
     freight_line: bool = True
@@ -30,7 +30,7 @@ class ReceiptRules:
 
 
 def reason_not_due(order: Json, rules: ReceiptRules) -> str | None:
-    """A sentence for the task, or None when the receipt is due. A state of Shopify's that is new to us is not due."""
+    """Why the receipt is not due yet, as a sentence, or None. With a state of Shopify's unknown to us it is not due."""
     match rules.trigger:
         case "paid" if (state := order["displayFinancialStatus"]) not in _PAID:
             return f"The order is not paid yet ({state})."
@@ -43,9 +43,9 @@ DEFAULT = ReceiptRules()
 
 
 def skip_reason(order: Json, rules: ReceiptRules = DEFAULT) -> str | None:
-    """Why this order never gets a receipt, as a sentence, or None. To be asked before `reason_not_due`.
+    """Why this order never gets a receipt, as a sentence, or None. Call it before `reason_not_due`.
 
-    An order whose articles an edit removed may still cost something: its freight.
+    An order may still cost something after an edit removed all articles: its freight.
     """
     if order.get("test"):
         return "This is a test order, and Engage gets real sales only."
@@ -53,53 +53,54 @@ def skip_reason(order: Json, rules: ReceiptRules = DEFAULT) -> str | None:
         return "The order has no customer, so there is no contact for its receipt."
     if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
         return "The order was cancelled before it was paid, so nothing was sold."
-    if not any(units_sold(order).values()) and not total_gross(_Parts.of(order, rules).told(rules)):
+    if not any(units_sold(order).values()) and not total_gross(_Costs.of(order, rules).on_receipt(rules)):
         return "Every line was removed from the order, so nothing was sold."
     return None
 
 
 def receipt_of(order: Json, *, contact_id: str, store: str, rules: ReceiptRules, zone: ZoneInfo | None = None) -> Json:
-    """The body for POST /api/v3/receipts: the sale, without what was refunded later (a refund has its own receipt).
+    """The body for POST /api/v3/receipts: the purchase, including what was refunded later (a refund has its own
+    receipt).
 
-    Amounts are Decimal in the currency's digits. `zone` renders the time of sale in the shop's zone, which Engage
+    Amounts are Decimal with the currency's decimals. `zone` gives the time of sale in the shop's zone, which Engage
     prefers; without it Shopify's offset stays. The exchange rate is left out: the group currency is a setting of the
-    tenant that we do not see, and Engage then uses the rate it has. Raises ValueError when lines are missing.
+    tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
     """
     _require_every_line(order)
-    ledger, parts = Ledger.of(order, rules.currency), _Parts.of(order, rules)
-    lines = parts.told(rules)
+    ledger, costs = Ledger.of(order, rules.currency), _Costs.of(order, rules)
+    lines = costs.on_receipt(rules)
     total = total_gross(lines)
-    payments = payments_of(order, total, total_gross(parts.all) - total, ledger)
+    payments = payments_of(order, total, total_gross(costs.all) - total, ledger)
     frame = Frame(contact_id, store, order["name"], ledger.currency, zone)
     return frame.body(number(order), order["createdAt"], lines, payments)
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What an order cost: articles, deliveries, and the rest."""
+class _Costs:
+    """What an order cost, as lines: articles, freight, and the rest."""
 
     goods: list[Line]
     freight: list[Line]
     extra: list[Line]
 
     @classmethod
-    def of(cls, order: Json, rules: ReceiptRules) -> _Parts:
+    def of(cls, order: Json, rules: ReceiptRules) -> _Costs:
         ledger = Ledger.of(order, rules.currency)
-        sold, delivered = goods(order, ledger), freight(order, ledger, rules.freight_sku)
-        return cls(sold, delivered, adjustment(_beyond_the_lines(order, total_gross(sold + delivered), ledger)))
+        sold, shipping = goods(order, ledger), freight(order, ledger, rules.freight_sku)
+        return cls(sold, shipping, adjustment(_beyond_the_lines(order, total_gross(sold + shipping), ledger)))
 
     @property
     def all(self) -> list[Line]:
         return self.goods + self.freight + self.extra
 
-    def told(self, rules: ReceiptRules) -> list[Line]:
-        """Those that the shop's receipts have."""
+    def on_receipt(self, rules: ReceiptRules) -> list[Line]:
+        """The lines that the shop's receipts show."""
         return self.all if rules.freight_line else self.goods + self.extra
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What every receipt of an order has in common."""
+    """The fields that all receipts of an order have in common."""
 
     contact_id: str
     store: str
@@ -108,7 +109,7 @@ class Frame:
     zone: ZoneInfo | None = None
 
     def body(self, receipt_id: str, at: str, lines: list[Line], payments: list[Json]) -> Json:
-        """The body of one receipt; `at` is Shopify's time of what it tells."""
+        """The body of one receipt; `at` is Shopify's time of the purchase, return or correction."""
         return {
             "contact": {"matchKey": self.contact_id, "matchKeyType": "contactId"},
             "uniqueReceiptId": receipt_id,
@@ -131,10 +132,10 @@ def _require_every_line(order: Json) -> None:
 
 
 def _beyond_the_lines(order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
-    """Tips, duties and rounding: what Shopify's total holds beyond the lines sold, where it has such a total.
+    """Tips, duties and rounding: the difference between Shopify's total and the lines sold, if there is such a total.
 
-    With nothing refunded that is the current total, which follows edits. After a refund it holds too little, and the
-    total as ordered is the one, unless an edit removed units from that.
+    Without refunds that is the current total, which follows edits. After a refund it is too low, and the total as
+    ordered is the right one, unless an edit removed units from that.
     """
     if not order.get("refunds"):
         return _price(order, "currentTotalPriceSet", ledger) - gross
@@ -148,6 +149,6 @@ def _price(order: Json, name: str, ledger: Ledger) -> Decimal:
 
 
 def local(at: str, zone: ZoneInfo | None) -> str:
-    """A time of Shopify's in the shop's zone, which Engage prefers; without one Shopify's own offset stays."""
+    """A time of Shopify's in the shop's zone, which Engage prefers; without a zone Shopify's own offset stays."""
     instant = datetime.fromisoformat(at)
     return (instant.astimezone(zone) if zone else instant).isoformat()

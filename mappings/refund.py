@@ -1,4 +1,4 @@
-"""The receipt that Engage gets for a refund, and which refunds get none."""
+"""Return receipt of a refund: its body, and why a refund is skipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.returned import Returned, is_bare
 from mappings.sold import sold_as_ordered
 
 # Voyado's own field map gives a refund the order's id, which Engage would ignore as a duplicate of the purchase.
-# To be kept for ever: another form would send every old refund again.
+# Never change it: another format would send every old refund again.
 RECEIPT_ID = "{order}-R{refund}"
 BEYOND_NAME = "Refund beyond the articles, or part of it kept"
 
@@ -26,8 +26,8 @@ def receipt_id_of(refund: Json, order: Json) -> str:
 def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | None:
     """Why this refund never gets a receipt, as a sentence, or None.
 
-    Whether the order's own receipt went out, and to whom, is another question: a refund of what Engage never saw sold
-    must not go.
+    The caller also checks that the order's own receipt was sent, and to which contact: a return without its purchase
+    must not be sent.
     """
     if order.get("test"):
         return "This is a refund of a test order, and Engage gets real sales only."
@@ -44,12 +44,12 @@ def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | 
 def refund_receipt_of(
     refund: Json, order: Json, *, contact_id: str, store: str, rules: ReceiptRules, zone: ZoneInfo | None = None
 ) -> Json:
-    """The body for POST /api/v3/receipts: what came back, priced as Shopify took it off the sale (Engage: "register a
-    return").
+    """The body for POST /api/v3/receipts: what came back, at the prices that Shopify subtracted from the sale (Engage:
+    "register a return").
 
     It depends on nothing that changes about the order, so it is the same whenever it is made, and the receipts of all
-    refunds sum to what Shopify took off. Where the money differs from the lines (goodwill, a restocking fee) a line of
-    its own tells the difference. Raises ValueError when lines of the refund are left to read.
+    refunds sum to what Shopify subtracted. If the refunded amount differs from the lines (goodwill, a restocking fee),
+    the difference is a line of its own. Raises ValueError if the refund's lines are incomplete.
     """
     ledger = Ledger.of(order, rules.currency)
     returned = Returned.of(refund, order, ledger, rules.freight_sku)

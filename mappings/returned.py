@@ -1,4 +1,4 @@
-"""What a refund takes off the sale: which articles and deliveries came back, and how much beyond them."""
+"""Returned lines of a refund: articles and freight that came back, and the amount beyond them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mappings.sold import article_of, taxes_of
 
 @dataclass(frozen=True)
 class Returned:
-    """`worth` comes off the sale, which may be less than the lines (a restocking fee) or more (goodwill)."""
+    """Returned lines. `worth` is subtracted from the sale: less than the lines (restocking fee) or more (goodwill)."""
 
     goods: list[Line]
     freight: list[Line]
@@ -22,46 +22,46 @@ class Returned:
 
     @classmethod
     def of(cls, refund: Json, order: Json, ledger: Ledger, freight_sku: str) -> Returned:
-        """Raises ValueError when lines of the refund are left to read."""
+        """The returned lines of a refund. Raises ValueError if its lines are incomplete."""
         if (refund["refundLineItems"].get("pageInfo") or {}).get("hasNextPage"):
             raise ValueError("A refund needs every line that came back, and more pages of them are left to read.")
         goods = _goods(refund, order, ledger)
-        freight = [_delivery(line, ledger, freight_sku) for line in nodes(refund.get("refundShippingLines"))]
+        freight = [_freight_line(line, ledger, freight_sku) for line in nodes(refund.get("refundShippingLines"))]
         return cls(goods, freight, _worth(refund, goods + freight, ledger))
 
     @property
     def beyond(self) -> Decimal:
-        """What the receipt's total needs besides its lines: money kept is positive, money given negative."""
+        """The amount that the receipt needs besides its lines: positive for a fee, negative for goodwill."""
         return -self.worth - total_gross(self.goods + self.freight)
 
 
 def discrepancy(refund: Json, ledger: Ledger) -> Decimal:
-    """How much less was paid back than the refund's lines are worth; negative where it was more.
+    """How much less was paid back than the refund's lines are worth; negative if it was more.
 
-    Shopify's own sign: -20 for a goodwill of 20, +10 for a restocking fee of 10. While a bank is still at it the money
-    counts as not paid back, and a second adjustment takes that back when it arrives.
+    Shopify's own sign: -20 for a goodwill of 20, +10 for a restocking fee of 10. While a payment is pending it counts
+    as not paid back, and a second adjustment reverses that when it has succeeded.
     """
     adjustments = nodes(refund.get("orderAdjustments"))
     return sum((_amount(each, name, ledger) for each in adjustments for name in ("amountSet", "taxAmountSet")), ZERO)
 
 
 def is_bare(refund: Json) -> bool:
-    """Whether money is all that Shopify says of the refund."""
+    """Whether the refund consists of a payment only, without lines, freight, adjustments or duties."""
     connections = ("refundLineItems", "refundShippingLines", "orderAdjustments")
     return not any(nodes(refund.get(name)) for name in connections) and not refund.get("duties")
 
 
 def _worth(refund: Json, lines: list[Line], ledger: Ledger) -> Decimal:
-    """Shopify's own reckoning: what came back, less the discrepancy. The same before and after the money arrived."""
-    money = money_back(refund, ledger)
+    """Shopify's own calculation: what came back, less the discrepancy. The same before and after payment."""
+    paid = money_back(refund, ledger)
     if is_bare(refund):
-        return money
+        return paid
     duties = sum((_amount(duty, "amountSet", ledger) for duty in refund.get("duties") or []), ZERO)
-    reckoned = duties - total_gross(lines)
+    returned = duties - total_gross(lines)
     kept = discrepancy(refund, ledger)
     if kept > 0 and is_pending(refund):
-        return max(reckoned - kept, min(money, reckoned))
-    return reckoned - kept
+        return max(returned - kept, min(paid, returned))
+    return returned - kept
 
 
 def _goods(refund: Json, order: Json, ledger: Ledger) -> list[Line]:
@@ -72,29 +72,29 @@ def _goods(refund: Json, order: Json, ledger: Ledger) -> list[Line]:
 
 def _article(returned: Json, ordered: Json, ledger: Ledger) -> Line:
     gross, tax = _priced(_amount(returned, "subtotalSet", ledger), _amount(returned, "totalTaxSet", ledger), ledger)
-    taxes = taxes_of(ordered, tax, ledger) or _unrated(gross, tax)
-    return _back(article_of(ordered, returned["quantity"], gross, taxes))
+    taxes = taxes_of(ordered, tax, ledger) or _tax_without_rate(gross, tax)
+    return _as_return(article_of(ordered, returned["quantity"], gross, taxes))
 
 
-def _delivery(returned: Json, ledger: Ledger, sku: str) -> Line:
+def _freight_line(returned: Json, ledger: Ledger, sku: str) -> Line:
     subtotal, tax = (_amount(returned, name, ledger) for name in ("subtotalAmountSet", "taxAmountSet"))
     gross, tax = _priced(subtotal, tax, ledger)
     title = (returned.get("shippingLine") or {}).get("title") or sku
-    return _back(Line(sku, sku, title, units=1, gross=gross, taxes=_unrated(gross, tax)))
+    return _as_return(Line(sku, sku, title, units=1, gross=gross, taxes=_tax_without_rate(gross, tax)))
 
 
-def _back(line: Line) -> Line:
+def _as_return(line: Line) -> Line:
     return Line(line.sku, line.article, line.name, line.units, line.gross, line.group, RETURN, line.taxes)
 
 
 def _priced(subtotal: Decimal, tax: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal]:
-    """Price with tax, and tax. Conversion to the shop's currency must make neither negative nor the tax the larger."""
+    """Price with tax, and tax. Conversion to the shop's currency must make neither negative, nor tax exceed price."""
     gross = max(ledger.gross(subtotal, tax), ZERO)
     return gross, min(tax, gross)
 
 
-def _unrated(gross: Decimal, tax: Decimal) -> tuple[Tax, ...]:
-    """Tax whose rate Shopify does not tell: the rate is what it comes to."""
+def _tax_without_rate(gross: Decimal, tax: Decimal) -> tuple[Tax, ...]:
+    """Tax whose rate Shopify does not state: the rate is calculated from the amounts."""
     if not tax or tax == gross:
         return ()
     return (Tax("", round(100 * tax / (gross - tax), 2), tax),)

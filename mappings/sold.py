@@ -1,4 +1,4 @@
-"""What of an order was sold: which articles and deliveries, for how much, with how much tax, after which discounts."""
+"""Sold lines of an order: articles and freight, with their prices, taxes and discounts."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mappings.money import ZERO, Ledger
 
 
 def goods(order: Json, ledger: Ledger) -> list[Line]:
-    """A line for each article of which any unit was sold, also when it was free."""
+    """A line for each article of which any unit was sold, even if it was free."""
     return articles(order, units_sold(order), ledger)
 
 
 def articles(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[Line]:
-    """A line for each article, with as many of its units as asked for by line id."""
+    """A line for each article, with the number of units given by line id."""
     return [_article(line, units[line["id"]], ledger) for line in nodes(order["lineItems"]) if units[line["id"]]]
 
 
 def freight(order: Json, ledger: Ledger, sku: str) -> list[Line]:
-    """A line for each delivery that has a price, also when a discount made it free."""
-    deliveries = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
-    return [_delivery(line, ledger, sku) for line in deliveries if ledger.amount(line["originalPriceSet"])]
+    """A line for each shipping line that has a price, even if a discount made it free."""
+    shipping = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
+    return [_freight_line(line, ledger, sku) for line in shipping if ledger.amount(line["originalPriceSet"])]
 
 
 def units_sold(order: Json) -> dict[str, int]:
-    """By line id: the units left and those that came back later, without those that an edit removed.
+    """Units sold by line id: those that remain and those that were returned, without those that an edit removed.
 
-    A refund that does not name its lines leaves that open; then every missing unit counts as bought and come back.
+    If a refund does not state its lines, that is unknown; then every missing unit counts as sold and returned.
     """
     refunds = order.get("refunds") or []
     lines = nodes(order["lineItems"])
@@ -42,7 +42,7 @@ def units_sold(order: Json) -> dict[str, int]:
 
 
 def sold_as_ordered(order: Json) -> bool:
-    """Whether no edit removed a unit."""
+    """Whether the order was sold as it was ordered: no edit removed a unit."""
     sold = units_sold(order)
     return all(sold[line["id"]] == line["quantity"] for line in nodes(order["lineItems"]))
 
@@ -55,7 +55,7 @@ def _units_returned(refunds: list[Json]) -> Counter[str]:
 
 
 def units_left(line: Json) -> int:
-    """How many units the order has of a line now."""
+    """The number of units of a line that remain in the order."""
     left = line.get("currentQuantity")
     return line["quantity"] if left is None else left
 
@@ -68,7 +68,7 @@ def _article(line: Json, units: int, ledger: Ledger) -> Line:
 
 
 def article_of(line: Json, units: int, gross: Decimal, taxes: tuple[Tax, ...]) -> Line:
-    """A line in Engage's words: its article told by SKU, else by what else Shopify tells it by."""
+    """A receipt line. The article is identified by its SKU, or else by Shopify's id of variant, product or line."""
     product = line.get("product") or {}
     sku = line.get("sku") or number(line.get("variant")) or number(product) or number(line)
     return Line(
@@ -82,7 +82,7 @@ def article_of(line: Json, units: int, gross: Decimal, taxes: tuple[Tax, ...]) -
     )
 
 
-def _delivery(line: Json, ledger: Ledger, sku: str) -> Line:
+def _freight_line(line: Json, ledger: Ledger, sku: str) -> Line:
     paid = ledger.rounded(ledger.amount(line["discountedPriceSet"]))
     taxes = _taxes(line, paid, ledger)
     off = ledger.rounded(ledger.amount(line["originalPriceSet"])) - paid
@@ -98,16 +98,16 @@ def _delivery(line: Json, ledger: Ledger, sku: str) -> Line:
 
 
 def _paid(line: Json, units: int, ledger: Ledger) -> Decimal:
-    ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_taken_off(line, ledger), ZERO)
-    # Shopify converts price and discount each on its own, so that in the shop's currency a free line can fall below 0.
+    ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_discounted(line, ledger), ZERO)
+    # Shopify converts price and discount separately, so that in the shop's currency a free line can be negative.
     return ledger.rounded(max(ordered, ZERO) * units / line["quantity"])
 
 
 def _discounts(line: Json, units: int, paid: Decimal, ledger: Ledger) -> tuple[Discount, ...]:
-    # A discount is what the price paid lacks, so that price, discount and paid agree when some units are gone too.
+    # The discount is full price less paid price, so that the three agree also if some units were removed.
     off = ledger.rounded(ledger.amount(line["originalUnitPriceSet"]) * units) - paid
-    shares = ledger.split(off, _taken_off(line, ledger))
-    return tuple(_discount(taken, share) for taken, share in zip(_allocations(line), shares, strict=True) if share)
+    shares = ledger.split(off, _discounted(line, ledger))
+    return tuple(_discount(each, share) for each, share in zip(_allocations(line), shares, strict=True) if share)
 
 
 def _discount(allocation: Json, value: Decimal) -> Discount:
@@ -117,7 +117,7 @@ def _discount(allocation: Json, value: Decimal) -> Discount:
     return Discount("discount", source.get("title") or "Discount", value)
 
 
-def _taken_off(line: Json, ledger: Ledger) -> list[Decimal]:
+def _discounted(line: Json, ledger: Ledger) -> list[Decimal]:
     return [ledger.amount(allocation["allocatedAmountSet"]) for allocation in _allocations(line)]
 
 
@@ -131,7 +131,7 @@ def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: 
 
 
 def taxes_of(line: Json, charged: Decimal, ledger: Ledger) -> tuple[Tax, ...]:
-    """An amount of tax over the rates of a line. One that has none in Shopify has no tax here either."""
+    """An amount of tax, split over the tax rates of a line. A line without tax in Shopify has no tax here either."""
     by_rate = _rates(line, ledger)
     values = ledger.split(charged if by_rate else ZERO, list(by_rate.values()))
     return tuple(Tax(*rate, value) for rate, value in zip(by_rate, values, strict=True))

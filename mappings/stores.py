@@ -1,8 +1,8 @@
-"""Which of Engage's stores a customer or an order belongs to.
+"""Store at Engage for a customer or an order, by location, market, country, locale or language.
 
-Shopify tells no order's market, and a customer's only by a field that it will remove. A market is the countries that it
-is made of, so it is found by the address: an order's is where it goes, a customer's their default one, which is what
-Shopify's own field says.
+Shopify does not state an order's market, and a customer's only in a field that it will remove. A market is defined by
+its countries, so it is found by the address: an order's shipping address, a customer's default address, which gives
+the same as Shopify's own field.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ ANYWHERE = "*"
 
 @dataclass(frozen=True)
 class StoreRules:
-    """`stores` maps a location's id, a market's handle, a country ("SE"), a locale ("sv-SE") or a language ("sv").
+    """A shop's map of stores. Keys: a location's id, a market's handle, a country, a locale ("sv-SE") or a language.
 
-    `markets` are the handles of those that the customer's or order's address is in, the most particular first.
+    `markets` are the handles of those that the customer's or order's address is in, the most specific first.
     """
 
     default: str = ""
@@ -29,28 +29,28 @@ class StoreRules:
 
 @dataclass(frozen=True)
 class Place:
-    """A store, and a sentence when it is one for want of a better."""
+    """The chosen store, and a sentence if it is only the default."""
 
     store: str
     note: str | None = None
 
 
 def store_of(customer_or_order: Json, rules: StoreRules) -> Place:
-    """The store of the shop it was bought in, of the market, the country, the locale, else the default.
+    """The store of the location, of the market, the country, the locale or the language, else the default.
 
-    An order has the locale of its purchase, a customer their own. The first of these that the map has an entry for
-    wins, whatever its spelling in capitals, and "sv_SE" is "sv-SE".
+    An order has the locale of its purchase, a customer their own. The first of these with an entry in the map wins.
+    Keys are compared without case, and "sv_SE" equals "sv-SE".
     """
     stores = {spelt(name): store for name, store in rules.stores.items()}
     names = [name for name in _names(customer_or_order, rules.markets) if name]
     for name in names:
         if store := stores.get(name):
             return Place(store)
-    return Place(rules.default, _said(rules.default, names) if rules.stores else None)
+    return Place(rules.default, _note(rules.default, names) if rules.stores else None)
 
 
 def regions_of(customer_or_order: Json) -> list[str]:
-    """Where its address is, as markets spell it, the most particular first: "US-CA", "US", anywhere."""
+    """The regions of the address, as in markets, the most specific first: "US-CA", "US", anywhere ("*")."""
     address = _address(customer_or_order)
     country, province = address.get("countryCodeV2"), address.get("provinceCode")
     if not country:
@@ -59,7 +59,7 @@ def regions_of(customer_or_order: Json) -> list[str]:
 
 
 def regions_of_market(market: Json) -> list[str]:
-    """What a market is made of, in the same spelling. A market that is not open to visitors is made of nothing."""
+    """The regions of a market, in the same format; none if the market is not active."""
     condition = (market["conditions"] or {}).get("regionsCondition")
     if condition is None or market["status"] != "ACTIVE":
         return []
@@ -72,7 +72,7 @@ def _region(node: Json) -> str:
     if "countryCode" in node:
         return str(node["countryCode"])
     country, code = node["country"]["code"], node["code"]
-    # ISO 3166-2 has the country in front, and an address has the rest alone; which of them this is, nothing says.
+    # ISO 3166-2 begins with the country, and an address has only the rest; which one this is, is not documented.
     return code if code.startswith(f"{country}-") else f"{country}-{code}"
 
 
@@ -87,14 +87,15 @@ def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
     locale = spelt(node.get("customerLocale") or node.get("locale"))
     yield locale
     language, *rest = locale.split("-")
-    # The region is the last part: "zh-hans-tw".
+    # The country is the last part: "zh-hans-tw".
     yield from (*rest[-1:], language)
 
 
-def _said(default: str, names: list[str]) -> str:
+def _note(default: str, names: list[str]) -> str:
     tried = ", ".join(dict.fromkeys(names)) or "an unknown place"
     return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
 
 
 def spelt(name: str | None) -> str:
+    """A name as it is compared: without case, "_" as "-"."""
     return (name or "").strip().replace("_", "-").lower()

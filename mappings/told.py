@@ -1,4 +1,4 @@
-"""What a notification counts up: an order as it is, one parcel of it, or what a refund brought back."""
+"""Contents of a notification: the whole order, one parcel of it, or what came back with a refund."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FREIGHT_SKU = "FREIGHT"
 
 
 def ordered(kind: str, order: Json, parcel: Json | None, ledger: Ledger) -> tuple[Announced, list[Json]]:
-    """The order as it is, or the part of it that a parcel holds, and how that is paid."""
+    """The present order, or the part of it in a parcel, with its payments."""
     units = _units(kind, order)
-    items, delivered = articles(order, units, ledger), freight(order, ledger, FREIGHT_SKU)
-    gross = total_gross(items + delivered)
-    whole = Announced(items, delivered, _beyond(kind, order, gross, ledger))
-    payments = payments_of(order, whole.total, ZERO, ledger)
-    inside = _inside(parcel, units)
-    if inside is None:
-        return whole, payments
-    part = Announced(articles(order, inside, ledger), [])
-    return part, _shared(payments, part.total, ledger)
+    items, shipping = articles(order, units, ledger), freight(order, ledger, FREIGHT_SKU)
+    gross = total_gross(items + shipping)
+    everything = Announced(items, shipping, _beyond(kind, order, gross, ledger))
+    payments = payments_of(order, everything.total, ZERO, ledger)
+    in_parcel = _units_in(parcel, units)
+    if in_parcel is None:
+        return everything, payments
+    partial = Announced(articles(order, in_parcel, ledger), [])
+    return partial, _split_payments(payments, partial.total, ledger)
 
 
 def _units(kind: str, order: Json) -> dict[str, int]:
-    """What the order holds now; of a cancelled one, or one that all came back of, what it held."""
+    """The units that remain in the order; for one that was cancelled or wholly returned, the units sold."""
     left = {line["id"]: units_left(line) for line in nodes(order["lineItems"])}
     if kind != "cancelled" and any(left.values()):
         return left
@@ -39,18 +39,18 @@ def _units(kind: str, order: Json) -> dict[str, int]:
     return sold if any(sold.values()) else {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}
 
 
-def _inside(parcel: Json | None, units: dict[str, int]) -> dict[str, int] | None:
-    """The units in a parcel by line, or None when they are not told or are the whole order."""
+def _units_in(parcel: Json | None, units: dict[str, int]) -> dict[str, int] | None:
+    """The units in a parcel by line, or None if they are unknown or are the whole order."""
     lines = (parcel or {}).get("fulfillmentLineItems") or {}
     if (lines.get("pageInfo") or {}).get("hasNextPage"):
         return None
     sent = {line["lineItem"]["id"]: line["quantity"] for line in nodes(lines)}
-    inside = {line: sent.get(line, 0) for line in units}
-    return None if inside == units or not any(inside.values()) else inside
+    found = {line: sent.get(line, 0) for line in units}
+    return None if found == units or not any(found.values()) else found
 
 
 def _beyond(kind: str, order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
-    """Tips, duties and rounding. After a refund or a cancellation the current total no longer tells them."""
+    """Tips, duties and rounding. After a refund or a cancellation they cannot be found from the current total."""
     if kind == "cancelled" or order.get("refunds"):
         return ZERO
     return ledger.rounded(ledger.amount(order["currentTotalPriceSet"])) - gross
@@ -59,15 +59,15 @@ def _beyond(kind: str, order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
 def refunded(refund: Json, order: Json, ledger: Ledger) -> Announced:
     """What came back with a refund."""
     returned = Returned.of(refund, order, ledger, FREIGHT_SKU)
-    given = remainder(min(returned.beyond, ZERO), BEYOND_NAME)
-    kept = max(returned.beyond, ZERO)
-    if returned.goods or given:
-        return Announced(returned.goods + given, returned.freight, kept)
-    # Engage wants an item, and freight is all that came back.
+    goodwill = remainder(min(returned.beyond, ZERO), BEYOND_NAME)
+    fee = max(returned.beyond, ZERO)
+    if returned.goods or goodwill:
+        return Announced(returned.goods + goodwill, returned.freight, fee)
+    # Engage requires an item, and only freight came back.
     nothing = Line(FREIGHT_SKU, FREIGHT_SKU, BEYOND_NAME, units=1, gross=ZERO, kind=RETURN)
-    return Announced(returned.freight or [nothing], [], kept)
+    return Announced(returned.freight or [nothing], [], fee)
 
 
-def _shared(payments: list[Json], total: Decimal, ledger: Ledger) -> list[Json]:
+def _split_payments(payments: list[Json], total: Decimal, ledger: Ledger) -> list[Json]:
     shares = ledger.split(total, [max(payment["value"], ZERO) for payment in payments])
     return [payment | {"value": share} for payment, share in zip(payments, shares, strict=True)]

@@ -131,7 +131,7 @@ def test_a_password_goes_over_no_open_line_to_another_machine():
             return False
 
     with pytest.raises(NotSent, match="no encryption"):
-        Smtp("mail.example.com", 25, user="app", password="secret")._enter(Session())
+        Smtp("mail.example.com", 25, user="app", password="secret")._log_in(Session())
 
 
 @pytest.mark.parametrize(
