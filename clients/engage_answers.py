@@ -11,6 +11,7 @@ import requests
 
 from clients import Call, Conflict, Unanswered
 from clients.transport import check
+from redaction import redacted_message
 
 # The documentation has these only in part, or only for version 2. A tenant's own Swagger page can correct them here.
 NOT_FOUND_CODE = "ContactNotFound"
@@ -19,11 +20,8 @@ ERROR_MESSAGE_NAMES = ("message", "detail", "title")
 CONTACT_ID_NAMES = ("id", "contactid")
 CONTACT_PARTS = ("meta", "attributes")  # merged into the contact itself, the later one wins
 
-_EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
-_NUMBER = re.compile(r"(?<![\w-])(?:(?:\+|0)\d[\d ().-]{4,}\d|\d{6,8}[-+ ]?\d{4})(?![\w-])")
 _CODE = re.compile(r"[\w.-]{1,100}")
 _GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
-_LONGEST_READ, _LONGEST_MESSAGE = 1000, 300
 
 
 class ContactConflict(Conflict):
@@ -82,15 +80,9 @@ def _first(answer: object, names: tuple[str, ...]) -> str | None:
 
 
 def _message(status: int, code: str | None, answer: object) -> str:
-    reason = masked(_first(answer, ERROR_MESSAGE_NAMES) or "")
+    reason = redacted_message(_first(answer, ERROR_MESSAGE_NAMES) or "")
     name = " ".join(part for part in (str(status), code) if part)
     return f"Engage answered {name}: {reason}" if reason else f"Engage answered {name}."
-
-
-def masked(text: str) -> str:
-    """One line of text, without the emails, phone numbers and personal numbers that Engage may have echoed."""
-    line = " ".join(text[:_LONGEST_READ].split())
-    return _NUMBER.sub("(number)", _EMAIL.sub("(email)", line))[:_LONGEST_MESSAGE]
 
 
 def found_id(call: Call, answer: object) -> str:

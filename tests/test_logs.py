@@ -1,4 +1,4 @@
-"""Log lines: of one shape, on one line, without people and secrets, and led through by a trace."""
+"""Log lines: one format, one line each, no personal data and no secrets, and a trace to follow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def form(request):
 
 @pytest.fixture
 def written():
-    """Everything that this process logs meanwhile, as it would be written."""
+    """Everything that this process logs during the test, as it would be written."""
     stream, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(stream), root.level
     handler.setFormatter(logs.Json())
@@ -59,7 +59,7 @@ def read(stream):
 # One line
 
 
-def test_a_line_is_an_object_with_what_is_in_hand():
+def test_a_json_line_is_an_object_with_the_context():
     with logs.about(task="t-1", type="SyncOrder"), logs.about(trace="e-1"):
         found = json.loads(line(logs.Json(), "%s has ended", "it"))
 
@@ -74,14 +74,14 @@ def test_a_line_is_an_object_with_what_is_in_hand():
     }
 
 
-def test_text_has_the_same_for_people():
+def test_a_text_line_ends_with_the_context():
     with logs.about(task="t-1"):
         found = line(logs.Text(), "%s has ended", "it")
 
     assert re.fullmatch(r"\S+Z INFO here it has ended task=t-1", found)
 
 
-def test_what_was_in_hand_is_gone_afterwards():
+def test_the_context_ends_with_its_block():
     with logs.about(task="t-1"):
         pass
 
@@ -97,7 +97,7 @@ def test_a_message_is_one_line_whatever_is_in_it(form, end):
     assert "\x1b" not in found
 
 
-# Nothing of anybody
+# Redaction
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_message_is_one_line_whatever_is_in_it(form, end):
         "geheim@db.example.com",
     ],
 )
-def test_what_looks_like_somebodys_is_hidden(form, secret):
+def test_a_secret_and_personal_data_are_redacted(form, secret):
     with logs.about(trace=f"before {secret}, after"):
         found = line(form, "before %s, after", secret)
 
@@ -123,16 +123,16 @@ def test_what_looks_like_somebodys_is_hidden(form, secret):
 
 
 @pytest.mark.parametrize("given", ["apikey: abc-123", '{"apikey": "abc-123"}', "apiKey=abc-123", "Bearer abc-123"])
-def test_a_key_is_hidden_however_it_is_quoted(form, given):
+def test_an_api_key_is_redacted_with_any_quotes(form, given):
     assert "abc-123" not in line(form, "sent %s there", given)
 
 
 @pytest.mark.parametrize("address", ["/webhooks/engage/abc-123", "/sign-in?token=abc-123"])
-def test_what_opens_something_by_its_address_is_hidden(form, address):
+def test_a_token_in_a_url_is_redacted(form, address):
     assert "abc-123" not in line(form, "GET %s", address)
 
 
-def test_what_is_no_secret_is_left_alone(form):
+def test_a_line_without_secrets_stays_as_it_is(form):
     said = "POST /api/v3/contacts/8f14e45f-ceea-467f-9575-1d7c4b9a0c11: 202 at 2026-11-24T10:00:00+0100."
 
     assert said in line(form, said)
@@ -141,7 +141,7 @@ def test_what_is_no_secret_is_left_alone(form):
 NAME = "".join(["Cana", "rina"])  # a traceback quotes the code
 
 
-def test_an_exception_tells_where_and_not_what(form):
+def test_an_exception_is_logged_with_its_stack_and_without_its_message(form):
     try:
         try:
             raise KeyError(NAME)
@@ -151,10 +151,10 @@ def test_an_exception_tells_where_and_not_what(form):
         found = line(form, "It failed.", error=error)
 
     assert NAME not in found
-    assert re.search(r"test_an_exception_tells_where.*ValueError.*which came of.*KeyError", found)
+    assert re.search(r"test_an_exception_is_logged.*ValueError.*which came of.*KeyError", found)
 
 
-def test_what_ends_a_thread_is_a_line_like_any_other():
+def test_an_uncaught_exception_in_a_thread_is_logged():
     script = """
 import logs, sys, threading
 sys.stderr = sys.stdout
@@ -182,7 +182,7 @@ def day_of(lived):
 
 
 def planted(lived):
-    """Whoever is known in both systems by the end of the day, and the secrets between them and us."""
+    """The personal data in both systems at the end of the day, and our secrets."""
     told = [delivery.body.decode() for delivery in lived.town.shopify.deliveries]
     words = re.findall(r'"(?:first_name|last_name|email|phone|address1)":"([^"]{4,})"', "".join(told))
     endpoint = Endpoint.of(lived.shop)
@@ -201,7 +201,7 @@ def test_a_days_log_names_nobody_and_a_trace_leads_from_a_webhook_to_its_receipt
     assert roads & starts
 
 
-def test_one_search_shows_the_whole_road(web, shop, shopify, engage, drain, written):
+def test_a_trace_leads_from_a_webhook_to_its_receipt(web, shop, shopify, engage, drain, written):
     shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, person(1)))
     for delivery in shopify.deliveries:
         assert post(web, delivery.body, delivery.headers(SECRET, "2026-10"))[0] == 200
@@ -215,7 +215,7 @@ def test_one_search_shows_the_whole_road(web, shop, shopify, engage, drain, writ
     assert road.index(sold["message"]) < places[-1]
 
 
-# Where traces come from
+# Traces
 
 
 def traces():
@@ -231,20 +231,20 @@ def traces():
         ({"event_id": "x" * 101, "webhook_id": "webhook-7"}, "webhook-7"),
     ],
 )
-def test_a_webhooks_trace_is_its_event_or_its_id(headers, trace, web, shop):
+def test_a_webhooks_trace_is_its_event_id_or_else_its_webhook_id(headers, trace, web, shop):
     assert deliver(web, **headers) == 200
 
     assert traces() == [trace]
 
 
-def test_what_comes_of_a_task_has_its_trace(shop):
+def test_a_child_task_inherits_the_trace(shop):
     first = TYPES["OrderWebhook"].enqueue(shop, key="1", trace="event-1")
     TYPES["IndexOrder"].enqueue(shop, key="2", parent=first)
 
     assert traces() == ["event-1", "event-1"]
 
 
-def test_what_comes_of_a_task_without_a_trace_is_found_by_its_id(shop):
+def test_a_child_of_a_task_without_a_trace_has_its_id_as_trace(shop):
     first = TYPES["IndexStores"].enqueue(shop, key="1")
     TYPES["SyncShopCurrency"].enqueue(shop, key="2", parent=first)
 
@@ -261,7 +261,7 @@ SAID = {
 }
 
 
-def test_each_process_writes_such_lines(scratch, database):
+def test_every_process_logs_json(scratch, database):
     dynos = Dynos(scratch, {"LOG_FORMAT": "json"}, free_port())
     try:
         dynos.start_all(*SAID)

@@ -18,10 +18,10 @@ from mappings.notification import kind_of
 from models import Order, Task
 from models.audit import Action, Audit
 from models.members import Permission
+from redaction import masked
 from views import Missing, render, view
 from views.comparing import comparison_of
 from views.forms import Conflict, action, click_of, who
-from views.masking import masked
 from views.tasks import task_of
 from words import t
 from words.reasons import said

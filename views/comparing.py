@@ -13,7 +13,7 @@ from clients import ApiError
 from clients.engage import dump
 from mappings.difference import ABSENT, Change, changes, fields
 from models import Task
-from views.masking import without_names
+from redaction import masked_value
 from words import t
 from words.reasons import said
 
@@ -77,7 +77,7 @@ def _row(change: Change) -> Row:
 def _masked_json(value: Any, name: str) -> str | None:
     if value is ABSENT:
         return None
-    return dump(without_names(value, name)).decode()
+    return dump(masked_value(value, name)).decode()
 
 
 def read_body(body: bytes) -> Any:

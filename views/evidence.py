@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,9 +11,9 @@ import orjson
 from clients import Effect
 from config import config
 from models import Attempt, Body, Exchange, Shop, State, Task
+from redaction import JSON_TOKEN, masked_body, masked_url
 from vault import Unreadable
 from views import BadInput, Missing, parameters
-from views.masking import masked_body, masked_url
 from words import t
 
 MAX_SHOWN = 64 * 1024  # characters of one body on the page
@@ -23,8 +22,6 @@ MAX_EXCHANGES = 200
 MAX_BODIES = 10  # of the newest exchanges; the page links to the others
 MAX_DEPTH = 40  # levels that are indented; deeper ones would be mostly spaces
 PARTS = ("sent", "received")
-
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class TooDeep(Exception):
 def _indented(text: str) -> str:
     parts: list[str] = []
     depth, previous = 0, ""
-    for symbol in TOKEN.findall(text):
+    for symbol in JSON_TOKEN.findall(text):
         closing = symbol in ("}", "]")
         depth -= closing
         if depth > MAX_DEPTH:
