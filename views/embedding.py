@@ -17,8 +17,9 @@ from starlette.types import Scope
 from actors import settings, tokens
 from actors.systems import shopify_beside
 from clients import ApiError
+from clients.shopify_domain import is_shop_domain
 from clients.shopify_grant import Stale
-from clients.shopify_id_token import SHOP, BadToken, Viewer, viewer_of
+from clients.shopify_id_token import BadToken, Viewer, viewer_of
 from config import config
 from database import EVERY, connected, scoped
 from models import Shop
@@ -153,7 +154,7 @@ def bounced(request: Request) -> Response:
 
 def frames_of(domain: str) -> str:
     """Who may show the app's pages for the shop, as a content security policy lists them. Without a shop: nobody."""
-    return config.shopify_frames.format(shop=domain) if SHOP.fullmatch(domain) else NOBODY
+    return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NOBODY
 
 
 def is_local(address: str) -> bool:

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import actors
-from clients.shopify_id_token import SHOP
+from clients.shopify_domain import is_shop_domain
 from config import config
 from views.ingest import Arrival, Ingest, NotStored
 from views.metrics import timed
@@ -50,7 +50,7 @@ async def shopify(request: Request) -> Response:
     if not verified(body, signature):
         return await unsigned(request, PlainTextResponse("The signature does not fit the body.", 401))
     domain, topic = request.headers.get("x-shopify-shop-domain", ""), request.headers.get("x-shopify-topic", "")
-    if not topic or not SHOP.fullmatch(domain):
+    if not topic or not is_shop_domain(domain):
         return PlainTextResponse("X-Shopify-Topic and X-Shopify-Shop-Domain must name a topic and a shop.", 422)
     if topic not in TOPICS:
         log.info("Nothing is done on %s.", topic)
