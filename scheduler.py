@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
-from peewee import InterfaceError, OperationalError
 
 import actors
 import logs
@@ -23,7 +22,7 @@ from actors.periodic import Slots
 from actors.removal import end_late
 from actors.sweep import sweep
 from config import config
-from database import EVERY, alone, connected
+from database import DATABASE_UNAVAILABLE, EVERY, alone, connected
 from models.heartbeat import Heartbeat
 from retention import Retention
 
@@ -54,7 +53,7 @@ class Job:
                 if mine:
                     self.do()
                     self._beat()
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_UNAVAILABLE as error:
             log.warning("%s: the database is away: %s", self.name, error)
 
     def _beat(self) -> None:
@@ -110,7 +109,7 @@ def _forget_others(every: list[Job]) -> None:
     try:
         with connected():
             Heartbeat.only(job.name for job in every)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_UNAVAILABLE as error:
         log.warning("The database is away: %s", error)
 
 

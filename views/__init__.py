@@ -12,13 +12,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from peewee import InterfaceError, OperationalError
-from playhouse.pool import MaxConnectionsExceeded
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from config import config
-from database import Scope, connected
+from database import DATABASE_UNAVAILABLE, Scope, connected
 from models import utcnow
 from views import wording
 from views.language import language_of, offers
@@ -26,7 +24,6 @@ from views.seal import Seal
 from words import speaking, spoken, t
 
 ROOT = Path(__file__).parent.parent
-DATABASE_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
 
 # Threads of our own rather than the server's: those end when idle, each with a connection that never comes back.
 _threads = ThreadPoolExecutor(config.web_threads, thread_name_prefix="view")
@@ -103,7 +100,7 @@ def _answer(function: Callable[[Request], Response], request: Request) -> Respon
             return function(request)
         except Refusal as refusal:
             return _refuse(request, refusal)
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             return _refuse(request, Away(t("refusal.away")))
 
 

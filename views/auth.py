@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import vault
 from clients.shopify_id_token import BadToken
 from config import config
-from database import EVERY, connected
+from database import DATABASE_UNAVAILABLE, EVERY, connected
 from models import Shop, SignIn
-from views import DATABASE_AWAY, BadInput, in_thread, open_view, render
+from views import BadInput, in_thread, open_view, render
 from views.embedding import (
     BOUNCE,
     NOBODY,
@@ -79,7 +79,7 @@ async def sign_in(request: Request) -> Response:
         return _too_many(request, seconds)
     try:
         shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         return _plain(request, "refusal.away", 503)
     if shop_id is None:
         await in_thread(SIGN_INS.take, network_of(request))
@@ -146,7 +146,7 @@ class Session:
             return bounced(request)
         try:
             reader = await in_thread(reader_of, token) if token is not None else await _by_cookie(request)
-        except DATABASE_AWAY:
+        except DATABASE_UNAVAILABLE:
             return _plain(request, "refusal.away", 503)
         except (BadToken, Unready) as error:
             return _turned_away(request, error)

@@ -7,9 +7,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from actors import TYPES
-from actors.run import DATABASE_AWAY
 from clients.svix_webhooks import NotVerified, verified
-from database import EVERY, connected
+from database import DATABASE_UNAVAILABLE, EVERY, connected
 from models.endpoints import Endpoint
 from views import in_thread
 from views.ingest import Arrival, NotStored
@@ -28,7 +27,7 @@ async def engage(request: Request) -> Response:
         return PlainTextResponse(f"The body is larger than {LARGEST_BODY} bytes.", 413)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody hears it
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         return _again()
     if endpoint is None:
         return await unsigned(request, PlainTextResponse("There is no such address.", 404))
