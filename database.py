@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
-from playhouse.pool import PooledPostgresqlDatabase
+from peewee import InterfaceError, OperationalError
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
@@ -21,6 +22,8 @@ CONNECT_SECONDS = 2  # a webhook must still be answered within Shopify's five
 SILENCE_MS = 3000  # of unanswered packets, after which the connection is closed
 LOCK_GROUP = 1_163_477_349  # ours, among all advisory locks of the database
 WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once without a timeout
+# No server, no connection to it, or none left in this process's pool, which peewee counts as a ValueError.
+DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, MaxConnectionsExceeded)
 
 Scope = int | Literal["every"] | None  # a shop's id; all shops; nothing
 EVERY: Literal["every"] = "every"

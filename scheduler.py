@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
-from peewee import InterfaceError, OperationalError
 
 import actors
 import logs
@@ -23,7 +22,7 @@ from actors.periodic import Slots
 from actors.removal import end_late
 from actors.sweep import sweep
 from config import config
-from database import EVERY, alone, connected
+from database import DATABASE_UNAVAILABLE, EVERY, alone, connected
 from models.heartbeat import Heartbeat
 from retention import Retention
 
@@ -50,7 +49,7 @@ class Job:
                 if mine:
                     self.do()
                     self._note_heartbeat()
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_UNAVAILABLE as error:
             log.warning("%s: the database is unavailable: %s", self.name, error)
 
     def _note_heartbeat(self) -> None:
@@ -106,7 +105,7 @@ def _delete_other_heartbeats(all_jobs: list[Job]) -> None:
     try:
         with connected():
             Heartbeat.only(job.name for job in all_jobs)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_UNAVAILABLE as error:
         log.warning("The database is unavailable: %s", error)
 
 

@@ -14,8 +14,8 @@ import redis
 
 from actors.broker import QUEUES, broker
 from actors.outcomes import A_DAY, Retry
-from actors.run import DATABASE_AWAY, run
-from database import db, every_shop
+from actors.run import run
+from database import DATABASE_UNAVAILABLE, db, every_shop
 from models import Entity, Lane, Shop, Task, new_id, utcnow
 
 log = logging.getLogger(__name__)
@@ -194,5 +194,5 @@ def _mark_unpublished(ids: list[UUID]) -> None:
     try:
         with every_shop():
             Task.update(published_at=None).where(Task.id.in_(ids), Task.leased_until.is_null()).execute()
-    except DATABASE_AWAY as error:
+    except DATABASE_UNAVAILABLE as error:
         log.warning("The database is unavailable too, %d tasks are published again in a minute: %s", len(ids), error)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from dramatiq.middleware import TimeLimitExceeded
-from peewee import IntegrityError, InterfaceError, OperationalError
+from peewee import IntegrityError
 
 import logs
 from actors.outcomes import Skip, Unusable, Wait
 from clients import UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
-from database import EVERY, connected, scoped
+from database import DATABASE_UNAVAILABLE, EVERY, connected, scoped
 from models import Attempt, Exchange, Lost, Outcome, State, Task
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
 GIVE_WAY = timedelta(seconds=0.5)  # until the next claim, while another task of the same entity runs
 WAIT_AT_MOST = timedelta(days=1)
 REFUSED_WAIT = timedelta(minutes=10)  # a wrong key has to be corrected by a person
@@ -56,7 +55,7 @@ def _run(task_type: TaskType, task_id: str) -> None:
                     _carry_out(task_type, task)
     except Lost:
         log.warning("%s %s was given to another worker meanwhile; nothing was written.", task_type.name, task_id)
-    except DATABASE_AWAY as error:
+    except DATABASE_UNAVAILABLE as error:
         log.warning("The database is unavailable; the sweep publishes %s %s again: %s", task_type.name, task_id, error)
 
 
@@ -87,7 +86,7 @@ def _attempt(task_type: TaskType, task: Task) -> None:
             task.finish(State.SUCCESS)
         if task_type.engage:
             task.shop.resume()
-    except (Lost, *DATABASE_AWAY):
+    except (Lost, *DATABASE_UNAVAILABLE):
         raise
     except (Exception, TimeLimitExceeded) as error:
         _end(task_type, task, error)
@@ -203,7 +202,7 @@ class Leases:
         try:
             with connected(EVERY):
                 Task.renew(running, config.lease)
-        except DATABASE_AWAY as error:
+        except DATABASE_UNAVAILABLE as error:
             log.warning("%d leases could not be renewed: %s", len(running), error)
 
 

@@ -16,9 +16,9 @@ from dramatiq.middleware import Middleware
 import logs
 from actors.broker import Doorbell
 from actors.registry import NUMBERS
-from actors.run import DATABASE_AWAY, run
+from actors.run import run
 from actors.sweep import pick, reap
-from database import EVERY, connected, db
+from database import DATABASE_UNAVAILABLE, EVERY, connected, db
 from models import Lane
 from models.tallies import TALLIES
 
@@ -81,7 +81,7 @@ def work_without_redis() -> int:
         with connected(EVERY):
             reap()
             due = [row for lane in Lane for row in pick(lane, PICKED_AT_ONCE, again=timedelta(seconds=10))]
-    except DATABASE_AWAY as error:
+    except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0
     wait([_pool.submit(run, NUMBERS[number], str(task_id)) for task_id, number in due])

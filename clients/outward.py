@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from clients import NotSent, Rejected
-from clients.shopify_id_token import SHOP
+from clients.shopify_domain import SHOP_DOMAIN
 from config import config
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
@@ -33,7 +33,7 @@ TRANSLATED = IPv6Network("64:ff9b::/96")  # NAT64: an IPv4 address inside an IPv
 
 def shop_name(domain: str) -> str:
     """Validate a shop's domain. Raises Rejected."""
-    return _valid(SHOP, domain)
+    return _valid(SHOP_DOMAIN, domain)
 
 
 def tenant_name(tenant: str) -> str:

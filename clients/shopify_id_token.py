@@ -5,7 +5,6 @@ Shopify: "session tokens". A token lives one minute and is signed (HS256) with t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import jwt
 
-SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+from clients.shopify_domain import is_shop_domain
+
 LEEWAY_SECONDS = 10  # as in all of Shopify's own libraries
 LONGEST = 4096
 CLAIMS = ["exp", "nbf", "iss", "dest", "aud", "sub", "jti", "sid"]
@@ -63,7 +63,7 @@ def _viewer(claims: Mapping[str, Any]) -> Viewer:
     issuer, shop, user = _origin_of(named[0]), _origin_of(named[1]), named[2]
     if not shop or not issuer or (issuer.netloc, issuer.path) != (shop.netloc, "/admin") or shop.path not in ("", "/"):
         raise BadToken("The token is not for one shop.")
-    if not SHOP.fullmatch(shop.netloc) or not user or len(user) > 64:
+    if not is_shop_domain(shop.netloc) or not user or len(user) > 64:
         raise BadToken("The token does not say for which shop and for whom it is.")
     return Viewer(shop.netloc, user)
 

@@ -8,10 +8,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from actors.broker import broker
-from database import connected
+from database import DATABASE_UNAVAILABLE, connected
 from models.heartbeat import Heartbeat
 from schema import pending
-from views import DATABASE_AWAY, in_thread
+from views import in_thread
 
 
 async def healthz(request: Request) -> Response:
@@ -34,7 +34,7 @@ def _look() -> dict[str, str]:
         with connected():
             waiting = pending()
             clock = "unknown" if waiting else _clock()
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         return {"database": "away", "redis": _redis(), "clock": "unknown"}
     database = f"migrations to apply: {', '.join(waiting)}" if waiting else "ok"
     return {"database": database, "redis": _redis(), "clock": clock}

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import config
+from views.request_state import state_of
 from words import ENGLISH, LANGUAGES, speaking, t
 
 PARAMETER = COOKIE = "lang"
@@ -22,9 +23,10 @@ A_YEAR = 365 * 24 * 3600
 
 def language_of(request: Request) -> str:
     """Choose one of LANGUAGES for a request; English when nothing else fits."""
-    shop = getattr(request.state, "shop", None)
+    session = state_of(request).session
+    shop = session.shop
     preferred = [request.cookies.get(COOKIE, ""), str(shop.settings.get("language", "")) if shop else ""]
-    preferred += [getattr(request.state, "locale", "")]
+    preferred += [session.locale]
     preferred += accepted(request.headers.get("accept-language", ""))
     return known(*preferred) or ENGLISH
 

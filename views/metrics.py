@@ -23,13 +23,13 @@ from starlette.routing import Route
 from actors.broker import QUEUES, broker
 from actors.registry import NUMBERS
 from config import config
-from database import EVERY, connected
+from database import DATABASE_UNAVAILABLE, EVERY, connected
 from models import State, gauges
 from models.gauges import patient
 from models.heartbeat import LATE, Heartbeat
 from models.incidents import Rule
 from models.tallies import LES, TALLIES, kept
-from views import DATABASE_AWAY, in_thread
+from views import in_thread
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -46,7 +46,7 @@ async def metrics(request: Request) -> Response:
         return PlainTextResponse("METRICS_TOKEN is needed.", 401, {"WWW-Authenticate": "Bearer"})
     try:
         return Response(await in_thread(_read), 200, {"Cache-Control": "no-store"}, TEXT)
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         return PlainTextResponse("The database is away.", 503)
 
 
