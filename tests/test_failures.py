@@ -23,8 +23,9 @@ from models import Attempt, Order, Outcome, Shop, State, Task, new_id
 from sandbox.engage import Engage, Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
 from services import CHECKOUT, wait_for
-from tests.conftest import SECRET, TABLES, connect_shop, free_port
+from tests.conftest import SECRET, connect_shop, free_port
 from tests.dynos import Dynos, Servers, servers
+from tests.empty_tables import empty_tables
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 RECEIPTS = "POST /api/v3/receipts"
@@ -75,8 +76,7 @@ def stage(own_servers, engage, _sandboxes) -> Iterator[Stage]:
     shopify = Shopify(SECRET, url, schedule=[0.5] * 20)
     _sandboxes[0].app = shopify.app
     with own_servers.looked_at(), connected(EVERY):
-        with db.as_owner():
-            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        empty_tables()
         redis.Redis.from_url(own_servers.redis.url()).flushdb()
         yield Stage(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
         shopify.close()

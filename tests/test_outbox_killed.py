@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from database import EVERY, connected, db
+from database import EVERY, connected
 from models import NOW
 from models.mails import Fate, Kind, Mail
 from services import wait_for
-from tests.conftest import TABLES, connect_shop, free_port
+from tests.conftest import connect_shop, free_port
 from tests.dynos import Dynos, servers
+from tests.empty_tables import empty_tables
 from tests.smtp_servers import mail_server
 
 MAILS = 6
@@ -25,8 +26,7 @@ def stage(migrated):
         environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
         dynos = Dynos(own.folder, environment, free_port())
         with own.looked_at(), connected(EVERY):
-            with db.as_owner():
-                db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+            empty_tables()
             shop = connect_shop("demo.myshopify.com")
             for number in range(MAILS):
                 Mail.put(shop, Kind.TEST, f"to-{number}@example.com")
