@@ -32,6 +32,8 @@ RECEIPTS = "POST /api/v3/receipts"
 HURRIED = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
 ALL = ("web", "worker", "scheduler")
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Stage:

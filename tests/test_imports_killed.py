@@ -28,6 +28,8 @@ SAME_KEY = (
     "INSERT INTO task (id, shop_id, type, lane, entity, key, args) VALUES (gen_random_uuid(), %s, %s, 1, 0, %s, '{}')"
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("kind", "step"), STEPS, ids=lambda each: each.name.lower())
 def test_a_worker_killed_within_a_step_loses_and_doubles_nothing(kind, step, shop, shopify, engage, drain):

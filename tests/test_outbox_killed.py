@@ -18,6 +18,8 @@ from tests.smtp_servers import mail_server
 
 MAILS = 6
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(migrated):
