@@ -24,6 +24,7 @@ from clients.engage_answers import masked, read
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
 KEY = "k-93"
+GIVEN_UP = 6  # seconds: the deadline of one, on a busy machine; the answers would take eight or more
 TLS = b"\x16"  # how a TLS handshake begins
 RESET = struct.pack("ii", 1, 0)
 
@@ -582,7 +583,7 @@ def test_an_answer_that_never_ends_is_given_up_at_the_deadline(engage, wire, beg
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < 2.5
+    assert 0.9 < time.monotonic() - started < GIVEN_UP
 
 
 def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
@@ -592,7 +593,7 @@ def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < 2.5
+    assert 0.9 < time.monotonic() - started < GIVEN_UP
 
 
 @pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact", "transactions"])
