@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PY := .venv/bin/python
+# A group of tests stays in one process, with what is costly to set up for it. Tracing takes half as much time again.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -16,9 +18,16 @@ setup: .venv/ready ## Create the environment in .venv with the pinned requiremen
 run: setup ## Start everything with the sandbox; prints the address and a sign-in link (PORT=8000)
 	@$(PY) -m sandbox.run
 
-test: setup ## Run all tests, on servers and in a browser of their own
+test: setup ## Run the tests, on servers and in a browser of their own, but for the slow ones
 	@$(PY) -m tests.browser.chromium
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## Run the slow tests: killed processes, whole programs, a million rows, 2,000 odd requests
+	@$(PY) -m tests.browser.chromium
+	FUZZ_REQUESTS=2000 $(PYTEST) -m "slow or fuzz"
+
+coverage: ## Print the branches that the tests have reached, where they were run with COVERAGE=yes
+	$(PY) -m coverage report
 
 check: setup ## Formatting, lint, types, migration drift
 	$(PY) -m ruff format --check .
@@ -54,4 +63,4 @@ clean: ## Remove the environment and this checkout's data folder
 	@test ! -x $(PY) || $(PY) -m services clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-.PHONY: help setup run test check audit bench bench-list screenshots format lock clean
+.PHONY: help setup run test test-slow coverage check audit bench bench-list screenshots format lock clean

@@ -14,7 +14,7 @@ from tests.forms import Forms
 from tests.listings import add
 from views.parameters import NAMES
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "2000"))  # in all, over all tests
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "200"))  # in all, over all tests
 FORMS_ON = ("/settings", "/imports", "/views", "/welcome", "/people", "/alerts", "/tasks", "/batches/new?state=error")
 IDS = {
     "kind": ["order", "customer"],
@@ -27,7 +27,7 @@ MORE = ("view", "exchange", "part", "from", "to", "lang", "name", "query", "show
 
 def examples(share: float, *, of: int = 1) -> settings:
     """A share of all requests, split over so many tests."""
-    most = max(5, round(REQUESTS * share / of))
+    most = max(3, round(REQUESTS * share / of))
     return settings(
         max_examples=most,
         deadline=None,

@@ -24,7 +24,7 @@ def run(*command: str, cwd: Path = services.CHECKOUT, **environment: str) -> sub
     """`python ...` in the tests' environment, with these variables changed. Does not judge how it ends."""
     changed = {**os.environ, **environment}
     return subprocess.run(
-        [sys.executable, *command], env=changed, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *command], env=changed, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -50,7 +50,7 @@ def running(*command: str, log: Path, **environment: str) -> Iterator[subprocess
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def web_process(folder: Path, **environment: str) -> Iterator[str]:
     """The app's web process. Yields its address; its log is `folder / "web.log"`."""
     port = free_port()
     with running("-m", "uvicorn", "app:app", "--port", str(port), log=folder / "web.log", **environment):
-        services.wait_for(lambda: _answers(port), 20, "The web process")
+        services.wait_for(lambda: _answers(port), 60, "The web process")
         yield f"http://127.0.0.1:{port}"
 
 

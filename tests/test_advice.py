@@ -49,11 +49,11 @@ def names(family, of):
 # The tables are whole
 
 
-@pytest.mark.parametrize("sentence", sorted(SENTENCES))
-def test_every_sentence_that_our_code_writes_is_known(sentence):
-    found = recognised(sentence) or recognised(f"Engage is paused. {sentence}")
+def test_every_sentence_that_our_code_writes_is_known():
+    """Those that are not need an entry in locales/en/reasons.toml."""
+    unknown = [each for each in SENTENCES if not (recognised(each) or recognised(f"Engage is paused. {each}"))]
 
-    assert found, f"{SENTENCES[sentence]} says what locales/en/reasons.toml has not"
+    assert {each: SENTENCES[each] for each in unknown} == {}
 
 
 def test_every_sentence_that_is_known_is_written_by_our_code():
@@ -76,27 +76,28 @@ def test_no_sentence_is_taken_for_another():
     assert [(name, text) for name, text in spelt.items() if getattr(recognised(text), "name", None) != name] == []
 
 
-@pytest.mark.parametrize("code", sorted(CODED))
-def test_every_code_that_our_code_names_has_an_entry(code):
-    found = {"actors": ["{}"], "clients": ["{}", "Shopify 200 {}"]}
-
-    assert [form for forms in found.values() for form in forms if error_of(form.format(code))]
+def test_every_code_that_our_code_names_has_an_entry():
+    """By itself, or as an error that Shopify names within a 200."""
+    assert [code for code in sorted(CODED) if not (error_of(code) or error_of(f"Shopify 200 {code}"))] == []
 
 
 @pytest.mark.parametrize("system", [ENGAGE, SHOPIFY, STORAGE])
-@pytest.mark.parametrize("status", [*range(100, 600, 7), 200, 301, *range(400, 430), 430, 500, 502, 503, 504, None])
-def test_every_status_of_every_system_has_an_entry(system, status):
-    assert error_of(f"{system} {status}" if status else system) in ERRORS
+def test_every_status_of_every_system_has_an_entry(system):
+    codes = [system, *(f"{system} {status}" for status in range(100, 600))]
+
+    assert [code for code in codes if error_of(code) not in ERRORS] == []
 
 
-@pytest.mark.parametrize("name", [*OF_ENGAGE, NOT_FOUND_CODE])
-def test_every_error_that_engage_names_has_an_entry_of_its_own(name):
-    assert error_of(f"Engage 400 {name}") == CODES[ENGAGE][name]
+def test_every_error_that_engage_names_has_an_entry_of_its_own():
+    names = [*OF_ENGAGE, NOT_FOUND_CODE]
+
+    assert [name for name in names if error_of(f"Engage 400 {name}") != CODES[ENGAGE][name]] == []
 
 
-@pytest.mark.parametrize("name", [*OF_SHOPIFY, *sorted(ONE_AT_A_TIME)])
-def test_every_error_that_shopify_names_has_an_entry(name):
-    assert error_of(f"Shopify 200 {name}") in ERRORS
+def test_every_error_that_shopify_names_has_an_entry():
+    names = [*OF_SHOPIFY, *sorted(ONE_AT_A_TIME)]
+
+    assert [name for name in names if error_of(f"Shopify 200 {name}") not in ERRORS] == []
 
 
 def test_every_error_that_shopifys_schema_names_for_our_changes_has_an_entry():

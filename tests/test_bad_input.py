@@ -6,13 +6,14 @@ import re
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import Route
 
 import app
 from models import State
 from tests.forms import fields
+from tests.fuzzing import examples
 from tests.listings import add
 from views.parameters import NAMES
 
@@ -32,7 +33,9 @@ KINDS = ["application/json", "text/plain", "multipart/form-data", "x"]
 words = st.text(letters, max_size=30) | st.sampled_from(ODD)
 names = st.sampled_from(NAMED) | st.text(letters, max_size=8)
 queries = st.lists(st.tuples(names, words), max_size=5)
-relaxed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = examples(1, of=80)
+
+pytestmark = pytest.mark.fuzz
 
 
 @st.composite

@@ -29,6 +29,7 @@ def reader(tasks, rows=50, **times):
     return Reader(tasks, 0.6, None, list(times), times, dict.fromkeys(times, rows))
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
     command = [sys.executable, "-m", "benchmarks.listing", "--tiny", "--to", tmp_path / "results.md"]
 

@@ -42,6 +42,7 @@ def load(address, **changes):
     return Load(int(address.rpartition(":")[2]), [post], seconds=0.2, connections=2).but(**changes)
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--to", tmp_path / "results.md"]
 
@@ -52,6 +53,7 @@ def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
     assert [line[3:] for line in results.splitlines() if line.startswith("## ")] == PARTS
 
 
+@pytest.mark.slow
 def test_the_alerts_are_simulated_and_their_document_written(tmp_path):
     command = [sys.executable, "-m", "benchmarks.false_alerts", "--tiny", "--to", tmp_path / "alerts.md"]
 

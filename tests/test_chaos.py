@@ -6,6 +6,8 @@ import pytest
 
 from tests.chaos import chaos
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _nothing_open(database: object) -> None:

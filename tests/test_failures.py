@@ -23,13 +23,19 @@ from models import Attempt, Order, Outcome, Shop, State, Task, new_id
 from sandbox.engage import Engage, Fault
 from sandbox.shopify import Checkout, Item, Person, Shopify
 from services import CHECKOUT, wait_for
-from tests.conftest import SECRET, TABLES, connect_shop, free_port
+from tests.conftest import SECRET, connect_shop, free_port
 from tests.dynos import Dynos, Servers, servers
+from tests.empty_tables import empty_tables
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 RECEIPTS = "POST /api/v3/receipts"
 HURRIED = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
 ALL = ("web", "worker", "scheduler")
+
+GUARD = 90  # seconds, for what takes a few unless the machine is busy
+SHOPIFY_WAITS = 5  # seconds, for the answer to a webhook
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass
@@ -52,10 +58,10 @@ class Stage:
         """How many calls to this path Engage has seen."""
         return len([call for call in self.engage.journal if call.method == method and part in call.path])
 
-    def done(self, seconds: float = 20) -> None:
+    def done(self) -> None:
         """Wait until every webhook has arrived and no task is pending."""
-        assert self.shopify.settled(seconds)
-        wait_for(lambda: not tasks(state=State.PENDING), seconds, f"The end of {tasks(state=State.PENDING)}")
+        assert self.shopify.settled(GUARD)
+        wait_for(lambda: not tasks(state=State.PENDING), GUARD, f"The end of {tasks(state=State.PENDING)}")
 
     def receipts(self) -> list[str]:
         return [receipt["uniqueReceiptId"] for receipt in self.engage.tenant("demo").receipts_report()["applied"]]
@@ -75,8 +81,7 @@ def stage(own_servers, engage, _sandboxes) -> Iterator[Stage]:
     shopify = Shopify(SECRET, url, schedule=[0.5] * 20)
     _sandboxes[0].app = shopify.app
     with own_servers.looked_at(), connected(EVERY):
-        with db.as_owner():
-            db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        empty_tables()
         redis.Redis.from_url(own_servers.redis.url()).flushdb()
         yield Stage(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
         shopify.close()
@@ -95,6 +100,12 @@ def tasks(name=None, **fields):
 
 def outcomes(task):
     return [each.outcome for each in Attempt.select().where(Attempt.task == task.id).order_by(Attempt.number)]
+
+
+def attempts(task):
+    """Those that did not only wait, oldest first."""
+    tried = (Attempt.task == task.id) & (Attempt.outcome != Outcome.WAITED)
+    return list(Attempt.select().where(tried).order_by(Attempt.number))
 
 
 def queued(stage):
@@ -117,9 +128,9 @@ def test_redis_down_at_commit_costs_nothing_but_time(stage):
 
     order_id = stage.buy()
 
-    assert stage.shopify.settled(10)
+    assert stage.shopify.settled(GUARD)
     assert {(each.status, each.attempts) for each in stage.shopify.deliveries} == {(200, 1)}
-    assert max(each.elapsed for each in stage.shopify.deliveries) < 2
+    assert max(each.elapsed for each in stage.shopify.deliveries) < SHOPIFY_WAITS
     stage.servers.redis.start()
     stage.dynos.start_all("worker", "scheduler")
     stage.done()
@@ -132,15 +143,15 @@ def test_workers_find_work_themselves_while_redis_is_away(stage):
 
     order_ids = [stage.buy(number) for number in range(12)]
 
-    stage.done(30)
+    stage.done()
     assert sorted(stage.receipts()) == sorted(map(str, order_ids))
 
 
 def test_what_an_emptied_redis_has_lost_is_rung_for_again(stage):
     stage.dynos.start("web")
     order_id = stage.buy()
-    assert stage.shopify.settled(10)
-    wait_for(lambda: queued(stage) == 4, 5, "A message for each webhook")
+    assert stage.shopify.settled(GUARD)
+    wait_for(lambda: queued(stage) == 4, GUARD, "A message for each webhook")
 
     stage.servers.redis.kill()
     stage.servers.redis.start()
@@ -158,13 +169,13 @@ def test_a_stalled_redis_holds_up_neither_webhooks_nor_work(stage):
     with stage.servers.stalled_redis():
         begun = time.monotonic()
         stage.buy(1)
-        assert stage.shopify.settled(5)
-        wait_for(lambda: stage.sent() == 1, 12, "A receipt without Redis")
+        assert stage.shopify.settled(GUARD)
+        wait_for(lambda: stage.sent() == 1, GUARD, "A receipt without Redis")
         time.sleep(max(0.0, 12 - (time.monotonic() - begun)))  # long enough for Dramatiq's own threads to notice
 
     stage.buy(2)
     stage.done()
-    assert max(each.elapsed for each in stage.shopify.deliveries) < 4
+    assert max(each.elapsed for each in stage.shopify.deliveries) < SHOPIFY_WAITS
     assert len(stage.receipts()) == 2
 
 
@@ -173,7 +184,7 @@ import time, dramatiq, actors
 worker = dramatiq.Worker(actors.broker, worker_threads=1)
 worker.start()
 worker.consumers["live"].stop()
-time.sleep(20)
+time.sleep(60)
 """
 
 
@@ -181,7 +192,9 @@ def test_a_worker_process_ends_when_one_of_its_threads_has(stage):
     """Otherwise it would look healthy and do nothing; whoever supervises it starts another."""
     environment = {**os.environ, **stage.servers.environment}
 
-    ended = subprocess.run([sys.executable, "-c", THREADLESS], env=environment, cwd=CHECKOUT, timeout=15, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", THREADLESS], env=environment, cwd=CHECKOUT, timeout=GUARD, check=False
+    )
 
     assert ended.returncode == 70
 
@@ -194,7 +207,7 @@ def test_a_message_that_comes_many_times_to_two_workers_is_run_once(stage):
 
     stage.dynos.start_all("worker", "worker-2")
 
-    wait_for(lambda: queued(stage) == 0 and not tasks(state=State.PENDING), 10, "The end")
+    wait_for(lambda: queued(stage) == 0 and not tasks(state=State.PENDING), GUARD, "The end")
     assert outcomes(task) == [Outcome.SUCCESS]
     bell.close()
 
@@ -208,9 +221,9 @@ def test_a_webhook_without_a_database_is_refused_and_arrives_later(stage):
 
     order_id = stage.buy()
 
-    wait_for(lambda: all(each.status for each in stage.shopify.deliveries), 10, "The first answers")
+    wait_for(lambda: all(each.status for each in stage.shopify.deliveries), GUARD, "The first answers")
     assert {each.status for each in stage.shopify.deliveries} == {503}
-    assert max(each.elapsed for each in stage.shopify.deliveries) < 5
+    assert max(each.elapsed for each in stage.shopify.deliveries) < SHOPIFY_WAITS
     stage.servers.postgres.start()
     stage.done()
     assert {each.status for each in stage.shopify.deliveries} == {200}
@@ -221,13 +234,13 @@ def test_a_webhook_without_a_database_is_refused_and_arrives_later(stage):
 def test_a_database_that_restarts_under_load_loses_nothing(end, stage):
     stage.dynos.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(25)]
-    wait_for(lambda: stage.sent() > 1, 10, "The first receipts")
+    wait_for(lambda: stage.sent() > 1, GUARD, "The first receipts")
 
     getattr(stage.servers.postgres, end)()
     order_ids += [stage.buy(number) for number in range(25, 30)]
     stage.servers.postgres.start()
 
-    stage.done(40)
+    stage.done()
     assert sorted(stage.receipts()) == sorted(map(str, order_ids))
     assert {task.state for task in tasks()} == {State.SUCCESS}
     assert totals.drift() == []
@@ -240,14 +253,14 @@ def test_a_worker_killed_while_sending_costs_one_attempt(stage):
     stage.engage.script(RECEIPTS, [Fault.HANG])
     stage.dynos.start_all(*ALL)
     order_id = stage.buy()
-    wait_for(lambda: stage.sent() == 1, 10, "The receipt")
+    wait_for(lambda: stage.sent() == 1, GUARD, "The receipt")
 
     stage.dynos.kill("worker")
     stage.dynos.start("worker")
     stage.done()
 
     task = next(task for task in tasks("SyncOrder") if task.crashes)
-    lost, again = Attempt.select().where(Attempt.task == task.id, Attempt.outcome != Outcome.WAITED)
+    lost, again = attempts(task)
     assert (lost.outcome, lost.code, lost.ended_at is None) == (Outcome.LOST, "worker lost", False)
     assert (again.outcome, task.state, task.attempts) == (Outcome.SUCCESS, State.SUCCESS, 2)
     assert stage.receipts() == [str(order_id)]
@@ -261,9 +274,9 @@ def test_a_task_that_costs_three_workers_is_an_error(stage):
     stage.shopify.add_customer(stage.shop.domain, Person())
 
     for deaths in range(1, 4):
-        wait_for(lambda count=deaths: stage.sent("/contacts/id", "GET") == count, 15, f"Call {deaths}")
+        wait_for(lambda count=deaths: stage.sent("/contacts/id", "GET") == count, GUARD, f"Call {deaths}")
         stage.dynos.kill("worker")
-    wait_for(lambda: tasks(state=State.ERROR), 15, "The error")
+    wait_for(lambda: tasks(state=State.ERROR), GUARD, "The error")
 
     (task,) = tasks(state=State.ERROR)
     assert (task.code, task.reason) == ("worker lost", "3 workers were lost at it.")
@@ -274,7 +287,7 @@ def test_a_task_that_costs_three_workers_is_an_error(stage):
 def test_the_other_tasks_of_a_killed_worker_go_on(stage):
     stage.dynos.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(10)]
-    wait_for(lambda: stage.sent("/contacts") > 0, 10, "The first contacts")
+    wait_for(lambda: stage.sent("/contacts") > 0, GUARD, "The first contacts")
 
     stage.dynos.kill("worker")
     stage.dynos.start("worker")
@@ -287,12 +300,12 @@ def test_a_worker_that_is_asked_to_end_does_so_soon_and_loses_nothing(stage):
     stage.engage.tenant("demo").faults = stage.engage.faults.of({"latency": 1, "latency_seconds": 0.3})
     stage.dynos.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(6)]
-    wait_for(lambda: stage.sent("/contacts") > 0, 10, "The first contacts")
+    wait_for(lambda: stage.sent("/contacts") > 0, GUARD, "The first contacts")
 
     seconds = stage.dynos.stop("worker")
     held = Task.select().where(Task.leased_until.is_null(False)).count()
     stage.dynos.start("worker")
-    stage.done(30)
+    stage.done()
 
     assert seconds < 25
     assert held == 0
@@ -310,7 +323,7 @@ def test_the_time_limit_strikes_and_the_task_is_tried_again(stage):
     stage.done()
 
     task = next(task for task in tasks("SyncOrder") if task.attempts > 1)
-    struck, again = Attempt.select().where(Attempt.task == task.id, Attempt.outcome != Outcome.WAITED)
+    struck, again = attempts(task)
     assert (struck.outcome, struck.code, again.outcome) == (Outcome.FAILED, "time limit", Outcome.SUCCESS)
     assert struck.reason == "Took longer than 1.5 seconds."
     assert stage.receipts() == [str(order_id)]
@@ -333,14 +346,14 @@ def test_a_worker_that_sleeps_longer_than_its_lease_writes_nothing_when_it_wakes
     stage.engage.script(RECEIPTS, [Fault.LATE])
     stage.dynos.start_all(*ALL)
     order_id = stage.buy()
-    wait_for(lambda: stage.sent() == 1, 10, "The receipt")
+    wait_for(lambda: stage.sent() == 1, GUARD, "The receipt")
 
     stage.dynos.signal("worker", signal.SIGSTOP)
     stage.dynos.start("worker-2")
-    wait_for(lambda: Order.get().receipt_id, 15, "The second worker's receipt")
+    wait_for(lambda: Order.get().receipt_id, GUARD, "The second worker's receipt")
     stage.dynos.signal("worker", signal.SIGCONT)
 
-    wait_for(lambda: "was given to another worker meanwhile" in stage.dynos.log("worker"), 10, "The zombie's words")
+    wait_for(lambda: "was given to another worker meanwhile" in stage.dynos.log("worker"), GUARD, "The zombie's words")
     stage.done()
     task = next(task for task in tasks("SyncOrder") if task.crashes)
     assert outcomes(task)[-2:] == [Outcome.LOST, Outcome.SUCCESS]
@@ -356,10 +369,10 @@ def test_two_clocks_at_once_do_no_harm(stage):
 
     order_ids = [stage.buy(number) for number in range(20)]
 
-    stage.done(40)
+    stage.done()
     assert sorted(stage.receipts()) == sorted(map(str, order_ids))
     assert stage.engage.tenant("demo").receipts_report()["counts"]["duplicates"] == 0
-    wait_for(lambda: db.execute_sql("SELECT count(*) FROM task_delta").fetchone() == (0,), 10, "Folding")
+    wait_for(lambda: db.execute_sql("SELECT count(*) FROM task_delta").fetchone() == (0,), GUARD, "Folding")
     assert totals.drift() == []
 
 
@@ -367,6 +380,6 @@ def test_without_a_clock_live_work_still_runs(stage):
     stage.dynos.start_all("web", "worker")
     customer_id = stage.shopify.add_customer(stage.shop.domain, Person())
 
-    wait_for(lambda: tasks("SyncContact", state=State.SUCCESS), 10, "The contact")
+    wait_for(lambda: tasks("SyncContact", state=State.SUCCESS), GUARD, "The contact")
 
     assert [task.shopify_id for task in tasks("SyncContact")] == [customer_id]

@@ -12,6 +12,8 @@ from tests.conftest import SECRET
 from tests.fuzzing import answered, examples, known
 from views.webhooks import TOPICS
 
+pytestmark = pytest.mark.fuzz
+
 READ, WRITTEN = (odd_requests.paths(ROUTES, method) for method in ("GET", "POST"))
 
 

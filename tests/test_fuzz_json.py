@@ -10,6 +10,8 @@ from benchmarks import odd_requests
 from tests.fuzzing import answered, examples
 from views.parameters import NAMES
 
+pytestmark = pytest.mark.fuzz
+
 DESCRIBED = odd_requests.document(NAMES, ["error"], ["SyncOrder"])["paths"]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import services
 
@@ -58,7 +58,8 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text())
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """The first names of everything that a file imports, wherever in it."""
     names = set()
     for node in ast.walk(parsed(path)):
@@ -67,11 +68,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
             names.add(str(node.module).split(".")[0])
-    return names
-
-
-def name_of(path: Path) -> str:
-    return str(path)
+    return frozenset(names)
 
 
 APP = modules(of_the_app=True)
@@ -83,11 +80,10 @@ def test_there_is_an_app_to_look_at():
     assert {"sandbox/shopify/__init__.py", "tests/conftest.py", "migrations/0001_first_road.py"} <= set(map(str, ALL))
 
 
-@pytest.mark.parametrize("path", APP, ids=name_of)
-def test_imports_point_one_way(path):
-    mine = owner(path)
+def test_imports_point_one_way():
+    outward = {str(path): (imported(path) & OURS) - {owner(path)} - MAY_IMPORT[owner(path)] for path in APP}
 
-    assert (imported(path) & OURS) - {mine} <= MAY_IMPORT[mine]
+    assert {path: names for path, names in outward.items() if names} == {}
 
 
 def test_what_is_allowed_has_no_circle():
@@ -99,46 +95,43 @@ def test_what_is_allowed_has_no_circle():
         left = {name: others for name, others in left.items() if name not in inner}
 
 
-@pytest.mark.parametrize("path", APP, ids=name_of)
-def test_nothing_of_the_app_knows_the_sandbox_the_benchmarks_or_the_tests(path):
-    assert not imported(path) & OUTSIDE
+def test_nothing_of_the_app_knows_the_sandbox_the_benchmarks_or_the_tests():
+    assert [str(path) for path in APP if imported(path) & OUTSIDE] == []
 
 
-@pytest.mark.parametrize("path", [path for path in APP if owner(path) == "mappings"], ids=name_of)
-def test_mappings_do_no_input_or_output(path):
+def test_mappings_do_no_input_or_output():
     pure = {"__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools"}
     pure |= {"hashlib", "itertools", "math", "mappings", "operator", "re", "typing", "unicodedata", "uuid", "zoneinfo"}
 
-    assert imported(path) <= pure
+    impure = {str(path): imported(path) - pure for path in APP if owner(path) == "mappings"}
+
+    assert {path: names for path, names in impure.items() if names} == {}
 
 
-@pytest.mark.parametrize("path", APP, ids=name_of)
-def test_what_is_imported_is_pinned_for_production(path):
+def test_what_is_imported_is_pinned_for_production():
     """The development requirements are not there in production."""
-    pinned = (ROOT / "requirements.txt").read_text().lower()
-    foreign = imported(path) - OURS - sys.stdlib_module_names
+    pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text().lower(), re.MULTILINE))
+    foreign = set().union(*map(imported, APP)) - OURS - sys.stdlib_module_names
 
-    assert [
-        name for name in sorted(foreign) if f"\n{PACKAGES.get(name, name.replace('_', '-'))}==" not in f"\n{pinned}"
-    ] == []
+    assert {PACKAGES.get(name, name.replace("_", "-")) for name in foreign} - pinned == set()
 
 
 PACKAGES = {"jwt": "pyjwt", "playhouse": "peewee"}
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_a_module_starts_by_saying_what_it_is_for(path):
-    said = ast.get_docstring(parsed(path))
+def test_a_module_starts_by_saying_what_it_is_for():
+    first = {str(path): (ast.get_docstring(parsed(path)) or "").partition("\n")[0] for path in ALL}
 
-    assert said
-    assert said.splitlines()[0].endswith((".", ":", "?")) or "`" in said.splitlines()[0]
+    assert [path for path, line in first.items() if not line.endswith((".", ":", "?")) and "`" not in line] == []
 
 
-@pytest.mark.parametrize("path", APP, ids=name_of)
-def test_a_module_is_short(path):
-    assert len((ROOT / path).read_text().splitlines()) <= LONGEST
+def test_a_module_is_short():
+    lengths = {str(path): len((ROOT / path).read_text().splitlines()) for path in APP}
+
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_no_module_is_named_for_nothing_in_particular(path):
-    assert path.stem not in {"utils", "helpers", "common", "manager", "service", "misc", "base"}
+def test_no_module_is_named_for_nothing_in_particular():
+    vague = {"utils", "helpers", "common", "manager", "service", "misc", "base"}
+
+    assert [str(path) for path in ALL if path.stem in vague] == []

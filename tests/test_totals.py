@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import totals
 from database import EVERY, connected, db
 from models import Shop, State, Task, new_id
-from tests.conftest import TABLES, connect_shop
+from tests.conftest import connect_shop
+from tests.empty_tables import empty_tables
 
 SHOPS = ("demo.myshopify.com", "other.myshopify.com")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -80,8 +81,7 @@ def nonzero(counts):
 @given(moves)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_totals_equal_the_count_after_any_moves(database, moves):
-    with db.as_owner():
-        db.execute_sql(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    empty_tables()
     shops = [connect_shop(domain) for domain in SHOPS]
 
     for move in moves:

@@ -11,6 +11,7 @@ from tests.incidents import HOUR, NOON, look, ordered
 from tests.test_alerts_page import silent
 
 __all__ = ["browser", "js", "silent", "site", "visit"]
+pytestmark = pytest.mark.xdist_group("alerts in the browser")
 
 
 @pytest.fixture
@@ -74,6 +75,7 @@ def test_what_is_over_stands_below_with_how_it_ended(visit, over, js):
     expect(page.locator("section[aria-labelledby=open-title] article.case")).to_have_count(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_axe_finds_nothing(visit, over, width, scheme):

@@ -24,6 +24,7 @@ from tests.embedded import DOMAIN
 from tests.processes import web_process
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
+pytestmark = pytest.mark.xdist_group("embedded in the browser")
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +194,7 @@ def test_another_site_cannot_show_it(browser, house, admin, staff):
         expect(page.frame_locator("#app").get_by_role("heading", name="Task overview")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_axe_finds_nothing_within_the_frame(browser, house, admin, width):
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from tests.browser.visits import NARROW, PHONE, WIDE, browser, history, js, site
 from tests.test_first_road import buy, index
 
 __all__ = ["browser", "history", "js", "site", "visit"]
+pytestmark = pytest.mark.xdist_group("pages in the browser")
 
 
 @pytest.fixture
@@ -158,6 +159,7 @@ def paths(contact, order_id, history):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_axe_finds_nothing(visit, paths, width, scheme):

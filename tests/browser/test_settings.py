@@ -13,6 +13,7 @@ from tests.incidents import DAY, HOUR, ordered
 
 __all__ = ["browser", "js", "site", "visit"]
 ANNA = "anna@example.com"
+pytestmark = pytest.mark.xdist_group("settings in the browser")
 
 
 @pytest.fixture
@@ -107,6 +108,7 @@ def test_the_alerts_are_set_by_keyboard(visit, shop):
     assert Shop.get_by_id(shop.id).settings["alerts"]["silence_period"] == 360
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_axe_finds_nothing(visit, gap, width, scheme):

@@ -97,7 +97,7 @@ def visit(browser: Browser, site: str, shop: Any) -> Iterator[Callable[..., Page
         assert visiting.wrong == []
 
 
-@pytest.fixture(params=[True, False], ids=["script", "no script"])
+@pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["script", "no script"])
 def js(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
