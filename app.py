@@ -1,4 +1,9 @@
-"""The web process: routes and middleware."""
+"""The web process: routes and middleware, for machines and for people.
+
+A request meets the routes of machines first, by the middleware that every answer needs. No other route of the app has
+their paths, so what they do not know is a person's: a page, which has a session, or a file or the bounce page, which
+have none.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 import logs
@@ -39,20 +44,18 @@ from views import (
     webhooks,
     welcome,
 )
-from views.guards import Guards
+from views.guards import SecurityHeaders
 from views.language import Languages
+from views.request_checks import BodyLimit, HostCheck, OriginCheck
 
 STATIC = Path(__file__).parent / "static"
 
 
 logs.configure()
-app = Starlette(
+
+pages = Router(
     routes=[
-        *webhooks.routes,
-        *engage_webhooks.routes,
         *auth.routes,
-        *health.routes,
-        *metrics.routes,
         *overview.routes,
         *export.routes,
         *saved.routes,
@@ -73,15 +76,33 @@ app = Starlette(
         *support.routes,
         *data_requests.routes,
         *help.routes,
-        Mount("/static", StaticFiles(directory=STATIC)),
     ],
+    middleware=[Middleware(auth.SessionMiddleware)],
+)
+site = Router(
+    routes=[auth.bounce_page, Mount("/static", StaticFiles(directory=STATIC))],
+    default=pages,
     middleware=[
-        Middleware(Guards),
-        Middleware(GZipMiddleware, compresslevel=4),
+        Middleware(HostCheck),
+        Middleware(OriginCheck, exempt=[addresses.one_click]),
         Middleware(Languages),
-        Middleware(auth.Session),
     ],
 )
+app = Starlette(
+    routes=[
+        *webhooks.routes,
+        *engage_webhooks.routes,
+        *health.routes,
+        *metrics.routes,
+    ],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(BodyLimit),
+        Middleware(GZipMiddleware, compresslevel=4),
+    ],
+)
+app.router.default = site
+ROUTES = [*app.routes, *site.routes, *pages.routes]
 
 # What is loaded by now stays. Looking through it for garbage takes 20 ms, of whichever request is being answered.
 gc.collect()

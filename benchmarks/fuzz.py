@@ -65,7 +65,7 @@ class Browser:
 def run(requests: int, first_seed: int) -> tuple[Browser, float]:
     """Ask so many, and return who asked and how many seconds it took."""
     import schema
-    from app import app
+    from app import ROUTES
     from benchmarks.shops import connect
     from database import every_shop, scoped
     from tests.fuzzing import known_by
@@ -79,7 +79,7 @@ def run(requests: int, first_seed: int) -> tuple[Browser, float]:
         browser = Browser(where, f"{COOKIE}={session_for(shop.id)}")
         known = known_by(lambda page: browser.ask(Asked("GET", page, page)).decode(), shop)
         browser.counts.clear()
-        odd = any_request(app.routes, known, sorted(TOPICS), SECRET.encode())
+        odd = any_request(ROUTES, known, sorted(TOPICS), SECRET.encode())
         begun = time.monotonic()
         for place, done in enumerate(range(0, requests, ROUND)):
             _round(browser, odd, min(ROUND, requests - done), first_seed + place)

@@ -28,6 +28,7 @@ from tests.forms import press
 from tests.processes import printed, scratch, web_process
 from views import auth
 from views.auth import COOKIE, SESSION_SECONDS, session_for
+from views.request_state import state_of
 from words import t
 
 __all__ = ["scratch"]
@@ -37,14 +38,14 @@ KEYS = {"of ours": b"k" * 32, "of another": b"z" * 32}
 
 
 def who(request: Request) -> JSONResponse:
-    shop = request.state.shop
+    shop = state_of(request).session.shop
     return JSONResponse(shop.domain if shop else None)
 
 
 @pytest.fixture
 def browser(database):
     """A browser before a page that says who is looking."""
-    app = Starlette(routes=[*auth.routes, Route("/who", who)], middleware=[Middleware(auth.Session)])
+    app = Starlette(routes=[*auth.routes, Route("/who", who)], middleware=[Middleware(auth.SessionMiddleware)])
     with TestClient(app, follow_redirects=False) as found:
         yield found
 

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
-from app import app
+import app
 from models import State
 from tests.forms import fields
 from tests.listings import add
 from views.parameters import NAMES
 
-ROUTES = [route for route in app.routes if isinstance(route, Route)]
+ROUTES = [route for route in app.ROUTES if isinstance(route, Route)]
 READ = [route.path for route in ROUTES if "GET" in (route.methods or ())]
 WRITTEN = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 FINE = {200, 303, 304, 307, 400, 401, 403, 404, 405, 409, 413, 422, 429}

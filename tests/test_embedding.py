@@ -185,7 +185,7 @@ def test_a_forged_form_has_no_token(frame):
 
 
 def test_the_frame_is_the_shops_own_and_outside_of_it_nobodys(frame):
-    from views.embedding import frames_of
+    from views.embedding import frame_ancestors
 
-    assert frames_of(DOMAIN) == f"https://{DOMAIN} https://admin.shopify.com"
-    assert frames_of("evil.example") == "'none'"
+    assert frame_ancestors(DOMAIN) == f"https://{DOMAIN} https://admin.shopify.com"
+    assert frame_ancestors("evil.example") == "'none'"

@@ -16,7 +16,7 @@ from models.endpoints import Endpoint
 from sandbox.engage.message import Endpoint as Receiver
 from sandbox.engage.message import Message
 from tests.webhook_calls import web
-from views.webhooks import LARGEST_BODY
+from views.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from app import app
+from app import ROUTES
 from benchmarks import odd_requests
 from tests.fuzzing import answered, examples
 from views.parameters import NAMES
@@ -21,4 +21,4 @@ def test_no_program_meets_a_failure(client, asked):
 
 @pytest.mark.parametrize("path", DESCRIBED)
 def test_what_the_document_describes_is_there(path):
-    assert path in odd_requests.paths(app.routes, "GET")
+    assert path in odd_requests.paths(ROUTES, "GET")

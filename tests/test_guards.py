@@ -15,7 +15,8 @@ from sandbox.shopify import CLIENT_ID
 from tests.embedded import DOMAIN, framed
 from tests.forms import Forms
 from tests.pages import Page
-from views.guards import LARGEST, policy
+from views.guards import content_security_policy
+from views.request_checks import LARGEST_BODY
 
 PAGES = ["/tasks", "/alerts", "/settings", "/imports", "/people", "/welcome", "/audit", "/nothing-here", "/tasks.json"]
 TEMPLATES = sorted((services.CHECKOUT / "templates").glob("**/*.html"))
@@ -66,7 +67,7 @@ def test_the_bounce_page_may_be_framed_by_the_shop_that_it_names_and_by_no_other
 
 
 def test_the_policy_names_no_whole_scheme_or_everybody():
-    assert not re.search(r"\*|https:(?!//)|http:(?!//)|unsafe", policy("x", "https://a.example"))
+    assert not re.search(r"\*|https:(?!//)|http:(?!//)|unsafe", content_security_policy("x", "https://a.example"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_our_own_does(client, told):
 
 @pytest.mark.parametrize("path", ["/settings/alerts", "/webhooks/shopify"])
 def test_what_says_that_it_is_too_large_is_not_read(client, path):
-    asked = {"Content-Length": str(LARGEST + 1)}
+    asked = {"Content-Length": str(LARGEST_BODY + 1)}
 
     assert client.post(path, headers=asked, content=b"").status_code == 413
 
@@ -164,7 +165,10 @@ def test_cookies_are_bound(anonymous):
 
 
 def test_over_https_the_session_is_bound_to_our_very_host():
-    told = "from views.seal import COOKIE; from views.guards import guarded_by; print(COOKIE, guarded_by('n', 'f'))"
+    told = (
+        "from views.seal import COOKIE; from views.guards import security_headers\n"
+        "from views.request_state import RequestState; print(COOKIE, security_headers(RequestState()))"
+    )
 
     printed = subprocess.run(
         [sys.executable, "-c", told],

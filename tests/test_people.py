@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import app
+from app import ROUTES
 from database import db
 from models import Task, utcnow
 from models.audit import Action, Audit
@@ -40,7 +40,7 @@ def member(staff):
 
 
 def test_every_action_says_what_it_needs():
-    unsafe = [route for route in app.routes if "POST" in (getattr(route, "methods", None) or ())]
+    unsafe = [route for route in ROUTES if "POST" in (getattr(route, "methods", None) or ())]
 
     without = {route.path for route in unsafe if not hasattr(route.endpoint, "needs")}
 

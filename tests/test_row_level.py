@@ -32,7 +32,7 @@ from tests.processes import empty_database, printed
 from tests.tenants import Tenant, move_in
 from tests.transfers import enqueue
 from views import view
-from views.auth import COOKIE, Session, session_for
+from views.auth import COOKIE, SessionMiddleware, session_for
 
 __all__ = ["empty_database"]
 
@@ -277,7 +277,7 @@ def test_a_view_that_forgets_its_filter_shows_nothing_of_others(two):
     def forgetful(request):
         return PlainTextResponse(" ".join(str(task.id) for task in Task.select()))
 
-    app = Starlette(routes=[Route("/", forgetful)], middleware=[Middleware(Session)])
+    app = Starlette(routes=[Route("/", forgetful)], middleware=[Middleware(SessionMiddleware)])
     for shop, task in ((two[0], mine), (two[1], other)):
         browser = TestClient(app, cookies={COOKIE: session_for(shop.id)})
         assert browser.get("/").text == str(task.id)

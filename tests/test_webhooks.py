@@ -13,7 +13,7 @@ import pytest
 from actors import TYPES
 from models import Body, Task
 from tests.webhook_calls import ORDER, PATH, at_once, deliver, headers, post, signature, web
-from views.webhooks import LARGEST_BODY
+from views.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
 

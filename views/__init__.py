@@ -1,4 +1,4 @@
-"""What every page shares: a thread with a database connection, templates, and errors as sentences."""
+"""Views: run in a thread with a database connection, rendered from templates, with errors as sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
+from starlette.requests import Request as AnyRequest
 from starlette.responses import HTMLResponse, Response
 
 from config import config
@@ -20,7 +20,8 @@ from database import DATABASE_UNAVAILABLE, Scope, connected
 from models import utcnow
 from views import wording
 from views.language import language_of, offers
-from views.seal import Seal
+from views.request_state import Request, state_of
+from views.seal import FormToken
 from words import speaking, spoken, t
 
 ROOT = Path(__file__).parent.parent
@@ -30,33 +31,35 @@ _threads = ThreadPoolExecutor(config.web_threads, thread_name_prefix="view")
 
 P = ParamSpec("P")
 T = TypeVar("T")
+View = Callable[[Request], Response]
+Endpoint = Callable[[AnyRequest], Awaitable[Response]]
 
 
 class Refusal(Exception):
-    """A request that is not answered as asked. `str()` is a sentence for whoever asked."""
+    """An error answer. `str()` is its sentence for the person who sent the request."""
 
     status = 400
     headers: Mapping[str, str] = {}
 
 
 class BadInput(Refusal):
-    """Something in the request cannot be understood."""
+    """A part of the request cannot be read."""
 
 
 class Missing(Refusal):
-    """There is no such thing, or it is another shop's: nobody can tell which."""
+    """Not found, or another shop's: the answer does not tell which."""
 
     status = 404
 
 
 class SignedOut(Refusal):
-    """Nobody is signed in."""
+    """The page needs a session, and there is none."""
 
     status = 401
 
 
 class Away(Refusal):
-    """The database does not answer now."""
+    """The database is unavailable."""
 
     status = 503
 
@@ -66,61 +69,61 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return await asyncio.get_running_loop().run_in_executor(_threads, lambda: function(*args, **kwargs))
 
 
-def view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+def view(function: View) -> Endpoint:
     """A page of the signed-in shop, `request.state.shop`: in a thread with a connection, its errors as sentences."""
 
     @wraps(function)
-    async def endpoint(request: Request) -> Response:
-        return await in_thread(_answer, _signed_in(function), request)
+    async def endpoint(request: AnyRequest) -> Response:
+        return await in_thread(_answer, _signed_in(function), Request(request.scope, request.receive))
 
     return endpoint
 
 
-def open_view(function: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A page for whoever has its address, signed in or not: like `view`, in no shop's scope."""
+def open_view(function: View) -> Endpoint:
+    """A page that needs no session: like `view`, in no shop's scope."""
 
     @wraps(function)
-    async def endpoint(request: Request) -> Response:
-        return await in_thread(_answer, _in_scope(None, function), request)
+    async def endpoint(request: AnyRequest) -> Response:
+        return await in_thread(_answer, _in_scope(None, function), Request(request.scope, request.receive))
 
     return endpoint
 
 
-def _in_scope(scope: Scope, function: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    def answered(request: Request) -> Response:
+def _in_scope(scope: Scope, function: View) -> View:
+    def scoped_view(request: Request) -> Response:
         with connected(scope):
             return function(request)
 
-    return answered
+    return scoped_view
 
 
-def _answer(function: Callable[[Request], Response], request: Request) -> Response:
+def _answer(function: View, request: Request) -> Response:
     with speaking(language_of(request)):
         try:
             return function(request)
         except Refusal as refusal:
-            return _refuse(request, refusal)
+            return _error_response(request, refusal)
         except DATABASE_UNAVAILABLE:
-            return _refuse(request, Away(t("refusal.away")))
+            return _error_response(request, Away(t("refusal.away")))
 
 
-def _signed_in(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    def answered(request: Request) -> Response:
-        shop = getattr(request.state, "shop", None)
+def _signed_in(function: View) -> View:
+    def signed_in_view(request: Request) -> Response:
+        shop = request.state.session.shop
         if shop is None:
             raise SignedOut(t("refusal.signed_out"))
         return _in_scope(shop.id, function)(request)
 
-    return answered
+    return signed_in_view
 
 
-def _refuse(request: Request, refusal: Refusal) -> Response:
-    response = _said(request, refusal)
+def _error_response(request: Request, refusal: Refusal) -> Response:
+    response = _error_body(request, refusal)
     response.headers.update(refusal.headers)
     return response
 
 
-def _said(request: Request, refusal: Refusal) -> Response:
+def _error_body(request: Request, refusal: Refusal) -> Response:
     if request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", ""):
         return answer_json({"error": str(refusal)}, refusal.status)
     title = t(f"status.{refusal.status}")
@@ -131,16 +134,17 @@ def _said(request: Request, refusal: Refusal) -> Response:
 
 
 def render(
-    request: Request,
+    request: AnyRequest,
     template: str,
     partial: str | None = None,
     status: int = 200,
     address: str | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """The page, or only its partial when htmx asks for what it will swap in. `address`: the page's, at its shortest."""
+    """The page, or only its partial when htmx asks for what it will swap in. `address`: the page's shortest URL."""
     wanted = partial if partial and _wants_partial(request) else template
-    shop = getattr(request.state, "shop", None)
+    state = state_of(request)
+    shop = state.session.shop
     zone = wording.zone_of(shop.timezone if shop else "UTC")
     page = templates.get_template(wanted).render(
         shop=shop,
@@ -148,12 +152,12 @@ def render(
         now=utcnow(),
         language=spoken(),
         languages=offers(request),
-        seal=Seal.of(request),
-        embedded=getattr(request.state, "embedded", False),
-        may=getattr(request.state, "may", frozenset()),
-        nonce=getattr(request.state, "nonce", ""),
-        outside=getattr(request.state, "outside", False),
-        handed_on=getattr(request.state, "handed_on", {}),
+        seal=FormToken.of(request),
+        embedded=state.session.embedded,
+        may=state.session.permissions,
+        nonce=state.nonce,
+        outside=state.outside,
+        handed_on=state.session.admin_params,
         **context,
     )
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type", "Content-Language": spoken()}
@@ -162,7 +166,7 @@ def render(
     return HTMLResponse(page, status, headers)
 
 
-def _wants_partial(request: Request) -> bool:
+def _wants_partial(request: AnyRequest) -> bool:
     """Not when htmx restores a whole page after Back."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
@@ -173,7 +177,7 @@ def answer_json(content: object, status: int = 200) -> Response:
 
 @cache
 def asset(name: str) -> str:
-    """The address of a file in `static/`, which changes with its content."""
+    """The URL of a file in `static/`, which changes with its content."""
     return f"/static/{name}?v={hashlib.sha256((ROOT / 'static' / name).read_bytes()).hexdigest()[:8]}"
 
 

@@ -75,9 +75,10 @@ def _page(request: Request, row: Address, step: str) -> Response:
     return render(request, "alerts/address.html", row=row, step=step, name=row.shop.name or row.shop.domain)
 
 
+one_click = Route("/alerts/unsubscribe/{token}", unsubscribed, methods=["POST"])  # of any site: RFC 8058
 routes = [
     Route("/alerts/confirm/{token}", confirm),
     Route("/alerts/confirm/{token}", confirmed, methods=["POST"]),
     Route("/alerts/unsubscribe/{token}", unsubscribe),
-    Route("/alerts/unsubscribe/{token}", unsubscribed, methods=["POST"]),
+    one_click,
 ]

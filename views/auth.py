@@ -1,4 +1,4 @@
-"""Who is looking: whoever comes from Shopify's admin, or by a one-time link that opens a session for one shop."""
+"""Session and sign-in: by the ID token of Shopify's admin, or by a cookie that a one-time link sets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from starlette.requests import Request
+from starlette.requests import Request as AnyRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,27 +16,26 @@ from clients.shopify_id_token import BadToken
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected
 from models import Shop, SignIn
+from models.members import EVERYTHING
 from views import BadInput, in_thread, open_view, render
 from views.embedding import (
     BOUNCE,
-    NOBODY,
     RELOAD,
     RETRY,
-    Reader,
-    Unready,
-    bounced,
-    frames_of,
-    handed_on,
-    is_framed,
-    is_local,
-    reader_of,
-    sentence_for,
-    token_in,
-    without_shopifys,
+    NoAccessToken,
+    embedded_session,
+    error_sentence,
+    frame_ancestors,
+    id_token_of,
+    is_local_url,
+    needs_id_token,
+    redirect_to_bounce_page,
+    without_admin_params,
 )
 from views.forms import action
 from views.language import language_of
 from views.rates import SIGN_INS, network_of, retry_after
+from views.request_state import Request, Session
 from views.seal import COOKIE
 from words import speaking, t
 
@@ -56,8 +55,8 @@ def session_for(shop_id: int) -> str:
     return _signer().dumps(shop_id)
 
 
-def signed_in(request: Request) -> int | None:
-    """The shop whose session the request carries, or None."""
+def shop_id_of(request: AnyRequest) -> int | None:
+    """The id of the shop in the session cookie, or None."""
     try:
         shop_id: int = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SESSION_SECONDS)
     except BadSignature:
@@ -65,13 +64,13 @@ def signed_in(request: Request) -> int | None:
     return shop_id
 
 
-def shop_of(request: Request) -> Shop | None:
+def shop_of(request: AnyRequest) -> Shop | None:
     """The signed-in shop. Needs a database connection."""
-    shop_id = signed_in(request)
+    shop_id = shop_id_of(request)
     return Shop.get_or_none((Shop.id == shop_id) & Shop.active) if shop_id else None
 
 
-async def sign_in(request: Request) -> Response:
+async def sign_in(request: AnyRequest) -> Response:
     """`GET /sign-in?token=...`: the one-time link. HEAD, by which mail programs look at links, does not use it up."""
     if request.method == "HEAD":
         return Response()
@@ -96,13 +95,13 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-def _plain(request: Request, key: str, status: int) -> Response:
+def _plain(request: AnyRequest, key: str, status: int) -> Response:
     """A sentence without a page around it."""
     with speaking(language_of(request)):
         return PlainTextResponse(t(key), status)
 
 
-def _too_many(request: Request, seconds: int) -> Response:
+def _too_many(request: AnyRequest, seconds: int) -> Response:
     with speaking(language_of(request)):
         return PlainTextResponse(t("rate.many", count=seconds), 429, retry_after(seconds))
 
@@ -120,12 +119,8 @@ def sign_out(request: Request) -> Response:
     return response
 
 
-class Session:
-    """Middleware: `request.state` says who looks, by the ID token of Shopify's admin or else by the session cookie.
-
-    `shop` is the shop, or None; `user`, `may`, `holder` and `embedded` are as in `embedding.Reader`. `frames`: who may
-    show the page inside their own.
-    """
+class SessionMiddleware:
+    """Middleware: sets `request.state.session` by the ID token of Shopify's admin, or else by the session cookie."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -133,34 +128,32 @@ class Session:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            if answer := await self._recognise(request):
+            if answer := await self._authenticate(request):
                 await answer(scope, receive, send)
                 return
-            scope = without_shopifys(scope) if request.state.embedded else scope
+            scope = without_admin_params(scope) if request.state.session.embedded else scope
         await self.app(scope, receive, send)
 
-    async def _recognise(self, request: Request) -> Response | None:
-        """Say on the request who looks; or answer in place of the page."""
-        token = token_in(request)
-        if token is None and is_framed(request):
-            return bounced(request)
+    async def _authenticate(self, request: Request) -> Response | None:
+        """Set the request's session, or answer in place of the page."""
+        token = id_token_of(request)
+        if token is None and needs_id_token(request):
+            return redirect_to_bounce_page(request)
         try:
-            reader = await in_thread(reader_of, token) if token is not None else await _by_cookie(request)
+            session = await (_cookie_session(request) if token is None else in_thread(embedded_session, request, token))
         except DATABASE_UNAVAILABLE:
             return _plain(request, "refusal.away", 503)
-        except (BadToken, Unready) as error:
-            return _turned_away(request, error)
-        request.state.shop, request.state.user, request.state.may = reader.shop, reader.user, reader.may
-        request.state.holder, request.state.embedded = reader.holder, reader.embedded
-        request.state.handed_on = handed_on(request) if reader.embedded else {}
-        request.state.id_token = token or ""
-        request.state.frames = frames_of(reader.shop.domain) if reader.embedded and reader.shop else NOBODY
-        request.state.locale = request.query_params.get("locale", "") if reader.embedded else ""
+        except (BadToken, NoAccessToken) as error:
+            return _refuse_token(request, error)
+        request.state.session = session
+        if session.embedded and session.shop:
+            request.state.frame_ancestors = frame_ancestors(session.shop.domain)
         return None
 
 
-async def _by_cookie(request: Request) -> Reader:
-    return Reader(await in_thread(_shop, request) if signed_in(request) else None)
+async def _cookie_session(request: Request) -> Session:
+    shop = await in_thread(_shop, request) if shop_id_of(request) else None
+    return Session(shop, permissions=EVERYTHING)
 
 
 def _shop(request: Request) -> Shop | None:
@@ -168,28 +161,28 @@ def _shop(request: Request) -> Shop | None:
         return shop_of(request)
 
 
-def _turned_away(request: Request, error: Exception) -> Response:
-    """What fetches is told to ask again with a new token; a document goes to get one."""
+def _refuse_token(request: Request, error: BadToken | NoAccessToken) -> Response:
+    """Tell a fetch to ask again with a new token, and send a document to get one."""
     if isinstance(error, BadToken) and "id_token" in request.query_params:
-        return bounced(request)
-    if isinstance(error, Unready):
-        request.state.frames = frames_of(error.shop)  # the token was good: let them read it where they are
+        return redirect_to_bounce_page(request)
+    if isinstance(error, NoAccessToken):
+        request.state.frame_ancestors = frame_ancestors(error.shop)  # the token was good: let them read it in place
     with speaking(language_of(request)):
         stale = isinstance(error, BadToken)
-        return PlainTextResponse(sentence_for(error), 401 if stale else 502, RETRY if stale else None)
+        return PlainTextResponse(error_sentence(error), 401 if stale else 502, RETRY if stale else None)
 
 
 @open_view
 def session_token(request: Request) -> Response:
     """`GET /auth/session-token`: the bounce page. App Bridge, which it loads, comes back with a new ID token."""
-    if not is_local(request.query_params.get(RELOAD, "/")):
+    if not is_local_url(request.query_params.get(RELOAD, "/")):
         raise BadInput(t("embedded.elsewhere"))
-    request.state.frames = frames_of(request.query_params.get("shop", ""))
+    request.state.frame_ancestors = frame_ancestors(request.query_params.get("shop", ""))
     return render(request, "embedded/bounce.html")
 
 
+bounce_page = Route(BOUNCE, session_token)  # outside of every session: it is where one begins
 routes = [
     Route("/sign-in", sign_in),
     Route("/sign-out", sign_out, methods=["POST"]),
-    Route(BOUNCE, session_token),
 ]

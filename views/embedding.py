@@ -1,4 +1,4 @@
-"""Inside Shopify's admin: who looks, by the ID token of the request, and a shop that opens the app for the first time.
+"""Embedded session inside Shopify's admin: by the request's ID token; installs a shop that opens the app first.
 
 There is no session cookie in Shopify's frame. Its App Bridge adds the token to what the page fetches; a document gets
 it in its address, if need be by way of the bounce page. The shop is the token's, never the address's.
@@ -7,7 +7,6 @@ it in its address, if need be by way of the bounce page. The shop is the token's
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
@@ -23,72 +22,72 @@ from clients.shopify_id_token import BadToken, Viewer, viewer_of
 from config import config
 from database import EVERY, connected, scoped
 from models import Shop
-from models.members import EVERYTHING, Member, Permission
+from models.members import Member
+from views.request_state import NOBODY, Session
 from words import t
 
 BOUNCE = "/auth/session-token"
 RELOAD = "shopify-reload"
-KEPT = ("embedded", "host", "locale", "shop")  # of Shopify's parameters, those that a page hands on to the next
-SHOPIFYS = {*KEPT, "hmac", "id_token", "protocol", "session", "timestamp"}
+LINK_PARAMS = ("embedded", "host", "locale", "shop")  # of Shopify's parameters, those that links to other pages carry
+ADMIN_PARAMS = {*LINK_PARAMS, "hmac", "id_token", "protocol", "session", "timestamp"}
 RETRY = {"X-Shopify-Retry-Invalid-Session-Request": "1"}  # App Bridge then asks once more, with a new token
-WITHOUT = ("/webhooks/", "/metrics", "/healthz", "/readyz", "/static/", BOUNCE)  # have other proofs, or need none
-NOBODY = "'none'"
-LEARN_SECONDS = 8.0  # the first page waits so long for the shop's name, zone and currency
+PROFILE_SECONDS = 8.0  # the first page waits so long for the shop's name, zone and currency
 
 log = logging.getLogger(__name__)
 
 
-class Unready(Exception):
-    """Shopify gave no token for the shop. `str()` is a sentence."""
+class NoAccessToken(Exception):
+    """Shopify gave no access token for the shop. `str()` is a sentence."""
 
     def __init__(self, sentence: str, shop: str) -> None:
         super().__init__(sentence)
         self.shop = shop
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Who looks, and by what right. `holder`: whom the page's forms belong to; "": whoever has the session cookie."""
-
-    shop: Shop | None
-    user: str | None = None
-    may: frozenset[Permission] = EVERYTHING
-    holder: str = ""
-    embedded: bool = False
-
-
-def token_in(request: Request) -> str | None:
+def id_token_of(request: Request) -> str | None:
     """The ID token that the request carries, as a header or in a document's address."""
-    if request.url.path.startswith(WITHOUT):
-        return None
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return token.strip()
     return request.query_params.get("id_token") if request.method in ("GET", "HEAD") else None
 
 
-def is_framed(request: Request) -> bool:
+def needs_id_token(request: Request) -> bool:
     """Whether it is a document for a frame, or one that Shopify opens: only a token opens that."""
-    if request.url.path.startswith(WITHOUT) or request.method not in ("GET", "HEAD"):
+    if request.method not in ("GET", "HEAD"):
         return False
     return request.headers.get("sec-fetch-dest") == "iframe" or request.query_params.get("embedded") == "1"
 
 
-def reader_of(token: str) -> Reader:
-    """Who has this token. A shop that is not known yet, or whose own token has ended, gets one.
+def embedded_session(request: Request, token: str) -> Session:
+    """The session of this token. A shop that is not known yet, or whose own token has ended, gets one.
 
-    Raises BadToken, also for a token that Shopify finds stale, and Unready.
+    Raises BadToken, also for a token that Shopify finds stale, and NoAccessToken.
     """
     viewer = viewer_of(token, config.shopify_secrets, config.shopify_api_key)
+    shop, member = _shop_and_member(viewer, token)
+    return Session(
+        shop,
+        viewer.user,
+        member.permissions,
+        csrf_subject=f"{shop.id}|{viewer.user}",
+        embedded=True,
+        id_token=token,
+        locale=request.query_params.get("locale", ""),
+        admin_params=admin_params(request),
+    )
+
+
+def _shop_and_member(viewer: Viewer, token: str) -> tuple[Shop, Member]:
     try:
         with connected(EVERY):
-            shop = _known(viewer) or _installed(viewer, token)
+            shop = _known(viewer) or _install(viewer, token)
             with scoped(shop.id):
-                member = Member.known(shop, viewer.user) or _welcomed(shop, viewer, token)
+                member = Member.known(shop, viewer.user) or _add_member(shop, viewer, token)
                 member.seen()
     except Stale as stale:
         raise BadToken(str(stale)) from stale
-    return Reader(shop, viewer.user, member.permissions, f"{shop.id}|{viewer.user}", embedded=True)
+    return shop, member
 
 
 def _known(viewer: Viewer) -> Shop | None:
@@ -97,30 +96,30 @@ def _known(viewer: Viewer) -> Shop | None:
     return None if shop is None or (shop.ends_within(tokens.EARLY) and shop.shopify_refresh is None) else shop
 
 
-def _installed(viewer: Viewer, token: str) -> Shop:
+def _install(viewer: Viewer, token: str) -> Shop:
     try:
         grant = tokens.granting(viewer.shop).exchange(token)
     except Stale:
         raise
     except ApiError as error:
         log.warning("Shopify gave no token for a shop: %s", error)
-        raise Unready(str(error), viewer.shop) from error
+        raise NoAccessToken(str(error), viewer.shop) from error
     shop = Shop.install(viewer.shop, grant)
-    _learn(shop)
+    _read_profile(shop)
     return Shop.get_by_id(shop.id)
 
 
-def _learn(shop: Shop) -> None:
-    """What the pages need of the shop at once. What Shopify does not say now, a task asks for later."""
+def _read_profile(shop: Shop) -> None:
+    """Read what the pages need of the shop at once. What Shopify does not answer now, a task reads later."""
     try:
-        settings.learn(shop, shopify_beside(shop, LEARN_SECONDS).shop())
+        settings.learn(shop, shopify_beside(shop, PROFILE_SECONDS).shop())
     except ApiError as error:
         log.warning("Shopify does not tell about the shop yet: %s", error)
     settings.installed(shop)
 
 
-def _welcomed(shop: Shop, viewer: Viewer, token: str) -> Member:
-    """Somebody who is here for the first time. Who they are is asked for once, and does without an answer."""
+def _add_member(shop: Shop, viewer: Viewer, token: str) -> Member:
+    """Add a member who opens the app for the first time. Shopify is asked for their name once; it may stay empty."""
     try:
         staff = tokens.granting(viewer.shop).staff(token)
     except Stale:
@@ -131,37 +130,37 @@ def _welcomed(shop: Shop, viewer: Viewer, token: str) -> Member:
     return Member.welcome(shop, viewer.user, staff.name, owner=staff.owner)
 
 
-def without_shopifys(scope: Scope) -> Scope:
-    """The request as the pages know it: Shopify's own parameters are none of the listing's."""
+def without_admin_params(scope: Scope) -> Scope:
+    """The request without Shopify's own parameters, which no page of ours knows."""
     parts = scope["query_string"].split(b"&")
-    kept = [part for part in parts if part.partition(b"=")[0].decode("latin-1") not in SHOPIFYS]
+    kept = [part for part in parts if part.partition(b"=")[0].decode("latin-1") not in ADMIN_PARAMS]
     return {**scope, "query_string": b"&".join(kept)}
 
 
-def handed_on(request: Request) -> dict[str, str]:
-    """What a page's links need, so that Shopify's admin knows the next page for one of its own."""
-    return {name: value for name in KEPT if (value := request.query_params.get(name, ""))}
+def admin_params(request: Request) -> dict[str, str]:
+    """The parameters by which Shopify's admin knows the next page for one of its own."""
+    return {name: value for name in LINK_PARAMS if (value := request.query_params.get(name, ""))}
 
 
-def bounced(request: Request) -> Response:
-    """To the page that gets a new token from Shopify's admin, and comes back here with it."""
+def redirect_to_bounce_page(request: Request) -> Response:
+    """Redirect to the page that gets a new ID token from Shopify's admin, and comes back here with it."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name != "id_token"]
     back = "/" + request.url.path.lstrip("/\\")
-    query = {**handed_on(request), RELOAD: f"{back}?{urlencode(kept)}" if kept else back}
+    query = {**admin_params(request), RELOAD: f"{back}?{urlencode(kept)}" if kept else back}
     return RedirectResponse(f"{BOUNCE}?{urlencode(query, quote_via=quote)}", 302, {"Cache-Control": "no-store"})
 
 
-def frames_of(domain: str) -> str:
-    """Who may show the app's pages for the shop, as a content security policy lists them. Without a shop: nobody."""
+def frame_ancestors(domain: str) -> str:
+    """Who may show the shop's pages in a frame, as a Content-Security-Policy lists them. Without a shop: nobody."""
     return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NOBODY
 
 
-def is_local(address: str) -> bool:
-    """Whether a place to come back to is one of our own."""
-    return address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+def is_local_url(url: str) -> bool:
+    """Whether it leads to a page of our own, as after a redirect."""
+    return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
 
 
-def sentence_for(error: Exception) -> str:
-    """What whoever looks is told."""
-    return t("embedded.unready", why=str(error)) if isinstance(error, Unready) else t("embedded.stale")
+def error_sentence(error: BadToken | NoAccessToken) -> str:
+    """The error for the person who opened the page."""
+    return t("embedded.unready", why=str(error)) if isinstance(error, NoAccessToken) else t("embedded.stale")

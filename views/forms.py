@@ -1,64 +1,62 @@
-"""Forms that change something: small, read whole, and only our own."""
+"""Forms that change something: parsed whole, CSRF token and permission checked, one idempotency key each."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.requests import Request as AnyRequest
 from starlette.responses import Response
 
 from models.members import Permission
-from views import BadInput, Refusal, parameters, view
-from views.seal import is_ours
+from views import BadInput, Endpoint, Refusal, View, parameters, view
+from views.request_state import Request, state_of
+from views.seal import is_valid_csrf_token
 from words import t
-
-View = Callable[[Request], Response]
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 LARGEST = 16 * 1024
 FIELDS = 120
 
 
 class Foreign(Refusal):
-    """A form that was made for another session, or by another site."""
+    """The form's CSRF token is not of this session."""
 
     status = 403
 
 
 class Forbidden(Refusal):
-    """Somebody who may look is not permitted to do this."""
+    """The session lacks the permission for this."""
 
     status = 403
 
 
 class Conflict(Refusal):
-    """What is asked for cannot be done as things are now."""
+    """The present state of things does not allow this."""
 
     status = 409
 
 
 def action(needs: Permission | None) -> Callable[[View], Endpoint]:
-    """A view that changes something. `request.state.form` has the fields; the form was ours, or the answer is 403.
+    """A view that changes something, with the fields in `request.state.form`; 403 without a valid CSRF token.
 
-    `needs`: what one must be permitted to do. None: whoever may look may do this, too.
+    `needs`: the permission for it. None: every session has it.
     """
 
     def declared(function: View) -> Endpoint:
         @view
         @wraps(function)
         def checked(request: Request) -> Response:
-            if not is_ours(request, request.state.form.get("token", "")):
+            if not is_valid_csrf_token(request, request.state.form.get("token", "")):
                 raise Foreign(t("form.foreign"))
             if needs:
                 require(request, needs)
             return function(request)
 
         @wraps(function)
-        async def endpoint(request: Request) -> Response:
-            request.state.form = await _fields(request)
+        async def endpoint(request: AnyRequest) -> Response:
+            state_of(request).form = await _fields(request)
             return await checked(request)
 
         return declaring(endpoint, needs)
@@ -67,19 +65,19 @@ def action(needs: Permission | None) -> Callable[[View], Endpoint]:
 
 
 def declaring(endpoint: Endpoint, needs: Permission | None) -> Endpoint:
-    """Write on the endpoint what it needs, so that the route table tells."""
+    """Set the permission that the endpoint needs as its attribute, so that it can be read from the route table."""
     vars(endpoint)["needs"] = needs
     return endpoint
 
 
-def require(request: Request, needs: Permission) -> None:
-    """Raises Forbidden for who may look but not do this."""
-    if needs not in request.state.may:
+def require(request: AnyRequest, needs: Permission) -> None:
+    """Raises Forbidden where the session lacks this permission."""
+    if needs not in state_of(request).session.permissions:
         raise Forbidden(t("form.forbidden", what=t(f"permission.{needs}")))
 
 
-async def drained(request: Request) -> bytes:
-    """The request's body; of something larger than any form of ours, nothing."""
+async def drained(request: AnyRequest) -> bytes:
+    """The request's body, or b"" if it is larger than any form of ours."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -88,7 +86,7 @@ async def drained(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _fields(request: Request) -> dict[str, str]:
+async def _fields(request: AnyRequest) -> dict[str, str]:
     body = await drained(request)
     try:
         found = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS)
@@ -97,15 +95,14 @@ async def _fields(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in found.items()}
 
 
-def click_of(request: Request) -> UUID:
-    """The number of the button that was pressed. Raises BadInput."""
-    found = parameters.uuid(request.state.form.get("click", ""))
+def click_of(request: AnyRequest) -> UUID:
+    """The idempotency key of the form: a second click on the same button has the same one. Raises BadInput."""
+    found = parameters.uuid(state_of(request).form.get("click", ""))
     if found is None:
         raise BadInput(t("form.click"))
     return found
 
 
-def who(request: Request) -> str | None:
-    """The session's user as Shopify names them, or None for whoever came by a sign-in link."""
-    user: str | None = getattr(request.state, "user", None)
-    return user
+def who(request: AnyRequest) -> str | None:
+    """The session's user by their id at Shopify, or None for a session by a sign-in link."""
+    return state_of(request).session.user

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import config
+from views.request_state import state_of
 from words import ENGLISH, LANGUAGES, speaking, t
 
 PARAMETER = COOKIE = "lang"
@@ -21,9 +22,10 @@ A_YEAR = 365 * 24 * 3600
 
 def language_of(request: Request) -> str:
     """One of our languages, whatever was asked for."""
-    shop = getattr(request.state, "shop", None)
+    session = state_of(request).session
+    shop = session.shop
     wished = [request.cookies.get(COOKIE, ""), str(shop.settings.get("language", "")) if shop else ""]
-    wished += [getattr(request.state, "locale", "")]
+    wished += [session.locale]
     wished += accepted(request.headers.get("accept-language", ""))
     return next((ours for each in wished if (ours := known(each))), ENGLISH)
 

@@ -24,6 +24,7 @@ from models.stores import Store
 from views import render, view, wording
 from views.forms import action, click_of, who
 from views.imports import Wish
+from views.request_state import state_of
 from words import t
 
 TENANT = re.compile(r"(?:https?://)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.staging)?)(?:\.voyado\.com)?/?", re.I)
@@ -41,7 +42,8 @@ def home(request: Request) -> Response:
 
 def _address(path: str, request: Request) -> str:
     """In Shopify's admin the next page needs what this one came with: the token lives for a minute."""
-    kept = request.state.handed_on and {**request.state.handed_on, "id_token": request.state.id_token}
+    session = state_of(request).session
+    kept = session.admin_params and {**session.admin_params, "id_token": session.id_token}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
