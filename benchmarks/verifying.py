@@ -8,12 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import app as whole
-from views.webhooks import body_of, verified
+from views.webhook_request import read_body
+from views.webhooks import verified
 
 
 async def shopify(request: Request) -> Response:
     """`POST /webhooks/shopify`, for comparison only."""
-    fits = verified(await body_of(request), request.headers.get("x-shopify-hmac-sha256", ""))
+    fits = verified(await read_body(request), request.headers.get("x-shopify-hmac-sha256", ""))
     return Response(status_code=200 if fits else 401)
 
 

@@ -21,8 +21,7 @@ from models import Shop, Task
 from tests.conftest import SECRET
 from tests.processes import printed, running, scratch, web_process
 from tests.webhook_calls import ORDER, deliver, signature, web
-from views.ingest import GROUP, MOST_WAITING, Arrival
-from views.webhooks import ingest
+from views.ingest import GROUP, MOST_WAITING, Webhook, ingest
 
 __all__ = ["scratch", "web"]
 
@@ -125,7 +124,7 @@ def test_a_database_that_hangs_is_told_in_time_and_its_webhooks_are_taken_later(
 
 def test_what_waits_behind_a_hanging_database_has_a_limit_and_is_not_written_late(web, shop):
     async def store(number):
-        return await ingest.store(Arrival(TYPES["OrderWebhook"], shop.domain, str(number), {}, ORDER), 1.0)
+        return await ingest.store(Webhook(TYPES["OrderWebhook"], shop.domain, str(number), {}, ORDER), 1.0)
 
     async def flood():
         return await asyncio.gather(*map(store, range(MOST_WAITING + 300)), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Webhooks written in groups: one transaction for all that arrived while the one before was being written.
+"""Group commit of webhooks: one transaction for all that came in while the one before was being written.
 
 Each sender is answered after its own row is committed. A group costs about as much as one (performance tests, ingest).
 """
@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 
 GROUP = 200
 TRACE = re.compile(r"[\w.:-]{1,100}")
-MOST_WAITING = 2000  # bodies that may pile up behind a database that hangs; then the next are refused at once
+MOST_WAITING = 2000  # bodies in memory behind a database that hangs; the next are refused at once
 
 
 class NotStored(Exception):
-    """The webhook is not on disk: its sender must send it again."""
+    """The webhook is not committed: its sender must send it again."""
 
 
 @dataclass
-class Arrival:
-    """A verified webhook: what its headers say, and its exact body."""
+class Webhook:
+    """A verified webhook: its task type and key, the headers to keep, and its exact body."""
 
-    kind: TaskType
+    task_type: TaskType
     domain: str
     key: str
     headers: dict[str, str]
@@ -42,7 +42,7 @@ class Arrival:
 
     @property
     def trace(self) -> str:
-        """What all that comes of it is found by: Shopify's event, which may send several webhooks, or its own id."""
+        """The trace id of its tasks: the id of Shopify's event, which may send several webhooks, or its own id."""
         event = self.headers.get("event_id", "")
         return event if TRACE.fullmatch(event) else self.key
 
@@ -54,18 +54,18 @@ class Ingest:
     """The one thread of a web process that writes webhooks."""
 
     def __init__(self) -> None:
-        self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._webhooks: queue.SimpleQueue[Webhook] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    async def store(self, arrival: Arrival, patience: float) -> None:
-        """Return once the webhook is committed. Raises NotStored."""
-        if self._arrivals.qsize() >= MOST_WAITING:
+    async def store(self, webhook: Webhook, seconds: float) -> None:
+        """Return once the webhook is committed, within so many seconds. Raises NotStored."""
+        if self._webhooks.qsize() >= MOST_WAITING:
             raise NotStored("too many webhooks wait already")
         self._start()
-        self._arrivals.put(arrival)
+        self._webhooks.put(webhook)
         try:
-            await asyncio.wait_for(arrival.stored, patience)
+            await asyncio.wait_for(webhook.stored, seconds)
         except TimeoutError:
             raise NotStored("the database did not commit in time") from None
 
@@ -77,79 +77,82 @@ class Ingest:
 
     def _run(self) -> None:
         while True:
-            group = [self._arrivals.get()]
-            while len(group) < GROUP and not self._arrivals.empty():
-                group.append(self._arrivals.get())
+            group = [self._webhooks.get()]
+            while len(group) < GROUP and not self._webhooks.empty():
+                group.append(self._webhooks.get())
             added = self._write(_waiting(group))
             publish(added)
-            _tell(added)
+            _log(added)
 
-    def _write(self, group: list[Arrival]) -> list[Task]:
-        """Commit the group and answer its senders. Returns what is to be rung for, after they have their answer."""
+    def _write(self, group: list[Webhook]) -> list[Task]:
+        """Commit the group and answer its senders. Returns the tasks to publish once they have their answer."""
         try:
             with connected(EVERY):  # a group is of many shops
                 added = _commit(group)
-        except Exception as error:  # whatever it is, the senders get their answer and the thread goes on
-            return self._refused(group, error)
+        except Exception as error:  # of any kind: the senders get their answer and the thread goes on
+            return self._write_singly(group, error)
         _answer(group, None)
         return added
 
-    def _refused(self, group: list[Arrival], error: Exception) -> list[Task]:
-        """One webhook that cannot be stored must not take the others of its group with it."""
-        if len(group) > 1 and not db.is_closed():  # the database is there, and refuses one of them
-            return [task for arrival in group for task in self._write(_waiting([arrival]))]
-        domains = ", ".join(sorted({arrival.domain for arrival in group}))
+    def _write_singly(self, group: list[Webhook], error: Exception) -> list[Task]:
+        """Write each alone, so that one that cannot be stored does not take the others of its group with it."""
+        if len(group) > 1 and not db.is_closed():  # the database is available, and refuses one of them
+            return [task for webhook in group for task in self._write(_waiting([webhook]))]
+        domains = ", ".join(sorted({webhook.domain for webhook in group}))
         log.error("%d webhooks for %s are not stored; they come again: %s", len(group), domains, _first_line(error))
         _answer(group, NotStored(str(error)))
         return []
 
 
-def _tell(added: list[Task]) -> None:
-    """One line for each, from which its trace leads on."""
+def _log(added: list[Task]) -> None:
+    """One line for each, with its trace id."""
     for task in added:
         with logs.about(trace=task.trace, task=task.id, shop=task.shop_id):
             log.info("A webhook is stored: %s.", task.args.get("topic") or "from Engage")
 
 
-def _waiting(group: list[Arrival]) -> list[Arrival]:
-    """Without those whose sender has given up: they come again."""
-    return [arrival for arrival in group if not arrival.stored.done()]
+def _waiting(group: list[Webhook]) -> list[Webhook]:
+    """Those whose sender has not given up: the others are sent again."""
+    return [webhook for webhook in group if not webhook.stored.done()]
 
 
 def _first_line(error: Exception) -> str:
-    """What PostgreSQL adds on further lines are values of the row. peewee puts its error into one of its own."""
+    """PostgreSQL's further lines have values of the row. peewee puts its error into one of its own."""
     origin = error.args[0] if error.args else ""
     return f"{type(error).__name__}: {origin}".split("\n")[0]
 
 
-def _commit(group: list[Arrival]) -> list[Task]:
+def _commit(group: list[Webhook]) -> list[Task]:
     if not group:
         return []
-    shops = Shop.named({arrival.domain for arrival in group})
-    pairs = [(arrival, _task(arrival, shops[arrival.domain])) for arrival in group if arrival.domain in shops]
-    return Task.receive([(task, _sealed(arrival, task)) for arrival, task in pairs])
+    shops = Shop.named({webhook.domain for webhook in group})
+    pairs = [(webhook, _task(webhook, shops[webhook.domain])) for webhook in group if webhook.domain in shops]
+    return Task.receive([(task, _sealed(webhook, task)) for webhook, task in pairs])
 
 
-def _task(arrival: Arrival, shop: Shop) -> Task:
-    return arrival.kind.new(shop, key=arrival.key, args=arrival.headers, trace=arrival.trace)
+def _task(webhook: Webhook, shop: Shop) -> Task:
+    return webhook.task_type.new(shop, key=webhook.key, args=webhook.headers, trace=webhook.trace)
 
 
-def _sealed(arrival: Arrival, task: Task) -> bytes:
-    return Body.seal(task.shop, task.id, arrival.body)
+def _sealed(webhook: Webhook, task: Task) -> bytes:
+    return Body.seal(task.shop, task.id, webhook.body)
 
 
-def _answer(group: list[Arrival], error: Exception | None) -> None:
-    """Wake the senders, each on its own loop."""
-    for loop in {arrival.loop for arrival in group}:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and its senders with it
-            loop.call_soon_threadsafe(_settle, [arrival for arrival in group if arrival.loop is loop], error)
+def _answer(group: list[Webhook], error: Exception | None) -> None:
+    """Wake the requests that wait, each on its own loop."""
+    for loop in {webhook.loop for webhook in group}:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and its requests with it
+            loop.call_soon_threadsafe(_settle, [webhook for webhook in group if webhook.loop is loop], error)
 
 
-def _settle(group: list[Arrival], error: Exception | None) -> None:
-    for arrival in group:
-        if arrival.stored.done():  # its sender has given up
+def _settle(group: list[Webhook], error: Exception | None) -> None:
+    for webhook in group:
+        if webhook.stored.done():  # its sender has given up
             continue
         if error:
-            arrival.stored.set_exception(error)
+            webhook.stored.set_exception(error)
         else:
-            arrival.stored.set_result(None)
+            webhook.stored.set_result(None)
+
+
+ingest = Ingest()
