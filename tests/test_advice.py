@@ -130,7 +130,7 @@ def test_whatever_is_to_be_done_can_be_said(language):
     with speaking(language):
         todo = {meaning_of(None, code.strip()).todo for code in codes if "xx" not in code}
         todo |= {meaning_of(re.sub(r"\{\w+\}", "Engage", reason), None).todo for reason in reasons}
-        buttons = {t("acting.retry"), t("imports.action.resume")}
+        buttons = {t("actions.retry"), t("imports.action.resume")}
 
     assert None not in todo
     assert {button for button in buttons if any(f"{button}”" in each for each in todo)} == buttons

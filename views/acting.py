@@ -41,7 +41,7 @@ def retry(request: Request) -> Response:
         return _redirect_to_task(task.id)
     if verdict in again.ASK:
         return _ask_to_confirm(
-            request, task, f"/tasks/{task.id}/retry", t(f"verdict.{verdict}"), t("acting.retry_all_the_same")
+            request, task, f"/tasks/{task.id}/retry", t(f"verdict.{verdict}"), t("actions.retry_all_the_same")
         )
     raise Conflict(t(f"verdict.{verdict}"))
 
@@ -96,7 +96,7 @@ def resend_same_bytes(request: Request) -> Response:
         raise Conflict(t("letter.off"))
     if recording.letter and not _confirmed(request):
         return _ask_to_confirm(
-            request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("acting.send_all_the_same")
+            request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("actions.send_all_the_same")
         )
     key = f"same:{click_of(request)}"
     return _act_once(request, Action.SAME, task, lambda: replay.send_again(task, recording, key))
@@ -120,7 +120,7 @@ def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[
         if note := Audit.note(task.shop, action_type, who(request), click=key, task_id=task.id):
             created = act()
             if created is None:
-                raise Conflict(t("acting.nothing"))
+                raise Conflict(t("actions.nothing"))
             note.made(created.id)
     found = note or Audit.by_click(task.shop, action_type, key)
     return _redirect_to_task(found.made_id if found else None)

@@ -103,7 +103,7 @@ def _plain(request: AnyRequest, key: str, status: int) -> Response:
 
 def _too_many(request: AnyRequest, seconds: int) -> Response:
     with speaking(language_of(request)):
-        return PlainTextResponse(t("rate.many", count=seconds), 429, retry_after(seconds))
+        return PlainTextResponse(t("rate_limit.many", count=seconds), 429, retry_after(seconds))
 
 
 def _redeem(token: str) -> int | None:

@@ -43,9 +43,9 @@ def deeds_of(task: Task) -> Deeds:
 def _buttons(task: Task) -> list[Deed]:
     name, buttons = NUMBERS[task.type].name if task.type in NUMBERS else "", []
     if task.state == State.ERROR and not task.closed_by:
-        buttons.append(Deed(t("acting.retry"), f"/tasks/{task.id}/retry", posts=True))
+        buttons.append(Deed(t("actions.retry"), f"/tasks/{task.id}/retry", posts=True))
     if task.state != State.PENDING and name in PREVIEWS:
-        buttons.append(Deed(t("acting.replay"), f"/tasks/{task.id}/replay"))
+        buttons.append(Deed(t("actions.replay"), f"/tasks/{task.id}/replay"))
     if task.state != State.PENDING and name in LETTERS:
-        buttons.append(Deed(t("acting.resend"), f"/tasks/{task.id}/resend"))
+        buttons.append(Deed(t("actions.resend"), f"/tasks/{task.id}/resend"))
     return buttons

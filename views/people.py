@@ -48,7 +48,7 @@ def allow(request: Request) -> Response:
     row = _member(request)
     wanted = frozenset(each for each in Permission if request.state.form.get(each) == "yes")
     if row.user_id == who(request) and Permission.SETTINGS not in wanted:
-        raise Conflict(t("people.not_yourself"))
+        raise Conflict(t("members.not_yourself"))
     details = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
     with db.atomic():
         if Audit.note(row.shop, Action.SETTINGS, who(request), click=click_of(request), details=details):
@@ -71,7 +71,7 @@ def _member(request: Request) -> Member:
     member_id = parameters.uuid(request.path_params["member_id"])
     found = Member.get_or_none((Member.id == member_id) & (Member.shop == request.state.shop))
     if found is None:
-        raise Missing(t("people.missing"))
+        raise Missing(t("members.missing"))
     return found
 
 

@@ -38,7 +38,7 @@ class TooMany(Refusal):
     status = 429
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(t("rate.many", count=seconds))
+        super().__init__(t("rate_limit.many", count=seconds))
         self.headers = retry_after(seconds)
 
 

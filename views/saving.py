@@ -110,9 +110,9 @@ def _audit(request: Request, action_type: Action, change: str, saved: SavedView 
 def _error_message(refusal: Exception) -> str:
     match refusal:
         case Full():
-            return t("view.full", most=MOST)
+            return t("saved_view.full", most=MOST)
         case Taken():
-            return t("view.taken")
+            return t("saved_view.taken")
     return str(refusal)
 
 
@@ -124,9 +124,9 @@ def _typed_name(request: Request) -> str:
 def _valid_name(name: str) -> str:
     """The name, if a saved view can have it. Raises BadName, Taken."""
     if not name:
-        raise BadName(t("view.no_name"))
+        raise BadName(t("saved_view.no_name"))
     if len(name) > LONGEST or not name.isprintable():
-        raise BadName(t("view.bad_name", longest=LONGEST))
+        raise BadName(t("saved_view.bad_name", longest=LONGEST))
     if name.casefold() in {tab.name.casefold() for tab in standing()}:
         raise Taken
     return name
@@ -137,7 +137,7 @@ def _saved_view(request: Request, *, deleted: bool = False) -> SavedView:
     shop, view_id = request.state.shop, parameters.uuid(request.path_params["view_id"])
     found = SavedView.find(shop, view_id)
     if found is None or (found.deleted_at and not deleted):
-        raise Missing(t("view.missing"))
+        raise Missing(t("saved_view.missing"))
     found.shop = shop
     return found
 

@@ -69,7 +69,7 @@ def shown_by(filters: TaskFilters) -> TaskFilters:
 def standing() -> list[Tab]:
     """The built-in tabs."""
     read = {name: read_query(query) for name, query in STANDING.items()}
-    return [Tab(t(f"view.{name}"), found, found.url()) for name, found in read.items() if found]
+    return [Tab(t(f"saved_view.{name}"), found, found.url()) for name, found in read.items() if found]
 
 
 def tab_of(saved: SavedView) -> Tab:

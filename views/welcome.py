@@ -77,8 +77,8 @@ def tenant_in(text: str) -> str | None:
 
 
 def _form_errors(tenant: str | None, key: str) -> dict[str, str]:
-    wrong = {} if tenant else {"tenant": t("welcome.bad.tenant")}
-    return wrong if KEY.fullmatch(key) else {**wrong, "key": t("welcome.bad.key")}
+    wrong = {} if tenant else {"tenant": t("onboarding.bad.tenant")}
+    return wrong if KEY.fullmatch(key) else {**wrong, "key": t("onboarding.bad.key")}
 
 
 def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, object]]:
@@ -88,11 +88,11 @@ def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, o
         engage.count()
         return engage.stores()
     except NotSent:
-        wrong["tenant"] = t("welcome.bad.nowhere", tenant=tenant)
+        wrong["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
     except Refused:
-        wrong["key"] = t("welcome.bad.refused")
+        wrong["key"] = t("onboarding.bad.refused")
     except ApiError as error:
-        wrong["tenant"] = t("welcome.bad.failed", why=wording.said(str(error)))
+        wrong["tenant"] = t("onboarding.bad.failed", why=wording.said(str(error)))
     return []
 
 

@@ -32,8 +32,8 @@ def meaning_of(reason: str | None, code: str | None) -> Meaning | None:
 
 
 def _todo(family: str, name: str) -> str:
-    replay = t("acting.replay").rstrip("…")  # texts name the buttons to press
-    return t(f"{family}.{name}.todo", retry=t("acting.retry"), resume=t("imports.action.resume"), replay=replay)
+    replay = t("actions.replay").rstrip("…")  # texts name the buttons to press
+    return t(f"{family}.{name}.todo", retry=t("actions.retry"), resume=t("imports.action.resume"), replay=replay)
 
 
 def _with_inner(reason: Reason | None) -> Iterator[Reason]:
