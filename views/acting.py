@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -22,6 +21,7 @@ from redaction import masked
 from views import Missing, render, view
 from views.comparing import comparison_of
 from views.forms import Conflict, action, click_of, who
+from views.request_state import Request
 from views.tasks import task_of
 from words import t
 from words.reasons import said

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -22,6 +21,7 @@ from models.members import Permission
 from views import BadInput, Missing, parameters, render, view
 from views.cases import Told, cases, standings
 from views.forms import Conflict, action, click_of, who
+from views.request_state import Request
 from words import t
 
 MAX_PAST, MAX_MAILS = 20, 20

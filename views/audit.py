@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,6 +14,7 @@ from models.audit import Action, Audit
 from models.members import Member
 from views import BadInput, parameters, render, view
 from views.listing import tasks_of
+from views.request_state import Request
 from words import t
 
 SHOWN = 50

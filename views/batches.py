@@ -12,7 +12,6 @@ from uuid import UUID
 from peewee import OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -25,6 +24,7 @@ from views import BadInput, Missing, parameters, render, view
 from views.forms import Conflict, action, click_of, who
 from views.listing import NEWEST_FIRST, TaskFilters, tasks_of
 from views.parameters import DEFAULT
+from views.request_state import Request
 from words import t
 
 COUNT_LIMIT, COUNT_TIMEOUT = 100_000, timedelta(seconds=2)

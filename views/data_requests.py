@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 from peewee import SQL
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,6 +20,7 @@ from vault import Unreadable
 from views import Missing, parameters, render, view
 from views.forms import require, who
 from views.listing import TaskFilters
+from views.request_state import Request
 from words import t
 
 TOPIC = "customers/data_request"

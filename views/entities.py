@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -16,6 +15,7 @@ from views import BadInput, Missing, evidence, parameters, render, view
 from views.admin_links import engage_link, entity_link
 from views.comparing import Comparison, compared, read_body
 from views.paging import Place
+from views.request_state import Request
 from views.story import KINDS, OLDEST_FIRST, Subject, entries_of, known_of, standing_of
 from words import t
 

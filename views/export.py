@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import orjson
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -30,6 +29,7 @@ from views.paging import Page, Place, page_of
 from views.parameters import limit
 from views.plain import as_json
 from views.rates import EXPORTS
+from views.request_state import Request
 from words import t
 
 MOST = 1_000_000  # tasks of one file

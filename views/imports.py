@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from peewee import IntegrityError
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -21,6 +20,7 @@ from models.members import Permission
 from views import BadInput, Missing, render, view, wording
 from views.forms import action, click_of, who
 from views.progress import Progress
+from views.request_state import Request
 from words import t
 
 MAX_SHOWN = 20

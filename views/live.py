@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,6 +13,7 @@ import totals
 from models import Shop, utcnow
 from views import parameters, render, view
 from views.listing import TaskFilters, counted, spell
+from views.request_state import Request
 from views.summary import whole_summary
 from words import t
 

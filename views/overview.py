@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,6 +14,7 @@ from views.cases import titles
 from views.listing import TaskFilters
 from views.live import live_url
 from views.plain import as_json
+from views.request_state import Request
 from views.summary import whole_summary
 from views.tabs import views_of
 

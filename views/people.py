@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -14,6 +13,7 @@ from models.audit import Action, Audit
 from models.members import Member, Permission, SupportLink
 from views import Missing, parameters, render, view
 from views.forms import Conflict, action, click_of, who
+from views.request_state import Request
 from words import t
 
 

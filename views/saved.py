@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from models.saved import LONGEST, MOST, UNDO, SavedView
 from views import render, view
 from views.listing import TaskFilters
+from views.request_state import Request
 from views.tabs import Tab, described, shown_by, standing, tab_of
 
 

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable
 from uuid import uuid5
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -15,6 +14,7 @@ from models.audit import Action, Audit
 from models.saved import LONGEST, MOST, Full, SavedView, Taken
 from views import Missing, parameters
 from views.forms import action, click_of, who
+from views.request_state import Request
 from views.saved import Wrong, nameable, page, query_of_page, shown_on
 from views.tabs import query_of, standing
 from words import t

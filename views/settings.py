@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -25,6 +24,7 @@ from views import Missing, view
 from views.backtest import Backtest, look_back
 from views.forms import Conflict, action, click_of, who
 from views.recipients import split, wrong_with
+from views.request_state import Request
 from views.sections import SECTIONS, read
 from views.settings_page import page
 from views.shop_map import StoreMap

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from models.audit import Action, Audit
@@ -12,6 +11,7 @@ from models.endpoints import Endpoint
 from views import parameters, render
 from views.backtest import Backtest
 from views.recipients import recipients
+from views.request_state import Request
 from views.sections import SECTIONS, Filled, kept
 from views.shop_map import StoreMap
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -17,6 +16,7 @@ from totals import Count
 from views import answer_json, view, wording
 from views.listing import TaskFilters, counted
 from views.paging import Sort
+from views.request_state import Request
 from views.sparkline import Sparkline, begin, sparkline
 from words import t
 

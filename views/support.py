@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -18,6 +17,7 @@ from views.advice import explanation_of
 from views.entities import subject_of
 from views.evidence import Look
 from views.forms import Conflict, action, click_of, who
+from views.request_state import Request
 from views.story import Subject, entries_of, known_of, standing_of
 from views.tasks import task_of
 from views.timeline import timeline_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import uuid5
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,6 +20,7 @@ from views.evidence import Look
 from views.forms import action, click_of, require, who
 from views.listing import tasks_of
 from views.rates import REVEALS
+from views.request_state import Request
 from views.timeline import timeline_of
 from words import t
 

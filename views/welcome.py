@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -24,7 +23,7 @@ from models.stores import Store
 from views import render, view, wording
 from views.forms import action, click_of, who
 from views.imports import Wish
-from views.request_state import state_of
+from views.request_state import Request, state_of
 from words import t
 
 TENANT = re.compile(r"(?:https?://)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.staging)?)(?:\.voyado\.com)?/?", re.I)
