@@ -1,4 +1,4 @@
-"""Servers of our own: where their data lies, and what a stop, a crash and a killed run leave."""
+"""Development servers: their programs and data folders, and what a stop, a crash and a killed run leave."""
 
 from __future__ import annotations
 
