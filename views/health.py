@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Liveness and readiness: `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """`GET /readyz`: 200 when webhooks can be stored.
 
-    Without Redis work goes on, slower; with a late clock webhooks still come in. Both are said, and not failed: a
-    platform that took the web process away for them would make it worse.
+    Without Redis tasks run, more slowly; with a late scheduler webhooks still come in. Both are reported, and are no
+    failure: a platform that stopped the web process because of them would make it worse.
     """
-    found = await in_thread(_look)
+    found = await in_thread(_check)
     return JSONResponse(found, 200 if found["database"] == "ok" else 503)
 
 
-def _look() -> dict[str, str]:
+def _check() -> dict[str, str]:
     try:
         with connected():
             waiting = pending()
-            clock = "unknown" if waiting else _clock()
+            clock = "unknown" if waiting else _scheduler()
     except DATABASE_UNAVAILABLE:
         return {"database": "away", "redis": _redis(), "clock": "unknown"}
     database = f"migrations to apply: {', '.join(waiting)}" if waiting else "ok"
     return {"database": database, "redis": _redis(), "clock": clock}
 
 
-def _clock() -> str:
+def _scheduler() -> str:
     if not Heartbeat.ages():
         return "has never run: start the scheduler"
     late = [f"{name} for {age.total_seconds():.0f} s" for name, age in sorted(Heartbeat.late().items())]

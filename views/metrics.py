@@ -1,7 +1,7 @@
-"""`GET /metrics`: how it goes, for Prometheus. Whichever web process answers, it speaks for all processes.
+"""`GET /metrics`: metrics for Prometheus, of all processes, whichever web process answers.
 
-What stands now is asked of the database; what only grows is in its table of tallies, to which every process adds what
-it has counted each ten seconds. Nothing is one process's own, so a router may pick any of several.
+Gauges are read from the database; counters are in its table of tallies, to which every process adds what it has
+counted each ten seconds. No metric is one process's own, so a load balancer may pick any of several.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 log = logging.getLogger(__name__)
 
-Question = Callable[[], Iterator[Metric]]
+Query = Callable[[], Iterator[Metric]]
 
 
 async def metrics(request: Request) -> Response:
-    """`GET /metrics`: to whoever has METRICS_TOKEN. Without one there are no metrics, and so none by accident."""
+    """`GET /metrics`: only with METRICS_TOKEN. Where it is not set there are no metrics, and so none by accident."""
     if not config.metrics_token:
         return PlainTextResponse("METRICS_TOKEN is not set.", 404)
-    if not _allowed(request.headers.get("authorization", "")):
+    if not _is_allowed(request.headers.get("authorization", "")):
         return PlainTextResponse("METRICS_TOKEN is needed.", 401, {"WWW-Authenticate": "Bearer"})
     try:
         return Response(await in_thread(_read), 200, {"Cache-Control": "no-store"}, TEXT)
@@ -50,8 +50,8 @@ async def metrics(request: Request) -> Response:
         return PlainTextResponse("The database is away.", 503)
 
 
-def _allowed(given: str) -> bool:
-    return hmac.compare_digest(given.encode(), f"Bearer {config.metrics_token}".encode())
+def _is_allowed(authorization: str) -> bool:
+    return hmac.compare_digest(authorization.encode(), f"Bearer {config.metrics_token}".encode())
 
 
 def _read() -> bytes:
@@ -61,26 +61,26 @@ def _read() -> bytes:
 
 
 def written(*, shops: bool) -> bytes:
-    """All metrics as text; with the shops' names only where they are asked for. Needs a database connection."""
+    """All metrics as text, with the shops' names if `shops`. Needs a database connection."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Answers([*QUESTIONS, *(OF_SHOPS if shops else ())]))
+    registry.register(QueryCollector([*QUERIES, *(QUERIES_BY_SHOP if shops else ())]))
     return generate_latest(registry)
 
 
-class Answers(Collector):
-    """The questions' answers. One that takes too long is left out, and counted."""
+class QueryCollector(Collector):
+    """Collects the metrics of each query. One that takes too long is left out, and counted."""
 
-    def __init__(self, questions: list[Question]) -> None:
-        self.questions = questions
+    def __init__(self, queries: list[Query]) -> None:
+        self.queries = queries
 
     def collect(self) -> Iterator[Metric]:
         unread = 0
-        for question in self.questions:
+        for query in self.queries:
             try:
                 with patient():
-                    yield from list(question())
+                    yield from list(query())
             except OperationalError as error:
-                log.warning("Metrics: %s could not be read: %s", question.__name__, str(error).split("\n")[0])
+                log.warning("Metrics: %s could not be read: %s", query.__name__, str(error).split("\n")[0])
                 unread += 1
         yield _gauge(
             "unread", "Questions that the database did not answer within a second; their metrics are missing.", unread
@@ -117,17 +117,17 @@ def queues() -> Iterator[Metric]:
     yield _gauges("queue_oldest_due_seconds", about, ("queue",), [((queue,), age) for queue, _, age in found])
 
 
-def in_redis() -> Iterator[Metric]:
-    up, rung = 1, []
+def redis_queues() -> Iterator[Metric]:
+    up, messages = 1, []
     try:
-        rung = [((queue,), float(broker.waiting(queue))) for queue in QUEUES]
+        messages = [((queue,), float(broker.waiting(queue))) for queue in QUEUES]
     except redis.RedisError:
         up = 0
     yield _gauge("redis_up", "1 while Redis answers; without it tasks run, more slowly.", up)
-    yield _gauges("queue_rung", "Messages in Redis that ring for tasks; missing without Redis.", ("queue",), rung)
+    yield _gauges("queue_rung", "Messages in Redis that ring for tasks; missing without Redis.", ("queue",), messages)
 
 
-def counted() -> Iterator[Metric]:
+def counters() -> Iterator[Metric]:
     found = kept()
     about = "Attempts at tasks by how they ended: success, skipped, error, failed (tried again), waited, lost."
     yield _counter("attempts", about, ("type", "outcome"), found)
@@ -152,15 +152,17 @@ def _counter(name: str, about: str, labels: tuple[str, ...], found: dict[tuple[s
 
 def _histogram(name: str, about: str, labels: tuple[str, ...], found: dict[tuple[str, ...], float]) -> Metric:
     family = HistogramMetricFamily(f"connector_{name}", about, labels=labels)
-    bars = _named(found, name)
+    counts = _named(found, name)
     for (_, *values), total in sorted(_named(found, f"{name}_sum").items()):
-        family.add_metric(_readable(labels, values), _buckets([bars.get((name, *values, le), 0) for le in LES]), total)
+        family.add_metric(
+            _readable(labels, values), _buckets([counts.get((name, *values, le), 0) for le in LES]), total
+        )
     return family
 
 
-def _buckets(bars: list[float]) -> list[tuple[str, float]]:
-    """Each bar with all that is below it."""
-    return [(le, sum(bars[: place + 1])) for place, le in enumerate(LES)]
+def _buckets(counts: list[float]) -> list[tuple[str, float]]:
+    """Cumulative, as Prometheus has them."""
+    return [(le, sum(counts[: index + 1])) for index, le in enumerate(LES)]
 
 
 def _named(found: dict[tuple[str, ...], float], name: str) -> dict[tuple[str, ...], float]:
@@ -171,24 +173,24 @@ def _readable(labels: tuple[str, ...], values: list[str]) -> list[str]:
     return [_type(value) if label == "type" else value for label, value in zip(labels, values, strict=True)]
 
 
-def totals_kept() -> Iterator[Metric]:
-    looked_at, wrong = gauges.drifting()
-    yield _gauge("totals_checked", "Totals of at most 500 tasks, picked at random, that were counted after.", looked_at)
+def totals_checked() -> Iterator[Metric]:
+    checked, wrong = gauges.drifting()
+    yield _gauge("totals_checked", "Totals of at most 500 tasks, picked at random, that were counted after.", checked)
     yield _gauge("totals_wrong", "Those of them that were wrong: run manage.py recount.", wrong)
     yield _gauge("totals_unfolded", "Differences that the clock has not added to the totals yet.", gauges.unfolded())
 
 
-def clock() -> Iterator[Metric]:
+def scheduler_jobs() -> Iterator[Metric]:
     ages = sorted(Heartbeat.ages().items())
-    seen = [((job,), age.total_seconds()) for job, age in ages]
-    yield _gauges("clock_age_seconds", "For how long each job of the clock has not been seen at work.", ("job",), seen)
+    rows = [((job,), age.total_seconds()) for job, age in ages]
+    yield _gauges("clock_age_seconds", "For how long each job of the clock has not been seen at work.", ("job",), rows)
     late = [((job,), float(age > LATE)) for job, age in ages]
     yield _gauges("clock_late", "1 for a job of the clock that has not been seen for five minutes.", ("job",), late)
 
 
 def alerts() -> Iterator[Metric]:
-    open_ones = gauges.incidents()
-    rows = [((str(rule),), float(open_ones.get(rule, 0))) for rule in Rule]
+    incidents = gauges.incidents()
+    rows = [((str(rule),), float(incidents.get(rule, 0))) for rule in Rule]
     yield _gauges("incidents_open", "Alerts that are open, by rule; stalled is the app's own.", ("rule",), rows)
     yield _gauge("mails_waiting", "Mails about alerts that wait to be sent.", gauges.mails())
 
@@ -208,16 +210,16 @@ def by_shop() -> Iterator[Metric]:
 
 
 SHOP_STATES = ("working", "paused", "removed")
-QUESTIONS: list[Question] = [tasks, queues, in_redis, counted, totals_kept, clock, alerts, shops]
-OF_SHOPS: list[Question] = [by_shop]
+QUERIES: list[Query] = [tasks, queues, redis_queues, counters, totals_checked, scheduler_jobs, alerts, shops]
+QUERIES_BY_SHOP: list[Query] = [by_shop]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def timed(source: str, endpoint: Endpoint) -> Endpoint:
-    """The webhook's endpoint, with how long it took and what it answered counted."""
+    """The endpoint of a webhook, its status counted and its seconds measured. `source`: Shopify or Engage."""
 
-    async def answered(request: Request) -> Response:
+    async def timed_endpoint(request: Request) -> Response:
         begun, status = time.perf_counter(), 500
         try:
             response = await endpoint(request)
@@ -226,7 +228,7 @@ def timed(source: str, endpoint: Endpoint) -> Endpoint:
         finally:
             TALLIES.webhook(source, status, time.perf_counter() - begun)
 
-    return answered
+    return timed_endpoint
 
 
 routes = [Route("/metrics", metrics)]

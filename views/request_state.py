@@ -43,7 +43,7 @@ class RequestState:
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     frame_ancestors: str = NOBODY
     session: Session = Session()
-    form: Mapping[str, str] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
     outside: bool = False
 
     @property
