@@ -24,6 +24,8 @@ from tests.dynos import Dynos, servers
 NOW = datetime.now(UTC)
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(database: object) -> Iterator[SimpleNamespace]:

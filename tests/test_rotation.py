@@ -152,6 +152,7 @@ class Orders:
             self.statuses.append(post(self.base, each.body, each.headers(SECRET, "2026-10"))[0])
 
 
+@pytest.mark.slow
 def test_rotating_while_tasks_run_fails_none_of_them(work, shop):
     for _ in range(5):
         work.buy()

@@ -24,6 +24,8 @@ from tests.conftest import free_port
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
 
+pytestmark = pytest.mark.slow
+
 
 class Run:
     """`make run` without its setting up, in a checkout of its own."""
