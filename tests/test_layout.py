@@ -121,7 +121,13 @@ def test_what_is_imported_is_pinned_for_production(path):
     assert [name for name in sorted(foreign) if f"\n{PACKAGES.get(name, name)}==" not in f"\n{pinned}"] == []
 
 
-PACKAGES = {"jwt": "pyjwt", "playhouse": "peewee", "prometheus_client": "prometheus-client", "uuid_utils": "uuid-utils"}
+PACKAGES = {
+    "email_validator": "email-validator",
+    "jwt": "pyjwt",
+    "playhouse": "peewee",
+    "prometheus_client": "prometheus-client",
+    "uuid_utils": "uuid-utils",
+}
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
