@@ -1,14 +1,16 @@
-"""What is asked for too often is answered 429, and what is signed never is."""
+"""Rate limits: too many requests are answered 429, signed webhooks never are."""
 
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from starlette.requests import Request
 
+from actors.broker import broker
 from models import SignIn, State, Task
 from tests.forms import fields
 from tests.listings import add
@@ -23,54 +25,99 @@ __all__ = ["scratch", "web"]
 ONE_A_DAY = Rate("test", 3, 86_400)
 
 
-def spend(rate, whose):
-    """Ask until nothing is left."""
-    while rate.take(whose) == 0:
+def use_up(rate, key):
+    """Ask until the limit is reached."""
+    while rate.take(key) == 0:
         pass
 
 
-def test_a_bucket_holds_so_many_and_says_when_there_is_more(database):
+def connections_of(server):
+    """How many have connected to a server that never answers."""
+    server.settimeout(0.1)
+    count = 0
+    with suppress(TimeoutError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_a_limit_allows_so_many_requests_and_says_when_the_next_may_come(database):
     taken = [ONE_A_DAY.take("me") for _ in range(5)]
 
     assert taken[:3] == [0, 0, 0]
     assert all(86_000 < seconds <= 86_400 for seconds in taken[3:])
 
 
-def test_looking_takes_nothing(database):
+def test_a_look_counts_no_request(database):
     assert [ONE_A_DAY.look("me") for _ in range(5)] == [0] * 5
     assert ONE_A_DAY.take("me") == 0
 
 
-def test_everybody_has_their_own(database):
-    spend(ONE_A_DAY, "me")
+def test_each_key_has_its_own_count(database):
+    use_up(ONE_A_DAY, "me")
 
     assert ONE_A_DAY.take("you") == 0
 
 
-def test_a_bucket_fills_again(database):
-    quick = Rate("test", 1, 0.001)
-    spend(quick, "me")
+def test_a_request_is_allowed_again_when_the_window_has_passed(database):
+    quick = Rate("test", 1, 1)
+    use_up(quick, "me")
 
-    while quick.take("me"):  # what waits here for ever is a failure
+    while quick.take("me"):  # a failure is waited for without an end
         pass
 
 
-def test_links_that_open_nothing_are_limited(anonymous, shop):
-    answers = [anonymous.get("/sign-in?token=guess") for _ in range(SIGN_INS.burst + 1)]
+def test_a_refused_request_is_not_counted(database):
+    use_up(ONE_A_DAY, "me")
 
-    assert [answer.status_code for answer in answers] == [401] * SIGN_INS.burst + [429]
+    assert broker.bell.llen(next(broker.bell.scan_iter("rate:*"))) == ONE_A_DAY.requests
+
+
+def test_a_limit_survives_that_redis_forgets_its_scripts(database):
+    ONE_A_DAY.take("me")
+    broker.bell.script_flush()
+
+    assert [ONE_A_DAY.take("me") for _ in range(3)][:2] == [0, 0]
+    broker.bell.script_flush()
+    assert ONE_A_DAY.look("me") > 0
+
+
+def test_an_emptied_redis_has_an_empty_count(database):
+    use_up(ONE_A_DAY, "me")
+    broker.bell.flushdb()
+
+    assert ONE_A_DAY.take("me") == 0
+
+
+def test_the_count_ends_with_its_window(database):
+    ONE_A_DAY.take("me")
+
+    assert 0 < broker.bell.ttl(next(broker.bell.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
+
+
+def test_no_network_address_is_kept_in_redis(database):
+    SIGN_INS.take("203.0.113.7")
+
+    assert [b"203" in key for key in broker.bell.scan_iter("rate:*")] == [False]
+
+
+def test_links_that_open_nothing_are_limited(anonymous, shop):
+    answers = [anonymous.get("/sign-in?token=guess") for _ in range(SIGN_INS.requests + 1)]
+
+    assert [answer.status_code for answer in answers] == [401] * SIGN_INS.requests + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= SIGN_INS.seconds
     assert answers[-1].text.startswith("This was asked for too often.")
 
 
-def test_links_that_open_are_not(anonymous, shop):
-    links = [SignIn.issue(shop, HALF_AN_HOUR) for _ in range(SIGN_INS.burst + 1)]
+def test_links_that_open_are_not_limited(anonymous, shop):
+    links = [SignIn.issue(shop, HALF_AN_HOUR) for _ in range(SIGN_INS.requests + 1)]
 
     assert {anonymous.get("/sign-in", params={"token": link}).status_code for link in links} == {303}
 
 
 def test_files_are_limited_for_each_shop(client, shop, other_shop):
-    spend(EXPORTS, str(shop.id))
+    use_up(EXPORTS, str(shop.id))
 
     answer = client.get("/tasks.csv")
 
@@ -80,30 +127,30 @@ def test_files_are_limited_for_each_shop(client, shop, other_shop):
     assert EXPORTS.take(str(other_shop.id)) == 0
 
 
-def test_programs_are_told_in_json(client, shop):
-    spend(EXPORTS, str(shop.id))
+def test_a_refused_json_export_is_json(client, shop):
+    use_up(EXPORTS, str(shop.id))
 
     answer = client.get("/tasks.json?limit=all")
 
     assert (answer.status_code, list(answer.json())) == (429, ["error"])
 
 
-def test_personal_data_is_revealed_so_often_and_no_more(client, shop):
+def test_revealing_personal_data_is_limited(client, shop):
     page = f"/tasks/{add(shop, state=State.ERROR).id}"
     form = fields(client, page, f"{page}/reveal")
-    spend(REVEALS, f"{shop.id} None")
+    use_up(REVEALS, f"{shop.id} None")
 
     assert client.post(f"{page}/reveal", data=form).status_code == 429
 
 
 def test_a_flood_of_unsigned_webhooks_is_answered_429(web, shop):
-    spend(UNSIGNED, "127.0.0.1")
+    use_up(UNSIGNED, "127.0.0.1")
 
     assert [deliver(web, hmac_sha256=given) for given in (None, "x", "A" * 43 + "=")] == [429] * 3
 
 
-def test_of_a_flood_not_even_the_body_is_waited_for(web, shop):
-    spend(UNSIGNED, "127.0.0.1")
+def test_in_a_flood_the_body_is_not_waited_for(web, shop):
+    use_up(UNSIGNED, "127.0.0.1")
     where = urlsplit(web)
 
     with socket.create_connection((where.hostname, where.port), timeout=10) as sender:
@@ -113,28 +160,36 @@ def test_of_a_flood_not_even_the_body_is_waited_for(web, shop):
 
 
 def test_in_a_flood_no_signed_webhook_is_lost(web, shop):
-    spend(UNSIGNED, "127.0.0.1")
+    use_up(UNSIGNED, "127.0.0.1")
 
     assert [deliver(web) for _ in range(3)] == [200] * 3
     assert Task.select().count() == 3
 
 
-def test_unknown_addresses_for_engages_webhooks_are_part_of_it(web, shop):
-    spend(UNSIGNED, "127.0.0.1")
+def test_unknown_addresses_for_engages_webhooks_count_as_unsigned(web, shop):
+    use_up(UNSIGNED, "127.0.0.1")
 
     assert requests.post(f"{web}/webhooks/engage/guess", b"{}", timeout=20).status_code == 429
 
 
-def test_without_redis_nobody_is_held_up(scratch, shop):
+def test_without_redis_no_request_is_limited(scratch, shop):
     with web_process(scratch, REDIS_URL=f"unix://{scratch}/none.sock") as base:
-        asked = [requests.get(f"{base}/sign-in?token=x", timeout=20).status_code for _ in range(SIGN_INS.burst + 2)]
+        asked = [requests.get(f"{base}/sign-in?token=x", timeout=20).status_code for _ in range(SIGN_INS.requests + 2)]
 
         assert set(asked) == {401}
         assert requests.post(f"{base}{PATH}", b"{}", timeout=20).status_code == 401
 
 
+def test_a_redis_that_hangs_is_not_waited_for_each_time():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        script = "from views.rates import SIGN_INS; print({SIGN_INS.take('me') for _ in range(100)})"
+        assert printed("-c", script, REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}") == "{0}"
+
+        assert connections_of(silent) == 2  # the first request's, and its retry's
+
+
 @pytest.mark.parametrize(
-    ("host", "whom"),
+    ("host", "network"),
     [
         ("203.0.113.7", "203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
@@ -142,8 +197,8 @@ def test_without_redis_nobody_is_held_up(scratch, shop):
         ("somewhere", "somewhere"),
     ],
 )
-def test_in_ipv6_everybody_is_a_network(host, whom):
-    assert network_of(Request({"type": "http", "headers": [], "client": (host, 1)})) == whom
+def test_in_ipv6_a_client_is_a_network(host, network):
+    assert network_of(Request({"type": "http", "headers": [], "client": (host, 1)})) == network
 
 
 def test_signing_out_ends_the_cookie_that_only_https_may_set():

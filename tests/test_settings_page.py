@@ -389,6 +389,12 @@ def test_an_address_is_asked_first(client, shop):
         "a b@",
         "<anna@example.com>",
         "a@b.c@d.e",
+        "a@example.com:b@example.com",
+        "a@[127.0.0.1]",
+        "a..b@example.com",
+        "a@printer.local",
+        '"a"@example.com',
+        "a@example.com\x00",
         "x" * 250 + "@a.com",
     ],
 )
@@ -398,6 +404,35 @@ def test_what_is_no_address_is_refused_and_kept_in_the_field(client, shop, typed
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text or "aria-invalid=true" in answer.text
     assert Address.all_of(shop) == []
+
+
+@pytest.mark.parametrize("typed", ["a@example.com\nBcc: b@example.com", "a@example.com\r\n\r\nb"])
+def test_a_line_break_cannot_add_a_header(client, shop, typed):
+    assert save(client, "addresses", addresses=typed).status_code == 422
+    assert Address.all_of(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Info@EXAMPLE.com", "Info@example.com"),
+        ("anna@blåbär.example.com", "anna@xn--blbr-noae.example.com"),
+        ("anna@XN--blbr-noae.example.com", "anna@xn--blbr-noae.example.com"),
+        ("åsa@example.com", "åsa@example.com"),
+        ("o'neil+alerts@example.co.uk", "o'neil+alerts@example.co.uk"),
+    ],
+)
+def test_an_address_is_kept_with_its_domain_in_ascii(client, shop, typed, kept):
+    assert save(client, "addresses", addresses=typed).status_code == 303
+    assert [row.address for row in Address.all_of(shop)] == [kept]
+
+
+def test_a_refusal_of_an_address_is_in_the_readers_language(client, shop):
+    client.headers["Accept-Language"] = "sv"
+
+    answer = save(client, "addresses", addresses="anna@printer.local")
+
+    assert "anna@printer.local är ingen e-postadress." in answer.text
 
 
 def test_there_are_only_so_many(client, shop):

@@ -1,39 +1,35 @@
-"""How often something may be asked for. The counts are in Redis; while it is away, nobody is held up."""
+"""Rate limiter: how often a network address, a shop or a person may ask for something. Without Redis all pass."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+import redis
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from actors.broker import broker
-from clients.shared import Shared
+from clients.shared import AWAY_SECONDS
 from views import Refusal
 from words import t
 
-# One number per key: the instant, in microseconds of Redis's clock, at which the bucket is full again. A number
-# further ahead than an empty bucket comes from before the clock was set back, and is forgotten.
-TAKE = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local interval, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
-if full > now + interval * burst then full = now end
-local wait = full - now - interval * (burst - 1)
-if wait <= 0 and wanted > 0 then
-    redis.call('SET', KEYS[1], string.format('%.0f', full + interval), 'PX', math.ceil(interval * burst / 1000))
-end
-return {math.max(wait, 0)}
-"""
+log = logging.getLogger(__name__)
 
-_shared = Shared(broker.bell, TAKE)
+# The broker's quick connections, with its short time-outs and its TLS settings; the address only names the protocol.
+_limiter = MovingWindowRateLimiter(RedisStorage("redis://", broker.bell.connection_pool, key_prefix="rate"))
+_circuit_open_until = 0.0  # of time.monotonic(); after a failure not every request waits for a time-out
 
 
 class TooMany(Refusal):
-    """It was asked for too often. `seconds`: when it may be asked for again."""
+    """The rate limit is reached. `seconds`: until the next request is allowed."""
 
     status = 429
 
@@ -44,35 +40,55 @@ class TooMany(Refusal):
 
 @dataclass(frozen=True)
 class Rate:
-    """So many at once, and another one every so many seconds."""
+    """At most so many requests within any so many seconds, for each key: an address, a shop, a person."""
 
     name: str
-    burst: int
-    seconds: float
+    requests: int
+    seconds: int
 
-    def take(self, whose: str) -> int:
-        """0, or the seconds to wait: then nothing is taken."""
-        return self._asked(whose, 1)
+    def take(self, key: str) -> int:
+        """Count a request. Returns 0, or the seconds until one is allowed: then it is not counted."""
+        return _unless_unavailable(lambda: 0 if _limiter.hit(*self._of(key)) else max(1, self._wait(key)))
 
-    def look(self, whose: str) -> int:
-        """What `take` would say, without taking anything."""
-        return self._asked(whose, 0)
+    def look(self, key: str) -> int:
+        """What `take` would return, without counting a request."""
+        return _unless_unavailable(lambda: self._wait(key))
 
-    def require(self, whose: object) -> None:
-        """Raises TooMany."""
-        if seconds := self.take(str(whose)):
+    def require(self, key: object) -> None:
+        """Count a request. Raises TooMany."""
+        if seconds := self.take(str(key)):
             raise TooMany(seconds)
 
-    def _asked(self, whose: str, wanted: int) -> int:
-        key = hashlib.sha256(whose.encode()).hexdigest()[:24]  # nobody's network address is kept in clear
-        found = _shared.run(f"rate:{self.name}:{key}", round(self.seconds * 1e6), self.burst, wanted)
-        return math.ceil(found[0] / 1e6) if found else 0
+    def _wait(self, key: str) -> int:
+        window = _limiter.get_window_stats(*self._of(key))
+        return 0 if window.remaining > 0 else math.ceil(window.reset_time - time.time())
+
+    def _of(self, key: str) -> tuple[RateLimitItem, str]:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:24]  # no network address is kept in clear
+        return RateLimitItemPerSecond(self.requests, self.seconds, self.name), digest
 
 
-SIGN_INS = Rate("sign-in", 20, 15)  # links that opened nothing, per network address
-UNSIGNED = Rate("unsigned", 60, 1)  # webhooks that nobody has signed, per network address
-EXPORTS = Rate("export", 30, 20)  # files, per shop
-REVEALS = Rate("reveal", 60, 10)  # pages with personal data, per shop and person
+def _unless_unavailable(ask: Callable[[], int]) -> int:
+    """The answer, or 0 while Redis is unavailable."""
+    if time.monotonic() < _circuit_open_until:
+        return 0
+    try:
+        return ask()
+    except (redis.RedisError, OSError) as error:
+        _open_circuit(error)
+        return 0
+
+
+def _open_circuit(error: Exception) -> None:
+    global _circuit_open_until
+    _circuit_open_until = time.monotonic() + AWAY_SECONDS
+    log.warning("Redis is unavailable (%s): no request is limited.", type(error).__name__)
+
+
+SIGN_INS = Rate("sign-in", 20, 300)  # links that opened nothing, per network address
+UNSIGNED = Rate("unsigned", 60, 60)  # webhooks without a valid signature, per network address
+EXPORTS = Rate("export", 30, 600)  # files, per shop
+REVEALS = Rate("reveal", 60, 600)  # pages with personal data, per shop and person
 
 
 def retry_after(seconds: int) -> dict[str, str]:
@@ -81,10 +97,10 @@ def retry_after(seconds: int) -> dict[str, str]:
 
 
 def network_of(request: Request) -> str:
-    """Whom a network address stands for: in IPv6 everybody has 2^64 of them."""
+    """The client's network address, in IPv6 its /64: everybody there has 2^64 addresses."""
     host = request.client.host if request.client else ""
     try:
-        found = ip_address(host)
+        address = ip_address(host)
     except ValueError:
         return host
-    return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else host
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host

@@ -1,25 +1,24 @@
-"""Recipients of alert mails: the shop's own address, and additional ones that confirmed their subscription."""
+"""Recipients of alert mails: the shop's own address, and additional ones that have confirmed their subscription."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import getaddresses
 
-from alerts.telling import folded
+from email_validator import EmailNotValidError, validate_email
+
 from models import Shop
 from models.mails import ADDRESSES, Address
 from views.wording import local
 from words import t
 
-LONGEST = 254  # RFC 5321
-ONE = re.compile(r"[^@\s,;<>\"()\[\]\\]+@[^@\s,;<>\"()\[\]\\]+\.[^@\s,;<>\"()\[\]\\.]+")
+MAX_LENGTH = 254  # RFC 5321
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """A recipient with the state of its subscription. The shop's own address has no row, and cannot be removed."""
+    """An address and the state of its subscription. The shop's own has no row, and cannot be removed."""
 
     shop: Shop
     address: str
@@ -45,7 +44,7 @@ class Recipient:
 
     @property
     def waits(self) -> bool:
-        """Whether its subscription is not active, so that another confirmation mail makes sense."""
+        """Whether another mail with the confirmation link is of use."""
         return self.row is not None and not self.row.told
 
 
@@ -54,16 +53,28 @@ def recipients(shop: Shop) -> list[Recipient]:
 
 
 def split(text: str) -> list[str]:
-    """The typed addresses, separated by commas, semicolons, spaces or line breaks; each once."""
-    return list({folded(each): folded(each) for each in re.split(r"[\s,;]+", text) if each}.values())
+    """The addresses in a form's field, separated by commas, semicolons, spaces or lines; each once."""
+    return list(dict.fromkeys(_normalized(each) or each for each in re.split(r"[\s,;]+", text) if each))
 
 
-def wrong_with(shop: Shop, wanted: Sequence[str]) -> str:
-    """The error message for recipients that cannot be added, or ""."""
-    for each in wanted:
-        if len(each) > LONGEST or not ONE.fullmatch(each) or [found for _, found in getaddresses([each])] != [each]:
-            return t("settings.bad.address", address=each[:LONGEST])
-    if not wanted:
+def wrong_with(shop: Shop, addresses: Sequence[str]) -> str:
+    """Why these cannot be added, as a sentence, or nothing."""
+    for each in addresses:
+        if _normalized(each) is None:
+            return t("settings.bad.address", address=each[:MAX_LENGTH])
+    if not addresses:
         return t("settings.bad.no_address")
-    there = {row.address for row in Address.all_of(shop)}
-    return t("settings.bad.many_addresses", most=str(ADDRESSES)) if len(there | set(wanted)) > ADDRESSES else ""
+    present = {row.address for row in Address.all_of(shop)}
+    too_many = len(present | set(addresses)) > ADDRESSES
+    return t("settings.bad.many_addresses", most=str(ADDRESSES)) if too_many else ""
+
+
+def _normalized(address: str) -> str | None:
+    """The address with its domain in ASCII, which every mail server takes; or None if it is no e-mail address."""
+    if len(address) > MAX_LENGTH:  # the library would read all of it first
+        return None
+    try:
+        domain = validate_email(address, check_deliverability=False).ascii_domain
+    except EmailNotValidError:
+        return None
+    return f"{address.rpartition('@')[0]}@{domain}"
