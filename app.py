@@ -16,87 +16,74 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
+import actors  # noqa: F401 - declares the task types
 import logs
-from views import (
-    acting,
-    addresses,
-    alerts,
-    audit,
-    auth,
-    batches,
-    data_requests,
-    engage_webhooks,
-    entities,
-    export,
-    health,
-    help,
-    imports,
-    live,
-    metrics,
-    overview,
-    people,
-    saved,
-    saving,
-    settings,
-    summary,
-    support,
-    tasks,
-    webhooks,
-    welcome,
-)
-from views.guards import SecurityHeaders
-from views.language import Languages
-from views.request_checks import BodyLimit, HostCheck, OriginCheck
+from views.account import audit, data_requests, help, members, onboarding, support_links
+from views.alerts import index as alerts_index
+from views.alerts import subscriptions
+from views.entities import show as entities_show
+from views.imports import index as imports_index
+from views.ops import health, metrics
+from views.settings import index as settings_index
+from views.tasks import actions, bulk_retry, saved_views, saved_views_actions, summary
+from views.tasks import export as tasks_export
+from views.tasks import index as tasks_index
+from views.tasks import show as tasks_show
+from views.web import session
+from views.web.language import LanguageMiddleware
+from views.web.request_checks import BodyLimit, HostCheck, OriginCheck
+from views.web.security_headers import SecurityHeadersMiddleware
+from views.webhooks import engage as webhooks_engage
+from views.webhooks import shopify as webhooks_shopify
 
 STATIC = Path(__file__).parent / "static"
 
 
-logs.configure()
+logs.configure_logging()
 
 pages = Router(
     routes=[
-        *auth.routes,
-        *overview.routes,
-        *export.routes,
-        *saved.routes,
-        *saving.routes,
+        *session.routes,
+        *tasks_index.routes,
+        *tasks_export.routes,
+        *saved_views.routes,
+        *saved_views_actions.routes,
         *summary.routes,
-        *live.routes,
-        *tasks.routes,
-        *entities.routes,
-        *imports.routes,
-        *acting.routes,
-        *batches.routes,
+        *tasks_show.routes,
+        *entities_show.routes,
+        *imports_index.routes,
+        *actions.routes,
+        *bulk_retry.routes,
         *audit.routes,
-        *addresses.routes,
-        *alerts.routes,
-        *settings.routes,
-        *welcome.routes,
-        *people.routes,
-        *support.routes,
+        *subscriptions.routes,
+        *alerts_index.routes,
+        *settings_index.routes,
+        *onboarding.routes,
+        *members.routes,
+        *support_links.routes,
         *data_requests.routes,
         *help.routes,
     ],
-    middleware=[Middleware(auth.SessionMiddleware)],
+    middleware=[Middleware(session.SessionMiddleware)],
 )
 site = Router(
-    routes=[auth.bounce_page, Mount("/static", StaticFiles(directory=STATIC))],
+    routes=[session.bounce_page, Mount("/static", StaticFiles(directory=STATIC))],
     default=pages,
     middleware=[
         Middleware(HostCheck),
-        Middleware(OriginCheck, exempt=[addresses.one_click]),
-        Middleware(Languages),
+        Middleware(OriginCheck, exempt=[subscriptions.one_click]),
+        Middleware(LanguageMiddleware),
     ],
 )
 app = Starlette(
     routes=[
-        *webhooks.routes,
-        *engage_webhooks.routes,
+        *webhooks_shopify.routes,
+        *webhooks_engage.routes,
         *health.routes,
         *metrics.routes,
     ],
     middleware=[
-        Middleware(SecurityHeaders),
+        Middleware(SecurityHeadersMiddleware),
         Middleware(BodyLimit),
         Middleware(GZipMiddleware, compresslevel=4),
     ],

@@ -29,7 +29,7 @@ _context: ContextVar[Mapping[str, str]] = ContextVar("context")
 
 
 @contextmanager
-def about(**fields: object) -> Iterator[None]:
+def log_context(**fields: object) -> Iterator[None]:
     """Put these fields on every line that this thread or request logs until the block ends."""
     token = _context.set({**_context.get({}), **{name: redacted(str(value)) for name, value in fields.items()}})
     try:
@@ -38,7 +38,7 @@ def about(**fields: object) -> Iterator[None]:
         _context.reset(token)
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """Format a record as a JSON object: time, level, logger, message, context and exception."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -46,7 +46,7 @@ class Json(logging.Formatter):
         return json.dumps(line)
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Format a record as text for people: the context at the end, control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -77,10 +77,10 @@ def _traceback(error: BaseException | None) -> str:
     return "\nwhich came of:\n".join(parts)
 
 
-FORMATS = {"json": Json, "text": Text}
+FORMATS = {"json": JsonFormatter, "text": TextFormatter}
 
 
-def configure() -> None:
+def configure_logging() -> None:
     """Set up logging for this process, instead of what uvicorn or Dramatiq has set up."""
     handler = logging.StreamHandler()
     handler.setFormatter(FORMATS[config.log_format]())

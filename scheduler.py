@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-import actors
 import logs
-import totals
-from actors import alerting, batches
-from actors.periodic import Slots
-from actors.removal import end_late
-from actors.sweep import sweep
+from alerts import jobs as alerts_jobs
 from config import config
-from database import DATABASE_UNAVAILABLE, EVERY, alone, connected
-from models.heartbeat import Heartbeat
-from retention import Retention
+from database import DATABASE_UNAVAILABLE, EVERY, advisory_lock, connected
+from privacy.uninstall import end_tasks_of_uninstalled
+from tasklog import totals
+from tasklog.retention import Retention
+from taskqueue import bulk_retry, heartbeats
+from taskqueue import types as taskqueue_types
+from taskqueue.periodic import TimeSlots
+from taskqueue.sweeper import sweep
 
 log = logging.getLogger("scheduler")
 
@@ -45,7 +45,7 @@ class Job:
     def tick(self) -> None:
         """Run the job on this thread's connection, unless another scheduler does. Without a database, skip this run."""
         try:
-            with connected(EVERY), alone(self.name) as mine:
+            with connected(EVERY), advisory_lock(self.name) as mine:
                 if mine:
                     self.do()
                     self._note_heartbeat()
@@ -54,13 +54,13 @@ class Job:
 
     def _note_heartbeat(self) -> None:
         if time.monotonic() - self._noted_at >= HEARTBEAT_SECONDS:
-            Heartbeat.beat(self.name)
+            heartbeats.beat(self.name)
             self._noted_at = time.monotonic()
 
 
 def ping_monitor() -> int:
     """Ping the outside monitor at HEARTBEAT_URL while no job is late. It raises the alarm when the pings stop."""
-    late = Heartbeat.late()
+    late = heartbeats.late()
     if late or not config.heartbeat_url:
         log.log(logging.WARNING if late else logging.DEBUG, "Late: %s", ", ".join(late) or "nothing")
         return 0
@@ -76,19 +76,19 @@ def jobs() -> list[Job]:
     return [
         Job("sweep", sweep, 0.5),
         Job("fold", totals.fold, 1),
-        Job("advance", batches.advance, 1),
-        Job("Slots.fill", Slots().fill, 5),
-        Job("post", alerting.post, 5),
-        Job("watch", alerting.watch, 15),
-        Job("remind", alerting.remind, 15),
-        Job("end_late", end_late, 60),
+        Job("advance", bulk_retry.process_portions, 1),
+        Job("Slots.fill", TimeSlots().fill, 5),
+        Job("post", alerts_jobs.deliver_mails, 5),
+        Job("watch", alerts_jobs.check_rules, 15),
+        Job("remind", alerts_jobs.send_reminders, 15),
+        Job("end_late", end_tasks_of_uninstalled, 60),
         Job("Retention.tidy", Retention().tidy, 60),
         Job("pulse", ping_monitor, PING_SECONDS),
     ]
 
 
 def main() -> None:
-    logs.configure()
+    logs.configure_logging()
     scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
     scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})
     for job in all_jobs:
@@ -97,14 +97,14 @@ def main() -> None:
         )
     signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
     _delete_other_heartbeats(all_jobs)
-    log.info("The scheduler runs for %d task types.", len(actors.TYPES))
+    log.info("The scheduler runs for %d task types.", len(taskqueue_types.TYPES))
     scheduler.start()
 
 
 def _delete_other_heartbeats(all_jobs: list[Job]) -> None:
     try:
         with connected():
-            Heartbeat.only(job.name for job in all_jobs)
+            heartbeats.keep_only(job.name for job in all_jobs)
     except DATABASE_UNAVAILABLE as error:
         log.warning("The database is unavailable: %s", error)
 

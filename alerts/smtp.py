@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-SECONDS = 15.0  # for each response of the server
+TIMEOUT_SECONDS = 15.0  # for each response of the server
 PORTS = {"smtp": 587, "smtps": 465}
-POLICY = "5.7."  # RFC 3463: security or policy status
+POLICY_STATUS = "5.7."  # RFC 3463: security or policy status
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class NotSent(Exception):
+class MailNotSent(Exception):
     """The mail was not sent and may be retried. `str()` has the reason, in the server's words if it gave any."""
 
 
@@ -25,7 +25,7 @@ class Bounced(Exception):
 
 
 @dataclass(frozen=True)
-class Smtp:
+class SmtpServer:
     """A mail server, from `SMTP_URL`."""
 
     host: str
@@ -33,10 +33,10 @@ class Smtp:
     secure: bool = False
     user: str = ""
     password: str = ""
-    seconds: float = SECONDS
+    seconds: float = TIMEOUT_SECONDS
 
     @classmethod
-    def of(cls, url: str) -> Smtp:
+    def of(cls, url: str) -> SmtpServer:
         """From `smtp://user:password@host:port` (STARTTLS if it is offered) or `smtps://` (TLS from the start)."""
         parts = urlsplit(url)
         return cls(
@@ -60,19 +60,19 @@ class Smtp:
                 ((code, reply),) = error.recipients.values()
                 raise _refused(code, _text(reply)) from error
             except smtplib.SMTPResponseException as error:
-                raise NotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
+                raise MailNotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
 
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         try:
             session = self._connected()
         except (OSError, smtplib.SMTPException) as error:
-            raise NotSent(f"The mail server {self.host} could not be reached: {error}") from error
+            raise MailNotSent(f"The mail server {self.host} could not be reached: {error}") from error
         try:
             self._log_in(session)
             yield session
         except (OSError, smtplib.SMTPException) as error:
-            raise NotSent(f"The mail server {self.host} did not take the mail: {error}") from error
+            raise MailNotSent(f"The mail server {self.host} did not take the mail: {error}") from error
         finally:
             _quit(session)
 
@@ -87,15 +87,15 @@ class Smtp:
             session.starttls(context=ssl.create_default_context())
             session.ehlo()
         elif not self.secure and self.user and self.host not in LOOPBACK:
-            raise NotSent(f"The mail server {self.host} offers no encryption; the password was not sent.")
+            raise MailNotSent(f"The mail server {self.host} offers no encryption; the password was not sent.")
         if self.user:
             session.login(self.user, self.password)
 
 
-def _refused(code: int, reply: str) -> NotSent | Bounced:
+def _refused(code: int, reply: str) -> MailNotSent | Bounced:
     """5xx is final, unless it is about a policy, which does not concern the address."""
-    final = 500 <= code < 600 and not reply.startswith(POLICY)
-    return Bounced(f"{code} {reply}") if final else NotSent(f"{code} {reply}")
+    final = 500 <= code < 600 and not reply.startswith(POLICY_STATUS)
+    return Bounced(f"{code} {reply}") if final else MailNotSent(f"{code} {reply}")
 
 
 def _text(reply: bytes | str) -> str:

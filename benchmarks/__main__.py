@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.figures import Table
-from benchmarks.size import FULL, TINY, Size
-from benchmarks.stage import Servers, servers
+from benchmarks.support.figures import Table
+from benchmarks.support.servers import Servers, servers
+from benchmarks.support.size import FULL, TINY, Size
 
 RESULTS = Path(__file__).parent / "results.md"
 TEXT = """\
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _measured(size: Size, started: Servers) -> str:
-    from benchmarks import machine
+    from benchmarks.support import machine
 
     tables = [_told(table) for table in _tables(size, started)]
     return TEXT.format(
@@ -52,11 +52,12 @@ def _measured(size: Size, started: Servers) -> str:
 def _tables(size: Size, started: Servers) -> Iterator[Table]:
     # The configuration is read at import, and only now leads to our servers.
     import schema
-    from benchmarks import enqueueing, ingest, road, tasks
+    from benchmarks import enqueueing, ingest, road
+    from benchmarks import tasks as benchmarks_tasks
 
     schema.migrate()
     yield ingest.measure(size, started)
-    yield tasks.measure(size, started)
+    yield benchmarks_tasks.measure(size, started)
     yield enqueueing.measure(size)
     yield road.measure(size)
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from actors.broker import broker
-from benchmarks import bare, shops, tracked
-from benchmarks.figures import Figures, Table
-from benchmarks.size import Size
+from benchmarks.support import bare, shops, tracked
+from benchmarks.support.figures import Figures, Table
+from benchmarks.support.size import Size
 from database import EVERY, connected, db
+from taskqueue.broker import broker
 
 ABOUT = """\
 From one thread, the row and its message: each in a transaction of its own, or in batches of 100 as an import or a

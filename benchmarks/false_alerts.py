@@ -17,12 +17,12 @@ from random import Random
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from alerts import error_rate, silence
-from alerts.backtest import error_alerts, rhythm_alerts, silence_alerts
-from alerts.facts import Finished
-from alerts.rhythm import HISTORY, Rhythm
-from alerts.window import Window
-from benchmarks.figures import Figures, Table
+from alerts.backtest import anomaly_alerts, error_rate_alerts, silence_alerts
+from alerts.rules import error_rate, silence
+from alerts.rules.rhythm import HISTORY, Baseline
+from alerts.rules.window import DailyWindow
+from alerts.task_history import FinishedTask
+from benchmarks.support.figures import Figures, Table
 
 RESULTS = Path(__file__).parent.parent / "docs" / "alerts-measured.md"
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -100,7 +100,7 @@ class Year:
 
     orders: list[datetime]
     days: int
-    rhythms: dict[datetime, Rhythm | None] = field(default_factory=dict)
+    rhythms: dict[datetime, Baseline | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, per_day: int, days: int, seed: int, *, eventful: bool = False) -> Year:
@@ -116,11 +116,11 @@ class Year:
     def last(self, stop: datetime) -> datetime:
         return self.orders[bisect_left(self.orders, stop) - 1]
 
-    def rhythm(self, stop: datetime) -> Rhythm | None:
+    def rhythm(self, stop: datetime) -> Baseline | None:
         """As it was known at the last midnight."""
         midnight = stop.replace(hour=0, minute=0)
         if midnight not in self.rhythms:
-            self.rhythms[midnight] = Rhythm.of(self.orders, ZONE, midnight)
+            self.rhythms[midnight] = Baseline.of(self.orders, ZONE, midnight)
         return self.rhythms[midnight]
 
     def stops(self, hour: int) -> Iterator[datetime]:
@@ -144,12 +144,12 @@ class Rule:
         return max((fires - stop) / HOUR, 0.0) if fires else math.inf
 
 
-def _fixed(name: str, hours: int, window: Window, *, within: bool = True) -> Rule:
-    settings = silence.Settings(hours * HOUR, window, within)
+def _fixed(name: str, hours: int, window: DailyWindow, *, within: bool = True) -> Rule:
+    settings = silence.SilenceSettings(hours * HOUR, window, within)
     return Rule(
         name,
         lambda year: silence_alerts(settings, year.orders, year.orders[0], year.end, year.days * DAY),
-        lambda year, stop: silence.fires(settings, year.last(stop)),
+        lambda year, stop: silence.firing_time(settings, year.last(stop)),
     )
 
 
@@ -158,7 +158,7 @@ def _rhythm_fires(year: Year, stop: datetime) -> datetime | None:
     return rhythm.reached(year.last(stop)) if rhythm else None
 
 
-ALWAYS, OPEN = Window.always(ZONE), Window(time(8), time(22), ZONE)
+ALWAYS, OPEN = DailyWindow.always(ZONE), DailyWindow(time(8), time(22), ZONE)
 RULES = (
     _fixed("3 h, all day", 3, ALWAYS),
     _fixed("3 h, 08-22, literal", 3, OPEN, within=False),
@@ -167,7 +167,7 @@ RULES = (
     _fixed("6 h, 08-22, window time", 6, OPEN),
     Rule(
         "shop's rhythm",
-        lambda year: rhythm_alerts(year.orders, ZONE, year.orders[0], year.end, span=year.days * DAY),
+        lambda year: anomaly_alerts(year.orders, ZONE, year.orders[0], year.end, span=year.days * DAY),
         _rhythm_fires,
     ),
 )
@@ -203,17 +203,17 @@ def _events_row(size: Size, per_day: int) -> list[Figures]:
 # Error rate
 
 
-def _month(per_day: int, number: int, *, bursty: bool) -> list[Finished]:
+def _month(per_day: int, number: int, *, bursty: bool) -> list[FinishedTask]:
     """What finishes in a month and the day before it."""
     chance, begin = Random(f"{per_day} {number}"), BEGIN + number * MONTH
-    finished: list[Finished] = []
+    finished: list[FinishedTask] = []
     for place, at in enumerate(_instants(chance, begin - DAY, begin + MONTH, lambda start: _rate(start, per_day))):
-        task = Finished(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < NORMAL, at)
+        task = FinishedTask(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < NORMAL, at)
         finished += [task, *(_again(chance, task) if bursty and task.failed else ())]
     return sorted(finished, key=lambda each: each.at)
 
 
-def _again(chance: Random, task: Finished) -> Iterator[Finished]:
+def _again(chance: Random, task: FinishedTask) -> Iterator[FinishedTask]:
     """The same thing fails once more, and maybe again."""
     while chance.random() < AGAIN:
         task = replace(task, at=task.at + chance.expovariate(1) * AGAIN_AFTER)
@@ -228,11 +228,11 @@ def _errors(size: Size) -> Table:
 
 def _false_errors(size: Size, per_day: int) -> Iterator[str]:
     for guarded in (False, True):
-        settings = error_rate.Settings(THRESHOLD, guarded)
+        settings = error_rate.ErrorRateSettings(THRESHOLD, guarded)
         for bursty in (False, True):
             months = (_month(per_day, number, bursty=bursty) for number in range(size.months))
             counts = [
-                len(error_alerts(settings, month, BEGIN + (number + 1) * MONTH, MONTH, MINUTE).alerts)
+                len(error_rate_alerts(settings, month, BEGIN + (number + 1) * MONTH, MONTH, MINUTE).alerts)
                 for number, month in enumerate(months)
             ]
             yield f"{sum(counts):,}"
@@ -252,7 +252,7 @@ def _delay(per_day: int, number: int) -> float:
         for each in _month(per_day, number, bursty=False)
         if each.at <= broken + PATIENCE
     ]
-    replay = error_alerts(error_rate.Settings(THRESHOLD), tasks, broken + PATIENCE, PATIENCE, MINUTE)
+    replay = error_rate_alerts(error_rate.ErrorRateSettings(THRESHOLD), tasks, broken + PATIENCE, PATIENCE, MINUTE)
     return min(((each.opened_at - broken) / HOUR for each in replay.alerts), default=math.inf)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from benchmarks import machine
-from benchmarks.figures import Table
-from benchmarks.odd_requests import Asked, any_request
-from benchmarks.stage import SECRET, Web, servers, web
-from services import CHECKOUT
+from benchmarks.support import machine
+from benchmarks.support.figures import Table
+from benchmarks.support.odd_requests import Asked, any_request
+from benchmarks.support.servers import SECRET, Web, servers, web
+from sandbox.dev_servers import CHECKOUT
 
 RESULTS = CHECKOUT / "docs" / "fuzz.md"
 ROUND = 5_000  # requests that Hypothesis makes up at once; it remembers all of a round
@@ -66,17 +66,18 @@ def run(requests: int, first_seed: int) -> tuple[Browser, float]:
     """Ask so many, and return who asked and how many seconds it took."""
     import schema
     from app import ROUTES
-    from benchmarks.shops import connect
+    from benchmarks.support.shops import connect
     from database import every_shop, scoped
-    from tests.fuzzing import known_by
-    from views.auth import COOKIE, session_for
-    from views.webhooks import TOPICS
+    from tests.support.fuzzing import known_by
+    from views.web.csrf import SESSION_COOKIE
+    from views.web.session import session_cookie
+    from views.webhooks.shopify import TOPICS
 
     schema.migrate()
     with every_shop():
         shop = connect("demo")
     with web("app:app") as where, scoped(shop.id):
-        browser = Browser(where, f"{COOKIE}={session_for(shop.id)}")
+        browser = Browser(where, f"{SESSION_COOKIE}={session_cookie(shop.id)}")
         known = known_by(lambda page: browser.ask(Asked("GET", page, page)).decode(), shop)
         browser.counts.clear()
         odd = any_request(ROUTES, known, sorted(TOPICS), SECRET.encode())

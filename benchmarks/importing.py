@@ -26,13 +26,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import services
-from benchmarks.stage import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, servers, web
+from benchmarks.support.servers import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, servers, web
+from sandbox import dev_servers
 
 if TYPE_CHECKING:
-    from models import Shop
-    from models.bulk import Import
-    from sandbox.engage import Engage
+    from models import BulkImport, Shop
+    from sandbox.engage.http.server import Engage
     from sandbox.shopify import Shopify
 
 LIVE = "live"
@@ -85,7 +84,7 @@ class Worker:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, *WORKER], cwd=services.CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, *WORKER], cwd=dev_servers.CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
         )
 
     def kill(self) -> None:
@@ -134,8 +133,8 @@ class Live:
         self._thread.join()
 
     def _sell(self) -> None:
-        from benchmarks.shops import checkout
-        from sandbox.people import person
+        from benchmarks.support.shops import checkout
+        from sandbox.persons import person
 
         while not self._ended.wait(LIVE_EVERY):
             self.sold += 1
@@ -144,8 +143,8 @@ class Live:
 
     def seconds(self) -> list[float]:
         """From the first stored webhook to the receipt, of every order."""
-        from actors import TYPES
         from database import db
+        from taskqueue.types import TYPES
 
         found = db.execute_sql(
             """SELECT extract(epoch FROM min(synced.completed_at) - min(asked.created_at))::float FROM task asked
@@ -170,7 +169,7 @@ def measure(customers: int, orders: int, shops: int, kills: int, seconds: float)
         with live:
             _watch(report, imports, worker, seconds)
         with suppress(TimeoutError):
-            services.wait_for(lambda: len(live.seconds()) >= live.sold, LIVE_PATIENCE, "The last live orders")
+            dev_servers.wait_for(lambda: len(live.seconds()) >= live.sold, LIVE_PATIENCE, "The last live orders")
         _judge(report, engage, merchants, imports, live)
     return report
 
@@ -178,8 +177,8 @@ def measure(customers: int, orders: int, shops: int, kills: int, seconds: float)
 @contextmanager
 def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
     """Both sandboxes in this process, the shops with their pasts, and the clock."""
-    from benchmarks.shops import connect, engage_key
-    from sandbox.engage import Engage
+    from benchmarks.support.shops import connect, engage_key
+    from sandbox.engage.http.server import Engage
     from sandbox.purchases import give_past
     from sandbox.serve import serving
     from sandbox.shopify import Shopify
@@ -200,14 +199,14 @@ def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
         yield engage, merchants, Live(shopify, live)
 
 
-def _begin(shop: Shop) -> Import:
-    from actors import imports
+def _begin(shop: Shop) -> BulkImport:
+    from actors import imports as actors_imports
 
     now = datetime.now(UTC)
-    return imports.begin(shop, now - timedelta(days=DAYS + 1), now)
+    return actors_imports.begin_import(shop, now - timedelta(days=DAYS + 1), now)
 
 
-def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float) -> None:
+def _watch(report: Report, imports: list[BulkImport], worker: Worker, seconds: float) -> None:
     """Wait for the end of every import, kill the worker in between, and look at its memory."""
     begun, samples, killed = time.monotonic(), [], 0
     while (passed := time.monotonic() - begun) < seconds and _open(imports):
@@ -220,30 +219,28 @@ def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float
     report.worker_mb = samples[:: max(1, len(samples) // 10)]
 
 
-def _open(imports: list[Import]) -> bool:
+def _open(imports: list[BulkImport]) -> bool:
     """Whether anything is still to be done for one of them."""
-    from models import State, Task
-    from models.bulk import Import, Stage
+    from models import BulkImport, ImportState, State, Task
 
-    running = Import.select().where(Import.id.in_(imports), Import.state == Stage.RUNNING)
+    running = BulkImport.select().where(BulkImport.id.in_(imports), BulkImport.state == ImportState.RUNNING)
     pending = Task.select().where(Task.shop.in_([each.shop for each in imports]), Task.state == State.PENDING)
     return bool(running.exists() or pending.exists())
 
 
 def _share_read(report: Report) -> float:
     from database import db
-    from models.bulk import Part
+    from models import ImportPart
 
-    found = sum(part.found for part in Part.select(Part.found))
+    found = sum(part.found for part in ImportPart.select(ImportPart.found))
     db.close()
     db.connect()
     return found / (report.customers + report.orders)
 
 
-def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[Import], live: Live) -> None:
-    from actors import NUMBERS
-    from models import Customer, Order, State, Task
-    from models.bulk import Part
+def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[BulkImport], live: Live) -> None:
+    from models import Customer, ImportPart, Order, State, Task
+    from taskqueue.types import NUMBERS
 
     mine = Task.shop.in_(merchants)
     done = Task.select().where(mine, Task.state != State.PENDING).count()
@@ -252,7 +249,7 @@ def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[
     report.errors = Task.select().where(mine, Task.state == State.ERROR).count()
     told = Task.select(Task.type, Task.state, Task.reason).where(mine, Task.reason.is_null(False))
     report.outcomes = dict(Counter(f"{NUMBERS[each.type].name}: {each.reason}" for each in told).most_common(12))
-    report.bad_lines = sum(part.bad for part in Part.select(Part.bad))
+    report.bad_lines = sum(part.bad for part in ImportPart.select(ImportPart.bad))
     report.customers_missing = report.customers - Customer.select().where(Customer.shop.in_(merchants)).count()
     report.orders_missing = report.orders - Order.select().where(Order.shop.in_(merchants)).count()
     for merchant in merchants:
@@ -265,7 +262,7 @@ def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[
 
 def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
     from models import Order
-    from sandbox.shopify.history import ONE_IN
+    from sandbox.shopify.bulk.history import ONE_IN
 
     contacts = [contact["attributes"]["externalId"] for contact in tenant.contacts.all()]
     share = report.customers // report.shops

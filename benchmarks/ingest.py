@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actors.broker import broker
-from benchmarks import cpu, shops
-from benchmarks.figures import Figures, Table
-from benchmarks.sender import Load, Sender, Sent, sending
-from benchmarks.size import Size
-from benchmarks.stage import Servers, Web, web
+from benchmarks.support import cpu, shops
+from benchmarks.support.figures import Figures, Table
+from benchmarks.support.sender import Load, Sender, Sent, sending
+from benchmarks.support.servers import Servers, Web, web
+from benchmarks.support.size import Size
 from database import EVERY, connected
 from models import Body, Task
+from taskqueue.broker import broker
 
 ABOUT = """\
 `POST /webhooks/shopify` with signed orders of about {size:.1f} kB, each with a webhook id of its own, over
@@ -35,7 +35,7 @@ class Round:
 def measure(size: Size, servers: Servers) -> Table:
     with connected(EVERY):
         posts = shops.webhooks(shops.connect("ingest").domain)
-    with sending() as sender, web("app:app") as whole, web("benchmarks.verifying:app") as bare:
+    with sending() as sender, web("app:app") as whole, web("benchmarks.support.verifying:app") as bare:
         load = Load(whole.port, posts, size.seconds, connections=size.connections)
         _warm(sender, load, whole, bare)
         taken = [_round(sender, load, whole, bare, servers) for _ in range(size.rounds)]

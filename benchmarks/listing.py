@@ -22,15 +22,15 @@ from statistics import quantiles
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-import services
-from benchmarks import machine
-from benchmarks.figures import Table
-from benchmarks.stage import servers
+from benchmarks.support import machine
+from benchmarks.support.figures import Table
+from benchmarks.support.servers import servers
+from sandbox import dev_servers
 
 RESULTS = Path(__file__).parent / "results-listing.md"
 SIZES = (10_000, 1_000_000, 10_000_000)
 SHOPS, ROUNDS, WARMING = 20, 60, 2
-HERE = services.CHECKOUT
+HERE = dev_servers.CHECKOUT
 FILLING = f"`manage.py fill --shops {SHOPS} --tasks N`, on a server that does not wait for its disk."
 SHARE = "SELECT (max(n) / sum(n))::float FROM (SELECT sum(count) AS n FROM task_total GROUP BY shop_id) AS by_shop"
 SUMMARY, BUDGET_MS, SUMMARY_MS, BUDGET_RATIO = "summary", 30, 5, 2

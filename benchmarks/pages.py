@@ -19,10 +19,11 @@ from typing import Any
 from app import app
 from database import EVERY, connected, db
 from models import Order, Shop, State, Task
-from views.auth import COOKIE, session_for
-from views.listing import TaskFilters
-from views.live import live_url
-from views.paging import Place, Sort
+from views.tasks.filters import TaskFilters
+from views.tasks.index import live_url
+from views.tasks.pagination import Cursor, Sort
+from views.web.csrf import SESSION_COOKIE
+from views.web.session import session_cookie
 
 SORTS = [Sort(key, descending) for key, descending in product(Sort.KEYS, (True, False))]
 SEVERAL = ("SyncOrder", "SyncContact", "SyncRefund", "IndexStores")
@@ -49,7 +50,7 @@ def pages(shop: Shop) -> dict[str, str]:
     }
     named = {f"{name} / {sort}": TaskFilters(**chosen, sort=sort) for name, chosen in filters.items() for sort in SORTS}
     for sort in SORTS:
-        place = Place.of(middle, sort)
+        place = Cursor.of(middle, sort)
         named |= {f"deep, on / {sort}": TaskFilters(sort=sort, after=place)}
         named |= {f"deep, back / {sort}": TaskFilters(sort=sort, before=place)}
     named |= {f"search {name}": TaskFilters(q=q) for name, q in _searches(shop, middle).items()}
@@ -111,7 +112,7 @@ async def answer(address: str, cookie: str) -> tuple[float, int]:
 def main() -> None:
     with connected(EVERY):
         shop = Shop.get(Shop.domain == "invented-01.myshopify.com")
-        addresses, cookie = pages(shop), f"{COOKIE}={session_for(shop.id)}"
+        addresses, cookie = pages(shop), f"{SESSION_COOKIE}={session_cookie(shop.id)}"
     print(json.dumps(list(addresses)), flush=True)
     with asyncio.Runner() as runner:
         for line in sys.stdin:

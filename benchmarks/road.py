@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import cycle
 
-import services
-from benchmarks import shops
-from benchmarks.figures import Figures, Table
-from benchmarks.size import Size
-from benchmarks.stage import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, web, workers
+from benchmarks.support import shops
+from benchmarks.support.figures import Figures, Table
+from benchmarks.support.servers import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, web, workers
+from benchmarks.support.size import Size
 from database import EVERY, connected, db
-from sandbox.engage import Engage
+from sandbox import dev_servers
+from sandbox.engage.http.server import Engage
 from sandbox.serve import serving
 from sandbox.shopify import Shopify
 
@@ -77,7 +77,7 @@ def _order(shopify: Shopify, name: str) -> int:
 
 def _receipted(ids: list[int]) -> list[tuple[datetime, datetime]]:
     """When the first webhook of each order was stored, and when its receipt was taken, once all of them are."""
-    services.wait_for(lambda: len(_times(ids)) == len(ids), PATIENCE, f"Receipts of {len(ids)} orders")
+    dev_servers.wait_for(lambda: len(_times(ids)) == len(ids), PATIENCE, f"Receipts of {len(ids)} orders")
     return _times(ids)
 
 

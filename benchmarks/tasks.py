@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from actors.broker import broker
-from benchmarks import bare, cpu, shops, tracked
-from benchmarks.figures import Figures, Table
-from benchmarks.size import Size
-from benchmarks.stage import Servers, process, workers
+from benchmarks.support import bare, cpu, shops, tracked
+from benchmarks.support.figures import Figures, Table
+from benchmarks.support.servers import Servers, process, workers
+from benchmarks.support.size import Size
 from database import EVERY, connected, db
 from models import Attempt, Shop, State, Task
+from taskqueue.broker import broker
 
 FROM, UNTIL = 0.9, 0.05  # shares of the backlog between which time is taken: workers' start and end are left out
 PATIENCE = 120  # seconds for one backlog
@@ -56,18 +56,18 @@ def _bare(shop: Shop, count: int) -> None:
     bare.fill(count)
 
 
-BARE = Kind("bare", "benchmarks.bare", bare.QUEUE, _bare)
+BARE = Kind("bare", "benchmarks.support.bare", bare.QUEUE, _bare)
 KINDS = (
     BARE,
-    Kind("bare, fetching 48", "benchmarks.bare", bare.QUEUE, _bare, ahead=48),
-    Kind("tracked", "benchmarks.tracked", tracked.QUEUE, partial(tracked.fill, tracked.nothing)),
+    Kind("bare, fetching 48", "benchmarks.support.bare", bare.QUEUE, _bare, ahead=48),
+    Kind("tracked", "benchmarks.support.tracked", tracked.QUEUE, partial(tracked.fill, tracked.nothing)),
     Kind(
         "tracked, of an entity",
-        "benchmarks.tracked",
+        "benchmarks.support.tracked",
         tracked.QUEUE,
         partial(tracked.fill, tracked.nothing_to_an_entity),
     ),
-    Kind("tracked, sending", "benchmarks.tracked", tracked.QUEUE, partial(tracked.fill, tracked.nothing_sent)),
+    Kind("tracked, sending", "benchmarks.support.tracked", tracked.QUEUE, partial(tracked.fill, tracked.nothing_sent)),
 )
 
 

@@ -12,7 +12,9 @@ from typing import Protocol
 # Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
-UNKNOWN = "outcome unknown"  # the code of an Error whose call may have acted, and is never retried automatically
+OUTCOME_UNKNOWN = (
+    "outcome unknown"  # the code of an Error whose call may have acted, and is never retried automatically
+)
 
 
 class Effect(IntEnum):
@@ -50,7 +52,7 @@ class Journal(Protocol):
         """Record the response or the error, however the call ended."""
 
 
-class Silent:
+class NullJournal:
     """A journal that records nothing, for calls outside of a task."""
 
     def sending(self, call: Call) -> None: ...
@@ -111,5 +113,5 @@ class NotFound(Rejected):
     """The other system does not have what was asked for (HTTP 404)."""
 
 
-class Conflict(Rejected):
+class AlreadyExists(Rejected):
     """What was to be created exists already, or several things match (HTTP 409)."""

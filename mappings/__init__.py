@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 Json = dict[str, Any]
 
 
-class Declared(Protocol):
+class Dataclass(Protocol):
     """A dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Rules = TypeVar("Rules", bound=Declared)
+Rules = TypeVar("Rules", bound=Dataclass)
 
 
 def nodes(connection: Json | None) -> list[Json]:
@@ -20,12 +20,12 @@ def nodes(connection: Json | None) -> list[Json]:
     return (connection or {}).get("nodes") or []
 
 
-def chosen(kind: type[Rules], settings: Json) -> Rules:
+def rules_from(kind: type[Rules], settings: Json) -> Rules:
     """Rules from a shop's settings, with defaults for the rest. Unknown names, from older releases, are ignored."""
     return kind(**{rule.name: settings[rule.name] for rule in fields(kind) if rule.name in settings})
 
 
-def number(thing: Json | None) -> str:
+def numeric_id(thing: Json | None) -> str:
     """The numeric id of a Shopify object as text, or "" if there is no object."""
     thing = thing or {}
     return str(thing.get("legacyResourceId") or (thing.get("id") or "").rpartition("/")[2])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mappings import Json, number
+from mappings import Json, numeric_id
 
 MEMBER = "Member"
 CONTACT = "Contact"
@@ -42,13 +42,13 @@ _MISSING = {
 }
 
 
-def skip_reason(customer: Json, rules: ContactRules) -> str | None:
+def contact_skip_reason(customer: Json, rules: ContactRules) -> str | None:
     """Why this customer cannot be a contact, as a sentence, or None (abandoned checkouts leave some without a key)."""
     keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
     return None if keys.get(rules.key, "".join(keys.values())) else _MISSING[rules.key]
 
 
-def guest_of(order: Json) -> Json:
+def guest_customer(order: Json) -> Json:
     """The customer of a guest order, in the shape of a customer: without an account and without consent."""
     address = order.get("billingAddress") or order.get("shippingAddress") or {}
     names = {name: address.get(name) for name in ("firstName", "lastName")}
@@ -57,47 +57,47 @@ def guest_of(order: Json) -> Json:
     return {**known, **names, "defaultEmailAddress": email, "defaultAddress": address}
 
 
-def contact_type_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:
+def type_of_contact(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:
     """The contact type: Member, or Contact for customers without an account if the shop distinguishes them.
 
     `orders` are the customer's known ones: one from a physical shop makes a Member in any case.
     """
-    member = rules.mode == "members" or _has_account(customer) or any(map(made_in_a_shop, orders))
+    member = rules.mode == "members" or _has_account(customer) or any(map(is_pos_order, orders))
     return MEMBER if member else CONTACT
 
 
-def made_in_a_shop(order: Json) -> bool:
+def is_pos_order(order: Json) -> bool:
     """Whether the order was made at Shopify's point of sale (POS)."""
     return order.get("sourceName") == "pos" or bool(order.get("retailLocation"))
 
 
-def upgrade_needed(current: str | None, customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> bool:
+def needs_upgrade(current: str | None, customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> bool:
     """Whether to upgrade a Contact to a Member. There is no downgrade, and a tenant's own types stay as they are."""
-    return (current or "").lower() == CONTACT.lower() and contact_type_of(customer, rules, orders) == MEMBER
+    return (current or "").lower() == CONTACT.lower() and type_of_contact(customer, rules, orders) == MEMBER
 
 
-def query_of(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, str]:
+def create_query(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, str]:
     """The query of POST /api/v3/contacts: version 3 silently ignores these in headers, where version 2 read them.
 
     A customer of a physical shop is created without a store, since it can never be changed: Engage takes it from their
     purchase.
     """
-    store = "" if any(map(made_in_a_shop, orders)) else rules.store
+    store = "" if any(map(is_pos_order, orders)) else rules.store
     return {"source": SOURCE} | ({"storeExternalId": store} if store else {})
 
 
-def contact_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
+def contact_fields(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
     """The body for POST /api/v3/contacts, without fields that Shopify does not know."""
     known = {name: value for name, value in _fields(customer).items() if value}
     return {
-        "contactType": contact_type_of(customer, rules, orders),
+        "contactType": type_of_contact(customer, rules, orders),
         **known,
         "preferences": _preferences(customer) | {"acceptsPostal": False},
         "consents": [_account_consent(customer, rules, customer.get("createdAt"))],
     }
 
 
-def update_of(customer: Json, rules: ContactRules) -> Json:
+def update_fields(customer: Json, rules: ContactRules) -> Json:
     """All fields that an existing contact should have, with "" where Shopify has no value: to be reduced by `changes`.
 
     The type has a call of its own, and preferences have a task of their own, which knows when and in which system each
@@ -106,7 +106,7 @@ def update_of(customer: Json, rules: ContactRules) -> Json:
     return {**_fields(customer), "consents": [_account_consent(customer, rules, customer.get("updatedAt"))]}
 
 
-def changes(wanted: Json, known: Json) -> Json:
+def changed_fields(wanted: Json, known: Json) -> Json:
     """The fields to send so that a contact with the fields `known` gets those in `wanted`, both from `update_of`.
 
     `known` is what was sent last time, so a value that became empty is sent as "" once, and one that Shopify never had
@@ -118,7 +118,7 @@ def changes(wanted: Json, known: Json) -> Json:
     return changed
 
 
-def known_of(contact: Json, wanted: Json) -> Json:
+def known_fields(contact: Json, wanted: Json) -> Json:
     """Engage's own contact as the `known` of the first update, when we have not sent anything before.
 
     It has only fields for which Shopify has a value, so that `changes` empties nothing that came from elsewhere.
@@ -130,7 +130,7 @@ def known_of(contact: Json, wanted: Json) -> Json:
 def _fields(customer: Json) -> dict[str, str]:
     address = customer.get("defaultAddress") or {}
     return {
-        "externalId": number(customer),
+        "externalId": numeric_id(customer),
         "firstName": _text(customer.get("firstName")),
         "lastName": _text(customer.get("lastName")),
         "email": _email(customer),

@@ -20,7 +20,7 @@ _UNUSUAL = {
 _DIGITS = {code: count for count, codes in _UNUSUAL.items() for code in codes.split()}
 
 
-def digits(currency: str) -> int:
+def decimals(currency: str) -> int:
     """The number of decimals of a currency: two for one that ISO 4217 gained later."""
     return _DIGITS.get(currency.upper(), 2)
 
@@ -45,20 +45,20 @@ def split(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[De
     return shares
 
 
-def exact(body: Any) -> Any:
+def with_decimals(body: Any) -> Any:
     """A body that was read from JSON, with floats as Decimal, so that numbers are exactly as they were written."""
     match body:
         case float():
             return Decimal(str(body))
         case list():
-            return [exact(each) for each in body]
+            return [with_decimals(each) for each in body]
         case dict():
-            return {name: exact(each) for name, each in body.items()}
+            return {name: with_decimals(each) for name, each in body.items()}
     return body
 
 
 @dataclass(frozen=True)
-class Ledger:
+class OrderCurrency:
     """One of an order's two currencies: reads amounts in it from Shopify's MoneyBag, rounds and splits them."""
 
     currency: str
@@ -66,7 +66,7 @@ class Ledger:
     tax_included: bool
 
     @classmethod
-    def of(cls, order: Json, which: str) -> Ledger:
+    def of(cls, order: Json, which: str) -> OrderCurrency:
         """The order in its "shop" currency (the merchant's) or its "presentment" currency (the customer's)."""
         if which == "presentment":
             return cls(order["presentmentCurrencyCode"], "presentmentMoney", order["taxesIncluded"])
@@ -88,4 +88,4 @@ class Ledger:
 
 
 def _unit(currency: str) -> Decimal:
-    return Decimal(1).scaleb(-digits(currency))
+    return Decimal(1).scaleb(-decimals(currency))

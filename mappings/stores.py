@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mappings import Json, number
+from mappings import Json, numeric_id
 
 ANYWHERE = "*"
 
@@ -28,28 +28,28 @@ class StoreRules:
 
 
 @dataclass(frozen=True)
-class Place:
+class StoreChoice:
     """The chosen store, and a sentence if it is only the default."""
 
     store: str
     note: str | None = None
 
 
-def store_of(customer_or_order: Json, rules: StoreRules) -> Place:
+def store_of(customer_or_order: Json, rules: StoreRules) -> StoreChoice:
     """The store of the location, of the market, the country, the locale or the language, else the default.
 
     An order has the locale of its purchase, a customer their own. The first of these with an entry in the map wins.
     Keys are compared without case, and "sv_SE" equals "sv-SE".
     """
-    stores = {spelt(name): store for name, store in rules.stores.items()}
+    stores = {normalized(name): store for name, store in rules.stores.items()}
     names = [name for name in _names(customer_or_order, rules.markets) if name]
     for name in names:
         if store := stores.get(name):
-            return Place(store)
-    return Place(rules.default, _note(rules.default, names) if rules.stores else None)
+            return StoreChoice(store)
+    return StoreChoice(rules.default, _note(rules.default, names) if rules.stores else None)
 
 
-def regions_of(customer_or_order: Json) -> list[str]:
+def address_regions(customer_or_order: Json) -> list[str]:
     """The regions of the address, as in markets, the most specific first: "US-CA", "US", anywhere ("*")."""
     address = _address(customer_or_order)
     country, province = address.get("countryCodeV2"), address.get("provinceCode")
@@ -58,7 +58,7 @@ def regions_of(customer_or_order: Json) -> list[str]:
     return [*([f"{country}-{province}"] if province else []), country, ANYWHERE]
 
 
-def regions_of_market(market: Json) -> list[str]:
+def market_regions(market: Json) -> list[str]:
     """The regions of a market, in the same format; none if the market is not active."""
     condition = (market["conditions"] or {}).get("regionsCondition")
     if condition is None or market["status"] != "ACTIVE":
@@ -81,10 +81,10 @@ def _address(node: Json) -> Json:
 
 
 def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
-    yield number(node.get("retailLocation"))
-    yield from map(spelt, markets)
-    yield spelt(_address(node).get("countryCodeV2"))
-    locale = spelt(node.get("customerLocale") or node.get("locale"))
+    yield numeric_id(node.get("retailLocation"))
+    yield from map(normalized, markets)
+    yield normalized(_address(node).get("countryCodeV2"))
+    locale = normalized(node.get("customerLocale") or node.get("locale"))
     yield locale
     language, *rest = locale.split("-")
     # The country is the last part: "zh-hans-tw".
@@ -96,6 +96,6 @@ def _note(default: str, names: list[str]) -> str:
     return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
 
 
-def spelt(name: str | None) -> str:
+def normalized(name: str | None) -> str:
     """A name as it is compared: without case, "_" as "-"."""
     return (name or "").strip().replace("_", "-").lower()

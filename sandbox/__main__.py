@@ -12,12 +12,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from sandbox.admin import Admin
-from sandbox.day import Day, Town, living
-from sandbox.engage import Engage
+from sandbox.demo_day import Day, Town, living
+from sandbox.engage.http.server import Engage
 from sandbox.engage.tenant import Tenant
-from sandbox.fickle import FickleShoppers
 from sandbox.merchant import Merchant
 from sandbox.purchases import give_past, replaying
+from sandbox.returning_customers import FickleShoppers
 from sandbox.shopify import Shopify
 
 SHOP = "demo.myshopify.com"

@@ -25,7 +25,7 @@ from graphql import (
     visit,
 )
 
-DOCUMENTS = Path(__file__).parent.parent / "clients" / "graphql"
+DOCUMENTS = Path(__file__).parent.parent / "clients" / "shopify" / "graphql"
 PRUNED = Path(__file__).parent / "admin_2026-10.graphql"
 LEAVES = ("SCALAR", "ENUM")
 GIVEN = (*LEAVES, "INPUT_OBJECT")

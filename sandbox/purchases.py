@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from sandbox.people import person
+from sandbox.persons import person
 from sandbox.pricing import SWEDEN, Pricing
-from sandbox.shopify import Checkout, Discount, Faults, History, Item, Shopify, Tender
-from sandbox.stage import Scene, Stage, once
+from sandbox.scenes import Scene, Stage, once
+from sandbox.shopify import Shopify
+from sandbox.shopify.bulk.history import History
+from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
+from sandbox.shopify.webhooks.delivery import Faults
 
 PURCHASES = Path(__file__).parent / "data" / "cdnow_sample.txt"
 FREIGHT, GIFT_CARD = Decimal("4.90"), Decimal(10)  # in dollars

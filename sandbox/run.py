@@ -19,8 +19,8 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
-import services
-from sandbox.keep import PROCESSES
+from sandbox import dev_servers
+from sandbox.supervise import PROCESSES
 
 START_SECONDS = 60
 
@@ -30,8 +30,8 @@ def main() -> None:
         folder = _own_folder(stack)
         environment = _environment(folder, stack)
         os.environ.update(environment)
-        services.remember(environment)
-        from sandbox.demo import prepare  # our modules read the environment, so they come in only now
+        dev_servers.save_environment(environment)
+        from sandbox.demo_shop import prepare  # our modules read the environment, so they come in only now
 
         link, told = prepare()
         _start(environment | told, link)
@@ -39,7 +39,7 @@ def main() -> None:
 
 def _own_folder(stack: ExitStack) -> Path:
     """This checkout's data folder, locked so that two runs do not share one database server."""
-    folder = services.data_folder()
+    folder = dev_servers.data_folder()
     folder.mkdir(parents=True, exist_ok=True)
     lock = stack.enter_context((folder / "run.lock").open("w"))
     try:
@@ -55,13 +55,13 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
     port = int(given.get("PORT") or 8000)
     _must_be_free(port)
     sandbox = _free_port(port + 1)
-    kept = services.remembered()
+    kept = dev_servers.saved_environment()
     return {
         "PORT": str(port),
         "SANDBOX_PORT": str(sandbox),
         "APP_URL": given.get("APP_URL") or f"http://127.0.0.1:{port}",
-        "DATABASE_URL": given.get("DATABASE_URL") or _started(services.Postgres(folder), stack),
-        "REDIS_URL": given.get("REDIS_URL") or _started(services.Redis(folder), stack),
+        "DATABASE_URL": given.get("DATABASE_URL") or _started(dev_servers.Postgres(folder), stack),
+        "REDIS_URL": given.get("REDIS_URL") or _started(dev_servers.Redis(folder), stack),
         "SECRET_KEYS": given.get("SECRET_KEYS") or kept.get("SECRET_KEYS") or _new_key(),
         "SHOPIFY_API_KEY": given.get("SHOPIFY_API_KEY") or "sandbox-client-id",
         "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "the secret of the app in the sandbox",
@@ -74,7 +74,7 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
     }
 
 
-def _started(server: services.Postgres | services.Redis, stack: ExitStack) -> str:
+def _started(server: dev_servers.Postgres | dev_servers.Redis, stack: ExitStack) -> str:
     stack.callback(server.stop)
     return server.start()
 
@@ -104,7 +104,7 @@ def _start(environment: dict[str, str], link: str) -> None:
     """Everything under honcho. Returns when it was stopped."""
     manager = Manager()
     for name in PROCESSES:
-        keep = shlex.join([sys.executable, "-m", "sandbox.keep", name])
+        keep = shlex.join([sys.executable, "-m", "sandbox.supervise", name])
         manager.add_process(name, keep, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
     threading.Thread(target=_tell, args=(environment, link), daemon=True).start()
     manager.loop()

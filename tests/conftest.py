@@ -22,7 +22,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-import services
+from sandbox import dev_servers
 
 DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and the app"
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before any module of ours that reads the environment is imported."""
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         return  # it only hands the tests out to processes that have servers of their own
-    folder = services.scratch_folder()
+    folder = dev_servers.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DATABASE_URL=_database(folder),
@@ -72,7 +72,7 @@ def _database(folder: Path) -> str:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {name}")
         return make_conninfo(url, dbname=name)
-    postgres = services.Postgres(folder, durable=False)
+    postgres = dev_servers.Postgres(folder, durable=False)
     STACK.callback(postgres.stop)
     return postgres.start()
 
@@ -80,7 +80,7 @@ def _database(folder: Path) -> str:
 def _redis(folder: Path) -> str:
     if url := GIVEN_REDIS:
         return urlsplit(url)._replace(path=f"/{_worker()}").geturl() if url.startswith("redis") else url
-    redis = services.Redis(folder)
+    redis = dev_servers.Redis(folder)
     STACK.callback(redis.stop)
     return redis.start()
 
@@ -107,6 +107,7 @@ class Current:
 
 @pytest.fixture(scope="session")
 def migrated() -> None:
+    import actors  # noqa: F401 - declares the task types
     import schema
     from database import db
 
@@ -119,7 +120,7 @@ def migrated() -> None:
 def database(migrated: None) -> Iterator[Any]:
     """The database, with empty tables."""
     from database import EVERY, connected, db
-    from tests.empty_tables import empty_tables
+    from tests.support.empty_tables import empty_tables
 
     with connected(EVERY):
         empty_tables()
@@ -129,7 +130,7 @@ def database(migrated: None) -> Iterator[Any]:
 
 def _empty_redis() -> None:
     """All of it where it is ours; in one that was given, what the app keeps there."""
-    from actors import broker
+    from taskqueue.broker import broker
 
     if not GIVEN_REDIS:
         broker.bell.flushdb()
@@ -141,10 +142,10 @@ def _empty_redis() -> None:
 
 
 def connect_shop(domain: str) -> Any:
-    from models import Shop
     from sandbox.shopify import TOKEN
+    from sync import shop_connections
 
-    return Shop.connect(
+    return shop_connections.connect(
         domain=domain,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,
@@ -178,7 +179,7 @@ def _sandboxes() -> Iterator[tuple[Current, Current]]:
 @pytest.fixture
 def engage(_sandboxes: tuple[Current, Current]) -> Any:
     """An empty Engage that applies receipts at once."""
-    from sandbox.engage import Engage
+    from sandbox.engage.http.server import Engage
 
     sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
     _sandboxes[1].app = sandbox.app
@@ -199,9 +200,9 @@ def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
 @pytest.fixture
 def drain(database: Any) -> Callable[..., None]:
     """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
-    from actors import NUMBERS
-    from actors.run import run
     from models import NOW, State, Task
+    from taskqueue.runner import run
+    from taskqueue.types import NUMBERS
 
     def drained(seconds: float = 10, *, waiting: bool = False) -> None:
         until = time.monotonic() + seconds
@@ -231,7 +232,8 @@ def anonymous() -> Iterator[Any]:
 @pytest.fixture
 def client(anonymous: Any, shop: Any) -> Any:
     """A browser that is signed in to `shop`."""
-    from views.auth import COOKIE, session_for
+    from views.web.csrf import SESSION_COOKIE
+    from views.web.session import session_cookie
 
-    anonymous.cookies.set(COOKIE, session_for(shop.id))
+    anonymous.cookies.set(SESSION_COOKIE, session_cookie(shop.id))
     return anonymous

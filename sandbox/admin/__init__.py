@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.shopify.oauth import ID_TOKEN_SECONDS, OAuth, Staff
+from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, Staff
 
 FOLDER = Path(__file__).parent
 PAGE, BRIDGE = ((FOLDER / name).read_text() for name in ("admin.html", "bridge.js"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sandbox.engage.answers import Answer, Question, Refusal
+from sandbox.engage.http.answers import Answer, Question, Refusal
 from sandbox.engage.tenant import Tenant
 from sandbox.engage.transactions import page
 

@@ -9,9 +9,9 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from sandbox.engage.answers import Refusal
-from sandbox.engage.events import events
 from sandbox.engage.fields import PREFERENCES, invalid, read_attributes, read_consents, read_preferences, searched
+from sandbox.engage.http.answers import Refusal
+from sandbox.engage.webhooks.events import events
 
 KEY_FIELDS = {"Member": "email", "Contact": "email"}  # contact types and the field that tells their contacts apart
 SEARCHED = ("email", "mobilePhone", "externalId", "memberNumber", "socialSecurityNumber")

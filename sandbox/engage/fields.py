@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.http.answers import Refusal
 
 IDENTITY = ("firstName", "lastName", "email", "mobilePhone", "externalId", "socialSecurityNumber", "birthDay", "gender")
 PLACE = ("street", "zipCode", "city", "careOf", "country", "countryCode", "store", "age")

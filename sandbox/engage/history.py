@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.http.answers import Refusal
 
 KINDS = {"created": "Created", "updated": "Updated", "deleted": "Deleted"}
 LONGEST_ANSWER = 250_000

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sandbox.engage.answers import Answer, Question
 from sandbox.engage.faults import Fault
+from sandbox.engage.http.answers import Answer, Question
 
 LONGEST = 200_000
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.answers import Refusal
 from sandbox.engage.checks import contact_complaints, is_number, numbers, parts, shape_complaints, sign, texts
+from sandbox.engage.http.answers import Refusal
 from sandbox.engage.order_sums import FEES, RULES
 
 STATUSES = (

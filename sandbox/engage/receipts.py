@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.answers import Refusal
 from sandbox.engage.checks import contact_complaints, numbers, parts, shape_complaints, sign, texts
+from sandbox.engage.http.answers import Refusal
 
 Receipt = dict[str, Any]
 

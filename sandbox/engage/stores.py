@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.engage.answers import Refusal
 from sandbox.engage.fields import invalid
+from sandbox.engage.http.answers import Refusal
 
 TEXTS = (
     "name",

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox.engage.answers import Refusal, dump
 from sandbox.engage.checks import MATCH_KEY_TYPES
 from sandbox.engage.contacts import Contacts
 from sandbox.engage.faults import Faults
 from sandbox.engage.history import History
+from sandbox.engage.http.answers import Refusal, dump
 from sandbox.engage.orders import Orders
 from sandbox.engage.receipts import Receipt, Receipts
 from sandbox.engage.stores import Stores
 from sandbox.engage.sums import sums
-from sandbox.engage.svix import SHORT_SCHEDULE, Svix
+from sandbox.engage.webhooks.svix import SHORT_SCHEDULE, Svix
 
 LONGEST_LOG = 10_000
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.http.answers import Refusal
 from sandbox.engage.receipts import Receipt
 from sandbox.engage.stores import Stores
 from sandbox.engage.sums import signed

@@ -12,19 +12,19 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.shopify import times
-from sandbox.shopify.admin import Admin
-from sandbox.shopify.checkout import Checkout, Discount, Item, Tender
+from sandbox.shopify.api.graphql import Admin
+from sandbox.shopify.api.oauth import OAuth
+from sandbox.shopify.api.resolvers import Roots
+from sandbox.shopify.bulk.files import Files
+from sandbox.shopify.bulk.history import History
 from sandbox.shopify.customer_events import CustomerEvents
 from sandbox.shopify.customers import Person
-from sandbox.shopify.files import Files
-from sandbox.shopify.history import History
-from sandbox.shopify.oauth import OAuth
-from sandbox.shopify.order_events import OrderEvents
-from sandbox.shopify.roots import Roots
+from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
+from sandbox.shopify.orders.events import OrderEvents
 from sandbox.shopify.shop_events import ShopEvents
 from sandbox.shopify.shops import NUMBERS_SINCE
 from sandbox.shopify.store import DEFAULT_KEEP, Store
-from sandbox.shopify.webhooks import SCHEDULE, Courier, Delivery, Faults
+from sandbox.shopify.webhooks.delivery import SCHEDULE, Courier, Delivery, Faults
 
 __all__ = [
     "NUMBERS_SINCE",

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify import notices
 from sandbox.shopify.customers import Consent, Customer, Person
 from sandbox.shopify.shops import ZONE, Shops
 from sandbox.shopify.store import Store
+from sandbox.shopify.webhooks import small_payloads
 
 
 class CustomerEvents(Shops):
@@ -54,16 +54,16 @@ class CustomerEvents(Shops):
             store.hand_over(deleted_id, merged)
             store.forget(deleted_id)
         told = gone.graphql()
-        self.fire(shop, "customers/merge", notices.merged(merged.graphql(), told), event_id=event_id)
+        self.fire(shop, "customers/merge", small_payloads.merged(merged.graphql(), told), event_id=event_id)
         self._fire_customer(store, kept_id, "customers/update", event_id)
-        self.fire(shop, "customers/delete", notices.deleted(told), event_id=event_id)
+        self.fire(shop, "customers/delete", small_payloads.deleted(told), event_id=event_id)
 
     def delete_customer(self, shop: str, customer_id: int) -> None:
         """There is no such customer any more; the orders stay, and are nobody's. Fires customers/delete."""
         store = self.store(shop)
         told = _known(store, customer_id).graphql()
         store.forget(customer_id)
-        self.fire(shop, "customers/delete", notices.deleted(told))
+        self.fire(shop, "customers/delete", small_payloads.deleted(told))
 
     def customer(self, shop: str, customer_id: int) -> dict[str, Any] | None:
         """The customer in GraphQL's shape."""
@@ -83,10 +83,10 @@ class CustomerEvents(Shops):
     def _fire_consent(self, store: Store, customer_id: int, kind: str, event_id: str) -> None:
         told = _known(store, customer_id).graphql()
         if kind == "email" and told["defaultEmailAddress"]:
-            body = notices.email_consent(told, ZONE)
+            body = small_payloads.email_consent(told, ZONE)
             self.fire(store.domain, "customers_email_marketing_consent/update", body, event_id=event_id)
         if kind == "sms" and told["defaultPhoneNumber"]:
-            body = notices.sms_consent(told, ZONE)
+            body = small_payloads.sms_consent(told, ZONE)
             self.fire(store.domain, "customers_marketing_consent/update", body, event_id=event_id)
 
 

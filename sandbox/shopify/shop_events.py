@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.shopify import notices, times
-from sandbox.shopify.history import History
+from sandbox.shopify import times
+from sandbox.shopify.bulk.history import History
 from sandbox.shopify.markets import Market
 from sandbox.shopify.shops import Shops
+from sandbox.shopify.webhooks import small_payloads
 
 REQUEST_ID = 9999
 
@@ -23,19 +24,19 @@ class ShopEvents(Shops):
         """Change the shop's settings, in GraphQL's names: name, email, currencyCode ... Fires shop/update."""
         store = self.store(shop)
         store.changed_settings |= fields | {"updatedAt": times.utc(self._clock())}
-        self.fire(shop, "shop/update", notices.shop(store.settings()))
+        self.fire(shop, "shop/update", small_payloads.shop(store.settings()))
 
     def sell_in(self, shop: str, *markets: Market) -> None:
         """Sell in these markets and no others. Fires markets/update for each."""
         self.store(shop).markets = markets
         for number, market in enumerate(markets, 1):
-            self.fire(shop, "markets/update", notices.market(market.graphql(number)))
+            self.fire(shop, "markets/update", small_payloads.market(market.graphql(number)))
 
     def uninstall(self, shop: str) -> None:
         """Remove the app: its token is dead from now on. Fires app/uninstalled."""
         store = self.store(shop)
         store.installed = False
-        self.fire(shop, "app/uninstalled", notices.shop(store.settings()))
+        self.fire(shop, "app/uninstalled", small_payloads.shop(store.settings()))
 
     def install(self, shop: str) -> None:
         """Install the app again, with the same token. Nothing fires."""
@@ -53,11 +54,11 @@ class ShopEvents(Shops):
 
     def redact_shop(self, shop: str) -> None:
         """The shop wants to be forgotten, two days after it removed the app. Fires shop/redact."""
-        self.fire(shop, "shop/redact", notices.shop_of_compliance(self.store(shop).settings()))
+        self.fire(shop, "shop/redact", small_payloads.shop_of_compliance(self.store(shop).settings()))
 
     def _person(self, shop: str, customer_id: int) -> dict[str, object]:
         store = self.store(shop)
         known = store.customer(customer_id)
         if known is None:
             raise KeyError(f"{shop} has no customer {customer_id}")
-        return notices.person_of_compliance(store.settings(), known)
+        return small_payloads.person_of_compliance(store.settings(), known)

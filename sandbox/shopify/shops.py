@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from sandbox.shopify import notices, payloads
-from sandbox.shopify.bulk import Bulk, Folder, Knobs
+from sandbox.shopify.bulk.operations import Bulk, Folder, Knobs
 from sandbox.shopify.store import Store
-from sandbox.shopify.webhooks import Courier, Delivery
+from sandbox.shopify.webhooks import payloads, small_payloads
+from sandbox.shopify.webhooks.delivery import Courier, Delivery
 
 ZONE = "Europe/Stockholm"
 NUMBERS_SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ class Shops:
         """The shop's bulk operations."""
 
         def finished(operation: Json) -> None:
-            self.fire(shop, "bulk_operations/finish", notices.bulk_finished(operation, ZONE))
+            self.fire(shop, "bulk_operations/finish", small_payloads.bulk_finished(operation, ZONE))
 
         with self._lock:
             if shop not in self._bulks:

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from sandbox.shopify.bulk.history import History
 from sandbox.shopify.customers import Customer
-from sandbox.shopify.history import History
 from sandbox.shopify.markets import HOME, Market
 from sandbox.shopify.times import now, utc
 

@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-import services
-import totals
-from actors.registry import TYPES
+from alerts import incidents
 from models import State, Task, utcnow
+from sandbox import dev_servers
+from tasklog import totals
+from taskqueue.types import TYPES
 from tests.browser.visits import PHONE, browser, site, visit
-from tests.incidents import HOUR, NOON, look, ordered, the_incident
-from tests.listings import add
-from tests.test_alerts_page import silent
-from tests.test_first_road import buy, index
+from tests.end_to_end.test_order_to_receipt import buy, index
+from tests.support.incidents import HOUR, NOON, look, ordered, the_incident
+from tests.support.listings import add
+from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "silent", "site", "visit"]
 DAY = ("OrderWebhook", "IndexOrder", "SyncOrder", "CustomerWebhook", "IndexCustomer", "SyncContact", "SyncRefund")
@@ -46,7 +47,7 @@ def day(shop, shopify, engage, drain):
 
 def take(page: Page, name: str) -> None:
     """What the window shows."""
-    page.screenshot(path=services.CHECKOUT / "docs" / f"{name}.png", animations="disabled")
+    page.screenshot(path=dev_servers.CHECKOUT / "docs" / f"{name}.png", animations="disabled")
 
 
 def test_the_pictures(visit, day):
@@ -64,7 +65,7 @@ def test_the_pictures_of_alerts(visit, silent):
     ordered(silent, NOON + HOUR)
     look(NOON + HOUR)
     look(NOON + 5 * HOUR)
-    the_incident(silent).change(cause={"cause": "no_orders", "orders": 0})
+    incidents.update(the_incident(silent), cause={"cause": "no_orders", "orders": 0})
     take(visit("/alerts"), "alerts")
     page = visit("/settings")
     page.get_by_label("Error rate threshold", exact=True).fill("10")

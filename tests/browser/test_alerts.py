@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from models.mails import Mail
+from models import Mail
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, js, site, violations, visit
-from tests.incidents import HOUR, NOON, look, ordered
-from tests.test_alerts_page import silent
+from tests.support.incidents import HOUR, NOON, look, ordered
+from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "js", "silent", "site", "visit"]
 pytestmark = pytest.mark.xdist_group("alerts in the browser")

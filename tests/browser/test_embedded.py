@@ -12,16 +12,16 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwr
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from actors.removal import let_rest
 from models import Shop
+from privacy.uninstall import deactivate
 from sandbox.admin import Admin
 from sandbox.serve import serving
-from sandbox.shopify.oauth import OAuth
+from sandbox.shopify.api.oauth import OAuth
 from tests.browser import chromium
 from tests.browser.visits import PHONE, SECONDS, WIDE, violations
 from tests.conftest import ENGAGE_KEY, Current, free_port
-from tests.embedded import DOMAIN
-from tests.processes import web_process
+from tests.support.embedded_app import DOMAIN
+from tests.support.processes import web_process
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
 pytestmark = pytest.mark.xdist_group("embedded in the browser")
@@ -174,7 +174,7 @@ def test_a_file_is_saved_from_within_the_frame(staff):
 def test_once_the_app_is_removed_it_is_not_let_in(staff, admin, shopify):
     connect(staff)
     shopify.uninstall(DOMAIN)
-    let_rest(Shop.get(Shop.domain == DOMAIN))
+    deactivate(Shop.get(Shop.domain == DOMAIN))
 
     frame = staff.opens("tasks")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from models import State, Task, utcnow
 from tests.browser.visits import PHONE, browser, history, js, site, visit
-from tests.listings import add
+from tests.support.listings import add
 
 __all__ = ["browser", "history", "js", "site", "visit"]
 ORDERS = ["Created at, oldest first", "Started at, newest first", "Completed at, oldest first"]

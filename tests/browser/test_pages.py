@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from models import State, Task
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, history, js, site, violations, visit
-from tests.test_first_road import buy, index
+from tests.end_to_end.test_order_to_receipt import buy, index
 
 __all__ = ["browser", "history", "js", "site", "visit"]
 pytestmark = pytest.mark.xdist_group("pages in the browser")

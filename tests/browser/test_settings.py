@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from alerts import recipients
 from models import Shop, utcnow
-from models.audit import Audit
-from models.mails import Address
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, js, site, violations, visit
-from tests.incidents import DAY, HOUR, ordered
+from tests.support.incidents import DAY, HOUR, ordered
+from views.web import audit_log
 
 __all__ = ["browser", "js", "site", "visit"]
 ANNA = "anna@example.com"
@@ -78,7 +78,7 @@ def test_it_is_saved_once_however_often_the_button_is_pressed(visit, shop, js):
 
     expect(page.locator("#alerts [role=status]").first).to_contain_text("Saved")
     assert Shop.get_by_id(shop.id).settings["alerts"]["silence_period"] == 180
-    assert len(Audit.page(shop, 5)) == 1
+    assert len(audit_log.page(shop, 5)) == 1
 
 
 def test_an_address_is_added_confirmed_and_takes_its_leave(visit, shop, js):
@@ -87,9 +87,9 @@ def test_an_address_is_added_confirmed_and_takes_its_leave(visit, shop, js):
     page.get_by_role("button", name="Add").click()
     expect(page.locator("#addresses")).to_contain_text("Waiting for its confirmation")
 
-    page.goto(f"/alerts/confirm/{Address.find(shop, ANNA).clear_token}")
+    page.goto(f"/alerts/confirm/{recipients.find(shop, ANNA).clear_token}")
     page.locator("main").get_by_role("button").click()
-    assert Address.find(shop, ANNA).confirmed_at
+    assert recipients.find(shop, ANNA).confirmed_at
 
     page.goto("/settings")
     expect(page.locator("#addresses")).not_to_contain_text("Waiting for its confirmation")

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from models import State, utcnow
 from tests.browser import chromium
-from tests.listings import add
-from tests.processes import web_process
-from views.auth import COOKIE, session_for
+from tests.support.listings import add
+from tests.support.processes import web_process
+from views.web.csrf import SESSION_COOKIE
+from views.web.session import session_cookie
 
 SECONDS = 15_000  # milliseconds that something may take to appear
 WIDE, PHONE, NARROW = 1280, 360, 320
@@ -77,7 +78,7 @@ class Visit:
         )
         self._stack.callback(context.close)
         context.set_default_timeout(SECONDS)
-        context.add_cookies([{"name": COOKIE, "value": session_for(self._shop_id), "url": self.site}])
+        context.add_cookies([{"name": SESSION_COOKIE, "value": session_cookie(self._shop_id), "url": self.site}])
         page = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on(

@@ -1,0 +1,166 @@
+"""The sandbox's Engage as an application: who may call, what goes wrong, what is written down."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from sandbox.engage import api
+from sandbox.engage.faults import Fault, Faults
+from sandbox.engage.http import asgi, pages
+from sandbox.engage.http.answers import Answer, Question, Refusal
+from sandbox.engage.journal import LONGEST, Journal
+from sandbox.engage.tenant import Tenant
+from sandbox.engage.webhooks.svix import SHORT_SCHEDULE
+
+KEY = "sandbox-key"
+CALLS_A_SECOND = 200
+
+Spec = Answer | Fault | int | tuple[Any, ...]
+
+
+class Engage:
+    """Any number of tenants, made when first called. `keys` is one key for all, or a key per tenant."""
+
+    def __init__(
+        self,
+        keys: str | Mapping[str, str] = KEY,
+        *,
+        faults: Faults | None = None,
+        batch_seconds: float = 2.0,
+        calls_a_second: int = CALLS_A_SECOND,
+        journal_length: int = LONGEST,
+        webhook_schedule: Sequence[float] = SHORT_SCHEDULE,
+    ) -> None:
+        self.keys = keys
+        self.faults = faults or Faults.read(os.environ.get("SANDBOX_FAULTS", ""))
+        self.batch_seconds = batch_seconds
+        self.calls_a_second = calls_a_second
+        self.webhook_schedule = webhook_schedule
+        self.journal = Journal(journal_length)
+        self._tenants: dict[str, Tenant] = {}
+        self._scripts: list[tuple[re.Pattern[str], deque[Answer | Fault]]] = []
+        self._recent: dict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self.app = Starlette(routes=self._routes())
+        self.app.state.engage = self
+
+    def _routes(self) -> list[Mount]:
+        below = [
+            Route("/journal", pages.journal),
+            Route("/receipts", pages.receipts),
+            Route("/log", pages.log),
+            Route("/mails", pages.mails),
+            Route("/webhooks", pages.webhooks, methods=["GET", "POST"]),
+            Route("/prefer", pages.prefer, methods=["POST"]),
+            Route("/faults", pages.faults, methods=["GET", "POST"]),
+            Mount("/api", app=self._exchange),
+        ]
+        return [Mount("/{tenant}", routes=below)]
+
+    def tenant(self, name: str) -> Tenant:
+        with self._lock:
+            if name not in self._tenants:
+                self._tenants[name] = Tenant(name, self.faults.copy(), self.batch_seconds, self.webhook_schedule)
+            return self._tenants[name]
+
+    def prefer(self, contact_id: str, **preferences: bool) -> None:
+        """A shopper changes their mind in Engage: `prefer(contact_id, acceptsEmail=False)`. LookupError where none."""
+        for tenant in self._all():
+            with tenant.lock:
+                if contact_id in tenant.contacts:
+                    tenant.contacts.prefer(contact_id, preferences)
+                    return
+        raise LookupError(f"No tenant has a contact {contact_id}.")
+
+    def close(self) -> None:
+        """Stop delivering webhooks."""
+        for tenant in self._all():
+            tenant.webhooks.close()
+
+    def _all(self) -> list[Tenant]:
+        with self._lock:
+            return list(self._tenants.values())
+
+    def script(self, path: str, answers: Sequence[Spec]) -> None:
+        """Answer the next calls whose "METHOD /api/v3/path" has this pattern in it so, one after the other.
+
+        An answer is a status, (status, body), (status, body, headers), an Answer, or a Fault (which may still act).
+        """
+        made = deque(spec if isinstance(spec, Fault) else Answer.of(spec) for spec in answers)
+        with self._lock:
+            self._scripts.append((re.compile(path), made))
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tenant_name = scope["path_params"]["tenant"]
+        path = scope["path"].removeprefix(scope["root_path"].removesuffix("/api"))
+        question = await asgi.asked(scope, receive, tenant_name, path)
+        tenant = self.tenant(tenant_name)
+        fault, answer = self._judge(tenant, question)
+        self.journal.add(question, answer, fault)
+        await asgi.deliver(answer, fault, tenant.faults, receive, send)
+
+    def _judge(self, tenant: Tenant, question: Question) -> tuple[Fault, Answer]:
+        scripted = self._scripted(question)
+        if isinstance(scripted, Answer):
+            return Fault.NONE, scripted
+        fault = scripted or tenant.faults.draw()
+        answer = self._answer(tenant, question) if fault.acts else Answer(503)
+        return fault, _spoilt(answer, fault, tenant.faults)
+
+    def _scripted(self, question: Question) -> Answer | Fault | None:
+        with self._lock:
+            for pattern, answers in self._scripts:
+                if answers and pattern.search(f"{question.method} {question.path}"):
+                    return answers.popleft()
+        return None
+
+    def _answer(self, tenant: Tenant, question: Question) -> Answer:
+        try:
+            key = self._admit(question)
+            self._pace(key)
+        except Refusal as refusal:
+            return refusal.answer
+        return api.answer(tenant, question)
+
+    def _admit(self, question: Question) -> str:
+        key = question.headers.get("apikey", "")
+        expected = self.keys if isinstance(self.keys, str) else self.keys.get(question.tenant)
+        if not key or key != expected:
+            raise Refusal(401, "Unauthorized", "The API key is missing or not valid.")
+        if question.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refusal(500, "Error", "An error has occurred")
+        return key
+
+    def _pace(self, key: str) -> None:
+        now, recent = time.monotonic(), self._recent[key]
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        if len(recent) >= self.calls_a_second:
+            message = "Too many requests with this API key."
+            raise Refusal(429, "TooManyRequests", message, headers={"retry-after": "1"})
+        recent.append(now)
+
+
+def _spoilt(answer: Answer, fault: Fault, faults: Faults) -> Answer:
+    match fault:
+        case Fault.THROTTLED:
+            return Answer.json(429, {"message": "Too many requests."}, {"retry-after": f"{faults.retry_after:g}"})
+        case Fault.THROTTLED_BARE:
+            return Answer.json(429, {"message": "Too many requests."})
+        case Fault.FAILED:
+            return Answer.json(500, {"message": "An error has occurred"})
+        case Fault.UNAVAILABLE:
+            return Answer(503, b"Service Unavailable", {"content-type": "text/plain"})
+        case Fault.HTML:
+            return asgi.PAGE
+    return answer

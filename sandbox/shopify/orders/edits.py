@@ -1,0 +1,96 @@
+"""What may happen to an order after it was placed: payment, an edit, a cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sandbox.shopify.money import Bag, lesser, minus, plus, shop_amount, total
+from sandbox.shopify.orders.checkout import Item
+from sandbox.shopify.orders.placing import further_line
+from sandbox.shopify.orders.refunds import Refunding, refunded
+from sandbox.shopify.orders.totals import recounted, tax_on
+from sandbox.shopify.times import utc
+
+Order = dict[str, Any]
+NextId = Callable[[], int]
+
+
+def paid(order: Order, next_id: NextId, at: datetime) -> Order:
+    """The order with all that it now costs paid: by capturing what was authorised, then by a new sale."""
+    left, new = order["totalOutstandingSet"], []
+    captures = [("CAPTURE", each) for each in _authorised(order)]
+    for kind, known in captures + [("SALE", each) for each in order["transactions"][:1]]:
+        amount = lesser(known["amountSet"], left) if kind == "CAPTURE" else left
+        if shop_amount(amount) > 0:
+            gid = f"gid://shopify/OrderTransaction/{next_id()}"
+            new.append({**known, "id": gid, "kind": kind, "processedAt": utc(at), "amountSet": amount})
+            left = minus(left, amount)
+    received = total((each["amountSet"] for each in new), order["totalReceivedSet"])
+    changed = {"displayFinancialStatus": "PAID", "totalReceivedSet": received}
+    return recounted({**order, **changed, "transactions": order["transactions"] + new})
+
+
+def edited(order: Order, line_item_id: int, quantity: int) -> Order:
+    """The order with fewer of one line: what was ordered stays, what is current shrinks."""
+    gid = f"gid://shopify/LineItem/{line_item_id}"
+    lines = [_shortened(line, quantity) if line["id"] == gid else line for line in order["lineItems"]]
+    return recounted({**order, "edited": True, "lineItems": lines})
+
+
+def enlarged(order: Order, item: Item, next_id: NextId, at: datetime) -> Order:
+    """The order with one more line, which is yet to be paid."""
+    line = further_line(item, order, next_id, at)
+    tax = tax_on(line, line["quantity"])
+    price = line["discountedTotalSet"] if order["taxesIncluded"] else plus(line["discountedTotalSet"], tax)
+    return recounted(
+        {
+            **order,
+            "edited": True,
+            "lineItems": [*order["lineItems"], line],
+            "subtotalPriceSet": plus(order["subtotalPriceSet"], line["discountedTotalSet"]),
+            "totalTaxSet": plus(order["totalTaxSet"], tax),
+            "totalPriceSet": plus(order["totalPriceSet"], price),
+            "taxLines": _with_tax(order["taxLines"], line["taxLines"]),
+        }
+    )
+
+
+def cancelled(order: Order, reason: str, next_id: NextId, at: datetime, *, refund: bool = True) -> Order:
+    """The order called off: nothing of it is left, and what was paid is given back unless that is not wanted."""
+    order = {**order, "cancelledAt": utc(at), "closedAt": utc(at), "cancelReason": reason}
+    order = {**order, "transactions": order["transactions"] + _voids(order, next_id, at)}
+    everything = {int(each["id"].rpartition("/")[2]): each["currentQuantity"] for each in order["lineItems"]}
+    left = shop_amount(order["currentShippingPriceSet"])
+    back = Refunding(everything, shipping=left, amount=None if refund else Decimal(0), note="Cancelled")
+    return refunded(order, back, next_id, at, restock="CANCEL")
+
+
+def _shortened(line: dict[str, Any], quantity: int) -> dict[str, Any]:
+    fewer = max(0, line["currentQuantity"] - quantity)
+    unsent = max(0, line["unfulfilledQuantity"] - fewer)
+    return {**line, "currentQuantity": line["currentQuantity"] - fewer, "unfulfilledQuantity": unsent}
+
+
+def _authorised(order: Order) -> list[dict[str, Any]]:
+    """What is authorised and neither captured nor voided."""
+    kinds = {each["kind"] for each in order["transactions"]}
+    open_ = [each for each in order["transactions"] if each["kind"] == "AUTHORIZATION"]
+    return [] if kinds & {"CAPTURE", "VOID"} else open_
+
+
+def _voids(order: Order, next_id: NextId, at: datetime) -> list[dict[str, Any]]:
+    return [
+        {**each, "id": f"gid://shopify/OrderTransaction/{next_id()}", "kind": "VOID", "processedAt": utc(at)}
+        for each in _authorised(order)
+    ]
+
+
+def _with_tax(known: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    by_rate: dict[tuple[str, float], Bag] = {(each["title"], each["rate"]): each["priceSet"] for each in known}
+    for each in new:
+        key = each["title"], each["rate"]
+        by_rate[key] = plus(by_rate[key], each["priceSet"]) if key in by_rate else each["priceSet"]
+    return [{"title": title, "rate": rate, "priceSet": price} for (title, rate), price in by_rate.items()]

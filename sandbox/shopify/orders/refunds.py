@@ -1,0 +1,165 @@
+"""Giving money back for lines, for shipping, or for nothing in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sandbox.shopify.money import ZERO, Bag, converted, lesser, minus, nothing, plus, scaled, shop_amount, total
+from sandbox.shopify.orders.totals import recounted, tax_on, worth
+from sandbox.shopify.times import utc
+
+Order = dict[str, Any]
+NextId = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Refunding:
+    """What is given back: units by line id, so much of the shipping, and the money (by default what these cost).
+
+    Amounts are in the shop's currency. Money that differs from the cost makes an order adjustment.
+    """
+
+    lines: Mapping[int, int] = field(default_factory=dict)
+    shipping: Decimal = ZERO
+    amount: Decimal | None = None
+    note: str | None = None
+
+
+def refunded(order: Order, back: Refunding, next_id: NextId, at: datetime, *, restock: str | None = None) -> Order:
+    """The order with one refund more. Sent units come back (RETURN), others were never sent (CANCEL)."""
+    return _Refunding(order, back, next_id, at, restock).done()
+
+
+def settled(order: Order, next_id: NextId, at: datetime) -> Order:
+    """The order with a refund of what an edit left overpaid. Its money stands for units that are gone already."""
+    owed = minus(nothing(order["totalPriceSet"]), order["totalOutstandingSet"])
+    return _Refunding(order, Refunding(amount=shop_amount(owed)), next_id, at, None).done(owed)
+
+
+class _Refunding:
+    def __init__(self, order: Order, back: Refunding, next_id: NextId, at: datetime, restock: str | None) -> None:
+        self._order = order
+        self._back = back
+        self._next_id = next_id
+        self._at = utc(at)
+        self._restock = restock
+        self._zero = nothing(order["totalPriceSet"])
+        self._rate = Decimal(order["rate"])
+
+    def done(self, owed: Bag | None = None) -> Order:
+        """The order after it. `owed` is what is due for other reasons than the refund's own parts."""
+        lines = [self._line(line, units) for line in self._order["lineItems"] if (units := self._units(line))]
+        shipping = self._shipping()
+        prices = (self._cost(each["subtotalSet"], each["totalTaxSet"]) for each in lines)
+        cost = total(prices, owed or self._zero)
+        for each in shipping:
+            cost = plus(cost, self._cost(each["subtotalAmountSet"], each["taxAmountSet"]))
+        transactions = list(self._transactions(self._money(cost)))
+        paid_back = total((each["amountSet"] for each in transactions), self._zero)
+        refund = {
+            **self._header(),
+            "totalRefundedSet": paid_back,
+            "refundLineItems": lines,
+            "refundShippingLines": shipping,
+            "orderAdjustments": self._adjustments(minus(cost, paid_back)),
+            "transactions": transactions,
+        }
+        return recounted(
+            {
+                **self._order,
+                "lineItems": [self._less(line, self._units(line)) for line in self._order["lineItems"]],
+                "refunds": [*self._order["refunds"], refund],
+                "transactions": [*self._order["transactions"], *transactions],
+            }
+        )
+
+    def _header(self) -> dict[str, Any]:
+        shopify_id = self._next_id()
+        times = dict.fromkeys(("createdAt", "processedAt", "updatedAt"), self._at)
+        own = {"id": f"gid://shopify/Refund/{shopify_id}", "legacyResourceId": str(shopify_id)}
+        return {**own, **times, "note": self._back.note}
+
+    def _units(self, line: dict[str, Any]) -> int:
+        wanted = self._back.lines.get(int(line["id"].rpartition("/")[2]), 0)
+        return min(wanted, int(line["currentQuantity"]))
+
+    def _line(self, line: dict[str, Any], units: int) -> dict[str, Any]:
+        left = line["currentQuantity"]
+        return {
+            "id": f"gid://shopify/RefundLineItem/{self._next_id()}",
+            "quantity": units,
+            "restockType": self._restock or ("RETURN" if _sent(line) >= units else "CANCEL"),
+            "priceSet": line["originalUnitPriceSet"],
+            "subtotalSet": minus(worth(line, left), worth(line, left - units)),
+            "totalTaxSet": minus(tax_on(line, left), tax_on(line, left - units)),
+            "lineItem": line,
+        }
+
+    def _less(self, line: dict[str, Any], units: int) -> dict[str, Any]:
+        unsent = units if self._restock == "CANCEL" else max(0, units - _sent(line))
+        left = {
+            "currentQuantity": line["currentQuantity"] - units,
+            "unfulfilledQuantity": max(0, line["unfulfilledQuantity"] - unsent),
+        }
+        return line | left
+
+    def _shipping(self) -> list[dict[str, Any]]:
+        if not self._back.shipping:
+            return []
+        line, left = self._order["shippingLines"][0], self._order["currentShippingPriceSet"]
+        part = self._back.shipping, shop_amount(left)
+        back = {
+            "id": f"gid://shopify/RefundShippingLine/{self._next_id()}",
+            "subtotalAmountSet": scaled(left, *part),
+            "taxAmountSet": scaled(self._shipping_tax_left(line), *part),
+            "shippingLine": line,
+        }
+        return [back]
+
+    def _shipping_tax_left(self, line: dict[str, Any]) -> Bag:
+        """Parts of what is left, and not of the whole, add up to the whole in both currencies."""
+        before = [each for refund in self._order["refunds"] for each in refund["refundShippingLines"]]
+        tax = total((each["priceSet"] for each in line["taxLines"]), self._zero)
+        return minus(tax, total((each["taxAmountSet"] for each in before), self._zero))
+
+    def _cost(self, price: Bag, tax: Bag) -> Bag:
+        return price if self._order["taxesIncluded"] else plus(price, tax)
+
+    def _money(self, cost: Bag) -> Bag:
+        """What is paid back: never more than was received."""
+        left = minus(self._order["totalReceivedSet"], self._order["totalRefundedSet"])
+        wanted = cost
+        if self._back.amount is not None:
+            wanted = converted(
+                self._back.amount, self._rate, (self._order["currencyCode"], self._order["presentmentCurrencyCode"])
+            )
+        return left if shop_amount(wanted) >= shop_amount(left) else wanted
+
+    def _transactions(self, money: Bag) -> Iterator[dict[str, Any]]:
+        for payment in self._order["transactions"]:
+            amount = lesser(money, self._refundable(payment))
+            if payment["kind"] in ("SALE", "CAPTURE") and shop_amount(amount) > 0:
+                money = minus(money, amount)
+                gid = f"gid://shopify/OrderTransaction/{self._next_id()}"
+                changed = {"kind": "REFUND", "processedAt": self._at, "amountSet": amount, "parent": payment["id"]}
+                yield {**payment, "id": gid, **changed}
+
+    def _refundable(self, payment: dict[str, Any]) -> Bag:
+        given_back = [each for each in self._order["transactions"] if each.get("parent") == payment["id"]]
+        return minus(payment["amountSet"], total((each["amountSet"] for each in given_back), self._zero))
+
+    def _adjustments(self, kept: Bag) -> list[dict[str, Any]]:
+        """Shopify: negative where more was given than the parts cost. Nothing is owed for an order nobody paid."""
+        if kept == self._zero or not shop_amount(self._order["totalReceivedSet"]):
+            return []
+        own = {"id": f"gid://shopify/OrderAdjustment/{self._next_id()}", "reason": "REFUND_DISCREPANCY"}
+        return [{**own, "amountSet": kept, "taxAmountSet": self._zero}]
+
+
+def _sent(line: dict[str, Any]) -> int:
+    """The current units that have left."""
+    return max(0, int(line["currentQuantity"]) - int(line["unfulfilledQuantity"]))

@@ -1,0 +1,106 @@
+"""tasklog.counters."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+
+from peewee import PeeweeException
+
+from database import connected, db
+
+EVERY = 10.0  # seconds between two additions
+
+
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+LES = (*map(str, BOUNDS), "+Inf")
+
+
+Key = tuple[str, ...]  # the count's name, and the values of its labels
+
+
+ADD = """
+    INSERT INTO tally (name, labels, value) VALUES (%s, %s::text[], %s)
+    ON CONFLICT (name, labels) DO UPDATE SET value = tally.value + excluded.value"""
+
+
+class Counters:
+    """What this process has counted and not yet added."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[Key, float] = defaultdict(float)
+        self._lock, self._flushing = threading.Lock(), threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def attempt(self, number: int, outcome: str, seconds: float) -> None:
+        """An attempt at a task of this type has ended."""
+        self.count("attempts", str(number), outcome)
+        self.took("attempt_seconds", seconds, str(number))
+
+    def call(self, system: str, status: int | None, seconds: float) -> None:
+        """A call to one of the two systems has ended, with this answer or without one."""
+        self.count("answers", system, status_class(status))
+        self.took("call_seconds", seconds, system)
+
+    def webhook(self, source: str, status: int, seconds: float) -> None:
+        """A webhook was answered."""
+        self.count("webhooks", source, status_class(status))
+        self.took("webhook_seconds", seconds, source)
+
+    def count(self, *key: str) -> None:
+        """One more of these."""
+        self._add({key: 1})
+
+    def took(self, name: str, seconds: float, *labels: str) -> None:
+        """One more of these, which took so long: a histogram's bar and its sum."""
+        self._add({(name, *labels, LES[bisect_left(BOUNDS, seconds)]): 1, (f"{name}_sum", *labels): seconds})
+
+    def flush(self) -> None:
+        """Add what has come to the table. What cannot be written now is kept for the next time."""
+        with self._flushing:
+            with self._lock:
+                taken, self._counts = self._counts, defaultdict(float)
+            try:
+                _write(taken)
+            except PeeweeException:
+                self._add(taken)
+
+    def _add(self, more: dict[Key, float]) -> None:
+        with self._lock:
+            for key, value in more.items():
+                self._counts[key] += value
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="tallies", daemon=True)
+                self._thread.start()
+                atexit.register(self.flush)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(EVERY):
+            self.flush()
+
+
+def _write(counts: dict[Key, float]) -> None:
+    """In the order of their keys: two processes that add to the same rows must not wait for each other."""
+    if counts:
+        with connected(), db.atomic():
+            for (name, *labels), value in sorted(counts.items()):
+                db.execute_sql(ADD, (name, labels, value))
+
+
+def status_class(status: int | None) -> str:
+    """The class of an HTTP status: "2xx"; "none" where no answer came."""
+    return f"{status // 100}xx" if status else "none"
+
+
+def stored() -> dict[Key, float]:
+    """Everything that was counted so far, by name and labels."""
+    rows = db.execute_sql("SELECT name, labels, value FROM tally").fetchall()
+    return {(name, *labels): value for name, labels, value in rows}
+
+
+COUNTERS = Counters()

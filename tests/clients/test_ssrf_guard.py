@@ -1,0 +1,279 @@
+"""Whatever address comes from outside: no connection to anything but what is public, counted at a listening socket."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import itertools
+import resource
+import socket
+import threading
+import zlib
+from contextlib import contextmanager
+
+import pytest
+import urllib3.util.connection
+
+from clients import ApiError, Call, Effect, NotSent, NullJournal, Rejected, Unanswered
+from clients.http import ssrf_guard
+from clients.http.transport import send
+from clients.shopify.bulk_result import BulkResult
+
+BESIDE = "https://demo.myshopify.com/admin"
+METADATA = "169.254.169.254"
+OWN = "127.0.0.1"  # the sandbox's host: named by the operator, and so trusted
+
+
+class Listening:
+    """A socket of this machine, on IPv4 and IPv6, that counts who comes and answers with what it is given."""
+
+    def __init__(self, answer: bytes = b"") -> None:
+        self.answer, self.came = answer, 0
+        self.socket = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.came += 1
+            with connection:
+                if self.answer:
+                    connection.recv(65536)
+                    connection.sendall(self.answer)
+
+
+@contextmanager
+def listening(answer=b""):
+    here = Listening(answer)
+    try:
+        yield here
+    finally:
+        here.socket.shutdown(socket.SHUT_RDWR)
+        here.socket.close()
+
+
+@pytest.fixture
+def here():
+    with listening() as found:
+        yield found
+
+
+def spellings(address):
+    """What some parser or other takes for this IPv4 address."""
+    number, parts = int(ipaddress.IPv4Address(address)), [int(part) for part in address.split(".")]
+    return [
+        address,
+        str(number),
+        hex(number),
+        f"0{number:o}",
+        ".".join(map(hex, parts)),
+        ".".join(f"0{part:o}" for part in parts),
+        ".".join(f"{part:03o}" for part in parts),
+        f"{parts[0]}.{(parts[1] << 16) + (parts[2] << 8) + parts[3]}",
+        f"{parts[0]}.{parts[1]}.{(parts[2] << 8) + parts[3]}",
+        f"0x{parts[0]:02x}.{number & 0xFFFFFF}",
+        f"[::ffff:{address}]",
+        f"[::{address}]",
+        f"[64:ff9b::{address}]",
+        f"[2002:{parts[0]:02x}{parts[1]:02x}:{parts[2]:02x}{parts[3]:02x}::1]",
+        f"{address}.",
+    ]
+
+
+def private():
+    """Hosts that stand for this machine, its neighbours, or the metadata of a cloud."""
+    names = [*spellings("127.0.0.2"), *spellings(METADATA), *spellings("10.0.0.1"), *spellings("0.0.0.0")]
+    names += [*spellings("100.64.0.1"), *spellings("224.0.0.1"), *spellings("255.255.255.255")]
+    names += ["localhost", "LOCALHOST", "localhost.", "127.1", "0", "0x7f.1", "127.0.1", "017700000001", "[::]"]
+    return [*names, "[::1]", "[fe80::1]", "[fc00::1]", "[ff02::1]", "[2001:db8::1]", "[0:0:0:0:0:0:0:1]"]
+
+
+def disguised(port):
+    """Addresses that look as if they led to Shopify's storage."""
+    storage, homes = "storage.googleapis.com", [f"{OWN}:{port}", f"localhost:{port}", f"[::1]:{port}", METADATA]
+    for home, scheme in itertools.product(homes, ("https", "http")):
+        yield from (
+            f"{scheme}://{home}/",
+            f"{scheme}://{home}/{storage}/x",
+            f"{scheme}://{home}#{storage}/",
+            f"{scheme}://{home}?{storage}/",
+            f"{scheme}://{home}\\.{storage}/x",
+            f"{scheme}://{home}\\@{storage}/x",
+            f"{scheme}://{storage}@{home}/x",
+            f"{scheme}://{storage}:443@{home}/x",
+            f"{scheme}://{storage}%40{home}/x",
+            f"{scheme}://{storage}#@{home}/x",
+            f"{scheme}://{home}%23.{storage}/x",
+            f"{scheme}://{home}%00.{storage}/x",
+            f"{scheme}://{home}\t.{storage}/x",
+            f"{scheme}://{home}\r\n.{storage}/x",
+            f"{scheme}://{home} .{storage}/x",
+            f"{scheme}://{home}/\\{storage}",
+            f" {scheme}://{home}/",
+            f"\x00{scheme}://{home}/",
+        )
+    for name in (
+        "ⓢtorage.googleapis.com",
+        "storage.googleapis。com",
+        "storage.googleapis.com.",
+        "xn--storage.googleapis.com.evil.example",
+        "storage-googleapis.com",
+        "storage.googleapis.com.evil.example",
+        "evilshopify.com",
+        "demo.myshopify.com.evil.example",
+        "demo.myshopify.com@evil.example",
+        "demo.myshopify.com\\.evil.example",
+        "storage.googleapis.com:80",
+        "storage.googleapis.com:22",
+        "-",
+        "",
+        "[",
+        "[::1",
+        "a" * 70 + "\\.shopify.com",
+    ):
+        yield f"https://{name}/x"
+    for scheme in ("ftp", "file", "gopher", "dict", "data", "javascript", "jar:https", "HTTP", "//", ""):
+        yield f"{scheme}://storage.googleapis.com/x"
+
+
+def test_there_are_some_two_hundred_of_them():
+    assert len(set(private())) + len(set(disguised(1))) > 200
+
+
+def test_no_disguised_address_of_a_bulk_result_is_connected_to(here):
+    for url in disguised(here.port):
+        with pytest.raises(Rejected, match="not fetched"):
+            BulkResult(url, beside=BESIDE)
+
+    assert here.came == 0
+
+
+@pytest.mark.parametrize("host", private())
+def test_no_private_address_is_connected_to_however_it_is_spelt(here, host):
+    call = Call("Engage", "GET", f"http://{host}:{here.port}/", Effect.READ)
+
+    with pytest.raises(ApiError) as refused:
+        send(call, {}, NullJournal())
+
+    assert type(refused.value) in (NotSent, Rejected)
+    assert here.came == 0
+
+
+def test_the_socket_counts_who_does_come():
+    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as here:
+        send(Call("Engage", "GET", f"http://{OWN}:{here.port}/", Effect.READ), {}, NullJournal())
+
+        assert here.came == 1
+
+
+class Names:
+    """A name service that answers differently each time."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def __call__(self, host, port, *args, **kwargs):
+        self.asked += 1
+        found = self.answers.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+
+def resolved(monkeypatch, *answers):
+    names = Names(*answers)
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    return names
+
+
+@pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["10.1.2.3"], [METADATA]])
+def test_a_public_name_that_leads_inside_is_not_connected_to(here, monkeypatch, answer):
+    resolved(monkeypatch, answer)
+
+    with pytest.raises(NotSent, match="not public"):
+        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+
+    assert here.came == 0
+
+
+def test_the_connection_goes_to_the_very_address_that_was_looked_at(monkeypatch):
+    """A name that is public when it is looked at and private a moment later: only the first answer is used."""
+    names, connected = resolved(monkeypatch, ["93.184.215.14"], ["127.0.0.1"]), []
+
+    def connect(address, *args, **kwargs):
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+    with pytest.raises(ApiError):
+        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+
+    assert (connected, names.asked) == ([("93.184.215.14", 443)], 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(here, status):
+    answer = f"HTTP/1.1 {status} x\r\nLocation: http://localhost:{here.port}/\r\nContent-Length: 0\r\n\r\n"
+    with listening(answer.encode()) as storage:
+        url = f"http://{OWN}:{storage.port}/file"
+
+        with pytest.raises(ApiError):
+            BulkResult(url, beside=url)
+
+        assert (storage.came, here.came) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example/x.myshopify.com", "demo.myshopify.com\n", "demo.myshopify.com.evil.example", ""]
+)
+def test_what_is_no_shops_name_makes_no_address(name):
+    with pytest.raises(Rejected):
+        ssrf_guard.valid_shop_domain(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example/", "demo@evil.example", "demo#", "demo\n", "a.b", "127.0.0.1:80/", "dëmo", ""]
+)
+def test_what_is_no_tenants_name_makes_no_address(name):
+    with pytest.raises(Rejected):
+        ssrf_guard.valid_tenant_name(name)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_what_is_public_is(address):
+    assert ssrf_guard.is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host", ["storage.googleapis.com", "a.storage.googleapis.com", "cdn.shopify.com", "x.shopifycloud.com"]
+)
+def test_shopifys_own_storage_is(host):
+    assert ssrf_guard.is_shopify_storage(f"https://{host}/a/b.jsonl?Expires=1&Signature=a%2Bb~c")
+
+
+def bomb() -> bytes:
+    """A gigabyte of nothing, in a megabyte."""
+    packer, portion = zlib.compressobj(9, zlib.DEFLATED, 31), bytes(1 << 20)
+    return b"".join([packer.compress(portion) for _ in range(1024)]) + packer.flush()
+
+
+def test_a_gigabyte_in_a_small_answer_is_given_up():
+    packed = bomb()
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with listening(head.encode() + packed) as engage, pytest.raises(Unanswered, match="more than 8 MB"):
+        send(Call("Engage", "GET", f"http://{OWN}:{engage.port}/", Effect.READ), {}, NullJournal())
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # in KB
+
+
+def test_a_bulk_result_is_never_unpacked():
+    packed = gzip.compress(b'{"id":1}\n' * 1000)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    with listening(head.encode() + packed) as storage:
+        url = f"http://{OWN}:{storage.port}/file"
+
+        with BulkResult(url, beside=url) as lines:
+            assert b"".join(line for line, _ in lines)[:2] == b"\x1f\x8b"

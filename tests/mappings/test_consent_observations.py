@@ -1,0 +1,98 @@
+"""What one look at both systems adds to the memory of a preference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mappings.consent.memory import ConsentDecision, ConsentMemory
+from mappings.consent.observations import (
+    after_comparison,
+    after_engage_event,
+    after_shopify_read,
+    engage_preferences,
+    shopify_states,
+)
+
+LINKED = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(tick):
+    return LINKED + tick * timedelta(minutes=10)
+
+
+def wrote(known, value, tick):
+    return known.wrote_engage(value, began_at=at(tick), done_at=at(tick))
+
+
+def test_shopifys_customer_is_read_for_both_preferences():
+    customer = {
+        "defaultEmailAddress": {"marketingState": "SUBSCRIBED", "marketingUpdatedAt": "2026-03-02T00:00:00Z"},
+        "defaultPhoneNumber": {"smsMarketingConsent": {"state": "UNSUBSCRIBED", "updatedAt": "2026-03-03T00:00:00Z"}},
+    }
+
+    told = after_shopify_read({"acceptsEmail": ConsentMemory(LINKED), "acceptsSms": ConsentMemory(LINKED)}, customer)
+
+    assert told["acceptsEmail"].newest == ConsentDecision(True, datetime(2026, 3, 2, tzinfo=UTC))
+    assert told["acceptsSms"].newest == ConsentDecision(False, datetime(2026, 3, 3, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("customer", [{}, {"defaultEmailAddress": None, "defaultPhoneNumber": None}])
+def test_without_address_or_number_nothing_is_heard(customer):
+    memories = {"acceptsEmail": ConsentMemory(LINKED), "acceptsSms": ConsentMemory(LINKED)}
+
+    assert after_shopify_read(memories, customer) == memories
+    assert shopify_states(customer) == {"acceptsEmail": None, "acceptsSms": None}
+
+
+def test_an_event_is_engages_answer_at_its_arrival():
+    assert after_engage_event(ConsentMemory(LINKED), False, at(1)).engage == ConsentDecision(False, at(1))
+
+
+def test_a_late_echo_of_our_yes_does_not_outweigh_a_no_that_is_still_to_be_carried():
+    known = wrote(ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1)), True, 2).heard_shopify(
+        "UNSUBSCRIBED", at(3)
+    )
+
+    assert after_engage_event(known, True, at(9)) == known
+
+
+def test_a_no_from_engage_always_counts():
+    known = wrote(ConsentMemory(LINKED).heard_shopify("UNSUBSCRIBED", at(1)), False, 2).heard_shopify(
+        "SUBSCRIBED", at(3)
+    )
+
+    assert after_engage_event(known, False, at(9)).newest == ConsentDecision(False, at(9))
+
+
+def test_an_answer_that_looks_like_an_echo_counts_when_engage_had_said_the_other_since():
+    known = wrote(ConsentMemory(LINKED).heard_shopify("UNSUBSCRIBED", at(1)), False, 2)
+    moment = at(2) + timedelta(seconds=30)
+    known = after_engage_event(known, True, moment)
+
+    assert after_engage_event(known, False, moment + timedelta(seconds=30)).newest == ConsentDecision(
+        False, moment + timedelta(seconds=30)
+    )
+
+
+def test_what_engage_has_already_counts_as_carried():
+    memories = {"acceptsEmail": ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1))}
+
+    known = after_comparison(memories, {"acceptsEmail": True}, at(2))["acceptsEmail"]
+
+    assert known.carried == ConsentDecision(True, at(1))
+    assert known.heard_engage(True, at(2)) == known
+    assert after_comparison({"acceptsEmail": known}, {"acceptsEmail": True}, at(3)) == {"acceptsEmail": known}
+
+
+@pytest.mark.parametrize("current", [{}, {"acceptsEmail": False}])
+def test_what_engage_does_not_have_does_not(current):
+    memories = {"acceptsEmail": ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1))}
+
+    assert after_comparison(memories, current, at(2)) == memories
+
+
+def test_engages_contact_names_what_it_knows():
+    assert engage_preferences({"preferences": {"acceptsEmail": True, "acceptsSms": None}}) == {"acceptsEmail": True}
+    assert engage_preferences({}) == {}

@@ -1,0 +1,26 @@
+"""What programs read, asked for by schemathesis from an OpenAPI document: never a failure of ours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from app import ROUTES
+from benchmarks.support import odd_requests
+from tests.support.fuzzing import answered, examples
+from views.web.query_params import PARAMETER_NAMES
+
+pytestmark = pytest.mark.fuzz
+
+DESCRIBED = odd_requests.document(PARAMETER_NAMES, ["error"], ["SyncOrder"])["paths"]
+
+
+@examples(0.1)
+@given(asked=odd_requests.described_requests())
+def test_no_program_meets_a_failure(client, asked):
+    assert answered(client, asked) < 500
+
+
+@pytest.mark.parametrize("path", DESCRIBED)
+def test_what_the_document_describes_is_there(path):
+    assert path in odd_requests.paths(ROUTES, "GET")

@@ -1,0 +1,82 @@
+"""The audit page: who did what in the shop, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from i18n.catalogue import t
+from models import Action, AuditEntry, Task
+from views.account import membership
+from views.tasks.filters import select_tasks
+from views.web import audit_log, query_params
+from views.web.rendering import BadInput, render, view
+from views.web.request_state import Request
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """An audit entry on the page, with its task and the task that it created; None: there is none, or not any more."""
+
+    row: AuditEntry
+    task: Task | None
+    made: Task | None
+    names: Mapping[str, str]
+
+    @property
+    def who(self) -> str:
+        """The person's name if Shopify has sent it, else their id."""
+        return self.names.get(self.row.who, self.row.who) if self.row.who else t("audit.link")
+
+    @property
+    def what(self) -> str:
+        known = self.row.action in set(Action)
+        return t(f"audit.action.{self.row.action}") if known else self.row.action
+
+    @property
+    def import_url(self) -> str | None:
+        """The URL of the import that the entry is about, or None."""
+        number = self.row.details.get("import_id")
+        return f"/imports#import-{number}" if isinstance(number, int) else None
+
+    @property
+    def detail(self) -> str:
+        total = self.row.details.get("total")
+        return t("audit.total", count=total) if isinstance(total, int) else ""
+
+
+@view
+def index(request: Request) -> Response:
+    """`GET /audit`: the newest audit entries. `?before=ID` for older ones."""
+    rows = audit_log.page(request.state.shop, PAGE_SIZE + 1, _before(request))
+    entries = _entries(request, rows[:PAGE_SIZE])
+    older = f"/audit?before={rows[PAGE_SIZE - 1].id}" if len(rows) > PAGE_SIZE else None
+    return render(
+        request, "account/audit.html", entries=entries, older=older, first="before" not in request.query_params
+    )
+
+
+def _entries(request: Request, rows: list[AuditEntry]) -> list[AuditRow]:
+    ids = {each for row in rows for each in (row.task_id, row.made_id) if each}
+    known: dict[UUID | None, Task] = (
+        {task.id: task for task in select_tasks(request.state.shop).where(Task.id.in_(ids))} if ids else {}
+    )
+    names = membership.names(request.state.shop)
+    return [AuditRow(row, known.get(row.task_id), known.get(row.made_id), names) for row in rows]
+
+
+def _before(request: Request) -> UUID | None:
+    given = request.query_params.get("before", "")
+    found = query_params.parse_uuid(given)
+    if given and found is None:
+        raise BadInput(t("audit.bad_before", given=repr(given[:40])))
+    return found
+
+
+routes = [Route("/audit", index)]

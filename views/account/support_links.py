@@ -1,0 +1,106 @@
+"""Support links: show one task or entity to a person outside the shop, read-only, masked, for a week at most."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config import config
+from database import db, every_shop, scoped
+from i18n.catalogue import t
+from models import Action, Permission, SupportLink, Task, utcnow
+from views.account import support_tokens
+from views.entities.history import EntityHistory, entity_ids, history_entries, sync_status
+from views.entities.show import find_entity
+from views.tasks import attempts
+from views.tasks.attempts import BodyFormat
+from views.tasks.explanation import explain_outcome
+from views.tasks.show import find_task
+from views.tasks.timeline import timeline_of
+from views.web import audit_log
+from views.web.forms import Conflict, action, current_user, idempotency_key
+from views.web.rendering import NotFound, public_view, render
+from views.web.request_state import Request
+
+VALID = timedelta(days=7)
+
+
+@action(needs=Permission.SUPPORT)
+def share_task(request: Request) -> Response:
+    """`POST /tasks/{id}/support`: create a support link to this task. It is shown once."""
+    task = find_task(request)
+    return _create_link(request, f"/tasks/{task.id}", task_id=task.id)
+
+
+@action(needs=Permission.SUPPORT)
+def share_entity(request: Request) -> Response:
+    """`POST /support/{kind}/{shopify_id}`: create a support link to an order, customer or refund. It is shown once."""
+    subject = find_entity(request, request.path_params["shopify_id"])
+    if subject.row is None and not subject.page(None, back=False).tasks:
+        raise NotFound(t("entity.missing"))
+    back = f"/entities/{subject.kind}/{subject.shopify_id}"
+    return _create_link(request, back, kind=subject.kind, shopify_id=subject.shopify_id)
+
+
+def _create_link(request: Request, back: str, **shown: object) -> Response:
+    shop, user = request.state.shop, current_user(request)
+    task = {name: value for name, value in shown.items() if name == "task_id"}
+    details = {name: value for name, value in shown.items() if name != "task_id"}
+    with db.atomic():
+        if not audit_log.record(shop, Action.SUPPORT, user, click=idempotency_key(request), details=details, **task):
+            raise Conflict(t("support.shown_once"))
+        token = support_tokens.issue(shop, VALID, user, **shown)  # type: ignore[arg-type]
+    link = f"{config.app_url}/support/{token}"
+    return render(request, "account/support_link_new.html", link=link, back=back, ends_at=utcnow() + VALID)
+
+
+@public_view
+def show_support_link(request: Request) -> Response:
+    """`GET /support/{token}`: the task or entity of a support link. It needs no session, and allows no action."""
+    with every_shop():
+        found = support_tokens.open_link(request.path_params["token"])
+    if found is None:
+        raise NotFound(t("support.ended"))
+    request.state.outside = True
+    with scoped(found.shop_id):
+        return _task_page(request, found) if found.task_id else _entity_page(request, found)
+
+
+def _task_page(request: Request, link: SupportLink) -> Response:
+    task = Task.get_or_none((Task.id == link.task_id) & (Task.shop == link.shop))
+    if task is None:
+        raise NotFound(t("support.ended"))
+    task.shop = link.shop
+    runs = attempts.attempts_of(task, BodyFormat())
+    return render(
+        request,
+        "account/support_link_task.html",
+        link=link,
+        task=task,
+        explanation=explain_outcome(task),
+        timeline=timeline_of(task, runs, utcnow()),
+        body=attempts.webhook_body(task, BodyFormat()),
+        runs=runs,
+    )
+
+
+def _entity_page(request: Request, link: SupportLink) -> Response:
+    subject, now = EntityHistory.find(link.shop, str(link.kind), int(link.shopify_id or 0)), utcnow()
+    return render(
+        request,
+        "account/support_link_entity.html",
+        link=link,
+        subject=subject,
+        standing=sync_status(subject, now),
+        known=entity_ids(subject),
+        entries=history_entries(subject.page(None, back=False).tasks, now),
+    )
+
+
+routes = [
+    Route("/tasks/{task_id}/support", share_task, methods=["POST"]),
+    Route("/support/{kind}/{shopify_id}", share_entity, methods=["POST"]),
+    Route("/support/{token}", show_support_link),
+]

@@ -1,0 +1,112 @@
+"""The page of one order, customer or refund: the history of its tasks, and a diff of two syncs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from i18n.catalogue import t
+from models import Task, utcnow
+from views.entities.admin_links import engage_link, shopify_admin_link
+from views.entities.history import ENTITY_MODELS, OLDEST_FIRST, EntityHistory, entity_ids, history_entries, sync_status
+from views.tasks import attempts
+from views.tasks.diff import BodyDiff, diff_bodies, parse_body
+from views.tasks.pagination import Cursor
+from views.web import query_params
+from views.web.rendering import BadInput, NotFound, render, view
+from views.web.request_state import Request
+
+GID = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]{1,19})")
+MAX_BIGINT = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class DiffChoice:
+    """The tasks that can be compared, the two that are chosen, and their diff."""
+
+    tasks: list[Task]
+    before: Task | None
+    after: Task | None
+    comparison: BodyDiff | None
+
+
+@view
+def show(request: Request) -> Response:
+    """`GET /entities/{order|customer|refund}/{shopify_id}`: `after`, `before` for pages, `from`, `to` to compare."""
+    given = request.path_params["shopify_id"]
+    if found := GID.fullmatch(given):
+        return RedirectResponse(f"/entities/{request.path_params['kind']}/{found[2]}", 303)
+    subject, params = find_entity(request, given), request.query_params
+    after, before = (
+        Cursor.read(params[name], OLDEST_FIRST) if name in params else None for name in ("after", "before")
+    )
+    if after and before:
+        raise BadInput(t("bad.both"))
+    page = subject.page(after or before, back=bool(before))
+    if not page.tasks and subject.row is None:
+        raise NotFound(t("entity.missing"))
+    now = utcnow()
+    return render(
+        request,
+        "entities/show.html",
+        subject=subject,
+        standing=sync_status(subject, now),
+        known=entity_ids(subject),
+        entries=history_entries(page.tasks, now),
+        newer=_url(subject, after=page.after.mark(OLDEST_FIRST)) if page.after else None,
+        older=_url(subject, before=page.before.mark(OLDEST_FIRST)) if page.before else None,
+        choice=_comparison_choice(request, subject),
+        admins=[shopify_admin_link(subject.shop, subject.entity, subject.shopify_id), engage_link(subject.shop)]
+        if subject.shop.active
+        else [],
+    )
+
+
+def find_entity(request: Request, given: str) -> EntityHistory:
+    """The entity of the URL, which may be unknown. Raises Missing for a kind or an id that cannot exist."""
+    kind = request.path_params["kind"]
+    if kind not in ENTITY_MODELS or not re.fullmatch(r"[1-9][0-9]{0,18}", given) or int(given) > MAX_BIGINT:
+        raise NotFound(t("entity.missing"))
+    return EntityHistory.find(request.state.shop, kind, int(given))
+
+
+def _url(subject: EntityHistory, **query: Any) -> str:
+    return f"/entities/{subject.kind}/{subject.shopify_id}?{urlencode(query)}"
+
+
+def _comparison_choice(request: Request, subject: EntityHistory) -> DiffChoice:
+    """The two tasks of the query string, else the two newest of one type, with their diff."""
+    tasks = subject.sent()
+    after = _chosen_task(request, "to", tasks) or next(iter(tasks), None)
+    alike = [task for task in tasks if after and task.type == after.type and task.id < after.id]
+    before = _chosen_task(request, "from", tasks) or next(iter(alike), None)
+    return DiffChoice(tasks, before, after, _diff(before, after) if before and after else None)
+
+
+def _chosen_task(request: Request, name: str, tasks: list[Task]) -> Task | None:
+    given = request.query_params.get(name, "")
+    if not given:
+        return None
+    task_id = query_params.parse_uuid(given)
+    found = next((task for task in tasks if task.id == task_id), None)
+    if found is None:
+        raise NotFound(t("entity.no_sync"))
+    return found
+
+
+def _diff(before: Task, after: Task) -> BodyDiff:
+    try:
+        bodies = [parse_body(attempts.exact_body(task, None, "sent")) for task in (before, after)]
+    except NotFound as missing:
+        return BodyDiff([], sentence=str(missing))
+    if None in bodies:
+        return BodyDiff([], sentence=t("replay.no_comparison"))
+    return diff_bodies(*bodies)
+
+
+routes = [Route("/entities/{kind}/{shopify_id:path}", show)]

@@ -1,0 +1,100 @@
+"""Timeline of a task: its creation, attempts and completion, with the waits between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from i18n.catalogue import t
+from i18n.formats import format_duration
+from i18n.reasons import translate_reason
+from models import State, Task
+from views.tasks.attempts import ShownAttempt
+from views.web import formatting
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class TimelineEvent:
+    """An event of the timeline. `after`: the time since the task was created; `kind`: the CSS class."""
+
+    at: datetime | None
+    words: str
+    after: str
+    kind: str = ""
+    note: str = ""
+    anchor: str = ""
+
+
+def timeline_of(task: Task, runs: list[ShownAttempt], now: datetime) -> list[TimelineEvent]:
+    """The events in order of time. `runs` holds only the newest of very many attempts."""
+    events = [TimelineEvent(task.created_at, t("timeline.created"), "")]
+    before = task.created_at
+    for run in runs:
+        attempt = run.attempt
+        if waited := _wait_event(before, attempt.started_at):
+            events.append(waited)
+        events.append(_attempt_event(task, run))
+        before = attempt.ended_at or attempt.started_at
+    return [*events, *_end_events(task, before, now)]
+
+
+def _wait_event(since: datetime, until: datetime) -> TimelineEvent | None:
+    """A wait of at least a millisecond, else None."""
+    waited_ms = (until - since) / MILLISECOND
+    return (
+        TimelineEvent(None, t("timeline.waited", length=format_duration(waited_ms)), "", "wait")
+        if waited_ms >= 1
+        else None
+    )
+
+
+def _attempt_event(task: Task, run: ShownAttempt) -> TimelineEvent:
+    attempt = run.attempt
+    outcome = t(f"outcome.{formatting.outcome_name(attempt)}")
+    words = t(
+        "timeline.attempt",
+        number=attempt.number,
+        outcome=outcome,
+        length=format_duration(formatting.attempt_ms(attempt)),
+    )
+    calls = t("timeline.calls", count=len(run.calls)) if run.calls else ""
+    note = " · ".join(part for part in (calls, translate_reason(attempt.reason) if attempt.reason else "") if part)
+    kind = formatting.outcome_name(attempt)
+    return TimelineEvent(
+        attempt.started_at,
+        words,
+        _time_since_creation(task, attempt.started_at),
+        kind,
+        note,
+        f"attempt-{attempt.number}",
+    )
+
+
+def _end_events(task: Task, before: datetime, now: datetime) -> list[TimelineEvent]:
+    if task.completed_at:
+        state = formatting.state_name(task)
+        skipped = (
+            t("task.skipped", reason=translate_reason(task.reason))
+            if task.state == State.SUCCESS and task.reason
+            else ""
+        )
+        words = t("timeline.completed", state=formatting.state_label(task.state))
+        return [TimelineEvent(task.completed_at, words, _time_since_creation(task, task.completed_at), state, skipped)]
+    if task.state != State.PENDING:
+        return []
+    waited_ms = max(now - before, timedelta()) / MILLISECOND
+    return [
+        TimelineEvent(
+            None,
+            formatting.pending_detail(task, now),
+            "",
+            "wait",
+            t("timeline.so_far", length=format_duration(waited_ms)),
+        )
+    ]
+
+
+def _time_since_creation(task: Task, at: datetime) -> str:
+    return t("timeline.after", length=format_duration(max(at - task.created_at, timedelta()) / MILLISECOND))

@@ -1,0 +1,43 @@
+"""CSRF token and idempotency key of a form: bound to the session, and new each time its button is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.requests import Request
+
+import encryption
+from config import config
+from models import new_id
+from views.web.request_state import state_of
+
+# With this prefix a browser takes it from nobody but our very host, and sends it nowhere else.
+SESSION_COOKIE = "__Host-session" if config.app_url.startswith("https://") else "session"
+
+
+@dataclass(frozen=True)
+class FormToken:
+    """The hidden fields of a form that changes something: its CSRF token, and `click`, its idempotency key."""
+
+    token: str
+    click: UUID
+
+    @classmethod
+    def of(cls, request: Request) -> FormToken:
+        """A new one for the session of this request."""
+        return cls(_csrf_tokens(request)[0], new_id())
+
+
+def is_valid_csrf_token(request: Request, token: str) -> bool:
+    """Whether a form that this very session was shown has sent the token. Another site cannot read one."""
+    return any(hmac.compare_digest(token.encode(), own.encode()) for own in _csrf_tokens(request))
+
+
+def _csrf_tokens(request: Request) -> list[str]:
+    """By each of SECRET_KEYS: the first one makes them, all are good."""
+    session = (state_of(request).session.csrf_subject or request.cookies.get(SESSION_COOKIE, "")).encode()
+    keys = [hashlib.sha256(b"form" + key).digest() for key in encryption.keyring().values()]
+    return [hmac.new(key, session, hashlib.sha256).hexdigest() for key in keys]

@@ -1,0 +1,74 @@
+"""The typed state of a request: its session, its form, and what its answer says about nonce and frames."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+from starlette.requests import Request as AnyRequest
+from starlette.types import Scope
+
+from models import Permission, Shop
+
+NOBODY = "'none'"  # of a Content-Security-Policy
+_NAME = "request"  # in the dictionary that ASGI has for an app's own state
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is signed in to which shop, with which permissions.
+
+    `user`: their id at Shopify, None for a sign-in link. `csrf_subject`: whom the page's forms belong to; "": whoever
+    has the session cookie. The rest is empty outside of Shopify's admin: `admin_params` are its parameters that links
+    to other pages carry, `locale` is its language.
+    """
+
+    shop: Shop | None = None
+    user: str | None = None
+    permissions: frozenset[Permission] = frozenset()
+    csrf_subject: str = ""
+    embedded: bool = False
+    id_token: str = ""
+    locale: str = ""
+    admin_params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class RequestState:
+    """`form`: the fields of a POST. `outside`: the reader has come by a support link."""
+
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    frame_ancestors: str = NOBODY
+    session: Session = Session()
+    form: dict[str, str] = field(default_factory=dict)
+    outside: bool = False
+
+    @property
+    def shop(self) -> Shop:
+        """The shop of a page that needs one. Raises LookupError, where `view` has not seen to that."""
+        if self.session.shop is None:
+            raise LookupError("No shop is signed in.")
+        return self.session.shop
+
+
+class Request(AnyRequest):
+    """A request whose `state` has a type."""
+
+    @property
+    def state(self) -> RequestState:  # type: ignore[override]  # Starlette types an untyped dictionary only
+        return state_of(self)
+
+
+def begin(scope: Scope) -> RequestState:
+    """Give the request a state of its own."""
+    state = RequestState()
+    scope.setdefault("state", {})[_NAME] = state
+    return state
+
+
+def state_of(request: HTTPConnection) -> RequestState:
+    """The state that the outermost middleware has begun."""
+    found = request.scope.get("state", {}).get(_NAME)
+    return found if isinstance(found, RequestState) else begin(request.scope)
