@@ -10,7 +10,7 @@ from i18n import numbers
 from i18n import reasons as i18n_reasons
 from i18n.catalogue import t
 from i18n.formats import format_date
-from models import BulkImport, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
+from models import BulkImport, ImportBadLine, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
 from sync import imports as sync_imports
 from sync.imports import BAD_KEPT
 from views.tasks.filters import TaskFilters
@@ -60,6 +60,10 @@ class ImportPartProgress:
     @property
     def bad_title(self) -> str:
         return t("imports.bad_lines", count=self.row.bad, part=self.named)
+
+    @property
+    def bad_lines(self) -> list[ImportBadLine]:
+        return sync_imports.bad_lines(self.row)
 
     @property
     def more_bad(self) -> str | None:
