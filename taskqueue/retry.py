@@ -16,7 +16,7 @@ from taskqueue.types import NUMBERS, publish
 
 
 class RetryVerdict(StrEnum):
-    """Answer to a request to retry a task."""
+    """Verdict on a request to retry a task; its value is in the texts' keys."""
 
     QUEUE = "queue"
     PENDING = "pending"

@@ -29,12 +29,13 @@ CHECK_EVERY = 1.0  # seconds
 PREFETCH = 48
 CONCURRENT = 8  # tasks run by one process while Redis is unavailable
 PICKED_AT_ONCE = 64
+PICK_AGAIN = timedelta(seconds=10)  # a task that was picked and not run
 
 _pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
 
 
 class Watchdog(Middleware):
-    """Watchdog: ends the process when one of its threads has died, so that the supervisor starts another.
+    """End the process when one of its threads has died, so that the platform starts another.
 
     Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer. A
     process without its threads looks healthy and does nothing.
@@ -78,13 +79,11 @@ def _redis_answers(broker: TaskBroker) -> bool:
 
 
 def work_without_redis() -> int:
-    """Run due tasks straight from the table. Returns the number of tasks."""
+    """Run due tasks straight from the table, and do the sweep's work. Returns the number of tasks."""
     try:
         with connected(EVERY):
             reap()
-            due = [
-                row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, republish_after=timedelta(seconds=10))
-            ]
+            due = [row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, republish_after=PICK_AGAIN)]
     except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0
