@@ -39,7 +39,7 @@ DELETE_BY_TIME = """DELETE FROM {table} WHERE ctid = ANY(ARRAY(
 
 @dataclass
 class Retention:
-    """Job of the scheduler that remembers how far each shop is scanned, so that no run reads the same rows again."""
+    """Job of the scheduler. It remembers how far each shop is scanned, so that no run reads the same rows again."""
 
     _after: dict[int, UUID] = field(default_factory=dict)
     _next_scan: dict[int, datetime] = field(default_factory=dict)

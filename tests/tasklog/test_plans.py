@@ -21,7 +21,7 @@ from models import State
 from sandbox import dev_servers
 from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
-from tasklog.listing import WALK, Statement, counting, listing
+from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
 from tests.support.processes import printed
 from views.tasks.filters import PROBLEM_TYPES
@@ -87,7 +87,7 @@ class Lists:
         with self.connection.connection.transaction():
             self.connection.execute(f"SET LOCAL ROLE {config.database_role}; SET LOCAL app.shop_id = '{self.shop}'")
             if statement.index_ordered:
-                self.connection.execute(WALK)
+                self.connection.execute(READ_IN_ORDER)
             sql = f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) {statement.sql}"
             return self.connection.execute(sql, statement.values).fetchone()[0][0]["Plan"]
 
