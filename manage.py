@@ -31,7 +31,7 @@ def connect(arguments: argparse.Namespace) -> None:
     from actors.settings import enqueue_first_sync
     from sync import shop_connections
 
-    shop = shop_connections.connect(
+    shop = shop_connections.connect_shop(
         domain=arguments.shop,
         shopify_token=arguments.shopify_token,
         engage_key=arguments.engage_key,

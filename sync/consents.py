@@ -46,19 +46,19 @@ def sync_to_engage(task: Task) -> None:
     node, engage = _customer_node(task), engage_client(task)
     states, memories = (
         shopify_states(node),
-        consent_memory.change(customer, lambda memories: after_shopify_read(memories, node)),
+        consent_memory.update(customer, lambda memories: after_shopify_read(memories, node)),
     )
     if not preferences_to_write(memories, {}, states):
         raise Skip("Engage has been told of every answer already.")
     current = _engage_preferences(engage, contact_id)
-    memories = consent_memory.change(customer, lambda memories: after_comparison(memories, current, utcnow()))
+    memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
     wanted = _allowed(task.shop, preferences_to_write(memories, current, states))
     if not wanted:
         raise Skip("Engage has these preferences already.")
     began_at = utcnow()
     engage.update_preferences(contact_id, wanted)
     with claims.effects(task, engage_id=contact_id):
-        consent_memory.change(customer, lambda memories: _written(memories, wanted, began_at))
+        consent_memory.update(customer, lambda memories: _written(memories, wanted, began_at))
 
 
 def sync_to_shopify(task: Task) -> None:
@@ -69,7 +69,7 @@ def sync_to_shopify(task: Task) -> None:
     if name not in current:
         raise Unusable(f"Engage's contact does not say what {name} is.")
     node = _customer_node(task)
-    memories = consent_memory.change(
+    memories = consent_memory.update(
         customer, lambda memories: _observed(memories, node, name, current[name], task.created_at)
     )
     states = shopify_states(node)
@@ -82,7 +82,7 @@ def sync_to_shopify(task: Task) -> None:
         raise Skip("Shopify has this answer already, or a newer one.")
     consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
     with claims.effects(task, engage_id=contact_id):
-        consent_memory.change(customer, lambda memories: _confirmed(memories, consents))
+        consent_memory.update(customer, lambda memories: _confirmed(memories, consents))
 
 
 def both_ways(shop: Shop) -> bool:

@@ -48,7 +48,7 @@ class NotificationSettings:
     path: str
     rules: NotificationRules
 
-    def news(self, at: str) -> bool:
+    def is_due(self, at: str) -> bool:
         """Whether a change at this instant is to be notified. Before `since` the shop notified in another way."""
         happened = datetime.fromisoformat(at)
         return self.enabled and utcnow() - happened < NOTIFY_WITHIN and (self.since is None or happened >= self.since)
@@ -93,16 +93,16 @@ def enqueue_order_notifications(task: Task, node: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
     wanted = notification_settings(task.shop)
     kind: NotificationKind = "cancelled" if node["cancelledAt"] else "confirmed"
-    if wanted.news(node["cancelledAt"] or node["createdAt"]):
+    if wanted.is_due(node["cancelledAt"] or node["createdAt"]):
         _enqueue(task, Notification.of_order(kind, node), change_key(kind, node))
     for parcel in sent_parcels(node):
-        if wanted.news(parcel["createdAt"]):
+        if wanted.is_due(parcel["createdAt"]):
             _enqueue(task, Notification.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
 
 
 def enqueue_refund_notification(task: Task, node: Json) -> None:
     """Enqueue the notification of a refund. Idempotent."""
-    if notification_settings(task.shop).news(node["createdAt"]):
+    if notification_settings(task.shop).is_due(node["createdAt"]):
         _enqueue(
             task, Notification.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node)
         )

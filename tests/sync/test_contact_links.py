@@ -10,7 +10,7 @@ import pytest
 from models import Customer, State, Task, new_id
 from sandbox.shopify.customers import Person
 from sync import consent_memory, deleted_customers, entities
-from sync.import_rules import require_contact
+from sync.imports.rules import require_contact
 from taskqueue.outcomes import Skip
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import RECORD
@@ -138,7 +138,7 @@ def test_merges_of_merges_end_at_the_last(shop):
     deleted_customers.record(shop, 2)
 
     assert [deleted_customers.surviving_customer(shop, one) for one in (1, 2, 3)] == [3, 3, 3]
-    assert deleted_customers.merged_into(shop, 3) == [2, 1]
+    assert deleted_customers.customers_merged_into(shop, 3) == [2, 1]
 
 
 def test_a_circle_of_merges_is_no_endless_walk(shop):

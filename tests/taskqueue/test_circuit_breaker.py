@@ -71,7 +71,7 @@ def test_a_new_key_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
     task = goes(counting, shop)
 
-    shop_connections.connect(
+    shop_connections.connect_shop(
         shop.domain, "token", engage.keys, email="", currency="SEK", timezone="UTC", engage_tenant="demo", store="S"
     )
 

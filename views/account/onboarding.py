@@ -17,9 +17,9 @@ from database import db
 from i18n import reasons
 from i18n.catalogue import t
 from models import Action, Permission, Shop
-from sync import imports as sync_imports
 from sync import shop_connections
 from sync import stores as sync_stores
+from sync.imports.state import newest_imports
 from views.imports.index import ImportForm
 from views.settings.choices import STORE, choose
 from views.web import audit_log, formatting
@@ -122,7 +122,7 @@ def choose_store(request: Request) -> Response:
 
 def _page(request: Request, wrong: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
     shop: Shop = request.state.shop
-    begun = sync_imports.newest(shop, 1)
+    begun = newest_imports(shop, 1)
     return render(
         request,
         "account/onboarding.html",

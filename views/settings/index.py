@@ -86,7 +86,7 @@ def save_secret(request: Request) -> Response:
     secret = request.state.form.get("secret", "").strip()
 
     def save_to_endpoint(shop: Shop) -> dict[Path, Any]:
-        webhook_endpoints.add_secret(webhook_endpoints.of_shop(shop), secret)
+        webhook_endpoints.add_secret(webhook_endpoints.get_or_create(shop), secret)
         return {}
 
     try:

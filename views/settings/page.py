@@ -45,7 +45,7 @@ def render_page(
         backtest=backtest,
         looked=filled is not None and filled.name == "alerts",
         bad=bad,
-        endpoint=webhook_endpoints.of_shop(shop),
+        endpoint=webhook_endpoints.get_or_create(shop),
         saved=_saved(request),
     )
 

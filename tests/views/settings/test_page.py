@@ -301,7 +301,7 @@ def test_a_webhook_secret_is_kept_and_never_shown(client, shop):
 
     assert save(client, "secret", secret=secret).status_code == 303
 
-    assert webhook_endpoints.of_shop(shop).signing_secrets == [secret]
+    assert webhook_endpoints.get_or_create(shop).signing_secrets == [secret]
     shown = client.get("/settings").text
     assert secret not in shown
     assert "A secret is set" in shown
