@@ -58,7 +58,7 @@ def with_decimals(body: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class OrderCurrency:
+class Ledger:
     """One of an order's two currencies: reads amounts in it from Shopify's MoneyBag, rounds and splits them."""
 
     currency: str
@@ -66,7 +66,7 @@ class OrderCurrency:
     tax_included: bool
 
     @classmethod
-    def of(cls, order: Json, which: str) -> OrderCurrency:
+    def of(cls, order: Json, which: str) -> Ledger:
         """The order in its "shop" currency (the merchant's) or its "presentment" currency (the customer's)."""
         if which == "presentment":
             return cls(order["presentmentCurrencyCode"], "presentmentMoney", order["taxesIncluded"])

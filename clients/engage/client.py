@@ -12,7 +12,9 @@ from uuid import UUID
 import orjson
 
 from clients import USER_AGENT, Call, Effect, Journal, NotFound, NullJournal, Refused
-from clients.engage.answers import (
+from clients.engage.rate_limiter import RateLimiter
+from clients.engage.resendable import resend_effect
+from clients.engage.responses import (
     NOT_FOUND_CODE,
     ContactConflict,
     contact_id_of,
@@ -21,8 +23,6 @@ from clients.engage.answers import (
     parse_response,
     unreadable_response,
 )
-from clients.engage.rate_limiter import RateLimiter
-from clients.engage.replayable import replay_effect
 from clients.http.transport import DEADLINE_SECONDS, send
 
 __all__ = ["ContactConflict", "EngageClient", "json_bytes"]
@@ -50,13 +50,13 @@ class EngageClient:
         origin: str,
         key: str,
         journal: Journal | None = None,
-        bucket: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         *,
         deadline: float = DEADLINE_SECONDS,
     ) -> None:
         self.origin = origin.rstrip("/")
         self.journal = journal or NullJournal()
-        self.bucket = bucket
+        self.rate_limiter = rate_limiter
         self.deadline = deadline
         self._headers = {
             "apikey": key,
@@ -65,7 +65,7 @@ class EngageClient:
             "User-Agent": USER_AGENT,
         }
 
-    def count(self) -> int:
+    def contact_count(self) -> int:
         """The number of contacts: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
         call, answer = self._call("GET", f"{API}/contacts/count", Effect.READ)
         if type(answer) is not int:
@@ -138,7 +138,7 @@ class EngageClient:
         """
         self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
 
-    def notify_order(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
+    def create_order_notification(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
         """Send an order notification, which triggers Engage's mails. Engage: orders, "purchases and returns".
 
         Not idempotent: Engage stores nothing of it and detects no duplicates, so a second call is a second mail, and
@@ -148,12 +148,12 @@ class EngageClient:
             raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
         self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
 
-    def repeat(self, method: str, path: str, sent: bytes) -> None:
+    def resend(self, method: str, path: str, sent: bytes) -> None:
         """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not replayable.
 
         A notification that is resent is a second mail to the customer.
         """
-        effect = replay_effect(method, path)
+        effect = resend_effect(method, path)
         if effect is None:
             raise ValueError(f"{method} {path} is no call to be made again.")
         call = Call("Engage", method, self.origin + path, effect, sent=sent)
@@ -185,8 +185,8 @@ class EngageClient:
         """The response's JSON, after the rate limiter has let the call through."""
         if not _KEY.fullmatch(self._headers["apikey"]):  # not valid in an HTTP header
             raise Refused("The Engage API key has characters that no such key has.", call=call)
-        if self.bucket:
-            self.bucket.take()
+        if self.rate_limiter:
+            self.rate_limiter.acquire()
         response = send(call, self._headers, self.journal, deadline=self.deadline)
         return parse_response(response, call, answers_json)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import redis
 
 from clients import Throttled
-from clients.http.redis_script import CIRCUIT_OPEN_SECONDS, RedisScript
+from clients.redis_script import CIRCUIT_OPEN_SECONDS, RedisScript
 
 CALLS_PER_SECOND = 40.0
 BURST = 8  # burst + rate is the most calls in one second: 48, under the 50 that Engage recommends
@@ -44,7 +44,7 @@ class _LocalLimiter:
     next_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self) -> float:
+    def acquire(self) -> float:
         with self.lock:
             now = time.monotonic()
             self.next_at = max(self.next_at, now - self.unused)
@@ -67,18 +67,18 @@ class RateLimiter:
         rate: float = CALLS_PER_SECOND,
         burst: int = BURST,
         *,
-        away_seconds: float = CIRCUIT_OPEN_SECONDS,
+        open_seconds: float = CIRCUIT_OPEN_SECONDS,
     ) -> None:
         self.name = f"engage:pace:{hashlib.sha256(key.encode()).hexdigest()[:24]}"  # the key itself stays out of Redis
         self.interval = 1 / rate
         self.unused = (burst - 1) * self.interval
-        self._script = RedisScript(client, ACQUIRE_SCRIPT, away_seconds=away_seconds)
+        self._script = RedisScript(client, ACQUIRE_SCRIPT, open_seconds=open_seconds)
         local = _LocalLimiter(
             ASSUMED_PROCESSES / rate, (max(burst // ASSUMED_PROCESSES, 1) - 1) * ASSUMED_PROCESSES / rate
         )
         self._local = _local_limiters.setdefault(self.name, local)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Sleep until a call may be made. Raises Throttled at once if that would take longer than 1.5 seconds."""
         wait = self._wait()
         if wait > MAX_SLEEP_SECONDS:
@@ -88,4 +88,4 @@ class RateLimiter:
     def _wait(self) -> float:
         microseconds = [int(seconds * 1e6) for seconds in (self.interval, self.unused, MAX_SLEEP_SECONDS)]
         found = self._script.run(self.name, *microseconds)
-        return self._local.take() if found is None else found[0] / 1e6
+        return self._local.acquire() if found is None else found[0] / 1e6

@@ -132,8 +132,8 @@ class _SecurePool(HTTPSConnectionPool):
 class GuardedAdapter(HTTPAdapter):
     """Transport adapter for a session of `requests` with guarded connections."""
 
-    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
+    pool_classes: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
+        self.poolmanager.pool_classes_by_scheme = self.pool_classes

@@ -104,7 +104,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(ssrf_guard.GuardedAdapter):
-    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
+    pool_classes: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 
 
 def session() -> requests.Session:

@@ -52,12 +52,12 @@ class BulkResult:
         offset: int = 0,
         *,
         etag: str | None = None,
-        beside: str | None = None,
+        api_url: str | None = None,
         journal: Journal | None = None,
     ) -> None:
         self.etag = etag
         self.offset = offset
-        self._url = _permitted(url, beside)
+        self._url = _permitted(url, api_url)
         self._journal = journal or NullJournal()
         self._skip = 0
         self._session = requests.Session()
@@ -210,17 +210,17 @@ def _chunks(response: requests.Response, skip: int) -> Iterator[bytes]:
         skip -= min(skip, len(chunk))
 
 
-def _permitted(url: str, beside: str | None) -> str:
+def _permitted(url: str, api_url: str | None) -> str:
     """The URL, if it leads to Shopify's storage, or to the Admin API's own origin (as in a sandbox). An SSRF guard."""
-    if ssrf_guard.is_shopify_storage(url) or (beside and _is_beside(url, beside)):
+    if ssrf_guard.is_shopify_storage(url) or (api_url and _has_origin_of(url, api_url)):
         return url
     parts = _split(url)
     raise Rejected(f"A bulk result is not fetched from {parts.scheme}://{parts.hostname}.")
 
 
-def _is_beside(url: str, beside: str) -> bool:
+def _has_origin_of(url: str, api_url: str) -> bool:
     """Compares the text, since URL parsers differ in how they read odd characters."""
-    origin = "{0.scheme}://{0.netloc}/".format(urlsplit(beside))
+    origin = "{0.scheme}://{0.netloc}/".format(urlsplit(api_url))
     return url.startswith(origin) and re.fullmatch(r"[!-\[\]-~]+", url) is not None
 
 

@@ -38,7 +38,7 @@ class ShopifyClient(GraphQLClient):
 
     def shop(self) -> Json:
         """The shop's own settings: currency, time zone, domain, plan."""
-        shop = self.read("shop", "shop")
+        shop = self.query("shop", "shop")
         if shop is None:
             raise Unanswered("Shopify sent an answer without the shop.")
         return shop
@@ -49,7 +49,7 @@ class ShopifyClient(GraphQLClient):
 
     def customer(self, shopify_id: int) -> Json | None:
         """The customer with consents, default address and `gender` (its metafield), or None if it does not exist."""
-        return self.read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
+        return self.query("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> SearchPage:
         """A page of customers updated at `since` or later, each in the shape of `customer`."""
@@ -58,7 +58,7 @@ class ShopifyClient(GraphQLClient):
     def orders_count(self, start: datetime, end: datetime) -> int:
         """The number of orders created from `start` on and before `end`, at most COUNTED."""
         query = shopify_search.between(shopify_search.CREATED["orders"], start, end)
-        found = self.read("orders_count", "ordersCount", query=query, limit=MAX_COUNTED_ORDERS)
+        found = self.query("orders_count", "ordersCount", query=query, limit=MAX_COUNTED_ORDERS)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was asked for.")
         return int(found["count"])
@@ -83,7 +83,7 @@ class ShopifyClient(GraphQLClient):
         """Write that the customer chose SUBSCRIBED or UNSUBSCRIBED at this instant. Shopify keeps the newest choice."""
         root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.consent_input(state, at)
         data = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
-        customer = self.change("email_consent_update", root, input=data)["customer"]
+        customer = self.mutate("email_consent_update", root, input=data)["customer"]
         email = shopify_consent.consent_holder(customer, "defaultEmailAddress", "e-mail address")
         stored = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
         return shopify_consent.consent_result(consent, *stored)
@@ -92,7 +92,7 @@ class ShopifyClient(GraphQLClient):
         """Write the customer's choice about text messages, like `update_email_consent`."""
         root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.consent_input(state, at)
         data = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
-        customer = self.change("sms_consent_update", root, input=data)["customer"]
+        customer = self.mutate("sms_consent_update", root, input=data)["customer"]
         phone = shopify_consent.consent_holder(customer, "defaultPhoneNumber", "phone number")
         stored = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
         return shopify_consent.consent_result(consent, stored["state"], stored["optInLevel"], stored["updatedAt"])
@@ -103,26 +103,26 @@ class ShopifyClient(GraphQLClient):
         Raises Throttled while five are running. A repeated call, after an unknown outcome, starts two: a waste, but
         harmless.
         """
-        operation: Json | None = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
+        operation: Json | None = self.mutate("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
         if operation is None:
             raise Unanswered("Shopify sent an answer without the bulk operation.")
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:
         """The operation's state and the URL of its result: one that is valid now, or None if the result is empty."""
-        return self.read("bulk_operation", "bulkOperation", id=operation_id)
+        return self.query("bulk_operation", "bulkOperation", id=operation_id)
 
     def cancel_bulk(self, operation_id: str) -> None:
         """Cancel the operation. Raises Rejected if it has finished."""
-        self.change("bulk_cancel", "bulkOperationCancel", id=operation_id)
+        self.mutate("bulk_cancel", "bulkOperationCancel", id=operation_id)
 
-    def stream(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkResult:
+    def bulk_result(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkResult:
         """Stream the lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
-        return BulkResult(url, offset, etag=etag, beside=self._url, journal=self._journal)
+        return BulkResult(url, offset, etag=etag, api_url=self._url, journal=self._journal)
 
     def _page(self, kind: str, since: datetime, cursor: str | None) -> SearchPage:
         search = shopify_search.updated_since(shopify_search.UPDATED, since)
-        found = self.read(f"{kind}_updated_since", kind, first=PAGE_SIZE, after=cursor, search=search)
+        found = self.query(f"{kind}_updated_since", kind, first=PAGE_SIZE, after=cursor, search=search)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was searched for.")
         # By its documentation Shopify matches whole days for customers, so that older changes may be included.

@@ -31,7 +31,7 @@ class GraphQLClient:
         token: str,
         journal: Journal | None = None,
         version: str = "2026-10",
-        points: CostLimiter | None = None,
+        cost_limiter: CostLimiter | None = None,
         seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._url = f"{origin}/admin/api/{version}/graphql.json"
@@ -44,14 +44,14 @@ class GraphQLClient:
         }
         self._journal = journal or NullJournal()
         self._version = version
-        self._points = points
+        self._cost_limiter = cost_limiter
         self._seconds = seconds
 
-    def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
+    def query(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
         """Run the document's query and return its root field, or None if what it asks for does not exist."""
         return self._ask(document, root, variables, Effect.READ)
 
-    def change(self, document: str, root: str, **variables: object) -> dict[str, Any]:
+    def mutate(self, document: str, root: str, **variables: object) -> dict[str, Any]:
         """Run the document's mutation and return its payload; user errors are raised. It must be idempotent."""
         payload = self._ask(document, root, variables, Effect.REPEATABLE)
         if payload is None:
@@ -61,11 +61,11 @@ class GraphQLClient:
     def _ask(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
         body = json.dumps({"query": document_text(document), "variables": variables}).encode()
         call = Call("Shopify", "POST", self._url, effect, sent=body)
-        reserved = self._points and self._points.take(document)
+        reserved = self._cost_limiter and self._cost_limiter.reserve(document)
         response = send(call, self._headers, self._journal, deadline=self._seconds)
         answer = _parsed(call.received)
-        if self._points and reserved:
-            self._points.told(reserved, answer)
+        if self._cost_limiter and reserved:
+            self._cost_limiter.settle(reserved, answer)
         try:
             return self._root_field(response, answer, call, root)
         except ApiError:

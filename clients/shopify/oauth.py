@@ -30,16 +30,16 @@ class IdTokenExpired(Refused):
 
 @dataclass(frozen=True)
 class AccessToken:
-    """An access token with its refresh token. `lives` and `refresh_lives` count from now.
+    """An access token with its refresh token. `expires_in` and `refresh_expires_in` count from now.
 
-    None, with `refresh` empty: the token does not expire.
+    None, with `refresh_token` empty: the token does not expire.
     """
 
     token: str
     scopes: str = ""
-    lives: timedelta | None = None
-    refresh: str = ""
-    refresh_lives: timedelta | None = None
+    expires_in: timedelta | None = None
+    refresh_token: str = ""
+    refresh_expires_in: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class OAuthClient:
     client_id: str
     client_secret: str
 
-    def exchange(self, id_token: str) -> AccessToken:
-        """Token exchange: the app's own (offline) tokens for the shop. Raises Stale, or Refused if not installed."""
+    def token_exchange(self, id_token: str) -> AccessToken:
+        """The app's own (offline) tokens for the shop. Raises IdTokenExpired, or Refused if it is not installed."""
         return _grant(self._exchanged(id_token, OFFLINE, expiring="1"))
 
     def staff(self, id_token: str) -> StaffMember:
@@ -69,9 +69,9 @@ class OAuthClient:
         name = " ".join(str(user.get(part) or "").strip() for part in ("first_name", "last_name")).strip()
         return StaffMember(name, user.get("account_owner") is True)
 
-    def renew(self, refresh: str) -> AccessToken:
+    def renew(self, refresh_token: str) -> AccessToken:
         """New tokens for a refresh token. Raises Refused if only the shop's staff can help, by opening the app."""
-        return _grant(self._ask(grant_type="refresh_token", refresh_token=refresh))
+        return _grant(self._ask(grant_type="refresh_token", refresh_token=refresh_token))
 
     def _exchanged(self, id_token: str, kind: str, **more: str) -> dict[str, Any]:
         return self._ask(

@@ -8,7 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.notification.contents import order_contents, refund_contents
 from mappings.notification.extra_fields import extra_fields
 from mappings.receipt.payments import refund_payments
@@ -113,7 +113,7 @@ def notification_body(
     For a parcel with a part of the order it has that part; for a refund it has what came back, with negative totals as
     on receipts. Raises ValueError for "refunded" without a refund.
     """
-    ledger = OrderCurrency.of(order, rules.currency)
+    ledger = Ledger.of(order, rules.currency)
     if kind == "refunded":
         if refund is None:
             raise ValueError("A notification of a refund needs the refund.")

@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
 from mappings.receipt.payments import order_payments
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
@@ -69,7 +69,7 @@ def purchase_receipt(
     tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
     """
     _require_every_line(order)
-    ledger, costs = OrderCurrency.of(order, rules.currency), _Costs.of(order, rules)
+    ledger, costs = Ledger.of(order, rules.currency), _Costs.of(order, rules)
     lines = costs.on_receipt(rules)
     total = total_gross(lines)
     payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
@@ -87,7 +87,7 @@ class _Costs:
 
     @classmethod
     def of(cls, order: Json, rules: ReceiptRules) -> _Costs:
-        ledger = OrderCurrency.of(order, rules.currency)
+        ledger = Ledger.of(order, rules.currency)
         sold, shipping = article_lines(order, ledger), freight_lines(order, ledger, rules.freight_sku)
         return cls(sold, shipping, adjustment_line(_beyond_the_lines(order, total_gross(sold + shipping), ledger)))
 
@@ -133,7 +133,7 @@ def _require_every_line(order: Json) -> None:
         raise ValueError("A receipt needs the lines of the order, and there are none.")
 
 
-def _beyond_the_lines(order: Json, gross: Decimal, ledger: OrderCurrency) -> Decimal:
+def _beyond_the_lines(order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
     """Tips, duties and rounding: the difference between Shopify's total and the lines sold, if there is such a total.
 
     Without refunds that is the current total, which follows edits. After a refund it is too low, and the total as
@@ -146,7 +146,7 @@ def _beyond_the_lines(order: Json, gross: Decimal, ledger: OrderCurrency) -> Dec
     return ZERO
 
 
-def _price(order: Json, name: str, ledger: OrderCurrency) -> Decimal:
+def _price(order: Json, name: str, ledger: Ledger) -> Decimal:
     return ledger.rounded(ledger.amount(order.get(name) or order["totalPriceSet"]))
 
 

@@ -88,7 +88,7 @@ def url(storage):
 
 
 def lines(url, offset=0, **options):
-    with BulkResult(url, offset, beside=url, **options) as opened:
+    with BulkResult(url, offset, api_url=url, **options) as opened:
         return list(opened)
 
 
@@ -116,7 +116,7 @@ def test_no_token_is_sent_along(url, storage):
 
 
 def test_the_file_is_known_by_its_etag(url):
-    with BulkResult(url, beside=url) as opened:
+    with BulkResult(url, api_url=url) as opened:
         assert opened.etag == '"one"'
 
 
@@ -165,7 +165,7 @@ def test_a_last_line_that_was_cut_is_never_taken_for_whole(url, storage):
     storage.cuts = [49, 4, 4]
     read = []
 
-    with pytest.raises(Unanswered), BulkResult(url, beside=url) as opened:
+    with pytest.raises(Unanswered), BulkResult(url, api_url=url) as opened:
         read.extend(opened)
 
     assert read == LINES[:3]
@@ -205,7 +205,7 @@ def test_memory_stays_flat_however_long_the_file(url, storage):
     storage.text = b"".join(b'{"id":%d,"name":"somebody"}\n' % n for n in range(400_000))
     count = 0
 
-    with BulkResult(url, beside=url) as opened:
+    with BulkResult(url, api_url=url) as opened:
         tracemalloc.start()
         for _ in opened:
             count += 1
@@ -234,7 +234,7 @@ def test_memory_stays_flat_however_long_the_file(url, storage):
 )
 def test_a_url_that_does_not_lead_to_shopifys_storage_is_not_fetched(url):
     with pytest.raises(Rejected, match="not fetched"):
-        BulkResult(url, beside="https://demo.myshopify.com/admin")
+        BulkResult(url, api_url="https://demo.myshopify.com/admin")
 
 
 class Kept:
@@ -283,14 +283,14 @@ def _ended(client):
 def test_the_sandboxs_file_is_read_in_two_halves_under_two_urls():
     with sandbox_with_customers(300) as (_, client):
         operation_id = _ended(client)
-        whole = list(client.stream(client.bulk_operation(operation_id)["url"]))
-        first = client.stream(client.bulk_operation(operation_id)["url"])
+        whole = list(client.bulk_result(client.bulk_operation(operation_id)["url"]))
+        first = client.bulk_result(client.bulk_operation(operation_id)["url"])
         for _, offset in first:
             if offset >= whole[149][1]:
                 break
         first.close()
 
-        rest = client.stream(client.bulk_operation(operation_id)["url"], offset, etag=first.etag)
+        rest = client.bulk_result(client.bulk_operation(operation_id)["url"], offset, etag=first.etag)
 
         assert list(rest) == whole[150:]
 
@@ -300,11 +300,11 @@ def test_the_sandboxs_urls_expire_and_asking_again_gives_a_new_one():
         operation_id = _ended(client)
         shopify.bulk.url_seconds = -1
         with pytest.raises(ResultUrlExpired):
-            client.stream(client.bulk_operation(operation_id)["url"])
+            client.bulk_result(client.bulk_operation(operation_id)["url"])
 
         shopify.bulk.url_seconds = 60
 
-        assert len(list(client.stream(client.bulk_operation(operation_id)["url"]))) == 3
+        assert len(list(client.bulk_result(client.bulk_operation(operation_id)["url"]))) == 3
 
 
 def test_a_forged_url_of_the_sandbox_is_refused():
@@ -312,7 +312,7 @@ def test_a_forged_url_of_the_sandbox_is_refused():
         url = client.bulk_operation(_ended(client))["url"]
 
         with pytest.raises(ResultUrlExpired):
-            client.stream(url[:-1] + ("0" if url[-1] != "0" else "1"))
+            client.bulk_result(url[:-1] + ("0" if url[-1] != "0" else "1"))
 
 
 def test_a_download_that_the_sandbox_cuts_is_resumed():
@@ -320,5 +320,5 @@ def test_a_download_that_the_sandbox_cuts_is_resumed():
         url = client.bulk_operation(_ended(client))["url"]
         shopify.bulk.cuts = [10_000, 50_000]
 
-        assert len(list(client.stream(url))) == 300
+        assert len(list(client.bulk_result(url))) == 300
         assert shopify.bulk.cuts == []

@@ -16,8 +16,8 @@ import requests
 
 import clients
 from clients import USER_AGENT, ApiError, Call, Effect
-from clients.engage.answers import ContactConflict, parse_response
 from clients.engage.client import EngageClient
+from clients.engage.responses import ContactConflict, parse_response
 
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
@@ -123,7 +123,7 @@ RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.2
 ORDER = {"orderNumber": "#10482", "orderStatus": "ORDER_FULFILLED", "totalGrossPrice": Decimal("716.20")}
 
 CALLS = {
-    "count": lambda engage: engage.count(),
+    "contact_count": lambda engage: engage.contact_count(),
     "find_contact": lambda engage: engage.find_contact(email="elin@example.test"),
     "contact": lambda engage: engage.contact(CONTACT),
     "create_contact": lambda engage: engage.create_contact({"email": "elin@example.test"}, source="Shopify"),
@@ -131,7 +131,7 @@ CALLS = {
     "update_contact_type": lambda engage: engage.update_contact_type(CONTACT, "Member"),
     "create_receipt": lambda engage: engage.create_receipt(RECEIPT),
     "update_preferences": lambda engage: engage.update_preferences(CONTACT, {"acceptsEmail": False}),
-    "notify_order": lambda engage: engage.notify_order(ORDER),
+    "create_order_notification": lambda engage: engage.create_order_notification(ORDER),
     "stores": lambda engage: engage.stores(),
 }
 every_call = pytest.mark.parametrize("name", CALLS)
@@ -156,7 +156,7 @@ def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("count", "GET /api/v3/contacts/count"),
+        ("contact_count", "GET /api/v3/contacts/count"),
         ("find_contact", "GET /api/v3/contacts/id?email=elin%40example.test"),
         ("contact", f"GET /api/v3/contacts/{CONTACT}"),
         ("create_contact", "POST /api/v3/contacts?source=Shopify"),
@@ -164,7 +164,7 @@ def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
         ("update_contact_type", f"POST /api/v3/contacts/{CONTACT}/updateContactType?contactTypeId=Member"),
         ("create_receipt", "POST /api/v3/receipts"),
         ("update_preferences", f"PATCH /api/v3/contacts/{CONTACT}"),
-        ("notify_order", "POST /api/v2/orders"),
+        ("create_order_notification", "POST /api/v2/orders"),
         ("stores", "GET /api/v3/stores?includeInactive=true"),
     ],
 )
@@ -222,7 +222,7 @@ def test_a_preference_that_is_not_known_is_never_sent_as_an_opt_out(engage, wire
 def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
     wire.says = [said(202)]
 
-    engage.notify_order(ORDER, path="/api/v3/orders")
+    engage.create_order_notification(ORDER, path="/api/v3/orders")
 
     assert wire.heard[0].startswith(b"POST /api/v3/orders HTTP")
     assert b'"totalGrossPrice":716.20' in wire.heard[0]
@@ -233,7 +233,7 @@ def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
 )
 def test_order_notifications_go_nowhere_else(engage, wire, path):
     with pytest.raises(ValueError, match=r"^Order notifications go to"):
-        engage.notify_order(ORDER, path=path)
+        engage.create_order_notification(ORDER, path=path)
 
     assert wire.heard == []
 
@@ -267,7 +267,7 @@ def test_only_a_contact_id_gets_into_a_path(engage, wire):
 def test_the_count_is_a_number(engage, wire):
     wire.says = [said(200, b"1337")]
 
-    assert engage.count() == 1337
+    assert engage.contact_count() == 1337
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_a_notification_may_have_been_sent_unless_engage_says_that_it_was_not():
 
 
 @pytest.mark.parametrize("status", WIRED)
-@pytest.mark.parametrize("name", ["create_receipt", "notify_order"])
+@pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
 def test_a_status_on_the_wire_is_taken_for_what_it_is(engage, wire, name, status):
     wire.says = [said(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
 
@@ -451,7 +451,7 @@ def test_a_refused_notification_has_engages_code(engage, wire, status):
     wire.says = [said(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')]
 
     with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
-        engage.notify_order(ORDER)
+        engage.create_order_notification(ORDER)
 
     assert (caught.value.code, caught.value.permanent) == ("UnknownOrderStatus", True)
 
@@ -460,7 +460,7 @@ def test_a_refused_notification_has_engages_code(engage, wire, status):
     ("name", "effect"),
     [
         ("update_preferences", Effect.REPEATABLE),
-        ("notify_order", Effect.ONCE),
+        ("create_order_notification", Effect.ONCE),
         ("stores", Effect.READ),
     ],
 )
@@ -521,7 +521,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("what", UNREADABLE)
-@pytest.mark.parametrize("name", ["create_receipt", "notify_order"])
+@pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
 def test_without_a_whole_answer_the_outcome_is_unknown(engage, wire, name, what, then):
     wire.says, wire.then = [UNREADABLE[what]], then
 
@@ -555,7 +555,7 @@ def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
     assert 0.9 < time.monotonic() - started < GIVEN_UP
 
 
-@pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact"])
+@pytest.mark.parametrize("name", ["contact_count", "find_contact", "contact", "create_contact"])
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
 def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire, name, body):
     wire.says = [said(200, body)]
@@ -584,7 +584,7 @@ def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(enga
 @pytest.mark.parametrize("key", ["k-93\n", "k-93\r\nX-Y: z", "nyckel-\u2603", "", "two words"])
 def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire, key):
     with pytest.raises(clients.Refused) as caught:
-        EngageClient(wire.origin, key).count()
+        EngageClient(wire.origin, key).contact_count()
 
     assert wire.heard == []
     assert not key or key.split()[0] not in str(caught.value)

@@ -14,7 +14,7 @@ import redis
 
 from clients import Throttled
 from clients.engage.rate_limiter import RateLimiter
-from clients.http.redis_script import short_timeout_client
+from clients.redis_script import short_timeout_client
 from sandbox.dev_servers import redis_program
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[2]
 CALLER = """
 import sys, time
 from clients import Throttled
-from clients.engage.rate_limiter import Bucket
-from clients.http.redis_script import quick
+from clients.engage.rate_limiter import RateLimiter
+from clients.redis_script import short_timeout_client
 
 path, key, until = sys.argv[1], sys.argv[2], float(sys.argv[3])
-bucket = Bucket(quick(f'unix://{path}'), key)
+limiter = RateLimiter(short_timeout_client(f'unix://{path}'), key)
 while time.time() < until:
     try:
-        bucket.take()
+        limiter.acquire()
         print(time.time(), flush=True)
     except Throttled:
         time.sleep(0.05)
@@ -81,14 +81,14 @@ def key():
 
 
 def test_a_burst_is_free_and_then_the_rate_holds(server, key):
-    bucket = RateLimiter(server.client(), key, rate=20, burst=5)
+    limiter = RateLimiter(server.client(), key, rate=20, burst=5)
     started = time.monotonic()
 
     for _ in range(5):
-        bucket.take()
+        limiter.acquire()
     burst = time.monotonic() - started
     for _ in range(10):
-        bucket.take()
+        limiter.acquire()
     after = time.monotonic() - started
 
     assert burst < 0.15  # without a burst it would be a quarter of a second
@@ -113,14 +113,14 @@ def test_two_keys_do_not_slow_each_other(server, key):
     one, other = (RateLimiter(server.client(), f"{key}-{n}", rate=1, burst=1) for n in range(2))
     started = time.monotonic()
 
-    one.take()
-    other.take()
+    one.acquire()
+    other.acquire()
 
     assert time.monotonic() - started < 0.1
 
 
 def test_the_key_itself_is_not_written_to_redis(server, key):
-    RateLimiter(server.client(), key).take()
+    RateLimiter(server.client(), key).acquire()
 
     names = list(server.client().scan_iter())
     assert len(names) == 1
@@ -128,25 +128,25 @@ def test_the_key_itself_is_not_written_to_redis(server, key):
 
 
 def test_a_long_queue_is_refused_at_once_with_its_wait(server, key):
-    bucket = RateLimiter(server.client(), key, rate=0.5, burst=1)
-    bucket.take()
+    limiter = RateLimiter(server.client(), key, rate=0.5, burst=1)
+    limiter.acquire()
     started = time.monotonic()
 
     with pytest.raises(Throttled) as caught:
-        bucket.take()
+        limiter.acquire()
 
     assert time.monotonic() - started < 0.1
     assert timedelta(seconds=1.8) < caught.value.retry_after <= timedelta(seconds=2)
 
 
 def test_refused_callers_do_not_lengthen_the_queue(server, key):
-    bucket = RateLimiter(server.client(), key, rate=0.5, burst=1)
-    bucket.take()
+    limiter = RateLimiter(server.client(), key, rate=0.5, burst=1)
+    limiter.acquire()
 
     waits = []
     for _ in range(20):
         with pytest.raises(Throttled) as caught:
-            bucket.take()
+            limiter.acquire()
         waits.append(caught.value.retry_after)
 
     assert waits == sorted(waits, reverse=True)
@@ -157,7 +157,7 @@ def test_nobody_sleeps_longer_than_the_patience(server, key):
 
     def call() -> None:
         try:
-            RateLimiter(server.client(), key, rate=5, burst=1).take()
+            RateLimiter(server.client(), key, rate=5, burst=1).acquire()
             slept.append(1)
         except Throttled:
             refused.append(1)
@@ -173,22 +173,22 @@ def test_nobody_sleeps_longer_than_the_patience(server, key):
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_calls(server, key):
-    bucket = RateLimiter(server.client(), key)
-    server.client().set(bucket.name, int((time.time() + 3600) * 1e6))
+    limiter = RateLimiter(server.client(), key)
+    server.client().set(limiter.name, int((time.time() + 3600) * 1e6))
     started = time.monotonic()
 
-    bucket.take()
+    limiter.acquire()
 
     assert time.monotonic() - started < 0.2
 
 
 def test_without_redis_the_process_paces_itself_at_a_quarter(server, key):
-    bucket = RateLimiter(server.client(), key, rate=40, burst=4)
+    limiter = RateLimiter(server.client(), key, rate=40, burst=4)
     server.kill()
     started = time.monotonic()
 
     for _ in range(6):
-        bucket.take()
+        limiter.acquire()
 
     assert 0.45 < time.monotonic() - started < 0.75  # one free, then ten a second
 
@@ -198,19 +198,19 @@ def test_buckets_of_one_key_share_the_pace_of_the_process(server, key):
     started = time.monotonic()
 
     for _ in range(6):
-        RateLimiter(server.client(), key, rate=40, burst=4).take()
+        RateLimiter(server.client(), key, rate=40, burst=4).acquire()
 
     assert 0.45 < time.monotonic() - started < 0.75
 
 
 def test_a_redis_that_hangs_is_left_alone_after_the_first_wait(server, key):
-    bucket = RateLimiter(server.client(), key, rate=1000)
-    bucket.take()
+    limiter = RateLimiter(server.client(), key, rate=1000)
+    limiter.acquire()
     server.process.send_signal(19)  # SIGSTOP
     started = time.monotonic()
 
     for _ in range(5):
-        bucket.take()
+        limiter.acquire()
     took = time.monotonic() - started
     server.process.send_signal(18)  # SIGCONT
 
@@ -218,26 +218,26 @@ def test_a_redis_that_hangs_is_left_alone_after_the_first_wait(server, key):
 
 
 def test_the_lack_of_redis_is_logged_once(server, key, caplog):
-    bucket = RateLimiter(server.client(), key, rate=1000)
+    limiter = RateLimiter(server.client(), key, rate=1000)
     server.kill()
 
-    with caplog.at_level(logging.INFO, "clients.http.redis_script"):
+    with caplog.at_level(logging.INFO, "clients.redis_script"):
         for _ in range(5):
-            bucket.take()
+            limiter.acquire()
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_redis_is_used_again_when_it_is_back(server, key, caplog):
-    bucket = RateLimiter(server.client(), key, rate=1000, away_seconds=0.2)
+    limiter = RateLimiter(server.client(), key, rate=1000, open_seconds=0.2)
     server.kill()
-    bucket.take()
+    limiter.acquire()
     server.start()
     time.sleep(0.3)
     caplog.clear()
 
-    with caplog.at_level(logging.INFO, "clients.http.redis_script"):
-        bucket.take()
+    with caplog.at_level(logging.INFO, "clients.redis_script"):
+        limiter.acquire()
 
-    assert server.client().exists(bucket.name)
+    assert server.client().exists(limiter.name)
     assert [record.levelname for record in caplog.records] == ["INFO"]

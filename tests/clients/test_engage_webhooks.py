@@ -151,7 +151,7 @@ def test_names_may_be_in_any_case():
 
     found = read_event(json.dumps(body).encode())
 
-    assert (found.kind, found.contact_id) == ("reward.voucher.created", CONTACT)
+    assert (found.event_type, found.contact_id) == ("reward.voucher.created", CONTACT)
 
 
 @pytest.mark.parametrize(

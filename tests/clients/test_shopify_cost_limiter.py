@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from clients import Throttled
-from clients.http.redis_script import short_timeout_client
+from clients.redis_script import short_timeout_client
 from clients.shopify.client import ShopifyClient
 from clients.shopify.cost_limiter import (
     ASSUMED_COST,
@@ -90,12 +90,12 @@ def left(client, name):
 def told(points, answer, document="order"):
     """A call for nothing, begun just now, has had this answer."""
     before = int(float(short_timeout_client(os.environ["REDIS_URL"]).hget(points.name, "told") or 0))
-    points.told(Reservation(document, 0, before, time.monotonic()), answer)
+    points.settle(Reservation(document, 0, before, time.monotonic()), answer)
 
 
 def refused(points, document="order"):
     with pytest.raises(Throttled) as caught:
-        points.take(document)
+        points.reserve(document)
     return caught.value.retry_after
 
 
@@ -123,7 +123,7 @@ def asked():
 
 
 def _read(url, journal, points, order_id):
-    client, left_to_read = ShopifyClient(f"{url}/{SHOP}", sandbox.TOKEN, journal, points=points), 4
+    client, left_to_read = ShopifyClient(f"{url}/{SHOP}", sandbox.TOKEN, journal, cost_limiter=points), 4
     while left_to_read:
         try:
             client.order(order_id)
@@ -148,11 +148,11 @@ def test_workers_that_do_not_are(asked):
 
 def test_a_document_costs_what_shopify_last_said(points):
     document = str(uuid4())
-    first = points.take(document)
+    first = points.reserve(document)
 
-    points.told(first, answer(1990, requested=12.5))
+    points.settle(first, answer(1990, requested=12.5))
 
-    assert (first.cost, points.take(document).cost) == (ASSUMED_COST, 12.5)
+    assert (first.cost, points.reserve(document).cost) == (ASSUMED_COST, 12.5)
 
 
 def test_when_the_points_are_spent_a_caller_is_sent_away_with_its_wait(points, client, name):
@@ -183,7 +183,7 @@ def test_bulk_work_leaves_half_of_the_points_to_live_work(points, bulk, client, 
     assert refused(bulk)
 
     for _ in range(4):
-        points.take("order")
+        points.reserve("order")
     assert left(client, name) == pytest.approx(MOST / 2 - 800, abs=5)
 
 
@@ -197,23 +197,23 @@ def test_live_work_does_not_stand_in_the_line_of_bulk_work(points, bulk):
 def test_what_is_more_than_the_whole_bucket_is_asked_for_all_the_same(points):
     told(points, answer(50, requested=60, most=50))
 
-    assert points.take("order").cost == 60
+    assert points.reserve("order").cost == 60
 
 
 def test_an_answer_does_not_give_away_what_others_have_reserved(points, client, name):
-    mine, _ = points.take("mine"), points.take("others")
+    mine, _ = points.reserve("mine"), points.reserve("others")
 
-    points.told(mine, answer(1000, most=1000))
+    points.settle(mine, answer(1000, most=1000))
 
     assert left(client, name) == pytest.approx(1000 - ASSUMED_COST, abs=5)
 
 
 def test_an_answer_that_was_overtaken_is_no_reason_to_spend_more(points, client, name):
     told(points, answer(1000, requested=100))
-    first, second = points.take("order"), points.take("order")
-    points.told(second, answer(800, requested=100, actual=100))
+    first, second = points.reserve("order"), points.reserve("order")
+    points.settle(second, answer(800, requested=100, actual=100))
 
-    points.told(first, answer(900, requested=100, actual=100))
+    points.settle(first, answer(900, requested=100, actual=100))
 
     assert left(client, name) == pytest.approx(800, abs=5)
 
@@ -229,19 +229,19 @@ def test_shopifys_own_figure_is_taken_over_whether_it_is_more_or_less(points, cl
 
 def test_a_call_that_was_not_charged_gets_its_points_back(points, client, name):
     told(points, answer(1000, requested=500))
-    reserved = points.take("order")
+    reserved = points.reserve("order")
 
-    points.told(reserved, answer(990, requested=500, actual=None))
+    points.settle(reserved, answer(990, requested=500, actual=None))
 
     assert left(client, name) == pytest.approx(990, abs=5)
 
 
 def test_what_a_call_was_not_charged_comes_back_though_its_answer_was_overtaken(points, client, name):
     told(points, answer(1000, requested=100))
-    first, second = points.take("order"), points.take("order")
+    first, second = points.reserve("order"), points.reserve("order")
 
-    points.told(second, answer(990, requested=100))
-    points.told(first, answer(980, requested=100))
+    points.settle(second, answer(990, requested=100))
+    points.settle(first, answer(980, requested=100))
 
     assert left(client, name) == pytest.approx(980, abs=5)
 
@@ -249,7 +249,7 @@ def test_what_a_call_was_not_charged_comes_back_though_its_answer_was_overtaken(
 def test_two_shops_do_not_slow_each_other(points, client):
     told(points, answer(-1000, requested=100))
 
-    assert CostLimiter(client, str(uuid4())).take("order").cost == 100
+    assert CostLimiter(client, str(uuid4())).reserve("order").cost == 100
 
 
 def test_an_emptied_redis_is_begun_anew(points, client, name):
@@ -257,14 +257,14 @@ def test_an_emptied_redis_is_begun_anew(points, client, name):
 
     client.delete(f"shopify:points:{name}")
 
-    assert points.take("order").cost == 100
+    assert points.reserve("order").cost == 100
 
 
 def test_a_clock_that_was_set_back_stops_nobody(points, client, name):
     told(points, answer(1000, requested=100))
     client.hset(f"shopify:points:{name}", mapping={"at": time.time() + 3600, "line 0.05": time.time() + 3600})
 
-    assert points.take("order").cost == 100
+    assert points.reserve("order").cost == 100
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_a_throttled_answer_has_charged_nothing():
 def test_without_redis_calls_are_made_until_shopify_throttles_this_process(server, name):
     points = CostLimiter(server.client(), name)
     server.kill()
-    assert points.take("order")
+    assert points.reserve("order")
 
     told(points, answer(0, requested=40, actual=None))
 
@@ -308,7 +308,7 @@ def test_without_redis_nobody_is_sent_away_while_there_are_points(server, name):
     server.kill()
     told(points, answer(1000, requested=50))
 
-    assert [points.take("order").cost for _ in range(20)] == [50] * 20
+    assert [points.reserve("order").cost for _ in range(20)] == [50] * 20
 
 
 # In tasks

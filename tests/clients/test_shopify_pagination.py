@@ -140,14 +140,14 @@ def test_a_misspelt_search_is_an_error_and_never_everything(shop, client):
     shop.add_order(SHOP, checkout.Checkout((CD,)))
 
     with pytest.raises(Rejected, match="Invalid search field") as caught:
-        client.read("orders_updated_since", "orders", first=10, after=None, search="updatedat:>='2026-01-01'")
+        client.query("orders_updated_since", "orders", first=10, after=None, search="updatedat:>='2026-01-01'")
 
     assert caught.value.code == "SEARCH_WARNING"
 
 
 def test_a_time_without_quotes_is_such_a_search(client):
     with pytest.raises(Rejected, match="Invalid search field"):
-        client.read("orders_updated_since", "orders", first=1, after=None, search="updated_at:>=2026-01-01T09:00:00Z")
+        client.query("orders_updated_since", "orders", first=1, after=None, search="updated_at:>=2026-01-01T09:00:00Z")
 
 
 # Refunds
@@ -306,7 +306,7 @@ def ended(client, operation_id, seconds=20):
 
 
 def result(client, operation):
-    with client.stream(operation["url"]) as opened:
+    with client.bulk_result(operation["url"]) as opened:
         return [json.loads(line, parse_float=Decimal) for line, _ in opened]
 
 

@@ -147,7 +147,7 @@ def test_there_are_some_two_hundred_of_them():
 def test_no_disguised_address_of_a_bulk_result_is_connected_to(here):
     for url in disguised(here.port):
         with pytest.raises(Rejected, match="not fetched"):
-            BulkResult(url, beside=BESIDE)
+            BulkResult(url, api_url=BESIDE)
 
     assert here.came == 0
 
@@ -193,7 +193,7 @@ def test_a_public_name_that_leads_inside_is_not_connected_to(here, monkeypatch, 
     resolved(monkeypatch, answer)
 
     with pytest.raises(NotSent, match="not public"):
-        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+        BulkResult("https://storage.googleapis.com/x", api_url=BESIDE)
 
     assert here.came == 0
 
@@ -208,7 +208,7 @@ def test_the_connection_goes_to_the_very_address_that_was_looked_at(monkeypatch)
 
     monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
     with pytest.raises(ApiError):
-        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+        BulkResult("https://storage.googleapis.com/x", api_url=BESIDE)
 
     assert (connected, names.asked) == ([("93.184.215.14", 443)], 1)
 
@@ -220,7 +220,7 @@ def test_no_redirect_is_followed(here, status):
         url = f"http://{OWN}:{storage.port}/file"
 
         with pytest.raises(ApiError):
-            BulkResult(url, beside=url)
+            BulkResult(url, api_url=url)
 
         assert (storage.came, here.came) == (1, 0)
 
@@ -275,5 +275,5 @@ def test_a_bulk_result_is_never_unpacked():
     with listening(head.encode() + packed) as storage:
         url = f"http://{OWN}:{storage.port}/file"
 
-        with BulkResult(url, beside=url) as lines:
+        with BulkResult(url, api_url=url) as lines:
             assert b"".join(line for line, _ in lines)[:2] == b"\x1f\x8b"

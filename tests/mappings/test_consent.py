@@ -24,8 +24,8 @@ def at(tick):
 def memory(*, shopify=None, engage=None):
     known = ConsentMemory(LINKED)
     if shopify:
-        known = known.heard_shopify(*shopify)
-    return known.heard_engage(*engage) if engage else known
+        known = known.after_shopify_state(*shopify)
+    return known.after_engage_event(*engage) if engage else known
 
 
 def to_engage(known, current, state=None):
@@ -67,7 +67,7 @@ def test_a_no_from_before_the_two_knew_each_other_never_lowers():
 def test_a_no_to_a_yes_that_we_heard_lowers_however_old_the_two_are():
     known = memory(shopify=("SUBSCRIBED", at(-5)))
 
-    known = known.heard_shopify("UNSUBSCRIBED", at(-1))
+    known = known.after_shopify_state("UNSUBSCRIBED", at(-1))
 
     assert to_engage(known, True) == {"acceptsEmail": False}
 
@@ -134,36 +134,36 @@ def test_of_two_answers_at_one_instant_the_no_counts():
 
 
 def wrote(known, value, tick):
-    return known.wrote_engage(value, began_at=at(tick), done_at=at(tick))
+    return known.after_engage_write(value, began_at=at(tick), done_at=at(tick))
 
 
 def test_an_echo_is_no_answer():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
-    assert known.heard_engage(True, at(2) + CLOCK_SKEW) == known
-    assert known.heard_engage(False, at(2)).engage == ConsentDecision(False, at(2))
-    assert known.heard_engage(True, at(3)).engage == ConsentDecision(True, at(3))
+    assert known.after_engage_event(True, at(2) + CLOCK_SKEW) == known
+    assert known.after_engage_event(False, at(2)).engage == ConsentDecision(False, at(2))
+    assert known.after_engage_event(True, at(3)).engage == ConsentDecision(True, at(3))
 
 
 def test_an_echo_that_comes_after_a_later_call_is_none_either():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 4)
-    known = wrote(known.heard_shopify("UNSUBSCRIBED", at(3)), False, 5)
+    known = wrote(known.after_shopify_state("UNSUBSCRIBED", at(3)), False, 5)
 
-    assert known.heard_engage(True, at(4)) == known
+    assert known.after_engage_event(True, at(4)) == known
 
 
 def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one():
     known = memory(shopify=("SUBSCRIBED", at(4)), engage=(True, at(3)))
 
-    assert known.heard_engage(False, at(2)) == known
-    assert known.heard_shopify("UNSUBSCRIBED", at(1)) == known
+    assert known.after_engage_event(False, at(2)) == known
+    assert known.after_shopify_state("UNSUBSCRIBED", at(1)) == known
 
 
 def test_an_answer_is_carried_once():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
     assert to_engage(known, False) == {}
-    assert to_engage(known.heard_shopify("SUBSCRIBED", at(3)), False) == {"acceptsEmail": True}
+    assert to_engage(known.after_shopify_state("SUBSCRIBED", at(3)), False) == {"acceptsEmail": True}
 
 
 def test_memory_stays_small():
@@ -210,8 +210,8 @@ class World:
     def deliver(self, place, *, again):
         event = self.on_its_way[place] if again else self.on_its_way.pop(place)
         if event:
-            self.memory = self.memory.heard_engage(*event)
-        self.memory = self.memory.heard_shopify(*self.shopify)
+            self.memory = self.memory.after_engage_event(*event)
+        self.memory = self.memory.after_shopify_state(*self.shopify)
         self.write_shopify()
         self.write_engage()
 
@@ -231,7 +231,7 @@ class World:
             self.writes += 1
             self.engage = value
             self.on_its_way.append((value, moment))
-            self.memory = self.memory.wrote_engage(value, began_at=moment, done_at=moment)
+            self.memory = self.memory.after_engage_write(value, began_at=moment, done_at=moment)
 
 
 def change(world, data):

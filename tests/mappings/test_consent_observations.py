@@ -23,7 +23,7 @@ def at(tick):
 
 
 def wrote(known, value, tick):
-    return known.wrote_engage(value, began_at=at(tick), done_at=at(tick))
+    return known.after_engage_write(value, began_at=at(tick), done_at=at(tick))
 
 
 def test_shopifys_customer_is_read_for_both_preferences():
@@ -51,7 +51,7 @@ def test_an_event_is_engages_answer_at_its_arrival():
 
 
 def test_a_late_echo_of_our_yes_does_not_outweigh_a_no_that_is_still_to_be_carried():
-    known = wrote(ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1)), True, 2).heard_shopify(
+    known = wrote(ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1)), True, 2).after_shopify_state(
         "UNSUBSCRIBED", at(3)
     )
 
@@ -59,7 +59,7 @@ def test_a_late_echo_of_our_yes_does_not_outweigh_a_no_that_is_still_to_be_carri
 
 
 def test_a_no_from_engage_always_counts():
-    known = wrote(ConsentMemory(LINKED).heard_shopify("UNSUBSCRIBED", at(1)), False, 2).heard_shopify(
+    known = wrote(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2).after_shopify_state(
         "SUBSCRIBED", at(3)
     )
 
@@ -67,7 +67,7 @@ def test_a_no_from_engage_always_counts():
 
 
 def test_an_answer_that_looks_like_an_echo_counts_when_engage_had_said_the_other_since():
-    known = wrote(ConsentMemory(LINKED).heard_shopify("UNSUBSCRIBED", at(1)), False, 2)
+    known = wrote(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2)
     moment = at(2) + timedelta(seconds=30)
     known = after_engage_event(known, True, moment)
 
@@ -77,18 +77,18 @@ def test_an_answer_that_looks_like_an_echo_counts_when_engage_had_said_the_other
 
 
 def test_what_engage_has_already_counts_as_carried():
-    memories = {"acceptsEmail": ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1))}
+    memories = {"acceptsEmail": ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1))}
 
     known = after_comparison(memories, {"acceptsEmail": True}, at(2))["acceptsEmail"]
 
-    assert known.carried == ConsentDecision(True, at(1))
-    assert known.heard_engage(True, at(2)) == known
+    assert known.newest_written == ConsentDecision(True, at(1))
+    assert known.after_engage_event(True, at(2)) == known
     assert after_comparison({"acceptsEmail": known}, {"acceptsEmail": True}, at(3)) == {"acceptsEmail": known}
 
 
 @pytest.mark.parametrize("current", [{}, {"acceptsEmail": False}])
 def test_what_engage_does_not_have_does_not(current):
-    memories = {"acceptsEmail": ConsentMemory(LINKED).heard_shopify("SUBSCRIBED", at(1))}
+    memories = {"acceptsEmail": ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1))}
 
     assert after_comparison(memories, current, at(2)) == memories
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, rounded
+from mappings.money import Ledger, rounded
 from mappings.receipt.correction import correction_receipt, net_sales
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.refund import refund_skip_reason, return_receipt
@@ -105,7 +105,7 @@ def test_so_it_has_where_currencies_are_converted(data, kept, freight_line, curr
     sent += [found] if (found := correction(kept, sent, rules)) else []
 
     assert total(sent + refund_receipts(kept, rules)) == net_sales(
-        kept.node, kept.refunds, OrderCurrency.of(kept.node, currency)
+        kept.node, kept.refunds, Ledger.of(kept.node, currency)
     )
     assert correction(kept, sent, rules) is None
 

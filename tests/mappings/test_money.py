@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, decimals, rounded, split
+from mappings.money import Ledger, decimals, rounded, split
 
 BAG = {
     "shopMoney": {"amount": "899.0", "currencyCode": "SEK"},
@@ -65,13 +65,13 @@ def test_nothing_can_be_split_over_nothing_but_an_amount_cannot():
 
 
 def test_a_ledger_reads_its_own_side_of_a_money_bag():
-    assert OrderCurrency.of(ORDER, "shop").amount(BAG) == Decimal("899")
-    assert OrderCurrency.of(ORDER, "presentment").amount(BAG) == Decimal("81.5")
-    assert OrderCurrency.of(ORDER, "presentment").currency == "EUR"
+    assert Ledger.of(ORDER, "shop").amount(BAG) == Decimal("899")
+    assert Ledger.of(ORDER, "presentment").amount(BAG) == Decimal("81.5")
+    assert Ledger.of(ORDER, "presentment").currency == "EUR"
 
 
 def test_amounts_may_be_decimals_already_and_may_be_missing():
-    ledger = OrderCurrency.of(ORDER, "shop")
+    ledger = Ledger.of(ORDER, "shop")
 
     assert ledger.amount({"shopMoney": {"amount": Decimal("12.50")}}) == Decimal("12.5")
     assert ledger.amount(None) == 0
@@ -80,8 +80,8 @@ def test_amounts_may_be_decimals_already_and_may_be_missing():
 def test_tax_is_added_only_where_prices_do_not_hold_it():
     price, tax = Decimal(100), Decimal(25)
 
-    assert OrderCurrency.of(ORDER, "shop").gross(price, tax) == 100
-    assert OrderCurrency.of(ORDER | {"taxesIncluded": False}, "shop").gross(price, tax) == 125
+    assert Ledger.of(ORDER, "shop").gross(price, tax) == 100
+    assert Ledger.of(ORDER | {"taxesIncluded": False}, "shop").gross(price, tax) == 125
 
 
 @settings(deadline=None, max_examples=200)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, rounded
+from mappings.money import Ledger, rounded
 from mappings.notification.body import (
     ORDER_STATUS,
     NotificationRules,
@@ -254,7 +254,7 @@ def test_a_refund_is_needed_to_tell_of_one():
     ],
 )
 def test_a_rate_fits_its_tax(gross, tax, percent, found):
-    assert consistent_tax(D(gross), D(tax), D(percent), OrderCurrency("SEK", "shopMoney", True)) == found
+    assert consistent_tax(D(gross), D(tax), D(percent), Ledger("SEK", "shopMoney", True)) == found
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_engage_accepts_whatever_happened_to_the_order(data, kept, currency):
 def test_an_untouched_order_costs_what_shopify_says(kept):
     body = notification("confirmed", kept.node)
 
-    assert body["totalGrossPrice"] == OrderCurrency.of(kept.node, "shop").amount(kept.node["totalPriceSet"])
+    assert body["totalGrossPrice"] == Ledger.of(kept.node, "shop").amount(kept.node["totalPriceSet"])
 
 
 def test_a_free_line_is_told_too():

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, rounded
+from mappings.money import Ledger, rounded
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.sold_lines import units_sold
 from tests.support.generated_orders import RATES, edited, ordered, refunded
@@ -25,7 +25,7 @@ def receipt(order, **rules):
 
 
 def total(order, name, currency):
-    return OrderCurrency.of(order, currency).amount(order[name])
+    return Ledger.of(order, currency).amount(order[name])
 
 
 def amounts(body):
@@ -84,7 +84,7 @@ def test_the_lines_alone_explain_the_price_but_for_tips_duties_and_rounding(made
 @properties
 @given(one_currency)
 def test_a_lines_price_and_tax_are_shopifys(made):
-    body, ledger = receipt(made.order), OrderCurrency.of(made.order, "shop")
+    body, ledger = receipt(made.order), Ledger.of(made.order, "shop")
 
     for bought, item in zip(made.order["lineItems"]["nodes"], body["items"], strict=False):
         assert item["taxAmount"] == sum(ledger.amount(tax["priceSet"]) for tax in bought["taxLines"])
@@ -99,7 +99,7 @@ def test_a_lines_price_and_tax_are_shopifys(made):
 @properties
 @given(st.one_of(one_currency, one_currency.flatmap(edited)))
 def test_price_discount_and_paid_agree_on_every_line(made):
-    body, ledger = receipt(made.order), OrderCurrency.of(made.order, "shop")
+    body, ledger = receipt(made.order), Ledger.of(made.order, "shop")
     bought = [line for line in made.order["lineItems"]["nodes"] if line["currentQuantity"]]
 
     for line, item in zip(bought, body["items"], strict=False):
@@ -144,4 +144,4 @@ def test_leaving_freight_out_takes_exactly_freight_away(made):
     assert goods_only["items"] == [item for item in whole["items"] if item["sku"] != "F"]
     assert goods_only["totalGrossPrice"] == whole["totalGrossPrice"] - sum(item["grossPaidPrice"] for item in freight)
     delivery = made.order["shippingLines"]["nodes"][0]
-    assert bool(freight) == bool(OrderCurrency.of(made.order, "shop").amount(delivery["originalPriceSet"]))
+    assert bool(freight) == bool(Ledger.of(made.order, "shop").amount(delivery["originalPriceSet"]))

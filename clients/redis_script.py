@@ -33,10 +33,10 @@ def short_timeout_client(url: str) -> redis.Redis:
 class RedisScript:
     """A Lua script, run in Redis for one key at a time."""
 
-    def __init__(self, client: redis.Redis, script: str, *, away_seconds: float = CIRCUIT_OPEN_SECONDS) -> None:
+    def __init__(self, client: redis.Redis, script: str, *, open_seconds: float = CIRCUIT_OPEN_SECONDS) -> None:
         self._client = client
         self._script = client.register_script(script)
-        self._open_seconds = away_seconds
+        self._open_seconds = open_seconds
 
     def run(self, key: str, *numbers: float) -> list[int] | None:
         """The numbers that the script returns, or None while Redis is unavailable."""

@@ -9,7 +9,7 @@ from clients import Effect
 
 # Engage ignores a second receipt with the same id, and an update sets a contact's fields to the same values. Calls that
 # create something, and preferences, which are the customer's own decision, are built again from Shopify's data instead.
-REPLAYABLE = {
+RESENDABLE = {
     ("POST", r"/api/v3/receipts"): Effect.REPEATABLE,
     ("PATCH", r"/api/v3/contacts/[0-9a-f-]{36}"): Effect.REPEATABLE,
     ("POST", r"/api/v[23]/orders"): Effect.ONCE,
@@ -17,9 +17,9 @@ REPLAYABLE = {
 API = re.compile(r"/api/v\d/")
 
 
-def replay_effect(method: str, path: str) -> Effect | None:
+def resend_effect(method: str, path: str) -> Effect | None:
     """The effect of resending such a call, or None for one that may not be resent."""
-    for (replayable, pattern), effect in REPLAYABLE.items():
+    for (replayable, pattern), effect in RESENDABLE.items():
         if replayable == method and re.fullmatch(pattern, path):
             return effect
     return None
