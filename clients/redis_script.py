@@ -1,4 +1,4 @@
-"""Redis scripts that all processes share, behind a circuit breaker for when Redis is unavailable."""
+"""Redis scripts, by which all processes share a rate limit, behind a circuit breaker for when Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-CIRCUIT_OPEN_SECONDS = (
-    5.0  # how long the circuit stays open after a failure, so that not every call waits for a time-out
-)
+CIRCUIT_OPEN_SECONDS = 5.0  # after a failure, so that not every call waits for a time-out
 TIMEOUT_SECONDS = 0.3
 
 log = logging.getLogger(__name__)

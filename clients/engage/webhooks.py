@@ -1,4 +1,4 @@
-"""Engage's webhooks, sent through Svix: verifies the webhook signature (HMAC) and reads the event."""
+"""Verify and read Engage's webhooks, which Svix sends: their signature (HMAC) and their event."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import orjson
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-HEADER_PREFIXES = (
-    "svix",
-    "webhook",
-)  # the prefixes of Svix's headers, and of those of the Standard Webhooks specification
+HEADER_PREFIXES = ("svix", "webhook")  # of Svix's headers, and of those of the Standard Webhooks specification
 MAX_ID_LENGTH = 200
 
 
@@ -70,9 +67,8 @@ def read_event(body: bytes) -> WebhookEvent:
     if not isinstance(event_type, str) or not event_type:
         raise UnreadableWebhook("Engage sent a webhook that does not say what happened.")
     if envelope.get("isencrypted") not in (None, False, "false", "False"):
-        raise EncryptedWebhook(
-            "Engage encrypts this webhook, which the connector cannot read: turn encryption off there."
-        )
+        message = "Engage encrypts this webhook, which the connector cannot read: turn encryption off there."
+        raise EncryptedWebhook(message)
     payload = envelope.get("payload")
     if not isinstance(payload, dict):
         raise UnreadableWebhook("Engage sent a webhook without a payload.")
@@ -80,10 +76,10 @@ def read_event(body: bytes) -> WebhookEvent:
 
 
 def _signed(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers of one family, never mixed, under the standard's names; signatures of version 1 only."""
+    """The three headers with one prefix, never mixed, under the standard's names; signatures of version 1 only."""
     given = {name.lower(): value for name, value in headers.items()}
-    for family in HEADER_PREFIXES:
-        found = {f"webhook-{part}": given.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature")}
+    for prefix in HEADER_PREFIXES:
+        found = {f"webhook-{part}": given.get(f"{prefix}-{part}", "") for part in ("id", "timestamp", "signature")}
         found["webhook-signature"] = " ".join(part for part in found["webhook-signature"].split() if part[:3] == "v1,")
         if all(found.values()) and len(found["webhook-id"]) <= MAX_ID_LENGTH:
             return found

@@ -16,9 +16,9 @@ import redis
 from clients import Throttled
 from clients.redis_script import RedisScript
 
-ASSUMED_COST = 60.0  # points, the assumed cost of a document until Shopify has stated it; an order costs about as much
-MAX_SLEEP_SECONDS = 1.5  # seconds that a caller may sleep; for longer waits the task goes back to its row
-LONGEST_WAIT = 60.0
+ASSUMED_COST = 60.0  # points of a document until Shopify has stated it; an order costs about as much
+MAX_SLEEP_SECONDS = 1.5  # of a caller; for longer waits the task goes back to its row
+LONGEST_WAIT = 60.0  # seconds
 LIVE_RESERVE = 0.05  # of the maximum, kept unused, as calls do not arrive in the order in which they were sent
 BULK_RESERVE = 0.5  # of the maximum, which bulk work leaves unused
 
@@ -71,8 +71,8 @@ end
 RESERVE_SCRIPT = (
     STATE_SCRIPT
     + """
-local cost, spare, patience, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local wait = math.max(math.min(cost + spare * most, most) - points, 0) / rate
+local cost, reserve, patience, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local wait = math.max(math.min(cost + reserve * most, most) - points, 0) / rate
 if wait <= patience then
     points, in_flight = points - cost, in_flight + cost
     save()
@@ -133,14 +133,15 @@ class CostLimiter:
         time.sleep(wait)
         return Reservation(document, cost, responses, time.monotonic())
 
-    def settle(self, reserved: Reservation, answer: Any) -> None:
+    def settle(self, reservation: Reservation, answer: Any) -> None:
         """Correct our estimate by the cost and the available points that Shopify's response states."""
         if (cost := query_cost(answer)) is None:
             return
         now = time.monotonic()
-        _costs[reserved.document] = cost.requested
+        _costs[reservation.document] = cost.requested
         _free_at[self.name] = now + (cost.requested - cost.available) / cost.rate
-        self._settle_script.run(self.name, reserved.cost, *cost[1:], reserved.responses_before, now - reserved.at)
+        before, age = reservation.responses_before, now - reservation.at
+        self._settle_script.run(self.name, reservation.cost, *cost[1:], before, age)
 
     def _wait(self, cost: float) -> tuple[float, int]:
         found = self._reserve_script.run(self.name, cost, self.reserve_share, MAX_SLEEP_SECONDS, LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""Reads a shop's markets with all of their regions, by pagination."""
+"""Read a shop's markets with all of their regions, by pagination."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _complete(client: GraphQLClient, after: str | None, market: Json) -> Json:
     """The market with the regions beyond the first page."""
     regions = _regions(market)
     while regions and regions["pageInfo"]["hasNextPage"]:
-        same = [each for each in _page(client, after, _end(regions))["nodes"] if each["id"] == market["id"]]
+        same = [each for each in _page(client, after, _end_cursor(regions))["nodes"] if each["id"] == market["id"]]
         if not (more := _regions(same[0]) if same else None):
             raise Unavailable("Shopify changed the markets while they were being read.")
         regions["nodes"] += more["nodes"]
@@ -48,6 +48,6 @@ def _regions(market: Json) -> Json | None:
     return regions
 
 
-def _end(regions: Json) -> str | None:
+def _end_cursor(regions: Json) -> str | None:
     end: str | None = regions["pageInfo"]["endCursor"]
     return end

@@ -1,4 +1,4 @@
-"""Pagination within orders, refunds and parcels: reads each with all of its lines, as of one moment."""
+"""Pagination within orders, refunds and parcels: read each with all of its lines, as of one moment."""
 
 from __future__ import annotations
 

@@ -406,7 +406,7 @@ def error_of(status: int) -> ApiError | None:
     answer.status_code = status
     call = Call("Engage", "POST", "http://engage.test/api/v2/orders", Effect.ONCE, received=b"{}")
     try:
-        parse_response(answer, call, answers_json=False)
+        parse_response(answer, call, expects_json=False)
     except ApiError as error:
         return error
     return None
