@@ -1,4 +1,4 @@
-"""Observations of marketing consent: updates the memory with what Shopify and Engage report."""
+"""Observations of marketing consent: update the memory with what Shopify and Engage report."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def after_comparison(
     """The memories after a comparison: a decision that Engage already has, as from a call whose outcome we never
     learned, counts as written.
     """
-    return {name: _agreed(memory, current.get(name), now) for name, memory in memories.items()}
+    return {name: _after_comparison(memory, current.get(name), now) for name, memory in memories.items()}
 
 
 def engage_preferences(contact: Json) -> dict[PreferenceName, bool]:
@@ -53,7 +53,7 @@ def engage_preferences(contact: Json) -> dict[PreferenceName, bool]:
     return {name: stated[name] for name in PREFERENCE_NAMES if isinstance(stated.get(name), bool)}
 
 
-def _agreed(memory: ConsentMemory, value: bool | None, now: datetime) -> ConsentMemory:
+def _after_comparison(memory: ConsentMemory, value: bool | None, now: datetime) -> ConsentMemory:
     decision = memory.shopify
     if decision is None or decision.value is not value:
         return memory

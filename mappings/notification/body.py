@@ -117,10 +117,10 @@ def notification_body(
     if kind == "refunded":
         if refund is None:
             raise ValueError("A notification of a refund needs the refund.")
-        announced = refund_contents(refund, order, ledger)
-        payments = refund_payments(refund, announced.total, ZERO, ledger)
+        items = refund_contents(refund, order, ledger)
+        payments = refund_payments(refund, items.total, ZERO, ledger)
     else:
-        announced, payments = order_contents(kind, order, fulfillment, ledger)
+        items, payments = order_contents(kind, order, fulfillment, ledger)
     return {
         "contact": {"matchKey": email, "matchKeyType": "email"},
         "orderNumber": order["name"],
@@ -130,7 +130,7 @@ def notification_body(
         "storeId": rules.store,
         "currency": ledger.currency,
         **_dates(kind, order, fulfillment, refund, zone),
-        **announced.body(ledger),
+        **items.body(ledger),
         "paymentMethods": payments,
         "extraData": extra_fields(order, fulfillment),
     }

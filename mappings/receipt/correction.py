@@ -53,8 +53,8 @@ def correction_receipt(
     if not lines:
         return None
     payments = _payments(order, sales, missing, ledger, rules)
-    frame = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
-    return frame.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
 
 
 def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:

@@ -57,5 +57,5 @@ def return_receipt(
     lines += remainder_line(returned.without_article, GOODWILL_NAME)
     left_out = ZERO if rules.freight_line else total_gross(returned.freight)
     payments = refund_payments(refund, total_gross(lines), left_out, ledger)
-    frame = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
-    return frame.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)
