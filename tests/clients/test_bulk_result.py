@@ -97,37 +97,37 @@ def test_each_line_comes_with_the_offset_of_the_next(url):
 
 
 @pytest.mark.parametrize("done", range(len(LINES) + 1))
-def test_reading_goes_on_after_any_line(url, done):
+def test_reading_resumes_after_any_line(url, done):
     offset = LINES[done - 1][1] if done else 0
 
     assert lines(url, offset, etag='"one"') == LINES[done:]
 
 
-def test_only_the_rest_is_asked_for_and_only_of_the_same_file(url, storage):
+def test_only_the_rest_is_requested_and_only_of_the_same_file(url, storage):
     lines(url, 9, etag='"one"')
 
     assert (storage.asked[0]["Range"], storage.asked[0]["If-Range"]) == ("bytes=9-", '"one"')
 
 
-def test_no_token_is_sent_along(url, storage):
+def test_no_access_token_is_sent_to_the_storage(url, storage):
     lines(url)
 
     assert not {"x-shopify-access-token", "authorization", "cookie"} & set(storage.asked[0])
 
 
-def test_the_file_is_known_by_its_etag(url):
+def test_the_file_is_identified_by_its_etag(url):
     with BulkResult(url, api_url=url) as opened:
         assert opened.etag == '"one"'
 
 
-def test_another_file_at_the_same_place_is_noticed(url, storage):
+def test_another_file_at_the_same_url_is_detected(url, storage):
     storage.etag = '"two"'
 
     with pytest.raises(ResultFileChanged):
         lines(url, 9, etag='"one"')
 
 
-def test_a_file_that_is_shorter_than_what_was_read_is_another(url):
+def test_a_file_shorter_than_the_offset_is_another_file(url):
     with pytest.raises(ResultFileChanged):
         lines(url, len(TEXT) + 1)
 
@@ -152,7 +152,7 @@ def test_a_connection_that_breaks_is_resumed_at_the_last_whole_line(url, storage
     assert len(storage.asked) == 1 + len(cuts)
 
 
-def test_connections_that_bring_nothing_are_not_tried_for_ever(url, storage):
+def test_connections_without_a_new_line_are_not_resumed_for_ever(url, storage):
     storage.cuts = [12, 3, 3]
 
     with pytest.raises(Unanswered):
@@ -161,7 +161,7 @@ def test_connections_that_bring_nothing_are_not_tried_for_ever(url, storage):
     assert len(storage.asked) == 2
 
 
-def test_a_last_line_that_was_cut_is_never_taken_for_whole(url, storage):
+def test_a_last_line_that_was_cut_is_never_returned(url, storage):
     storage.cuts = [49, 4, 4]
     read = []
 
@@ -172,7 +172,7 @@ def test_a_last_line_that_was_cut_is_never_taken_for_whole(url, storage):
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_a_url_whose_time_is_over_has_an_error_of_its_own(url, storage, status):
+def test_an_expired_url_has_an_error_of_its_own(url, storage, status):
     storage.status = status
 
     with pytest.raises(ResultUrlExpired) as caught:
@@ -189,7 +189,7 @@ def test_other_statuses_are_errors_of_the_family(url, storage, status, error):
         lines(url)
 
 
-def test_nobody_there_is_an_error_of_the_family():
+def test_an_unreachable_storage_is_an_error_of_the_family():
     with pytest.raises((Unanswered, NotSent)):
         lines("http://127.0.0.1:9/file")
 
@@ -201,7 +201,7 @@ def test_a_line_that_is_too_long_is_rejected(url, storage):
         lines(url)
 
 
-def test_memory_stays_flat_however_long_the_file(url, storage):
+def test_memory_stays_constant_for_a_long_file(url, storage):
     storage.text = b"".join(b'{"id":%d,"name":"somebody"}\n' % n for n in range(400_000))
     count = 0
 
@@ -247,7 +247,7 @@ class Kept:
         self.calls.append(call)
 
 
-def test_the_journal_is_told_of_the_reading_without_the_key_in_the_url(url):
+def test_the_journal_records_the_url_without_its_signature(url):
     journal = Kept()
 
     lines(url, journal=journal)
@@ -295,7 +295,7 @@ def test_the_sandboxs_file_is_read_in_two_halves_under_two_urls():
         assert list(rest) == whole[150:]
 
 
-def test_the_sandboxs_urls_expire_and_asking_again_gives_a_new_one():
+def test_the_sandboxs_urls_expire_and_are_renewed_on_request():
     with sandbox_with_customers(3) as (shopify, client):
         operation_id = _ended(client)
         shopify.bulk.url_seconds = -1

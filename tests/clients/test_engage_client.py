@@ -141,7 +141,7 @@ every_call = pytest.mark.parametrize("name", CALLS)
 
 
 @every_call
-def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
+def test_every_call_has_the_headers_that_engage_requires(engage, wire, name):
     wire.says = [said(500)]
 
     with pytest.raises(ApiError):
@@ -194,7 +194,7 @@ def test_the_store_of_a_new_contact_goes_in_the_query(engage, wire):
 
 
 @pytest.mark.parametrize("amount", ["667.20", "0.00", "-134.10", "12345678901234567890.12", "1E+3", "0.1"])
-def test_money_keeps_exactly_its_digits_on_the_wire(engage, wire, amount):
+def test_amounts_are_sent_with_exactly_their_digits(engage, wire, amount):
     wire.says = [said(202)]
 
     engage.create_receipt({"totalGrossPrice": Decimal(amount), "items": [{"taxPercent": Decimal("25.0")}]})
@@ -212,7 +212,7 @@ def test_only_the_preferences_that_are_named_are_sent(engage, wire):
 
 
 @pytest.mark.parametrize("preferences", [{}, {"acceptsEmail": None}, {"acceptsEmail": 1}, {"acceptsFax": True}])
-def test_a_preference_that_is_not_known_is_never_sent_as_an_opt_out(engage, wire, preferences):
+def test_an_unknown_preference_is_never_sent_as_an_opt_out(engage, wire, preferences):
     with pytest.raises(ValueError, match="must be true or false"):
         engage.update_preferences(CONTACT, preferences)
 
@@ -231,14 +231,14 @@ def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
 @pytest.mark.parametrize(
     "path", ["", "/api/v2/orders/", "/api/v2/orders?x", "/api/v2/../v3/orders", "/api/v3/receipts"]
 )
-def test_order_notifications_go_nowhere_else(engage, wire, path):
+def test_order_notifications_are_sent_to_no_other_path(engage, wire, path):
     with pytest.raises(ValueError, match=r"^Order notifications go to"):
         engage.create_order_notification(ORDER, path=path)
 
     assert wire.heard == []
 
 
-def test_only_active_stores_are_asked_for_when_that_is_wanted(engage, wire):
+def test_inactive_stores_can_be_left_out(engage, wire):
     wire.says = [said(200, b"[]")]
 
     engage.stores(include_inactive=False)
@@ -247,7 +247,7 @@ def test_only_active_stores_are_asked_for_when_that_is_wanted(engage, wire):
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), object()])
-def test_what_is_no_json_is_never_sent(engage, wire, value):
+def test_a_value_that_is_not_json_is_never_sent(engage, wire, value):
     with pytest.raises(TypeError):
         engage.create_receipt({"totalGrossPrice": value})
 
@@ -264,7 +264,7 @@ def test_only_a_contact_id_gets_into_a_path(engage, wire):
 # What is understood
 
 
-def test_the_count_is_a_number(engage, wire):
+def test_contact_count_returns_a_number(engage, wire):
     wire.says = [said(200, b"1337")]
 
     assert engage.contact_count() == 1337
@@ -273,7 +273,7 @@ def test_the_count_is_a_number(engage, wire):
 @pytest.mark.parametrize(
     "body", [f'"{CONTACT}"', f'"{CONTACT.upper()}"', f'{{"id": "{CONTACT}"}}', f'{{"ContactId": "{CONTACT}"}}']
 )
-def test_a_found_contact_is_its_id(engage, wire, body):
+def test_find_contact_returns_the_contacts_id(engage, wire, body):
     wire.says = [said(200, body.encode())]
 
     assert engage.find_contact(email="elin@example.test") == CONTACT
@@ -282,13 +282,13 @@ def test_a_found_contact_is_its_id(engage, wire, body):
 @pytest.mark.parametrize(
     "body", [b'{"errorCode": "ContactNotFound"}', b'{"ErrorCode": "ContactNotFound"}', b'{"x": ["ContactNotFound"]}']
 )
-def test_a_contact_that_is_not_there_is_none(engage, wire, body):
+def test_find_contact_returns_none_if_there_is_no_contact(engage, wire, body):
     wire.says = [said(404, body)]
 
     assert engage.find_contact(email="elin@example.test") is None
 
 
-def test_a_path_that_is_not_there_is_not_a_missing_contact(engage, wire):
+def test_an_unknown_path_is_not_taken_for_a_missing_contact(engage, wire):
     wire.says = [said(404, b"<html>No such tenant</html>")]
 
     with pytest.raises(clients.NotFound):
@@ -321,14 +321,14 @@ def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
     }
 
 
-def test_a_created_contact_is_its_id(engage, wire):
+def test_create_contact_returns_the_contacts_id(engage, wire):
     wire.says = [said(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
 
     assert engage.create_contact({"email": "e@example.test"}, source="Shopify") == CONTACT
 
 
 @pytest.mark.parametrize("body", [f'{{"id": "{CONTACT}", "email": "e@example.test"}}', f'"{CONTACT}"'])
-def test_an_answer_that_makes_nothing_is_a_conflict_with_the_contact_that_was_there(engage, wire, body):
+def test_a_contact_that_existed_before_is_a_conflict_with_its_id(engage, wire, body):
     wire.says = [said(200, body.encode())]
 
     with pytest.raises(ContactConflict) as caught:
@@ -346,7 +346,7 @@ def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
     assert caught.value.code == "ApprovedContactWithKeyExists"
 
 
-def test_stores_are_what_engage_has(engage, wire):
+def test_stores_are_returned_as_engage_has_them(engage, wire):
     stores = [{"externalId": "SE-WEB", "name": "Web", "active": True}, {"externalId": "SE-1", "active": False}]
     wire.says = [said(200, as_json(stores))]
 
@@ -354,13 +354,13 @@ def test_stores_are_what_engage_has(engage, wire):
 
 
 @pytest.mark.parametrize("answer", [said(202), said(200, b"OK"), said(201, b'{"status": "queued"}'), said(204)])
-def test_any_small_success_registers_a_receipt(engage, wire, answer):
+def test_any_success_status_registers_a_receipt(engage, wire, answer):
     wire.says = [answer]
 
     assert engage.create_receipt(RECEIPT) is None
 
 
-def test_the_journal_knows_of_a_call_before_it_leaves_and_after_it_is_answered(wire):
+def test_the_journal_records_a_call_before_and_after_it(wire):
     notes = Notes()
     wire.says = [said(202, b'{"queued": true}')]
 
@@ -419,13 +419,13 @@ def test_every_status_is_a_success_or_one_error_of_the_family():
     assert found == {status: expected(status) for status in STATUSES}
 
 
-def test_only_what_engage_refuses_by_its_status_is_never_tried_again():
+def test_only_rejections_are_permanent():
     permanent = {type(error) for status in STATUSES if (error := error_of(status)) and error.permanent}
 
     assert permanent == {clients.Rejected, clients.NotFound, ContactConflict}
 
 
-def test_a_notification_may_have_been_sent_unless_engage_says_that_it_was_not():
+def test_the_outcome_is_unknown_after_server_errors_and_interim_statuses():
     unknown = {status for status in STATUSES if (error := error_of(status)) and error.unknown}
 
     assert unknown == {*range(100, 200), 408, 425, *range(500, 600)}
@@ -433,7 +433,7 @@ def test_a_notification_may_have_been_sent_unless_engage_says_that_it_was_not():
 
 @pytest.mark.parametrize("status", WIRED)
 @pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
-def test_a_status_on_the_wire_is_taken_for_what_it_is(engage, wire, name, status):
+def test_a_real_response_raises_the_error_for_its_status(engage, wire, name, status):
     wire.says = [said(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
 
     try:
@@ -447,7 +447,7 @@ def test_a_status_on_the_wire_is_taken_for_what_it_is(engage, wire, name, status
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refused_notification_has_engages_code(engage, wire, status):
+def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
     wire.says = [said(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')]
 
     with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
@@ -464,7 +464,7 @@ def test_a_refused_notification_has_engages_code(engage, wire, status):
         ("stores", Effect.READ),
     ],
 )
-def test_each_call_says_whether_it_may_be_repeated(wire, name, effect):
+def test_each_call_states_its_effect(wire, name, effect):
     notes = Notes()
     wire.says = [said(500)]
 
@@ -475,7 +475,7 @@ def test_each_call_says_whether_it_may_be_repeated(wire, name, effect):
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
+def test_retry_after_is_kept(engage, wire, status):
     wire.says = [said(status, Retry_After="17")]
 
     with pytest.raises(ApiError) as caught:
@@ -485,7 +485,7 @@ def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_without_a_wait_there_is_none(engage, wire, status):
+def test_without_a_retry_after_header_there_is_none(engage, wire, status):
     wire.says = [said(status)]
 
     with pytest.raises(ApiError) as caught:
@@ -522,7 +522,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("what", UNREADABLE)
 @pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
-def test_without_a_whole_answer_the_outcome_is_unknown(engage, wire, name, what, then):
+def test_without_a_complete_response_the_outcome_is_unknown(engage, wire, name, what, then):
     wire.says, wire.then = [UNREADABLE[what]], then
 
     with pytest.raises(clients.Unanswered) as caught:
@@ -535,7 +535,7 @@ def test_without_a_whole_answer_the_outcome_is_unknown(engage, wire, name, what,
 @pytest.mark.parametrize(
     "begun", [b"", b"HTTP/1.1 202 Accepted\r\n", b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{"]
 )
-def test_an_answer_that_never_ends_is_given_up_at_the_deadline(engage, wire, begun):
+def test_a_response_that_never_ends_is_abandoned_at_the_deadline(engage, wire, begun):
     wire.says, wire.then = [begun], "hang"
     started = time.monotonic()
 
@@ -545,7 +545,7 @@ def test_an_answer_that_never_ends_is_given_up_at_the_deadline(engage, wire, beg
     assert 0.9 < time.monotonic() - started < GIVEN_UP
 
 
-def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
+def test_a_response_that_drips_is_abandoned_at_the_deadline(engage, wire):
     wire.says, wire.drip_seconds = [said(202, b"OK")], 0.2
     started = time.monotonic()
 
@@ -557,7 +557,7 @@ def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
 
 @pytest.mark.parametrize("name", ["contact_count", "find_contact", "contact", "create_contact"])
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
-def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire, name, body):
+def test_a_success_with_an_unexpected_body_has_an_unknown_outcome(engage, wire, name, body):
     wire.says = [said(200, body)]
 
     with pytest.raises(clients.Unanswered):
@@ -565,7 +565,7 @@ def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire,
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"{}", b"[7]", b"[", b"[[]]"])
-def test_a_list_that_is_something_else_has_an_unknown_outcome(engage, wire, body):
+def test_stores_that_are_no_list_have_an_unknown_outcome(engage, wire, body):
     wire.says = [said(200, body)]
 
     with pytest.raises(clients.Unanswered):
@@ -573,7 +573,7 @@ def test_a_list_that_is_something_else_has_an_unknown_outcome(engage, wire, body
 
 
 @pytest.mark.parametrize("name", ["update_contact", "update_contact_type", "update_preferences"])
-def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(engage, wire, name):
+def test_an_update_accepts_an_empty_response_but_no_other_text(engage, wire, name):
     wire.says = [said(204), said(200, b"Maintenance")]
 
     assert CALLS[name](engage) is None
@@ -582,7 +582,7 @@ def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(enga
 
 
 @pytest.mark.parametrize("key", ["k-93\n", "k-93\r\nX-Y: z", "nyckel-\u2603", "", "two words"])
-def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire, key):
+def test_a_malformed_api_key_is_refused_and_not_quoted(wire, key):
     with pytest.raises(clients.Refused) as caught:
         EngageClient(wire.origin, key).contact_count()
 
@@ -590,7 +590,7 @@ def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire,
     assert not key or key.split()[0] not in str(caught.value)
 
 
-def test_without_a_server_nothing_was_sent():
+def test_without_a_server_the_call_was_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -600,7 +600,7 @@ def test_without_a_server_nothing_was_sent():
     assert (caught.value.unknown, caught.value.permanent) == (False, False)
 
 
-def test_without_encryption_at_the_other_end_nothing_was_sent(engage, wire):
+def test_without_tls_at_the_server_the_call_was_not_sent(engage, wire):
     wire.says = [said(202)]
     secure = EngageClient(wire.origin.replace("http:", "https:"), KEY, deadline=1.0)
 
@@ -611,7 +611,7 @@ def test_without_encryption_at_the_other_end_nothing_was_sent(engage, wire):
 # What a person reads of it
 
 
-def test_an_error_says_what_engage_says(engage, wire):
+def test_an_error_quotes_engages_message(engage, wire):
     wire.says = [said(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
@@ -621,7 +621,7 @@ def test_an_error_says_what_engage_says(engage, wire):
 @pytest.mark.parametrize(
     "body", [b"", b"<html>elin@example.test", b"[]", b'{"message": 7}', b'{"errorCode": {}}', b"[" * 5000]
 )
-def test_an_error_without_words_has_its_status(engage, wire, body):
+def test_an_error_without_a_message_has_its_status(engage, wire, body):
     wire.says = [said(422, body)]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422\.$"):

@@ -80,7 +80,7 @@ def key():
     return str(uuid4())  # the pace of a process is kept per key
 
 
-def test_a_burst_is_free_and_then_the_rate_holds(server, key):
+def test_after_a_burst_calls_are_limited_to_the_rate(server, key):
     limiter = RateLimiter(server.client(), key, rate=20, burst=5)
     started = time.monotonic()
 
@@ -95,7 +95,7 @@ def test_a_burst_is_free_and_then_the_rate_holds(server, key):
     assert 0.45 < after < 0.75  # ten calls at twenty a second
 
 
-def test_two_processes_together_stay_under_fifty_in_any_second(server, key):
+def test_two_processes_make_under_fifty_calls_in_any_second(server, key):
     until = time.time() + 4
     command = [sys.executable, "-c", CALLER, str(server.path), key, str(until)]
     callers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
@@ -109,7 +109,7 @@ def test_two_processes_together_stay_under_fifty_in_any_second(server, key):
     assert 40 <= busiest < 50
 
 
-def test_two_keys_do_not_slow_each_other(server, key):
+def test_api_keys_are_limited_independently(server, key):
     one, other = (RateLimiter(server.client(), f"{key}-{n}", rate=1, burst=1) for n in range(2))
     started = time.monotonic()
 
@@ -119,7 +119,7 @@ def test_two_keys_do_not_slow_each_other(server, key):
     assert time.monotonic() - started < 0.1
 
 
-def test_the_key_itself_is_not_written_to_redis(server, key):
+def test_the_api_key_is_not_written_to_redis(server, key):
     RateLimiter(server.client(), key).acquire()
 
     names = list(server.client().scan_iter())
@@ -127,7 +127,7 @@ def test_the_key_itself_is_not_written_to_redis(server, key):
     assert key.encode() not in names[0]
 
 
-def test_a_long_queue_is_refused_at_once_with_its_wait(server, key):
+def test_a_long_wait_is_throttled_at_once_with_retry_after(server, key):
     limiter = RateLimiter(server.client(), key, rate=0.5, burst=1)
     limiter.acquire()
     started = time.monotonic()
@@ -139,7 +139,7 @@ def test_a_long_queue_is_refused_at_once_with_its_wait(server, key):
     assert timedelta(seconds=1.8) < caught.value.retry_after <= timedelta(seconds=2)
 
 
-def test_refused_callers_do_not_lengthen_the_queue(server, key):
+def test_throttled_callers_do_not_lengthen_the_queue(server, key):
     limiter = RateLimiter(server.client(), key, rate=0.5, burst=1)
     limiter.acquire()
 
@@ -152,7 +152,7 @@ def test_refused_callers_do_not_lengthen_the_queue(server, key):
     assert waits == sorted(waits, reverse=True)
 
 
-def test_nobody_sleeps_longer_than_the_patience(server, key):
+def test_no_caller_sleeps_longer_than_the_maximum(server, key):
     slept, refused = [], []
 
     def call() -> None:
@@ -182,7 +182,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_calls(server, key):
     assert time.monotonic() - started < 0.2
 
 
-def test_without_redis_the_process_paces_itself_at_a_quarter(server, key):
+def test_without_redis_a_process_is_limited_to_a_quarter_of_the_rate(server, key):
     limiter = RateLimiter(server.client(), key, rate=40, burst=4)
     server.kill()
     started = time.monotonic()
@@ -193,7 +193,7 @@ def test_without_redis_the_process_paces_itself_at_a_quarter(server, key):
     assert 0.45 < time.monotonic() - started < 0.75  # one free, then ten a second
 
 
-def test_buckets_of_one_key_share_the_pace_of_the_process(server, key):
+def test_without_redis_limiters_of_one_key_share_one_limit(server, key):
     server.kill()
     started = time.monotonic()
 
@@ -203,7 +203,7 @@ def test_buckets_of_one_key_share_the_pace_of_the_process(server, key):
     assert 0.45 < time.monotonic() - started < 0.75
 
 
-def test_a_redis_that_hangs_is_left_alone_after_the_first_wait(server, key):
+def test_the_circuit_opens_after_one_time_out_of_redis(server, key):
     limiter = RateLimiter(server.client(), key, rate=1000)
     limiter.acquire()
     server.process.send_signal(19)  # SIGSTOP
@@ -217,7 +217,7 @@ def test_a_redis_that_hangs_is_left_alone_after_the_first_wait(server, key):
     assert 0.5 < took < 1.1  # a time-out of 0.3 seconds, tried twice, for the first call only
 
 
-def test_the_lack_of_redis_is_logged_once(server, key, caplog):
+def test_an_unavailable_redis_is_logged_once(server, key, caplog):
     limiter = RateLimiter(server.client(), key, rate=1000)
     server.kill()
 
@@ -228,7 +228,7 @@ def test_the_lack_of_redis_is_logged_once(server, key, caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_redis_is_used_again_when_it_is_back(server, key, caplog):
+def test_the_circuit_closes_when_redis_is_available_again(server, key, caplog):
     limiter = RateLimiter(server.client(), key, rate=1000, open_seconds=0.2)
     server.kill()
     limiter.acquire()

@@ -94,11 +94,11 @@ def test_a_document_is_valid_against_the_whole_schema(name):
     assert complaints(full_schema(introspection()), DOCUMENTS[name]) == []
 
 
-def test_a_field_that_does_not_exist_is_noticed():
+def test_a_field_that_does_not_exist_is_detected():
     assert complaints(schema(), "{ shop { motto } }") == ["Cannot query field 'motto' on type 'Shop'."]
 
 
-def test_a_deprecated_field_is_noticed():
+def test_a_deprecated_field_is_detected():
     assert len(complaints(schema(), '{ order(id: "1") { totalPrice } }')) == 1
 
 
@@ -123,25 +123,25 @@ def test_a_connection_is_priced_by_its_size(formula, points):
     assert cost(schema(), parse(document + bag), {"n": 10}, formula) == points
 
 
-def test_further_pages_ask_of_a_line_what_the_first_page_asks():
+def test_further_pages_select_the_line_fields_of_the_first():
     asked = [_fragment(DOCUMENTS[name], "LineItemFields") for name in ("order_by_id", "order_line_items")]
 
     assert asked[0] == asked[1]
 
 
-def test_a_page_of_customers_asks_what_a_single_customer_is_asked():
+def test_a_page_of_customers_selects_what_a_single_customer_does():
     single = _asked("customer_by_id", "customer")
 
     assert _asked("customers_updated_since", "customers", "nodes") == single
 
 
-def test_a_customer_in_bulk_is_asked_what_a_single_customer_is_asked():
+def test_a_bulk_customer_selects_what_a_single_customer_does():
     single = _asked("customer_by_id", "customer")
 
     assert _asked("bulk/customers", "customers", "edges", "node") == single
 
 
-def test_a_line_in_bulk_is_asked_what_a_line_of_an_order_is_asked():
+def test_a_bulk_line_selects_what_a_line_of_an_order_does():
     line = _fragment(DOCUMENTS["order_line_items"], "LineItemFields").replace("...Bag", BAG)
 
     bulk = _asked("bulk/orders", "orders", "edges", "node", "lineItems", "edges", "node")
@@ -170,7 +170,7 @@ def test_the_sandbox_knows_the_search_fields_that_shopify_describes(kind):
     assert set(names[1:]) == FIELDS[kind]  # the first is the table's head
 
 
-def test_an_instant_without_a_zone_is_not_searched_for():
+def test_an_instant_without_a_time_zone_is_not_searched_for():
     with pytest.raises(ValueError, match="time zone"):
         shopify_search.search_instant(datetime(2026, 1, 1))
 
@@ -184,7 +184,7 @@ def test_a_bulk_query_keeps_shopifys_rules(text):
     assert root_of(schema(), text).name.value in ("customers", "orders")
 
 
-def test_a_bulk_query_searches_its_window():
+def test_a_bulk_query_searches_its_period():
     text = bulk_query.customers_query(START, END)
 
     assert "customer_date:>='2026-01-01T00:00:00Z' customer_date:<'2026-07-01T09:30:00Z'" in text

@@ -32,7 +32,7 @@ def checkout(lines: int) -> orders_checkout.Checkout:
     )
 
 
-def test_the_shop_tells_its_currency_and_zone(shop):
+def test_the_shop_states_its_currency_and_time_zone(shop):
     told = shop[1].shop()
 
     assert (told["currencyCode"], told["ianaTimezone"]) == ("SEK", "Europe/Stockholm")
@@ -50,7 +50,7 @@ def test_a_customer_comes_with_consents_address_and_gender(shop):
     assert customer["gender"] == {"value": "female"}
 
 
-def test_nobody_and_nothing_are_none(shop):
+def test_an_unknown_customer_or_order_is_none(shop):
     assert shop[1].customer(1) is None
     assert shop[1].order(1) is None
 
@@ -102,12 +102,12 @@ def test_an_order_that_changes_between_pages_is_read_again(meddled):
     assert len({line["id"] for line in order["lineItems"]["nodes"]}) == 30
 
 
-def test_an_order_that_never_holds_still_is_given_up_for_now(meddled):
+def test_an_order_that_keeps_changing_is_unavailable(meddled):
     with pytest.raises(Unavailable, match="changed the order"):
         meddled(times=3)
 
 
-def test_an_empty_bucket_is_throttled():
+def test_a_shop_without_points_is_throttled():
     shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, points=60, restore_rate=10)
     order_id = shopify.add_order(SHOP, checkout(1))
     with serving(shopify.app) as url:

@@ -136,7 +136,7 @@ def test_workers_that_share_a_shops_points_are_never_throttled(asked, name):
     assert asked(lambda: CostLimiter(redis.Redis.from_url(os.environ["REDIS_URL"]), name)) == (64, 0)
 
 
-def test_workers_that_do_not_are(asked):
+def test_workers_without_a_cost_limiter_are_throttled(asked):
     calls, throttled = asked(lambda: None)
 
     assert throttled > 0
@@ -146,7 +146,7 @@ def test_workers_that_do_not_are(asked):
 # The reckoning
 
 
-def test_a_document_costs_what_shopify_last_said(points):
+def test_a_document_is_assumed_to_cost_what_shopify_last_stated(points):
     document = str(uuid4())
     first = points.reserve(document)
 
@@ -155,14 +155,14 @@ def test_a_document_costs_what_shopify_last_said(points):
     assert (first.cost, points.reserve(document).cost) == (ASSUMED_COST, 12.5)
 
 
-def test_when_the_points_are_spent_a_caller_is_sent_away_with_its_wait(points, client, name):
+def test_without_points_a_caller_is_throttled_with_retry_after(points, client, name):
     told(points, answer(-200, requested=100))
 
     assert refused(points) > timedelta(seconds=30)
     assert left(client, name) == pytest.approx(-200, abs=5)  # nothing was reserved for it
 
 
-def test_those_who_are_sent_away_get_places_in_a_line(points):
+def test_throttled_callers_queue_for_successive_times(points):
     told(points, answer(-500, requested=100, rate=100))
 
     waits = [refused(points).total_seconds() for _ in range(5)]
@@ -171,7 +171,7 @@ def test_those_who_are_sent_away_get_places_in_a_line(points):
     assert waits[4] - waits[0] == pytest.approx(4, abs=2)  # each costs what flows back in a second
 
 
-def test_the_line_is_not_longer_than_a_minute(points):
+def test_no_caller_waits_longer_than_a_minute(points):
     told(points, answer(-500, requested=1000, rate=100))
 
     assert [refused(points) for _ in range(10)][-1] <= timedelta(seconds=LONGEST_WAIT)
@@ -187,20 +187,20 @@ def test_bulk_work_leaves_half_of_the_points_to_live_work(points, bulk, client, 
     assert left(client, name) == pytest.approx(MOST / 2 - 800, abs=5)
 
 
-def test_live_work_does_not_stand_in_the_line_of_bulk_work(points, bulk):
+def test_live_work_does_not_queue_behind_bulk_work(points, bulk):
     told(points, answer(0, requested=200, rate=100))
     waits = [refused(bulk) for _ in range(20)]
 
     assert refused(points) < waits[0]
 
 
-def test_what_is_more_than_the_whole_bucket_is_asked_for_all_the_same(points):
+def test_a_query_that_costs_more_than_the_maximum_is_sent(points):
     told(points, answer(50, requested=60, most=50))
 
     assert points.reserve("order").cost == 60
 
 
-def test_an_answer_does_not_give_away_what_others_have_reserved(points, client, name):
+def test_a_response_keeps_what_other_calls_have_reserved(points, client, name):
     mine, _ = points.reserve("mine"), points.reserve("others")
 
     points.settle(mine, answer(1000, most=1000))
@@ -208,7 +208,7 @@ def test_an_answer_does_not_give_away_what_others_have_reserved(points, client, 
     assert left(client, name) == pytest.approx(1000 - ASSUMED_COST, abs=5)
 
 
-def test_an_answer_that_was_overtaken_is_no_reason_to_spend_more(points, client, name):
+def test_an_overtaken_response_does_not_raise_the_estimate(points, client, name):
     told(points, answer(1000, requested=100))
     first, second = points.reserve("order"), points.reserve("order")
     points.settle(second, answer(800, requested=100, actual=100))
@@ -219,7 +219,7 @@ def test_an_answer_that_was_overtaken_is_no_reason_to_spend_more(points, client,
 
 
 @pytest.mark.parametrize("available", [100, 1900])
-def test_shopifys_own_figure_is_taken_over_whether_it_is_more_or_less(points, client, name, available):
+def test_shopifys_available_points_correct_the_estimate(points, client, name, available):
     told(points, answer(1000))
 
     told(points, answer(available))
@@ -227,7 +227,7 @@ def test_shopifys_own_figure_is_taken_over_whether_it_is_more_or_less(points, cl
     assert left(client, name) == pytest.approx(available, abs=5)
 
 
-def test_a_call_that_was_not_charged_gets_its_points_back(points, client, name):
+def test_the_points_of_an_uncharged_call_are_released(points, client, name):
     told(points, answer(1000, requested=500))
     reserved = points.reserve("order")
 
@@ -236,7 +236,7 @@ def test_a_call_that_was_not_charged_gets_its_points_back(points, client, name):
     assert left(client, name) == pytest.approx(990, abs=5)
 
 
-def test_what_a_call_was_not_charged_comes_back_though_its_answer_was_overtaken(points, client, name):
+def test_an_overtaken_response_releases_uncharged_points(points, client, name):
     told(points, answer(1000, requested=100))
     first, second = points.reserve("order"), points.reserve("order")
 
@@ -246,13 +246,13 @@ def test_what_a_call_was_not_charged_comes_back_though_its_answer_was_overtaken(
     assert left(client, name) == pytest.approx(980, abs=5)
 
 
-def test_two_shops_do_not_slow_each_other(points, client):
+def test_shops_are_limited_independently(points, client):
     told(points, answer(-1000, requested=100))
 
     assert CostLimiter(client, str(uuid4())).reserve("order").cost == 100
 
 
-def test_an_emptied_redis_is_begun_anew(points, client, name):
+def test_after_redis_was_emptied_the_shop_has_all_points(points, client, name):
     told(points, answer(0, requested=100))
 
     client.delete(f"shopify:points:{name}")
@@ -260,7 +260,7 @@ def test_an_emptied_redis_is_begun_anew(points, client, name):
     assert points.reserve("order").cost == 100
 
 
-def test_a_clock_that_was_set_back_stops_nobody(points, client, name):
+def test_a_clock_that_was_set_back_throttles_no_caller(points, client, name):
     told(points, answer(1000, requested=100))
     client.hset(f"shopify:points:{name}", mapping={"at": time.time() + 3600, "line 0.05": time.time() + 3600})
 
@@ -282,11 +282,11 @@ def test_a_clock_that_was_set_back_stops_nobody(points, client, name):
         answer(10, most=-1),
     ],
 )
-def test_figures_that_make_no_sense_are_none(nonsense):
+def test_a_cost_without_usable_figures_is_none(nonsense):
     assert query_cost(nonsense) is None
 
 
-def test_a_throttled_answer_has_charged_nothing():
+def test_a_throttled_response_charges_nothing():
     assert query_cost(answer(118, 602, actual=None)) == QueryCost(602, 0, 118, MOST, 1)
 
 
@@ -303,7 +303,7 @@ def test_without_redis_calls_are_made_until_shopify_throttles_this_process(serve
     assert timedelta(seconds=30) < refused(points) <= timedelta(seconds=40)
 
 
-def test_without_redis_nobody_is_sent_away_while_there_are_points(server, name):
+def test_without_redis_no_caller_waits_while_points_remain(server, name):
     points = CostLimiter(server.client(), name)
     server.kill()
     told(points, answer(1000, requested=50))
@@ -314,7 +314,7 @@ def test_without_redis_nobody_is_sent_away_while_there_are_points(server, name):
 # In tasks
 
 
-def test_a_live_task_spends_what_a_bulk_task_has_to_leave(shop, shopify, engage, client):
+def test_a_live_task_spends_points_that_a_bulk_task_must_leave(shop, shopify, engage, client):
     customer_id = shopify.add_customer(shop.domain, customers.Person())
     live = index(shop, "IndexCustomer", customer_id)
     bulk = TYPES["IndexOrder"].enqueue(shop, key="bulk", shopify_id=1, lane=Lane.BULK)

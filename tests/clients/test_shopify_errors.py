@@ -97,7 +97,7 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
         (b"<html>", "Shopify answered 401."),
     ],
 )
-def test_a_failure_is_told_in_shopifys_own_words(scripted, client, body, said):
+def test_an_error_quotes_shopifys_message(scripted, client, body, said):
     scripted.answers(body, 401)
 
     assert str(failure(client)) == said
@@ -136,7 +136,7 @@ def test_retry_after_may_be_a_float(scripted, client):
         ([["a list"]], Rejected),
     ],
 )
-def test_every_error_code_within_a_200_has_its_place(scripted, client, codes, error):
+def test_every_error_code_within_a_200_has_its_error(scripted, client, codes, error):
     scripted.answers(errors_of(*codes))
 
     assert type(failure(client)) is error
@@ -157,7 +157,7 @@ def test_errors_may_have_any_shape(scripted, client, errors):
     assert type(failure(client)) is Rejected
 
 
-def test_a_throttled_call_waits_until_the_bucket_has_filled(scripted, client):
+def test_a_throttled_call_waits_until_the_points_are_restored(scripted, client):
     scripted.answers(THROTTLED)
 
     wait = failure(client).retry_after
@@ -208,21 +208,21 @@ def test_a_search_that_shopify_ignores_is_an_error(scripted, client):
         client.shop()
 
 
-def test_a_search_without_warnings_is_none(scripted, client):
+def test_a_search_without_warnings_is_accepted(scripted, client):
     scripted.answers({"data": {"shop": {"id": "1"}}, "extensions": {"search": [{"query": "a:1"}]}})
 
     assert client.shop() == {"id": "1"}
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {}, {"shop": None}, {"shop": []}, {"shop": "x"}])
-def test_an_answer_without_what_was_asked_for_is_no_answer(scripted, client, data):
+def test_a_response_without_the_root_field_is_unanswered(scripted, client, data):
     scripted.answers({"data": data})
 
     assert type(failure(client)) is Unanswered
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data": ' + b"1" * 5000 + b"}", b"\xff\xfe", b'{"data"'])
-def test_what_cannot_be_read_is_no_answer(scripted, client, body):
+def test_an_unreadable_response_is_unanswered(scripted, client, body):
     scripted.answers(body)
 
     assert type(failure(client)) is Unanswered
@@ -251,7 +251,7 @@ def test_a_mutations_user_errors_are_errors_of_the_family(scripted, client, erro
     assert (type(caught.value), caught.value.code) == (error, code)
 
 
-def test_a_mutation_that_answers_nothing_is_no_answer(scripted, client):
+def test_a_mutation_without_a_payload_is_unanswered(scripted, client):
     scripted.answers({"data": {"bulkOperationRunQuery": None}})
 
     with pytest.raises(Unanswered):
@@ -269,7 +269,7 @@ def test_a_consent_that_shopify_silently_drops_is_an_error(scripted, client):
     assert caught.value.code == "NOT_APPLIED"
 
 
-def test_a_change_may_be_repeated_and_the_journal_knows_it(served, scripted):
+def test_a_mutation_is_recorded_as_repeatable(served, scripted):
     journal = Kept()
     scripted.answers(refused({"message": "no"}))
 
@@ -282,7 +282,7 @@ def test_a_change_may_be_repeated_and_the_journal_knows_it(served, scripted):
 # Broken connections
 
 
-def test_nobody_listening_is_not_sent():
+def test_an_unreachable_shopify_is_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -290,7 +290,7 @@ def test_nobody_listening_is_not_sent():
 
 
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"])
-def test_a_reply_cut_short_is_no_answer(reply):
+def test_a_response_cut_short_is_unanswered(reply):
     with saying(reply) as origin:
         assert type(failure(ShopifyClient(origin, "token"))) is Unanswered
 

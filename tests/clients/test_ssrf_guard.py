@@ -140,7 +140,7 @@ def disguised(port):
         yield f"{scheme}://storage.googleapis.com/x"
 
 
-def test_there_are_some_two_hundred_of_them():
+def test_over_two_hundred_addresses_are_tried():
     assert len(set(private())) + len(set(disguised(1))) > 200
 
 
@@ -163,7 +163,7 @@ def test_no_private_address_is_connected_to_however_it_is_spelt(here, host):
     assert here.came == 0
 
 
-def test_the_socket_counts_who_does_come():
+def test_the_listening_socket_counts_a_connection():
     with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as here:
         send(Call("Engage", "GET", f"http://{OWN}:{here.port}/", Effect.READ), {}, NullJournal())
 
@@ -189,7 +189,7 @@ def resolved(monkeypatch, *answers):
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["10.1.2.3"], [METADATA]])
-def test_a_public_name_that_leads_inside_is_not_connected_to(here, monkeypatch, answer):
+def test_a_public_name_with_a_private_address_is_not_connected_to(here, monkeypatch, answer):
     resolved(monkeypatch, answer)
 
     with pytest.raises(NotSent, match="not public"):
@@ -198,7 +198,7 @@ def test_a_public_name_that_leads_inside_is_not_connected_to(here, monkeypatch, 
     assert here.came == 0
 
 
-def test_the_connection_goes_to_the_very_address_that_was_looked_at(monkeypatch):
+def test_the_connection_goes_to_the_very_address_that_was_checked(monkeypatch):
     """A name that is public when it is looked at and private a moment later: only the first answer is used."""
     names, connected = resolved(monkeypatch, ["93.184.215.14"], ["127.0.0.1"]), []
 
@@ -228,7 +228,7 @@ def test_no_redirect_is_followed(here, status):
 @pytest.mark.parametrize(
     "name", ["evil.example/x.myshopify.com", "demo.myshopify.com\n", "demo.myshopify.com.evil.example", ""]
 )
-def test_what_is_no_shops_name_makes_no_address(name):
+def test_an_invalid_shop_domain_is_rejected(name):
     with pytest.raises(Rejected):
         ssrf_guard.valid_shop_domain(name)
 
@@ -236,20 +236,20 @@ def test_what_is_no_shops_name_makes_no_address(name):
 @pytest.mark.parametrize(
     "name", ["evil.example/", "demo@evil.example", "demo#", "demo\n", "a.b", "127.0.0.1:80/", "dëmo", ""]
 )
-def test_what_is_no_tenants_name_makes_no_address(name):
+def test_an_invalid_tenant_name_is_rejected(name):
     with pytest.raises(Rejected):
         ssrf_guard.valid_tenant_name(name)
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
-def test_what_is_public_is(address):
+def test_public_addresses_are_recognised(address):
     assert ssrf_guard.is_public(address)
 
 
 @pytest.mark.parametrize(
     "host", ["storage.googleapis.com", "a.storage.googleapis.com", "cdn.shopify.com", "x.shopifycloud.com"]
 )
-def test_shopifys_own_storage_is(host):
+def test_shopifys_storage_is_recognised(host):
     assert ssrf_guard.is_shopify_storage(f"https://{host}/a/b.jsonl?Expires=1&Signature=a%2Bb~c")
 
 
@@ -259,7 +259,7 @@ def bomb() -> bytes:
     return b"".join([packer.compress(portion) for _ in range(1024)]) + packer.flush()
 
 
-def test_a_gigabyte_in_a_small_answer_is_given_up():
+def test_a_response_that_decompresses_to_a_gigabyte_is_abandoned():
     packed = bomb()
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -269,7 +269,7 @@ def test_a_gigabyte_in_a_small_answer_is_given_up():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # in KB
 
 
-def test_a_bulk_result_is_never_unpacked():
+def test_a_bulk_result_is_never_decompressed():
     packed = gzip.compress(b'{"id":1}\n' * 1000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     with listening(head.encode() + packed) as storage:

@@ -39,18 +39,18 @@ def test_shopifys_customer_is_read_for_both_preferences():
 
 
 @pytest.mark.parametrize("customer", [{}, {"defaultEmailAddress": None, "defaultPhoneNumber": None}])
-def test_without_address_or_number_nothing_is_heard(customer):
+def test_without_an_address_or_number_there_is_no_decision(customer):
     memories = {"acceptsEmail": ConsentMemory(LINKED), "acceptsSms": ConsentMemory(LINKED)}
 
     assert after_shopify_read(memories, customer) == memories
     assert shopify_states(customer) == {"acceptsEmail": None, "acceptsSms": None}
 
 
-def test_an_event_is_engages_answer_at_its_arrival():
+def test_an_event_is_a_decision_in_engage_at_its_arrival():
     assert after_engage_event(ConsentMemory(LINKED), False, at(1)).engage == ConsentDecision(False, at(1))
 
 
-def test_a_late_echo_of_our_yes_does_not_outweigh_a_no_that_is_still_to_be_carried():
+def test_a_late_echo_of_our_yes_does_not_overrule_an_unwritten_no():
     known = wrote(ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1)), True, 2).after_shopify_state(
         "UNSUBSCRIBED", at(3)
     )
@@ -66,7 +66,7 @@ def test_a_no_from_engage_always_counts():
     assert after_engage_event(known, False, at(9)).newest == ConsentDecision(False, at(9))
 
 
-def test_an_answer_that_looks_like_an_echo_counts_when_engage_had_said_the_other_since():
+def test_a_seeming_echo_counts_if_engage_had_changed_meanwhile():
     known = wrote(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2)
     moment = at(2) + timedelta(seconds=30)
     known = after_engage_event(known, True, moment)
@@ -76,7 +76,7 @@ def test_an_answer_that_looks_like_an_echo_counts_when_engage_had_said_the_other
     )
 
 
-def test_what_engage_has_already_counts_as_carried():
+def test_a_decision_that_engage_has_counts_as_written():
     memories = {"acceptsEmail": ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1))}
 
     known = after_comparison(memories, {"acceptsEmail": True}, at(2))["acceptsEmail"]
@@ -87,12 +87,12 @@ def test_what_engage_has_already_counts_as_carried():
 
 
 @pytest.mark.parametrize("current", [{}, {"acceptsEmail": False}])
-def test_what_engage_does_not_have_does_not(current):
+def test_a_decision_that_engage_lacks_does_not_count_as_written(current):
     memories = {"acceptsEmail": ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1))}
 
     assert after_comparison(memories, current, at(2)) == memories
 
 
-def test_engages_contact_names_what_it_knows():
+def test_only_stated_preferences_of_a_contact_are_read():
     assert engage_preferences({"preferences": {"acceptsEmail": True, "acceptsSms": None}}) == {"acceptsEmail": True}
     assert engage_preferences({}) == {}

@@ -33,11 +33,11 @@ def edited(*lines, total, **more):
     return SALE | {"lineItems": {"nodes": list(lines)}, "currentTotalPriceSet": kr(total)} | more
 
 
-def test_nothing_is_missing_of_an_untouched_order():
+def test_an_unchanged_order_needs_no_correction():
     assert correction(SALE) is None
 
 
-def test_nothing_is_corrected_before_the_purchase_went_out():
+def test_nothing_is_corrected_before_the_purchase_was_sent():
     assert correction(edited(MUG, total="268.2"), sent=[]) is None
 
 
@@ -69,14 +69,14 @@ def test_an_exchange_at_the_same_price_is_a_return_and_a_purchase():
     assert (body["totalGrossPrice"], payments(body)) == (0, {"balance": 0})
 
 
-def test_what_no_article_explains_is_one_line_of_its_own():
+def test_an_amount_without_an_article_is_one_line():
     more, less = (told(correction(edited(MUG, TRAY, total=total))) for total in ("700.0", "600.0"))
 
     assert more == [("ADJUSTMENT", "ADJUSTMENT", 1, D("32.80"))]
     assert less == [("RETURN", "ADJUSTMENT", -1, D("67.20"))]
 
 
-def test_a_refund_counts_with_its_receipt_whether_that_went_out_or_not():
+def test_a_refund_counts_whether_its_receipt_was_sent_or_not():
     after = edited(MUG | {"currentQuantity": 1}, TRAY, total="533.1")
     sent = return_receipt(ONE_MUG, after, contact_id=CONTACT, store="SE-WEB", rules=ReceiptRules())
 
@@ -106,7 +106,7 @@ def test_receipts_read_back_from_json_are_exact():
     assert correction(after, sent=read_back) is None
 
 
-def test_nothing_is_corrected_while_money_is_on_its_way():
+def test_nothing_is_corrected_while_a_refund_is_pending():
     pending = refund(
         back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("134.1")], paid=[money("134.1", status="PENDING")]
     )
@@ -114,13 +114,13 @@ def test_nothing_is_corrected_while_money_is_on_its_way():
     assert correction(edited(MUG | {"currentQuantity": 1}, TRAY, total="600.0"), refunds=[pending]) is None
 
 
-def test_a_cancellation_without_a_refund_takes_the_sale_back():
+def test_a_cancellation_without_a_refund_returns_the_sale():
     body = correction(edited(MUG | {"currentQuantity": 0}, TRAY | {"currentQuantity": 0}, total="0.0"))
 
     assert told(body) == [("RETURN", "MUG-BLU", -2, D("268.20")), ("RETURN", "TRAY-L", -1, D("399.00"))]
 
 
-def test_goodwill_counts_once_whether_shopifys_current_total_holds_it_or_not():
+def test_goodwill_counts_once_if_the_current_total_includes_it_or_not():
     gift = refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")])
     books = {"totalReceivedSet": kr("667.2"), "totalRefundedSet": kr("20.0"), "totalOutstandingSet": kr("0.0")}
 
@@ -128,13 +128,13 @@ def test_goodwill_counts_once_whether_shopifys_current_total_holds_it_or_not():
         assert correction(edited(MUG, TRAY, total=current, **books), refunds=[gift]) is None
 
 
-def test_without_the_books_the_current_total_is_believed():
+def test_without_payment_totals_the_current_total_counts():
     gift = refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")])
 
     assert correction(edited(MUG, TRAY, total="647.2"), refunds=[gift]) is None
 
 
-def test_a_price_that_rose_while_units_went_is_not_a_negative_return():
+def test_a_price_rise_with_fewer_units_is_no_negative_return():
     no_discount = MUG | {"currentQuantity": 1, "originalUnitPriceSet": kr("600.0"), "discountAllocations": []}
 
     body = correction(edited(no_discount, TRAY, total="999.0"))
@@ -149,7 +149,7 @@ def test_freight_that_an_edit_removed_is_returned():
     assert told(correction(after, sent=[purchase(before)])) == [("RETURN", "FREIGHT", -1, D("49.00"))]
 
 
-def test_freight_is_nothing_to_correct_where_receipts_leave_it_out():
+def test_freight_is_not_corrected_if_receipts_leave_it_out():
     before = SALE | {"shippingLines": delivery("49.0"), "currentTotalPriceSet": kr("716.2")}
 
     assert correction(before, sent=[purchase(before, freight_line=False)], freight_line=False) is None
@@ -168,7 +168,7 @@ def test_an_order_stays_in_the_currency_of_its_first_receipt():
     assert correction(sale, sent=[purchase(sale, currency="presentment")], currency="shop") is None
 
 
-def test_an_article_that_the_order_forgot_is_told_as_it_was_sent():
+def test_an_article_no_longer_in_the_order_is_returned_as_sent():
     body = correction(edited(MUG, total="268.2"))
 
     assert [(item["sku"], item["articleName"], item["taxAmount"]) for item in body["items"]] == [

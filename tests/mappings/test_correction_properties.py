@@ -58,7 +58,7 @@ def signed(item, name):
 
 @properties
 @given(st.data(), books(), freight_lines)
-def test_purchase_and_refunds_alone_come_to_the_net_when_nothing_was_edited(data, kept, freight_line):
+def test_without_edits_purchase_and_refunds_sum_to_net_sales(data, kept, freight_line):
     rules = rules_of(freight_line)
     bought = purchase(kept.node, rules)
 
@@ -70,7 +70,7 @@ def test_purchase_and_refunds_alone_come_to_the_net_when_nothing_was_edited(data
 
 @properties
 @given(st.data(), books(), freight_lines)
-def test_a_purchase_sent_late_comes_to_the_same(data, kept, freight_line):
+def test_a_purchase_sent_late_gives_the_same_sum(data, kept, freight_line):
     rules = rules_of(freight_line)
     early = purchase(kept.node, rules)
 
@@ -97,7 +97,7 @@ def test_after_any_history_engage_has_shopifys_net_sales(data, kept, freight_lin
 
 @properties
 @given(st.data(), books(list(RATES)), freight_lines, st.sampled_from(["shop", "presentment"]))
-def test_so_it_has_where_currencies_are_converted(data, kept, freight_line, currency):
+def test_after_any_history_converted_amounts_sum_to_net_sales_too(data, kept, freight_line, currency):
     rules = rules_of(True, currency)
     sent = [purchase(kept.node, rules)]
     happen(data, kept, REFUNDS + EDITS)
@@ -112,7 +112,7 @@ def test_so_it_has_where_currencies_are_converted(data, kept, freight_line, curr
 
 @properties
 @given(st.data(), books(), freight_lines)
-def test_what_an_edit_moved_is_articles_only(data, kept, freight_line):
+def test_an_edit_is_corrected_by_article_lines_only(data, kept, freight_line):
     rules = rules_of(freight_line)
     sent = [purchase(kept.node, rules)]
     happen(data, kept, EDITS[:2])
@@ -128,7 +128,7 @@ def test_what_an_edit_moved_is_articles_only(data, kept, freight_line):
 
 @properties
 @given(st.data(), books())
-def test_returns_are_as_engage_wants_them(data, kept):
+def test_returned_lines_have_the_form_that_engage_requires(data, kept):
     rules = rules_of(True)
     happen(data, kept, REFUNDS)
 

@@ -73,7 +73,7 @@ def told(body):
     return [(item["type"], item["sku"], item["quantity"], item["grossPaidPrice"]) for item in body["items"]]
 
 
-def test_a_notification_is_what_engage_asks_for():
+def test_a_notification_has_the_body_that_engage_requires():
     body = notification("fulfilled", fulfillment=PARCEL, zone=ZoneInfo("Europe/Stockholm"))
 
     assert body == {
@@ -129,20 +129,20 @@ def test_a_notification_is_what_engage_asks_for():
     }
 
 
-def test_every_kind_has_a_status_which_the_tenant_may_name_otherwise():
+def test_every_kind_has_a_status_that_the_shop_can_rename():
     assert notification("confirmed")["orderStatus"] == "ORDER_CREATED"
     assert notification("confirmed", order_status={"confirmed": "Confirmed"})["orderStatus"] == "Confirmed"
     assert notification("cancelled", order_status={"confirmed": "Confirmed"})["orderStatus"] == "ORDER_CANCELLED"
 
 
 @pytest.mark.parametrize(("financial", "status"), [("PAID", "OK"), ("REFUNDED", "REFUNDED"), ("PENDING", "PENDING")])
-def test_a_payment_status_is_the_tenants_else_shopifys_word(financial, status):
+def test_a_payment_status_is_the_tenants_or_else_shopifys_name(financial, status):
     body = notification("confirmed", SALE | {"displayFinancialStatus": financial}, payment_status={"PAID": "OK"})
 
     assert body["paymentStatus"] == status
 
 
-def test_the_language_is_the_shoppers_else_the_shops():
+def test_the_language_is_the_customers_or_else_the_shops():
     assert notification("confirmed", SALE | {"customerLocale": "en-GB"})["language"] == "en-GB"
     assert notification("confirmed", SALE | {"customerLocale": None}, language="nb-NO")["language"] == "nb-NO"
 
@@ -157,7 +157,7 @@ def test_a_tip_is_a_handling_fee():
     assert body["handlingFee"] == {"value": D("31.80"), "tax": 0, "taxPercent": 0}
 
 
-def test_a_part_of_an_order_is_told_by_its_parcel():
+def test_a_partial_parcel_has_its_part_of_the_order():
     body = notification("partly_fulfilled", fulfillment=parcel((MUG, 1)))
 
     assert told(body) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
@@ -171,13 +171,13 @@ def test_a_part_of_an_order_is_told_by_its_parcel():
 @pytest.mark.parametrize(
     "sent", [None, PARCEL, parcel((MUG, 2), (TRAY, 1)), parcel((MUG, 1), more=True), parcel()], ids=str
 )
-def test_a_parcel_that_is_the_whole_order_or_does_not_tell_is_told_as_the_order(sent):
+def test_a_complete_or_unknown_parcel_has_the_whole_order(sent):
     body = notification("fulfilled", fulfillment=sent)
 
     assert (len(body["items"]), body["totalGrossPrice"]) == (2, D("716.20"))
 
 
-def test_an_edited_order_is_told_as_it_is_now():
+def test_an_edited_order_has_its_present_items():
     sale = SALE | {
         "lineItems": {"nodes": [MUG | {"currentQuantity": 1}, TRAY | {"currentQuantity": 0}]},
         "currentTotalPriceSet": kr("183.1"),
@@ -186,7 +186,7 @@ def test_an_edited_order_is_told_as_it_is_now():
     assert told(notification("confirmed", sale)) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
 
 
-def test_a_cancelled_order_is_told_as_it_was():
+def test_a_cancelled_order_has_its_original_items():
     sale = SALE | {
         "lineItems": {"nodes": [MUG | {"currentQuantity": 0}, TRAY | {"currentQuantity": 0}]},
         "cancelledAt": "2026-02-13T08:00:00Z",
@@ -200,7 +200,7 @@ def test_a_cancelled_order_is_told_as_it_was():
     assert (body["statusChangedDate"], body["extraData"]["CancelReason"]) == ("2026-02-13T08:00:00+00:00", "CUSTOMER")
 
 
-def test_a_refund_tells_what_came_back():
+def test_a_refund_has_the_returned_items():
     came_back = refund(back(MUG, 1, "134.1", "26.82"), freight=[freight_back("49.0", "9.8")], paid=[money("183.1")])
 
     body = notification("refunded", refund=came_back)
@@ -233,13 +233,13 @@ def test_goodwill_is_an_item_and_a_kept_fee_a_fee():
     assert (kept["handlingFee"]["value"], kept["totalGrossPrice"]) == (D("34.10"), D("-100.00"))
 
 
-def test_a_return_without_tax_names_no_tax():
+def test_a_return_without_tax_has_no_tax_fields():
     (item,) = notification("refunded", refund=refund(back(MUG, 1, "134.1", "0.0"), paid=[money("134.1")]))["items"]
 
     assert "taxAmount" not in item
 
 
-def test_a_refund_is_needed_to_tell_of_one():
+def test_a_notification_of_a_refund_needs_the_refund():
     with pytest.raises(ValueError, match="needs the refund"):
         notification("refunded")
 
@@ -253,7 +253,7 @@ def test_a_refund_is_needed_to_tell_of_one():
         ("0.00", "0.00", "25", None),
     ],
 )
-def test_a_rate_fits_its_tax(gross, tax, percent, found):
+def test_the_tax_rate_is_consistent_with_the_tax(gross, tax, percent, found):
     assert consistent_tax(D(gross), D(tax), D(percent), Ledger("SEK", "shopMoney", True)) == found
 
 
@@ -272,18 +272,18 @@ def test_a_rate_fits_its_tax(gross, tax, percent, found):
         ({"lineItems": {"nodes": []}}, None),
     ],
 )
-def test_what_to_tell_again_is_the_orders_present_state(state, kind):
+def test_the_kind_to_resend_follows_the_orders_present_state(state, kind):
     assert kind_of_order(SALE | state) == kind
 
 
-def test_a_parcel_makes_its_order_wholly_or_partly_sent():
+def test_a_parcel_fulfills_its_order_wholly_or_partly():
     sent = SALE | {"fulfillments": [PARCEL], "displayFulfillmentStatus": "FULFILLED"}
 
     assert kind_of_fulfillment(sent, PARCEL) == "fulfilled"
     assert kind_of_fulfillment(sent | {"displayFulfillmentStatus": "PARTIALLY_FULFILLED"}, PARCEL) == "partly_fulfilled"
 
 
-def test_only_the_last_of_several_parcels_makes_its_order_wholly_sent():
+def test_only_the_last_of_several_parcels_fulfills_its_order():
     later = PARCEL | {"legacyResourceId": "53", "createdAt": "2026-02-13T14:02:00+01:00"}
     taken_back = PARCEL | {"legacyResourceId": "54", "createdAt": "2026-02-14T14:02:00+01:00", "status": "CANCELLED"}
     sent = SALE | {"fulfillments": [later, PARCEL, taken_back], "displayFulfillmentStatus": "FULFILLED"}
@@ -311,11 +311,11 @@ def test_a_change_has_one_key():
         (SALE, EMAIL, PARCEL | {"status": "CANCELLED"}, "CANCELLED"),
     ],
 )
-def test_nobody_is_written_to_without_a_reason_to(sale, email, sent, reason):
+def test_a_skipped_notification_has_its_reason(sale, email, sent, reason):
     assert reason in notification_skip_reason(sale, email, sent)
 
 
-def test_everybody_else_is_written_to():
+def test_other_notifications_are_not_skipped():
     assert notification_skip_reason(SALE, EMAIL) is None
     assert notification_skip_reason(SALE, EMAIL, PARCEL) is None
 
@@ -359,11 +359,11 @@ def test_engage_accepts_whatever_happened_to_the_order(data, kept, currency):
 
 @settings(deadline=None, max_examples=100)
 @given(books())
-def test_an_untouched_order_costs_what_shopify_says(kept):
+def test_an_unchanged_order_has_shopifys_total(kept):
     body = notification("confirmed", kept.node)
 
     assert body["totalGrossPrice"] == Ledger.of(kept.node, "shop").amount(kept.node["totalPriceSet"])
 
 
-def test_a_free_line_is_told_too():
+def test_a_free_line_is_an_item():
     assert told(notification("confirmed", order(line(1, "0.0"), total="0.0"))) == [("PURCHASE", "SKU-1", 1, 0)]

@@ -49,7 +49,7 @@ def test_lines_payments_and_total_always_agree(made, currency, freight_line):
 
 @properties
 @given(all_orders, currencies)
-def test_every_amount_has_its_currencys_digits(made, currency):
+def test_every_amount_has_its_currencys_decimals(made, currency):
     body = receipt(made.order, currency=currency)
 
     assert all(amount == rounded(amount, body["currency"]) for amount in amounts(body))
@@ -67,13 +67,13 @@ def test_tax_is_part_of_the_price_and_its_details_are_its_sum(made, currency):
 
 @properties
 @given(as_bought, currencies)
-def test_an_untouched_order_costs_what_shopify_says(made, currency):
+def test_an_unchanged_order_has_shopifys_total(made, currency):
     assert receipt(made.order, currency=currency)["totalGrossPrice"] == total(made.order, "totalPriceSet", currency)
 
 
 @properties
 @given(one_currency, currencies)
-def test_the_lines_alone_explain_the_price_but_for_tips_duties_and_rounding(made, currency):
+def test_the_lines_sum_to_the_price_without_tips_duties_and_rounding(made, currency):
     body = receipt(made.order, currency=currency)
 
     unit = rounded(Decimal(0), body["currency"]).as_tuple().exponent
@@ -118,7 +118,7 @@ def test_a_refund_before_the_receipt_changes_nothing_in_it(pair, currency, freig
 
 @properties
 @given(after_edits, currencies)
-def test_an_edited_order_costs_what_shopify_says_now(made, currency):
+def test_an_edited_order_has_shopifys_current_total(made, currency):
     assert receipt(made.order, currency=currency)["totalGrossPrice"] == total(
         made.order, "currentTotalPriceSet", currency
     )
@@ -137,7 +137,7 @@ def test_each_line_has_the_units_that_were_sold(made):
 
 @properties
 @given(as_bought)
-def test_leaving_freight_out_takes_exactly_freight_away(made):
+def test_leaving_freight_out_removes_exactly_the_freight(made):
     whole, goods_only = receipt(made.order, freight_sku="F"), receipt(made.order, freight_line=False)
 
     freight = [item for item in whole["items"] if item["sku"] == "F"]

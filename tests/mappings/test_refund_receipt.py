@@ -63,7 +63,7 @@ def told(body):
     return [(item["type"], item["sku"], item["quantity"], item["grossPaidPrice"]) for item in body["items"]]
 
 
-def test_a_refund_is_what_engage_asks_for_of_a_return():
+def test_a_return_receipt_has_the_body_that_engage_requires():
     assert receipt(ONE_MUG, zone=ZoneInfo("Europe/Stockholm")) == {
         "contact": {"matchKey": CONTACT, "matchKeyType": "contactId"},
         "uniqueReceiptId": "6102993847551-R92",
@@ -98,7 +98,7 @@ def test_a_refund_is_what_engage_asks_for_of_a_return():
     }
 
 
-def test_tax_is_added_where_prices_do_not_hold_it():
+def test_tax_is_added_to_returned_prices_that_do_not_include_it():
     taxed = refund(back(MUG, 1, "100.0", "25.0"), paid=[money("125.0")])
 
     (item,) = receipt(taxed, SALE | {"taxesIncluded": False})["items"]
@@ -120,7 +120,7 @@ def test_an_amount_alone_is_one_returned_line():
     assert body["totalGrossPrice"] == D("-20.00")
 
 
-def test_money_of_which_shopify_says_nothing_else_counts_as_an_amount():
+def test_a_refund_of_money_only_counts_as_an_amount():
     assert receipt(refund(paid=[money("20.0")]))["totalGrossPrice"] == D("-20.00")
 
 
@@ -131,7 +131,7 @@ def test_a_restocking_fee_is_kept_on_a_line_of_its_own():
     assert (body["totalGrossPrice"], payments(body)) == (D("-100.00"), {"card": D("-100.00")})
 
 
-def test_more_than_the_lines_is_one_line_more():
+def test_goodwill_beyond_the_lines_is_one_more_line():
     body = receipt(refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("-5.9")], paid=[money("140.0")]))
 
     assert told(body)[1] == ("RETURN", "ADJUSTMENT", -1, D("5.90"))
@@ -150,14 +150,14 @@ def test_duties_paid_back_count():
     assert receipt(refund(duties=duty, paid=[money("9.83")]))["totalGrossPrice"] == D("-9.83")
 
 
-def test_what_came_back_before_it_was_paid_for_is_a_return_without_money():
+def test_a_return_before_payment_has_no_payments():
     body = receipt(refund(back(MUG, 1, "134.1", "26.82")))
 
     assert payments(body) == {"balance": D("-134.10")}
 
 
 @pytest.mark.parametrize("status", ["PENDING", "AWAITING_RESPONSE"])
-def test_money_on_its_way_counts_as_it_will_when_it_is_there(status):
+def test_a_pending_refund_counts_as_if_it_had_succeeded(status):
     mug = back(MUG, 1, "134.1", "26.82")
     on_its_way = refund(mug, adjustments=[adjusted("134.1")], paid=[money("100.0", status)])
     arrived = refund(mug, adjustments=[adjusted("134.1"), adjusted("-100.0")], paid=[money("100.0")])
@@ -166,7 +166,7 @@ def test_money_on_its_way_counts_as_it_will_when_it_is_there(status):
     assert receipt(on_its_way)["totalGrossPrice"] == D("-100.00")
 
 
-def test_a_known_fee_stays_a_fee_while_the_money_is_on_its_way():
+def test_a_known_fee_stays_a_fee_while_the_refund_is_pending():
     kept = refund(
         back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[money("100.0", status="PENDING")]
     )
@@ -174,13 +174,13 @@ def test_a_known_fee_stays_a_fee_while_the_money_is_on_its_way():
     assert receipt(kept)["totalGrossPrice"] == D("-100.00")
 
 
-def test_money_that_failed_to_go_back_is_no_payment():
+def test_a_failed_refund_is_no_payment():
     failed = refund(back(MUG, 1, "134.1", "26.82"), paid=[money("134.1", status="FAILURE")])
 
     assert payments(receipt(failed)) == {"balance": D("-134.10")}
 
 
-def test_only_refunds_are_money_back():
+def test_only_refund_transactions_are_payments():
     other = refund(back(MUG, 1, "134.1", "26.82"), paid=[money("134.1", kind="VOID")])
 
     assert payments(receipt(other)) == {"balance": D("-134.10")}
@@ -200,7 +200,7 @@ def test_freight_left_out_is_missing_in_total_and_payments_alike():
     assert set(payments(body)) == {"card", "giftcard"}
 
 
-def test_a_refund_may_be_in_what_the_shopper_saw():
+def test_a_return_receipt_may_be_in_the_presentment_currency():
     euro = {"shopMoney": {"amount": "110.0"}, "presentmentMoney": {"amount": "9.99"}}
     seen = refund(back(MUG, 1, "0", "0") | {"subtotalSet": euro}, paid=[money("0") | {"amountSet": euro}])
 
@@ -210,13 +210,13 @@ def test_a_refund_may_be_in_what_the_shopper_saw():
 
 
 @pytest.mark.parametrize(("currency", "amount", "total"), [("JPY", "1200.0", "-1200"), ("KWD", "1.25", "-1.250")])
-def test_amounts_have_their_currencys_digits(currency, amount, total):
+def test_returned_amounts_have_their_currencys_decimals(currency, amount, total):
     paid_back = refund(back(MUG, 1, amount, "0.0"), paid=[money(amount)])
 
     assert str(receipt(paid_back, SALE | {"currencyCode": currency})["totalGrossPrice"]) == total
 
 
-def test_an_article_that_the_order_forgot_is_told_by_the_refund():
+def test_an_article_no_longer_in_the_order_comes_from_the_refund():
     gone = line(9, "80.0", sku="OLD")
 
     (item,) = receipt(refund(back(gone, 1, "80.0", "16.0"), paid=[money("80.0")]))["items"]
@@ -228,7 +228,7 @@ def test_a_line_without_units_is_no_line():
     assert len(receipt(refund(back(MUG, 1, "134.1", "26.82"), back(TRAY, 0, "0", "0")))["items"]) == 1
 
 
-def test_a_refund_with_lines_left_to_read_is_refused():
+def test_a_refund_with_more_lines_to_read_is_refused():
     half = ONE_MUG | {"refundLineItems": {"nodes": [], "pageInfo": {"hasNextPage": True}}}
 
     with pytest.raises(ValueError, match="left to read"):
@@ -239,11 +239,11 @@ def test_an_ordinary_refund_is_sent():
     assert skip(ONE_MUG) is None
 
 
-def test_a_refund_of_a_test_order_is_skipped_with_it():
+def test_a_refund_of_a_test_order_is_skipped():
     assert "test order" in skip(ONE_MUG, SALE | {"test": True})
 
 
-def test_a_refund_to_somebody_whom_shopify_has_forgotten_is_sent():
+def test_a_refund_to_an_erased_customer_is_sent():
     assert skip(ONE_MUG, SALE | {"customer": None}) is None
 
 
@@ -267,7 +267,7 @@ def test_money_for_an_edit_is_left_to_the_edits_correction():
     assert "edit" in skip(refund(paid=[money("134.1")]), edited)
 
 
-def test_freight_alone_is_skipped_where_receipts_leave_freight_out():
+def test_freight_alone_is_skipped_if_receipts_leave_freight_out():
     freight = refund(freight=[freight_back("49.0")], paid=[money("49.0")])
 
     assert "freight" in skip(freight, freight_line=False)

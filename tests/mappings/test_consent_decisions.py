@@ -41,30 +41,30 @@ def write(state, when):
     return ConsentWrite("acceptsEmail", state, when)
 
 
-def test_a_yes_in_shopify_raises_engage():
+def test_a_yes_in_shopify_is_written_to_engage():
     assert to_engage(memory(shopify=("SUBSCRIBED", at(-5))), False) == {"acceptsEmail": True}
 
 
-def test_what_engage_has_is_not_sent():
+def test_a_preference_that_engage_has_is_not_written():
     assert to_engage(memory(shopify=("SUBSCRIBED", at(1))), True) == {}
 
 
 @pytest.mark.parametrize(
     "state", [None, "", "NOT_SUBSCRIBED", "NEVER_SUBSCRIBED", "PENDING", "INVALID", "REDACTED", "NEW"]
 )
-def test_no_answer_never_lowers(state):
+def test_a_state_without_a_decision_never_opts_out(state):
     assert to_engage(memory(shopify=(state, at(1))), True) == {}
 
 
-def test_a_no_without_a_time_never_lowers():
+def test_a_no_without_a_time_never_opts_out():
     assert to_engage(memory(shopify=("UNSUBSCRIBED", None)), True) == {}
 
 
-def test_a_no_from_before_the_two_knew_each_other_never_lowers():
+def test_a_no_from_before_the_link_never_opts_out():
     assert to_engage(memory(shopify=("UNSUBSCRIBED", LINKED)), True) == {}
 
 
-def test_a_no_to_a_yes_that_we_heard_lowers_however_old_the_two_are():
+def test_a_no_after_a_known_yes_opts_out_however_old():
     known = memory(shopify=("SUBSCRIBED", at(-5)))
 
     known = known.after_shopify_state("UNSUBSCRIBED", at(-1))
@@ -73,28 +73,28 @@ def test_a_no_to_a_yes_that_we_heard_lowers_however_old_the_two_are():
 
 
 @pytest.mark.parametrize("state", [None, "NOT_SUBSCRIBED", "INVALID", "REDACTED"])
-def test_a_yes_that_shopify_no_longer_holds_does_not_raise(state):
+def test_a_yes_that_shopify_no_longer_has_is_not_written(state):
     known = memory(shopify=("SUBSCRIBED", at(1)))
 
     assert preferences_to_write({"acceptsEmail": known}, {"acceptsEmail": False}, {"acceptsEmail": state}) == {}
 
 
-def test_an_explicit_no_lowers():
+def test_an_explicit_no_opts_out():
     assert to_engage(memory(shopify=("UNSUBSCRIBED", at(1))), True) == {"acceptsEmail": False}
 
 
-def test_an_explicit_no_older_than_engages_yes_does_not():
+def test_a_no_older_than_engages_yes_does_not_opt_out():
     assert to_engage(memory(shopify=("UNSUBSCRIBED", at(1)), engage=(True, at(2))), True) == {}
 
 
-def test_a_change_in_engage_goes_to_shopify_with_its_own_time():
+def test_a_decision_in_engage_is_written_to_shopify_with_its_time():
     said_no, said_yes = memory(engage=(False, at(2))), memory(engage=(True, at(2)))
 
     assert to_shopify(said_no, "SUBSCRIBED") == [write("UNSUBSCRIBED", at(2))]
     assert to_shopify(said_yes, "NOT_SUBSCRIBED") == [write("SUBSCRIBED", at(2))]
 
 
-def test_an_older_change_in_engage_does_not():
+def test_an_older_decision_in_engage_is_not_written_to_shopify():
     assert to_shopify(memory(engage=(False, at(2)), shopify=("SUBSCRIBED", at(3))), "SUBSCRIBED") == []
 
 
@@ -108,7 +108,7 @@ def test_a_no_is_not_written_where_shopify_has_no_yes(state):
     assert to_shopify(memory(engage=(False, at(2))), state) == []
 
 
-def test_shopifys_own_answer_is_not_written_back():
+def test_shopifys_own_decision_is_not_written_back():
     assert to_shopify(memory(shopify=("UNSUBSCRIBED", at(2))), "SUBSCRIBED") == []
 
 
@@ -116,7 +116,7 @@ def test_a_time_in_the_future_becomes_now():
     assert to_shopify(memory(engage=(True, at(9))), "PENDING", now=at(8)) == [write("SUBSCRIBED", at(8))]
 
 
-def test_each_preference_goes_its_own_way():
+def test_each_preference_is_decided_independently():
     memories = {
         "acceptsEmail": memory(shopify=("SUBSCRIBED", at(1))),
         "acceptsSms": memory(shopify=("UNSUBSCRIBED", at(1))),
@@ -129,7 +129,7 @@ def test_each_preference_goes_its_own_way():
     }
 
 
-def test_of_two_answers_at_one_instant_the_no_counts():
+def test_of_two_decisions_at_one_instant_the_no_counts():
     assert memory(shopify=("SUBSCRIBED", at(1)), engage=(False, at(1))).newest == ConsentDecision(False, at(1))
 
 
@@ -137,7 +137,7 @@ def wrote(known, value, tick):
     return known.after_engage_write(value, began_at=at(tick), done_at=at(tick))
 
 
-def test_an_echo_is_no_answer():
+def test_an_echo_is_no_decision():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
     assert known.after_engage_event(True, at(2) + CLOCK_SKEW) == known
@@ -145,28 +145,28 @@ def test_an_echo_is_no_answer():
     assert known.after_engage_event(True, at(3)).engage == ConsentDecision(True, at(3))
 
 
-def test_an_echo_that_comes_after_a_later_call_is_none_either():
+def test_an_echo_after_a_later_write_is_no_decision():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 4)
     known = wrote(known.after_shopify_state("UNSUBSCRIBED", at(3)), False, 5)
 
     assert known.after_engage_event(True, at(4)) == known
 
 
-def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one():
+def test_an_older_decision_that_arrives_late_is_ignored():
     known = memory(shopify=("SUBSCRIBED", at(4)), engage=(True, at(3)))
 
     assert known.after_engage_event(False, at(2)) == known
     assert known.after_shopify_state("UNSUBSCRIBED", at(1)) == known
 
 
-def test_an_answer_is_carried_once():
+def test_a_decision_is_written_once():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
     assert to_engage(known, False) == {}
     assert to_engage(known.after_shopify_state("SUBSCRIBED", at(3)), False) == {"acceptsEmail": True}
 
 
-def test_memory_stays_small():
+def test_the_memory_keeps_a_limited_number_of_writes():
     known = memory(shopify=("SUBSCRIBED", at(1)))
     for tick in range(MAX_WRITES + 5):
         known = wrote(known, True, tick)
@@ -174,7 +174,7 @@ def test_memory_stays_small():
     assert len(known.written) == MAX_WRITES
 
 
-def test_memory_is_kept_as_json():
+def test_the_memory_is_stored_as_json():
     known = wrote(memory(shopify=("SUBSCRIBED", at(1)), engage=(False, at(2))), False, 3)
 
     assert ConsentMemory.from_json(json.loads(json.dumps(known.to_json()))) == known
@@ -245,7 +245,7 @@ def deliver_one(world, data, *, again):
 
 @settings(deadline=None, max_examples=300)
 @given(st.data(), st.booleans())
-def test_both_end_with_the_newest_answer_and_fall_silent(data, engage):
+def test_both_systems_converge_on_the_newest_decision(data, engage):
     world, changes = World(("NOT_SUBSCRIBED", LINKED), engage), data.draw(st.integers(1, 8))
     for _ in range(changes):
         change(world, data)
