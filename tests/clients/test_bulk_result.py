@@ -1,4 +1,4 @@
-"""Bulk results by the line: resumed from any byte, in constant memory, and from nowhere but Shopify's storage."""
+"""Result file of a bulk query: resumed at any byte, in constant memory, from Shopify's storage only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINES = [(b'{"id":1}', 9), (b'{"id":2}', 18), (b'{"id":3,"name":"\xc3\x85sa"}', 
 
 
 class Storage:
-    """A file behind a URL, whose manners can be changed."""
+    """A storage with one file, whose responses can be changed."""
 
     def __init__(self) -> None:
         self.text, self.etag = TEXT, '"one"'
@@ -33,11 +33,11 @@ class Storage:
         self.ranges = True
         self.cuts: list[int] = []
         self.chunked = False
-        self.asked: list = []
+        self.requests: list = []
         self.app = Starlette(routes=[Route("/file", self._answer)])
 
     async def _answer(self, request):
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         if self.status:
             return Response(status_code=self.status, headers={"Location": "http://127.0.0.1:1/"})
         start = self._start(request.headers)
@@ -61,7 +61,7 @@ class Storage:
 
 
 class _Cut(Response):
-    """An answer that ends before its length is reached."""
+    """A response that ends before its length is reached."""
 
     def __init__(self, body, status, headers, after):
         super().__init__(body, status, headers)
@@ -106,13 +106,13 @@ def test_reading_resumes_after_any_line(url, done):
 def test_only_the_rest_is_requested_and_only_of_the_same_file(url, storage):
     lines(url, 9, etag='"one"')
 
-    assert (storage.asked[0]["Range"], storage.asked[0]["If-Range"]) == ("bytes=9-", '"one"')
+    assert (storage.requests[0]["Range"], storage.requests[0]["If-Range"]) == ("bytes=9-", '"one"')
 
 
 def test_no_access_token_is_sent_to_the_storage(url, storage):
     lines(url)
 
-    assert not {"x-shopify-access-token", "authorization", "cookie"} & set(storage.asked[0])
+    assert not {"x-shopify-access-token", "authorization", "cookie"} & set(storage.requests[0])
 
 
 def test_the_file_is_identified_by_its_etag(url):
@@ -149,7 +149,7 @@ def test_a_connection_that_breaks_is_resumed_at_the_last_whole_line(url, storage
     storage.cuts = list(cuts)
 
     assert lines(url) == LINES
-    assert len(storage.asked) == 1 + len(cuts)
+    assert len(storage.requests) == 1 + len(cuts)
 
 
 def test_connections_without_a_new_line_are_not_resumed_for_ever(url, storage):
@@ -158,7 +158,7 @@ def test_connections_without_a_new_line_are_not_resumed_for_ever(url, storage):
     with pytest.raises(Unanswered):
         lines(url)
 
-    assert len(storage.asked) == 2
+    assert len(storage.requests) == 2
 
 
 def test_a_last_line_that_was_cut_is_never_returned(url, storage):
@@ -202,19 +202,19 @@ def test_a_line_that_is_too_long_is_rejected(url, storage):
 
 
 def test_memory_stays_constant_for_a_long_file(url, storage):
-    storage.text = b"".join(b'{"id":%d,"name":"somebody"}\n' % n for n in range(400_000))
+    storage.text = b"".join(b'{"id":%d,"name":"someone"}\n' % n for n in range(400_000))
     count = 0
 
     with BulkResult(url, api_url=url) as opened:
         tracemalloc.start()
         for _ in opened:
             count += 1
-        most = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
     assert count == 400_000
     # The server shares this process, and its buffers are of the file's size; ours are a few chunks.
-    assert most < len(storage.text) / 4
+    assert peak < len(storage.text) / 4
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_url_that_does_not_lead_to_shopifys_storage_is_not_fetched(url):
         BulkResult(url, api_url="https://demo.myshopify.com/admin")
 
 
-class Kept:
+class RecordingJournal:
     def __init__(self):
         self.calls = []
 
@@ -248,7 +248,7 @@ class Kept:
 
 
 def test_the_journal_records_the_url_without_its_signature(url):
-    journal = Kept()
+    journal = RecordingJournal()
 
     lines(url, journal=journal)
 

@@ -1,4 +1,4 @@
-"""The Engage client against a socket that says whatever it is told to: each answer ends in one outcome."""
+"""Engage client against a scripted socket: every response, and every failure, has one outcome."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from clients.engage.responses import ContactConflict, parse_response
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
 KEY = "k-93"
-GIVEN_UP = 6  # seconds: the deadline of one, on a busy machine; the answers would take eight or more
+ABANDONED_SECONDS = 6  # for a deadline of one second on a busy machine; the responses would take eight or more
 TLS = b"\x16"  # how a TLS handshake begins
 RESET = struct.pack("ii", 1, 0)
 
@@ -32,18 +32,18 @@ def as_json(value: object) -> bytes:
 
 
 class Wire:
-    """A server that answers each request with the next of `says`, then does `then` to the connection."""
+    """A server that answers each request with the next of `responses`, then does `then` to the connection."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.says: list[bytes] = []
+        self.received: list[bytes] = []
+        self.responses: list[bytes] = []
         self.then = "close"
         self.drip_seconds = 0.0
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                outer.heard.append(whole_request(self.request))
+                outer.received.append(whole_request(self.request))
                 outer.answer(self.request)
 
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -53,36 +53,36 @@ class Wire:
 
     def answer(self, connection: socket.socket) -> None:
         try:
-            for part in self.parts(self.says.pop(0) if self.says else b""):
+            for part in self.parts(self.responses.pop(0) if self.responses else b""):
                 connection.sendall(part)
                 time.sleep(self.drip_seconds)
         except OSError:
-            return  # the client has gone, as it should
+            return  # the client has closed the connection, as it should
         if self.then == "hang":
             self.ended.wait(10)
         if self.then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    def parts(self, said: bytes) -> list[bytes]:
-        return [said[at : at + 1] for at in range(len(said))] if self.drip_seconds else [said]
+    def parts(self, response: bytes) -> list[bytes]:
+        return [response[at : at + 1] for at in range(len(response))] if self.drip_seconds else [response]
 
 
 def whole_request(connection: socket.socket) -> bytes:
-    heard = connection.recv(65536)
-    while heard[:1] != TLS and missing(heard):
+    received = connection.recv(65536)
+    while received[:1] != TLS and is_incomplete(received):
         if not (more := connection.recv(65536)):
             break
-        heard += more
-    return heard
+        received += more
+    return received
 
 
-def missing(heard: bytes) -> bool:
-    head, end, body = heard.partition(b"\r\n\r\n")
+def is_incomplete(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)
     return not end or len(body) < int(length[1] if length else 0)
 
 
-def said(status: int, body: bytes = b"", **headers: str) -> bytes:
+def response(status: int, body: bytes = b"", **headers: str) -> bytes:
     lines = {"Content-Length": str(len(body)), "Connection": "close", **headers}
     named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
     return f"HTTP/1.1 {status} Whatever\r\n{named}\r\n".encode() + body
@@ -105,17 +105,17 @@ def engage(wire):
     return EngageClient(wire.origin, KEY, deadline=1.0)
 
 
-class Notes:
-    """A journal that remembers what it was told, and when."""
+class RecordingJournal:
+    """A journal that keeps a copy of each call, before and after it."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Call]] = []
+        self.records: list[tuple[str, Call]] = []
 
     def sending(self, call: Call) -> None:
-        self.told.append(("sending", replace(call)))
+        self.records.append(("sending", replace(call)))
 
     def answered(self, call: Call) -> None:
-        self.told.append(("answered", replace(call)))
+        self.records.append(("answered", replace(call)))
 
 
 RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.20")}
@@ -137,17 +137,17 @@ CALLS = {
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
-# What is sent
+# Requests
 
 
 @every_call
 def test_every_call_has_the_headers_that_engage_requires(engage, wire, name):
-    wire.says = [said(500)]
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
         CALLS[name](engage)
 
-    headers = wire.heard[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    headers = wire.received[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
     for expected in (f"apikey: {KEY}", "Content-Type: application/json", "Accept: application/json"):
         assert expected in headers
     assert f"User-Agent: {USER_AGENT}" in headers
@@ -169,46 +169,46 @@ def test_every_call_has_the_headers_that_engage_requires(engage, wire, name):
     ],
 )
 def test_each_call_goes_to_its_documented_path(engage, wire, name, line):
-    wire.says = [said(500)]
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
         CALLS[name](engage)
 
-    assert wire.heard[0].startswith(f"{line} HTTP/1.1\r\n".encode())
+    assert wire.received[0].startswith(f"{line} HTTP/1.1\r\n".encode())
 
 
 def test_a_phone_number_keeps_its_plus_sign(engage, wire):
-    wire.says = [said(200, f'"{CONTACT}"'.encode())]
+    wire.responses = [response(200, f'"{CONTACT}"'.encode())]
 
     engage.find_contact(mobile_phone="+46701740605")
 
-    assert b"?mobilePhone=%2B46701740605 " in wire.heard[0]
+    assert b"?mobilePhone=%2B46701740605 " in wire.received[0]
 
 
 def test_the_store_of_a_new_contact_goes_in_the_query(engage, wire):
-    wire.says = [said(201, f'{{"id": "{CONTACT}"}}'.encode())]
+    wire.responses = [response(201, f'{{"id": "{CONTACT}"}}'.encode())]
 
     engage.create_contact({"email": "elin@example.test"}, source="Shopify", store="SE-WEB")
 
-    assert b"POST /api/v3/contacts?source=Shopify&storeExternalId=SE-WEB " in wire.heard[0]
+    assert b"POST /api/v3/contacts?source=Shopify&storeExternalId=SE-WEB " in wire.received[0]
 
 
 @pytest.mark.parametrize("amount", ["667.20", "0.00", "-134.10", "12345678901234567890.12", "1E+3", "0.1"])
 def test_amounts_are_sent_with_exactly_their_digits(engage, wire, amount):
-    wire.says = [said(202)]
+    wire.responses = [response(202)]
 
     engage.create_receipt({"totalGrossPrice": Decimal(amount), "items": [{"taxPercent": Decimal("25.0")}]})
 
     digits = format(Decimal(amount), "f")
-    assert wire.heard[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
+    assert wire.received[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
 
 
 def test_only_the_preferences_that_are_named_are_sent(engage, wire):
-    wire.says = [said(200, b"{}")]
+    wire.responses = [response(200, b"{}")]
 
     engage.update_preferences(CONTACT, {"acceptsSms": True})
 
-    assert wire.heard[0].endswith(b'\r\n\r\n{"preferences":{"acceptsSms":true}}')
+    assert wire.received[0].endswith(b'\r\n\r\n{"preferences":{"acceptsSms":true}}')
 
 
 @pytest.mark.parametrize("preferences", [{}, {"acceptsEmail": None}, {"acceptsEmail": 1}, {"acceptsFax": True}])
@@ -216,16 +216,16 @@ def test_an_unknown_preference_is_never_sent_as_an_opt_out(engage, wire, prefere
     with pytest.raises(ValueError, match="must be true or false"):
         engage.update_preferences(CONTACT, preferences)
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
-    wire.says = [said(202)]
+    wire.responses = [response(202)]
 
     engage.create_order_notification(ORDER, path="/api/v3/orders")
 
-    assert wire.heard[0].startswith(b"POST /api/v3/orders HTTP")
-    assert b'"totalGrossPrice":716.20' in wire.heard[0]
+    assert wire.received[0].startswith(b"POST /api/v3/orders HTTP")
+    assert b'"totalGrossPrice":716.20' in wire.received[0]
 
 
 @pytest.mark.parametrize(
@@ -235,15 +235,15 @@ def test_order_notifications_are_sent_to_no_other_path(engage, wire, path):
     with pytest.raises(ValueError, match=r"^Order notifications go to"):
         engage.create_order_notification(ORDER, path=path)
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_inactive_stores_can_be_left_out(engage, wire):
-    wire.says = [said(200, b"[]")]
+    wire.responses = [response(200, b"[]")]
 
     engage.stores(include_inactive=False)
 
-    assert wire.heard[0].startswith(b"GET /api/v3/stores HTTP")
+    assert wire.received[0].startswith(b"GET /api/v3/stores HTTP")
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), object()])
@@ -251,21 +251,21 @@ def test_a_value_that_is_not_json_is_never_sent(engage, wire, value):
     with pytest.raises(TypeError):
         engage.create_receipt({"totalGrossPrice": value})
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_only_a_contact_id_gets_into_a_path(engage, wire):
     with pytest.raises(ValueError, match="badly formed"):
         engage.update_contact("../receipts", {"city": "Linköping"})
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
-# What is understood
+# Responses
 
 
 def test_contact_count_returns_a_number(engage, wire):
-    wire.says = [said(200, b"1337")]
+    wire.responses = [response(200, b"1337")]
 
     assert engage.contact_count() == 1337
 
@@ -274,7 +274,7 @@ def test_contact_count_returns_a_number(engage, wire):
     "body", [f'"{CONTACT}"', f'"{CONTACT.upper()}"', f'{{"id": "{CONTACT}"}}', f'{{"ContactId": "{CONTACT}"}}']
 )
 def test_find_contact_returns_the_contacts_id(engage, wire, body):
-    wire.says = [said(200, body.encode())]
+    wire.responses = [response(200, body.encode())]
 
     assert engage.find_contact(email="elin@example.test") == CONTACT
 
@@ -283,13 +283,13 @@ def test_find_contact_returns_the_contacts_id(engage, wire, body):
     "body", [b'{"errorCode": "ContactNotFound"}', b'{"ErrorCode": "ContactNotFound"}', b'{"x": ["ContactNotFound"]}']
 )
 def test_find_contact_returns_none_if_there_is_no_contact(engage, wire, body):
-    wire.says = [said(404, body)]
+    wire.responses = [response(404, body)]
 
     assert engage.find_contact(email="elin@example.test") is None
 
 
 def test_an_unknown_path_is_not_taken_for_a_missing_contact(engage, wire):
-    wire.says = [said(404, b"<html>No such tenant</html>")]
+    wire.responses = [response(404, b"<html>No such tenant</html>")]
 
     with pytest.raises(clients.NotFound):
         engage.find_contact(email="elin@example.test")
@@ -297,7 +297,7 @@ def test_an_unknown_path_is_not_taken_for_a_missing_contact(engage, wire):
 
 def test_several_matches_are_a_conflict_that_names_them(engage, wire):
     details = {"multipleMatchesFound": [CONTACT, OTHER]}
-    wire.says = [said(409, as_json({"errorCode": "MultipleMatches", "messageDetails": details}))]
+    wire.responses = [response(409, as_json({"errorCode": "MultipleMatches", "messageDetails": details}))]
 
     with pytest.raises(ContactConflict) as caught:
         engage.find_contact(email="elin@example.test")
@@ -309,7 +309,7 @@ def test_several_matches_are_a_conflict_that_names_them(engage, wire):
 def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
     attributes = {"email": "elin@example.test", "id": "an attribute", "source": "an attribute"}
     rest = {"meta": {"source": "Shopify", "approved": True}, "preferences": {"acceptsEmail": True}, "consents": []}
-    wire.says = [said(200, as_json({"id": CONTACT, "attributes": attributes, **rest}))]
+    wire.responses = [response(200, as_json({"id": CONTACT, "attributes": attributes, **rest}))]
 
     assert engage.contact(CONTACT) == {
         "id": CONTACT,
@@ -322,14 +322,14 @@ def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
 
 
 def test_create_contact_returns_the_contacts_id(engage, wire):
-    wire.says = [said(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
+    wire.responses = [response(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
 
     assert engage.create_contact({"email": "e@example.test"}, source="Shopify") == CONTACT
 
 
 @pytest.mark.parametrize("body", [f'{{"id": "{CONTACT}", "email": "e@example.test"}}', f'"{CONTACT}"'])
 def test_a_contact_that_existed_before_is_a_conflict_with_its_id(engage, wire, body):
-    wire.says = [said(200, body.encode())]
+    wire.responses = [response(200, body.encode())]
 
     with pytest.raises(ContactConflict) as caught:
         engage.create_contact({"email": "e@example.test"}, source="Shopify")
@@ -338,7 +338,7 @@ def test_a_contact_that_existed_before_is_a_conflict_with_its_id(engage, wire, b
 
 
 def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
-    wire.says = [said(409, b'{"errorCode": "ApprovedContactWithKeyExists"}')]
+    wire.responses = [response(409, b'{"errorCode": "ApprovedContactWithKeyExists"}')]
 
     with pytest.raises(ContactConflict) as caught:
         engage.create_contact({"email": "e@example.test"}, source="Shopify")
@@ -348,33 +348,35 @@ def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
 
 def test_stores_are_returned_as_engage_has_them(engage, wire):
     stores = [{"externalId": "SE-WEB", "name": "Web", "active": True}, {"externalId": "SE-1", "active": False}]
-    wire.says = [said(200, as_json(stores))]
+    wire.responses = [response(200, as_json(stores))]
 
     assert engage.stores() == stores
 
 
-@pytest.mark.parametrize("answer", [said(202), said(200, b"OK"), said(201, b'{"status": "queued"}'), said(204)])
+@pytest.mark.parametrize(
+    "answer", [response(202), response(200, b"OK"), response(201, b'{"status": "queued"}'), response(204)]
+)
 def test_any_success_status_registers_a_receipt(engage, wire, answer):
-    wire.says = [answer]
+    wire.responses = [answer]
 
     assert engage.create_receipt(RECEIPT) is None
 
 
 def test_the_journal_records_a_call_before_and_after_it(wire):
-    notes = Notes()
-    wire.says = [said(202, b'{"queued": true}')]
+    journal = RecordingJournal()
+    wire.responses = [response(202, b'{"queued": true}')]
 
-    EngageClient(wire.origin, KEY, notes).create_receipt(RECEIPT)
+    EngageClient(wire.origin, KEY, journal).create_receipt(RECEIPT)
 
-    (first, sending), (last, answered) = notes.told
-    assert (first, sending.sent, sending.status) == ("sending", wire.heard[0].partition(b"\r\n\r\n")[2], None)
+    (first, sending), (last, answered) = journal.records
+    assert (first, sending.sent, sending.status) == ("sending", wire.received[0].partition(b"\r\n\r\n")[2], None)
     assert (last, answered.status, answered.received) == ("answered", 202, b'{"queued": true}')
     assert sending.effect is Effect.REPEATABLE
 
 
-# What goes wrong, in full: every status, and everything that is not even a status
+# Errors: every status, and every response that is not complete
 
-ONLY = {
+ERRORS = {
     401: clients.Refused,
     402: clients.Refused,
     403: clients.Refused,
@@ -389,7 +391,7 @@ ONLY = {
 
 
 STATUSES = range(100, 600)
-WIRED = [101, 103, 200, 201, 204, 299, 302, 304, 400, 401, 404, 408, 409, 422, 425, 429, 430, 499, 500, 503, 599]
+SENT = [101, 103, 200, 201, 204, 299, 302, 304, 400, 401, 404, 408, 409, 422, 425, 429, 430, 499, 500, 503, 599]
 
 
 def expected(status: int) -> type[ApiError] | None:
@@ -397,11 +399,11 @@ def expected(status: int) -> type[ApiError] | None:
         return None
     if status < 200:
         return clients.Unanswered
-    return ONLY.get(status) or (clients.Unavailable if status >= 500 else clients.Rejected)
+    return ERRORS.get(status) or (clients.Unavailable if status >= 500 else clients.Rejected)
 
 
 def error_of(status: int) -> ApiError | None:
-    """What an answer with this status is taken for, None where it is a success."""
+    """The error that a response with this status raises, or None for a success."""
     answer = requests.Response()
     answer.status_code = status
     call = Call("Engage", "POST", "http://engage.test/api/v2/orders", Effect.ONCE, received=b"{}")
@@ -431,10 +433,10 @@ def test_the_outcome_is_unknown_after_server_errors_and_interim_statuses():
     assert unknown == {*range(100, 200), 408, 425, *range(500, 600)}
 
 
-@pytest.mark.parametrize("status", WIRED)
+@pytest.mark.parametrize("status", SENT)
 @pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
 def test_a_real_response_raises_the_error_for_its_status(engage, wire, name, status):
-    wire.says = [said(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
+    wire.responses = [response(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
 
     try:
         CALLS[name](engage)
@@ -448,7 +450,9 @@ def test_a_real_response_raises_the_error_for_its_status(engage, wire, name, sta
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
-    wire.says = [said(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')]
+    wire.responses = [
+        response(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')
+    ]
 
     with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
         engage.create_order_notification(ORDER)
@@ -465,18 +469,18 @@ def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
     ],
 )
 def test_each_call_states_its_effect(wire, name, effect):
-    notes = Notes()
-    wire.says = [said(500)]
+    journal = RecordingJournal()
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
-        CALLS[name](EngageClient(wire.origin, KEY, notes))
+        CALLS[name](EngageClient(wire.origin, KEY, journal))
 
-    assert {call.effect for _, call in notes.told} == {effect}
+    assert {call.effect for _, call in journal.records} == {effect}
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 def test_retry_after_is_kept(engage, wire, status):
-    wire.says = [said(status, Retry_After="17")]
+    wire.responses = [response(status, Retry_After="17")]
 
     with pytest.raises(ApiError) as caught:
         engage.create_receipt(RECEIPT)
@@ -486,7 +490,7 @@ def test_retry_after_is_kept(engage, wire, status):
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_without_a_retry_after_header_there_is_none(engage, wire, status):
-    wire.says = [said(status)]
+    wire.responses = [response(status)]
 
     with pytest.raises(ApiError) as caught:
         engage.create_receipt(RECEIPT)
@@ -495,12 +499,12 @@ def test_without_a_retry_after_header_there_is_none(engage, wire, status):
 
 
 def test_a_redirect_is_not_followed(engage, wire):
-    wire.says = [said(302, Location=f"{wire.origin}/elsewhere"), said(202)]
+    wire.responses = [response(302, Location=f"{wire.origin}/elsewhere"), response(202)]
 
     with pytest.raises(clients.Rejected):
         engage.create_receipt(RECEIPT)
 
-    assert len(wire.heard) == 1
+    assert len(wire.received) == 1
 
 
 UNREADABLE = {
@@ -511,11 +515,11 @@ UNREADABLE = {
     "half of the body": b"HTTP/1.1 202 Accepted\r\nContent-Length: 50\r\n\r\n{",
     "half a chunk": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n{",
     "a chunk of no length": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{",
-    "a lie about compression": said(202, b"not gzip", Content_Encoding="gzip"),
-    "a page": said(200, b"<!doctype html><p>Maintenance"),
+    "a lie about compression": response(202, b"not gzip", Content_Encoding="gzip"),
+    "a page": response(200, b"<!doctype html><p>Maintenance"),
     "two lengths": b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}",
     "interim only": b"HTTP/1.1 100 Continue\r\n\r\n",
-    "nine megabytes": said(202, b"x" * 9 * 1024 * 1024),
+    "nine megabytes": response(202, b"x" * 9 * 1024 * 1024),
 }
 
 
@@ -523,42 +527,42 @@ UNREADABLE = {
 @pytest.mark.parametrize("what", UNREADABLE)
 @pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
 def test_without_a_complete_response_the_outcome_is_unknown(engage, wire, name, what, then):
-    wire.says, wire.then = [UNREADABLE[what]], then
+    wire.responses, wire.then = [UNREADABLE[what]], then
 
     with pytest.raises(clients.Unanswered) as caught:
         CALLS[name](engage)
 
     assert (caught.value.unknown, caught.value.permanent) == (True, False)
-    assert len(wire.heard) == 1
+    assert len(wire.received) == 1
 
 
 @pytest.mark.parametrize(
     "begun", [b"", b"HTTP/1.1 202 Accepted\r\n", b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{"]
 )
 def test_a_response_that_never_ends_is_abandoned_at_the_deadline(engage, wire, begun):
-    wire.says, wire.then = [begun], "hang"
+    wire.responses, wire.then = [begun], "hang"
     started = time.monotonic()
 
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < GIVEN_UP
+    assert 0.9 < time.monotonic() - started < ABANDONED_SECONDS
 
 
 def test_a_response_that_drips_is_abandoned_at_the_deadline(engage, wire):
-    wire.says, wire.drip_seconds = [said(202, b"OK")], 0.2
+    wire.responses, wire.drip_seconds = [response(202, b"OK")], 0.2
     started = time.monotonic()
 
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < GIVEN_UP
+    assert 0.9 < time.monotonic() - started < ABANDONED_SECONDS
 
 
 @pytest.mark.parametrize("name", ["contact_count", "find_contact", "contact", "create_contact"])
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
 def test_a_success_with_an_unexpected_body_has_an_unknown_outcome(engage, wire, name, body):
-    wire.says = [said(200, body)]
+    wire.responses = [response(200, body)]
 
     with pytest.raises(clients.Unanswered):
         CALLS[name](engage)
@@ -566,7 +570,7 @@ def test_a_success_with_an_unexpected_body_has_an_unknown_outcome(engage, wire, 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"{}", b"[7]", b"[", b"[[]]"])
 def test_stores_that_are_no_list_have_an_unknown_outcome(engage, wire, body):
-    wire.says = [said(200, body)]
+    wire.responses = [response(200, body)]
 
     with pytest.raises(clients.Unanswered):
         engage.stores()
@@ -574,7 +578,7 @@ def test_stores_that_are_no_list_have_an_unknown_outcome(engage, wire, body):
 
 @pytest.mark.parametrize("name", ["update_contact", "update_contact_type", "update_preferences"])
 def test_an_update_accepts_an_empty_response_but_no_other_text(engage, wire, name):
-    wire.says = [said(204), said(200, b"Maintenance")]
+    wire.responses = [response(204), response(200, b"Maintenance")]
 
     assert CALLS[name](engage) is None
     with pytest.raises(clients.Unanswered):
@@ -586,7 +590,7 @@ def test_a_malformed_api_key_is_refused_and_not_quoted(wire, key):
     with pytest.raises(clients.Refused) as caught:
         EngageClient(wire.origin, key).contact_count()
 
-    assert wire.heard == []
+    assert wire.received == []
     assert not key or key.split()[0] not in str(caught.value)
 
 
@@ -601,18 +605,20 @@ def test_without_a_server_the_call_was_not_sent():
 
 
 def test_without_tls_at_the_server_the_call_was_not_sent(engage, wire):
-    wire.says = [said(202)]
+    wire.responses = [response(202)]
     secure = EngageClient(wire.origin.replace("http:", "https:"), KEY, deadline=1.0)
 
     with pytest.raises(clients.NotSent):
         secure.create_receipt(RECEIPT)
 
 
-# What a person reads of it
+# Error messages
 
 
 def test_an_error_quotes_engages_message(engage, wire):
-    wire.says = [said(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')]
+    wire.responses = [
+        response(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')
+    ]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
         engage.create_receipt(RECEIPT)
@@ -622,7 +628,7 @@ def test_an_error_quotes_engages_message(engage, wire):
     "body", [b"", b"<html>elin@example.test", b"[]", b'{"message": 7}', b'{"errorCode": {}}', b"[" * 5000]
 )
 def test_an_error_without_a_message_has_its_status(engage, wire, body):
-    wire.says = [said(422, body)]
+    wire.responses = [response(422, body)]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422\.$"):
         engage.create_receipt(RECEIPT)

@@ -1,4 +1,4 @@
-"""The pace towards Engage, kept by a real server and by several processes at once."""
+"""Rate limiter for Engage, with a real Redis and with several processes at once."""
 
 import logging
 import subprocess
@@ -37,7 +37,7 @@ while time.time() < until:
 
 
 class Server:
-    """A server of our own, which can be killed and started again, empty."""
+    """A Redis server of the test's own, which can be killed and started again, empty."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "redis.sock"
@@ -77,7 +77,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def key():
-    return str(uuid4())  # the pace of a process is kept per key
+    return str(uuid4())  # the limit within a process is kept per key
 
 
 def test_after_a_burst_calls_are_limited_to_the_rate(server, key):
@@ -153,14 +153,14 @@ def test_throttled_callers_do_not_lengthen_the_queue(server, key):
 
 
 def test_no_caller_sleeps_longer_than_the_maximum(server, key):
-    slept, refused = [], []
+    slept, throttled = [], []
 
     def call() -> None:
         try:
             RateLimiter(server.client(), key, rate=5, burst=1).acquire()
             slept.append(1)
         except Throttled:
-            refused.append(1)
+            throttled.append(1)
 
     threads = [threading.Thread(target=call) for _ in range(16)]
     for thread in threads:
@@ -168,8 +168,8 @@ def test_no_caller_sleeps_longer_than_the_maximum(server, key):
     for thread in threads:
         thread.join()
 
-    assert 8 <= len(slept) <= 12  # one at once, then five a second for the time of the patience; more if they come late
-    assert len(slept) + len(refused) == 16
+    assert 8 <= len(slept) <= 12  # one at once, then five a second while callers may sleep; more if they start late
+    assert len(slept) + len(throttled) == 16
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_calls(server, key):

@@ -1,4 +1,4 @@
-"""Webhooks from Engage: the genuine ones are told from all others, and read whatever the case of their names."""
+"""Engage's webhooks: only valid signatures are accepted, and events are read in any case of their names."""
 
 import base64
 import hashlib
@@ -25,26 +25,26 @@ BODY = b'{"eventType": "contact.acceptsEmail.changed"}'
 
 
 def signature(body: bytes, secret: str, message_id: str, at: int) -> str:
-    """As Svix describes it, by hand."""
+    """The signature as Svix documents it."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.new(key, f"{message_id}.{at}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def headers(
-    body: bytes = BODY, *, secret: str = SECRET, age: int = 0, family: str = "svix", message_id: str = "msg_1"
+    body: bytes = BODY, *, secret: str = SECRET, age: int = 0, prefix: str = "svix", message_id: str = "msg_1"
 ) -> dict[str, str]:
     at = int(time.time()) - age
     parts = {"id": message_id, "timestamp": str(at), "signature": signature(body, secret, message_id, at)}
-    return {f"{family}-{name}": value for name, value in parts.items()}
+    return {f"{prefix}-{name}": value for name, value in parts.items()}
 
 
-# Genuine
+# Valid signatures
 
 
-@pytest.mark.parametrize("family", ["svix", "webhook", "Svix", "WEBHOOK"])
-def test_a_valid_signature_returns_the_message_id(family):
-    assert verify_signature(headers(family=family), BODY, [SECRET]) == "msg_1"
+@pytest.mark.parametrize("prefix", ["svix", "webhook", "Svix", "WEBHOOK"])
+def test_a_valid_signature_returns_the_message_id(prefix):
+    assert verify_signature(headers(prefix=prefix), BODY, [SECRET]) == "msg_1"
 
 
 @pytest.mark.parametrize("age", [-290, 0, 290])
@@ -66,14 +66,14 @@ def test_one_valid_signature_of_several_is_enough(others):
 
 
 def test_incomplete_headers_of_one_prefix_do_not_spoil_the_other():
-    assert verify_signature(headers(family="webhook") | {"svix-id": "msg_2"}, BODY, [SECRET]) == "msg_1"
+    assert verify_signature(headers(prefix="webhook") | {"svix-id": "msg_2"}, BODY, [SECRET]) == "msg_1"
 
 
 def test_a_secret_without_its_prefix_is_the_same_secret():
     assert verify_signature(headers(), BODY, [SECRET.removeprefix("whsec_")]) == "msg_1"
 
 
-# Not genuine
+# Invalid signatures
 
 
 @pytest.mark.parametrize("age", [-310, 310, 86_400])
@@ -121,14 +121,14 @@ def test_a_body_that_is_not_utf_8_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("text", "good"),
+    ("text", "valid"),
     [(SECRET, True), ("", False), ("whsec_", False), ("whsec_a", False), ("whsec_\u00e5", False), ("c2VjcmV0", False)],
 )
-def test_a_webhook_secret_is_recognised_by_its_form(text, good):
-    assert is_webhook_secret(text) is good
+def test_a_webhook_secret_is_recognised_by_its_form(text, valid):
+    assert is_webhook_secret(text) is valid
 
 
-# What it says
+# Events
 
 
 def event(**changes: object) -> bytes:
@@ -155,7 +155,7 @@ def test_field_names_are_read_in_any_case():
 
 
 @pytest.mark.parametrize(
-    ("kind", "payload", "expected"),
+    ("event_type", "payload", "expected"),
     [
         ("contact.created", {"id": CONTACT}, CONTACT),
         ("Contact.Deleted", {"Id": CONTACT}, CONTACT),
@@ -165,8 +165,8 @@ def test_field_names_are_read_in_any_case():
         ("contact.updated", {}, None),
     ],
 )
-def test_the_contact_is_the_one_that_the_payload_names(kind, payload, expected):
-    assert read_event(event(eventType=kind, payload=payload)).contact_id == expected
+def test_the_contact_is_the_one_that_the_payload_names(event_type, payload, expected):
+    assert read_event(event(eventType=event_type, payload=payload)).contact_id == expected
 
 
 @pytest.mark.parametrize("value", [True, "true", "True", 1])

@@ -1,4 +1,4 @@
-"""Which error each kind of answer is that Shopify gives, or does not give."""
+"""Errors of the Shopify client: for every status, GraphQL error, user error and broken connection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def errors_of(*codes):
     return {"errors": [{"message": f"no: {code}", "extensions": {"code": code}} for code in codes]}
 
 
-def refused(*errors):
+def user_errors(*errors):
     return {"data": {"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": list(errors)}}}
 
 
@@ -88,7 +88,7 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"errors": "[API] Invalid API key"}, "Shopify answered 401: [API] Invalid API key"),
         ({"errors": [{"message": "one"}, {"message": "two"}]}, "Shopify answered 401: one; two"),
@@ -97,19 +97,19 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
         (b"<html>", "Shopify answered 401."),
     ],
 )
-def test_an_error_quotes_shopifys_message(scripted, client, body, said):
+def test_an_error_quotes_shopifys_message(scripted, client, body, message):
     scripted.answers(body, 401)
 
-    assert str(failure(client)) == said
+    assert str(failure(client)) == message
 
 
 def test_a_long_message_is_cut(scripted, client):
     scripted.answers({"errors": "x" * 5000}, 400)
 
-    said = str(failure(client))
+    message = str(failure(client))
 
-    assert said.startswith("Shopify answered 400: xxx")
-    assert len(said) < 400
+    assert message.startswith("Shopify answered 400: xxx")
+    assert len(message) < 400
 
 
 def test_retry_after_may_be_a_float(scripted, client):
@@ -243,7 +243,7 @@ def test_an_unreadable_response_is_unanswered(scripted, client, body):
     ],
 )
 def test_a_mutations_user_errors_are_errors_of_the_family(scripted, client, errors, error, code):
-    scripted.answers(refused(*errors))
+    scripted.answers(user_errors(*errors))
 
     with pytest.raises(ApiError) as caught:
         client.run_bulk_query("{ orders { edges { node { id } } } }")
@@ -271,7 +271,7 @@ def test_a_consent_that_shopify_silently_drops_is_an_error(scripted, client):
 
 def test_a_mutation_is_recorded_as_repeatable(served, scripted):
     journal = Kept()
-    scripted.answers(refused({"message": "no"}))
+    scripted.answers(user_errors({"message": "no"}))
 
     with pytest.raises(Rejected):
         ShopifyClient(served[1], "token", journal).run_bulk_query("{ orders { edges { node { id } } } }")
@@ -291,13 +291,13 @@ def test_an_unreachable_shopify_is_not_sent():
 
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"])
 def test_a_response_cut_short_is_unanswered(reply):
-    with saying(reply) as origin:
+    with responding_with(reply) as origin:
         assert type(failure(ShopifyClient(origin, "token"))) is Unanswered
 
 
 @contextmanager
-def saying(reply: bytes):
-    """A server that reads a request, says this to it, and hangs up."""
+def responding_with(reply: bytes):
+    """A server that reads a request, sends this reply, and closes the connection."""
 
     def answer():
         connection, _ = server.accept()

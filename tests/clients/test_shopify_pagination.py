@@ -1,4 +1,4 @@
-"""The Shopify client beyond single orders and customers: pages, refunds, parcels, consents and bulk operations."""
+"""Shopify client beyond single orders and customers: pages, refunds, parcels, consents and bulk operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CD = checkout.Item("Blue Harbour", "CD-1", Decimal("149.00"), quantity=2)
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until a test sets it."""
 
     def __init__(self):
         self.now = NOON
@@ -61,7 +61,7 @@ def lines(count):
     return tuple(checkout.Item(f"CD {n}", f"CD-{n}", Decimal("149.00")) for n in range(count))
 
 
-# Pages of what changed
+# Pages of changed customers and orders
 
 
 def test_orders_are_found_from_an_instant_on_oldest_change_first(shop, client, clock):
@@ -228,39 +228,39 @@ def test_a_parcel_comes_with_all_of_its_lines(shop, client):
 
 
 @pytest.fixture
-def shopper(shop):
+def customer_id(shop):
     return shop.add_customer(SHOP, shopify_customers.Person(phone="+46700000001"))
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
 @pytest.mark.parametrize("state", ["SUBSCRIBED", "UNSUBSCRIBED", "PENDING"])
-def test_a_consent_is_kept_with_the_time_of_the_choice(client, shopper, update, state):
-    consent = getattr(client, update)(shopper, state, NOON)
+def test_a_consent_is_kept_with_the_time_of_the_choice(client, customer_id, update, state):
+    consent = getattr(client, update)(customer_id, state, NOON)
 
     assert (consent.state, consent.updated_at, consent.applied) == (state, NOON, True)
 
 
-def test_a_written_consent_is_returned_with_the_customer(client, shopper):
-    client.update_email_consent(shopper, "SUBSCRIBED", NOON)
-    client.update_sms_consent(shopper, "UNSUBSCRIBED", NOON)
+def test_a_written_consent_is_returned_with_the_customer(client, customer_id):
+    client.update_email_consent(customer_id, "SUBSCRIBED", NOON)
+    client.update_sms_consent(customer_id, "UNSUBSCRIBED", NOON)
 
-    customer = client.customer(shopper)
+    customer = client.customer(customer_id)
 
     assert customer["defaultEmailAddress"]["marketingState"] == "SUBSCRIBED"
     assert customer["defaultPhoneNumber"]["smsMarketingConsent"]["state"] == "UNSUBSCRIBED"
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
-def test_an_older_choice_does_not_undo_a_newer_one(client, shopper, update):
-    getattr(client, update)(shopper, "UNSUBSCRIBED", NOON)
+def test_an_older_choice_does_not_undo_a_newer_one(client, customer_id, update):
+    getattr(client, update)(customer_id, "UNSUBSCRIBED", NOON)
 
-    consent = getattr(client, update)(shopper, "SUBSCRIBED", NOON - timedelta(days=1))
+    consent = getattr(client, update)(customer_id, "SUBSCRIBED", NOON - timedelta(days=1))
 
     assert (consent.state, consent.updated_at, consent.applied) == ("UNSUBSCRIBED", NOON, False)
 
 
-def test_a_choice_in_the_future_is_dated_now(client, shopper):
-    consent = client.update_email_consent(shopper, "SUBSCRIBED", datetime.now(UTC) + timedelta(hours=1))
+def test_a_choice_in_the_future_is_dated_now(client, customer_id):
+    consent = client.update_email_consent(customer_id, "SUBSCRIBED", datetime.now(UTC) + timedelta(hours=1))
 
     assert consent.applied
     assert consent.updated_at <= datetime.now(UTC)
@@ -286,9 +286,9 @@ def test_a_consent_of_an_unknown_customer_is_not_found(client, update):
         getattr(client, update)(1, "SUBSCRIBED", NOON)
 
 
-def test_a_consent_state_that_shopify_does_not_accept_is_not_sent(client, shopper):
+def test_a_consent_state_that_shopify_does_not_accept_is_not_sent(client, customer_id):
     with pytest.raises(ValueError, match="NOT_SUBSCRIBED"):
-        client.update_email_consent(shopper, "NOT_SUBSCRIBED", NOON)
+        client.update_email_consent(customer_id, "NOT_SUBSCRIBED", NOON)
 
 
 # Bulk operations
@@ -328,13 +328,13 @@ def test_bulk_orders_equal_single_orders_but_for_refund_lines(shop, client):
 
     root, *items = result(client, ended(client, client.run_bulk_query(bulk_query.orders_query(*WEEK))))
 
-    whole, bulk = client.order(order_id), bulk_query.assemble_order(root, items)
-    assert {each.pop("__parentId") for each in items} == {whole["id"]}
-    assert bulk["lineItems"]["nodes"] == whole["lineItems"]["nodes"]
-    assert bulk["shippingLines"]["nodes"] == whole["shippingLines"]["nodes"]
-    same = set(whole) & set(bulk) - {"lineItems", "shippingLines", "refunds"}
-    assert {name: bulk[name] for name in same} == {name: whole[name] for name in same}
-    assert bulk["refunds"][0]["id"] == whole["refunds"][0]["id"]
+    single, bulk = client.order(order_id), bulk_query.assemble_order(root, items)
+    assert {each.pop("__parentId") for each in items} == {single["id"]}
+    assert bulk["lineItems"]["nodes"] == single["lineItems"]["nodes"]
+    assert bulk["shippingLines"]["nodes"] == single["shippingLines"]["nodes"]
+    same = set(single) & set(bulk) - {"lineItems", "shippingLines", "refunds"}
+    assert {name: bulk[name] for name in same} == {name: single[name] for name in same}
+    assert bulk["refunds"][0]["id"] == single["refunds"][0]["id"]
 
 
 def test_a_bulk_query_returns_only_what_was_created_in_its_period(shop, client, clock):
@@ -462,13 +462,13 @@ def test_a_throttled_call_reads_retry_after_as_a_float(shop, client):
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HALF, Fault.HALF_HEADERS, Fault.HTML])
-def test_a_missing_response_leaves_the_outcome_unknown(shop, client, shopper, fault):
+def test_a_missing_response_leaves_the_outcome_unknown(shop, client, customer_id, fault):
     shop.admin.script.append(fault)
 
     with pytest.raises(Unanswered):
-        client.update_email_consent(shopper, "SUBSCRIBED", NOON)
+        client.update_email_consent(customer_id, "SUBSCRIBED", NOON)
 
-    kept = shop.customer(SHOP, shopper)["defaultEmailAddress"]["marketingState"]
+    kept = shop.customer(SHOP, customer_id)["defaultEmailAddress"]["marketingState"]
     assert kept == ("NOT_SUBSCRIBED" if fault is Fault.HTML else "SUBSCRIBED")
 
 

@@ -1,4 +1,4 @@
-"""What the client asks of Shopify, in which version, and what its journal and its log keep of that."""
+"""Requests of the Shopify client: their headers, API version, journal and log."""
 
 from __future__ import annotations
 

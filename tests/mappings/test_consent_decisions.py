@@ -1,4 +1,4 @@
-"""Marketing preferences: each rule first, then any mix of changes, late, doubled and out of order."""
+"""Consent decisions to sync: each rule first, then any mix of changes, late, repeated and out of order."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def test_a_no_older_than_engages_yes_does_not_opt_out():
 
 
 def test_a_decision_in_engage_is_written_to_shopify_with_its_time():
-    said_no, said_yes = memory(engage=(False, at(2))), memory(engage=(True, at(2)))
+    no, yes = memory(engage=(False, at(2))), memory(engage=(True, at(2)))
 
-    assert to_shopify(said_no, "SUBSCRIBED") == [write("UNSUBSCRIBED", at(2))]
-    assert to_shopify(said_yes, "NOT_SUBSCRIBED") == [write("SUBSCRIBED", at(2))]
+    assert to_shopify(no, "SUBSCRIBED") == [write("UNSUBSCRIBED", at(2))]
+    assert to_shopify(yes, "NOT_SUBSCRIBED") == [write("SUBSCRIBED", at(2))]
 
 
 def test_an_older_decision_in_engage_is_not_written_to_shopify():
@@ -133,12 +133,12 @@ def test_of_two_decisions_at_one_instant_the_no_counts():
     assert memory(shopify=("SUBSCRIBED", at(1)), engage=(False, at(1))).newest == ConsentDecision(False, at(1))
 
 
-def wrote(known, value, tick):
+def after_write(known, value, tick):
     return known.after_engage_write(value, began_at=at(tick), done_at=at(tick))
 
 
 def test_an_echo_is_no_decision():
-    known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
+    known = after_write(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
     assert known.after_engage_event(True, at(2) + CLOCK_SKEW) == known
     assert known.after_engage_event(False, at(2)).engage == ConsentDecision(False, at(2))
@@ -146,8 +146,8 @@ def test_an_echo_is_no_decision():
 
 
 def test_an_echo_after_a_later_write_is_no_decision():
-    known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 4)
-    known = wrote(known.after_shopify_state("UNSUBSCRIBED", at(3)), False, 5)
+    known = after_write(memory(shopify=("SUBSCRIBED", at(1))), True, 4)
+    known = after_write(known.after_shopify_state("UNSUBSCRIBED", at(3)), False, 5)
 
     assert known.after_engage_event(True, at(4)) == known
 
@@ -160,7 +160,7 @@ def test_an_older_decision_that_arrives_late_is_ignored():
 
 
 def test_a_decision_is_written_once():
-    known = wrote(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
+    known = after_write(memory(shopify=("SUBSCRIBED", at(1))), True, 2)
 
     assert to_engage(known, False) == {}
     assert to_engage(known.after_shopify_state("SUBSCRIBED", at(3)), False) == {"acceptsEmail": True}
@@ -169,13 +169,13 @@ def test_a_decision_is_written_once():
 def test_the_memory_keeps_a_limited_number_of_writes():
     known = memory(shopify=("SUBSCRIBED", at(1)))
     for tick in range(MAX_WRITES + 5):
-        known = wrote(known, True, tick)
+        known = after_write(known, True, tick)
 
     assert len(known.written) == MAX_WRITES
 
 
 def test_the_memory_is_stored_as_json():
-    known = wrote(memory(shopify=("SUBSCRIBED", at(1)), engage=(False, at(2))), False, 3)
+    known = after_write(memory(shopify=("SUBSCRIBED", at(1)), engage=(False, at(2))), False, 3)
 
     assert ConsentMemory.from_json(json.loads(json.dumps(known.to_json()))) == known
     assert ConsentMemory.from_json(json.loads(json.dumps(ConsentMemory(LINKED).to_json()))) == ConsentMemory(LINKED)
@@ -183,32 +183,33 @@ def test_the_memory_is_stored_as_json():
 
 @dataclass
 class World:
-    """Both systems and what travels between them; time passes with each thing that happens."""
+    """Both systems and the events between them; time passes with each step."""
 
     shopify: tuple[str, datetime]
     engage: bool
     memory: ConsentMemory = field(default_factory=lambda: ConsentMemory(LINKED))
     tick: int = 0
-    on_its_way: list[tuple[bool, datetime] | None] = field(default_factory=list)  # events of Engage, or Shopify's hint
+    # Engage's events; None stands for a webhook of Shopify's, which only causes a read.
+    in_transit: list[tuple[bool, datetime] | None] = field(default_factory=list)
     newest: bool | None = None
     writes: int = 0
 
-    def now(self):
+    def next_instant(self):
         self.tick += 1
         return at(self.tick)
 
-    def shopper_tells_shopify(self, value):
-        self.newest, self.shopify = value, ("SUBSCRIBED" if value else "UNSUBSCRIBED", self.now())
-        self.on_its_way.append(None)
+    def customer_decides_in_shopify(self, value):
+        self.newest, self.shopify = value, ("SUBSCRIBED" if value else "UNSUBSCRIBED", self.next_instant())
+        self.in_transit.append(None)
 
-    def shopper_tells_engage(self, value):
-        moment = self.now()
+    def customer_decides_in_engage(self, value):
+        instant = self.next_instant()
         if value != self.engage:
             self.newest, self.engage = value, value
-            self.on_its_way.append((value, moment))
+            self.in_transit.append((value, instant))
 
-    def deliver(self, place, *, again):
-        event = self.on_its_way[place] if again else self.on_its_way.pop(place)
+    def deliver(self, index, *, repeated):
+        event = self.in_transit[index] if repeated else self.in_transit.pop(index)
         if event:
             self.memory = self.memory.after_engage_event(*event)
         self.memory = self.memory.after_shopify_state(*self.shopify)
@@ -216,31 +217,31 @@ class World:
         self.write_engage()
 
     def write_shopify(self):
-        moment = self.now()
-        for consent in consents_to_write({"acceptsEmail": self.memory}, {"acceptsEmail": self.shopify[0]}, now=moment):
+        instant = self.next_instant()
+        for consent in consents_to_write({"acceptsEmail": self.memory}, {"acceptsEmail": self.shopify[0]}, now=instant):
             self.writes += 1
             if consent.consent_updated_at >= self.shopify[1]:  # as Shopify does: an older one changes nothing
                 self.shopify = consent.state, consent.consent_updated_at
-                self.on_its_way.append(None)
+                self.in_transit.append(None)
 
     def write_engage(self):
         states = {"acceptsEmail": self.shopify[0]}
         wanted = preferences_to_write({"acceptsEmail": self.memory}, {"acceptsEmail": self.engage}, states)
         for value in wanted.values():
-            moment = self.now()
+            instant = self.next_instant()
             self.writes += 1
             self.engage = value
-            self.on_its_way.append((value, moment))
-            self.memory = self.memory.after_engage_write(value, began_at=moment, done_at=moment)
+            self.in_transit.append((value, instant))
+            self.memory = self.memory.after_engage_write(value, began_at=instant, done_at=instant)
 
 
 def change(world, data):
-    kind = data.draw(st.sampled_from([World.shopper_tells_shopify, World.shopper_tells_engage]))
-    kind(world, data.draw(st.booleans()))
+    change_in = data.draw(st.sampled_from([World.customer_decides_in_shopify, World.customer_decides_in_engage]))
+    change_in(world, data.draw(st.booleans()))
 
 
-def deliver_one(world, data, *, again):
-    world.deliver(data.draw(st.integers(0, len(world.on_its_way) - 1)), again=again)
+def deliver_one(world, data, *, repeated):
+    world.deliver(data.draw(st.integers(0, len(world.in_transit) - 1)), repeated=repeated)
 
 
 @settings(deadline=None, max_examples=300)
@@ -249,15 +250,15 @@ def test_both_systems_converge_on_the_newest_decision(data, engage):
     world, changes = World(("NOT_SUBSCRIBED", LINKED), engage), data.draw(st.integers(1, 8))
     for _ in range(changes):
         change(world, data)
-        for again in data.draw(st.lists(st.booleans(), max_size=4)):
-            if world.on_its_way:
-                deliver_one(world, data, again=again)
+        for repeated in data.draw(st.lists(st.booleans(), max_size=4)):
+            if world.in_transit:
+                deliver_one(world, data, repeated=repeated)
 
     deliveries = 0
-    while world.on_its_way:
-        deliver_one(world, data, again=False)
+    while world.in_transit:
+        deliver_one(world, data, repeated=False)
         deliveries += 1
-        assert deliveries < 100, "the two systems keep each other awake"
+        assert deliveries < 100, "the two systems never come to rest"
 
     if world.newest is not None:
         assert (world.shopify[0] == "SUBSCRIBED", world.engage) == (world.newest, world.newest)

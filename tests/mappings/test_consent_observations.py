@@ -1,4 +1,4 @@
-"""What one look at both systems adds to the memory of a preference."""
+"""Observations of marketing consent: what a read customer, an event and a comparison add to the memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def at(tick):
     return LINKED + tick * timedelta(minutes=10)
 
 
-def wrote(known, value, tick):
+def after_write(known, value, tick):
     return known.after_engage_write(value, began_at=at(tick), done_at=at(tick))
 
 
@@ -32,10 +32,12 @@ def test_shopifys_customer_is_read_for_both_preferences():
         "defaultPhoneNumber": {"smsMarketingConsent": {"state": "UNSUBSCRIBED", "updatedAt": "2026-03-03T00:00:00Z"}},
     }
 
-    told = after_shopify_read({"acceptsEmail": ConsentMemory(LINKED), "acceptsSms": ConsentMemory(LINKED)}, customer)
+    memories = after_shopify_read(
+        {"acceptsEmail": ConsentMemory(LINKED), "acceptsSms": ConsentMemory(LINKED)}, customer
+    )
 
-    assert told["acceptsEmail"].newest == ConsentDecision(True, datetime(2026, 3, 2, tzinfo=UTC))
-    assert told["acceptsSms"].newest == ConsentDecision(False, datetime(2026, 3, 3, tzinfo=UTC))
+    assert memories["acceptsEmail"].newest == ConsentDecision(True, datetime(2026, 3, 2, tzinfo=UTC))
+    assert memories["acceptsSms"].newest == ConsentDecision(False, datetime(2026, 3, 3, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("customer", [{}, {"defaultEmailAddress": None, "defaultPhoneNumber": None}])
@@ -51,7 +53,7 @@ def test_an_event_is_a_decision_in_engage_at_its_arrival():
 
 
 def test_a_late_echo_of_our_yes_does_not_overrule_an_unwritten_no():
-    known = wrote(ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1)), True, 2).after_shopify_state(
+    known = after_write(ConsentMemory(LINKED).after_shopify_state("SUBSCRIBED", at(1)), True, 2).after_shopify_state(
         "UNSUBSCRIBED", at(3)
     )
 
@@ -59,7 +61,7 @@ def test_a_late_echo_of_our_yes_does_not_overrule_an_unwritten_no():
 
 
 def test_a_no_from_engage_always_counts():
-    known = wrote(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2).after_shopify_state(
+    known = after_write(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2).after_shopify_state(
         "SUBSCRIBED", at(3)
     )
 
@@ -67,12 +69,12 @@ def test_a_no_from_engage_always_counts():
 
 
 def test_a_seeming_echo_counts_if_engage_had_changed_meanwhile():
-    known = wrote(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2)
-    moment = at(2) + timedelta(seconds=30)
-    known = after_engage_event(known, True, moment)
+    known = after_write(ConsentMemory(LINKED).after_shopify_state("UNSUBSCRIBED", at(1)), False, 2)
+    arrived_at = at(2) + timedelta(seconds=30)
+    known = after_engage_event(known, True, arrived_at)
 
-    assert after_engage_event(known, False, moment + timedelta(seconds=30)).newest == ConsentDecision(
-        False, moment + timedelta(seconds=30)
+    assert after_engage_event(known, False, arrived_at + timedelta(seconds=30)).newest == ConsentDecision(
+        False, arrived_at + timedelta(seconds=30)
     )
 
 

@@ -1,4 +1,4 @@
-"""A customer's contact, and what of it is sent when the customer changes."""
+"""Contact from a customer: its fields when created, and the changed fields of an update."""
 
 import pytest
 from hypothesis import given, settings
@@ -97,7 +97,7 @@ def test_both_address_lines_are_the_street():
 
 
 @pytest.mark.parametrize(
-    ("said", "sent"),
+    ("stated", "sent"),
     [
         ("female", "Female"),
         (" M ", "Male"),
@@ -107,13 +107,13 @@ def test_both_address_lines_are_the_street():
         (None, None),
     ],
 )
-def test_gender_is_one_of_engages_values_or_left_out(said, sent):
-    assert contact_fields(customer(gender={"value": said}), MEMBERS).get("gender") == sent
+def test_gender_is_one_of_engages_values_or_left_out(stated, sent):
+    assert contact_fields(customer(gender={"value": stated}), MEMBERS).get("gender") == sent
 
 
-@pytest.mark.parametrize(("said", "sent"), [("+46 70-174 06 05", "+46701740605"), ("0701740605", None), ("+0", None)])
-def test_a_mobile_number_has_its_country_code(said, sent):
-    assert contact_fields(customer(defaultPhoneNumber=phone(said)), MEMBERS).get("mobilePhone") == sent
+@pytest.mark.parametrize(("stated", "sent"), [("+46 70-174 06 05", "+46701740605"), ("0701740605", None), ("+0", None)])
+def test_a_mobile_number_has_its_country_code(stated, sent):
+    assert contact_fields(customer(defaultPhoneNumber=phone(stated)), MEMBERS).get("mobilePhone") == sent
 
 
 @pytest.mark.parametrize(

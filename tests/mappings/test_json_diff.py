@@ -1,4 +1,4 @@
-"""Two bodies compared field by field."""
+"""JSON diff of two bodies, field by field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money is exact, and has its currency's own digits."""
+"""Money: amounts are exact and have their currency's decimals."""
 
 from decimal import Decimal
 

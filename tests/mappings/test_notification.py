@@ -1,4 +1,4 @@
-"""What Engage is told of an order so that it writes to the shopper, and whether it would accept that."""
+"""Order notification: its body for each kind and refund, whether Engage would accept it, and when it is skipped."""
 
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from mappings.notification.body import (
     notification_skip_reason,
 )
 from mappings.notification.items import consistent_tax
-from tests.mappings.test_refund_receipt import adjusted, back, freight_back, money, refund
+from tests.mappings.test_refund_receipt import adjusted, refund, returned, returned_freight, transaction
 from tests.support.generated_orders import RATES
 from tests.support.order_histories import EDITS, REFUNDS, books
 from tests.support.short_orders import MUG, TRAY, delivery, kr, line, order, payments, vat
@@ -69,7 +69,7 @@ def notification(kind, sale=SALE, *, store="SE-WEB", fulfillment=None, refund=No
     )
 
 
-def told(body):
+def items_of(body):
     return [(item["type"], item["sku"], item["quantity"], item["grossPaidPrice"]) for item in body["items"]]
 
 
@@ -160,7 +160,7 @@ def test_a_tip_is_a_handling_fee():
 def test_a_partial_parcel_has_its_part_of_the_order():
     body = notification("partly_fulfilled", fulfillment=parcel((MUG, 1)))
 
-    assert told(body) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
+    assert items_of(body) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
     assert (body["totalGrossPrice"], payments(body), "freightFee" in body) == (
         D("134.10"),
         {"card": D("134.10")},
@@ -183,7 +183,7 @@ def test_an_edited_order_has_its_present_items():
         "currentTotalPriceSet": kr("183.1"),
     }
 
-    assert told(notification("confirmed", sale)) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
+    assert items_of(notification("confirmed", sale)) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
 
 
 def test_a_cancelled_order_has_its_original_items():
@@ -201,11 +201,13 @@ def test_a_cancelled_order_has_its_original_items():
 
 
 def test_a_refund_has_the_returned_items():
-    came_back = refund(back(MUG, 1, "134.1", "26.82"), freight=[freight_back("49.0", "9.8")], paid=[money("183.1")])
+    a_refund = refund(
+        returned(MUG, 1, "134.1", "26.82"), freight=[returned_freight("49.0", "9.8")], paid=[transaction("183.1")]
+    )
 
-    body = notification("refunded", refund=came_back)
+    body = notification("refunded", refund=a_refund)
 
-    assert told(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
+    assert items_of(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
     assert body["freightFee"] == {"value": D("-49.00"), "tax": D("-9.80"), "taxPercent": D(25)}
     assert (body["totalGrossPrice"], body["totalTax"], payments(body)) == (
         D("-183.10"),
@@ -216,25 +218,29 @@ def test_a_refund_has_the_returned_items():
 
 
 def test_a_refund_of_freight_alone_has_the_freight_as_its_item():
-    body = notification("refunded", refund=refund(freight=[freight_back("49.0", "9.8")], paid=[money("49.0")]))
+    body = notification(
+        "refunded", refund=refund(freight=[returned_freight("49.0", "9.8")], paid=[transaction("49.0")])
+    )
 
-    assert told(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
+    assert items_of(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
     assert "freightFee" not in body
 
 
 def test_goodwill_is_an_item_and_a_kept_fee_a_fee():
-    given = notification("refunded", refund=refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")]))
-    kept = notification(
+    given = notification("refunded", refund=refund(adjustments=[adjusted("-20.0")], paid=[transaction("20.0")]))
+    history = notification(
         "refunded",
-        refund=refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[money("100.0")]),
+        refund=refund(returned(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[transaction("100.0")]),
     )
 
-    assert told(given) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
-    assert (kept["handlingFee"]["value"], kept["totalGrossPrice"]) == (D("34.10"), D("-100.00"))
+    assert items_of(given) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
+    assert (history["handlingFee"]["value"], history["totalGrossPrice"]) == (D("34.10"), D("-100.00"))
 
 
 def test_a_return_without_tax_has_no_tax_fields():
-    (item,) = notification("refunded", refund=refund(back(MUG, 1, "134.1", "0.0"), paid=[money("134.1")]))["items"]
+    (item,) = notification("refunded", refund=refund(returned(MUG, 1, "134.1", "0.0"), paid=[transaction("134.1")]))[
+        "items"
+    ]
 
     assert "taxAmount" not in item
 
@@ -292,11 +298,11 @@ def test_only_the_last_of_several_parcels_fulfills_its_order():
 
 
 def test_a_change_has_one_key():
-    came_back = refund()
+    a_refund = refund()
 
     assert change_key("confirmed", SALE) == "confirmed:6102993847551"
     assert change_key("cancelled", SALE) == "cancelled:6102993847551"
-    assert change_key("refunded", SALE, came_back) == "refunded:6102993847551:92"
+    assert change_key("refunded", SALE, a_refund) == "refunded:6102993847551:92"
     assert change_key("fulfilled", SALE, PARCEL) == change_key("partly_fulfilled", SALE, PARCEL)
     assert change_key("fulfilled", SALE, PARCEL) == "parcel:6102993847551:52"
 
@@ -345,25 +351,25 @@ def accepted(body):
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), books(list(RATES)), st.sampled_from(["shop", "presentment"]))
-def test_engage_accepts_whatever_happened_to_the_order(data, kept, currency):
+def test_engage_accepts_whatever_happened_to_the_order(data, history, currency):
     for event in data.draw(st.lists(st.sampled_from(REFUNDS + EDITS), max_size=3)):
-        event(kept, data.draw)
+        event(history, data.draw)
     kind = data.draw(st.sampled_from(sorted(set(ORDER_STATUS) - {"refunded"})))
-    sent = [(each, data.draw(st.integers(0, each["currentQuantity"]))) for each in kept.node["lineItems"]["nodes"]]
+    sent = [(each, data.draw(st.integers(0, each["currentQuantity"]))) for each in history.node["lineItems"]["nodes"]]
 
-    assert accepted(notification(kind, kept.node, currency=currency))
-    assert accepted(notification("partly_fulfilled", kept.node, currency=currency, fulfillment=parcel(*sent)))
-    for each in kept.refunds:
-        assert accepted(notification("refunded", kept.node, currency=currency, refund=each))
+    assert accepted(notification(kind, history.node, currency=currency))
+    assert accepted(notification("partly_fulfilled", history.node, currency=currency, fulfillment=parcel(*sent)))
+    for each in history.refunds:
+        assert accepted(notification("refunded", history.node, currency=currency, refund=each))
 
 
 @settings(deadline=None, max_examples=100)
 @given(books())
-def test_an_unchanged_order_has_shopifys_total(kept):
-    body = notification("confirmed", kept.node)
+def test_an_unchanged_order_has_shopifys_total(history):
+    body = notification("confirmed", history.node)
 
-    assert body["totalGrossPrice"] == Ledger.of(kept.node, "shop").amount(kept.node["totalPriceSet"])
+    assert body["totalGrossPrice"] == Ledger.of(history.node, "shop").amount(history.node["totalPriceSet"])
 
 
 def test_a_free_line_is_an_item():
-    assert told(notification("confirmed", order(line(1, "0.0"), total="0.0"))) == [("PURCHASE", "SKU-1", 1, 0)]
+    assert items_of(notification("confirmed", order(line(1, "0.0"), total="0.0"))) == [("PURCHASE", "SKU-1", 1, 0)]

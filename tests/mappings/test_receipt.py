@@ -1,4 +1,4 @@
-"""An order's receipt, line by line: articles, amounts, taxes, discounts, freight and tips."""
+"""Purchase receipt of an order, line by line: articles, amounts, taxes, discounts, freight and tips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an order has a receipt: not yet, now, or never, and why."""
+"""Whether a receipt is due, not due yet or skipped, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from mappings.receipt.purchase import ReceiptRules, receipt_not_due_reason, receipt_skip_reason
 from tests.support.short_orders import MUG, D, delivery, kr, order, receipt, refund
 
-# When
+# Due
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_why_a_receipt_is_not_due_is_a_sentence():
     )
 
 
-# Never
+# Skipped
 
 NOTHING_LEFT = {"lineItems": {"nodes": [MUG | {"currentQuantity": 0}]}}
 

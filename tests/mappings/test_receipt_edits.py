@@ -1,4 +1,4 @@
-"""What was sold of an order that was edited, and of one whose units came back."""
+"""Purchase receipt of an edited order, and of one with returned units: what counts as sold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a receipt was paid with: the money that came in, and what balances it."""
+"""Payments of a receipt: the money received, and the balance."""
 
 from __future__ import annotations
 

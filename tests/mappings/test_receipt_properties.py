@@ -1,4 +1,4 @@
-"""Any receipt of any order that Shopify could make: as bought, after refunds, after edits, after both."""
+"""Properties of the receipt of any order that Shopify could make: as bought, after refunds, after edits, after both."""
 
 from collections import Counter
 from decimal import Decimal

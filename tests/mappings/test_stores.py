@@ -1,4 +1,4 @@
-"""Which of Engage's stores a customer or an order belongs to."""
+"""Which of Engage's stores a customer or an order belongs to, by the shop's map of stores."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_store_without_an_id_is_no_store():
     assert store_of({"locale": "sv"}, StoreRules("WEB", {"sv": "", "": "NOWHERE"})).store == "WEB"
 
 
-# The default, and saying so
+# The default store and its note
 
 
 def test_a_mapped_store_has_no_note():
