@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from graphql import GraphQLEnumType
 
-from clients.engage.answers import NOT_FOUND_CODE
+from clients.engage.responses import NOT_FOUND_CODE
 from clients.shopify.errors import BULK_LIMIT_CODES
 from i18n.catalogue import t, translations
 from i18n.error_codes import (

@@ -390,7 +390,7 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
     part = part_of(importing)
     url = shopify_client(task).bulk_operation(part.operation_id)["url"]
 
-    with shopify_client(task).stream(url, 0) as lines:
+    with shopify_client(task).bulk_result(url, 0) as lines:
         pause_import(importing)
         with pytest.raises(Skip, match=IMPORT_PAUSED):
             reader.ImportReader(task, part).read(lines)

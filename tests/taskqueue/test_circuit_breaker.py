@@ -99,7 +99,7 @@ def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, 
 
     def probe(task):
         during.append(go(other))
-        engage_client(task).count()
+        engage_client(task).contact_count()
 
     task, other = add(declare(probe, calls_engage=True), shop), add(counting, shop)
     Shop.update(paused_until=NOW).execute()

@@ -91,7 +91,7 @@ def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, o
     """The tenant's stores if Engage accepts the key; else the error message is put into `wrong` by field."""
     engage = EngageClient(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
-        engage.count()
+        engage.contact_count()
         return engage.stores()
     except NotSent:
         wrong["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
