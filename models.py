@@ -574,7 +574,7 @@ class AlertRecipient(Table):
         return self.shop.vault.open(self.token, "alert_address", "token", name).decode()
 
     @property
-    def told(self) -> bool:
+    def subscribed(self) -> bool:
         """Whether alerts go to it."""
         return bool(self.confirmed_at and not self.unsubscribed_at and not self.bounced_at)
 

@@ -80,7 +80,7 @@ def anomaly_alerts(
 
     def fires(anchor: datetime) -> datetime | None:
         rhythm = baseline(datetime.combine(anchor.date(), MIDNIGHT, UTC))
-        return rhythm.reached(anchor) if rhythm else None
+        return rhythm.limit_reached_at(anchor) if rhythm else None
 
     return _opened(_gaps(orders, counts_from, now, span), fires, now, span)
 
@@ -109,7 +109,7 @@ def _opened(
 
 def shortest_time_to_alert(settings: silence.SilenceSettings, now: datetime) -> timedelta | None:
     """The shortest time until an alert, if the period is longer than the daily window; None if it is not."""
-    if settings.period is None or not settings.within or settings.window.unlimited:
+    if settings.period is None or not settings.only_window_time or settings.window.unlimited:
         return None
     opening = next(each for each in settings.window.intervals(now) if each.start >= now)
     if settings.period < opening.end - opening.start:

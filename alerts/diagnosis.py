@@ -21,15 +21,15 @@ PENDING_ORDER_SYNCS = """SELECT count(*), min(created_at) FROM (
     SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS waiting"""
 
 
-class SilenceCause(StrEnum):
+class DiagnosisResult(StrEnum):
     """The explanation of the silence."""
 
     NO_ORDERS = "no_orders"
-    UNHEARD = "unheard"
-    WAITING = "waiting"
-    REFUSED = "refused"
-    LEFT_OUT = "left_out"
-    ON_THE_WAY = "on_the_way"
+    NOT_RECEIVED = "unheard"
+    PENDING = "waiting"
+    FAILED = "refused"
+    SKIPPED = "left_out"
+    IN_PROGRESS = "on_the_way"
     UNKNOWN = "unknown"
 
 
@@ -50,39 +50,39 @@ class Diagnosis:
     """
 
     orders: int | None
-    heard: int = 0
-    waiting: int = 0
+    received: int = 0
+    pending: int = 0
     oldest: str | None = None
-    refused: int = 0
-    left_out: int = 0
+    failed: int = 0
+    skipped: int = 0
     examples: list[DiagnosisExample] = field(default_factory=list)
 
     @property
-    def cause(self) -> SilenceCause:
+    def result(self) -> DiagnosisResult:
         """The first explanation that applies. Failed syncs explain more than those that wait behind them."""
-        if self.refused:
-            return SilenceCause.REFUSED
-        if self.waiting:
-            return SilenceCause.WAITING
-        if self.left_out:
-            return SilenceCause.LEFT_OUT
+        if self.failed:
+            return DiagnosisResult.FAILED
+        if self.pending:
+            return DiagnosisResult.PENDING
+        if self.skipped:
+            return DiagnosisResult.SKIPPED
         if self.orders is None:
-            return SilenceCause.UNKNOWN
-        if self.orders and not self.heard:
-            return SilenceCause.UNHEARD
-        return SilenceCause.ON_THE_WAY if self.orders else SilenceCause.NO_ORDERS
+            return DiagnosisResult.UNKNOWN
+        if self.orders and not self.received:
+            return DiagnosisResult.NOT_RECEIVED
+        return DiagnosisResult.IN_PROGRESS if self.orders else DiagnosisResult.NO_ORDERS
 
     def as_json(self) -> dict[str, Any]:
         """The findings as an incident stores them, under names that must stay."""
         return {
             "orders": self.orders,
-            "heard": self.heard,
-            "waiting": self.waiting,
+            "heard": self.received,
+            "waiting": self.pending,
             "oldest": self.oldest,
-            "refused": self.refused,
-            "left_out": self.left_out,
+            "refused": self.failed,
+            "left_out": self.skipped,
             "examples": [asdict(each) for each in self.examples],
-            "cause": str(self.cause),
+            "cause": str(self.result),
         }
 
 
@@ -90,19 +90,21 @@ def diagnose(
     shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, ask: Callable[[], int | None]
 ) -> Diagnosis:
     """Diagnose the silence. `ask` returns the number of Shopify's orders in this time, None without an answer."""
-    span = {"shop": shop.id, "order": kinds.order, "since": since, "until": until}
-    waiting, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
+    span = {"shop": shop.id, "order": kinds.order_sync, "since": since, "until": until}
+    pending, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
     failed = _examples("state = 2 AND closed_by IS NULL", "code", span)
     skipped = _examples(f"state = 1 AND reason <> '{REPLACED}'", "reason", span)
     return Diagnosis(
         orders=ask(),
-        heard=tasklog_listing.count_up_to(
-            Filter(shop.id, types=kinds.hears, created_from=since, created_to=until), MAX_COUNTED, COUNT_TIMEOUT
+        received=tasklog_listing.count_up_to(
+            Filter(shop.id, types=kinds.order_received, created_from=since, created_to=until),
+            MAX_COUNTED,
+            COUNT_TIMEOUT,
         ),
-        waiting=waiting,
+        pending=pending,
         oldest=oldest.isoformat() if oldest else None,
-        refused=sum(each.count for each in failed),
-        left_out=sum(each.count for each in skipped),
+        failed=sum(each.count for each in failed),
+        skipped=sum(each.count for each in skipped),
         examples=(failed or skipped)[:EXAMPLES],
     )
 

@@ -39,7 +39,7 @@ CountShopifyOrders = Callable[[Shop, datetime, datetime], int | None]
 class Evaluation:
     """The result of an evaluation: the rule's state, and what is stored with the rule and the incident."""
 
-    standing: RuleState
+    state: RuleState
     evidence: dict[str, Any]
     bad_since: datetime | None = None
     good_since: datetime | None = None
@@ -139,7 +139,7 @@ def _silent(
     """Silence recovers with the next order; if it ends without one, changed settings ended it."""
     recovered = bool(last and watch.bad_since and last > watch.bad_since)
     return Evaluation(
-        verdict.standing,
+        verdict.state,
         evidence,
         bad_since=verdict.since,
         opened_at=verdict.fires_at,
@@ -214,7 +214,7 @@ def _errors(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime) 
         "thin_since": _iso(verdict.memory.thin_since),
     }
     return Evaluation(
-        verdict.standing,
+        verdict.state,
         evidence,
         bad_since=verdict.memory.bad_since,
         good_since=verdict.memory.good_since,
@@ -236,7 +236,7 @@ def _memory(watch: AlertRule) -> error_rate.ErrorRateMemory:
 
 def record_evaluation(shop: Shop, watch: AlertRule, found: Evaluation, now: datetime) -> None:
     """Store the evaluation in the caller's transaction, and open or close the incident if the state changed."""
-    before, after = RuleState(watch.state), found.standing
+    before, after = RuleState(watch.state), found.state
     changes: dict[str, Any] = {
         "state": after,
         "evidence": found.evidence,
@@ -266,7 +266,7 @@ def _open(shop: Shop, rule: str, found: Evaluation, now: datetime) -> None:
 
 
 def _close(shop: Shop, incident: Incident, found: Evaluation, now: datetime) -> None:
-    by = "off" if found.standing == RuleState.OFF else found.closed_by
+    by = "off" if found.state == RuleState.OFF else found.closed_by
     at = max(found.closed_at or now, incident.opened_at)
     if incidents.close(incident, at, by):
         incident.closed_at, incident.closed_by = at, by

@@ -33,7 +33,7 @@ def recipients_of(shop: Shop | None) -> list[str]:
     """
     if shop is None:
         return [config.operator_email] if config.operator_email else []
-    found = [shop.email, *(row.address for row in alerts_recipients.of_shop(shop) if row.told)]
+    found = [shop.email, *(row.address for row in alerts_recipients.of_shop(shop) if row.subscribed)]
     return list({normalized_address(each): each for each in found if each}.values())
 
 
@@ -95,12 +95,12 @@ def queue_reminders(now: datetime | None = None) -> int:
 def _remind(incident: Incident, now: datetime) -> None:
     shop: Shop | None = incident.shop
     window = AlertSettings.of(shop).silence(shop).window if shop and incident.rule == Rule.SILENCE else None
-    if window and not window.holds(now):
-        incidents.update(incident, remind_at=window.opens(now))
+    if window and not window.is_open(now):
+        incidents.update(incident, remind_at=window.next_open(now))
         return
     number = incident.reminders + 1
     after = now + (DAY if number < DAILY_REMINDERS else WEEK)
-    following = window.opens(after - REMINDER_LEEWAY) if window and number < DAILY_REMINDERS else after
+    following = window.next_open(after - REMINDER_LEEWAY) if window and number < DAILY_REMINDERS else after
     incidents.update(incident, reminders=number, remind_at=following)
     if not incident.quiet:
         _put(shop, incident, MailKind.REMIND, recipients_of(shop), now, number)

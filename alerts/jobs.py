@@ -33,8 +33,8 @@ log = logging.getLogger("alerts")
 def watched_types() -> AlertTaskTypes:
     """Task types that the alert rules look at."""
     return AlertTaskTypes(
-        order=TYPES["SyncOrder"].number,
-        hears=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
+        order_sync=TYPES["SyncOrder"].number,
+        order_received=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
         groups={kind.number: kind.group.name for kind in TYPES.values() if kind.group.name != "import"},
     )
 
@@ -45,7 +45,7 @@ def check_rules() -> int:
 
 
 def evaluate_rules(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
-    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, standing, reason)."""
+    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, state, reason)."""
     stalled = stalled_since()
     for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
         rows = rule_states.of_shop(shop)
@@ -67,7 +67,7 @@ def _explained(shop: Shop, watch: AlertRule, now: datetime, stalled: datetime | 
         for name, value in found.evidence.items()
         if name != "rhythm" and value not in (None, [], False)
     )
-    return found.standing, why
+    return found.state, why
 
 
 def send_reminders() -> int:

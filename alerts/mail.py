@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from alerts import incidents, recipients
-from alerts.diagnosis import SilenceCause
+from alerts.diagnosis import DiagnosisResult
 from config import config
 from i18n.catalogue import t
 from i18n.explanations import explain
@@ -31,19 +31,19 @@ class MailBody:
     subject: str
     paragraphs: list[str]
     links: list[tuple[str, str]] = field(default_factory=list)
-    small: list[str] = field(default_factory=list)
+    footer: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         links = [f"{words}:\n{url}" for words, url in self.links]
-        return "\n\n".join([*self.paragraphs, *links, "-- ", *self.small]) + "\n"
+        return "\n\n".join([*self.paragraphs, *links, "-- ", *self.footer]) + "\n"
 
     @property
     def html(self) -> str:
         """The mail as HTML, without images or styles, so that it follows the mail program's own."""
         paragraphs = [Markup("<p>{}</p>").format(each) for each in self.paragraphs]
         links = [Markup('<p><a href="{}">{}</a></p>').format(url, words) for words, url in self.links]
-        small = [Markup("<p><small>{}</small></p>").format(each) for each in self.small]
+        small = [Markup("<p><small>{}</small></p>").format(each) for each in self.footer]
         return str(HTML_PAGE.format(Markup("\n").join([*paragraphs, *links, *small])))
 
 
@@ -58,7 +58,7 @@ def mail_body(mail: Mail, shop: Shop | None, incident: Incident | None) -> MailB
             if incident
             else SHOP_MAILS[MailKind(mail.kind)](shop, mail)
         )
-        return replace(found, subject=" ".join(found.subject.split()), small=_footer(shop, mail))
+        return replace(found, subject=" ".join(found.subject.split()), footer=_footer(shop, mail))
 
 
 def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
@@ -90,7 +90,7 @@ def incident_mail_body(shop: Shop, incident: Incident) -> MailBody:
 
 
 def _silence(shop: Shop, incident: Incident) -> MailBody:
-    cause = incident.cause or {"cause": str(SilenceCause.UNKNOWN)}
+    cause = incident.cause or {"cause": str(DiagnosisResult.UNKNOWN)}
     name, length = (
         cause["cause"],
         format_duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1)),
@@ -107,7 +107,7 @@ def _silence(shop: Shop, incident: Incident) -> MailBody:
 
 
 def _with_todo() -> set[str]:
-    return {f"mail.cause.{cause}.todo" for cause in SilenceCause if cause is not SilenceCause.NO_ORDERS}
+    return {f"mail.cause.{cause}.todo" for cause in DiagnosisResult if cause is not DiagnosisResult.NO_ORDERS}
 
 
 def _since(shop: Shop, incident: Incident) -> str:
@@ -127,13 +127,13 @@ def _since(shop: Shop, incident: Incident) -> str:
 
 def _cause(shop: Shop, name: str, cause: dict[str, Any]) -> str:
     counts = {
-        SilenceCause.UNHEARD: cause.get("orders"),
-        SilenceCause.ON_THE_WAY: cause.get("orders"),
-        SilenceCause.WAITING: cause.get("waiting"),
-        SilenceCause.REFUSED: cause.get("refused"),
-        SilenceCause.LEFT_OUT: cause.get("left_out"),
+        DiagnosisResult.NOT_RECEIVED: cause.get("orders"),
+        DiagnosisResult.IN_PROGRESS: cause.get("orders"),
+        DiagnosisResult.PENDING: cause.get("waiting"),
+        DiagnosisResult.FAILED: cause.get("refused"),
+        DiagnosisResult.SKIPPED: cause.get("left_out"),
     }
-    count = counts.get(SilenceCause(name))
+    count = counts.get(DiagnosisResult(name))
     if count is None:
         return t(f"mail.cause.{name}.says")
     since = _moment(shop, datetime.fromisoformat(cause["oldest"])) if cause.get("oldest") else ""

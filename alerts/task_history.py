@@ -18,8 +18,8 @@ STALLED_AFTER = timedelta(minutes=5)  # how long due work may wait while no work
 class AlertTaskTypes:
     """Task types by number: the one that syncs an order, those of received order webhooks, and each type's group."""
 
-    order: int
-    hears: tuple[int, ...]
+    order_sync: int
+    order_received: tuple[int, ...]
     groups: Mapping[int, str]
 
 
@@ -48,7 +48,7 @@ def synced_orders(shop: Shop, kinds: AlertTaskTypes, since: datetime, until: dat
            WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at > %s AND completed_at <= %s
              AND lane = 0 AND reason IS NULL AND NOT args ? 'exchange'
            ORDER BY completed_at DESC, id DESC LIMIT %s""",
-        (shop.id, kinds.order, since, until, most),
+        (shop.id, kinds.order_sync, since, until, most),
     )
     return [at for (at,) in found.fetchall()][::-1]
 

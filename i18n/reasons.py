@@ -27,12 +27,12 @@ class Reason:
     values: Mapping[str, str]
 
     @property
-    def within(self) -> Reason | None:
+    def inner(self) -> Reason | None:
         """The reason inside this one, which only adds to it."""
         return recognise_reason(self.values.get("reason"))
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         values: dict[str, Any] = {
             name: translate_reason(value) if name == "reason" else value for name, value in self.values.items()
         }
@@ -42,7 +42,7 @@ class Reason:
 def translate_reason(sentence: str) -> str:
     """Translate a reason into the current language. Text of other systems is returned unchanged."""
     found = recognise_reason(sentence)
-    return found.words if found else sentence
+    return found.text if found else sentence
 
 
 def recognise_reason(sentence: str | None) -> Reason | None:

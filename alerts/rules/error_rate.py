@@ -85,7 +85,7 @@ class ErrorRateMemory:
 class ErrorRateVerdict:
     """The rule's state, what to remember for the next evaluation, and the worst of the groups."""
 
-    standing: RuleState
+    state: RuleState
     memory: ErrorRateMemory
     worst: Tally | None = None
     expired: bool = False
@@ -149,8 +149,8 @@ def _while_open(
     since = (memory.good_since or now) if good else None
     if since and (not settings.guarded or now - since >= CLOSE_AFTER):
         return ErrorRateVerdict(RuleState.OK, ErrorRateMemory(), worst)
-    standing = RuleState.RECOVERING if good else RuleState.FIRING
-    return ErrorRateVerdict(standing, ErrorRateMemory(memory.bad_since, since, memory.opened_at), worst)
+    state = RuleState.RECOVERING if good else RuleState.FIRING
+    return ErrorRateVerdict(state, ErrorRateMemory(memory.bad_since, since, memory.opened_at), worst)
 
 
 def _thin(memory: ErrorRateMemory, now: datetime, worst: Tally | None) -> ErrorRateVerdict:

@@ -60,9 +60,9 @@ def judged(rule, orders, end):
         verdict = silence.evaluate(
             rule, silence.SilenceFacts(last, LONG_AGO), at, is_open=since == last and last is not None
         )
-        if verdict.standing == RuleState.FIRING and since != last:
+        if verdict.state == RuleState.FIRING and since != last:
             opened.append((at, last))
-        since = last if verdict.standing == RuleState.FIRING else None
+        since = last if verdict.state == RuleState.FIRING else None
         at += MINUTE
     return opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts import diagnosis, incidents
-from alerts.diagnosis import SilenceCause
+from alerts.diagnosis import DiagnosisResult
 from alerts.jobs import diagnose, shopify_orders_count, watched_types
 from alerts.mail import mail_body
 from models import Mail, MailKind, Rule, State, utcnow
@@ -29,7 +29,7 @@ def told(shop):
         found = diagnosis.diagnose(shop, watched_types(), incident.bad_since, NOON, lambda: orders)
         incidents.update(incident, cause=found.as_json())
         letter = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
-        return found.cause, letter.subject, " ".join(letter.text.split())
+        return found.result, letter.subject, " ".join(letter.text.split())
 
     return says
 
@@ -42,7 +42,7 @@ def heard(shop, count):
 def test_no_orders_at_shopify_is_no_fault(told):
     cause, subject, text = told(0)
 
-    assert cause == SilenceCause.NO_ORDERS
+    assert cause == DiagnosisResult.NO_ORDERS
     assert subject == "No orders in demo.myshopify.com for 3 h"
     assert "Your shop had no orders in this time. Nothing is waiting" in text
     assert "make the order silence period longer" in text
@@ -51,7 +51,7 @@ def test_no_orders_at_shopify_is_no_fault(told):
 def test_orders_that_we_did_not_hear_about(told):
     cause, subject, text = told(14)
 
-    assert cause == SilenceCause.UNHEARD
+    assert cause == DiagnosisResult.NOT_RECEIVED
     assert subject.startswith("Orders of demo.myshopify.com do not arrive")
     assert "Shopify has 14 orders of this time that we did not hear about" in text
 
@@ -63,7 +63,7 @@ def test_orders_that_wait(shop, told):
 
     cause, _, text = told(14)
 
-    assert cause == SilenceCause.WAITING
+    assert cause == DiagnosisResult.PENDING
     assert (
         "14 orders are waiting to be sent to Engage, the oldest since 3 Nov 2026, 11:00:00 (Europe/Stockholm)" in text
     )
@@ -77,7 +77,7 @@ def test_orders_that_engage_refused(shop, told):
 
     cause, subject, text = told(14)
 
-    assert cause == SilenceCause.REFUSED
+    assert cause == DiagnosisResult.FAILED
     assert subject == "Engage refuses the orders of demo.myshopify.com: nothing for 3 h"
     assert "14 order syncs failed in this time." in text
     assert f"12 {TIMES} " in text
@@ -90,7 +90,7 @@ def test_an_error_that_was_solved_since_explains_nothing(shop, told):
     solved = ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
     type(solved).update(closed_by=solved.id).where(type(solved).id == solved.id).execute()
 
-    assert told(1)[0] == SilenceCause.ON_THE_WAY
+    assert told(1)[0] == DiagnosisResult.IN_PROGRESS
 
 
 def test_orders_that_were_left_out_on_purpose(shop, told):
@@ -100,7 +100,7 @@ def test_orders_that_were_left_out_on_purpose(shop, told):
 
     cause, _, text = told(14)
 
-    assert cause == SilenceCause.LEFT_OUT
+    assert cause == DiagnosisResult.SKIPPED
     assert "14 orders were left out on purpose in this time." in text
     assert "/settings" in text
 
@@ -110,21 +110,21 @@ def test_orders_that_are_not_due_yet(shop, told):
 
     cause, _, text = told(2)
 
-    assert cause == SilenceCause.ON_THE_WAY
+    assert cause == DiagnosisResult.IN_PROGRESS
     assert "not due to be sent yet" in text
 
 
 def test_when_shopify_does_not_answer_the_mail_says_what_we_know(shop, told):
     cause, _, text = told(None)
 
-    assert cause == SilenceCause.UNKNOWN
+    assert cause == DiagnosisResult.UNKNOWN
     assert "Shopify could not be asked how many orders there were" in text
 
 
 def test_when_shopify_does_not_answer_but_our_tasks_do(shop, told):
     ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
 
-    assert told(None)[0] == SilenceCause.REFUSED
+    assert told(None)[0] == DiagnosisResult.FAILED
 
 
 def test_the_time_that_is_checked_is_said(told):

@@ -41,7 +41,7 @@ def after_holding(settings, tasks):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "finished", "errors", "standing"),
+    ("threshold", "finished", "errors", "state"),
     [
         (10, 3, 3, RuleState.OK),  # too few things
         (10, 19, 19, RuleState.OK),
@@ -56,16 +56,16 @@ def after_holding(settings, tasks):
         (0, 100, 100, RuleState.OFF),
     ],
 )
-def test_it_fires_at_the_threshold_and_behind_its_guards(threshold, finished, errors, standing):
-    assert after_holding(ErrorRateSettings(threshold), stream(finished, errors)).standing == standing
+def test_it_fires_at_the_threshold_and_behind_its_guards(threshold, finished, errors, state):
+    assert after_holding(ErrorRateSettings(threshold), stream(finished, errors)).state == state
 
 
 def test_the_literal_reading_has_no_guards():
     literal = ErrorRateSettings(20, guarded=False)
 
-    assert rule(literal, stream(10, 5)).standing == RuleState.FIRING
-    assert rule(literal, stream(10, 1)).standing == RuleState.OK
-    assert rule(literal, []).standing == RuleState.OK
+    assert rule(literal, stream(10, 5)).state == RuleState.FIRING
+    assert rule(literal, stream(10, 1)).state == RuleState.OK
+    assert rule(literal, []).state == RuleState.OK
 
 
 def test_what_is_held_back_by_a_guard_alone_is_known():
@@ -80,7 +80,7 @@ def test_it_must_be_bad_for_five_minutes():
     second = rule(TEN, stream(20, 5), NOW + OPEN_AFTER - timedelta(seconds=1), first.memory)
     third = rule(TEN, stream(20, 5), NOW + OPEN_AFTER + MINUTE, second.memory)
 
-    assert [each.standing for each in (first, second, third)] == [
+    assert [each.state for each in (first, second, third)] == [
         RuleState.PENDING,
         RuleState.PENDING,
         RuleState.FIRING,
@@ -110,7 +110,7 @@ def test_a_type_that_fails_alone_is_found_by_its_group():
 
     verdict = after_holding(TEN, tasks)
 
-    assert verdict.standing == RuleState.FIRING
+    assert verdict.state == RuleState.FIRING
     assert verdict.worst is not None
     assert (verdict.worst.group, verdict.worst.finished) == ("refund", 25)
 
@@ -145,19 +145,19 @@ def test_it_closes_after_fifteen_good_minutes(firing):
     first = rule(TEN, good, NOW + OPEN_AFTER, firing)
     second = rule(TEN, stream(100, 7, at=NOW + OPEN_AFTER), NOW + OPEN_AFTER + CLOSE_AFTER, first.memory)
 
-    assert (first.standing, second.standing) == (RuleState.RECOVERING, RuleState.OK)
+    assert (first.state, second.state) == (RuleState.RECOVERING, RuleState.OK)
     assert second.memory == ErrorRateMemory()
 
 
 def test_just_below_the_threshold_is_not_good_enough(firing):
-    assert rule(TEN, stream(100, 9), NOW + OPEN_AFTER, firing).standing == RuleState.FIRING
+    assert rule(TEN, stream(100, 9), NOW + OPEN_AFTER, firing).state == RuleState.FIRING
 
 
 def test_a_relapse_begins_the_fifteen_minutes_anew(firing):
     recovering = rule(TEN, stream(100, 0), NOW + OPEN_AFTER, firing)
     relapse = rule(TEN, stream(100, 20), NOW + 2 * OPEN_AFTER, recovering.memory)
 
-    assert relapse.standing == RuleState.FIRING
+    assert relapse.state == RuleState.FIRING
     assert relapse.memory.good_since is None
 
 
@@ -166,7 +166,7 @@ def test_too_little_traffic_is_no_recovery_and_expires_after_a_day(firing):
     later = rule(TEN, [], NOW + OPEN_AFTER + timedelta(hours=23), thin.memory)
     last = rule(TEN, [], NOW + OPEN_AFTER + timedelta(hours=24), later.memory)
 
-    assert (thin.standing, later.standing, last.standing) == (RuleState.FIRING, RuleState.FIRING, RuleState.OK)
+    assert (thin.state, later.state, last.state) == (RuleState.FIRING, RuleState.FIRING, RuleState.OK)
     assert (later.expired, last.expired) == (False, True)
 
 
@@ -186,7 +186,7 @@ def test_it_never_fires_without_its_guards_being_met(rows, threshold):
     everything = found[0]
     assert everything.group == ALL_GROUPS
     assert everything.errors <= everything.finished <= len({each.entity for each in tasks})
-    if verdict.standing == RuleState.FIRING:
+    if verdict.state == RuleState.FIRING:
         assert verdict.worst is not None
         assert verdict.worst.finished >= 20
         assert verdict.worst.errors >= 5

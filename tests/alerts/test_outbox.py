@@ -104,7 +104,7 @@ def test_a_refused_address_is_marked_and_told_no_more(shop, box):
 
     assert fate(mail_id) == MailState.BOUNCED
     (row,) = recipients.of_shop(shop)
-    assert (row.told, row.bounce) == (False, "550 5.1.1 No such mailbox")
+    assert (row.subscribed, row.bounce) == (False, "550 5.1.1 No such mailbox")
 
 
 def later(mail_id):
@@ -159,7 +159,7 @@ def test_a_server_that_is_away_costs_a_try(shop):
 def test_a_slow_answer_is_no_second_mail(shop, box):
     box.slow_seconds = 1.0
     mail_id = put(shop)
-    deliver(mail_id, unexplained, SmtpServer(*_place(box), seconds=0.3))
+    deliver(mail_id, unexplained, SmtpServer(*_place(box), timeout_seconds=0.3))
 
     box.slow_seconds = 0.0
     later(mail_id)

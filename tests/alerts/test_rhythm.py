@@ -52,7 +52,7 @@ def test_an_order_an_hour_is_one_expected_in_each_hour():
 
     assert rhythm.rates == pytest.approx([1] * HOURS_OF_WEEK)
     assert rhythm.limit == pytest.approx(1.5)
-    assert rhythm.reached(NOW) - NOW == pytest.approx(90 * MINUTE, abs=SECOND)
+    assert rhythm.limit_reached_at(NOW) - NOW == pytest.approx(90 * MINUTE, abs=SECOND)
 
 
 @pytest.mark.parametrize("until", [datetime(2026, 4, 20, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)])
@@ -201,7 +201,7 @@ def test_too_much_is_reached_where_the_expectation_crosses_the_limit(rates, sinc
     assume(sum(rates) > 1)
     rhythm = Baseline(zone, rates, limit)
 
-    reached = rhythm.reached(since)
+    reached = rhythm.limit_reached_at(since)
 
     if reached is None:
         assert rhythm.expected(since, since + 366 * DAY) < limit
@@ -211,8 +211,8 @@ def test_too_much_is_reached_where_the_expectation_crosses_the_limit(rates, sinc
 
 
 def test_a_shop_that_expects_nothing_never_fires():
-    assert flat(0.0).reached(NOW) is None
-    assert evaluate(flat(0.0), SilenceFacts(NOW, LONG_AGO), NOW + 300 * DAY).standing == RuleState.OK
+    assert flat(0.0).limit_reached_at(NOW) is None
+    assert evaluate(flat(0.0), SilenceFacts(NOW, LONG_AGO), NOW + 300 * DAY).state == RuleState.OK
 
 
 # How it stands
@@ -222,7 +222,7 @@ FIRES = NOW + 3 * HOUR
 
 
 @pytest.mark.parametrize(
-    ("now", "standing"),
+    ("now", "state"),
     [
         (FIRES - SECOND, RuleState.OK),
         (FIRES, RuleState.FIRING),
@@ -230,25 +230,25 @@ FIRES = NOW + 3 * HOUR
         (NOW - HOUR, RuleState.OK),  # a clock that went back
     ],
 )
-def test_it_fires_when_too_many_are_missing(now, standing):
-    assert evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), now).standing == standing
+def test_it_fires_when_too_many_are_missing(now, state):
+    assert evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), now).state == state
 
 
 @pytest.mark.parametrize(
-    ("rhythm", "facts", "standing"),
+    ("rhythm", "facts", "state"),
     [
         (RHYTHM, SilenceFacts(NOW, LONG_AGO, active=False), RuleState.OFF),
         (None, SilenceFacts(NOW, LONG_AGO, active=False), RuleState.OFF),
         (None, SilenceFacts(NOW, LONG_AGO), RuleState.WAITING),
         (RHYTHM, SilenceFacts(None, LONG_AGO), RuleState.WAITING),
-        (RHYTHM, SilenceFacts(None, LONG_AGO, orders_elsewhere=True), RuleState.FIRING),
+        (RHYTHM, SilenceFacts(None, LONG_AGO, shopify_has_orders=True), RuleState.FIRING),
         (RHYTHM, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES), RuleState.UNKNOWN),
         (RHYTHM, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES - 2 * HOUR), RuleState.FIRING),
         (RHYTHM, SilenceFacts(NOW, counts_from=FIRES), RuleState.OK),
     ],
 )
-def test_it_says_why_it_does_not_fire(rhythm, facts, standing):
-    assert evaluate(rhythm, facts, FIRES + HOUR).standing == standing
+def test_it_says_why_it_does_not_fire(rhythm, facts, state):
+    assert evaluate(rhythm, facts, FIRES + HOUR).state == state
 
 
 def test_it_tells_since_when_and_when_that_is_too_long():

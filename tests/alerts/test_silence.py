@@ -133,7 +133,7 @@ FIRES = local("2026-11-24 12:00")
 
 
 @pytest.mark.parametrize(
-    ("now", "is_open", "standing"),
+    ("now", "is_open", "state"),
     [
         (FIRES - MINUTE, False, RuleState.OK),
         (FIRES, False, RuleState.FIRING),
@@ -143,31 +143,31 @@ FIRES = local("2026-11-24 12:00")
         (LAST - HOUR, False, RuleState.OK),  # a clock that went back
     ],
 )
-def test_it_opens_within_the_window_and_stays_while_it_holds(now, is_open, standing):
-    assert evaluate(PERIOD, SilenceFacts(LAST, LONG_AGO), now, is_open=is_open).standing == standing
+def test_it_opens_within_the_window_and_stays_while_it_holds(now, is_open, state):
+    assert evaluate(PERIOD, SilenceFacts(LAST, LONG_AGO), now, is_open=is_open).state == state
 
 
 def test_an_order_at_night_outside_the_window_counts():
     night = local("2026-11-25 03:00")
 
-    assert evaluate(PERIOD, SilenceFacts(night, LONG_AGO), local("2026-11-25 10:59")).standing == RuleState.OK
-    assert evaluate(PERIOD, SilenceFacts(night, LONG_AGO), local("2026-11-25 11:00")).standing == RuleState.FIRING
+    assert evaluate(PERIOD, SilenceFacts(night, LONG_AGO), local("2026-11-25 10:59")).state == RuleState.OK
+    assert evaluate(PERIOD, SilenceFacts(night, LONG_AGO), local("2026-11-25 11:00")).state == RuleState.FIRING
 
 
 @pytest.mark.parametrize(
-    ("settings", "facts", "standing"),
+    ("settings", "facts", "state"),
     [
         (SilenceSettings(None, window("")), SilenceFacts(LAST, LONG_AGO), RuleState.OFF),
         (PERIOD, SilenceFacts(LAST, LONG_AGO, active=False), RuleState.OFF),
         (PERIOD, SilenceFacts(None, LONG_AGO), RuleState.WAITING),
-        (PERIOD, SilenceFacts(None, LONG_AGO, orders_elsewhere=True), RuleState.FIRING),
+        (PERIOD, SilenceFacts(None, LONG_AGO, shopify_has_orders=True), RuleState.FIRING),
         (PERIOD, SilenceFacts(LAST, LONG_AGO, stalled_since=FIRES), RuleState.UNKNOWN),
         (PERIOD, SilenceFacts(LAST, LONG_AGO, stalled_since=FIRES - 2 * HOUR), RuleState.FIRING),
         (PERIOD, SilenceFacts(LAST, counts_from=FIRES), RuleState.OK),
     ],
 )
-def test_it_says_why_it_does_not_fire(settings, facts, standing):
-    assert evaluate(settings, facts, FIRES + HOUR).standing == standing
+def test_it_says_why_it_does_not_fire(settings, facts, state):
+    assert evaluate(settings, facts, FIRES + HOUR).state == state
 
 
 @given(st.integers(15, 43_200), st.integers(0, 23), st.integers(0, 23), st.sampled_from(ZONES), st.booleans())
@@ -177,6 +177,6 @@ def test_when_it_fires_does_not_depend_on_who_looks(period, start, end, zone, wi
     fires = evaluate(settings, facts, LAST).fires_at
 
     assert fires is not None
-    assert evaluate(settings, facts, fires).standing == RuleState.FIRING
-    assert evaluate(settings, facts, fires - timedelta(seconds=1)).standing == RuleState.OK
+    assert evaluate(settings, facts, fires).state == RuleState.FIRING
+    assert evaluate(settings, facts, fires - timedelta(seconds=1)).state == RuleState.OK
     assert fires - LAST >= period * MINUTE

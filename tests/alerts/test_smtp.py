@@ -107,7 +107,7 @@ def test_a_server_that_is_silent_is_not_waited_for_long():
         port = listening.getsockname()[1]
 
         with pytest.raises(MailNotSent, match="timed out"):
-            SmtpServer("127.0.0.1", port, seconds=0.2).send(mail())
+            SmtpServer("127.0.0.1", port, timeout_seconds=0.2).send(mail())
 
 
 def test_a_server_that_hangs_up_in_the_middle_is_for_later():

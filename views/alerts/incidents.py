@@ -45,7 +45,7 @@ class RuleStatus:
         return t(f"alerts.rule.{self.rule}")
 
     @property
-    def word(self) -> str:
+    def state_label(self) -> str:
         return t(f"alerts.standing.{self.state}")
 
     @property
@@ -90,11 +90,11 @@ class MailRow:
     mail: Mail
 
     @property
-    def what(self) -> str:
+    def kind_label(self) -> str:
         return t(f"alerts.kind.{self.mail.kind}")
 
     @property
-    def state(self) -> str:
+    def state_label(self) -> str:
         return t(f"alerts.fate.{MailState(self.mail.state).name.lower()}")
 
     @property
@@ -118,8 +118,8 @@ class IncidentCard:
 
     shop: Shop
     incident: Incident
-    told: Sequence[MailRow]
-    letter: MailBody
+    mails: Sequence[MailRow]
+    mail_body: MailBody
 
     @classmethod
     def of(cls, shop: Shop, incident: Incident, mails: Sequence[Mail]) -> IncidentCard:
@@ -127,44 +127,44 @@ class IncidentCard:
 
     @property
     def title(self) -> str:
-        return self.letter.subject if self.explained else t(f"alerts.opened.{self.incident.rule}")
+        return self.mail_body.subject if self.is_diagnosed else t(f"alerts.opened.{self.incident.rule}")
 
     @property
-    def explained(self) -> bool:
+    def is_diagnosed(self) -> bool:
         """Whether the diagnosis is there: it is made for the first mail."""
         return self.incident.rule not in SILENCE_RULES or self.incident.cause is not None
 
     @property
     def paragraphs(self) -> list[str]:
-        if self.explained:
-            return self.letter.paragraphs
-        return [self.letter.paragraphs[0], t("alerts.held" if self.incident.held_by else "alerts.looking")]
+        if self.is_diagnosed:
+            return self.mail_body.paragraphs
+        return [self.mail_body.paragraphs[0], t("alerts.held" if self.incident.held_by else "alerts.looking")]
 
     @property
     def tasks_url(self) -> str:
-        return self.letter.links[0][1]
+        return self.mail_body.links[0][1]
 
     @property
-    def lasted(self) -> str:
+    def duration_text(self) -> str:
         end: datetime = self.incident.closed_at or self.incident.opened_at
         return format_duration((end - self.incident.bad_since) / timedelta(milliseconds=1))
 
     @property
-    def times(self) -> str:
+    def period(self) -> str:
         """When it began and ended, in the shop's time zone."""
         start = _local_time(self.shop, self.incident.bad_since)
         if self.incident.closed_at is None:
             opened = _local_time(self.shop, self.incident.opened_at)
             return t("alerts.since", start=start, opened=opened, zone=self.shop.timezone)
         end = _local_time(self.shop, self.incident.closed_at)
-        return t("alerts.from_to", start=start, end=end, zone=self.shop.timezone, length=self.lasted)
+        return t("alerts.from_to", start=start, end=end, zone=self.shop.timezone, length=self.duration_text)
 
     @property
-    def ended(self) -> str:
+    def closing_reason(self) -> str:
         return t(f"alerts.closed.{self.incident.closed_by}") if self.incident.closed_by else ""
 
     @property
-    def known(self) -> str | None:
+    def acknowledgement(self) -> str | None:
         """Who acknowledged it, or until when it is snoozed; None for neither."""
         if self.incident.acknowledged_at:
             user = self.incident.acknowledged_by

@@ -28,18 +28,18 @@ class BacktestAlertRow:
     """An alert that would have been opened, with its position in the SVG."""
 
     rule: str
-    past: BacktestAlert
+    alert: BacktestAlert
     x: float
     width: float
     shop: Shop
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         name = t(f"alerts.rule.{self.rule}")
-        opened = format_datetime(self.past.opened_at.astimezone(self.shop.zone))
-        if self.past.closed_at is None:
+        opened = format_datetime(self.alert.opened_at.astimezone(self.shop.zone))
+        if self.alert.closed_at is None:
             return t("backtest.still", rule=name, opened=opened)
-        lasted = format_duration((self.past.closed_at - self.past.opened_at) / timedelta(milliseconds=1))
+        lasted = format_duration((self.alert.closed_at - self.alert.opened_at) / timedelta(milliseconds=1))
         return t("backtest.one", rule=name, opened=opened, lasted=lasted)
 
 
@@ -61,13 +61,13 @@ class Backtest:
         return t("backtest.count", count=len(self.alerts), days=t("backtest.days", count=days))
 
     @property
-    def named(self) -> Sequence[BacktestAlertRow]:
+    def listed(self) -> Sequence[BacktestAlertRow]:
         """The newest alerts, for the list."""
         return self.alerts[::-1][:MAX_LISTED]
 
     @property
     def more(self) -> int:
-        return len(self.alerts) - len(self.named)
+        return len(self.alerts) - len(self.listed)
 
 
 def run_backtest(shop: Shop, chosen: AlertSettings, now: datetime) -> Backtest | None:
@@ -88,7 +88,7 @@ def run_backtest(shop: Shop, chosen: AlertSettings, now: datetime) -> Backtest |
         else [],
     }
     alerts = [_positioned(shop, rule, past, since, now) for rule, several in found.items() for past in several]
-    alerts.sort(key=lambda each: each.past.opened_at)
+    alerts.sort(key=lambda each: each.alert.opened_at)
     return Backtest(alerts, _warnings(chosen, shop, finished, now), since, now)
 
 

@@ -27,12 +27,12 @@ class Recipient:
 
     @property
     def style(self) -> str:
-        if self.row is None or self.row.told:
+        if self.row is None or self.row.subscribed:
             return "success"
         return "error" if self.row.bounced_at else "pending"
 
     @property
-    def state(self) -> str:
+    def state_label(self) -> str:
         if self.row is None:
             return t("settings.address.own")
         if self.row.unsubscribed_at:
@@ -44,9 +44,9 @@ class Recipient:
         return t("settings.address.waiting", since=format_local(self.row.added_at, self.shop.zone))
 
     @property
-    def waits(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether another mail with the confirmation link is of use."""
-        return self.row is not None and not self.row.told
+        return self.row is not None and not self.row.subscribed
 
 
 def recipients(shop: Shop) -> list[Recipient]:

@@ -214,13 +214,13 @@ def token(shop):
 def test_an_address_confirms_by_a_button_and_not_by_a_look(anonymous, shop, token):
     looked = page(anonymous, f"/alerts/confirm/{token}")
     assert "demo.myshopify.com wants to send its alerts to anna@example.com" in looked.text
-    assert not recipients.of_shop(shop)[0].told
+    assert not recipients.of_shop(shop)[0].subscribed
 
     answer = anonymous.post(f"/alerts/confirm/{token}")
 
     assert answer.status_code == 200
     assert "From now on" in answer.text
-    assert recipients.of_shop(shop)[0].told
+    assert recipients.of_shop(shop)[0].subscribed
 
 
 def test_one_click_of_a_mail_program_leaves(anonymous, shop, token):
@@ -229,7 +229,7 @@ def test_one_click_of_a_mail_program_leaves(anonymous, shop, token):
     answer = anonymous.post(f"/alerts/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
 
     assert answer.status_code == 200
-    assert not recipients.of_shop(shop)[0].told
+    assert not recipients.of_shop(shop)[0].subscribed
     anonymous.post(f"/alerts/unsubscribe/{token}")  # again is no error
     assert "Leave" in page(anonymous, f"/alerts/unsubscribe/{token}").text
 
@@ -238,7 +238,7 @@ def test_whoever_has_left_may_come_back(anonymous, shop, token):
     for step in ("confirm", "unsubscribe", "confirm"):
         anonymous.post(f"/alerts/{step}/{token}")
 
-    assert recipients.of_shop(shop)[0].told
+    assert recipients.of_shop(shop)[0].subscribed
 
 
 @pytest.mark.parametrize("step", ["confirm", "unsubscribe"])

@@ -129,7 +129,7 @@ def test_a_period_is_a_number_of_a_unit(typed, unit, minutes):
     form = {"alerts_silence_period": typed, "alerts_silence_period_unit": unit}
 
     assert period.read(form) == minutes
-    assert period.read(period.typed(minutes)) == minutes
+    assert period.read(period.form_values(minutes)) == minutes
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_a_threshold_is_whole_percent_and_nothing_is_off(typed, percent):
 def test_any_form_is_kept_whole_or_told_what_is_wrong(data):
     name = data.draw(st.sampled_from(sorted(SECTIONS)))
     text = st.text(max_size=12) | st.sampled_from(["", "yes", "08:00", "24:00", "3", "paid", "shop", "hours", "en"])
-    names = [name for each in SECTIONS[name] for name in each.typed(None)]
+    names = [name for each in SECTIONS[name] for name in each.form_values(None)]
     form = data.draw(st.dictionaries(st.sampled_from(names), text))
 
     wanted, filled = read_section(name, form)
 
     assert {each.path for each in SECTIONS[name]} == wanted.keys() | {
-        each.path for each in SECTIONS[name] if each.name in filled.wrong
+        each.path for each in SECTIONS[name] if each.name in filled.errors
     }
     for each in SECTIONS[name]:
         if each.path in wanted:
-            assert each.read(each.typed(wanted[each.path])) == wanted[each.path]
+            assert each.read(each.form_values(wanted[each.path])) == wanted[each.path]
 
 
 @given(st.integers() | st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=3))
@@ -171,7 +171,7 @@ def test_whatever_is_kept_can_be_shown(value):
     for part in SECTIONS.values():
         for each in part:
             with contextlib.suppress(InvalidValue):
-                each.read(each.typed(value))
+                each.read(each.form_values(value))
 
 
 # Once, and beside each other
@@ -479,7 +479,7 @@ def test_how_each_address_stands_is_said(client, shop):
 
 
 def test_all_parts_are_shown_as_they_are_kept(shop):
-    assert [saved_section(shop, name).wrong for name in SECTIONS] == [{}] * len(SECTIONS)
+    assert [saved_section(shop, name).errors for name in SECTIONS] == [{}] * len(SECTIONS)
 
 
 # What would have happened
