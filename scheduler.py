@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+import actors  # noqa: F401 - declares the task types
 import logs
 from alerts import jobs as alerts_jobs
 from config import config
