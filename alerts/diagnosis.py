@@ -11,18 +11,18 @@ from typing import Any
 from alerts.task_history import AlertTaskTypes
 from database import db
 from models import Shop
-from tasklog import listing as tasklog_listing
+from tasklog import listing
 from tasklog.filter import Filter
 from taskqueue.outcomes import REPLACED
 
-EXAMPLES = 3  # kinds of errors that are named
+EXAMPLES = 3  # task_types of errors that are named
 MAX_COUNTED, COUNT_TIMEOUT = 10_000, timedelta(seconds=2)  # tasks counted of each kind
 PENDING_ORDER_SYNCS = """SELECT count(*), min(created_at) FROM (
-    SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS waiting"""
+    SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS pending"""
 
 
 class DiagnosisResult(StrEnum):
-    """The explanation of the silence."""
+    """What explains the silence. The values are stored with incidents and are part of locale keys."""
 
     NO_ORDERS = "no_orders"
     NOT_RECEIVED = "unheard"
@@ -45,8 +45,8 @@ class DiagnosisExample:
 class Diagnosis:
     """The findings. `orders`: the number at Shopify in the time of silence, None if Shopify did not answer.
 
-    `heard`: order webhooks received. `waiting`: pending order syncs, with the `oldest` one's time. `refused`: failed
-    ones. `left_out`: skipped ones.
+    `received`: order webhooks. `pending`: pending order syncs, with the `oldest` one's time. `failed`, `skipped`: order
+    syncs that ended so.
     """
 
     orders: int | None
@@ -73,7 +73,7 @@ class Diagnosis:
         return DiagnosisResult.IN_PROGRESS if self.orders else DiagnosisResult.NO_ORDERS
 
     def as_json(self) -> dict[str, Any]:
-        """The findings as an incident stores them, under names that must stay."""
+        """The findings as an incident stores them. The names must stay, since stored incidents have them."""
         return {
             "orders": self.orders,
             "heard": self.received,
@@ -87,17 +87,21 @@ class Diagnosis:
 
 
 def diagnose(
-    shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, ask: Callable[[], int | None]
+    shop: Shop,
+    task_types: AlertTaskTypes,
+    since: datetime,
+    until: datetime,
+    count_shopify_orders: Callable[[], int | None],
 ) -> Diagnosis:
-    """Diagnose the silence. `ask` returns the number of Shopify's orders in this time, None without an answer."""
-    span = {"shop": shop.id, "order": kinds.order_sync, "since": since, "until": until}
+    """Diagnose the silence. `count_shopify_orders` counts those of this time; it returns None without an answer."""
+    span = {"shop": shop.id, "order": task_types.order_sync, "since": since, "until": until}
     pending, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
     failed = _examples("state = 2 AND closed_by IS NULL", "code", span)
     skipped = _examples(f"state = 1 AND reason <> '{REPLACED}'", "reason", span)
     return Diagnosis(
-        orders=ask(),
-        received=tasklog_listing.count_up_to(
-            Filter(shop.id, types=kinds.order_received, created_from=since, created_to=until),
+        orders=count_shopify_orders(),
+        received=listing.count_up_to(
+            Filter(shop.id, types=task_types.order_received, created_from=since, created_to=until),
             MAX_COUNTED,
             COUNT_TIMEOUT,
         ),
@@ -109,15 +113,15 @@ def diagnose(
     )
 
 
-def _examples(condition: str, alike: str, span: dict[str, Any]) -> list[DiagnosisExample]:
-    """The order syncs of this time that meet the condition, grouped by `alike`, the most frequent first."""
+def _examples(condition: str, column: str, span: dict[str, Any]) -> list[DiagnosisExample]:
+    """The order syncs of this time that meet the condition, grouped by a column, the most frequent first."""
     found = db.execute_sql(
         f"""SELECT count(*), max(id::text) FROM (
-                SELECT id, {alike} AS alike FROM task
+                SELECT id, {column} AS same FROM task
                 WHERE shop_id = %(shop)s AND type = %(order)s AND {condition}
                   AND completed_at > %(since)s AND completed_at <= %(until)s
                 ORDER BY completed_at DESC LIMIT {MAX_COUNTED:d}) AS ended
-            GROUP BY alike ORDER BY 1 DESC, 2""",  # noqa: S608
+            GROUP BY same ORDER BY 1 DESC, 2""",  # noqa: S608
         span,
     )
     return [DiagnosisExample(count, task_id) for count, task_id in found.fetchall()]

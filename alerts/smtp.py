@@ -48,10 +48,10 @@ class SmtpServer:
         )
 
     def send(self, message: EmailMessage) -> None:
-        """Send the message to the one address in `To`. Raises NotSent or Bounced.
+        """Send the message to the one address in `To`. Raises MailNotSent or Bounced.
 
-        If the connection ends after the message was sent and before it was acknowledged, that is NotSent: the retry has
-        the same Message-ID.
+        If the connection ends after the message was sent and before it was acknowledged, that is MailNotSent: the retry
+        has the same Message-ID.
         """
         with self._session() as session:
             try:

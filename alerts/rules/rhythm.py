@@ -43,11 +43,11 @@ class Baseline:
 
     @classmethod
     def of(
-        cls, orders: Sequence[datetime], zone: ZoneInfo, now: datetime, left_out: Sequence[Interval] = ()
+        cls, orders: Sequence[datetime], zone: ZoneInfo, now: datetime, incidents: Sequence[Interval] = ()
     ) -> Baseline | None:
         """Baseline from the sorted orders of eight weeks up to the newest one, so that silence does not change it.
 
-        `left_out`: times of known incidents; times in which the shop was just quiet are part of the baseline.
+        `incidents`: times of known incidents; times in which the shop was just quiet are part of the baseline.
         None: there are less than four weeks of orders, or less than fifty of them.
         """
         past = _past(orders, now)
@@ -56,7 +56,7 @@ class Baseline:
         begin = int(past[0])
         excluded = [
             (each.start.timestamp() / QUARTER_SECONDS - begin, each.end.timestamp() / QUARTER_SECONDS - begin)
-            for each in left_out
+            for each in incidents
         ]
         times = [each - begin for each in past]
         hours = [_hour(quarter * QUARTER_SECONDS, zone) for quarter in range(begin, int(past[-1]) + 1)]

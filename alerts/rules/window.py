@@ -28,7 +28,7 @@ class Interval:
 class DailyWindow:
     """Local times of day. An end that is not after the start is on the next day; two equal times are a whole day.
 
-    `end` may be 00:00, which is the end of the day. `Window.always` has no limits.
+    `end` may be 00:00, which is the end of the day. `DailyWindow.always` has no limits.
     """
 
     start: time

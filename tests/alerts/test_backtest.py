@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts import backtest as alerts_backtest
+from alerts import backtest
 from alerts.backtest import (
     BacktestAlert,
     RunningTallies,
@@ -157,19 +157,17 @@ def test_error_alerts_are_what_a_look_at_each_step_finds(stream, rule):
         )
         if memory.opened_at and not before.opened_at:
             opened.append(memory.opened_at)
-        at += alerts_backtest.STEP
+        at += backtest.STEP
     assert [each.opened_at for each in found] == opened
 
 
 def test_of_too_many_tasks_the_newest_are_looked_at_and_it_says_since_when():
     second = timedelta(seconds=1)
-    stream = [
-        FinishedTask("order1", "order", False, NOW - n * second) for n in range(alerts_backtest.MAX_TASKS, -1, -1)
-    ]
+    stream = [FinishedTask("order1", "order", False, NOW - n * second) for n in range(backtest.MAX_TASKS, -1, -1)]
 
     assert (
         error_rate_alerts(error_rate.ErrorRateSettings(10), stream, NOW).since
-        == NOW - (alerts_backtest.MAX_TASKS - 1) * second + DAY
+        == NOW - (backtest.MAX_TASKS - 1) * second + DAY
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from alerts import diagnosis, incidents
 from alerts.diagnosis import DiagnosisResult
-from alerts.jobs import diagnose, shopify_orders_count, watched_types
+from alerts.jobs import alert_task_types, diagnose, shopify_orders_count
 from alerts.mail import mail_body
 from models import Mail, MailKind, Rule, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
@@ -26,7 +26,7 @@ def told(shop):
         kept = {"elapsed": 10_800, "period": 180, "window": None, "first": False} | evidence
         incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=kept)
         incident = the_incident(shop)
-        found = diagnosis.diagnose(shop, watched_types(), incident.bad_since, NOON, lambda: orders)
+        found = diagnosis.diagnose(shop, alert_task_types(), incident.bad_since, NOON, lambda: orders)
         incidents.update(incident, cause=found.as_json())
         letter = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
         return found.result, letter.subject, " ".join(letter.text.split())

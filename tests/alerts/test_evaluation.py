@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import evaluation, incident_mails, recipients, rule_states
-from alerts import incidents as alerts_incidents
-from alerts.jobs import watched_types
+from alerts import evaluation, incident_mails, incidents, recipients, rule_states
+from alerts.jobs import alert_task_types
 from alerts.mail import mail_body
 from database import EVERY, connected, db
 from models import (
@@ -62,7 +61,7 @@ def quiet(shop):
 
 def test_it_opens_when_the_rule_says_whenever_somebody_looks(quiet):
     look(local("2026-11-03 11:59"))
-    assert (state(quiet), alerts_incidents.open_of(quiet)) == (RuleState.OK, [])
+    assert (state(quiet), incidents.open_of(quiet)) == (RuleState.OK, [])
 
     look(local("2026-11-03 12:07"))
 
@@ -259,7 +258,7 @@ def test_while_the_app_stands_still_nothing_is_known(quiet):
 
     look(local("2026-11-03 12:30"))
 
-    assert (state(quiet), alerts_incidents.open_of(quiet)) == (RuleState.UNKNOWN, [])
+    assert (state(quiet), incidents.open_of(quiet)) == (RuleState.UNKNOWN, [])
 
 
 def test_a_standstill_longer_than_the_period_is_told_to_the_shop_too(quiet):
@@ -394,7 +393,7 @@ def test_reminders_come_after_four_hours_then_daily_when_the_window_opens_then_w
 def test_whoever_knows_is_not_reminded(quiet, known):
     look(local("2026-11-03 12:00"))
     sent(quiet)
-    alerts_incidents.update(the_incident(quiet), **{known: utcnow() + DAY})
+    incidents.update(the_incident(quiet), **{known: utcnow() + DAY})
 
     incident_mails.queue_reminders(local("2026-11-03 16:00"))
 
@@ -403,7 +402,7 @@ def test_whoever_knows_is_not_reminded(quiet, known):
 
 def test_a_snooze_ends(quiet):
     look(local("2026-11-03 12:00"))
-    alerts_incidents.update(the_incident(quiet), snoozed_until=local("2026-11-03 15:00"))
+    incidents.update(the_incident(quiet), snoozed_until=local("2026-11-03 15:00"))
 
     incident_mails.queue_reminders(local("2026-11-03 16:00"))
 
@@ -442,7 +441,7 @@ def test_the_operator_is_told_of_a_standstill_and_of_its_end(shop):
     look(utcnow())
 
     assert mails(None)[-1] == (MailKind.RESOLVE, "operator@example.com")
-    assert alerts_incidents.open_by_rule(None, Rule.STALLED) is None
+    assert incidents.open_by_rule(None, Rule.STALLED) is None
 
 
 def test_a_backlog_that_somebody_works_at_is_no_standstill(shop):
@@ -459,7 +458,7 @@ def test_many_shops_are_judged_in_turns(database):
         connect_shop(f"shop-{number}.myshopify.com")
 
     assert look(NOON) == evaluation.MAX_RULES == 500
-    assert evaluation.evaluate_due_rules(watched_types(), lambda *_: 0, NOON) == 10
+    assert evaluation.evaluate_due_rules(alert_task_types(), lambda *_: 0, NOON) == 10
 
 
 # The shop's own rhythm

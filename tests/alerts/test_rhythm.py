@@ -38,8 +38,8 @@ def flat(rate, limit=3.0):
     return Baseline(STOCKHOLM, (rate,) * HOURS_OF_WEEK, limit)
 
 
-def of(orders, now=NOW, left_out=(), zone=STOCKHOLM):
-    found = Baseline.of(orders, zone, now, left_out)
+def of(orders, now=NOW, incidents=(), zone=STOCKHOLM):
+    found = Baseline.of(orders, zone, now, incidents)
     assert found is not None
     return found
 
@@ -121,12 +121,12 @@ def test_a_day_without_orders_is_the_measure(interrupted):
 
 @pytest.mark.parametrize("known", [QUIET, Interval(QUIET.start + HOUR, QUIET.start + 2 * HOUR)])
 def test_a_gap_in_which_something_was_wrong_is_none(interrupted, known):
-    assert of(interrupted, left_out=[known]).limit == pytest.approx(1.5, rel=0.05)
+    assert of(interrupted, incidents=[known]).limit == pytest.approx(1.5, rel=0.05)
 
 
 def test_time_in_which_something_was_wrong_lowers_no_expectation(interrupted):
     week = (QUIET.end, QUIET.end + 7 * DAY)
-    without = of(interrupted, left_out=[Interval(QUIET.start - HOUR, QUIET.end + HOUR)])
+    without = of(interrupted, incidents=[Interval(QUIET.start - HOUR, QUIET.end + HOUR)])
 
     assert without.expected(*week) == pytest.approx(168, rel=0.005)
     assert of(interrupted).expected(*week) < 166
@@ -145,13 +145,13 @@ def test_if_nothing_is_left_to_compare_with_there_is_no_rhythm():
 def test_the_limit_is_half_as_much_again_as_the_heaviest_gap_that_counts(seconds, known, until, zone):
     orders = sorted(until - each * SECOND for each in seconds)
     assume(orders[-1] - orders[0] >= MIN_HISTORY)
-    left_out = [Interval(start, start + hours * HOUR) for day, hours in known for start in [until - day * DAY]]
+    incidents = [Interval(start, start + hours * HOUR) for day, hours in known for start in [until - day * DAY]]
     gaps = [
         (order, following)
         for order, following in pairwise(orders)
-        if not any(each.start < following and order < each.end for each in left_out)
+        if not any(each.start < following and order < each.end for each in incidents)
     ]
-    rhythm = Baseline.of(orders, zone, until, left_out)
+    rhythm = Baseline.of(orders, zone, until, incidents)
     heaviest = max((rhythm.expected(*gap) for gap in gaps), default=0) if rhythm else 0
 
     assert (rhythm.limit if rhythm else 0) == pytest.approx(MARGIN * heaviest)

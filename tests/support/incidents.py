@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts import evaluation, rule_states
-from alerts import incidents as alerts_incidents
-from alerts.jobs import watched_types
+from alerts import evaluation, incidents, rule_states
+from alerts.jobs import alert_task_types
 from models import AlertRule, Incident, Mail, MailState, Rule, Shop, State
 from tests.support.listings import add
 
@@ -36,7 +35,7 @@ def ordered(shop: Shop, at: datetime, state: State = State.SUCCESS, **fields: An
 def look(now: datetime, orders: int | None = 0) -> int:
     """The clock's turn at this instant. `orders`: what Shopify says when it is asked. Returns how many were judged."""
     AlertRule.update(next_check_at=now).execute()
-    return evaluation.evaluate_due_rules(watched_types(), lambda *_: orders, now)
+    return evaluation.evaluate_due_rules(alert_task_types(), lambda *_: orders, now)
 
 
 def state(shop: Shop, rule: str = Rule.SILENCE) -> str:
@@ -44,7 +43,7 @@ def state(shop: Shop, rule: str = Rule.SILENCE) -> str:
 
 
 def the_incident(shop: Shop, rule: str = Rule.SILENCE) -> Incident:
-    found = alerts_incidents.open_by_rule(shop, rule)
+    found = incidents.open_by_rule(shop, rule)
     assert found
     return found
 

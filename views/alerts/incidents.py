@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts import incidents as alerts_incidents
-from alerts import outbox, rule_states
+from alerts import incidents, outbox, rule_states
 from alerts.mail import MailBody, incident_mail_body
 from alerts.rules import error_rate
 from i18n.catalogue import t
@@ -59,24 +58,24 @@ def rule_statuses(shop: Shop) -> list[RuleStatus]:
     return [_rule_state(shop, rule, rows.get(rule) or AlertRule(shop=shop, rule=rule)) for rule in SHOP_RULES]
 
 
-def _rule_state(shop: Shop, rule: Rule, watch: AlertRule) -> RuleStatus:
-    if watch.failure:
-        return RuleStatus(rule, RuleState.UNKNOWN, t("alerts.failure", failure=watch.failure))
-    if watch.state == RuleState.OK and rule in SILENCE_RULES and watch.evidence.get("fires_at"):
-        return RuleStatus(rule, watch.state, _next_alert_text(shop, watch))
-    return RuleStatus(rule, watch.state, t(f"alerts.{rule}.{watch.state}"), _guard_note(watch))
+def _rule_state(shop: Shop, rule: Rule, alert_rule: AlertRule) -> RuleStatus:
+    if alert_rule.failure:
+        return RuleStatus(rule, RuleState.UNKNOWN, t("alerts.failure", failure=alert_rule.failure))
+    if alert_rule.state == RuleState.OK and rule in SILENCE_RULES and alert_rule.evidence.get("fires_at"):
+        return RuleStatus(rule, alert_rule.state, _next_alert_text(shop, alert_rule))
+    return RuleStatus(rule, alert_rule.state, t(f"alerts.{rule}.{alert_rule.state}"), _guard_note(alert_rule))
 
 
-def _next_alert_text(shop: Shop, watch: AlertRule) -> str:
-    since, fires_at = (datetime.fromisoformat(watch.evidence[name]) for name in ("since", "fires_at"))
+def _next_alert_text(shop: Shop, alert_rule: AlertRule) -> str:
+    since, fires_at = (datetime.fromisoformat(alert_rule.evidence[name]) for name in ("since", "fires_at"))
     return t("alerts.calm", since=_local_time(shop, since), fires_at=_local_time(shop, fires_at), zone=shop.timezone)
 
 
-def _guard_note(watch: AlertRule) -> str | None:
+def _guard_note(alert_rule: AlertRule) -> str | None:
     """A note when the guard against false alerts holds an alert back: that must never be invisible."""
-    if not watch.evidence.get("held_back"):
+    if not alert_rule.evidence.get("held_back"):
         return None
-    everything: dict[str, Any] = watch.evidence["tallies"][0]
+    everything: dict[str, Any] = alert_rule.evidence["tallies"][0]
     errors, finished = everything["errors"], everything["finished"]
     return t(
         "alerts.held_back", errors=errors, finished=finished, things=error_rate.MIN_SAMPLE, enough=error_rate.MIN_ERRORS
@@ -175,14 +174,14 @@ class IncidentCard:
         return None
 
 
-def incident_cards(shop: Shop, incidents: Sequence[Incident]) -> list[IncidentCard]:
-    mails = outbox.by_incident(shop, incidents)
-    return [IncidentCard.of(shop, each, mails[each.id]) for each in incidents]
+def incident_cards(shop: Shop, rows: Sequence[Incident]) -> list[IncidentCard]:
+    mails = outbox.by_incident(shop, rows)
+    return [IncidentCard.of(shop, each, mails[each.id]) for each in rows]
 
 
 def open_incident_titles(shop: Shop) -> list[str]:
     """The titles of open incidents, for the banner of the task list page."""
-    return [IncidentCard.of(shop, each, ()).title for each in alerts_incidents.open_of(shop)]
+    return [IncidentCard.of(shop, each, ()).title for each in incidents.open_of(shop)]
 
 
 def _local_time(shop: Shop, instant: datetime) -> str:

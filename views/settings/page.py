@@ -10,7 +10,7 @@ from models import Action, AuditEntry
 from sync import webhook_endpoints
 from views.settings.backtest import Backtest
 from views.settings.form import SECTIONS, SectionForm, saved_section
-from views.settings.recipients import recipients
+from views.settings.recipients import recipients_of
 from views.settings.store_map import StoreMap
 from views.web import audit_log, query_params
 from views.web.rendering import render
@@ -39,7 +39,7 @@ def render_page(
         status=422 if has_errors else 200,
         sections=sections,
         store_map=store_map or StoreMap.of(shop),
-        recipients=recipients(shop),
+        recipients=recipients_of(shop),
         typed_addresses=typed_addresses,
         errors=errors or {},
         backtest=backtest,

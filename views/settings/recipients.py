@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from alerts import recipients as alerts_recipients
+from alerts import recipients
 from alerts.recipients import MAX_RECIPIENTS
 from i18n.catalogue import t
 from models import AlertRecipient, Shop
@@ -49,10 +49,10 @@ class Recipient:
         return self.row is not None and not self.row.subscribed
 
 
-def recipients(shop: Shop) -> list[Recipient]:
+def recipients_of(shop: Shop) -> list[Recipient]:
     return [
         Recipient(shop, shop.email),
-        *(Recipient(shop, row.address, row) for row in alerts_recipients.of_shop(shop)),
+        *(Recipient(shop, row.address, row) for row in recipients.of_shop(shop)),
     ]
 
 
@@ -68,7 +68,7 @@ def validation_error(shop: Shop, addresses: Sequence[str]) -> str:
             return t("settings.bad.address", address=each[:MAX_LENGTH])
     if not addresses:
         return t("settings.bad.no_address")
-    present = {row.address for row in alerts_recipients.of_shop(shop)}
+    present = {row.address for row in recipients.of_shop(shop)}
     too_many = len(present | set(addresses)) > MAX_RECIPIENTS
     return t("settings.bad.many_addresses", most=str(MAX_RECIPIENTS)) if too_many else ""
 
