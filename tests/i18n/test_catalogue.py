@@ -28,6 +28,7 @@ from views.web.formatting import format_optional_number, format_optional_percent
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 ANY = "*"
 DYNAMIC = r"\w+"  # one part of a key that is put together
+PACKAGES = ("alerts", "i18n", "views")  # that show texts
 
 
 class Use(NamedTuple):
@@ -83,10 +84,7 @@ def _spelt(node: nodes.Node) -> list[str]:
 
 
 def _in_code() -> Iterator[Use]:
-    spoken = (
-        path for package in ("alerts", "views", "words") for path in (dev_servers.CHECKOUT / package).glob("*.py")
-    )
-    for path in sorted(spoken):
+    for path in (path for package in PACKAGES for path in sorted((dev_servers.CHECKOUT / package).rglob("*.py"))):
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "_plain"):
                 key = call.args[1] if call.func.id == "_plain" else call.args[0]
