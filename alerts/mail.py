@@ -75,7 +75,7 @@ def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
 def fill_token(text: str, shop: Shop, address: str) -> str:
     """The text of a mail with the recipient's own token filled in: the stored text does not have it."""
     row = recipients.find(shop, address) if TOKEN_PLACEHOLDER in text else None
-    return text.replace(TOKEN_PLACEHOLDER, row.clear_token) if row else text
+    return text.replace(TOKEN_PLACEHOLDER, row.plain_token) if row else text
 
 
 def _language(shop: Shop) -> str:
@@ -90,7 +90,7 @@ def _footer(shop: Shop, mail: Mail) -> list[str]:
 
 
 def _silence(shop: Shop, incident: Incident) -> MailBody:
-    diagnosis = incident.cause or {"cause": str(DiagnosisResult.UNKNOWN)}
+    diagnosis = incident.diagnosis or {"cause": str(DiagnosisResult.UNKNOWN)}
     name, length = (
         diagnosis["cause"],
         format_duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1)),
@@ -159,7 +159,7 @@ def _errors(shop: Shop, incident: Incident) -> MailBody:
     if worst["group"] != everything["group"]:
         group = t(f"mail.group.{worst['group']}")
         paragraphs.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
-    silent = next((each for each in incidents.open_of(shop) if each.held_by == Rule.ERRORS), None)
+    silent = next((each for each in incidents.open_of(shop) if each.suppressed_by == Rule.ERRORS), None)
     if silent:
         paragraphs.append(t("mail.errors.silent", since=_local_time(shop, silent.bad_since)))
     tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"

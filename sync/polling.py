@@ -75,7 +75,7 @@ def _is_changed(node: Json, known: Snapshot | None) -> bool:
     """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
     if known is None or _updated_at(node) > known.updated_at:
         return True
-    return _updated_at(node) == known.updated_at and not _within(node, known.node)
+    return _updated_at(node) == known.updated_at and not _within(node, known.snapshot)
 
 
 def _within(part: Any, whole: Any) -> bool:

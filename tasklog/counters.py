@@ -38,24 +38,24 @@ class Counters:
 
     def attempt(self, number: int, outcome: str, seconds: float) -> None:
         """An attempt at a task of this type has ended."""
-        self.count("attempts", str(number), outcome)
-        self.took("attempt_seconds", seconds, str(number))
+        self.increment("attempts", str(number), outcome)
+        self.observe("attempt_seconds", seconds, str(number))
 
     def call(self, system: str, status: int | None, seconds: float) -> None:
         """A call to one of the two systems has ended, with this answer or without one."""
-        self.count("answers", system, status_class(status))
-        self.took("call_seconds", seconds, system)
+        self.increment("answers", system, status_class(status))
+        self.observe("call_seconds", seconds, system)
 
     def webhook(self, source: str, status: int, seconds: float) -> None:
         """A webhook was answered."""
-        self.count("webhooks", source, status_class(status))
-        self.took("webhook_seconds", seconds, source)
+        self.increment("webhooks", source, status_class(status))
+        self.observe("webhook_seconds", seconds, source)
 
-    def count(self, *key: str) -> None:
+    def increment(self, *key: str) -> None:
         """One more of these."""
         self._add({key: 1})
 
-    def took(self, name: str, seconds: float, *labels: str) -> None:
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
         """One more of these, which took so long: a histogram's bar and its sum."""
         self._add({(name, *labels, LES[bisect_left(BOUNDS, seconds)]): 1, (f"{name}_sum", *labels): seconds})
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
-class Start:
+class Position:
     """Where a list goes on: after this task, which has this instant, or none."""
 
     at: datetime | None
@@ -16,7 +16,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """An order of tasks: by id, or by an instant and the id of those that have the instant, or by id of the others."""
 
     instant: str | None = None

@@ -57,11 +57,11 @@ class Filter:
     types: tuple[int, ...] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
-    wanted: Search | None = None
+    search: Search | None = None
     problems: tuple[int, ...] | None = None
 
     @property
-    def whole(self) -> bool:
+    def of_any_state_and_type(self) -> bool:
         """Whether tasks of every state and type are meant."""
         return not (self.states or self.types) and self.problems is None
 
@@ -72,12 +72,12 @@ class Filter:
             return ()
         return tuple(each for each in self.problems if not self.types or each in self.types)
 
-    def created(self) -> list[str]:
+    def creation_conditions(self) -> list[str]:
         """The conditions on the time of creation: by id, which every index has, and exactly."""
         ids = ["id >= %(first_id)s"] if self.created_from else []
-        return ids + (["id <= %(last_id)s"] if self.created_to else []) + self.exactly()
+        return ids + (["id <= %(last_id)s"] if self.created_to else []) + self.exact_creation_conditions()
 
-    def exactly(self) -> list[str]:
+    def exact_creation_conditions(self) -> list[str]:
         """The condition on the time of creation, for tasks whose ids are about right.
 
         It stands in a CASE, which the planner counts as a half. Put plainly, it would be multiplied with that on the
@@ -87,12 +87,12 @@ class Filter:
             return []
         return ["CASE WHEN created_at BETWEEN %(created_from)s AND %(created_to)s THEN true END"]
 
-    def ids(self) -> tuple[UUID, UUID]:
+    def id_range(self) -> tuple[UUID, UUID]:
         """The first and the last that a task may have."""
         first = id_at(self.created_from, -1) if self.created_from else UUID(int=0)
         return first, id_at(self.created_to, +1) if self.created_to else UUID(int=2**128 - 1)
 
-    def chosen(self) -> list[str]:
+    def state_and_type_conditions(self) -> list[str]:
         """The conditions on state and type."""
         if self.problems is not None:
             return [*OPEN, "type = ANY(%(problem_types)s)"]
@@ -101,12 +101,14 @@ class Filter:
 
     def where(self) -> str:
         """All of it, in any order."""
-        wanted = [self.wanted.condition()] if self.wanted else []
-        return " AND ".join(["shop_id = %(shop)s", *wanted, *self.chosen(), *self.created()])
+        wanted = [self.search.condition()] if self.search else []
+        return " AND ".join(
+            ["shop_id = %(shop)s", *wanted, *self.state_and_type_conditions(), *self.creation_conditions()]
+        )
 
     def values(self) -> Values:
         """Those of every condition."""
-        first_id, last_id = self.ids()
+        first_id, last_id = self.id_range()
         return {
             "shop": self.shop_id,
             "states": list(map(int, self.states)),
@@ -116,7 +118,7 @@ class Filter:
             "created_to": self.created_to or LAST,
             "first_id": first_id,
             "last_id": last_id,
-            **(self.wanted.values() if self.wanted else {}),
+            **(self.search.values() if self.search else {}),
         }
 
 

@@ -18,7 +18,7 @@ from psycopg import ClientCursor
 
 from database import db
 from models import State, Task
-from tasklog.cursor import Part, Start
+from tasklog.cursor import Position, Segment
 from tasklog.filter import CLOCKS_APART, FIRST, LAST, Filter, Values, moved
 from tasklog.open_problems import OPEN
 
@@ -52,15 +52,15 @@ PROBLEMS = "WITH pair AS (SELECT 2::smallint AS state, type FROM unnest(%(proble
 
 @dataclass(frozen=True)
 class Statement:
-    """`walks`: every part of it has an index in its order."""
+    """`index_ordered`: every part of it has an index in its order."""
 
     sql: str
     values: Values
-    walks: bool = False
+    index_ordered: bool = False
 
     def rows(self) -> list[tuple[Any, ...]]:
         """What it finds."""
-        if not self.walks:
+        if not self.index_ordered:
             return self._rows()
         with db.atomic():
             db.execute_sql(WALK)
@@ -73,7 +73,7 @@ class Statement:
         return found
 
 
-def tasks(selection: Filter, part: Part, limit: int, start: Start | None = None) -> list[Task]:
+def tasks(selection: Filter, part: Segment, limit: int, start: Position | None = None) -> list[Task]:
     """Up to `limit` of the selected tasks that the part has, in its order. Without what no list shows."""
     return [_task(row) for row in listing(selection, part, limit, start).rows()]
 
@@ -86,13 +86,13 @@ def count_up_to(selection: Filter, most: int, patience: timedelta) -> int:
     return int(found)
 
 
-def listing(selection: Filter, part: Part, limit: int, start: Start | None = None) -> Statement:
+def listing(selection: Filter, part: Segment, limit: int, start: Position | None = None) -> Statement:
     """The statement of `tasks`."""
-    if selection.wanted:
+    if selection.search:
         return _searched(selection, part, limit, start)
     if selection.problems is not None:
         return _problems(selection, part, limit, start)
-    if selection.whole and not part.instant:
+    if selection.of_any_state_and_type and not part.instant:
         return _newest(selection, part, limit, start)
     return _merged(selection, part, limit, start)
 
@@ -100,34 +100,35 @@ def listing(selection: Filter, part: Part, limit: int, start: Start | None = Non
 def counting(selection: Filter, most: int) -> Statement:
     """The statement of `count_up_to`."""
     end, values = f"LIMIT {most + 1:d}", selection.values() | _ids(selection)
-    if selection.wanted:
+    if selection.search:
         return Statement(_counted(f"{_select('', selection.where())} {end}"), values)
     if selection.problems is not None:
-        found = f"{_select('', *_problem(selection), *selection.exactly())} ORDER BY closed_by, type, id {end}"
-        return Statement(_counted(f"{PROBLEMS} {_of_each_pair(selection, found)} {end}"), values, walks=True)
-    if selection.whole:
-        found = _select("", _between("shop_id", "%(shop)s"), *selection.exactly())
+        mine = _select("", *_problem(selection), *selection.exact_creation_conditions())
+        found = f"{mine} ORDER BY closed_by, type, id {end}"
+        return Statement(_counted(f"{PROBLEMS} {_of_each_pair(selection, found)} {end}"), values, index_ordered=True)
+    if selection.of_any_state_and_type:
+        found = _select("", _between("shop_id", "%(shop)s"), *selection.exact_creation_conditions())
         # In an order that only one index has: by its estimate the planner would read all of a shop in another one.
-        return Statement(_counted(f"{found} ORDER BY shop_id, id {end}"), values, walks=True)
-    found = _select("", OF_PAIR, _between("type", "pair.type"), *selection.exactly())
+        return Statement(_counted(f"{found} ORDER BY shop_id, id {end}"), values, index_ordered=True)
+    found = _select("", OF_PAIR, _between("type", "pair.type"), *selection.exact_creation_conditions())
     counted = _counted(f"{_of_each_pair(selection, f'{found} {end}')} {end}")
-    return Statement(f"{_pairs(selection)} {counted}", values | _states(selection), walks=True)
+    return Statement(f"{_pairs(selection)} {counted}", values | _states(selection), index_ordered=True)
 
 
-def _searched(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
+def _searched(selection: Filter, part: Segment, limit: int, start: Position | None) -> Statement:
     """Few enough to be sorted."""
     found = _select(_columns(), selection.where(), *part.conditions, *_beyond(part, start))
     return Statement(f"{found} {part.order()} LIMIT {limit:d}", selection.values() | _mark(start))
 
 
-def _newest(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
+def _newest(selection: Filter, part: Segment, limit: int, start: Position | None) -> Statement:
     """By id, whatever state and type."""
-    found = _select(_columns(), _between("shop_id", "%(shop)s"), *selection.exactly())
+    found = _select(_columns(), _between("shop_id", "%(shop)s"), *selection.exact_creation_conditions())
     sql = f"{found} {part.order('shop_id', 'id')} LIMIT {limit:d}"
-    return Statement(sql, selection.values() | _ids(selection, part, start), walks=True)
+    return Statement(sql, selection.values() | _ids(selection, part, start), index_ordered=True)
 
 
-def _merged(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
+def _merged(selection: Filter, part: Segment, limit: int, start: Position | None) -> Statement:
     """The rows of a page whose keys come from a page of each state and type."""
     end = f"LIMIT {limit:d}"
     if part.dated:
@@ -135,22 +136,24 @@ def _merged(selection: Filter, part: Part, limit: int, start: Start | None) -> S
     else:
         found, values = _undated(selection, part, end), _ids(selection, part, start)
     sql = f"{_pairs(selection)} {_rows_of(found, part, end)}"
-    return Statement(sql, selection.values() | values | _states(selection), walks=True)
+    return Statement(sql, selection.values() | values | _states(selection), index_ordered=True)
 
 
-def _problems(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
+def _problems(selection: Filter, part: Segment, limit: int, start: Position | None) -> Statement:
     """Open problems, by the indexes of their own."""
     end = f"LIMIT {limit:d}"
     beyond = _beyond(part, start) if part.dated else []
-    mine = _select(", ".join(part.keys), *_problem(selection), *part.conditions, *beyond, *selection.exactly())
+    mine = _select(
+        ", ".join(part.keys), *_problem(selection), *part.conditions, *beyond, *selection.exact_creation_conditions()
+    )
     ordered = part.order("closed_by", "type", *part.keys)
     found = _of_each_pair(selection, f"{mine} {ordered} {end}")
     sql = f"{PROBLEMS} {_rows_of(found, part, end)}"
     ids = _ids(selection) if part.dated else _ids(selection, part, start)
-    return Statement(sql, selection.values() | ids | _mark(start), walks=True)
+    return Statement(sql, selection.values() | ids | _mark(start), index_ordered=True)
 
 
-def _rows_of(found: str, part: Part, end: str) -> str:
+def _rows_of(found: str, part: Segment, end: str) -> str:
     """The first rows of what was found, by their keys."""
     ordered = part.order(*(f"task.{key}" for key in part.keys))
     page = f"SELECT id FROM ({found}) AS found {part.order()} {end}"  # noqa: S608
@@ -161,29 +164,36 @@ def _problem(selection: Filter) -> list[str]:
     return ["shop_id = %(shop)s", _between("type", "pair.type"), "type = pair.type", *OPEN]
 
 
-def _undated(selection: Filter, part: Part, end: str) -> str:
+def _undated(selection: Filter, part: Segment, end: str) -> str:
     """By id. The type is in the order although it is the same throughout: only so the one index is meant."""
-    found = _select("id", OF_PAIR, _between("type", "pair.type"), *part.conditions, *selection.exactly())
+    found = _select(
+        "id", OF_PAIR, _between("type", "pair.type"), *part.conditions, *selection.exact_creation_conditions()
+    )
     return _of_each_pair(selection, f"{found} {part.order('type', 'id')} {end}")
 
 
-def _dated(selection: Filter, part: Part, end: str, start: Start | None) -> tuple[str, Values]:
+def _dated(selection: Filter, part: Segment, end: str, start: Position | None) -> tuple[str, Values]:
     """By an instant. Of tasks created in a given time it lies in that time too, or within a day of it.
 
     The few that were late have an index of their own.
     """
     bounds, values = _instants(selection, part, start)
-    mine = [OF_PAIR, "type = pair.type", *part.conditions, *bounds, *selection.created()]
+    mine = [OF_PAIR, "type = pair.type", *part.conditions, *bounds, *selection.creation_conditions()]
     keys, end = ", ".join(part.keys), f"{part.order()} {end}"
     if not selection.created_to:
         return _of_each_pair(selection, f"{_select(keys, *mine)} {end}"), values
     prompt, late = (f"{part.instant} - created_at {sign} {LATE}" for sign in ("<=", ">"))
-    others = [*part.conditions, *selection.chosen(), *selection.created(), *_beyond(part, start)]
+    others = [
+        *part.conditions,
+        *selection.state_and_type_conditions(),
+        *selection.creation_conditions(),
+        *_beyond(part, start),
+    ]
     found = _of_each_pair(selection, f"{_select(keys, *mine, prompt)} {end}")
     return f"{found} UNION ALL ({_select(keys, 'shop_id = %(shop)s', late, *others)} {end})", values
 
 
-def _instants(selection: Filter, part: Part, start: Start | None) -> tuple[list[str], Values]:
+def _instants(selection: Filter, part: Segment, start: Position | None) -> tuple[list[str], Values]:
     """The conditions on the instant: nothing happens before it is created. One at each end, the tighter one."""
     earliest = moved(selection.created_from, -CLOCKS_APART) if selection.created_from else FIRST
     latest = moved(selection.created_to, PROMPT + CLOCKS_APART) if selection.created_to else LAST
@@ -203,9 +213,9 @@ def _between(column: str, value: str) -> str:
     return f"({column}, id) >= ({value}, %(lowest_id)s) AND ({column}, id) <= ({value}, %(highest_id)s)"
 
 
-def _ids(selection: Filter, part: Part | None = None, start: Start | None = None) -> Values:
+def _ids(selection: Filter, part: Segment | None = None, start: Position | None = None) -> Values:
     """The values of `_between`."""
-    lowest, highest = selection.ids()
+    lowest, highest = selection.id_range()
     if part and start and part.descending:
         highest = min(highest, UUID(int=max(start.task_id.int - 1, 0)))
     elif part and start:
@@ -213,7 +223,7 @@ def _ids(selection: Filter, part: Part | None = None, start: Start | None = None
     return {"lowest_id": lowest, "highest_id": highest}
 
 
-def _beyond(part: Part, start: Start | None) -> list[str]:
+def _beyond(part: Segment, start: Position | None) -> list[str]:
     """The condition of what comes after the start in the part's order, if there is a start."""
     if start is None:
         return []
@@ -221,7 +231,7 @@ def _beyond(part: Part, start: Start | None) -> list[str]:
     return [f"({', '.join(part.keys)}) {'<' if part.descending else '>'} {mark}"]
 
 
-def _mark(start: Start | None) -> Values:
+def _mark(start: Position | None) -> Values:
     return {"start_at": start.at, "start_id": start.task_id} if start else {}
 
 

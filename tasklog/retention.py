@@ -44,7 +44,7 @@ class Retention:
     _after: dict[int, UUID] = field(default_factory=dict)
     _next_scan: dict[int, datetime] = field(default_factory=dict)
 
-    def tidy(self, now: datetime | None = None) -> int:
+    def delete_expired(self, now: datetime | None = None) -> int:
         """Delete a batch of each kind of expired row. Returns the number of rows."""
         now = now or utcnow()
         shops = [shop_id for (shop_id,) in db.execute_sql("SELECT id FROM shop ORDER BY id").fetchall()]

@@ -8,7 +8,7 @@ from datetime import datetime
 from database import db
 from models import State
 from tasklog import listing as tasklog_listing
-from tasklog.cursor import Part
+from tasklog.cursor import Segment
 from tasklog.filter import Filter
 
 BATCH = 20_000
@@ -89,7 +89,7 @@ def oldest_created_at(shop_id: int) -> datetime | None:
 
 def oldest_pending_created_at(shop_id: int) -> datetime | None:
     """Creation time of the oldest Pending task; None without one."""
-    oldest = tasklog_listing.tasks(Filter(shop_id, states=(State.PENDING,)), Part(descending=False), limit=1)
+    oldest = tasklog_listing.tasks(Filter(shop_id, states=(State.PENDING,)), Segment(descending=False), limit=1)
     return oldest[0].created_at if oldest else None
 
 

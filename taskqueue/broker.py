@@ -23,29 +23,29 @@ class TaskBroker(RedisBroker):
         super().__init__(
             client=redis.Redis.from_url(url, socket_timeout=2), middleware=[limit], heartbeat_timeout=15000
         )
-        self.bell = short_timeout_client(
+        self.quick_client = short_timeout_client(
             url
         )  # the sweep publishes again, so a webhook's sender need not wait for a slow Redis
 
-    def ring(self, messages: list[tuple[str, str, str]]) -> None:
+    def publish(self, messages: list[tuple[str, str, str]]) -> None:
         """Publish (actor, queue, task id) messages in one round trip. Raises redis.RedisError."""
         queues: dict[str, dict[Any, Any]] = {}  # by message id
         for actor, queue, task_id in messages:
             message_id, encoded = _message(actor, queue, task_id)
             queues.setdefault(queue, {})[message_id] = encoded
-        with self.bell.pipeline(transaction=False) as pipe:
+        with self.quick_client.pipeline(transaction=False) as pipe:
             for queue, encoded_messages in queues.items():
                 pipe.hset(f"{self.namespace}:{queue}.msgs", mapping=encoded_messages)
                 pipe.rpush(f"{self.namespace}:{queue}", *encoded_messages)
             pipe.execute()
 
-    def emptied(self) -> bool:
+    def has_lost_data(self) -> bool:
         """Whether Redis has lost its data since the last call; sets the marker again. Raises redis.RedisError."""
-        return bool(self.bell.set(f"{self.namespace}:not-emptied", 1, nx=True))
+        return bool(self.quick_client.set(f"{self.namespace}:not-emptied", 1, nx=True))
 
-    def waiting(self, queue: str) -> int:
+    def queue_length(self, queue: str) -> int:
         """Number of messages in the queue. Raises redis.RedisError."""
-        count: int = self.bell.llen(f"{self.namespace}:{queue}")
+        count: int = self.quick_client.llen(f"{self.namespace}:{queue}")
         return count
 
 

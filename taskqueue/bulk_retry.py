@@ -58,7 +58,7 @@ def _portion(batch: BulkRetry) -> int:
     ]
     room = max(0, LIVE_AT_MOST - batch.queued)
     queued = len(taskqueue_retry.requeue(wanted[:room])) + len(taskqueue_retry.requeue(wanted[room:], lane=Lane.BULK))
-    count_portion(batch, queued=queued, fine=len(ids) - queued - len(refused), refused=refused)
+    count_portion(batch, queued=queued, not_needed=len(ids) - queued - len(refused), refused=refused)
     return len(ids)
 
 
@@ -174,16 +174,16 @@ def take_portion(batch: BulkRetry) -> list[UUID]:
     return list(taken[0]) if taken else []
 
 
-def count_portion(batch: BulkRetry, *, queued: int, fine: int, refused: Iterable[UUID]) -> None:
+def count_portion(batch: BulkRetry, *, queued: int, not_needed: int, refused: Iterable[UUID]) -> None:
     """Add what became of a portion. The batch's next turn comes after that of all others."""
     ids = list(refused)
     room = max(0, REFUSALS_KEPT - len(batch.refusals))
-    db.execute_sql(COUNT, (queued, fine, len(ids), ids[:room], batch.id))
+    db.execute_sql(COUNT, (queued, not_needed, len(ids), ids[:room], batch.id))
 
 
 def end(batch: BulkRetry, stage: BulkRetryState) -> bool:
     """Close it, if it runs. What is not queued by now will not be."""
     running = (BulkRetry.id == batch.id) & (BulkRetry.state == BulkRetryState.RUNNING)
     ended = BulkRetry.update(state=stage, ended_at=utcnow()).where(running).execute()
-    BulkRetryPortion.delete().where(BulkRetryPortion.batch == batch.id).execute()
+    BulkRetryPortion.delete().where(BulkRetryPortion.bulk_retry == batch.id).execute()
     return bool(ended)

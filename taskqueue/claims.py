@@ -27,14 +27,15 @@ SHOP_COLUMNS = len(Shop._meta.sorted_fields)
 CLAIM = claim_statement(_columns(Task, "task"), _columns(Shop, "shop"), Entity.SHOP)
 
 
-def claim(task_id: UUID, *, lease: timedelta, worker: str, engage: bool, latest: bool) -> Task | None:
+def claim(task_id: UUID, *, lease: timedelta, worker: str, calls_engage: bool, newest_only: bool) -> Task | None:
     """Take a due Pending task for this worker and open an attempt, or return None if it is not to be had.
 
-    `engage`: not while its shop is paused. `latest`: also look for a newer one that replaces it (`newer_id`).
+    `calls_engage`: not while its shop is paused. `newest_only`: also look for a newer one that replaces it.
     Raises IntegrityError while another task of the same entity runs. The connection is in its shop's scope then.
     """
     claimed = db.execute_sql(
-        CLAIM, {"lease": lease, "id": task_id, "engage": engage, "worker": worker, "latest": latest}
+        CLAIM,
+        {"lease": lease, "id": task_id, "calls_engage": calls_engage, "worker": worker, "newest_only": newest_only},
     ).fetchone()
     return _claimed(claimed) if claimed else None
 
@@ -43,7 +44,7 @@ def _claimed(row: tuple[Any, ...]) -> Task:
     columns = len(Task._meta.sorted_fields)
     task = database.row_of(Task, row[:columns])
     task.newer_id, task.shop = row[columns], database.row_of(Shop, row[columns + 1 : columns + 1 + SHOP_COLUMNS])
-    db.moved(task.shop_id)
+    db.scope_changed(task.shop_id)
     return task
 
 
@@ -120,7 +121,7 @@ def retry_in(task: Task, wait: timedelta, outcome: Outcome, reason: str, code: s
 
 
 def _count_outcome(task: Task, how: str, seconds: float) -> None:
-    task.ended = how
+    task.outcome_name = how
     COUNTERS.attempt(task.type, how, seconds)
 
 
@@ -148,7 +149,7 @@ def _end(
     took = ended.fetchone()
     if not took:
         raise LeaseLost(str(task.id))
-    db.moved(EVERY)
+    db.scope_changed(EVERY)
     return float(took[0])
 
 

@@ -28,20 +28,22 @@ class TaskGroup(Group):
         *,
         entity: Entity = Entity.NONE,
         topics: tuple[str, ...] = (),
-        engage: bool = False,
-        latest: bool = False,
+        calls_engage: bool = False,
+        newest_only: bool = False,
         retry: RetryPolicy = A_DAY,
         stale_after: timedelta | None = None,
     ) -> Callable[[Handler], TaskType]:
         """Declare a task type over its function, whose docstring is the description.
 
-        `topics`: Shopify's webhook topics that start it. `engage`: it calls Engage, so it waits while the shop's
-        circuit breaker is open. `latest`: it works on the newest state, so a newer one that is queued replaces it.
+        `topics`: Shopify's webhook topics that start it. `calls_engage`: it calls Engage, so it waits while the shop's
+        circuit breaker is open. `newest_only`: it works on the newest state, so a newer one that is queued replaces it.
         `stale_after`: it makes Engage write to a customer, who is not to get old news without somebody's consent.
         """
 
         def declare(handler: Handler) -> TaskType:
-            task_type = TaskType(number, name, label, self, handler, entity, topics, engage, latest, retry, stale_after)
+            task_type = TaskType(
+                number, name, label, self, handler, entity, topics, calls_engage, newest_only, retry, stale_after
+            )
             TYPES[name] = NUMBERS[number] = task_type
             _declare_actor(task_type)
             return task_type

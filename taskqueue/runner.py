@@ -63,10 +63,14 @@ def _run(task_type: TaskType, task_id: str) -> None:
 def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
     try:
         return claims.claim(
-            task_id, lease=config.lease, worker=WORKER, engage=task_type.engage, latest=task_type.latest
+            task_id,
+            lease=config.lease,
+            worker=WORKER,
+            calls_engage=task_type.calls_engage,
+            newest_only=task_type.newest_only,
         )
     except IntegrityError:
-        claims.give_way(task_id, GIVE_WAY, replaceable=task_type.latest)
+        claims.give_way(task_id, GIVE_WAY, replaceable=task_type.newest_only)
         return None
 
 
@@ -74,20 +78,20 @@ def _carry_out(task_type: TaskType, task: Task) -> None:
     """Attempt the task, unless a newer one replaces it or the shop's circuit breaker is open and probed by another."""
     if task.newer_id:
         claims.finish(task, State.SUCCESS, reason=REPLACED, closed_by=task.newer_id)
-    elif task_type.engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
+    elif task_type.calls_engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
         claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
     else:
         with LEASES.renewing(task), logs.log_context(trace=task.trace or str(task.id), shop=task.shop_id):
             _attempt(task_type, task)
-            log.info("%s: %s.", task_type.name, task.ended)
+            log.info("%s: %s.", task_type.name, task.outcome_name)
 
 
 def _attempt(task_type: TaskType, task: Task) -> None:
     try:
-        task_type.work(task)
+        task_type.call(task)
         if not task.finished:
             claims.finish(task, State.SUCCESS)
-        if task_type.engage:
+        if task_type.calls_engage:
             circuit_breaker.resume(task.shop)
     except (LeaseLost, *DATABASE_UNAVAILABLE):
         raise
@@ -168,7 +172,7 @@ def _failed(
     elif task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
         claims.finish(task, State.ERROR, reason=f"{reason} Given up after {task.attempts} attempts.", code=code)
     else:
-        claims.retry_in(task, wait or _jittered(task_type.retry.wait(task.attempts)), Outcome.FAILED, reason, code)
+        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, reason, code)
 
 
 MAY_HAVE_ARRIVED = (

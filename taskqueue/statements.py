@@ -54,8 +54,8 @@ def claim_statement(task_columns: str, shop_columns: str, about_the_shop: int) -
         FROM shop
         WHERE task.id = %(id)s AND task.state = 0 AND leased_until IS NULL AND due_at <= now()
           AND shop.id = shop_id AND (shop.active OR task.entity = {about_the_shop:d})
-          AND (NOT %(engage)s OR shop.paused_until IS NULL OR shop.paused_until <= now())
-        RETURNING {task_columns}, CASE WHEN %(latest)s THEN (
+          AND (NOT %(calls_engage)s OR shop.paused_until IS NULL OR shop.paused_until <= now())
+        RETURNING {task_columns}, CASE WHEN %(newest_only)s THEN (
             SELECT newer.id FROM task newer
             WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id
               AND newer.id > task.id AND newer.type = task.type AND newer.lane <= task.lane

@@ -33,7 +33,7 @@ def sweep() -> int:
     """Take back the tasks of lost workers, then publish due tasks, fairly over the shops. Returns how many of these."""
     reap()
     try:
-        if broker.emptied():
+        if broker.has_lost_data():
             republish_all()
         return sum(_sweep_lane(lane) for lane in Lane)
     except redis.RedisError as error:
@@ -43,19 +43,19 @@ def sweep() -> int:
 
 def _sweep_lane(lane: Lane) -> int:
     """Raises redis.RedisError."""
-    waiting = broker.waiting(QUEUES[lane])
+    waiting = broker.queue_length(QUEUES[lane])
     free = WINDOW[lane] - waiting
-    due = pick_due(lane, free, again=MESSAGE_LOST if waiting == 0 else PUBLISH_AGAIN) if free > 0 else []
+    due = pick_due(lane, free, republish_after=MESSAGE_LOST if waiting == 0 else PUBLISH_AGAIN) if free > 0 else []
     publish_messages((task_id, number, lane) for task_id, number in due)
     return len(due)
 
 
-def pick_due(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
+def pick_due(lane: Lane, free: int, republish_after: timedelta) -> list[tuple[UUID, int]]:
     """Select due tasks, up to `free`, with the same share for each shop, and mark them as published.
 
-    Returns (id, type number). `again`: a task is due for another message when its last one is this old.
+    Returns (id, type number). `republish_after`: a task is due for another message when its last one is this old.
     """
-    shops = _shops_with_due(lane, again)
+    shops = _shops_with_due(lane, republish_after)
     if not shops:
         return []
     share = max(1, free // len(shops))
@@ -65,7 +65,7 @@ def pick_due(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
                     SELECT id FROM task WHERE {DUE} ORDER BY due_at LIMIT %(share)s FOR UPDATE SKIP LOCKED
                 ) x LIMIT %(free)s)
             RETURNING id, type, shop_id""",  # noqa: S608
-        {**_due(lane, again), "shops": shops, "share": share, "free": free},
+        {**_due(lane, republish_after), "shops": shops, "share": share, "free": free},
     )
     return _round_robin(picked.fetchall())
 
@@ -81,29 +81,29 @@ def _round_robin(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
 
 
 DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
-    AND (published_at IS NULL OR published_at < now() - %(again)s)
+    AND (published_at IS NULL OR published_at < now() - %(republish_after)s)
     AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))
     AND (s.shop_id <> ALL(%(removed)s) OR entity = %(about_the_shop)s)
     AND type = ANY(%(known)s)"""  # during a rollout, the types of a new version are published by its own sweep
 
 
-def _due(lane: Lane, again: timedelta) -> dict[str, object]:
-    engage = [number for number, task_type in NUMBERS.items() if task_type.engage]
+def _due(lane: Lane, republish_after: timedelta) -> dict[str, object]:
+    engage = [number for number, task_type in NUMBERS.items() if task_type.calls_engage]
     shops = {"paused": _shops("paused_until > now()"), "removed": _shops("NOT active")}
     types = {"engage": engage, "known": list(NUMBERS), "about_the_shop": int(Entity.SHOP)}
-    return {"lane": int(lane), "again": again, **shops, **types}
+    return {"lane": int(lane), "republish_after": republish_after, **shops, **types}
 
 
 def _shops(which: str) -> list[int]:
     return [shop_id for (shop_id,) in db.execute_sql(f"SELECT id FROM shop WHERE {which}").fetchall()]  # noqa: S608
 
 
-def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
+def _shops_with_due(lane: Lane, republish_after: timedelta) -> list[int]:
     """Shops with due tasks, in random order, so that no shop is always the last."""
     found = db.execute_sql(
         f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop) s
             WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
-        _due(lane, again),
+        _due(lane, republish_after),
     )
     return [shop_id for (shop_id,) in found.fetchall()]
 
@@ -134,7 +134,7 @@ def _take_back(task: Task) -> None:
 
 def _after(task: Task) -> timedelta:
     """Retry at once the first time; with backoff a task that may be the cause of the loss."""
-    return A_DAY.wait(task.crashes) if task.crashes else timedelta()
+    return A_DAY.backoff(task.crashes) if task.crashes else timedelta()
 
 
 def republish_all() -> None:

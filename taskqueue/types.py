@@ -44,8 +44,8 @@ class TaskType:
     handler: Handler
     entity: Entity
     topics: tuple[str, ...]
-    engage: bool
-    latest: bool
+    calls_engage: bool
+    newest_only: bool
     retry: RetryPolicy
     stale_after: timedelta | None
 
@@ -54,7 +54,7 @@ class TaskType:
         """Sentence of the product's help page: the first paragraph of the function's docstring."""
         return " ".join((self.handler.__doc__ or "").strip().split("\n\n")[0].split())
 
-    def work(self, task: Task) -> None:
+    def call(self, task: Task) -> None:
         """Call the type's function, or the one that an argument of the task puts in its place (INSTEAD)."""
         instead = next((OVERRIDES[name] for name in task.args if name in OVERRIDES), None)
         (instead or self.handler)(task, **task.args)
@@ -87,7 +87,7 @@ class TaskType:
         """Insert a task in the caller's transaction, publish it after the commit. None: its idempotency key exists."""
         return next(iter(enqueue([self.new(shop, **fields)])), None)
 
-    def after(self, task: Task, shopify_id: int, **args: Any) -> None:
+    def enqueue_after(self, task: Task, shopify_id: int, **args: Any) -> None:
         """Enqueue a follow-up of `task` about `shopify_id`. Idempotent: a retry of `task` enqueues no second one."""
         self.enqueue(task.shop, key=f"{task.id}:{shopify_id}", shopify_id=shopify_id, parent=task, args=args)
 
@@ -136,7 +136,7 @@ def publish(tasks: list[Task]) -> None:
 
 def publish_messages(tasks: Iterable[tuple[UUID, int, int]]) -> None:
     """Publish messages for tasks given as (id, type number, lane). Raises redis.RedisError."""
-    broker.ring([_message(*task) for task in tasks])
+    broker.publish([_message(*task) for task in tasks])
 
 
 def _message(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:

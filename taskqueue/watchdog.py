@@ -47,7 +47,9 @@ class Watchdog(Middleware):
         logs.configure_logging()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        db.allow(connections=worker.worker_threads + CONCURRENT + 3)  # three: this watchdog, leases, metrics
+        db.limit_connections(
+            connections=worker.worker_threads + CONCURRENT + 3
+        )  # three: this watchdog, leases, metrics
         worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -70,7 +72,7 @@ class Watchdog(Middleware):
 
 def _redis_answers(broker: TaskBroker) -> bool:
     try:
-        return bool(broker.bell.ping())
+        return bool(broker.quick_client.ping())
     except redis.RedisError:
         return False
 
@@ -80,7 +82,9 @@ def work_without_redis() -> int:
     try:
         with connected(EVERY):
             reap()
-            due = [row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, again=timedelta(seconds=10))]
+            due = [
+                row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, republish_after=timedelta(seconds=10))
+            ]
     except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0
