@@ -10,7 +10,7 @@ from alerts.jobs import alert_task_types, diagnose, shopify_orders_count
 from alerts.mail import mail_body
 from models import Mail, MailKind, Rule, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
-from tests.support.incidents import HOUR, MINUTE, NOON, ordered, the_incident
+from tests.support.incidents import HOUR, MINUTE, NOON, add_order_sync, open_incident
 from tests.support.listings import add
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
@@ -25,7 +25,7 @@ def told(shop):
     def says(orders, **evidence):
         kept = {"elapsed": 10_800, "period": 180, "window": None, "first": False} | evidence
         incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=kept)
-        incident = the_incident(shop)
+        incident = open_incident(shop)
         found = diagnosis.diagnose(shop, alert_task_types(), incident.bad_since, NOON, lambda: orders)
         incidents.update(incident, diagnosis=found.as_json())
         letter = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
@@ -39,7 +39,7 @@ def heard(shop, count):
         add(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
 
 
-def test_no_orders_at_shopify_is_no_fault(told):
+def test_no_orders_at_shopify(told):
     cause, subject, text = told(0)
 
     assert cause == DiagnosisResult.NO_ORDERS
@@ -48,7 +48,7 @@ def test_no_orders_at_shopify_is_no_fault(told):
     assert "make the order silence period longer" in text
 
 
-def test_orders_that_we_did_not_hear_about(told):
+def test_orders_whose_webhooks_were_not_received(told):
     cause, subject, text = told(14)
 
     assert cause == DiagnosisResult.NOT_RECEIVED
@@ -56,7 +56,7 @@ def test_orders_that_we_did_not_hear_about(told):
     assert "Shopify has 14 orders of this time that we did not hear about" in text
 
 
-def test_orders_that_wait(shop, told):
+def test_orders_whose_sync_is_pending(shop, told):
     heard(shop, 14)
     for each in range(14):
         add(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
@@ -69,11 +69,11 @@ def test_orders_that_wait(shop, told):
     )
 
 
-def test_orders_that_engage_refused(shop, told):
+def test_orders_whose_sync_failed(shop, told):
     heard(shop, 14)
     for each in range(14):
         code = "Engage 400" if each < 12 else "Engage 409"
-        ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=each + 1, code=code, reason=UNKNOWN_STORE)
+        add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=each + 1, code=code, reason=UNKNOWN_STORE)
 
     cause, subject, text = told(14)
 
@@ -85,18 +85,18 @@ def test_orders_that_engage_refused(shop, told):
     assert "/tasks?type=SyncOrder&created_from=2026-11-03T08%3A55%3A00" in text
 
 
-def test_an_error_that_was_solved_since_explains_nothing(shop, told):
+def test_an_error_that_was_solved_since_is_not_the_reason(shop, told):
     heard(shop, 1)
-    solved = ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
+    solved = add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
     type(solved).update(closed_by=solved.id).where(type(solved).id == solved.id).execute()
 
     assert told(1)[0] == DiagnosisResult.IN_PROGRESS
 
 
-def test_orders_that_were_left_out_on_purpose(shop, told):
+def test_orders_that_were_skipped(shop, told):
     heard(shop, 14)
     for each in range(14):
-        ordered(shop, NOON - HOUR, shopify_id=each + 1, reason="The order is a test order.")
+        add_order_sync(shop, NOON - HOUR, shopify_id=each + 1, reason="The order is a test order.")
 
     cause, _, text = told(14)
 
@@ -114,28 +114,30 @@ def test_orders_that_are_not_due_yet(shop, told):
     assert "not due to be sent yet" in text
 
 
-def test_when_shopify_does_not_answer_the_mail_says_what_we_know(shop, told):
+def test_without_shopifys_answer_the_mail_says_so(shop, told):
     cause, _, text = told(None)
 
     assert cause == DiagnosisResult.UNKNOWN
     assert "Shopify could not be asked how many orders there were" in text
 
 
-def test_when_shopify_does_not_answer_but_our_tasks_do(shop, told):
-    ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
+def test_without_shopifys_answer_our_tasks_still_explain_it(shop, told):
+    add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
 
     assert told(None)[0] == DiagnosisResult.FAILED
 
 
-def test_the_time_that_is_checked_is_said(told):
+def test_the_mail_names_the_window_that_is_checked(told):
     _, _, text = told(0, window=["08:00", "22:00"], elapsed=11_400)
 
     assert "That is 3 h 10 min within the time that is checked, 08:00" in text
     assert "the order silence period is 3 h." in text
 
 
-def test_no_mail_has_personal_data(shop, told):
-    ordered(shop, NOON - HOUR, state=State.ERROR, shopify_id=1, reason="Ada Lovelace <ada@example.com> is unknown.")
+def test_a_diagnosis_mail_has_no_personal_data(shop, told):
+    add_order_sync(
+        shop, NOON - HOUR, state=State.ERROR, shopify_id=1, reason="Ada Lovelace <ada@example.com> is unknown."
+    )
 
     _, _, text = told(1)
 
@@ -143,7 +145,7 @@ def test_no_mail_has_personal_data(shop, told):
 
 
 @pytest.mark.usefixtures("engage")
-def test_shopify_itself_is_asked(shop, shopify):
+def test_the_number_of_orders_is_shopifys_own(shop, shopify):
     before = utcnow()
     for _ in range(3):
         shopify.add_order(shop.domain, RECORD)
@@ -152,12 +154,12 @@ def test_shopify_itself_is_asked(shop, shopify):
     assert shopify_orders_count(shop, before - HOUR, before - MINUTE) == 0
 
 
-def test_a_shopify_that_hangs_costs_ten_seconds(shop, hanging_shopify, caplog):
+def test_a_shopify_that_hangs_delays_a_diagnosis_by_ten_seconds(shop, hanging_shopify, caplog):
     incidents.start(shop, Rule.SILENCE, bad_since=utcnow() - HOUR, opened_at=utcnow(), evidence={})
 
-    diagnose(shop, the_incident(shop))
+    diagnose(shop, open_incident(shop))
 
-    assert the_incident(shop).diagnosis["orders"] is None
+    assert open_incident(shop).diagnosis["orders"] is None
     assert "did not answer within 10 seconds" in caplog.text
 
 

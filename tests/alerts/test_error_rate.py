@@ -56,11 +56,11 @@ def after_holding(settings, tasks):
         (0, 100, 100, RuleState.OFF),
     ],
 )
-def test_it_fires_at_the_threshold_and_behind_its_guards(threshold, finished, errors, state):
+def test_it_fires_at_the_threshold_if_its_guards_are_met(threshold, finished, errors, state):
     assert after_holding(ErrorRateSettings(threshold), stream(finished, errors)).state == state
 
 
-def test_the_literal_reading_has_no_guards():
+def test_without_guards_one_task_is_enough():
     literal = ErrorRateSettings(20, guarded=False)
 
     assert rule(literal, stream(10, 5)).state == RuleState.FIRING
@@ -68,7 +68,7 @@ def test_the_literal_reading_has_no_guards():
     assert rule(literal, []).state == RuleState.OK
 
 
-def test_what_is_held_back_by_a_guard_alone_is_known():
+def test_a_rate_that_only_a_guard_holds_back_is_known():
     (everything, _) = tallies(stream(10, 5), NOW)
 
     assert everything.held_back(ErrorRateSettings(20))
@@ -88,7 +88,7 @@ def test_it_must_be_bad_for_five_minutes():
     assert third.memory.opened_at == NOW + OPEN_AFTER
 
 
-def test_five_failures_of_one_thing_are_one_error():
+def test_five_failures_of_one_entity_are_one_error():
     same = [FinishedTask("order1", "order", True, NOW - n * MINUTE) for n in range(1, 6)]
 
     (everything, _) = tallies([*same, *stream(19, 0, first=10)], NOW)
@@ -96,7 +96,7 @@ def test_five_failures_of_one_thing_are_one_error():
     assert (everything.finished, everything.errors) == (20, 1)
 
 
-def test_a_success_since_takes_the_error_back():
+def test_a_later_success_clears_the_error():
     tasks = [
         FinishedTask("order1", "order", True, NOW - 9 * MINUTE),
         FinishedTask("order1", "order", False, NOW - MINUTE),
@@ -105,7 +105,7 @@ def test_a_success_since_takes_the_error_back():
     assert tallies(tasks, NOW)[0].errors == 0
 
 
-def test_a_type_that_fails_alone_is_found_by_its_group():
+def test_a_failing_group_fires_although_all_others_succeed():
     tasks = stream(25, 25, group="refund") + stream(475, 0)
 
     verdict = after_holding(TEN, tasks)
@@ -115,20 +115,20 @@ def test_a_type_that_fails_alone_is_found_by_its_group():
     assert (verdict.worst.group, verdict.worst.finished) == ("refund", 25)
 
 
-def test_little_traffic_is_judged_by_the_latest_twenty_of_a_day():
+def test_with_little_traffic_the_latest_twenty_of_a_day_count():
     slow = [FinishedTask(f"o{n}", "order", n >= 15, NOW - (20 - n) * timedelta(minutes=55)) for n in range(20)]
 
     assert tallies(slow, NOW)[0].finished == 20
     assert tallies(slow, NOW)[0].bad(TEN)
 
 
-def test_errors_that_are_all_old_fire_no_more():
+def test_old_errors_alone_do_not_fire():
     old = stream(20, 5, at=NOW - timedelta(hours=2))
 
     assert not tallies(old, NOW)[0].bad(TEN)
 
 
-def test_what_is_older_than_a_day_does_not_count():
+def test_tasks_older_than_a_day_do_not_count():
     assert tallies(stream(30, 30, at=NOW - timedelta(hours=24)), NOW)[0].finished == 0
 
 
@@ -153,7 +153,7 @@ def test_just_below_the_threshold_is_not_good_enough(firing):
     assert rule(TEN, stream(100, 9), NOW + OPEN_AFTER, firing).state == RuleState.FIRING
 
 
-def test_a_relapse_begins_the_fifteen_minutes_anew(firing):
+def test_a_relapse_restarts_the_fifteen_minutes(firing):
     recovering = rule(TEN, stream(100, 0), NOW + OPEN_AFTER, firing)
     relapse = rule(TEN, stream(100, 20), NOW + 2 * OPEN_AFTER, recovering.memory)
 
@@ -170,7 +170,7 @@ def test_too_little_traffic_is_no_recovery_and_expires_after_a_day(firing):
     assert (later.expired, last.expired) == (False, True)
 
 
-def test_switching_it_off_forgets(firing):
+def test_switching_it_off_clears_its_memory(firing):
     assert rule(ErrorRateSettings(None), stream(50, 25), NOW, firing).memory == ErrorRateMemory()
 
 

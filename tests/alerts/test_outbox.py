@@ -14,7 +14,7 @@ from alerts.smtp import SmtpServer
 from database import EVERY, connected, db
 from models import NOW, Mail, MailKind, MailState, Rule, utcnow
 from tests.conftest import free_port
-from tests.support.incidents import HOUR, NOON, the_incident
+from tests.support.incidents import HOUR, NOON, open_incident
 from tests.support.smtp_servers import mail_server
 
 ANNA = "anna@example.com"
@@ -30,7 +30,7 @@ def box():
 def incident(shop):
     evidence = {"elapsed": 10_800, "period": 180, "window": None, "first": False}
     incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=evidence)
-    return the_incident(shop)
+    return open_incident(shop)
 
 
 def put(shop, kind=MailKind.TEST, address=ANNA, **fields):
@@ -57,7 +57,7 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
     return str(part.get_content())
 
 
-def test_a_mail_arrives_once_and_is_through(shop, box):
+def test_a_mail_is_delivered_once(shop, box):
     mail_id = put(shop)
 
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_a_mail_arrives_once_and_is_through(shop, box):
     assert fate(mail_id) == MailState.SENT
 
 
-def test_workers_that_are_rung_for_the_same_mail_send_it_once(shop, box):
+def test_concurrent_workers_send_a_mail_once(shop, box):
     mail_id = put(shop)
 
     def worker():
@@ -87,7 +87,7 @@ def test_workers_that_are_rung_for_the_same_mail_send_it_once(shop, box):
     assert len(box.received) == 1
 
 
-def test_a_mail_whose_time_has_not_come_waits(shop, box):
+def test_a_mail_that_is_not_due_yet_is_not_sent(shop, box):
     mail_id = put(shop, due_at=utcnow() + HOUR)
 
     deliver_to(box, mail_id)
@@ -95,7 +95,7 @@ def test_a_mail_whose_time_has_not_come_waits(shop, box):
     assert (box.received, fate(mail_id)) == ([], MailState.DUE)
 
 
-def test_a_refused_address_is_marked_and_told_no_more(shop, box):
+def test_a_bounced_recipient_is_marked_and_gets_no_more_mails(shop, box):
     recipients.add(shop, ANNA)
     box.refused[ANNA] = "550 5.1.1 No such mailbox"
     mail_id = put(shop)
@@ -118,7 +118,7 @@ def later(mail_id):
 @pytest.mark.parametrize(
     "answer", ["451 Try again", "452 Full", "421 Going down", "550 5.7.1 Policy", "554 5.7.26 DMARC"]
 )
-def test_what_may_pass_is_tried_again_and_arrives_once(shop, box, answer):
+def test_a_temporary_rejection_is_retried_and_delivered_once(shop, box, answer):
     box.answers = [answer] * 2
     mail_id = put(shop)
 
@@ -132,7 +132,7 @@ def test_what_may_pass_is_tried_again_and_arrives_once(shop, box, answer):
     assert (len(box.received), fate(mail_id)) == (1, MailState.SENT)
 
 
-def test_after_six_tries_it_is_given_up_and_its_words_are_kept(shop, box):
+def test_after_six_tries_a_mail_is_given_up_and_its_text_kept(shop, box):
     box.answers = ["451 Try again"] * 6
     mail_id = put(shop)
 
@@ -147,7 +147,7 @@ def test_after_six_tries_it_is_given_up_and_its_words_are_kept(shop, box):
     assert "This is a test" in row.text
 
 
-def test_a_server_that_is_away_costs_a_try(shop):
+def test_an_unavailable_server_uses_up_a_try(shop):
     mail_id = put(shop)
 
     deliver(mail_id, unexplained, SmtpServer("127.0.0.1", free_port()))
@@ -156,7 +156,7 @@ def test_a_server_that_is_away_costs_a_try(shop):
     assert "could not be reached" in Mail.get_by_id(mail_id).error
 
 
-def test_a_slow_answer_is_no_second_mail(shop, box):
+def test_a_mail_sent_again_after_a_timeout_has_the_same_message_id(shop, box):
     box.slow_seconds = 1.0
     mail_id = put(shop)
     deliver(mail_id, unexplained, SmtpServer(*_place(box), timeout_seconds=0.3))
@@ -175,7 +175,7 @@ def _place(box):
     return host, int(port)
 
 
-def test_a_worker_that_dies_with_a_mail_gives_it_back_after_its_lease(shop, box):
+def test_the_mail_of_a_dead_worker_is_sent_after_its_lease(shop, box):
     mail_id = put(shop)
     assert outbox.claim(mail_id, timedelta(minutes=3))
 
@@ -210,7 +210,7 @@ def test_the_mails_of_an_incident_are_one_thread(shop, incident, box):
     assert len({message["Message-ID"] for message in box.received}) == 4
 
 
-def test_an_additional_address_may_leave_with_one_click_and_the_shops_own_may_not(shop, box):
+def test_only_an_additional_recipient_can_unsubscribe_with_one_click(shop, box):
     recipients.add(shop, ANNA)
     deliver_to(box, put(shop))
     deliver_to(box, put(shop, address=shop.email))
@@ -224,7 +224,7 @@ def test_an_additional_address_may_leave_with_one_click_and_the_shops_own_may_no
 
 
 @pytest.mark.parametrize("name", ["Evil\r\nBcc: all@example.com", "Evil\nSubject: other", "<b>Bold</b> & co"])
-def test_a_shops_name_is_text_and_nothing_else(shop, box, name):
+def test_a_shops_name_cannot_add_headers_or_markup(shop, box, name):
     shop.name = name
     shop.save()
 
@@ -237,7 +237,7 @@ def test_a_shops_name_is_text_and_nothing_else(shop, box, name):
 
 
 @pytest.mark.parametrize("address", ["a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com"])
-def test_an_address_that_is_more_than_one_reaches_nobody_else(shop, box, address):
+def test_several_addresses_in_one_reach_no_other_recipient(shop, box, address):
     mail_id = put(shop, address=address)
 
     deliver_to(box, mail_id)
@@ -249,7 +249,7 @@ def test_an_address_that_is_more_than_one_reaches_nobody_else(shop, box, address
 # Why
 
 
-def test_it_is_found_out_why_before_the_first_mail_and_only_then(shop, incident, box):
+def test_an_incident_is_diagnosed_once_before_its_first_mail(shop, incident, box):
     asked = []
     first, second = (put(shop, MailKind.FIRE, address, incident=incident) for address in (ANNA, shop.email))
 
@@ -264,7 +264,7 @@ def test_it_is_found_out_why_before_the_first_mail_and_only_then(shop, incident,
     assert [mail["Subject"] for mail in box.received] == ["No orders in demo.myshopify.com for 3 h"] * 2
 
 
-def test_a_look_that_fails_holds_no_mail_up(shop, incident, box):
+def test_a_diagnosis_that_fails_delays_no_mail(shop, incident, box):
     def explain(shop, incident):
         raise RuntimeError("The look itself is broken.")
 
@@ -276,7 +276,7 @@ def test_a_look_that_fails_holds_no_mail_up(shop, incident, box):
 # The clock sends what no worker takes
 
 
-def test_what_no_worker_takes_is_sent_by_the_clock(shop):
+def test_a_mail_that_no_worker_claims_is_sent_by_the_scheduler(shop):
     mail_id = put(shop, due_at=utcnow() - timedelta(minutes=1))
     jobs.deliver_mails()
     assert fate(mail_id) == MailState.DUE

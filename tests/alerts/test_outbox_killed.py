@@ -43,7 +43,7 @@ def fates():
     return [MailState(row.state) for row in Mail.select().order_by(Mail.id)]
 
 
-def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage):
+def test_a_worker_killed_between_sending_and_recording_loses_no_mail(stage):
     dynos, box = stage
     box.slow_seconds = 30
     dynos.start_all("worker", "scheduler")
@@ -62,7 +62,7 @@ def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage
     assert len(box.received) <= MAILS + 4  # those that were on their way came twice, with their one number
 
 
-def test_what_was_sent_stays_sent_over_kills(stage):
+def test_sent_mails_are_not_sent_again_after_kills(stage):
     dynos, box = stage
     dynos.start_all("worker", "scheduler")
     wait_for(lambda: set(fates()) == {MailState.SENT}, GUARD, "All mails")

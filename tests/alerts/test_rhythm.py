@@ -47,7 +47,7 @@ def of(orders, now=NOW, incidents=(), zone=STOCKHOLM):
 # What it learns
 
 
-def test_an_order_an_hour_is_one_expected_in_each_hour():
+def test_an_order_every_hour_is_one_expected_order_in_each_hour():
     rhythm = of(every(HOUR))
 
     assert rhythm.rates == pytest.approx([1] * HOURS_OF_WEEK)
@@ -57,13 +57,13 @@ def test_an_order_an_hour_is_one_expected_in_each_hour():
 
 @pytest.mark.parametrize("until", [datetime(2026, 4, 20, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)])
 @pytest.mark.parametrize("zone", ZONES)
-def test_an_hour_that_the_clocks_skip_or_repeat_is_not_mistaken(until, zone):
+def test_an_hour_that_dst_skips_or_repeats_does_not_change_the_rates(until, zone):
     rhythm = of(every(15 * MINUTE, until), until, zone=ZoneInfo(zone))
 
     assert rhythm.rates == pytest.approx([4] * HOURS_OF_WEEK)
 
 
-def test_an_hour_of_the_week_is_drawn_to_the_same_hour_of_all_days():
+def test_an_hour_of_the_week_is_weighted_with_that_hour_of_all_days():
     tuesdays = [order for order in every(5 * MINUTE) if (order.weekday(), order.hour) == (1, 8)]
 
     rhythm = of(tuesdays, zone=ZoneInfo("UTC"))
@@ -83,7 +83,7 @@ def test_an_hour_of_the_week_is_drawn_to_the_same_hour_of_all_days():
         every(HOUR, until=NOW + HISTORY, span=HISTORY),  # only from now on
     ],
 )
-def test_too_little_history_is_no_rhythm(orders):
+def test_too_little_history_gives_no_baseline(orders):
     assert Baseline.of(orders, STOCKHOLM, NOW) is None
 
 
@@ -91,13 +91,13 @@ def test_four_weeks_and_fifty_orders_are_enough():
     assert Baseline.of(every(14 * HOUR, span=49 * 14 * HOUR), STOCKHOLM, NOW) is not None
 
 
-def test_what_comes_later_or_came_long_before_does_not_count():
+def test_later_and_much_earlier_orders_do_not_count():
     older, later = every(MINUTE, NOW - HISTORY - HOUR, span=DAY), every(MINUTE, NOW + 2 * DAY, span=DAY)
 
     assert of([*older, *every(HOUR), *later]) == of(every(HOUR))
 
 
-def test_it_is_the_same_until_the_next_order_whenever_one_looks():
+def test_the_baseline_stays_the_same_until_the_next_order():
     assert of(every(HOUR), NOW + 3 * DAY) == of(every(HOUR))
 
 
@@ -113,18 +113,18 @@ def interrupted():
     return [order for order in every(HOUR) if not QUIET.start <= order < QUIET.end]
 
 
-def test_a_day_without_orders_is_the_measure(interrupted):
+def test_a_day_without_orders_sets_the_limit(interrupted):
     seldom = (7 + 4) / (8 + 4)  # as that day of the week then has fewer orders
 
     assert of(interrupted).limit == pytest.approx(MARGIN * 25 * seldom, rel=0.02)
 
 
 @pytest.mark.parametrize("known", [QUIET, Interval(QUIET.start + HOUR, QUIET.start + 2 * HOUR)])
-def test_a_gap_in_which_something_was_wrong_is_none(interrupted, known):
+def test_a_gap_within_a_known_incident_does_not_count(interrupted, known):
     assert of(interrupted, incidents=[known]).limit == pytest.approx(1.5, rel=0.05)
 
 
-def test_time_in_which_something_was_wrong_lowers_no_expectation(interrupted):
+def test_time_of_known_incidents_does_not_lower_the_rates(interrupted):
     week = (QUIET.end, QUIET.end + 7 * DAY)
     without = of(interrupted, incidents=[Interval(QUIET.start - HOUR, QUIET.end + HOUR)])
 
@@ -132,7 +132,7 @@ def test_time_in_which_something_was_wrong_lowers_no_expectation(interrupted):
     assert of(interrupted).expected(*week) < 166
 
 
-def test_if_nothing_is_left_to_compare_with_there_is_no_rhythm():
+def test_without_time_outside_of_incidents_there_is_no_baseline():
     assert Baseline.of(every(HOUR), STOCKHOLM, NOW, [Interval(LONG_AGO, NOW)]) is None
 
 
@@ -142,7 +142,7 @@ def test_if_nothing_is_left_to_compare_with_there_is_no_rhythm():
     st.sampled_from(SEASONS),
     zones,
 )
-def test_the_limit_is_half_as_much_again_as_the_heaviest_gap_that_counts(seconds, known, until, zone):
+def test_the_limit_is_half_as_much_again_as_the_heaviest_gap(seconds, known, until, zone):
     orders = sorted(until - each * SECOND for each in seconds)
     assume(orders[-1] - orders[0] >= MIN_HISTORY)
     incidents = [Interval(start, start + hours * HOUR) for day, hours in known for start in [until - day * DAY]]
@@ -161,7 +161,7 @@ def test_the_limit_is_half_as_much_again_as_the_heaviest_gap_that_counts(seconds
 
 
 @pytest.mark.parametrize(("night", "expected"), [("2026-03-28", 0), ("2026-10-24", 2), ("2026-06-27", 1)])
-def test_a_night_brings_what_its_hours_bring(night, expected):
+def test_a_night_with_a_change_to_or_from_dst_expects_its_real_hours(night, expected):
     sunday_at_two = 6 * 24 + 2
     rhythm = Baseline(STOCKHOLM, tuple(float(hour == sunday_at_two) for hour in range(HOURS_OF_WEEK)), 3.0)
     evening = datetime.fromisoformat(f"{night}T20:00Z")
@@ -173,12 +173,12 @@ def test_parts_of_hours_count_in_proportion():
     assert flat(6.0).expected(NOW + 7 * MINUTE, NOW + 37 * MINUTE) == pytest.approx(3)
 
 
-def test_a_clock_that_went_back_expects_nothing():
+def test_a_system_time_that_was_set_back_expects_no_orders():
     assert flat(6.0).expected(NOW, NOW - HOUR) == 0
 
 
 @given(rates, instants, st.integers(0, 600), zones)
-def test_it_expects_what_a_count_minute_by_minute_does(rates, since, minutes, zone):
+def test_expected_orders_match_a_count_minute_by_minute(rates, since, minutes, zone):
     rhythm = Baseline(zone, rates, 1.0)
     shown = [(since + n * MINUTE).astimezone(zone) for n in range(minutes)]
 
@@ -188,7 +188,7 @@ def test_it_expects_what_a_count_minute_by_minute_does(rates, since, minutes, zo
 
 
 @given(rates, instants, lengths, lengths, zones)
-def test_what_is_expected_adds_up(rates, since, first, second, zone):
+def test_expected_orders_of_adjacent_spans_add_up(rates, since, first, second, zone):
     rhythm, middle = Baseline(zone, rates, 1.0), since + first
 
     parts = rhythm.expected(since, middle) + rhythm.expected(middle, middle + second)
@@ -197,7 +197,7 @@ def test_what_is_expected_adds_up(rates, since, first, second, zone):
 
 
 @given(rates, instants, st.floats(0.01, 5_000), zones)
-def test_too_much_is_reached_where_the_expectation_crosses_the_limit(rates, since, limit, zone):
+def test_the_limit_is_reached_where_expected_orders_cross_it(rates, since, limit, zone):
     assume(sum(rates) > 1)
     rhythm = Baseline(zone, rates, limit)
 
@@ -210,7 +210,7 @@ def test_too_much_is_reached_where_the_expectation_crosses_the_limit(rates, sinc
         assert rhythm.expected(since, reached - SECOND) < limit
 
 
-def test_a_shop_that_expects_nothing_never_fires():
+def test_a_baseline_that_expects_no_orders_never_fires():
     assert flat(0.0).limit_reached_at(NOW) is None
     assert evaluate(flat(0.0), SilenceFacts(NOW, LONG_AGO), NOW + 300 * DAY).state == RuleState.OK
 
@@ -230,7 +230,7 @@ FIRES = NOW + 3 * HOUR
         (NOW - HOUR, RuleState.OK),  # a clock that went back
     ],
 )
-def test_it_fires_when_too_many_are_missing(now, state):
+def test_it_fires_when_too_many_orders_are_missing(now, state):
     assert evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), now).state == state
 
 
@@ -247,11 +247,11 @@ def test_it_fires_when_too_many_are_missing(now, state):
         (RHYTHM, SilenceFacts(NOW, counts_from=FIRES), RuleState.OK),
     ],
 )
-def test_it_says_why_it_does_not_fire(rhythm, facts, state):
+def test_each_reason_not_to_fire_has_its_state(rhythm, facts, state):
     assert evaluate(rhythm, facts, FIRES + HOUR).state == state
 
 
-def test_it_tells_since_when_and_when_that_is_too_long():
+def test_the_verdict_has_the_start_of_silence_and_its_firing_time():
     verdict = evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), NOW + HOUR)
 
     assert (verdict.since, verdict.fires_at, verdict.elapsed) == (NOW, FIRES, HOUR)

@@ -65,7 +65,7 @@ def test_it_fires_when_the_specification_says(hours, period, last, counted, lite
 
 
 @pytest.mark.parametrize(("night", "hours"), [("2026-03-28", 7), ("2026-10-24", 9), ("2026-11-24", 8)])
-def test_a_night_is_as_long_as_it_really_is(night, hours):
+def test_a_window_at_night_has_its_real_length_across_dst_changes(night, hours):
     begins = local(f"{night} 21:00")
 
     assert window("22-06").elapsed(begins, begins + DAY) == timedelta(hours=hours)
@@ -80,7 +80,7 @@ def test_a_night_is_as_long_as_it_really_is(night, hours):
         (time(1), time(2, 30), "2026-10-24T23:00", "2026-10-25T01:30"),  # and the last for an end
     ],
 )
-def test_a_window_whose_edge_lies_in_a_change_of_the_clocks(start, end, begins, ends):
+def test_a_window_that_starts_or_ends_within_a_dst_change(start, end, begins, ends):
     begin, finish = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (begins, ends))
 
     found = next(DailyWindow(start, end, STOCKHOLM).intervals(begin - HOUR))
@@ -105,7 +105,7 @@ def counted_by_hand(anchor, period, zone, hours, within):
         at += MINUTE
 
 
-def test_a_thousand_cases_are_as_a_count_minute_by_minute():
+def test_a_thousand_random_cases_match_a_count_minute_by_minute():
     chance = random.Random(20261126)
     for _ in range(1000):
         zone = ZoneInfo(chance.choice(ZONES))
@@ -143,7 +143,7 @@ FIRES = local("2026-11-24 12:00")
         (LAST - HOUR, False, RuleState.OK),  # a clock that went back
     ],
 )
-def test_it_opens_within_the_window_and_stays_while_it_holds(now, is_open, state):
+def test_it_fires_within_the_window_and_keeps_firing_outside(now, is_open, state):
     assert evaluate(PERIOD, SilenceFacts(LAST, LONG_AGO), now, is_open=is_open).state == state
 
 
@@ -166,12 +166,12 @@ def test_an_order_at_night_outside_the_window_counts():
         (PERIOD, SilenceFacts(LAST, counts_from=FIRES), RuleState.OK),
     ],
 )
-def test_it_says_why_it_does_not_fire(settings, facts, state):
+def test_each_reason_not_to_fire_has_its_state(settings, facts, state):
     assert evaluate(settings, facts, FIRES + HOUR).state == state
 
 
 @given(st.integers(15, 43_200), st.integers(0, 23), st.integers(0, 23), st.sampled_from(ZONES), st.booleans())
-def test_when_it_fires_does_not_depend_on_who_looks(period, start, end, zone, within):
+def test_the_firing_time_does_not_depend_on_the_evaluation(period, start, end, zone, within):
     settings = SilenceSettings(period * MINUTE, DailyWindow(time(start), time(end), ZoneInfo(zone)), within)
     facts = SilenceFacts(LAST, LONG_AGO)
     fires = evaluate(settings, facts, LAST).fires_at

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from alerts import recipients
 from models import Shop, utcnow
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, js, site, violations, visit
-from tests.support.incidents import DAY, HOUR, ordered
+from tests.support.incidents import DAY, HOUR, add_order_sync
 from views.web import audit_log
 
 __all__ = ["browser", "js", "site", "visit"]
@@ -24,7 +24,7 @@ def gap(shop):
     for days in range(10):
         for hour in range(0, 24, 2):
             if days != 3:
-                ordered(shop, now - days * DAY - hour * HOUR)
+                add_order_sync(shop, now - days * DAY - hour * HOUR)
     return shop
 
 
@@ -45,7 +45,7 @@ def test_the_backtest_follows_what_is_typed(visit, gap):
     assert Shop.get_by_id(gap.id).settings == {}
 
 
-def test_without_script_a_button_shows_it_and_keeps_what_was_typed(visit, gap):
+def test_without_javascript_a_button_shows_the_backtest(visit, gap):
     page = visit("/settings", js=False)
 
     period(page, "5")
@@ -55,7 +55,7 @@ def test_without_script_a_button_shows_it_and_keeps_what_was_typed(visit, gap):
     expect(page.get_by_label("Order silence period", exact=True)).to_have_value("5")
 
 
-def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, shop, js):
+def test_an_error_is_beside_its_field_and_no_input_is_lost(visit, shop, js):
     page = visit("/settings", js=js)
 
     period(page, "3")
@@ -70,7 +70,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, 
     assert Shop.get_by_id(shop.id).settings == {}
 
 
-def test_it_is_saved_once_however_often_the_button_is_pressed(visit, shop, js):
+def test_pressing_save_twice_saves_once(visit, shop, js):
     page = visit("/settings", js=js)
 
     period(page, "3")
@@ -81,7 +81,7 @@ def test_it_is_saved_once_however_often_the_button_is_pressed(visit, shop, js):
     assert len(audit_log.page(shop, 5)) == 1
 
 
-def test_an_address_is_added_confirmed_and_takes_its_leave(visit, shop, js):
+def test_a_recipient_is_added_confirmed_and_removed(visit, shop, js):
     page = visit("/settings", js=js)
     page.get_by_label("More addresses").fill(ANNA)
     page.get_by_role("button", name="Add").click()

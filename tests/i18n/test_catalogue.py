@@ -124,7 +124,7 @@ def test_every_language_has_the_same_files(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_key_stands_in_two_files(language):
+def test_no_key_is_in_two_files(language):
     files = [tomllib.loads(path.read_text()) for path in (LOCALES / language).glob("*.toml")]
 
     assert [
@@ -133,7 +133,7 @@ def test_no_key_stands_in_two_files(language):
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_language_puts_the_same_values_in(language):
+def test_every_language_has_the_same_placeholders(language):
     ours = translations(language)
 
     assert {
@@ -142,7 +142,7 @@ def test_every_language_puts_the_same_values_in(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_placeholder_is_a_name_and_nothing_more(language):
+def test_a_placeholder_is_only_a_name(language):
     """Neither a format nor an attribute: a translator's slip must not show anything, or break a page."""
     parsed = [
         part for text in translations(language).values() for form in forms(text) for part in Formatter().parse(form)
@@ -154,7 +154,7 @@ def test_a_placeholder_is_a_name_and_nothing_more(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_counted_sentence_has_every_plural_form_of_its_language(language):
+def test_a_counted_text_has_every_plural_form_of_its_language(language):
     counted = [text for text in translations(language).values() if isinstance(text, dict)]
 
     assert counted
@@ -162,14 +162,14 @@ def test_a_counted_sentence_has_every_plural_form_of_its_language(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_left_empty_or_badly_spaced(language):
+def test_no_text_is_empty_or_has_outer_spaces(language):
     texts = translations(language).items()
 
     assert [key for key, text in texts for form in forms(text) if form != form.strip() or not form] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_sentence_is_left_in_english(language):
+def test_no_text_is_left_in_english(language):
     ours = translations(language)
     sentence = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 
@@ -182,12 +182,12 @@ def test_no_sentence_is_left_in_english(language):
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_every_task_type_has_a_label_and_says_what_it_does(name):
+def test_every_task_type_has_its_label_and_description(name):
     assert t(f"type.{name}.label") == TYPES[name].label
     assert t(f"type.{name}.about") == TYPES[name].description
 
 
-def test_no_task_type_is_described_that_is_none():
+def test_every_described_task_type_exists():
     found = {key.split(".")[1] for key in translations(ENGLISH) if key.startswith("type.")}
 
     assert found == set(TYPES)
@@ -202,23 +202,23 @@ def test_every_group_has_a_title():
 @pytest.mark.parametrize(
     ("family", "names"), [("state", State), ("card", State), ("outcome", Outcome), ("lane", Lane)], ids=str
 )
-def test_every_state_outcome_and_lane_has_a_word(family, names):
+def test_every_state_outcome_and_lane_has_a_label(family, names):
     found = {key for key in translations(ENGLISH) if key.startswith(f"{family}.")}
 
     assert found == {f"{family}.{each.name.lower()}" for each in names}
 
 
-def test_what_is_said_is_there():
+def test_every_used_key_has_a_text():
     assert [use for use in USES if not any(use.pattern.fullmatch(key) for key in translations(ENGLISH))] == []
 
 
-def test_what_is_there_is_said():
+def test_every_text_is_used():
     patterns = [use.pattern for use in USES]
 
     assert [key for key in translations(ENGLISH) if not any(pattern.fullmatch(key) for pattern in patterns)] == []
 
 
-def test_whoever_says_something_puts_all_its_values_in():
+def test_every_use_of_a_key_gives_all_its_values():
     exact = [use for use in USES if use.key in translations(ENGLISH)]
 
     assert [use for use in exact if use.values != wanted(translations(ENGLISH)[use.key])] == []
@@ -229,7 +229,7 @@ def wanted(sentence):
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_no_words_of_its_own(path):
+def test_a_template_has_no_untranslated_text(path):
     markup = Markup(re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", path.read_text(), flags=re.DOTALL))
 
     assert {words.strip() for words in markup.words if re.search(r"[A-Za-z]", words)} <= {"YYYY-MM-DD"}  # ISO's own
@@ -250,7 +250,7 @@ class Markup(HTMLParser):
         self.words.append(data)
 
 
-def test_there_are_many_that_say_something():
+def test_the_scan_finds_the_keys_of_many_files():
     """So that the tests above look at something."""
     assert len({use.where for use in USES}) > 20
     assert {"type.*.label", "list.count", "attempt.left_out"} <= {use.key for use in USES}
@@ -283,7 +283,7 @@ def test_an_unknown_key_is_an_error():
         ),
     ],
 )
-def test_numbers_are_written_as_the_language_does(language, said):
+def test_numbers_are_written_as_the_language_writes_them(language, said):
     with use_language(language):
         assert [
             format_optional_number(1_234_567),
@@ -304,7 +304,7 @@ def test_numbers_are_written_as_the_language_does(language, said):
         ("sv", "2026-03-03", "08:05:09", "2026-03-03 08:05:09"),
     ],
 )
-def test_dates_are_written_as_the_language_does(language, date, time, instant):
+def test_dates_are_written_as_the_language_writes_them(language, date, time, instant):
     at = datetime(2026, 3, 3, 8, 5, 9, tzinfo=UTC)
     with use_language(language):
         assert (format_date(at), format_time(at), format_datetime(at)) == (date, time, instant)
@@ -337,7 +337,7 @@ def test_a_decimal_is_rounded_to_the_nearest(value, places, text):
     assert format_number(value, places) == text
 
 
-def test_the_places_of_a_number_do_not_change_the_locales_own_pattern():
+def test_formatting_does_not_change_the_locales_own_pattern():
     before = babel.numbers.format_decimal(1.25, locale="en")
     format_number(1.25, 1)
 
@@ -363,7 +363,7 @@ def test_a_table_without_other_holds_entries_and_no_plural_forms():
     assert not is_plural({"one": "", "other": "", "title": ""})
 
 
-def test_a_language_is_spoken_until_the_block_ends():
+def test_a_language_is_used_until_the_block_ends():
     with use_language("sv"):
         assert t("app.sign_out") == "Logga ut"
 

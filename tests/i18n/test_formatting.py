@@ -23,7 +23,7 @@ from views.web.formatting import format_optional_percent
         (9_000_000_000, "104 d 4 h"),
     ],
 )
-def test_a_duration_is_said_as_people_say_it(ms, words):
+def test_a_duration_is_written_by_its_two_greatest_units(ms, words):
     assert format_duration(ms) == words
 
 

@@ -19,7 +19,7 @@ from sync import stores, webhook_endpoints
 from sync.notifications import notification_settings
 from sync.receipts import receipt_rules
 from tests.support.forms import fields
-from tests.support.incidents import DAY, HOUR, MINUTE, NOON, look, ordered
+from tests.support.incidents import DAY, HOUR, MINUTE, NOON, add_order_sync, evaluate
 from tests.support.pages import HTMX, Page, page
 from views.settings.choices import choose, chosen_at
 from views.settings.fields import HoursField, InvalidValue, PercentField, PeriodField
@@ -48,7 +48,7 @@ def fresh(shop):
     return Shop.get_by_id(shop.id)
 
 
-def test_it_shows_what_holds_and_the_shops_zone(client):
+def test_the_page_shows_the_current_settings_and_the_shops_zone(client):
     found = page(client, "/settings")
 
     for words in (
@@ -69,8 +69,8 @@ def test_it_shows_what_holds_and_the_shops_zone(client):
 # Alerts
 
 
-def test_alerts_are_kept_and_shown_again(client, shop):
-    look(NOON)
+def test_alert_settings_are_saved_and_shown_again(client, shop):
+    evaluate(NOON)
 
     answer = save(client, "alerts", **ALERTS)
 
@@ -84,8 +84,8 @@ def test_alerts_are_kept_and_shown_again(client, shop):
     assert (values["alerts_window_from"], values["alerts_error_rate_threshold"]) == ("08:00", "20")
 
 
-def test_rules_are_judged_at_once_after_a_change(client, shop):
-    look(NOON)
+def test_rules_are_evaluated_soon_after_a_change(client, shop):
+    evaluate(NOON)
     assert all(row.next_check_at > utcnow() for row in rule_states.of_shop(shop).values())
 
     save(client, "alerts", **ALERTS)
@@ -108,7 +108,7 @@ def test_rules_are_judged_at_once_after_a_change(client, shop):
         ("alerts_error_rate_threshold", "2.5", "a whole number from 1 to 100"),
     ],
 )
-def test_what_cannot_be_is_said_beside_its_field_and_nothing_typed_is_lost(client, shop, name, value, beside):
+def test_an_invalid_value_has_its_error_and_no_input_is_lost(client, shop, name, value, beside):
     unit = {"14": "minutes", "31": "days"}.get(value, "hours")
 
     answer = save(client, "alerts", **ALERTS | {"alerts_silence_period_unit": unit, name: value})
@@ -145,12 +145,12 @@ def test_a_window_is_two_times(start, end, kept_as):
 
 
 @pytest.mark.parametrize(("typed", "percent"), [("", None), ("0", None), ("1", 1), ("100", 100), (" 20 % ", 20)])
-def test_a_threshold_is_whole_percent_and_nothing_is_off(typed, percent):
+def test_a_threshold_is_whole_percent_and_empty_is_off(typed, percent):
     assert PercentField(("alerts", "error_rate_threshold")).read({"alerts_error_rate_threshold": typed}) == percent
 
 
 @given(st.data())
-def test_any_form_is_kept_whole_or_told_what_is_wrong(data):
+def test_any_form_is_saved_whole_or_has_errors(data):
     name = data.draw(st.sampled_from(sorted(SECTIONS)))
     text = st.text(max_size=12) | st.sampled_from(["", "yes", "08:00", "24:00", "3", "paid", "shop", "hours", "en"])
     names = [name for each in SECTIONS[name] for name in each.form_values(None)]
@@ -167,7 +167,7 @@ def test_any_form_is_kept_whole_or_told_what_is_wrong(data):
 
 
 @given(st.integers() | st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=3))
-def test_whatever_is_kept_can_be_shown(value):
+def test_any_saved_value_can_be_shown(value):
     for part in SECTIONS.values():
         for each in part:
             with contextlib.suppress(InvalidValue):
@@ -177,7 +177,7 @@ def test_whatever_is_kept_can_be_shown(value):
 # Once, and beside each other
 
 
-def test_the_button_pressed_again_saves_once(client, shop):
+def test_a_resubmitted_form_saves_once(client, shop):
     sealed = fields(client, "/settings", "/settings/alerts")
     form = {name: sealed[name] for name in ("token", "click")} | ALERTS
 
@@ -187,7 +187,7 @@ def test_the_button_pressed_again_saves_once(client, shop):
     assert [row.action for row in audit_log.page(shop, 5)] == [Action.SETTINGS]
 
 
-def test_whoever_goes_back_and_changes_it_is_heard(client, shop):
+def test_a_changed_form_with_the_same_token_saves_again(client, shop):
     sealed = fields(client, "/settings", "/settings/alerts")
     form = {name: sealed[name] for name in ("token", "click")} | ALERTS
     client.post("/settings/alerts", data=form)
@@ -197,7 +197,7 @@ def test_whoever_goes_back_and_changes_it_is_heard(client, shop):
     assert AlertSettings.of(fresh(shop)).silence_period == 240
 
 
-def test_the_audit_names_what_was_changed_and_by_nobody_elses_data(client, shop):
+def test_the_audit_names_the_changed_settings_and_no_addresses(client, shop):
     save(client, "alerts", **ALERTS)
     save(client, "addresses", addresses=ANNA)
 
@@ -208,7 +208,7 @@ def test_the_audit_names_what_was_changed_and_by_nobody_elses_data(client, shop)
     assert "Changed settings" in page(client, "/audit").text
 
 
-def test_parts_that_are_changed_at_once_are_all_kept(shop):
+def test_sections_saved_at_the_same_time_are_all_kept(shop):
     gate = threading.Barrier(2)
 
     def change(path, value):
@@ -230,7 +230,7 @@ def test_parts_that_are_changed_at_once_are_all_kept(shop):
     assert {path: chosen_at(fresh(shop), path) for path in wanted} == wanted
 
 
-def test_what_an_older_or_newer_release_keeps_is_left_alone(client, shop):
+def test_settings_of_other_releases_are_left_unchanged(client, shop):
     shop.settings = {"alerts": {"loudness": 11}, "receipt": {"trigger": "created"}}
     shop.save()
 
@@ -240,7 +240,7 @@ def test_what_an_older_or_newer_release_keeps_is_left_alone(client, shop):
     assert fresh(shop).settings["receipt"] == {"trigger": "created"}
 
 
-def test_a_part_that_is_none_is_not_found(client):
+def test_an_unknown_section_is_not_found(client):
     sealed = fields(client, "/settings", "/settings/alerts")
 
     assert client.post("/settings/nonsense", data=sealed).status_code == 404
@@ -249,7 +249,7 @@ def test_a_part_that_is_none_is_not_found(client):
 # How things are carried over
 
 
-def test_orders_are_sent_as_was_chosen(client, shop):
+def test_order_settings_become_receipt_rules(client, shop):
     form = {"receipt_trigger": "created", "receipt_currency": "presentment", "receipt_freight_sku": "SHIP"}
     assert save(client, "orders", **form).status_code == 303
 
@@ -265,7 +265,7 @@ def test_orders_are_sent_as_was_chosen(client, shop):
 @pytest.mark.parametrize(
     "form", [{"receipt_trigger": "never"}, {"receipt_freight_sku": " "}, {"receipt_freight_sku": "x" * 101}]
 )
-def test_an_order_setting_that_cannot_be_is_refused(client, shop, form):
+def test_an_invalid_order_setting_is_refused(client, shop, form):
     good = {"receipt_trigger": "paid", "receipt_currency": "shop", "receipt_freight_sku": "SHIP"}
 
     assert save(client, "orders", **good | form).status_code == 422
@@ -289,13 +289,13 @@ def test_notifications_count_from_when_they_were_switched_on(client, shop):
     assert notification_settings(fresh(shop)).since == first.since
 
 
-def test_the_language_of_the_shop_is_the_pages(client, shop):
+def test_the_shops_language_is_used_for_its_pages(client, shop):
     save(client, "language", language="sv")
 
     assert "Inställningar" in client.get("/settings").text
 
 
-def test_a_webhook_secret_is_kept_and_never_shown(client, shop):
+def test_a_webhook_secret_is_saved_and_never_shown(client, shop):
     secret = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
     assert "No secret is set" in page(client, "/settings").text
 
@@ -308,7 +308,7 @@ def test_a_webhook_secret_is_kept_and_never_shown(client, shop):
     assert secret not in str([row.details for row in audit_log.page(shop, 5)])
 
 
-def test_what_is_no_secret_is_refused_beside_its_field(client, shop):
+def test_an_invalid_secret_is_refused_beside_its_field(client, shop):
     answer = save(client, "secret", secret="hunter2")
 
     assert answer.status_code == 422
@@ -323,7 +323,7 @@ def told(shop, *ids):
     stores.save_stores(shop, [{"externalId": each, "name": f"Store {each}", "type": "ECOM"} for each in ids])
 
 
-def test_the_map_is_kept_and_an_emptied_row_is_removed(client, shop):
+def test_the_store_map_is_saved_and_an_emptied_row_is_removed(client, shop):
     told(shop, "SE-WEB", "DK-WEB")
     form = {"default": "SE-WEB", "place_0": "DK", "store_0": "DK-WEB", "place_2": "nordics", "store_2": "SE-WEB"}
     assert save(client, "stores", **form).status_code == 303
@@ -347,7 +347,7 @@ def test_the_map_is_kept_and_an_emptied_row_is_removed(client, shop):
         ({"place_0": "a b", "store_0": "SE-WEB"}, "Type a market"),
     ],
 )
-def test_a_map_that_cannot_be_is_refused_beside_its_field(client, shop, form, beside):
+def test_an_invalid_store_map_is_refused_beside_its_field(client, shop, form, beside):
     told(shop, "SE-WEB")
 
     answer = save(client, "stores", **{"default": "SE-WEB"} | form)
@@ -357,7 +357,7 @@ def test_a_map_that_cannot_be_is_refused_beside_its_field(client, shop, form, be
     assert "stores" not in fresh(shop).settings
 
 
-def test_before_engage_has_told_its_stores_any_is_taken(client, shop):
+def test_before_the_stores_are_known_any_is_valid(client, shop):
     assert save(client, "stores", default="WHATEVER").status_code == 303
     assert fresh(shop).store == "WHATEVER"
 
@@ -365,7 +365,7 @@ def test_before_engage_has_told_its_stores_any_is_taken(client, shop):
 # Addresses
 
 
-def test_an_address_is_asked_first(client, shop):
+def test_a_new_recipient_gets_a_confirmation_mail(client, shop):
     answer = save(client, "addresses", addresses=f" {ANNA},\n Bo@EXAMPLE.com {ANNA} owner@example.com")
 
     assert answer.status_code == 303
@@ -397,7 +397,7 @@ def test_an_address_is_asked_first(client, shop):
         "x" * 250 + "@a.com",
     ],
 )
-def test_what_is_no_address_is_refused_and_kept_in_the_field(client, shop, typed):
+def test_an_invalid_address_is_refused_and_stays_in_the_field(client, shop, typed):
     answer = save(client, "addresses", addresses=typed)
 
     assert answer.status_code == 422
@@ -421,7 +421,7 @@ def test_a_line_break_cannot_add_a_header(client, shop, typed):
         ("o'neil+alerts@example.co.uk", "o'neil+alerts@example.co.uk"),
     ],
 )
-def test_an_address_is_kept_with_its_domain_in_ascii(client, shop, typed, kept):
+def test_an_address_is_saved_with_its_domain_in_ascii(client, shop, typed, kept):
     assert save(client, "addresses", addresses=typed).status_code == 303
     assert [row.address for row in recipients.of_shop(shop)] == [kept]
 
@@ -434,7 +434,7 @@ def test_a_refusal_of_an_address_is_in_the_readers_language(client, shop):
     assert "anna@printer.local är ingen e-postadress." in answer.text
 
 
-def test_there_are_only_so_many(client, shop):
+def test_the_number_of_recipients_is_limited(client, shop):
     many = ", ".join(f"a{number}@example.com" for number in range(MAX_RECIPIENTS))
     assert save(client, "addresses", addresses=many).status_code == 303
 
@@ -445,7 +445,7 @@ def test_there_are_only_so_many(client, shop):
     assert "one-more@example.com" in answer.text
 
 
-def test_an_address_can_be_removed_and_asked_again(client, shop):
+def test_a_recipient_can_be_asked_again_and_removed(client, shop):
     recipients.add(shop, ANNA)
 
     assert save(client, "addresses/ask", address=ANNA).status_code == 303
@@ -464,7 +464,7 @@ def test_the_shops_own_and_another_shops_address_cannot_be_removed(client, shop,
     assert len(recipients.of_shop(other_shop)) == 1
 
 
-def test_how_each_address_stands_is_said(client, shop):
+def test_each_recipients_subscription_state_is_shown(client, shop):
     for name, change in {
         "told": {"confirmed_at": NOON},
         "gone": {"confirmed_at": NOON, "bounced_at": NOON, "bounce": "550 No such mailbox"},
@@ -478,7 +478,7 @@ def test_how_each_address_stands_is_said(client, shop):
     assert "Has left, 3 Nov 2026, 13:00:00" in text
 
 
-def test_all_parts_are_shown_as_they_are_kept(shop):
+def test_every_section_is_shown_as_saved(shop):
     assert [saved_section(shop, name).errors for name in SECTIONS] == [{}] * len(SECTIONS)
 
 
@@ -491,13 +491,13 @@ def backtest(client, **form):
     return client.post("/settings/backtest", data=data, headers=HTMX)
 
 
-def test_it_says_what_the_values_would_have_done(client, shop):
+def test_the_backtest_shows_the_alerts_of_the_values(client, shop):
     now = utcnow()
     Shop.update(connected_at=now - 60 * DAY).execute()
     for days in range(10):
         for hour in range(0, 24, 2):
             if days != 3:
-                ordered(shop, now - days * DAY - hour * HOUR)
+                add_order_sync(shop, now - days * DAY - hour * HOUR)
 
     answer = backtest(client, alerts_silence_period="5", alerts_silence_period_unit="hours")
 
@@ -508,11 +508,11 @@ def test_it_says_what_the_values_would_have_done(client, shop):
     assert fresh(shop).settings == {}
 
 
-def test_errors_would_have_been_told_too_and_a_threshold_near_the_usual_is_warned_of(client, shop):
+def test_a_threshold_near_the_normal_error_rate_gets_a_warning(client, shop):
     now = utcnow()
     Shop.update(connected_at=now - 60 * DAY).execute()
     for each in range(40):
-        ordered(shop, now - each * MINUTE, state=1 if each % 4 else 2, shopify_id=each + 1)
+        add_order_sync(shop, now - each * MINUTE, state=1 if each % 4 else 2, shopify_id=each + 1)
 
     text = Page(backtest(client, alerts_error_rate_threshold="20", alerts_guarded="yes").text).text
 
@@ -521,7 +521,7 @@ def test_errors_would_have_been_told_too_and_a_threshold_near_the_usual_is_warne
     assert "Normally 25.0% of what is synced fails." in text
 
 
-def test_a_period_that_hardly_fires_is_warned_of(client, shop):
+def test_a_period_longer_than_the_window_gets_a_warning(client, shop):
     form = {"alerts_window_from": "10:00", "alerts_window_to": "14:00", "alerts_count_only_window_time": "yes"}
 
     text = Page(backtest(client, alerts_silence_period="12", alerts_silence_period_unit="hours", **form).text).text
@@ -529,15 +529,15 @@ def test_a_period_that_hardly_fires_is_warned_of(client, shop):
     assert "an alert takes at least 3 d with these values" in text
 
 
-def test_with_nothing_switched_on_nobody_would_have_been_warned(client):
+def test_without_a_rule_there_is_no_backtest(client):
     assert "Nothing is switched on" in backtest(client).text
 
 
-def test_with_values_that_cannot_be_it_points_at_the_fields(client):
+def test_with_invalid_values_the_backtest_refers_to_the_fields(client):
     assert "These values cannot be used yet" in backtest(client, alerts_error_rate_threshold="many").text
 
 
-def test_without_javascript_the_whole_page_comes_with_what_was_typed(client, shop):
+def test_without_javascript_the_page_keeps_what_was_typed(client, shop):
     sealed = fields(client, "/settings", "/settings/alerts")
 
     answer = client.post("/settings/backtest", data=sealed | ALERTS)
