@@ -1,4 +1,4 @@
-"""What would have been: the same that the clock would have found, looked at minute by minute."""
+"""Backtest: it finds the same alerts as an evaluation at every step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SPAN = 2 * DAY
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-# Both changes of the clocks somewhere, and a day without any.
+# Around both DST changes, and without one.
 ENDS = [datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 10, 26, tzinfo=UTC), NOW]
 
 hours = st.integers(0, 23).map(lambda hour: time(hour))
@@ -52,8 +52,8 @@ streams = st.lists(
 ).map(lambda found: sorted(found, key=lambda each: each.at))
 
 
-def judged(rule, orders, end):
-    """When the clock, looking every minute, would have opened an alert, and the silence of each."""
+def evaluated_each_minute(rule, orders, end):
+    """When an evaluation every minute would have opened an alert, and since when each had been silent."""
     opened, at, since = [], end - SPAN, None
     while at <= end:
         last = max((each for each in orders if each <= at), default=None)
@@ -74,13 +74,17 @@ def test_silence_alerts_match_an_evaluation_every_minute(rule, ago, end):
 
     found = silence_alerts(rule, orders, LONG_AGO, end, SPAN)
 
-    seen = [
-        (at, last) for at, last in judged(rule, orders, end) if last and silence.firing_time(rule, last) > end - SPAN
+    expected = [
+        (at, last)
+        for at, last in evaluated_each_minute(rule, orders, end)
+        if last and silence.firing_time(rule, last) > end - SPAN
     ]
     assert [(each.bad_since, each.opened_at) for each in found if each.bad_since != LONG_AGO] == [
-        (last, silence.firing_time(rule, last)) for _, last in seen
+        (last, silence.firing_time(rule, last)) for _, last in expected
     ]
-    assert all(silence.firing_time(rule, last) <= at < silence.firing_time(rule, last) + MINUTE for at, last in seen)
+    assert all(
+        silence.firing_time(rule, last) <= at < silence.firing_time(rule, last) + MINUTE for at, last in expected
+    )
 
 
 def test_an_alert_closes_with_the_next_order_or_is_still_open():
@@ -114,7 +118,7 @@ def test_a_silence_rule_that_is_off_has_no_alerts():
     )
 
 
-# The rhythm
+# Anomaly rule
 
 
 def test_each_day_is_evaluated_by_the_baseline_of_the_time_before_it():
@@ -128,7 +132,7 @@ def test_each_day_is_evaluated_by_the_baseline_of_the_time_before_it():
     assert anomaly_alerts(until_then, ZoneInfo("UTC"), LONG_AGO, NOW - 4 * DAY, span=6 * DAY) == whole
 
 
-# The error rate
+# Error rate
 
 
 @settings(max_examples=60, deadline=None)
@@ -171,7 +175,7 @@ def test_of_too_many_tasks_the_newest_are_used_and_the_start_is_known():
     )
 
 
-# What is warned of
+# Warnings
 
 
 @pytest.mark.parametrize(
@@ -186,10 +190,10 @@ def test_a_period_longer_than_the_window_takes_days(period, start, end, takes):
 
 def test_the_normal_rate_counts_the_latest_outcome_of_each_entity():
     once = [FinishedTask(f"order{n}", "order", n < 3, NOW - DAY) for n in range(30)]
-    mended = [FinishedTask("order0", "order", False, NOW)]
+    solved = [FinishedTask("order0", "order", False, NOW)]
 
     assert normal_error_rate(once) == 0.1
-    assert normal_error_rate(once + mended) == pytest.approx(2 / 30)
+    assert normal_error_rate(once + solved) == pytest.approx(2 / 30)
     assert normal_error_rate(once[:19]) is None
 
 

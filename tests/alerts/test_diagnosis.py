@@ -1,4 +1,4 @@
-"""Why no order came: each row of the specification, from the shop's own tasks, in the words of the mail."""
+"""Diagnosis of order silence: each row of the specification, from the shop's tasks to the text of the mail."""
 
 from __future__ import annotations
 
@@ -19,65 +19,65 @@ UNKNOWN_STORE = "Engage refused the receipt: store 'WEB-DK' does not exist."
 
 
 @pytest.fixture
-def told(shop):
-    """What the mail says, when Shopify has so many orders of three hours of silence."""
+def diagnosed(shop):
+    """Diagnose three hours of silence in which Shopify has `orders`. Returns result, subject and text."""
 
-    def says(orders, **evidence):
-        kept = {"elapsed": 10_800, "period": 180, "window": None, "first": False} | evidence
-        incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=kept)
+    def run(orders, **evidence):
+        stored = {"elapsed": 10_800, "period": 180, "window": None, "first": False} | evidence
+        incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=stored)
         incident = open_incident(shop)
         found = diagnosis.diagnose(shop, alert_task_types(), incident.bad_since, NOON, lambda: orders)
         incidents.update(incident, diagnosis=found.as_json())
-        letter = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
-        return found.result, letter.subject, " ".join(letter.text.split())
+        mail = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
+        return found.result, mail.subject, " ".join(mail.text.split())
 
-    return says
+    return run
 
 
-def heard(shop, count):
+def receive_webhooks(shop, count):
     for each in range(count):
         add(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
 
 
-def test_no_orders_at_shopify(told):
-    cause, subject, text = told(0)
+def test_no_orders_at_shopify(diagnosed):
+    result, subject, text = diagnosed(0)
 
-    assert cause == DiagnosisResult.NO_ORDERS
+    assert result == DiagnosisResult.NO_ORDERS
     assert subject == "No orders in demo.myshopify.com for 3 h"
     assert "Your shop had no orders in this time. Nothing is waiting" in text
     assert "make the order silence period longer" in text
 
 
-def test_orders_whose_webhooks_were_not_received(told):
-    cause, subject, text = told(14)
+def test_orders_whose_webhooks_were_not_received(diagnosed):
+    result, subject, text = diagnosed(14)
 
-    assert cause == DiagnosisResult.NOT_RECEIVED
+    assert result == DiagnosisResult.NOT_RECEIVED
     assert subject.startswith("Orders of demo.myshopify.com do not arrive")
     assert "Shopify has 14 orders of this time that we did not hear about" in text
 
 
-def test_orders_whose_sync_is_pending(shop, told):
-    heard(shop, 14)
+def test_orders_whose_sync_is_pending(shop, diagnosed):
+    receive_webhooks(shop, 14)
     for each in range(14):
         add(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
 
-    cause, _, text = told(14)
+    result, _, text = diagnosed(14)
 
-    assert cause == DiagnosisResult.PENDING
+    assert result == DiagnosisResult.PENDING
     assert (
         "14 orders are waiting to be sent to Engage, the oldest since 3 Nov 2026, 11:00:00 (Europe/Stockholm)" in text
     )
 
 
-def test_orders_whose_sync_failed(shop, told):
-    heard(shop, 14)
+def test_orders_whose_sync_failed(shop, diagnosed):
+    receive_webhooks(shop, 14)
     for each in range(14):
         code = "Engage 400" if each < 12 else "Engage 409"
         add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=each + 1, code=code, reason=UNKNOWN_STORE)
 
-    cause, subject, text = told(14)
+    result, subject, text = diagnosed(14)
 
-    assert cause == DiagnosisResult.FAILED
+    assert result == DiagnosisResult.FAILED
     assert subject == "Engage refuses the orders of demo.myshopify.com: nothing for 3 h"
     assert "14 order syncs failed in this time." in text
     assert f"12 {TIMES} " in text
@@ -85,61 +85,61 @@ def test_orders_whose_sync_failed(shop, told):
     assert "/tasks?type=SyncOrder&created_from=2026-11-03T08%3A55%3A00" in text
 
 
-def test_an_error_that_was_solved_since_is_not_the_reason(shop, told):
-    heard(shop, 1)
+def test_an_error_that_was_solved_since_is_not_the_reason(shop, diagnosed):
+    receive_webhooks(shop, 1)
     solved = add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
     type(solved).update(closed_by=solved.id).where(type(solved).id == solved.id).execute()
 
-    assert told(1)[0] == DiagnosisResult.IN_PROGRESS
+    assert diagnosed(1)[0] == DiagnosisResult.IN_PROGRESS
 
 
-def test_orders_that_were_skipped(shop, told):
-    heard(shop, 14)
+def test_orders_that_were_skipped(shop, diagnosed):
+    receive_webhooks(shop, 14)
     for each in range(14):
         add_order_sync(shop, NOON - HOUR, shopify_id=each + 1, reason="The order is a test order.")
 
-    cause, _, text = told(14)
+    result, _, text = diagnosed(14)
 
-    assert cause == DiagnosisResult.SKIPPED
+    assert result == DiagnosisResult.SKIPPED
     assert "14 orders were left out on purpose in this time." in text
     assert "/settings" in text
 
 
-def test_orders_that_are_not_due_yet(shop, told):
-    heard(shop, 2)
+def test_orders_that_are_not_due_yet(shop, diagnosed):
+    receive_webhooks(shop, 2)
 
-    cause, _, text = told(2)
+    result, _, text = diagnosed(2)
 
-    assert cause == DiagnosisResult.IN_PROGRESS
+    assert result == DiagnosisResult.IN_PROGRESS
     assert "not due to be sent yet" in text
 
 
-def test_without_shopifys_answer_the_mail_says_so(shop, told):
-    cause, _, text = told(None)
+def test_without_shopifys_answer_the_mail_says_so(shop, diagnosed):
+    result, _, text = diagnosed(None)
 
-    assert cause == DiagnosisResult.UNKNOWN
+    assert result == DiagnosisResult.UNKNOWN
     assert "Shopify could not be asked how many orders there were" in text
 
 
-def test_without_shopifys_answer_our_tasks_still_explain_it(shop, told):
+def test_without_shopifys_answer_our_tasks_still_explain_it(shop, diagnosed):
     add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=1)
 
-    assert told(None)[0] == DiagnosisResult.FAILED
+    assert diagnosed(None)[0] == DiagnosisResult.FAILED
 
 
-def test_the_mail_names_the_window_that_is_checked(told):
-    _, _, text = told(0, window=["08:00", "22:00"], elapsed=11_400)
+def test_the_mail_names_the_window_that_is_checked(diagnosed):
+    _, _, text = diagnosed(0, window=["08:00", "22:00"], elapsed=11_400)
 
     assert "That is 3 h 10 min within the time that is checked, 08:00" in text
     assert "the order silence period is 3 h." in text
 
 
-def test_a_diagnosis_mail_has_no_personal_data(shop, told):
+def test_a_diagnosis_mail_has_no_personal_data(shop, diagnosed):
     add_order_sync(
         shop, NOON - HOUR, state=State.ERROR, shopify_id=1, reason="Ada Lovelace <ada@example.com> is unknown."
     )
 
-    _, _, text = told(1)
+    _, _, text = diagnosed(1)
 
     assert "ada" not in text.lower()
 
@@ -165,7 +165,7 @@ def test_a_shopify_that_hangs_delays_a_diagnosis_by_ten_seconds(shop, hanging_sh
 
 @pytest.fixture
 def hanging_shopify(_sandboxes):
-    """It takes the question, and answers it after a quarter of an hour, unless the asker has gone."""
+    """A Shopify that answers after a quarter of an hour, unless the client has disconnected."""
     import anyio
 
     async def hang(scope, receive, send):

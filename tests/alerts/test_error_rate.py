@@ -1,4 +1,4 @@
-"""Error rate: every row of the specification with its numbers, and what a thousand random streams may not do."""
+"""Error rate rule: every row of the specification with its numbers, and random streams of tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEN = ErrorRateSettings(10)
 
 
 def stream(finished, errors, *, group="order", at=NOW - MINUTE, first=0):
-    """So many things, the first of which failed."""
+    """Finished tasks about as many entities, the first of which failed."""
     return [FinishedTask(f"{group}{first + n}", group, n < errors, at) for n in range(finished)]
 
 
@@ -35,7 +35,7 @@ def rule(settings, tasks, now=NOW, memory=None):
 
 
 def after_holding(settings, tasks):
-    """How it stands when it has been so for five minutes."""
+    """The verdict after five minutes with the same tasks."""
     first = rule(settings, tasks)
     return rule(settings, tasks, NOW + OPEN_AFTER, first.memory)
 
@@ -43,7 +43,7 @@ def after_holding(settings, tasks):
 @pytest.mark.parametrize(
     ("threshold", "finished", "errors", "state"),
     [
-        (10, 3, 3, RuleState.OK),  # too few things
+        (10, 3, 3, RuleState.OK),  # too few entities
         (10, 19, 19, RuleState.OK),
         (10, 20, 4, RuleState.OK),  # too few errors
         (10, 20, 5, RuleState.FIRING),
@@ -132,7 +132,7 @@ def test_tasks_older_than_a_day_do_not_count():
     assert tallies(stream(30, 30, at=NOW - timedelta(hours=24)), NOW)[0].finished == 0
 
 
-# How it closes
+# Recovery
 
 
 @pytest.fixture

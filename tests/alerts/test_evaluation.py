@@ -1,4 +1,4 @@
-"""Incidents: opened once, at the time that the rule gives, told once, and closed for a reason that is true."""
+"""Evaluation: incidents are opened once at the rule's time, mailed once, and closed for the true reason."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ WINDOW = {"silence_period": 180, "window": ["08:00", "22:00"]}
 
 @pytest.fixture
 def silent_shop(shop):
-    """A shop whose last order came at 09:00 and that wants to know after three hours."""
+    """A shop whose last order came at 09:00 and whose silence period is three hours."""
     set_alert_settings(shop, **WINDOW)
     add_order_sync(shop, local("2026-11-03 09:00"))
     evaluate(local("2026-11-03 09:01"))
-    AlertRule.update(counts_from=None).execute()  # it was watched before
+    AlertRule.update(counts_from=None).execute()  # the rule had been on before
     return shop
 
 
@@ -87,13 +87,13 @@ def test_concurrent_schedulers_open_one_incident(silent_shop):
     now = local("2026-11-03 12:30")
     gate = threading.Barrier(4)
 
-    def clock():
+    def scheduler():
         with connected(EVERY):
             gate.wait()
             evaluate(now)
             db.close()
 
-    threads = [threading.Thread(target=clock) for _ in range(4)]
+    threads = [threading.Thread(target=scheduler) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:
@@ -211,7 +211,7 @@ def test_silence_counts_from_when_the_rule_was_switched_on(shop):
     assert open_incident(shop).bad_since == NOON
 
 
-# What we do not know
+# Unknown and waiting
 
 
 def test_only_live_orders_break_the_silence(silent_shop):
@@ -243,7 +243,7 @@ def test_first_orders_that_do_not_arrive_fire(shop):
     evaluate(NOON + 3 * HOUR, orders=4)
 
     assert open_incident(shop).evidence["first"]
-    evaluate(NOON + 3 * HOUR + MINUTE, orders=None)  # asked once, and remembered
+    evaluate(NOON + 3 * HOUR + MINUTE, orders=None)  # Shopify is asked once while the incident is open
     assert rule_state(shop) == RuleState.FIRING
 
 
@@ -260,7 +260,7 @@ def test_shopify_is_not_asked_every_minute_for_first_orders(shop):
 
 
 def stall(shop, since):
-    """Work of this shop has been due since then, and nobody takes it."""
+    """Add a task that has been due since then and is not claimed."""
     return add_order_sync(shop, since, state=State.PENDING)
 
 
@@ -476,7 +476,7 @@ def test_many_shops_are_evaluated_in_several_runs(database):
     assert evaluation.evaluate_due_rules(alert_task_types(), lambda *_: 0, NOON) == 10
 
 
-# The shop's own rhythm
+# Anomaly rule
 
 
 @pytest.fixture
@@ -514,16 +514,16 @@ def test_fewer_orders_than_usual_open_it_and_the_mail_has_the_number(regular_sho
     found = open_incident(regular_shop, Rule.RHYTHM)
     assert abs(found.opened_at - (NOON + 45 * MINUTE)) < timedelta(seconds=1)  # half as long again as any gap
     assert found.evidence["expected"] == 1.5
-    letter = mail_body(Mail(shop=regular_shop, kind=MailKind.FIRE, address=OWNER), regular_shop, found)
-    assert "in which your shop usually has 1.5 orders" in letter.text
+    mail = mail_body(Mail(shop=regular_shop, kind=MailKind.FIRE, address=OWNER), regular_shop, found)
+    assert "in which your shop usually has 1.5 orders" in mail.text
 
 
 def test_the_baseline_is_renewed_once_a_day(regular_shop):
-    learnt = rule_states.of_shop(regular_shop)[Rule.RHYTHM].evidence["rhythm"]["at"]
+    renewed_at = rule_states.of_shop(regular_shop)[Rule.RHYTHM].evidence["rhythm"]["at"]
 
     evaluate(NOON + 10 * MINUTE)
 
-    assert rule_states.of_shop(regular_shop)[Rule.RHYTHM].evidence["rhythm"]["at"] == learnt
+    assert rule_states.of_shop(regular_shop)[Rule.RHYTHM].evidence["rhythm"]["at"] == renewed_at
 
 
 def test_the_anomaly_rule_sends_no_second_mail_about_a_silence(regular_shop):

@@ -1,4 +1,4 @@
-"""Order silence: every row of the specification with its numbers, and a count minute by minute beside it."""
+"""Order silence rule: every row of the specification with its numbers, compared with a count minute by minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ZONES = [
     *("Europe/Stockholm", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"),
     *("America/St_Johns", "Africa/Casablanca", "Pacific/Chatham", "Europe/Lisbon", "UTC"),
 ]
-# Both changes of the clocks somewhere, and days without any.
+# Around both DST changes, and without one.
 SEASONS = [datetime(2026, 3, 27, tzinfo=UTC), datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 4, 3, tzinfo=UTC)]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def window(text, zone=STOCKHOLM):
 
 
 def local(text, zone=STOCKHOLM):
-    """2026-11-24 20:00 as the shop's clock shows it, in UTC."""
+    """A local time such as 2026-11-24 20:00, in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -76,7 +76,7 @@ def test_a_window_at_night_has_its_real_length_across_dst_changes(night, hours):
     [
         (time(2, 30), time(5), "2026-03-29T01:30", "2026-03-29T03:00"),  # a time that is skipped moves on by the gap
         (time(1), time(2, 30), "2026-03-29T00:00", "2026-03-29T01:30"),
-        (time(2, 30), time(5), "2026-10-25T00:30", "2026-10-25T04:00"),  # one that comes twice: the first for a start
+        (time(2, 30), time(5), "2026-10-25T00:30", "2026-10-25T04:00"),  # one that occurs twice: the first for a start
         (time(1), time(2, 30), "2026-10-24T23:00", "2026-10-25T01:30"),  # and the last for an end
     ],
 )
@@ -88,8 +88,8 @@ def test_a_window_that_starts_or_ends_within_a_dst_change(start, end, begins, en
     assert (found.start, found.end) == (begin, finish)
 
 
-def open_by_the_clock(at, hours):
-    """Whether a minute of the local day is in the window: by what a clock on the wall shows, and nothing else."""
+def is_open_at(at, hours):
+    """Whether a local time is in the window, by its hour and minute alone."""
     shown, (start, end) = at.hour * 60 + at.minute, hours
     return start <= shown < end if start < end else shown >= start or shown < end
 
@@ -98,7 +98,7 @@ def counted_by_hand(anchor, period, zone, hours, within):
     """The first open minute at which enough open (or any) minutes have passed, by counting them."""
     passed, at = 0, anchor
     while True:
-        is_open = open_by_the_clock(at.astimezone(zone), hours)
+        is_open = is_open_at(at.astimezone(zone), hours)
         if is_open and passed >= period:
             return at
         passed += 1 if is_open or not within else 0
@@ -109,7 +109,7 @@ def test_a_thousand_random_cases_match_a_count_minute_by_minute():
     chance = random.Random(20261126)
     for _ in range(1000):
         zone = ZoneInfo(chance.choice(ZONES))
-        # On whole hours of the clock outside the night of a change: what an edge within one means is said above.
+        # On whole hours outside the DST change itself: windows that start or end within it have a test above.
         start, end = chance.sample([0, 5, 6, 7, 8, 12, 18, 20, 21, 22, 23], 2)
         anchor = chance.choice(SEASONS) + chance.randrange(4 * 24 * 60) * MINUTE
         period, within = chance.randrange(15, 20 * 60), chance.random() < 0.5
@@ -125,7 +125,7 @@ def test_a_thousand_random_cases_match_a_count_minute_by_minute():
         )
 
 
-# How it stands
+# State
 
 PERIOD = SilenceSettings(timedelta(hours=3), window("08-22"))
 LAST = local("2026-11-24 09:00")
@@ -140,7 +140,7 @@ FIRES = local("2026-11-24 12:00")
         (local("2026-11-24 23:00"), False, RuleState.OK),  # it opens within the window only
         (local("2026-11-24 23:00"), True, RuleState.FIRING),  # and stays open when that closes
         (local("2026-11-25 08:00"), False, RuleState.FIRING),
-        (LAST - HOUR, False, RuleState.OK),  # a clock that went back
+        (LAST - HOUR, False, RuleState.OK),  # the system time was set back
     ],
 )
 def test_it_fires_within_the_window_and_keeps_firing_outside(now, is_open, state):

@@ -21,77 +21,77 @@ def mail(to: str = "anna@example.com") -> EmailMessage:
 
 
 @pytest.fixture
-def box():
+def mailbox():
     with mail_server() as server:
         yield server
 
 
-def test_a_mail_arrives_unchanged(box):
-    SmtpServer.of(f"smtp://{box.address}").send(mail())
+def test_a_mail_arrives_unchanged(mailbox):
+    SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
-    (found,) = box.received
+    (found,) = mailbox.received
     assert (found["Subject"], found["Message-ID"]) == ("Inga ordrar på två timmar", "<one@example.com>")
     assert found.get_content().strip() == "Nothing has come since 12:00."
-    assert box.recipients == ["anna@example.com"]
+    assert mailbox.recipients == ["anna@example.com"]
 
 
 @pytest.fixture
 def tls(tmp_path, monkeypatch):
-    """A server's certificate that this machine trusts."""
+    """A server certificate that this machine trusts."""
     trusted, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     return context
 
 
 def test_a_password_is_sent_over_an_encrypted_connection(tls):
-    with mail_server(tls=tls, login=("app@x", "p@ss/word")) as box:
-        SmtpServer.of(f"smtp://app%40x:p%40ss%2Fword@{box.address}").send(mail())
+    with mail_server(tls=tls, login=("app@x", "p@ss/word")) as mailbox:
+        SmtpServer.of(f"smtp://app%40x:p%40ss%2Fword@{mailbox.address}").send(mail())
 
-        assert len(box.received) == 1
+        assert len(mailbox.received) == 1
 
 
 def test_a_wrong_password_may_be_retried_and_has_the_servers_reply(tls):
-    with mail_server(tls=tls, login=("app", "right")) as box, pytest.raises(MailNotSent, match="535"):
-        SmtpServer.of(f"smtp://app:wrong@{box.address}").send(mail())
+    with mail_server(tls=tls, login=("app", "right")) as mailbox, pytest.raises(MailNotSent, match="535"):
+        SmtpServer.of(f"smtp://app:wrong@{mailbox.address}").send(mail())
 
 
 def test_a_connection_may_be_encrypted_from_the_start(tls):
-    with mail_server(tls=tls, secure=True) as box:
-        SmtpServer.of(f"smtps://{box.address}").send(mail())
+    with mail_server(tls=tls, secure=True) as mailbox:
+        SmtpServer.of(f"smtps://{mailbox.address}").send(mail())
 
-        assert len(box.received) == 1
+        assert len(mailbox.received) == 1
 
 
 def test_a_server_with_an_untrusted_certificate_gets_no_mail(tmp_path):
     _, context = certificate(tmp_path)
 
-    with mail_server(tls=context) as box, pytest.raises(MailNotSent, match="CERTIFICATE_VERIFY_FAILED"):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+    with mail_server(tls=context) as mailbox, pytest.raises(MailNotSent, match="CERTIFICATE_VERIFY_FAILED"):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
-    assert not box.received
+    assert not mailbox.received
 
 
-def test_a_mail_to_an_unknown_mailbox_bounces(box):
-    box.refused["anna@example.com"] = "550 5.1.1 No such user"
+def test_a_mail_to_an_unknown_mailbox_bounces(mailbox):
+    mailbox.rejected["anna@example.com"] = "550 5.1.1 No such user"
 
     with pytest.raises(Bounced, match=r"550 5\.1\.1 No such user"):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
 
-@pytest.mark.parametrize("answer", ["450 4.2.1 Mailbox busy", "550 5.7.1 You are on a block list"])
-def test_a_busy_mailbox_or_a_policy_rejection_is_no_bounce(box, answer):
-    box.refused["anna@example.com"] = answer
+@pytest.mark.parametrize("reply", ["450 4.2.1 Mailbox busy", "550 5.7.1 You are on a block list"])
+def test_a_busy_mailbox_or_a_policy_rejection_is_no_bounce(mailbox, reply):
+    mailbox.rejected["anna@example.com"] = reply
 
-    with pytest.raises(MailNotSent, match=answer[:9]):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+    with pytest.raises(MailNotSent, match=reply[:9]):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
 
-@pytest.mark.parametrize("answer", ["451 4.3.0 Try later", "554 5.6.0 Not such a mail"])
-def test_a_mail_that_the_server_rejects_may_be_retried(box, answer):
-    box.answers.append(answer)
+@pytest.mark.parametrize("reply", ["451 4.3.0 Try later", "554 5.6.0 Not such a mail"])
+def test_a_mail_that_the_server_rejects_may_be_retried(mailbox, reply):
+    mailbox.replies.append(reply)
 
-    with pytest.raises(MailNotSent, match=answer[:3]):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+    with pytest.raises(MailNotSent, match=reply[:3]):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
 
 def test_a_mail_to_an_unavailable_server_may_be_retried():

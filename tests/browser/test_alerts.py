@@ -1,4 +1,4 @@
-"""Alerts as somebody reads them: what is open, why, who was told; saying that one knows."""
+"""The alerts page in a browser: open and closed incidents, acknowledging and snoozing, test mail."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.xdist_group("alerts in the browser")
 
 
 @pytest.fixture
-def over(silent):
-    """Orders came again, and then stayed away once more: one alert is over, one is open."""
+def closed_and_open(silent):
+    """A shop with a closed incident and an open one."""
     add_order_sync(silent, NOON + HOUR)
     evaluate(NOON + HOUR)
     evaluate(NOON + 5 * HOUR)
@@ -30,11 +30,11 @@ def test_the_banner_above_the_task_list_leads_to_the_incident(visit, silent, js)
 
     page.locator(".banner.problem").get_by_role("link").click()
 
-    case = page.locator("article.case")
-    expect(case).to_contain_text("Your shop had no orders in this time.")
-    expect(case.get_by_text("Open", exact=True)).to_be_visible()
-    case.get_by_text("Who was told: 1 mail").click()
-    expect(case).to_contain_text("owner@example.com")
+    incident = page.locator("article.case")
+    expect(incident).to_contain_text("Your shop had no orders in this time.")
+    expect(incident.get_by_text("Open", exact=True)).to_be_visible()
+    incident.get_by_text("Who was told: 1 mail").click()
+    expect(incident).to_contain_text("owner@example.com")
 
 
 def test_an_alert_is_acknowledged_and_that_is_undone(visit, silent, js):
@@ -68,7 +68,7 @@ def test_without_a_mail_server_a_test_mail_is_kept_and_readable(visit, shop, js)
     assert Mail.select().count() == 1
 
 
-def test_closed_incidents_are_listed_below_with_how_they_ended(visit, over, js):
+def test_closed_incidents_are_listed_below_with_how_they_ended(visit, closed_and_open, js):
     page = visit("/alerts", js=js)
 
     expect(page.locator("#past article.case")).to_contain_text("Recovered")
@@ -78,7 +78,7 @@ def test_closed_incidents_are_listed_below_with_how_they_ended(visit, over, js):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(visit, over, width, scheme):
+def test_axe_finds_nothing(visit, closed_and_open, width, scheme):
     page = visit("/alerts", width=width, scheme=scheme)
     page.locator("article.case summary").first.click()
     found = violations(page)
@@ -87,7 +87,7 @@ def test_axe_finds_nothing(visit, over, width, scheme):
     assert found + violations(page) == []
 
 
-def test_it_fits_the_narrowest_screen(visit, over):
+def test_it_fits_the_narrowest_screen(visit, closed_and_open):
     page = visit("/alerts", width=NARROW)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW

@@ -1,4 +1,4 @@
-"""The settings as somebody fills them in: what they would have done, what is wrong with them, and that they stay."""
+"""The settings page in a browser: the backtest while typing, errors beside their fields, and saving."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.xdist_group("settings in the browser")
 
 
 @pytest.fixture
-def gap(shop):
-    """Ten days of an order every two hours, but for one day."""
+def shop_with_gap(shop):
+    """A shop with an order every two hours for ten days, except on one day."""
     now = utcnow()
     Shop.update(connected_at=now - 60 * DAY).execute()
     for days in range(10):
@@ -32,7 +32,7 @@ def period(page: Page, number: str) -> None:
     page.get_by_label("Order silence period", exact=True).fill(number)
 
 
-def test_the_backtest_follows_what_is_typed(visit, gap):
+def test_the_backtest_follows_what_is_typed(visit, shop_with_gap):
     page = visit("/settings")
     expect(page.locator("#backtest")).to_contain_text("Nothing is switched on")
 
@@ -42,10 +42,10 @@ def test_the_backtest_follows_what_is_typed(visit, gap):
 
     period(page, "48")
     expect(page.locator("#backtest")).to_contain_text("you would have had 0 alerts")
-    assert Shop.get_by_id(gap.id).settings == {}
+    assert Shop.get_by_id(shop_with_gap.id).settings == {}
 
 
-def test_without_javascript_a_button_shows_the_backtest(visit, gap):
+def test_without_javascript_a_button_shows_the_backtest(visit, shop_with_gap):
     page = visit("/settings", js=False)
 
     period(page, "5")
@@ -111,7 +111,7 @@ def test_the_alerts_are_set_by_keyboard(visit, shop):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(visit, gap, width, scheme):
+def test_axe_finds_nothing(visit, shop_with_gap, width, scheme):
     page = visit("/settings", width=width, scheme=scheme)
     period(page, "5")
     expect(page.locator("#backtest rect.alarm")).to_have_count(1)
@@ -122,7 +122,7 @@ def test_axe_finds_nothing(visit, gap, width, scheme):
     assert found + violations(page) == []
 
 
-def test_it_fits_the_narrowest_screen(visit, gap):
+def test_it_fits_the_narrowest_screen(visit, shop_with_gap):
     page = visit("/settings", width=NARROW)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW

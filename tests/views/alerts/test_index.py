@@ -1,4 +1,4 @@
-"""The page of alerts: how the rules stand, what was found, who was told; and saying that one knows."""
+"""The alerts page: rules, incidents and mails; acknowledging and snoozing; the links of additional recipients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANNA = "anna@example.com"
 
 @pytest.fixture
 def silent(shop):
-    """An alert about three hours of silence is open, and its mail has gone out."""
+    """A shop with an open, diagnosed incident about three hours of silence."""
     set_alert_settings(shop, silence_period=180)
     evaluate(NOON - 4 * HOUR)
     add_order_sync(shop, NOON - 3 * HOUR)
@@ -109,14 +109,14 @@ def test_the_task_list_has_no_banner_without_open_incidents(client):
     assert "alert is open" not in page(client, "/tasks").text
 
 
-# Saying that one knows
+# Acknowledging and snoozing
 
 
 def test_acknowledging_ends_the_reminders_and_can_be_undone(client, silent):
     number = open_incident(silent).id
 
-    answer = press(client, "/alerts", f"/alerts/{number}/acknowledge")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts#incident-{number}")
+    response = press(client, "/alerts", f"/alerts/{number}/acknowledge")
+    assert (response.status_code, response.headers["location"]) == (303, f"/alerts#incident-{number}")
     assert open_incident(silent).muted
     assert "Acknowledged by somebody with a sign-in link" in page(client, "/alerts").text
 
@@ -134,9 +134,9 @@ def test_a_snooze_lasts_for_the_hours_that_were_chosen(client, silent):
 
 @pytest.mark.parametrize("hours", ["", "0", "-1", "999", "x"])
 def test_a_snooze_for_anything_else_is_refused(client, silent, hours):
-    answer = press(client, "/alerts", f"/alerts/{open_incident(silent).id}/snooze", hours=hours)
+    response = press(client, "/alerts", f"/alerts/{open_incident(silent).id}/snooze", hours=hours)
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert not open_incident(silent).muted
 
 
@@ -213,7 +213,7 @@ def test_another_shops_mail_is_not_found(client, other_shop):
     assert client.get(f"/alerts/mails/{number}").status_code == 404
 
 
-# The links of an additional address
+# The links of an additional recipient
 
 
 @pytest.fixture
@@ -222,25 +222,25 @@ def token(shop):
 
 
 def test_a_subscription_is_confirmed_by_a_post_and_not_by_a_get(anonymous, shop, token):
-    looked = page(anonymous, f"/alerts/confirm/{token}")
-    assert "demo.myshopify.com wants to send its alerts to anna@example.com" in looked.text
+    shown = page(anonymous, f"/alerts/confirm/{token}")
+    assert "demo.myshopify.com wants to send its alerts to anna@example.com" in shown.text
     assert not recipients.of_shop(shop)[0].receives_alerts
 
-    answer = anonymous.post(f"/alerts/confirm/{token}")
+    response = anonymous.post(f"/alerts/confirm/{token}")
 
-    assert answer.status_code == 200
-    assert "From now on" in answer.text
+    assert response.status_code == 200
+    assert "From now on" in response.text
     assert recipients.of_shop(shop)[0].receives_alerts
 
 
 def test_one_click_in_a_mail_program_unsubscribes(anonymous, shop, token):
     anonymous.post(f"/alerts/confirm/{token}")
 
-    answer = anonymous.post(f"/alerts/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
+    response = anonymous.post(f"/alerts/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert not recipients.of_shop(shop)[0].receives_alerts
-    anonymous.post(f"/alerts/unsubscribe/{token}")  # again is no error
+    anonymous.post(f"/alerts/unsubscribe/{token}")  # repeating it is no error
     assert "Leave" in page(anonymous, f"/alerts/unsubscribe/{token}").text
 
 
