@@ -97,6 +97,7 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 def check_alerts(arguments: argparse.Namespace) -> None:
     """Print how every alert rule stands as of an instant, and why."""
+    import actors  # noqa: F401 - the table of task types
     from alerts import jobs
     from models import utcnow
 
