@@ -211,8 +211,8 @@ def test_an_error_says_what_it_means_what_to_do_and_who(shop):
     said = ended(shop, "SyncContact", state=State.ERROR, reason=raw, code="Engage 400 InvalidPhoneNumber")
 
     assert said.title == "The phone number is not valid"
-    assert said.todo.startswith("Correct the phone number of the customer in Shopify.")
-    assert said.who == "You, in the shop"
+    assert said.advice.startswith("Correct the phone number of the customer in Shopify.")
+    assert said.responsible == "You, in the shop"
     assert said.link == ("Open the customer in Shopify", "https://demo.myshopify.com/admin/customers/1001")
     assert said.message == raw
 
@@ -221,22 +221,22 @@ def test_what_is_tried_again_by_itself_needs_nobody(shop):
     said = waiting(shop, "Engage answered 503.", "Engage 503")
 
     assert said.title == "Engage has a disturbance"
-    assert (said.todo, said.who, said.link) == (t("advice.again"), None, None)
+    assert (said.advice, said.responsible, said.link) == (t("advice.again"), None, None)
 
 
 def test_given_up_it_needs_somebody(shop):
     said = ended(shop, state=State.ERROR, reason="Engage answered 503. Given up after 40 attempts.", code="Engage 503")
 
-    assert said.todo.endswith("press “Retry”.")
-    assert said.who == "Voyado's support"
+    assert said.advice.endswith("press “Retry”.")
+    assert said.responsible == "Voyado's support"
 
 
 def test_a_key_that_is_not_accepted_needs_somebody_while_tasks_wait(shop):
     said = waiting(shop, "Engage answered 401.", "Engage 401", Outcome.WAITED)
 
     assert said.title == "Engage does not accept the API key"
-    assert said.who == "Whoever looks after the integration"
-    assert said.link.words == "Open Voyado Engage"
+    assert said.responsible == "Whoever looks after the integration"
+    assert said.link.label == "Open Voyado Engage"
 
 
 def test_a_key_that_cannot_be_sent_at_all_is_told_from_a_system_that_is_away(shop):
@@ -248,22 +248,26 @@ def test_a_key_that_cannot_be_sent_at_all_is_told_from_a_system_that_is_away(sho
 def test_a_wait_goes_on_by_itself(shop):
     said = waiting(shop, "Its customer is not a contact in Engage yet.", None, Outcome.WAITED)
 
-    assert (said.title, said.todo, said.who) == ("Its customer is not a contact in Engage yet.", t("advice.wait"), None)
+    assert (said.title, said.advice, said.responsible) == (
+        "Its customer is not a contact in Engage yet.",
+        t("advice.wait"),
+        None,
+    )
 
 
 def test_a_skip_says_that_nothing_needs_to_be_done(shop):
     said = ended(shop, reason="This is a test order, and Engage gets real sales only.")
 
     assert said.title == "Skipped: This is a test order, and Engage gets real sales only."
-    assert (said.todo, said.who) == ("Nothing needs to be done.", None)
+    assert (said.advice, said.responsible) == ("Nothing needs to be done.", None)
 
 
 def test_a_skip_for_the_sake_of_another_says_what_can_be_done_about_that_one(shop):
     no_key = str(translations(ENGLISH)["reason.no_key.says"])
     said = ended(shop, reason=f"Its customer is not in Engage: {no_key}")
 
-    assert said.todo.startswith("Add an e-mail address or a phone number")
-    assert said.who == "You, in the shop"
+    assert said.advice.startswith("Add an e-mail address or a phone number")
+    assert said.responsible == "You, in the shop"
 
 
 def test_a_sentence_may_know_more_than_its_code(shop):
@@ -271,7 +275,7 @@ def test_a_sentence_may_know_more_than_its_code(shop):
     said = ended(shop, "ProcessBulkImportData", state=State.ERROR, reason=reason, code="unusable")
 
     assert said.title == "What arrived cannot be used"
-    assert said.todo == "Press “Go on” at the import: the query is made again."
+    assert said.advice == "Press “Go on” at the import: the query is made again."
     assert said.link == ("Go to the imports", "/imports")
 
 

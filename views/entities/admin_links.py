@@ -13,7 +13,7 @@ from taskqueue.types import NUMBERS
 class Link(NamedTuple):
     """A link: its text and its URL."""
 
-    words: str
+    label: str
     url: str
 
 

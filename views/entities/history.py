@@ -38,31 +38,31 @@ SYNC_TYPES = {"order": "SyncOrder", "customer": "SyncContact", "refund": "SyncRe
 
 @dataclass(frozen=True)
 class EntityHistory:
-    """An order, customer or refund of a shop. `row`: its snapshot, None when it was not read yet."""
+    """An order, customer or refund of a shop. `snapshot`: its snapshot, None when it was not read yet."""
 
     shop: Shop
     kind: str
     shopify_id: int
-    row: Any
+    snapshot: Any
 
     @classmethod
     def find(cls, shop: Shop, kind: str, shopify_id: int) -> EntityHistory:
         return cls(shop, kind, shopify_id, entities.find(ENTITY_MODELS[kind], shop, shopify_id))
 
     @property
-    def entity(self) -> Entity:
+    def entity_type(self) -> Entity:
         return Entity[self.kind.upper()]
 
     @property
     def title(self) -> str:
-        name = self.row.name if self.kind == "order" and self.row else str(self.shopify_id)
+        name = self.snapshot.name if self.kind == "order" and self.snapshot else str(self.shopify_id)
         return t(f"entity.title.{self.kind}", name=name)
 
     @property
-    def node(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The snapshot's content; empty when there is none or it cannot be decrypted."""
         try:
-            return self.row.node if self.row else {}
+            return self.snapshot.node if self.snapshot else {}
         except Unreadable:
             return {}
 
@@ -76,7 +76,7 @@ class EntityHistory:
         yield self.shopify_id
         if self.kind == "order":
             yield from entities.refund_ids_of(self.shop, [self.shopify_id])
-            yield from (int(each["legacyResourceId"]) for each in self.node.get("fulfillments") or [])
+            yield from (int(each["legacyResourceId"]) for each in self.content.get("fulfillments") or [])
 
     def page(self, cursor: Cursor | None, *, back: bool) -> TaskPage:
         return fetch_page(self.selection(), OLDEST_FIRST, PAGE_SIZE, cursor, back=back)
@@ -85,7 +85,7 @@ class EntityHistory:
         """The newest task that synced it to Engage, whatever its outcome."""
         return self._syncs().order_by(Task.id.desc()).first()
 
-    def newest_carried(self) -> Task | None:
+    def newest_successful_sync(self) -> Task | None:
         """The newest task that synced it successfully and was not skipped."""
         synced = (Task.state == State.SUCCESS) & Task.reason.is_null()
         return self._syncs().where(synced).order_by(Task.id.desc()).first()
@@ -94,7 +94,7 @@ class EntityHistory:
         number = TYPES[SYNC_TYPES[self.kind]].number
         return select_tasks(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
 
-    def sent(self) -> list[Task]:
+    def tasks_that_sent(self) -> list[Task]:
         """The newest tasks that sent something about it to Engage, newest first."""
         types = [kind.number for kind in TYPES.values() if kind.engage and kind.group.name in TASK_GROUPS[self.kind]]
         candidates = select_tasks(self.shop).where(Task.shopify_id.in_(list(self._shopify_ids())), Task.type.in_(types))
@@ -114,7 +114,7 @@ class EntityId:
 def entity_ids(subject: EntityHistory) -> list[EntityId]:
     """The entity's ids in both systems, and its related entities."""
     own = [EntityId(t("entity.id.shopify"), str(subject.shopify_id))]
-    row = subject.row
+    row = subject.snapshot
     if row is None:
         return own
     if isinstance(row, Customer):
@@ -159,7 +159,7 @@ def _related(subject: EntityHistory, order: Order) -> Iterable[EntityId]:
 class SyncStatus:
     """The sync status of an entity: a sentence, and the task state whose style it is shown in."""
 
-    words: str
+    sentence: str
     state: str
     task: Task | None = None
 
@@ -177,7 +177,7 @@ def sync_status(subject: EntityHistory, now: datetime) -> SyncStatus:
         return SyncStatus(
             t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
         )
-    synced = subject.newest_carried() if task.reason else task
+    synced = subject.newest_successful_sync() if task.reason else task
     if synced is None:
         return SyncStatus(t("entity.standing.skipped", reason=translate_reason(task.reason or "")), state, task)
     return SyncStatus(t("entity.standing.done", instant=format_datetime(synced.completed_at)), state, synced)
@@ -185,12 +185,12 @@ def sync_status(subject: EntityHistory, now: datetime) -> SyncStatus:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A task of the history. `later`: the time since the task before, where that was long."""
+    """A task of the history. `gap_text`: the time since the task before, where that was long."""
 
     task: Task
-    later: str
-    waited: str
-    words: str
+    gap_text: str
+    waiting_text: str
+    detail: str
 
 
 def history_entries(tasks: list[Task], now: datetime) -> list[HistoryEntry]:

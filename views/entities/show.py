@@ -32,7 +32,7 @@ class DiffChoice:
     tasks: list[Task]
     before: Task | None
     after: Task | None
-    comparison: BodyDiff | None
+    diff: BodyDiff | None
 
 
 @view
@@ -43,25 +43,28 @@ def show(request: Request) -> Response:
         return RedirectResponse(f"/entities/{request.path_params['kind']}/{found[2]}", 303)
     subject, params = find_entity(request, given), request.query_params
     after, before = (
-        Cursor.read(params[name], OLDEST_FIRST) if name in params else None for name in ("after", "before")
+        Cursor.decode(params[name], OLDEST_FIRST) if name in params else None for name in ("after", "before")
     )
     if after and before:
         raise BadInput(t("bad.both"))
     page = subject.page(after or before, back=bool(before))
-    if not page.tasks and subject.row is None:
+    if not page.tasks and subject.snapshot is None:
         raise NotFound(t("entity.missing"))
     now = utcnow()
     return render(
         request,
         "entities/show.html",
-        subject=subject,
-        standing=sync_status(subject, now),
-        known=entity_ids(subject),
+        entity=subject,
+        sync_status=sync_status(subject, now),
+        entity_ids=entity_ids(subject),
         entries=history_entries(page.tasks, now),
-        newer=_url(subject, after=page.after.mark(OLDEST_FIRST)) if page.after else None,
-        older=_url(subject, before=page.before.mark(OLDEST_FIRST)) if page.before else None,
+        newer=_url(subject, after=page.after.encode(OLDEST_FIRST)) if page.after else None,
+        older=_url(subject, before=page.before.encode(OLDEST_FIRST)) if page.before else None,
         choice=_comparison_choice(request, subject),
-        admins=[shopify_admin_link(subject.shop, subject.entity, subject.shopify_id), engage_link(subject.shop)]
+        admin_links=[
+            shopify_admin_link(subject.shop, subject.entity_type, subject.shopify_id),
+            engage_link(subject.shop),
+        ]
         if subject.shop.active
         else [],
     )
@@ -81,7 +84,7 @@ def _url(subject: EntityHistory, **query: Any) -> str:
 
 def _comparison_choice(request: Request, subject: EntityHistory) -> DiffChoice:
     """The two tasks of the query string, else the two newest of one type, with their diff."""
-    tasks = subject.sent()
+    tasks = subject.tasks_that_sent()
     after = _chosen_task(request, "to", tasks) or next(iter(tasks), None)
     alike = [task for task in tasks if after and task.type == after.type and task.id < after.id]
     before = _chosen_task(request, "from", tasks) or next(iter(alike), None)
@@ -103,9 +106,9 @@ def _diff(before: Task, after: Task) -> BodyDiff:
     try:
         bodies = [parse_body(attempts.exact_body(task, None, "sent")) for task in (before, after)]
     except NotFound as missing:
-        return BodyDiff([], sentence=str(missing))
+        return BodyDiff([], message=str(missing))
     if None in bodies:
-        return BodyDiff([], sentence=t("replay.no_comparison"))
+        return BodyDiff([], message=t("replay.no_comparison"))
     return diff_bodies(*bodies)
 
 

@@ -57,8 +57,8 @@ def show_resend(request: Request) -> Response:
         "tasks/resend.html",
         task=task,
         order=order,
-        what=t(f"letter.{kind_of_order(order.node)}"),
-        to=masked(str(order.node["email"])),
+        notification=t(f"letter.{kind_of_order(order.node)}"),
+        recipient=masked(str(order.node["email"])),
     )
 
 
@@ -80,9 +80,9 @@ def show_replay(request: Request) -> Response:
         "tasks/preview.html",
         task=task,
         recording=recording if isinstance(recording, ResendableCall) else None,
-        why=t(f"replay.why.{recording}") if isinstance(recording, NotResendable) else None,
+        reason=t(f"replay.why.{recording}") if isinstance(recording, NotResendable) else None,
         source=index_source(task),
-        comparison=preview_diff(task, recording) if isinstance(recording, ResendableCall) else None,
+        diff=preview_diff(task, recording) if isinstance(recording, ResendableCall) else None,
     )
 
 

@@ -32,7 +32,7 @@ class BodyFormat:
     raw: bool = False
     revealed: bool = False
 
-    def at(self, content: bytes) -> str:
+    def format_body(self, content: bytes) -> str:
         """A body as text. JSON is indented without changing any of its tokens: 1.10 stays 1.10."""
         shown, is_json = content.decode("utf-8", "replace"), _is_json(content)
         shown = shown if self.revealed else masked_body(shown, is_json=is_json)
@@ -41,7 +41,7 @@ class BodyFormat:
         except TooDeep:
             return shown
 
-    def at_url(self, url: str) -> str:
+    def format_url(self, url: str) -> str:
         return url if self.revealed else masked_url(url)
 
 
@@ -59,16 +59,16 @@ class ShownBody:
 
     label: str
     url: str
-    shown: str = ""
+    text: str = ""
     size: int = 0
-    cut: bool = False
+    truncated: bool = False
     loaded: bool = True
     unreadable: bool = False
 
     @classmethod
     def of(cls, label: str, url: str, content: bytes, look: BodyFormat) -> ShownBody:
-        shown = look.at(content)
-        return cls(label, url, shown[:MAX_SHOWN], len(content), cut=len(shown) > MAX_SHOWN)
+        shown = look.format_body(content)
+        return cls(label, url, shown[:MAX_SHOWN], len(content), truncated=len(shown) > MAX_SHOWN)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ShownExchange:
 
     exchange: Exchange
     url: str | None
-    parts: list[ShownBody]
+    bodies: list[ShownBody]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ShownAttempt:
     """An attempt with its exchanges."""
 
     attempt: Attempt
-    calls: list[ShownExchange]
+    exchanges: list[ShownExchange]
 
 
 class TooDeep(Exception):
@@ -134,7 +134,9 @@ def _exchanges(task: Task, look: BodyFormat) -> list[ShownExchange]:
 
 def _exchange(task: Task, row: Exchange, loaded: Exchange | None, look: BodyFormat) -> ShownExchange:
     url = _url(task.shop, loaded)
-    return ShownExchange(row, url and look.at_url(url), [_body_part(task, row, loaded, name, look) for name in PARTS])
+    return ShownExchange(
+        row, url and look.format_url(url), [_body_part(task, row, loaded, name, look) for name in PARTS]
+    )
 
 
 def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: BodyFormat) -> ShownBody:

@@ -43,7 +43,7 @@ FIRST_PAGE: dict[str, Any] = {"sort": NEWEST_FIRST, "limit": DEFAULT_LIMIT}
 @view
 def new(request: Request) -> Response:
     """`GET /batches/new?...`: how many failed tasks match the filters of the listing, and the button."""
-    filters = TaskFilters.read(request.query_params).fixed(request.state.shop.zone)
+    filters = TaskFilters.read(request.query_params).with_fixed_times(request.state.shop.zone)
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
     found, solved, asked_at = _count_failed(request, filters)
@@ -51,13 +51,13 @@ def new(request: Request) -> Response:
         request,
         "tasks/bulk_retry_new.html",
         filters=filters,
-        found=found,
-        more=found is not None and found > COUNT_LIMIT,
-        most=COUNT_LIMIT,
+        count=found,
+        is_limited=found is not None and found > COUNT_LIMIT,
+        count_limit=COUNT_LIMIT,
         solved=solved,
-        asked_at=asked_at,
+        counted_at=asked_at,
         url=replace(filters, path="/batches").url(**FIRST_PAGE),
-        listing=replace(filters, path="/tasks").url(**FIRST_PAGE),
+        listing_url=replace(filters, path="/tasks").url(**FIRST_PAGE),
     )
 
 
@@ -105,7 +105,7 @@ def _refusals_as_conflicts() -> Iterator[None]:
 @view
 def index(request: Request) -> Response:
     """`GET /batches`: the shop's newest bulk retries."""
-    return render(request, "tasks/bulk_retries.html", batches=bulk_retry.newest(request.state.shop, MAX_SHOWN))
+    return render(request, "tasks/bulk_retries.html", bulk_retries=bulk_retry.newest(request.state.shop, MAX_SHOWN))
 
 
 @view
@@ -117,8 +117,8 @@ def show(request: Request) -> Response:
         request,
         "tasks/bulk_retry.html",
         partial="tasks/_bulk_retry_progress.html",
-        batch=batch,
-        chips=[chip.words for chip in TaskFilters.read(query).chips()],
+        bulk_retry=batch,
+        chips=[chip.label for chip in TaskFilters.read(query).chips()],
         searched=SEARCHED in query,
         refusals=_tasks(request, batch.refusals),
     )

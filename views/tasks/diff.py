@@ -34,8 +34,8 @@ class BodyDiff:
     """The fields that differ and the number of equal ones; or a sentence that says why there is no diff."""
 
     rows: list[DiffRow]
-    same: int = 0
-    sentence: str | None = None
+    equal_count: int = 0
+    message: str | None = None
 
     @property
     def more(self) -> int:
@@ -52,15 +52,15 @@ def preview_diff(task: Task, recording: ResendableCall) -> BodyDiff:
     try:
         now = preview(task, sent) if isinstance(sent, dict) else None
     except EntityNotFound:
-        return BodyDiff([], sentence=t("replay.not_there"))
+        return BodyDiff([], message=t("replay.not_there"))
     except ApiError as error:
-        return BodyDiff([], sentence=translate_reason(str(error)))
+        return BodyDiff([], message=translate_reason(str(error)))
     except ValueError:
-        return BodyDiff([], sentence=t("replay.not_made"))
+        return BodyDiff([], message=t("replay.not_made"))
     return (
         diff_bodies(sent, parse_body(json_bytes(now)))
         if now is not None
-        else BodyDiff([], sentence=t("replay.no_comparison"))
+        else BodyDiff([], message=t("replay.no_comparison"))
     )
 
 

@@ -13,12 +13,12 @@ from views.entities.admin_links import Link, engage_link, shopify_admin_link, sh
 
 @dataclass(frozen=True)
 class OutcomeExplanation:
-    """The explanation on the page. `who`: None when nobody can do anything."""
+    """The explanation on the page. `responsible`: None when nobody can do anything."""
 
     title: str
-    means: str | None
-    todo: str
-    who: str | None
+    meaning: str | None
+    advice: str
+    responsible: str | None
     link: Link | None
     message: str | None  # the recorded reason, where it says more than the title
 

@@ -43,11 +43,11 @@ _slots = asyncio.Semaphore(max(1, config.web_threads // 4))  # so that exports l
 class ExportFormat:
     """An export format. `tail` is given the URL of the rest when the file has reached its limit, else None."""
 
-    kind: str
-    ending: str
-    head: Callable[[], str]
+    media_type: str
+    extension: str
+    header: Callable[[], str]
     rows: Callable[[list[Task]], str]
-    between: str
+    separator: str
     tail: Callable[[str | None], str]
 
 
@@ -69,34 +69,34 @@ class Export:
 
     filters: TaskFilters
     selection: Filter
-    left: int
+    remaining: int
     cursor: Cursor | None
-    portion: int
-    over: bool = False
+    page_size: int
+    finished: bool = False
     exported: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, shop: Shop, filters: TaskFilters, most: int = MAX_TASKS, portion: int = PAGE_SIZE) -> Export:
+    def of(cls, shop: Shop, filters: TaskFilters, limit: int = MAX_TASKS, page_size: int = PAGE_SIZE) -> Export:
         """Begin an export. Relative times are resolved once, so they stay the same for the whole file."""
-        return cls(filters, filters.selection(shop), most, filters.after, portion)
+        return cls(filters, filters.selection(shop), limit, filters.after, page_size)
 
-    def step(self) -> list[Task]:
+    def next_page(self) -> list[Task]:
         """Read the next page of tasks."""
-        page = fetch_page(self.selection, self.filters.sort, min(self.portion, self.left), self.cursor)
-        self.left -= len(page.tasks)
-        self.cursor, self.over = page.after, page.after is None or not self.left
+        page = fetch_page(self.selection, self.filters.sort, min(self.page_size, self.remaining), self.cursor)
+        self.remaining -= len(page.tasks)
+        self.cursor, self.finished = page.after, page.after is None or not self.remaining
         return self._without_repeated(page)
 
     def _without_repeated(self, page: TaskPage) -> list[Task]:
         """Without repeated tasks: a retry during the export moves a task further back when sorted by start or end."""
-        if self.filters.sort.instant is None:
+        if self.filters.sort.column is None:
             return page.tasks
         new = [task for task in page.tasks if task.id.int not in self.exported]
         self.exported.update(task.id.int for task in new if task.state != State.SUCCESS)
         return new
 
     @property
-    def rest(self) -> str | None:
+    def rest_url(self) -> str | None:
         """The URL of the tasks beyond the limit of the file, or None."""
         return f"{self.filters.url(after=self.cursor)}&limit={ALL}" if self.cursor else None
 
@@ -116,14 +116,14 @@ def export_response(request: Request, form: ExportFormat) -> Response:
     """Stream the export of the tasks that the URL selects. It is audited."""
     require(request, Permission.EXPORT)
     shop, params = request.state.shop, request.query_params
-    walk = Export.of(shop, _filters(params, f"/tasks.{form.ending}"), _limit(params))
+    walk = Export.of(shop, _filters(params, f"/tasks.{form.extension}"), _limit(params))
     headers = {
         "Content-Disposition": f'attachment; filename="{_file_name(shop, form)}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=form.kind)
+        return Response(headers=headers, media_type=form.media_type)
     EXPORTS.require(shop.id)
     begun = first_chunk(walk, form)
     with db.atomic():
@@ -131,9 +131,9 @@ def export_response(request: Request, form: ExportFormat) -> Response:
             shop,
             Action.EXPORT,
             current_user(request),
-            details={"query": query_without_search(walk.filters), "form": form.ending},
+            details={"query": query_without_search(walk.filters), "form": form.extension},
         )
-    return StreamingResponse(stream_chunks(walk, form, begun), headers=headers, media_type=form.kind)
+    return StreamingResponse(stream_chunks(walk, form, begun), headers=headers, media_type=form.media_type)
 
 
 def _filters(params: QueryParams, path: str) -> TaskFilters:
@@ -151,23 +151,23 @@ def _limit(params: QueryParams) -> int:
 
 
 def _file_name(shop: Shop, form: ExportFormat) -> str:
-    return f"tasks-{shop.domain.partition('.')[0]}-{utcnow():%Y-%m-%d}.{form.ending}"
+    return f"tasks-{shop.domain.partition('.')[0]}-{utcnow():%Y-%m-%d}.{form.extension}"
 
 
 def first_chunk(walk: Export, form: ExportFormat) -> str:
     """The beginning of the file, read before the response starts, so that an error still gets an error page."""
-    return form.head() + _page_text(walk, form)
+    return form.header() + _page_text(walk, form)
 
 
 async def stream_chunks(walk: Export, form: ExportFormat, begun: str) -> AsyncIterator[str]:
     """Stream the file; each page is read after the one before has been sent."""
     yield begun
-    while not walk.over:
+    while not walk.finished:
         async with _slots:
             text = await in_thread(_page_text_in_thread, walk, form)
         if text:
-            yield form.between + text
-    yield form.tail(walk.rest)
+            yield form.separator + text
+    yield form.tail(walk.rest_url)
 
 
 def _page_text_in_thread(walk: Export, form: ExportFormat) -> str:
@@ -176,7 +176,7 @@ def _page_text_in_thread(walk: Export, form: ExportFormat) -> str:
 
 
 def _page_text(walk: Export, form: ExportFormat) -> str:
-    return form.rows(walk.step())
+    return form.rows(walk.next_page())
 
 
 routes = [Route("/tasks.csv", tasks_csv)]

@@ -48,7 +48,7 @@ def select_tasks(shop: Shop) -> ModelSelect[Task]:
 class Chip:
     """An active filter: its label, and the URL of the listing without it."""
 
-    words: str
+    label: str
     url: str
 
 
@@ -57,7 +57,7 @@ class SortOption:
     """A sort order: its label, and the URL of the listing sorted by it."""
 
     sort: Sort
-    words: str
+    label: str
     url: str
     current: bool
 
@@ -66,7 +66,7 @@ class SortOption:
 class Preset:
     """A preset filter on the time of creation: its label, and the URL of the listing with it."""
 
-    words: str
+    label: str
     url: str
     current: bool
 
@@ -86,7 +86,7 @@ class TaskFilters:
     from_ago: str = ""
     to_ago: str = ""
     q: str = ""
-    read_as: str = ""
+    search_kind: str = ""
     sort: Sort = NEWEST_FIRST
     after: Cursor | None = None
     before: Cursor | None = None
@@ -109,10 +109,10 @@ class TaskFilters:
             from_ago=query_params.parse_relative_time("created_from", one),
             to_ago=query_params.parse_relative_time("created_to", one),
             q=one.get("q", "").strip(),
-            read_as=one.get("reading", ""),
+            search_kind=one.get("reading", ""),
             sort=sort,
-            after=Cursor.read(one["after"], sort) if "after" in one else None,
-            before=Cursor.read(one["before"], sort) if "before" in one else None,
+            after=Cursor.decode(one["after"], sort) if "after" in one else None,
+            before=Cursor.decode(one["before"], sort) if "before" in one else None,
             limit=query_params.parse_limit(one.get("limit", str(DEFAULT_LIMIT))),
             path=path,
         )
@@ -121,28 +121,28 @@ class TaskFilters:
     def _validated(self) -> TaskFilters:
         if self.after and self.before:
             raise BadInput(t("bad.both"))
-        fixed = self if query_params.TODAY in (self.from_ago, self.to_ago) else self.fixed(ZoneInfo("UTC"))
+        fixed = self if query_params.TODAY in (self.from_ago, self.to_ago) else self.with_fixed_times(ZoneInfo("UTC"))
         if fixed.created_from and fixed.created_to and fixed.created_from > fixed.created_to:
             raise BadInput(t("bad.range"))
-        tasks_search.parse_search(self.q, self.read_as)
+        tasks_search.parse_search(self.q, self.search_kind)
         return self
 
     @property
-    def reading(self) -> tasks_search.ParsedSearch | None:
+    def parsed_search(self) -> tasks_search.ParsedSearch | None:
         """The parsed search, or None without one."""
-        return tasks_search.parse_search(self.q, self.read_as) if self.q else None
+        return tasks_search.parse_search(self.q, self.search_kind) if self.q else None
 
     @property
-    def narrowed(self) -> bool:
+    def has_filters_or_search(self) -> bool:
         """Whether a filter or a search is active."""
-        return bool(self.states or self.types or self.problems or self.timed or self.q)
+        return bool(self.states or self.types or self.problems or self.has_time_range or self.q)
 
     @property
-    def timed(self) -> bool:
+    def has_time_range(self) -> bool:
         """Whether the time of creation is filtered."""
         return bool(self.created_from or self.created_to or self.from_ago or self.to_ago)
 
-    def fixed(self, zone: ZoneInfo) -> TaskFilters:
+    def with_fixed_times(self, zone: ZoneInfo) -> TaskFilters:
         """The same filters with relative times resolved to instants."""
         now = utcnow()
         start = query_params.resolve_relative_time(self.from_ago, zone, now) if self.from_ago else self.created_from
@@ -151,7 +151,7 @@ class TaskFilters:
 
     def selection(self, shop: Shop) -> Filter:
         """The filter on the shop's tasks, as the database queries take it."""
-        fixed = self.fixed(formatting.time_zone(shop.timezone))
+        fixed = self.with_fixed_times(formatting.time_zone(shop.timezone))
         return Filter(
             shop.id,
             states=self.states,
@@ -159,7 +159,7 @@ class TaskFilters:
             problems=PROBLEM_TYPES if self.problems else None,
             created_from=fixed.created_from,
             created_to=fixed.created_to,
-            wanted=self.reading.wanted(shop) if self.reading else None,
+            wanted=self.parsed_search.ids_to_find(shop) if self.parsed_search else None,
         )
 
     def page(self, shop: Shop) -> TaskPage:
@@ -169,7 +169,7 @@ class TaskFilters:
 
     def count(self, shop: Shop, counts: Mapping[int, Count]) -> str:
         """How many tasks match, as text: exact from the totals where they suffice, else counted up to a limit."""
-        if not (self.timed or self.problems or self.q):
+        if not (self.has_time_range or self.problems or self.q):
             return formatting.task_count(sum(self._state_counts(counts)))
         found = count_up_to_timeout(self.selection(shop))
         if found is None:
@@ -197,24 +197,24 @@ class TaskFilters:
         )
         pairs += [(name, text) for name, text in (("created_from", start), ("created_to", end)) if text]
         pairs += [("q", self.q)] if self.q else []
-        pairs += [("reading", self.read_as)] if self.q and self.read_as else []
+        pairs += [("reading", self.search_kind)] if self.q and self.search_kind else []
         pairs += [("sort", str(self.sort))] if self.sort != NEWEST_FIRST else []
-        pairs += [("after", self.after.mark(self.sort))] if self.after else []
-        pairs += [("before", self.before.mark(self.sort))] if self.before else []
+        pairs += [("after", self.after.encode(self.sort))] if self.after else []
+        pairs += [("before", self.before.encode(self.sort))] if self.before else []
         return pairs + ([("limit", str(self.limit))] if self.limit != DEFAULT_LIMIT else [])
 
-    def first_page(self) -> str:
+    def first_page_url(self) -> str:
         return self.url(after=None, before=None)
 
-    def cleared(self) -> str:
+    def cleared_url(self) -> str:
         """The URL of the listing without filters, in the same order."""
         return TaskFilters(sort=self.sort, limit=self.limit, path=self.path).url()
 
-    def kept(self) -> list[tuple[str, str]]:
+    def hidden_fields(self) -> list[tuple[str, str]]:
         """Names and values of the filter form's hidden fields: sort and limit."""
         return TaskFilters(sort=self.sort, limit=self.limit)._query_pairs()
 
-    def orders(self) -> list[SortOption]:
+    def sort_options(self) -> list[SortOption]:
         """The choices of the sort menu."""
         sorts = [Sort(key, descending) for key in Sort.KEYS for descending in (True, False)]
         return [SortOption(each, _sort_label(each), self.url(sort=each), each == self.sort) for each in sorts]
@@ -228,12 +228,12 @@ class TaskFilters:
         ]
 
     @property
-    def filtered(self) -> bool:
+    def has_filters(self) -> bool:
         """Whether a filter is active, apart from the search."""
-        return bool(self.states or self.types or self.problems or self.timed)
+        return bool(self.states or self.types or self.problems or self.has_time_range)
 
     @staticmethod
-    def readings() -> tuple[str, ...]:
+    def search_kinds() -> tuple[str, ...]:
         """The kinds of id that a search can be set to."""
         return tuple(tasks_search.SEARCH_KINDS)
 
@@ -258,8 +258,8 @@ class TaskFilters:
         if self.created_to or self.to_ago:
             label = _until_label(self.to_ago) if self.to_ago else t("chip.to", instant=_instant_text(self.created_to))
             active.append((label, {"created_to": None, "to_ago": ""}))
-        if self.reading:
-            active.append((t("chip.q", reading=self.reading.words, q=self.q), {"q": "", "read_as": ""}))
+        if self.parsed_search:
+            active.append((t("chip.q", reading=self.parsed_search.label, q=self.q), {"q": "", "search_kind": ""}))
         return [Chip(label, self.url(**changes)) for label, changes in active]
 
 
@@ -294,10 +294,10 @@ def instant_for_url(instant: datetime | None) -> str:
     return instant.replace(tzinfo=None).isoformat() if instant else ""
 
 
-def count_up_to_timeout(selection: Filter, most: int = COUNT_LIMIT, patience: timedelta = COUNT_TIMEOUT) -> int | None:
-    """Count tasks up to `most`: one more means that there are more, None that counting took longer than `patience`."""
+def count_up_to_timeout(selection: Filter, limit: int = COUNT_LIMIT, timeout: timedelta = COUNT_TIMEOUT) -> int | None:
+    """Count tasks up to `limit`: one more means that there are more, None that counting took longer than `timeout`."""
     try:
-        return tasklog_listing.count_up_to(selection, most, patience)
+        return tasklog_listing.count_up_to(selection, limit, timeout)
     except OperationalError as error:
         if isinstance(error.__context__, QueryCanceled):
             return None

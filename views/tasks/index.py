@@ -39,11 +39,11 @@ def index(request: Request) -> Response:
         page=page,
         count=filters.count(shop, counts),
         summary=page_summary(shop, counts, now),
-        live=live_url(filters, now),
-        groups=types_by_group(),
-        retry_all=bulk_retry_url(filters),
-        views=listing_tabs(shop, filters),
-        alerts=open_incident_titles(shop),
+        live_url=live_url(filters, now),
+        types_by_group=types_by_group(),
+        bulk_retry_url=bulk_retry_url(filters),
+        listing_tabs=listing_tabs(shop, filters),
+        incident_titles=open_incident_titles(shop),
     )
 
 
@@ -71,7 +71,7 @@ NEW_LIMIT = 100
 
 def live_url(filters: TaskFilters, now: datetime) -> str:
     """The URL that the page polls for what is new since it was rendered."""
-    url = replace(filters, path="/tasks/live").first_page()
+    url = replace(filters, path="/tasks/live").first_page_url()
     return f"{url}{'&' if '?' in url else '?'}{RENDERED_AT}={instant_for_url(now)}"
 
 
@@ -84,8 +84,8 @@ def live(request: Request) -> Response:
         request,
         "tasks/_live.html",
         summary=page_summary(shop, totals.counts(shop.id), utcnow()),
-        news=_new_tasks_text(shop, filters, rendered_at) if rendered_at else "",
-        first_page=filters.first_page(),
+        new_tasks=_new_tasks_text(shop, filters, rendered_at) if rendered_at else "",
+        first_page_url=filters.first_page_url(),
     )
     etag = f'"{hashlib.sha256(answer.body).hexdigest()[:20]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}

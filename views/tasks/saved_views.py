@@ -22,7 +22,7 @@ class RefusedName:
 
     saved: SavedView | None
     typed: str
-    sentence: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class SavedViewEntry:
     saved: SavedView
     tab: Tab
     query: str
-    wrong: RefusedName | None
+    refused_name: RefusedName | None
 
     def url(self, verb: str) -> str:
         return f"/views/{self.saved.id}/{verb}{self.query}"
 
     @property
-    def words(self) -> list[str]:
+    def filter_labels(self) -> list[str]:
         return describe_filters(self.tab.filters) if self.tab.filters else []
 
 
@@ -56,16 +56,16 @@ def render_page(request: Request, wrong: RefusedName | None = None) -> Response:
         request,
         "tasks/saved_views.html",
         status=422 if wrong else 200,
-        shown=shown,
-        words=describe_filters(without_search(shown)),
+        filters=shown,
+        filter_labels=describe_filters(without_search(shown)),
         entries=entries,
-        named=_is_saved(without_search(shown), entries),
+        is_saved=_is_saved(without_search(shown), entries),
         deleted=[_entry(request, each, wrong) for each in saved_views.deleted_of(shop)],
         query=query_of_request(request),
-        wrong=wrong if wrong and wrong.saved is None else None,
-        longest=MAX_NAME,
-        most=MAX_VIEWS,
-        minutes=int(UNDO.total_seconds() // 60),
+        refused_name=wrong if wrong and wrong.saved is None else None,
+        max_length=MAX_NAME,
+        max_views=MAX_VIEWS,
+        undo_minutes=int(UNDO.total_seconds() // 60),
     )
 
 
@@ -85,7 +85,7 @@ def filters_of_request(request: Request) -> TaskFilters:
 
 def without_search(shown: TaskFilters) -> TaskFilters:
     """The filters without the search: that may be a person's id, which has to be erased one day."""
-    return replace(shown, q="", read_as="")
+    return replace(shown, q="", search_kind="")
 
 
 def query_of_request(request: Request) -> str:

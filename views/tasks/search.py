@@ -25,7 +25,7 @@ HEX = re.compile(r"0[0-9a-f]{7,31}|[0-9a-f]{32}")  # until the year 2527 our ids
 class ParsedSearch:
     """A parsed search: the kind of id it was read as, and the ids to search for. `orders` are order names."""
 
-    name: str
+    kind: str
     task_ids: tuple[UUID, UUID] | None = None
     shopify_id: int | None = None
     engage_ids: tuple[str, ...] = ()
@@ -33,10 +33,10 @@ class ParsedSearch:
     import_id: str | None = None
 
     @property
-    def words(self) -> str:
-        return t(f"reading.{self.name}")
+    def label(self) -> str:
+        return t(f"reading.{self.kind}")
 
-    def wanted(self, shop: Shop) -> Search:
+    def ids_to_find(self, shop: Shop) -> Search:
         """The ids to filter the shop's tasks by."""
         lowest, highest = self.task_ids or (None, None)
         shopify_ids = (self.shopify_id,) if self.shopify_id else self._order_ids(shop)
@@ -76,7 +76,7 @@ def _shopify_id(q: str) -> ParsedSearch | None:
 def _uuid(q: str) -> ParsedSearch | None:
     """A whole UUID: it may be the id of a contact as well as of a task."""
     task = _task_id(q)
-    return ParsedSearch("uuid", task.task_ids, engage_ids=_spellings(q)) if task and task.name == "task" else None
+    return ParsedSearch("uuid", task.task_ids, engage_ids=_spellings(q)) if task and task.kind == "task" else None
 
 
 def _task_id(q: str) -> ParsedSearch | None:

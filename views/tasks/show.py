@@ -61,17 +61,17 @@ def _page(request: Request, task: Task, look: BodyFormat) -> Response:
         request,
         "tasks/show.html",
         task=task,
-        look=look,
+        body_format=look,
         explanation=explain_outcome(task),
         timeline=timeline_of(task, runs, utcnow()),
-        body=attempts.webhook_body(task, look),
-        runs=runs,
-        kept_days=config.retain_body_days if attempts.bodies_expired(task, utcnow()) else None,
+        webhook_body=attempts.webhook_body(task, look),
+        attempts=runs,
+        retention_days=config.retain_body_days if attempts.bodies_expired(task, utcnow()) else None,
         parent=parent,
         children=children[:MAX_CHILDREN],
         more_children=len(children) > MAX_CHILDREN,
-        deeds=task_actions(task),
-        admins=admin_links_of(task),
+        actions=task_actions(task),
+        admin_links=admin_links_of(task),
     )
 
 
@@ -85,7 +85,7 @@ def drawer(request: Request) -> Response:
         partial="tasks/_drawer.html",
         task=task,
         explanation=explain_outcome(task),
-        deeds=task_actions(task),
+        actions=task_actions(task),
     )
 
 

@@ -40,7 +40,7 @@ class SummaryCard:
     types: tuple[str, ...]
     sparkline: Sparkline | None = None
 
-    def of(self, state: State) -> int:
+    def count_of(self, state: State) -> int:
         count: int = getattr(self.count, state.name.lower())
         return count
 
@@ -53,18 +53,18 @@ class Summary:
     """The summary cards and the figures below them. `problems` is None when counting takes too long."""
 
     cards: tuple[SummaryCard, ...]
-    since: datetime | None
-    waiting_ms: float | None
+    counted_since: datetime | None
+    oldest_pending_ms: float | None
     problems: int | None
 
     @property
-    def problem_words(self) -> str:
+    def problems_text(self) -> str:
         if self.problems is None:
             return t("list.many")
         more = self.problems > PROBLEM_LIMIT
         return t("summary.problems_more" if more else "summary.problems", count=min(self.problems, PROBLEM_LIMIT))
 
-    waiting_url = TaskFilters(states=(State.PENDING,), sort=Sort("created_at", descending=False)).url()
+    oldest_pending_url = TaskFilters(states=(State.PENDING,), sort=Sort("created_at", descending=False)).url()
     problems_url = TaskFilters(problems=True).url()
 
 
@@ -135,7 +135,7 @@ class Bar:
     success: int
     error: int
     x: int
-    failed_height: float
+    error_height: float
     height: float
 
     @property
@@ -143,7 +143,7 @@ class Bar:
         return HEIGHT - self.height
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         return t("summary.hour", hour=f"{self.hour:%H:%M}", success=self.success, error=self.error)
 
 
@@ -154,14 +154,14 @@ class Sparkline:
     bars: tuple[Bar, ...]
     width: int = HOURS * STEP
     height: int = HEIGHT
-    bar: int = WIDTH
+    bar_width: int = WIDTH
 
     @property
     def empty(self) -> bool:
         return not any(bar.height for bar in self.bars)
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         if self.empty:
             return t("summary.no_hours")
         busiest = max(self.bars, key=lambda bar: bar.success + bar.error)

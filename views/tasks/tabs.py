@@ -35,14 +35,14 @@ class Tab:
 
 @dataclass(frozen=True)
 class ListingTabs:
-    """The tabs, and the links to saved views and exports. `named`: whether a tab has exactly the current filters."""
+    """The tabs, and the links to saved views and exports. `is_saved`: whether a tab has exactly the current filters."""
 
     tabs: list[Tab]
-    url: str
-    named: bool
-    csv: str
-    json: str
-    most: int = MAX_TASKS
+    saved_views_url: str
+    is_saved: bool
+    csv_url: str
+    json_url: str
+    export_limit: int = MAX_TASKS
 
 
 def listing_tabs(shop: Shop, filters: TaskFilters) -> ListingTabs:
@@ -54,10 +54,10 @@ def listing_tabs(shop: Shop, filters: TaskFilters) -> ListingTabs:
     current = next(iter([*exact, *alike]), None)
     return ListingTabs(
         [replace(tab, current=tab is current) for tab in tabs],
-        url=replace(shown, path="/views").url(),
-        named=bool(exact),
-        csv=replace(_unlimited(filters), path="/tasks.csv").url(),
-        json=_with_all_tasks(replace(_unlimited(filters), path="/tasks.json").url()),
+        saved_views_url=replace(shown, path="/views").url(),
+        is_saved=bool(exact),
+        csv_url=replace(_unlimited(filters), path="/tasks.csv").url(),
+        json_url=_with_all_tasks(replace(_unlimited(filters), path="/tasks.json").url()),
     )
 
 
@@ -92,7 +92,7 @@ def filters_from_query(query: str) -> TaskFilters | None:
 
 def describe_filters(filters: TaskFilters) -> list[str]:
     """The filters and the sort order as text; the default sort order is left out."""
-    labels, sort = [chip.words for chip in filters.chips()], filters.sort
+    labels, sort = [chip.label for chip in filters.chips()], filters.sort
     if sort == NEWEST_FIRST:
         return labels
     order = t("list.newest_first") if sort.descending else t("list.oldest_first")

@@ -17,12 +17,12 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """An event of the timeline. `after`: the time since the task was created; `kind`: the CSS class."""
+    """An event of the timeline. `since_creation`: the time since the task was created; `style`: the CSS class."""
 
     at: datetime | None
-    words: str
-    after: str
-    kind: str = ""
+    label: str
+    since_creation: str
+    style: str = ""
     note: str = ""
     anchor: str = ""
 
@@ -59,7 +59,7 @@ def _attempt_event(task: Task, run: ShownAttempt) -> TimelineEvent:
         outcome=outcome,
         length=format_duration(formatting.attempt_ms(attempt)),
     )
-    calls = t("timeline.calls", count=len(run.calls)) if run.calls else ""
+    calls = t("timeline.calls", count=len(run.exchanges)) if run.exchanges else ""
     note = " · ".join(part for part in (calls, translate_reason(attempt.reason) if attempt.reason else "") if part)
     kind = formatting.outcome_name(attempt)
     return TimelineEvent(

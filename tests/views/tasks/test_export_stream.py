@@ -37,9 +37,9 @@ def many(shop, count, since=NOON):
 
 def walked(shop, query, meanwhile=lambda step: None, **how):
     """The ids of a walk in portions of two, with what happens between them."""
-    walk, ids = tasks_export.Export.of(shop, read(query), portion=2, **how), []
-    while not walk.over:
-        ids += [task.id for task in walk.step()]
+    walk, ids = tasks_export.Export.of(shop, read(query), page_size=2, **how), []
+    while not walk.finished:
+        ids += [task.id for task in walk.next_page()]
         meanwhile(len(ids))
     return ids
 
@@ -82,35 +82,35 @@ def done(shop, number, state):
 
 
 def test_what_moves_along_with_the_time_stands_still_in_a_file(shop):
-    walk = tasks_export.Export.of(shop, read("created_to=-15min"), portion=1)
+    walk = tasks_export.Export.of(shop, read("created_to=-15min"), page_size=1)
     until = walk.selection.created_to
 
     for _ in range(2):
         add(shop, until - timedelta(hours=1))
-    walk.step()
+    walk.next_page()
 
     assert walk.selection.created_to == until
 
 
 def test_what_does_not_fit_is_said_with_the_address_of_the_rest(shop):
     there = [add(shop, NOON + timedelta(seconds=number)).id for number in range(5)]
-    walk = tasks_export.Export.of(shop, read("sort=created_at", path="/tasks.json"), most=3, portion=2)
+    walk = tasks_export.Export.of(shop, read("sort=created_at", path="/tasks.json"), limit=3, page_size=2)
 
-    first = walk.step() + walk.step()
-    rest = walked(shop, walk.rest.partition("?")[2].removesuffix("&limit=all"))
+    first = walk.next_page() + walk.next_page()
+    rest = walked(shop, walk.rest_url.partition("?")[2].removesuffix("&limit=all"))
 
-    assert walk.over
+    assert walk.finished
     assert [task.id for task in first] + rest == there
 
 
 def test_what_fits_to_the_last_task_has_no_rest(shop):
     for number in range(4):
         add(shop, NOON + timedelta(seconds=number))
-    walk = tasks_export.Export.of(shop, read(), most=4, portion=2)
+    walk = tasks_export.Export.of(shop, read(), limit=4, page_size=2)
 
-    walk.step(), walk.step()
+    walk.next_page(), walk.next_page()
 
-    assert (walk.over, walk.rest) == (True, None)
+    assert (walk.finished, walk.rest_url) == (True, None)
 
 
 # The sending

@@ -102,9 +102,9 @@ def test_a_changed_filter_begins_at_the_first_page():
 
 
 def test_the_menu_has_each_column_both_ways_and_marks_the_one_in_force():
-    orders = read("sort=-started_at&state=error").orders()
+    orders = read("sort=-started_at&state=error").sort_options()
 
-    assert [order.words for order in orders if order.current] == ["Started at, newest first"]
+    assert [order.label for order in orders if order.current] == ["Started at, newest first"]
     assert len({order.url for order in orders}) == 6
     assert all("state=error" in order.url for order in orders)
 

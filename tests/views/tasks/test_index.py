@@ -133,7 +133,7 @@ def test_no_match_says_which_filters_to_drop(client, shop):
 
 
 def test_a_page_past_the_end_leads_back(client, shop):
-    end = Cursor(None, enqueue(shop).id).mark(Sort.read("-created_at"))
+    end = Cursor(None, enqueue(shop).id).encode(Sort.read("-created_at"))
 
     assert "Back to the first page" in page(client, f"/tasks?after={end}").text
 

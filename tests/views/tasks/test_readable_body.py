@@ -26,10 +26,10 @@ SHOWN_WHOLE = BodyFormat(revealed=True)
     ],
 )
 def test_json_is_indented_without_changing_a_token(content, shown):
-    assert SHOWN_WHOLE.at(content) == shown
+    assert SHOWN_WHOLE.format_body(content) == shown
 
 
 def test_indented_json_is_the_same_json():
     document = {"é": [1, {"x": None}], "deep": {"a": {"b": "c, d: [e]"}}, "empty": {}}
 
-    assert json.loads(SHOWN_WHOLE.at(json.dumps(document).encode())) == document
+    assert json.loads(SHOWN_WHOLE.format_body(json.dumps(document).encode())) == document

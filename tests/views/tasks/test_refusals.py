@@ -74,7 +74,7 @@ def meant(filters, name, text):
     """Whether a filter of this name is in force, or this order."""
     if name == "sort":
         return str(filters.sort) == text
-    field = {"state": "states", "type": "types", "problem": "problems", "reading": "read_as"}.get(name, name)
+    field = {"state": "states", "type": "types", "problem": "problems", "reading": "search_kind"}.get(name, name)
     moving = {"created_from": filters.from_ago, "created_to": filters.to_ago}.get(name)
     return bool(moving) or getattr(filters, field) not in ((), "", None, False)
 

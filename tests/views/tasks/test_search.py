@@ -18,7 +18,7 @@ def test_digits_and_gids_are_shopifys(shop, q):
     add(shop, shopify_id=1001)
 
     assert found(shop, f"q={q}") == {task.id}
-    assert read(f"q={q}").reading.words == "Shopify entity ID"
+    assert read(f"q={q}").parsed_search.label == "Shopify entity ID"
 
 
 def test_a_task_is_found_by_its_id_and_by_its_beginning(shop):
@@ -45,7 +45,7 @@ def test_what_has_no_other_shape_is_looked_for_as_engages(shop, q):
     add(shop)
 
     assert found(shop, f"q={q}") == {task.id}
-    assert read(f"q={q}").reading.words == "Voyado Engage entity ID or order name"
+    assert read(f"q={q}").parsed_search.label == "Voyado Engage entity ID or order name"
 
 
 def order(shop, name, shopify_id):
@@ -65,7 +65,7 @@ def test_a_name_that_two_orders_have_finds_both(shop):
     tasks = {order(shop, "#1001", number).id for number in (6100000001001, 6100000001002)}
 
     assert found(shop, "q=%231001") == tasks
-    assert read("q=%231001").reading.words == "Order name"
+    assert read("q=%231001").parsed_search.label == "Order name"
 
 
 def test_a_name_that_no_order_has_finds_nothing(shop):
@@ -90,7 +90,7 @@ def test_a_name_that_no_order_has_finds_nothing(shop):
 def test_a_reading_can_be_wished_for(shop, reading, q, words):
     filters = read(f"q={q}&reading={reading}")
 
-    assert filters.reading.words == words
+    assert filters.parsed_search.label == words
     assert read(filters.url().partition("?")[2]) == filters
 
 

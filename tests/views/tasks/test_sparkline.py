@@ -32,15 +32,15 @@ def test_each_bar_holds_its_hours_tasks_and_stays_in_the_picture(ended):
     for place, bar in enumerate(line.bars):
         alike = [each for each in ended if each[0] == sparkline_begin(NOW) + place * HOUR]
         assert bar.success + bar.error == sum(count for *_, count in alike)
-        assert 0 <= bar.failed_height <= bar.height <= HEIGHT
-        assert (bar.failed_height >= 2) == (bar.error > 0)
+        assert 0 <= bar.error_height <= bar.height <= HEIGHT
+        assert (bar.error_height >= 2) == (bar.error > 0)
 
 
 def test_the_last_bar_is_the_hour_that_is_not_over_yet():
     line = sparkline([(NOW.replace(minute=0), 25, State.SUCCESS, 3)], None, NOW)
 
     assert [bar.success for bar in line.bars] == [0] * (HOURS - 1) + [3]
-    assert line.words == "Last 24 hours: 3 succeeded and 0 failed, most in the hour from 13:00 UTC"
+    assert line.label == "Last 24 hours: 3 succeeded and 0 failed, most in the hour from 13:00 UTC"
 
 
 def test_an_area_has_its_own_types_only():
@@ -50,7 +50,7 @@ def test_an_area_has_its_own_types_only():
 
 
 def test_a_day_without_anything_says_so():
-    assert sparkline([], None, NOW).words == "Nothing has ended in the last 24 hours"
+    assert sparkline([], None, NOW).label == "Nothing has ended in the last 24 hours"
 
 
 def test_hours_are_exact_before_and_after_folding(shop):
