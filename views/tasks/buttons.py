@@ -1,4 +1,4 @@
-"""Buttons of a task: retry, preview and resend, and the audit entries of what was done."""
+"""Buttons of a task (retry, preview, resend), and its audit entries: what was done with it."""
 
 from __future__ import annotations
 

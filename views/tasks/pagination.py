@@ -12,9 +12,9 @@ from uuid import UUID
 
 from i18n.catalogue import t
 from models import Task
-from tasklog import listing as tasklog_listing
 from tasklog.cursor import Part, Start
 from tasklog.filter import Filter
+from tasklog.listing import tasks as fetch_tasks
 from views.web.rendering import BadInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,10 +99,10 @@ class TaskPage:
 
 
 def fetch_page(
-    selection: Filter, sort: Sort, limit: int, cursor: Cursor | None = None, *, back: bool = False
+    task_filter: Filter, sort: Sort, limit: int, cursor: Cursor | None = None, *, back: bool = False
 ) -> TaskPage:
-    """Fetch up to `limit` of the selected tasks after a cursor, or with `back` the ones just before it."""
-    tasks = _fetch(selection, sort, limit + 1, cursor, back)
+    """Fetch up to `limit` of the matching tasks after a cursor, or with `back` the ones just before it."""
+    tasks = _fetch(task_filter, sort, limit + 1, cursor, back)
     more, tasks = len(tasks) > limit, tasks[:limit]
     if back:
         tasks.reverse()
@@ -113,11 +113,11 @@ def fetch_page(
     return TaskPage(tasks, first if has_before else None, last if has_after else None)
 
 
-def _fetch(selection: Filter, sort: Sort, limit: int, cursor: Cursor | None, back: bool) -> list[Task]:
+def _fetch(task_filter: Filter, sort: Sort, limit: int, cursor: Cursor | None, back: bool) -> list[Task]:
     tasks: list[Task] = []
     for part, start in order_parts(sort, cursor, back=back):
         if len(tasks) < limit:
-            tasks += tasklog_listing.tasks(selection, part, limit - len(tasks), start)
+            tasks += fetch_tasks(task_filter, part, limit - len(tasks), start)
     return tasks
 
 

@@ -58,10 +58,10 @@ def parse_search(q: str, kind: str = "") -> ParsedSearch:
         return _shopify_id(q) or _uuid(q) or _task_id(q) or _order_name(q) or _any_id(q)
     if kind not in SEARCH_KINDS:
         raise BadInput(t("bad.choice", name="reading", given=repr(kind[:40]), known=", ".join(SEARCH_KINDS)))
-    reading = SEARCH_KINDS[kind](q)
-    if reading is None and q:
+    found = SEARCH_KINDS[kind](q)
+    if found is None and q:
         raise BadInput(t("bad.reading", given=repr(q[:40]), reading=t(f"reading.{kind}")))
-    return reading or _any_id(q)
+    return found or _any_id(q)
 
 
 def _shopify_id(q: str) -> ParsedSearch | None:
@@ -125,8 +125,8 @@ def _spellings(q: str) -> tuple[str, ...]:
     digits = _uuid_digits(q)
     if digits is None or len(digits) < 32:
         return (q,)
-    known = str(UUID(digits))
-    return known, known.upper()
+    lower = str(UUID(digits))
+    return lower, lower.upper()
 
 
 SEARCH_KINDS: dict[str, Callable[[str], ParsedSearch | None]] = {

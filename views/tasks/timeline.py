@@ -27,15 +27,15 @@ class TimelineEvent:
     anchor: str = ""
 
 
-def timeline_of(task: Task, runs: list[ShownAttempt], now: datetime) -> list[TimelineEvent]:
-    """The events in order of time. `runs` holds only the newest of very many attempts."""
+def timeline_of(task: Task, attempts: list[ShownAttempt], now: datetime) -> list[TimelineEvent]:
+    """The events in order of time. `attempts` holds only the newest of very many attempts."""
     events = [TimelineEvent(task.created_at, t("timeline.created"), "")]
     before = task.created_at
-    for run in runs:
-        attempt = run.attempt
+    for shown in attempts:
+        attempt = shown.attempt
         if waited := _wait_event(before, attempt.started_at):
             events.append(waited)
-        events.append(_attempt_event(task, run))
+        events.append(_attempt_event(task, shown))
         before = attempt.ended_at or attempt.started_at
     return [*events, *_end_events(task, before, now)]
 
@@ -50,25 +50,20 @@ def _wait_event(since: datetime, until: datetime) -> TimelineEvent | None:
     )
 
 
-def _attempt_event(task: Task, run: ShownAttempt) -> TimelineEvent:
-    attempt = run.attempt
-    outcome = t(f"outcome.{formatting.outcome_name(attempt)}")
-    words = t(
-        "timeline.attempt",
-        number=attempt.number,
-        outcome=outcome,
-        length=format_duration(formatting.attempt_ms(attempt)),
-    )
-    calls = t("timeline.calls", count=len(run.exchanges)) if run.exchanges else ""
-    note = " · ".join(part for part in (calls, translate_reason(attempt.reason) if attempt.reason else "") if part)
-    kind = formatting.outcome_name(attempt)
+def _attempt_event(task: Task, shown: ShownAttempt) -> TimelineEvent:
+    attempt = shown.attempt
+    outcome = formatting.outcome_name(attempt)
+    length = format_duration(formatting.attempt_ms(attempt))
+    label = t("timeline.attempt", number=attempt.number, outcome=t(f"outcome.{outcome}"), length=length)
+    exchanges = t("timeline.calls", count=len(shown.exchanges)) if shown.exchanges else ""
+    note = " · ".join(part for part in (exchanges, translate_reason(attempt.reason) if attempt.reason else "") if part)
     return TimelineEvent(
         attempt.started_at,
-        words,
+        label,
         _time_since_creation(task, attempt.started_at),
-        kind,
-        note,
-        f"attempt-{attempt.number}",
+        style=outcome,
+        note=note,
+        anchor=f"attempt-{attempt.number}",
     )
 
 
@@ -80,8 +75,8 @@ def _end_events(task: Task, before: datetime, now: datetime) -> list[TimelineEve
             if task.state == State.SUCCESS and task.reason
             else ""
         )
-        words = t("timeline.completed", state=formatting.state_label(task.state))
-        return [TimelineEvent(task.completed_at, words, _time_since_creation(task, task.completed_at), state, skipped)]
+        label = t("timeline.completed", state=formatting.state_label(task.state))
+        return [TimelineEvent(task.completed_at, label, _time_since_creation(task, task.completed_at), state, skipped)]
     if task.state != State.PENDING:
         return []
     waited_ms = max(now - before, timedelta()) / MILLISECOND

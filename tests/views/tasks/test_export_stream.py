@@ -83,13 +83,13 @@ def done(shop, number, state):
 
 def test_what_moves_along_with_the_time_stands_still_in_a_file(shop):
     walk = tasks_export.Export.of(shop, read("created_to=-15min"), page_size=1)
-    until = walk.selection.created_to
+    until = walk.task_filter.created_to
 
     for _ in range(2):
         add(shop, until - timedelta(hours=1))
     walk.next_page()
 
-    assert walk.selection.created_to == until
+    assert walk.task_filter.created_to == until
 
 
 def test_what_does_not_fit_is_said_with_the_address_of_the_rest(shop):
