@@ -31,11 +31,11 @@ def timeline_of(task: Task, attempts: list[ShownAttempt], now: datetime) -> list
     """The events in order of time. `attempts` holds only the newest of very many attempts."""
     events = [TimelineEvent(task.created_at, t("timeline.created"), "")]
     before = task.created_at
-    for shown in attempts:
-        attempt = shown.attempt
+    for shown_attempt in attempts:
+        attempt = shown_attempt.attempt
         if waited := _wait_event(before, attempt.started_at):
             events.append(waited)
-        events.append(_attempt_event(task, shown))
+        events.append(_attempt_event(task, shown_attempt))
         before = attempt.ended_at or attempt.started_at
     return [*events, *_end_events(task, before, now)]
 
@@ -50,12 +50,12 @@ def _wait_event(since: datetime, until: datetime) -> TimelineEvent | None:
     )
 
 
-def _attempt_event(task: Task, shown: ShownAttempt) -> TimelineEvent:
-    attempt = shown.attempt
+def _attempt_event(task: Task, shown_attempt: ShownAttempt) -> TimelineEvent:
+    attempt = shown_attempt.attempt
     outcome = formatting.outcome_name(attempt)
     length = format_duration(formatting.attempt_ms(attempt))
     label = t("timeline.attempt", number=attempt.number, outcome=t(f"outcome.{outcome}"), length=length)
-    exchanges = t("timeline.calls", count=len(shown.exchanges)) if shown.exchanges else ""
+    exchanges = t("timeline.calls", count=len(shown_attempt.exchanges)) if shown_attempt.exchanges else ""
     note = " · ".join(part for part in (exchanges, translate_reason(attempt.reason) if attempt.reason else "") if part)
     return TimelineEvent(
         attempt.started_at,
