@@ -24,7 +24,7 @@ from views.entities import show as entities_show
 from views.imports import index as imports_index
 from views.ops import health, metrics
 from views.settings import index as settings_index
-from views.tasks import actions, bulk_retry, saved_views, saved_views_actions, summary
+from views.tasks import actions, bulk_retry, saved_views, saved_views_edit, summary
 from views.tasks import export as tasks_export
 from views.tasks import index as tasks_index
 from views.tasks import show as tasks_show
@@ -46,7 +46,7 @@ pages = Router(
         *tasks_index.routes,
         *tasks_export.routes,
         *saved_views.routes,
-        *saved_views_actions.routes,
+        *saved_views_edit.routes,
         *summary.routes,
         *tasks_show.routes,
         *entities_show.routes,

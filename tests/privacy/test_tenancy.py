@@ -83,12 +83,12 @@ def searches(ids: Ids) -> list[str]:
     """The listing asked for by everything that another shop's tasks are found by."""
     texts = [ids["task_id"], ids["task_id"][:13], ids["order"], ids["engage"], ids["name"], ids["import_id"]]
     asked = [f"q={text}" for text in texts] + [f"q={ids['import_id']}&reading=import", f"q={ids['name']}&reading=order"]
-    mark = Cursor(None, UUID(ids["task_id"])).mark(NEWEST_FIRST)
+    mark = Cursor(None, UUID(ids["task_id"])).encode(NEWEST_FIRST)
     return [*asked, f"after={mark}", f"q={ids['order']}&state=error&type=SyncOrder", "sort=completed_at", "limit=200"]
 
 
 def pages(ids: Ids) -> list[str]:
-    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).mark(NEWEST_FIRST)}"]
+    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).encode(NEWEST_FIRST)}"]
 
 
 SETTINGS = Shared(parts=tuple(SECTIONS))

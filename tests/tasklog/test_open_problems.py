@@ -58,7 +58,7 @@ def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, ke
         )
         for place, (name, state, about, closed, lag) in enumerate(rows)
     ]
-    sort, selection = Sort(key, descending), read("problem=open").selection(shop)
+    sort, selection = Sort(key, descending), read("problem=open").task_filter(shop)
 
     page = fetch_page(selection, sort, limit, None, back=False)
     pages = [page]

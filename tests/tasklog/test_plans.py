@@ -24,7 +24,7 @@ from tasklog.filter import Filter, Search
 from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
 from tests.support.processes import printed
-from views.tasks.filters import PROBLEM_TYPES
+from views.tasks.filters import problem_types
 
 TASKS = 1_000_000
 PAGE = 51
@@ -152,7 +152,7 @@ DAYS = {
 
 
 def problems(lists, kinds, days):
-    return replace(selection(lists, "any state", kinds, days), problems=PROBLEM_TYPES)
+    return replace(selection(lists, "any state", kinds, days), problems=problem_types())
 
 
 def selection(lists, states, kinds, days):

@@ -144,7 +144,7 @@ class ImportProgress:
 
     @property
     def errors_url(self) -> str:
-        return TaskFilters(states=(State.ERROR,), q=str(self.importing.id), read_as="import").url()
+        return TaskFilters(states=(State.ERROR,), q=str(self.importing.id), search_kind="import").url()
 
     @cached_property
     def part(self) -> ImportPartProgress | None:

@@ -128,7 +128,7 @@ def _typed_name(request: Request) -> str:
 
 
 def _valid_name(name: str) -> str:
-    """The name, if a saved view can have it. Raises BadName, Taken."""
+    """The name, if a saved view can have it. Raises BadName, NameTaken."""
     if not name:
         raise BadName(t("saved_view.no_name"))
     if len(name) > MAX_NAME or not name.isprintable():
@@ -139,7 +139,7 @@ def _valid_name(name: str) -> str:
 
 
 def _saved_view(request: Request, *, deleted: bool = False) -> SavedView:
-    """The saved view of the URL, if it is the signed-in shop's. Raises Missing."""
+    """The saved view of the URL, if it is the signed-in shop's. Raises NotFound."""
     shop, view_id = request.state.shop, query_params.parse_uuid(request.path_params["view_id"])
     found = saved_views.find(shop, view_id)
     if found is None or (found.deleted_at and not deleted):
