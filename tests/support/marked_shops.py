@@ -53,8 +53,8 @@ from sync import imports as sync_imports
 from sync.consent_memory import new_memories
 from tasklog import saved_views, totals
 from tests.support.listings import NOON, add
-from views.account import membership, support_tokens
-from views.web import audit_log
+from views.account import support_links
+from views.web import audit_log, membership
 
 DAY = "2026-11-24T12:00:00Z"
 LATER = NOON.replace(year=2100)
@@ -150,7 +150,7 @@ def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
 
 def _deeds(shop: Shop, mark: str) -> dict[str, str]:
     note = audit_log.record(
-        shop, Action.SETTINGS, f"{mark}-who", click=new_id(), details={"part": "alerts", "note": mark}
+        shop, Action.SETTINGS, f"{mark}-who", idempotency_key=new_id(), details={"part": "alerts", "note": mark}
     )
     batch = BulkRetry.create(shop=shop, query=f"q={mark}", total=1)
     BulkRetryPortion.create(batch=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
@@ -172,7 +172,7 @@ def _import(shop: Shop, mark: str) -> dict[str, str]:
 def _beside(shop: Shop, mark: str, ids: dict[str, str]) -> None:
     """What no address of the app names."""
     ids["member_id"] = str(membership.register(shop, f"{mark}-user", f"{mark}-olga", owner=False).id)
-    ids["support"] = support_tokens.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
+    ids["support"] = support_links.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
     SignIn.create(token_hash=token_hash(mark), shop=shop, expires_at=LATER)
     ids["shop_token"] = webhook_endpoints.of_shop(shop).url.rpartition("/")[2]
     stores.save_stores(shop, [{"externalId": f"{mark}-external", "name": f"{mark}-shelf", "type": "ECOM"}])

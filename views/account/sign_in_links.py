@@ -1,4 +1,4 @@
-"""views.account.sign_in_links."""
+"""Sign-in links: issue a one-time token that opens a session, and redeem it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from models import Shop, SignIn, utcnow
 
 
 def issue(shop: Shop, valid: timedelta) -> str:
-    """A new token for the shop."""
+    """A new token for the shop. Only its hash is stored."""
     token = secrets.token_urlsafe(32)
     SignIn.create(token_hash=token_hash(token), shop=shop, expires_at=utcnow() + valid)
     return token
 
 
 def redeem(token: str) -> int | None:
-    """The shop that an unused token opens, or None. A token works once."""
+    """Use up the token: the id of its shop, or None if it was used before, has expired or never was one."""
     rows = (
         SignIn.delete()
         .where(SignIn.token_hash == token_hash(token))

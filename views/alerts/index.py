@@ -17,9 +17,11 @@ from i18n.catalogue import t
 from models import Action, Incident, MailState, Permission, utcnow
 from views.alerts.incidents import MailRow, incident_cards, rule_statuses
 from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.errors import BadInput, Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_PAST, MAX_MAILS = 20, 20
 SNOOZES = {"1": timedelta(hours=1), "4": timedelta(hours=4), "24": timedelta(days=1)}  # by hours
@@ -101,7 +103,9 @@ def _change(request: Request, action_type: Action, change: Callable[[Incident], 
         raise Conflict(t("alerts.over"))
     with db.atomic():
         details = {"incident_id": str(incident.id)}
-        if audit_log.record(shop, action_type, current_user(request), click=idempotency_key(request), details=details):
+        if audit_log.record(
+            shop, action_type, current_user(request), idempotency_key=idempotency_key(request), details=details
+        ):
             change(incident)
     return RedirectResponse(f"/alerts#incident-{incident.id}", 303)
 
@@ -112,7 +116,9 @@ def test(request: Request) -> Response:
     shop = request.state.shop
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.ALERT_TEST, current_user(request), click=idempotency_key(request)):
+            if audit_log.record(
+                shop, Action.ALERT_TEST, current_user(request), idempotency_key=idempotency_key(request)
+            ):
                 incident_mails.queue_test_mail(shop)
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

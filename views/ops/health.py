@@ -11,7 +11,7 @@ from database import DATABASE_UNAVAILABLE, connected
 from schema import pending
 from taskqueue import heartbeats
 from taskqueue.broker import broker
-from views.web.rendering import in_thread
+from views.web.view import in_thread
 
 
 async def healthz(request: Request) -> Response:

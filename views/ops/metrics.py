@@ -30,7 +30,7 @@ from taskqueue import heartbeats
 from taskqueue.broker import QUEUES, broker
 from taskqueue.heartbeats import LATE
 from taskqueue.types import NUMBERS
-from views.web.rendering import in_thread
+from views.web.view import in_thread
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -24,9 +24,10 @@ from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
 from views.web import audit_log
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, view
+from views.web.errors import Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
+from views.web.view import view
 
 SINCE: Path = ("notifications", "since")
 ENABLED: Path = ("notifications", "enabled")
@@ -103,13 +104,17 @@ def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, A
         before = write(shop)
         changed = sorted(".".join(path) for path in before)
         audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=key, details={"part": part, "changed": changed}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=key,
+            details={"part": part, "changed": changed},
         )
     return _redirect_to_section(shop, key, part)
 
 
 def _redirect_to_section(shop: Shop, key: UUID, part: str) -> Response:
-    found = audit_log.by_click(shop, Action.SETTINGS, key)
+    found = audit_log.by_idempotency_key(shop, Action.SETTINGS, key)
     return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
 
 
@@ -157,7 +162,9 @@ def _change_recipients(request: Request, change: str, write: Callable[[], None])
     shop, key = request.state.shop, uuid5(idempotency_key(request), change)
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.SETTINGS, current_user(request), click=key, details={"part": "addresses"}):
+            if audit_log.record(
+                shop, Action.SETTINGS, current_user(request), idempotency_key=key, details={"part": "addresses"}
+            ):
                 write()
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

@@ -22,10 +22,12 @@ from taskqueue import bulk_retry
 from taskqueue.bulk_retry import MAX_TASKS, TooManyTasks, count_failed
 from views.tasks.filters import NEWEST_FIRST, TaskFilters, select_tasks
 from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
+from views.web.errors import BadInput, Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
 from views.web.query_params import DEFAULT_LIMIT
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 COUNT_LIMIT, COUNT_TIMEOUT = 100_000, timedelta(seconds=2)
 MAX_SHOWN = 50
@@ -81,12 +83,12 @@ def create(request: Request) -> Response:
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
     with _refusals_as_conflicts(), db.atomic():
-        if note := audit_log.record(shop, Action.RETRY_ALL, current_user(request), click=key):
+        if note := audit_log.record(shop, Action.RETRY_ALL, current_user(request), idempotency_key=key):
             batch = bulk_retry.begin(shop, filters.selection(shop), _counted_at(request), query_without_search(filters))
             if not batch.total:
                 raise Conflict(t("batch.nothing"))
             audit_log.set_bulk_retry(note, batch.id, total=batch.total, query=batch.query)
-    found = note or audit_log.by_click(shop, Action.RETRY_ALL, key)
+    found = note or audit_log.by_idempotency_key(shop, Action.RETRY_ALL, key)
     return _redirect_to_batch(found.batch_id if found else None)
 
 
@@ -130,11 +132,11 @@ def cancel(request: Request) -> Response:
     batch, key = _batch(request), idempotency_key(request)
     with db.atomic():
         if bulk_retry.end(batch, BulkRetryState.CANCELLED):
-            note = audit_log.record(batch.shop, Action.CANCEL, current_user(request), click=key)
+            note = audit_log.record(batch.shop, Action.CANCEL, current_user(request), idempotency_key=key)
             if note:
                 audit_log.set_bulk_retry(note, batch.id)
             return _redirect_to_batch(batch.id)
-    if audit_log.by_click(request.state.shop, Action.CANCEL, key):
+    if audit_log.by_idempotency_key(request.state.shop, Action.CANCEL, key):
         return _redirect_to_batch(batch.id)
     raise Conflict(t("batch.over"))
 

@@ -26,11 +26,12 @@ from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, TaskPage, fetch_page
 from views.tasks.serializer import serialize_task
 from views.web import audit_log
+from views.web.errors import BadInput
 from views.web.forms import current_user, require
 from views.web.query_params import parse_limit
 from views.web.rate_limits import EXPORTS
-from views.web.rendering import BadInput, in_thread, view
 from views.web.request_state import Request
+from views.web.view import in_thread, view
 
 MAX_TASKS = 1_000_000  # tasks of one file
 PAGE_SIZE = 1_000  # tasks of one transaction
@@ -124,7 +125,7 @@ def export_response(request: Request, form: ExportFormat) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=form.kind)
-    EXPORTS.require(shop.id)
+    EXPORTS.enforce(shop.id)
     begun = first_chunk(walk, form)
     with db.atomic():
         audit_log.record(

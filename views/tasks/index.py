@@ -21,8 +21,9 @@ from views.tasks.serializer import serialize_task
 from views.tasks.summary import page_summary
 from views.tasks.tabs import listing_tabs
 from views.web import query_params
-from views.web.rendering import json_response, render, view
+from views.web.rendering import json_response, render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @view

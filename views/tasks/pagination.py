@@ -15,7 +15,7 @@ from models import Task
 from tasklog import listing as tasklog_listing
 from tasklog.cursor import Part, Start
 from tasklog.filter import Filter
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POSITION = struct.Struct(">Bq16s")

@@ -17,8 +17,8 @@ from tasklog.saved_views import MAX_NAME, MAX_VIEWS, NameTaken, TooManyViews
 from views.tasks.saved_views import RefusedName, filters_of_request, query_of_request, render_page, without_search
 from views.tasks.tabs import built_in_tabs, query_string
 from views.web import audit_log, query_params
+from views.web.errors import NotFound
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import NotFound
 from views.web.request_state import Request
 
 
@@ -108,7 +108,7 @@ def _audit(request: Request, action_type: Action, change: str, saved: SavedView 
         request.state.shop,
         action_type,
         current_user(request),
-        click=uuid5(idempotency_key(request), change),
+        idempotency_key=uuid5(idempotency_key(request), change),
         details=details,
     )
 

@@ -19,10 +19,12 @@ from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
 from views.tasks.timeline import timeline_of
 from views.web import audit_log, query_params
+from views.web.errors import BadInput, NotFound
 from views.web.forms import action, current_user, idempotency_key, require
 from views.web.rate_limits import REVEALS
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_CHILDREN = 100
 BODY_VIEWS = ("pretty", "raw")
@@ -38,10 +40,10 @@ def show(request: Request) -> Response:
 def reveal(request: Request) -> Response:
     """`POST /tasks/{id}/reveal`: the page with personal data unmasked. It is audited."""
     task = find_task(request)
-    REVEALS.require(f"{task.shop.id} {current_user(request)}")
+    REVEALS.enforce(f"{task.shop.id} {current_user(request)}")
     with db.atomic():
         audit_log.record(
-            task.shop, Action.REVEAL, current_user(request), click=idempotency_key(request), task_id=task.id
+            task.shop, Action.REVEAL, current_user(request), idempotency_key=idempotency_key(request), task_id=task.id
         )
     return _page(request, task, BodyFormat(raw=_is_raw(request), revealed=True))
 
@@ -105,7 +107,7 @@ def _audit_reading(request: Request, task: Task) -> None:
     user, hour = current_user(request), f"{utcnow():%Y-%m-%dT%H}"
     key = uuid5(task.id, f"{user} {hour}")
     with db.atomic():
-        audit_log.record(task.shop, Action.READ, user, click=key, task_id=task.id)
+        audit_log.record(task.shop, Action.READ, user, idempotency_key=key, task_id=task.id)
 
 
 def _raw_response(content: bytes, name: str) -> Response:

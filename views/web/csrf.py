@@ -20,10 +20,10 @@ SESSION_COOKIE = "__Host-session" if config.app_url.startswith("https://") else 
 
 @dataclass(frozen=True)
 class FormToken:
-    """The hidden fields of a form that changes something: its CSRF token, and `click`, its idempotency key."""
+    """The hidden fields of a form that changes something: its CSRF token and its idempotency key."""
 
-    token: str
-    click: UUID
+    csrf_token: str
+    idempotency_key: UUID
 
     @classmethod
     def of(cls, request: Request) -> FormToken:

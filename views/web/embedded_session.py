@@ -24,7 +24,7 @@ from i18n.catalogue import t
 from models import Member, Shop
 from sync import access_tokens, shop_connections
 from sync.api_clients import shopify_client_without_task
-from views.account import membership
+from views.web import membership
 from views.web.request_state import NOBODY, Session
 
 BOUNCE_PATH = "/auth/session-token"

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from clients.http.redis_script import CIRCUIT_OPEN_SECONDS
 from i18n.catalogue import t
 from taskqueue.broker import broker
-from views.web.rendering import HttpError
+from views.web.errors import HttpError
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ class RateLimit:
     requests: int
     seconds: int
 
-    def take(self, key: str) -> int:
+    def hit(self, key: str) -> int:
         """Count a request. Returns 0, or the seconds until one is allowed: then it is not counted."""
         return _unless_unavailable(lambda: 0 if _limiter.hit(*self._of(key)) else max(1, self._wait(key)))
 
-    def look(self, key: str) -> int:
-        """What `take` would return, without counting a request."""
+    def peek(self, key: str) -> int:
+        """What `hit` would return, without counting a request."""
         return _unless_unavailable(lambda: self._wait(key))
 
-    def require(self, key: object) -> None:
-        """Count a request. Raises TooMany."""
-        if seconds := self.take(str(key)):
+    def enforce(self, key: object) -> None:
+        """Count a request. Raises TooManyRequests."""
+        if seconds := self.hit(str(key)):
             raise TooManyRequests(seconds)
 
     def _wait(self, key: str) -> int:

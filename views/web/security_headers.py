@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config import config
-from views.web.request_state import NOBODY, RequestState, begin
+from views.web.request_state import NOBODY, RequestState, begin_state
 
 A_YEAR = 365 * 24 * 3600
 APP_BRIDGE = "{0.scheme}://{0.netloc}".format(urlsplit(config.app_bridge_url))
@@ -36,7 +36,7 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        state = begin(scope)
+        state = begin_state(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -34,11 +34,13 @@ from views.web.embedded_session import (
     redirect_to_bounce_page,
     without_admin_params,
 )
+from views.web.errors import BadInput
 from views.web.forms import action
 from views.web.language import negotiate_language
 from views.web.rate_limits import SIGN_INS, client_network, retry_after_header
-from views.web.rendering import BadInput, in_thread, public_view, render
+from views.web.rendering import render
 from views.web.request_state import Request, Session
+from views.web.view import in_thread, public_view
 
 SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
 SESSION_SECONDS = 12 * 3600
@@ -75,14 +77,14 @@ async def sign_in(request: AnyRequest) -> Response:
     """`GET /sign-in?token=...`: the one-time link. HEAD, by which mail programs look at links, does not use it up."""
     if request.method == "HEAD":
         return Response()
-    if seconds := await in_thread(SIGN_INS.look, client_network(request)):
+    if seconds := await in_thread(SIGN_INS.peek, client_network(request)):
         return _too_many(request, seconds)
     try:
         shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
     except DATABASE_UNAVAILABLE:
         return _plain(request, "refusal.away", 503)
     if shop_id is None:
-        await in_thread(SIGN_INS.take, client_network(request))
+        await in_thread(SIGN_INS.hit, client_network(request))
         return _plain(request, "refusal.used_link", 401)
     response = RedirectResponse("/tasks", 303)
     response.set_cookie(

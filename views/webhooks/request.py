@@ -56,12 +56,12 @@ async def read_body(request: Request) -> bytes:
 
 async def seconds_to_wait(request: Request) -> int:
     """How long its sender must wait after too many unsigned webhooks; 0 when not at all. Counts nothing."""
-    return await asyncio.to_thread(UNSIGNED_WEBHOOKS.look, client_network(request))
+    return await asyncio.to_thread(UNSIGNED_WEBHOOKS.peek, client_network(request))
 
 
 async def unsigned(request: Request, answer: Response) -> Response:
     """Count a webhook without a valid signature: 429 in a flood of them, else `answer`."""
-    seconds = await asyncio.to_thread(UNSIGNED_WEBHOOKS.take, client_network(request))
+    seconds = await asyncio.to_thread(UNSIGNED_WEBHOOKS.hit, client_network(request))
     return too_many_unsigned(seconds) if seconds else answer
 
 

@@ -44,12 +44,12 @@ def test_what_was_taken_back_was_not_done(shop):
 
 
 def test_a_click_is_one_action(shop, other_shop):
-    click = uuid4()
+    key = uuid4()
 
-    assert note(shop, click=click)
-    assert note(shop, click=click) is None
-    assert note(shop, Action.SAME, click=click)
-    assert note(other_shop, click=click)
+    assert note(shop, idempotency_key=key)
+    assert note(shop, idempotency_key=key) is None
+    assert note(shop, Action.SAME, idempotency_key=key)
+    assert note(other_shop, idempotency_key=key)
 
 
 def test_the_page_tells_who_did_what_to_which_task_and_what_came_of_it(client, shop):

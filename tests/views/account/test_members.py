@@ -15,8 +15,7 @@ from tests.end_to_end.test_order_to_receipt import buy
 from tests.support.embedded_app import BO, framed
 from tests.support.forms import Forms, press
 from tests.support.pages import Page, page
-from views.account import membership
-from views.web import audit_log
+from views.web import audit_log, membership
 
 SEALED = ("/webhooks/", "/alerts/confirm", "/alerts/unsubscribe")  # by a signature, or by a token of their own
 

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 import app
 from tests.support.webhook_requests import ORDER, headers
 from views.web.csrf import SESSION_COOKIE
-from views.web.rendering import view
 from views.web.request_state import Request, RequestState
 from views.web.session import SessionMiddleware, session_cookie
+from views.web.view import view
 
 MACHINES = ["/webhooks/shopify", "/webhooks/engage/{shop_token}", "/healthz", "/readyz", "/metrics"]
 SECURITY = {
@@ -108,10 +108,10 @@ def test_a_mail_program_unsubscribes_from_another_site_and_confirms_nothing(anon
 def test_every_request_has_a_state_of_its_own():
     first, second = ({"type": "http", "headers": []} for _ in range(2))
 
-    Request(first).state.outside = True
+    Request(first).state.by_support_link = True
 
-    assert Request(first).state.outside
-    assert not Request(second).state.outside
+    assert Request(first).state.by_support_link
+    assert not Request(second).state.by_support_link
     assert Request(first).state.nonce != Request(second).state.nonce
 
 

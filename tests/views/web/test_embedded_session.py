@@ -10,7 +10,7 @@ from sync.access_tokens import access_token
 from tests.support.embedded_app import BO, DOMAIN, OLGA, framed, fresh
 from tests.support.forms import Forms
 from tests.support.pages import Page
-from views.account import membership
+from views.web import membership
 
 IFRAME = {"Sec-Fetch-Dest": "iframe"}
 RETRY = "X-Shopify-Retry-Invalid-Session-Request"

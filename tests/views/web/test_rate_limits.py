@@ -28,7 +28,7 @@ ONE_A_DAY = RateLimit("test", 3, 86_400)
 
 def use_up(rate, key):
     """Ask until the limit is reached."""
-    while rate.take(key) == 0:
+    while rate.hit(key) == 0:
         pass
 
 
@@ -44,28 +44,28 @@ def connections_of(server):
 
 
 def test_a_limit_allows_so_many_requests_and_says_when_the_next_may_come(database):
-    taken = [ONE_A_DAY.take("me") for _ in range(5)]
+    taken = [ONE_A_DAY.hit("me") for _ in range(5)]
 
     assert taken[:3] == [0, 0, 0]
     assert all(86_000 < seconds <= 86_400 for seconds in taken[3:])
 
 
 def test_a_look_counts_no_request(database):
-    assert [ONE_A_DAY.look("me") for _ in range(5)] == [0] * 5
-    assert ONE_A_DAY.take("me") == 0
+    assert [ONE_A_DAY.peek("me") for _ in range(5)] == [0] * 5
+    assert ONE_A_DAY.hit("me") == 0
 
 
 def test_each_key_has_its_own_count(database):
     use_up(ONE_A_DAY, "me")
 
-    assert ONE_A_DAY.take("you") == 0
+    assert ONE_A_DAY.hit("you") == 0
 
 
 def test_a_request_is_allowed_again_when_the_window_has_passed(database):
     quick = RateLimit("test", 1, 1)
     use_up(quick, "me")
 
-    while quick.take("me"):  # a failure is waited for without an end
+    while quick.hit("me"):  # a failure is waited for without an end
         pass
 
 
@@ -76,29 +76,29 @@ def test_a_refused_request_is_not_counted(database):
 
 
 def test_a_limit_survives_that_redis_forgets_its_scripts(database):
-    ONE_A_DAY.take("me")
+    ONE_A_DAY.hit("me")
     broker.bell.script_flush()
 
-    assert [ONE_A_DAY.take("me") for _ in range(3)][:2] == [0, 0]
+    assert [ONE_A_DAY.hit("me") for _ in range(3)][:2] == [0, 0]
     broker.bell.script_flush()
-    assert ONE_A_DAY.look("me") > 0
+    assert ONE_A_DAY.peek("me") > 0
 
 
 def test_an_emptied_redis_has_an_empty_count(database):
     use_up(ONE_A_DAY, "me")
     broker.bell.flushdb()
 
-    assert ONE_A_DAY.take("me") == 0
+    assert ONE_A_DAY.hit("me") == 0
 
 
 def test_the_count_ends_with_its_window(database):
-    ONE_A_DAY.take("me")
+    ONE_A_DAY.hit("me")
 
     assert 0 < broker.bell.ttl(next(broker.bell.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
 
 
 def test_no_network_address_is_kept_in_redis(database):
-    SIGN_INS.take("203.0.113.7")
+    SIGN_INS.hit("203.0.113.7")
 
     assert [b"203" in key for key in broker.bell.scan_iter("rate:*")] == [False]
 
@@ -125,7 +125,7 @@ def test_files_are_limited_for_each_shop(client, shop, other_shop):
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
     assert "This was asked for too often." in answer.text
-    assert EXPORTS.take(str(other_shop.id)) == 0
+    assert EXPORTS.hit(str(other_shop.id)) == 0
 
 
 def test_a_refused_json_export_is_json(client, shop):
@@ -183,7 +183,7 @@ def test_without_redis_no_request_is_limited(scratch, shop):
 
 def test_a_redis_that_hangs_is_not_waited_for_each_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        script = "from views.web.rate_limits import SIGN_INS; print({SIGN_INS.take('me') for _ in range(100)})"
+        script = "from views.web.rate_limits import SIGN_INS; print({SIGN_INS.hit('me') for _ in range(100)})"
         assert printed("-c", script, REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}") == "{0}"
 
         assert connections_of(silent) == 2  # the first request's, and its retry's
@@ -205,8 +205,8 @@ def test_in_ipv6_a_client_is_a_network(host, network):
 def test_signing_out_ends_the_cookie_that_only_https_may_set():
     """A browser heeds `__Host-` only beside `Secure`, also when the cookie is to end."""
     script = (
-        "import asyncio; from starlette.requests import Request; from views import auth\n"
-        "page = auth.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
+        "import asyncio; from starlette.requests import Request; from views.web import session\n"
+        "page = session.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
         "print(answer.headers['set-cookie'])"
     )
 
