@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 import actors  # noqa: F401 - declares the task types
 import logs
-from views.account import audit, data_requests, help, members, onboarding, support_links
+from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
 from views.alerts import index as alerts_index
 from views.alerts import subscriptions
 from views.entities import show as entities_show
@@ -44,6 +44,7 @@ logs.configure_logging()
 pages = Router(
     routes=[
         *session.routes,
+        *sign_in_links.routes,
         *tasks_index.routes,
         *tasks_export.routes,
         *saved_views.routes,

@@ -33,9 +33,9 @@ def set_created_task(entry: AuditEntry, task_id: UUID) -> None:
     _update(entry, made_id=task_id)
 
 
-def set_bulk_retry(entry: AuditEntry, batch_id: UUID, **details: Any) -> None:
+def set_bulk_retry(entry: AuditEntry, bulk_retry_id: UUID, **details: Any) -> None:
     """Add the bulk retry that the action is about."""
-    _update(entry, batch_id=batch_id, details=details)
+    _update(entry, batch_id=bulk_retry_id, details=details)
 
 
 def set_details(entry: AuditEntry, **details: Any) -> None:

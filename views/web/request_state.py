@@ -1,4 +1,4 @@
-"""The typed state of a request: its session, its form, and what its answer says about nonce and frames."""
+"""Typed state of a request: its session, its form, and the nonce and frame-ancestors of its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from models import Permission, Shop
 
-NOBODY = "'none'"  # of a Content-Security-Policy
+NO_FRAME_ANCESTORS = "'none'"  # as a Content-Security-Policy says it
 _NAME = "request"  # in the dictionary that ASGI has for an app's own state
 
 
@@ -40,14 +40,14 @@ class RequestState:
     """The nonce of its scripts, who may frame it, its session, a POST's form, and whether a support link led here."""
 
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    frame_ancestors: str = NOBODY
+    frame_ancestors: str = NO_FRAME_ANCESTORS
     session: Session = Session()
     form: dict[str, str] = field(default_factory=dict)
     by_support_link: bool = False
 
     @property
     def shop(self) -> Shop:
-        """The shop of a page that needs one. Raises LookupError, where `view` has not seen to that."""
+        """The shop of a page that needs a session, as every `view` does. Raises LookupError without one."""
         if self.session.shop is None:
             raise LookupError("No shop is signed in.")
         return self.session.shop
@@ -62,7 +62,7 @@ class Request(AnyRequest):
 
 
 def begin_state(scope: Scope) -> RequestState:
-    """Give the request a state of its own."""
+    """Give the request a new state."""
     state = RequestState()
     scope.setdefault("state", {})[_NAME] = state
     return state
