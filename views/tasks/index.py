@@ -35,7 +35,7 @@ def index(request: Request) -> Response:
         request,
         "tasks/index.html",
         partial="tasks/_listing.html",
-        address=filters.url(),
+        push_url=filters.url(),
         filters=filters,
         page=page,
         count=filters.count(shop, counts),

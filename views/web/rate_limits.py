@@ -1,4 +1,4 @@
-"""Rate limiter: how often a network address, a shop or a person may ask for something. Without Redis all pass."""
+"""Rate limiter: how often a network address, a shop or a person may send a request. Without Redis none is limited."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TooManyRequests(HttpError):
 
 @dataclass(frozen=True)
 class RateLimit:
-    """At most so many requests within any so many seconds, for each key: an address, a shop, a person."""
+    """A rate limit: so many requests within any so many seconds, for each key: an address, a shop, a person."""
 
     name: str
     requests: int
@@ -92,7 +92,7 @@ REVEALS = RateLimit("reveal", 60, 600)  # pages with personal data, per shop and
 
 
 def retry_after_header(seconds: int) -> dict[str, str]:
-    """The header that says when to ask again."""
+    """The Retry-After header."""
     return {"Retry-After": str(seconds)}
 
 

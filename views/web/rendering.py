@@ -29,10 +29,10 @@ def render(
     template: str,
     partial: str | None = None,
     status: int = 200,
-    address: str | None = None,
+    push_url: str | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """The page, or only its partial when htmx asks for what it will swap in. `address`: the page's shortest URL."""
+    """The page, or only its partial when htmx asks for what it will swap in. `push_url`: the page's shortest URL."""
     wanted = partial if partial and wants_partial(request) else template
     state = state_of(request)
     shop = state.session.shop
@@ -52,8 +52,8 @@ def render(
         **context,
     )
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type", "Content-Language": current_language()}
-    if address and wanted == partial:
-        headers["HX-Push-Url"] = address
+    if push_url and wanted == partial:
+        headers["HX-Push-Url"] = push_url
     return HTMLResponse(page, status, headers)
 
 
