@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+# The app's only import of the sandbox: `where`, and the embedded servers where DATABASE_URL or REDIS_URL is unset. Its
+# own imports are the standard library and psycopg, so `manage.py migrate` needs no development package in production.
 from sandbox import dev_servers
 
 LINK_VALID = timedelta(minutes=30)

@@ -33,8 +33,8 @@ from tests.support.marked_shops import Tenant, move_in
 from tests.support.processes import empty_database, printed
 from tests.support.transfers import enqueue
 from views.web.csrf import SESSION_COOKIE
-from views.web.rendering import view
 from views.web.session import SessionMiddleware, session_cookie
+from views.web.view import view
 
 __all__ = ["empty_database"]
 

@@ -191,7 +191,7 @@ def planted(lived):
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 
-def test_a_days_log_names_nobody_and_a_trace_leads_from_a_webhook_to_its_receipt(lived, written):
+def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(lived, written):
     day_of(lived)
 
     names, text = planted(lived), written.getvalue()

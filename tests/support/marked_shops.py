@@ -46,8 +46,8 @@ from sync.imports.parts import parts_of, save_bad_lines, update_part
 from sync.imports.state import create_import
 from tasklog import saved_views, totals
 from tests.support.listings import NOON, add
-from views.account import membership, support_tokens
-from views.web import audit_log
+from views.account import support_links
+from views.web import audit_log, membership
 
 DAY = "2026-11-24T12:00:00Z"
 LATER = NOON.replace(year=2100)
@@ -165,7 +165,7 @@ def _import(shop: Shop, mark: str) -> dict[str, str]:
 def _beside(shop: Shop, mark: str, ids: dict[str, str]) -> None:
     """What no address of the app names."""
     ids["member_id"] = str(membership.register(shop, f"{mark}-user", f"{mark}-olga", owner=False).id)
-    ids["support"] = support_tokens.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
+    ids["support"] = support_links.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
     SignIn.create(token_hash=token_hash(mark), shop=shop, expires_at=LATER)
     ids["shop_token"] = webhook_endpoints.get_or_create(shop).url.rpartition("/")[2]
     stores.save_stores(shop, [{"externalId": f"{mark}-external", "name": f"{mark}-shelf", "type": "ECOM"}])

@@ -272,12 +272,12 @@ def test_a_large_sort_would_be_noticed(lists):
 
 METRICS = """
 from database import connected, db
-from views.ops.metrics import written
+from views.ops.metrics import metrics_text
 
 with connected():
     read = "SELECT seq_scan, pg_stat_force_next_flush() FROM pg_stat_user_tables WHERE relname = 'task'"
     before, _ = db.execute_sql(read).fetchone()
-    text = written(shops=True).decode()
+    text = metrics_text(shops=True).decode()
     db.execute_sql("SELECT pg_stat_force_next_flush()")
     after, _ = db.execute_sql(read).fetchone()
     print(after - before, "connector_unread 0.0" in text)

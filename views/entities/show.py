@@ -18,8 +18,10 @@ from views.tasks.attempts import exact_body
 from views.tasks.diff import BodyDiff, diff_bodies, parse_body
 from views.tasks.pagination import Cursor
 from views.web import query_params
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.errors import BadInput, NotFound
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 GID = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]{1,19})")
 MAX_BIGINT = 2**63 - 1

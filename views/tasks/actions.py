@@ -21,9 +21,11 @@ from taskqueue.retry import NEEDS_CONFIRMATION, RetryVerdict, judge_locked, requ
 from views.tasks.diff import preview_diff
 from views.tasks.show import find_task
 from views.web import audit_log
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, render, view
+from views.web.errors import Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @action(needs=Permission.RETRY)
@@ -36,7 +38,7 @@ def retry(request: Request) -> Response:
             if audit_log.record(task.shop, Action.RETRY, current_user(request), idempotency_key=key, task_id=task.id):
                 requeue([task.id])
             return _redirect_to_task(task.id)
-    if audit_log.by_click(task.shop, Action.RETRY, key):
+    if audit_log.by_idempotency_key(task.shop, Action.RETRY, key):
         return _redirect_to_task(task.id)
     if verdict in NEEDS_CONFIRMATION:
         return _ask_to_confirm(
@@ -122,8 +124,8 @@ def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[
             created = act()
             if created is None:
                 raise Conflict(t("actions.nothing"))
-            audit_log.set_made_task(note, created.id)
-    found = note or audit_log.by_click(task.shop, action_type, key)
+            audit_log.set_created_task(note, created.id)
+    found = note or audit_log.by_idempotency_key(task.shop, action_type, key)
     return _redirect_to_task(found.created_task_id if found else None)
 
 

@@ -15,7 +15,7 @@ from i18n.catalogue import t
 from models import Attempt, Body, Exchange, Shop, State, Task
 from redaction import JSON_TOKEN, masked_body, masked_url
 from views.web import query_params
-from views.web.rendering import BadInput, NotFound
+from views.web.errors import BadInput, NotFound
 
 MAX_SHOWN = 64 * 1024  # characters of one body on the page
 MAX_ATTEMPTS = 50  # the newest: an order may wait for its contact some thousand times

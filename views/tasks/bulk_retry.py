@@ -22,10 +22,12 @@ from taskqueue import bulk_retry
 from taskqueue.bulk_retry import MAX_TASKS, TooManyTasks, count_failed
 from views.tasks.filters import NEWEST_FIRST, TaskFilters, select_tasks
 from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
+from views.web.errors import BadInput, Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
 from views.web.query_params import DEFAULT_LIMIT
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 COUNT_LIMIT, COUNT_TIMEOUT = 100_000, timedelta(seconds=2)
 MAX_SHOWN = 50
@@ -73,7 +75,7 @@ def create(request: Request) -> Response:
             if not batch.total:
                 raise Conflict(t("batch.nothing"))
             audit_log.set_bulk_retry(note, batch.id, total=batch.total, query=batch.query)
-    found = note or audit_log.by_click(shop, Action.RETRY_ALL, key)
+    found = note or audit_log.by_idempotency_key(shop, Action.RETRY_ALL, key)
     return _redirect_to_bulk_retry(found.bulk_retry_id if found else None)
 
 
@@ -109,7 +111,7 @@ def cancel(request: Request) -> Response:
             if note:
                 audit_log.set_bulk_retry(note, batch.id)
             return _redirect_to_bulk_retry(batch.id)
-    if audit_log.by_click(request.state.shop, Action.CANCEL, key):
+    if audit_log.by_idempotency_key(request.state.shop, Action.CANCEL, key):
         return _redirect_to_bulk_retry(batch.id)
     raise Conflict(t("batch.over"))
 

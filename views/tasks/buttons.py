@@ -8,9 +8,8 @@ from i18n.catalogue import t
 from models import State, Task
 from sync.preview import PREVIEWS
 from taskqueue.types import NUMBERS
-from views.account import membership
 from views.account.audit import AuditRow
-from views.web import audit_log
+from views.web import audit_log, membership
 
 MAX_ENTRIES = 20
 

@@ -25,11 +25,12 @@ from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, TaskPage, fetch_page
 from views.tasks.serializer import csv_header, csv_lines, serialize_task
 from views.web import audit_log
+from views.web.errors import BadInput
 from views.web.forms import current_user, require
 from views.web.query_params import parse_limit
 from views.web.rate_limits import EXPORTS
-from views.web.rendering import BadInput, in_thread, view
 from views.web.request_state import Request
+from views.web.view import in_thread, view
 
 MAX_TASKS = 1_000_000  # tasks of one file
 PAGE_SIZE = 1_000  # tasks of one transaction
@@ -123,7 +124,7 @@ def export_response(request: Request, export_format: ExportFormat) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=export_format.media_type)
-    EXPORTS.require(shop.id)
+    EXPORTS.enforce(shop.id)
     first = first_chunk(export, export_format)
     with db.atomic():
         audit_log.record(

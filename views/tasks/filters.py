@@ -27,8 +27,8 @@ from taskqueue.types import TYPES
 from views.tasks.pagination import Cursor, Sort, TaskPage, fetch_page
 from views.tasks.search import SEARCH_KINDS, ParsedSearch, parse_search
 from views.web import formatting, query_params
+from views.web.errors import BadInput
 from views.web.query_params import DEFAULT_LIMIT
-from views.web.rendering import BadInput
 
 NEWEST_FIRST = Sort("created_at", descending=True)
 STATES = {state.name.lower(): state for state in (State.SUCCESS, State.ERROR, State.PENDING)}

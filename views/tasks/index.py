@@ -21,8 +21,9 @@ from views.tasks.serializer import serialize_task
 from views.tasks.summary import page_summary
 from views.tasks.tabs import listing_tabs
 from views.web import query_params
-from views.web.rendering import json_response, render, view
+from views.web.rendering import json_response, render
 from views.web.request_state import Request
+from views.web.view import view
 
 RENDERED_AT = "shown"  # the query parameter: when the page was rendered
 NEW_LIMIT = 100
@@ -37,7 +38,7 @@ def index(request: Request) -> Response:
         request,
         "tasks/index.html",
         partial="tasks/_listing.html",
-        address=filters.url(),
+        push_url=filters.url(),
         filters=filters,
         page=page,
         count=filters.count(shop, counts),

@@ -15,7 +15,7 @@ from models import Task
 from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter
 from tasklog.listing import tasks as fetch_tasks
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POSITION = struct.Struct(">Bq16s")

@@ -12,8 +12,9 @@ from tasklog import saved_views
 from tasklog.saved_views import MAX_NAME, MAX_VIEWS, UNDO
 from views.tasks.filters import TaskFilters
 from views.tasks.tabs import Tab, built_in_tabs, describe_filters, from_first_page, saved_view_tab
-from views.web.rendering import render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from tasklog.saved_views import MAX_NAME, MAX_VIEWS, NameTaken, TooManyViews
 from views.tasks.saved_views import RefusedName, filters_of_request, query_of_request, render_page, without_search
 from views.tasks.tabs import built_in_tabs, query_string
 from views.web import audit_log, query_params
+from views.web.errors import NotFound
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import NotFound
 from views.web.request_state import Request
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from i18n.catalogue import t
 from models import Order, Shop
 from tasklog.filter import Search
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 MAX_BIGINT = 2**63 - 1
 MAX_LENGTH = 200  # characters; no id is longer

@@ -18,10 +18,12 @@ from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
 from views.tasks.timeline import timeline_of
 from views.web import audit_log, query_params
+from views.web.errors import BadInput, NotFound
 from views.web.forms import action, current_user, idempotency_key, require
 from views.web.rate_limits import REVEALS
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_CHILDREN = 100
 BODY_VIEWS = ("pretty", "raw")
@@ -37,7 +39,7 @@ def show(request: Request) -> Response:
 def reveal(request: Request) -> Response:
     """`POST /tasks/{id}/reveal`: the page with personal data unmasked. It is audited."""
     task = find_task(request)
-    REVEALS.require(f"{task.shop.id} {current_user(request)}")
+    REVEALS.enforce(f"{task.shop.id} {current_user(request)}")
     with db.atomic():
         audit_log.record(
             task.shop, Action.REVEAL, current_user(request), idempotency_key=idempotency_key(request), task_id=task.id

@@ -20,8 +20,9 @@ from taskqueue.types import TYPES
 from views.tasks.filters import TaskFilters, count_up_to_timeout
 from views.tasks.pagination import Sort
 from views.web import formatting
-from views.web.rendering import json_response, view
+from views.web.rendering import json_response
 from views.web.request_state import Request
+from views.web.view import view
 
 # The task types that each area of the summary counts.
 SUMMARY_AREAS = {

@@ -11,8 +11,8 @@ from models import SavedView, Shop
 from tasklog import saved_views
 from views.tasks.export import MAX_TASKS
 from views.tasks.filters import NEWEST_FIRST, TaskFilters
+from views.web.errors import BadInput
 from views.web.query_params import DEFAULT_LIMIT
-from views.web.rendering import BadInput
 
 # The built-in tabs, and the query of each.
 BUILT_IN_TABS = {

@@ -12,7 +12,7 @@ from models import Task
 from tasklog.filter import Filter
 from tests.support.listings import NOON, add, read
 from views.tasks.pagination import Cursor, Sort, fetch_page
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 SORTS = ["created_at", "-created_at", "started_at", "-started_at", "completed_at", "-completed_at"]
 

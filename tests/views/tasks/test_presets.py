@@ -10,8 +10,8 @@ import pytest
 from models import Shop, utcnow
 from tests.support.listings import add, found, read
 from tests.support.pages import page
+from views.web.errors import BadInput
 from views.web.query_params import RELATIVE_TIME_PRESETS, resolve_relative_time
-from views.web.rendering import BadInput
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 NOW = datetime(2026, 10, 25, 22, 30, tzinfo=UTC)  # the day on which the clocks go back

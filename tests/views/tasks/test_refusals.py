@@ -14,7 +14,7 @@ from tests.support.pages import HTMX, Page
 from tests.support.transfers import enqueue
 from views.tasks.filters import STATES, TaskFilters
 from views.tasks.search import SEARCH_KINDS
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 # Query parameters
 

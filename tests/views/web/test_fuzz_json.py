@@ -17,10 +17,10 @@ DESCRIBED = odd_requests.document(PARAMETER_NAMES, ["error"], ["SyncOrder"])["pa
 
 @examples(0.1)
 @given(asked=odd_requests.described_requests())
-def test_no_program_meets_a_failure(client, asked):
+def test_no_request_makes_a_json_route_fail(client, asked):
     assert answered(client, asked) < 500
 
 
 @pytest.mark.parametrize("path", DESCRIBED)
-def test_what_the_document_describes_is_there(path):
+def test_the_openapi_document_describes_existing_routes(path):
     assert path in odd_requests.paths(ROUTES, "GET")

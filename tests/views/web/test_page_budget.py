@@ -12,7 +12,7 @@ from tests.support.transfers import enqueue, finish, sale, webhook
 __all__ = ["sale", "webhook"]
 
 
-def test_nothing_on_a_page_needs_inline_script_or_style(client, sale):
+def test_a_page_has_no_inline_script_or_style(client, sale):
     for address in ("/tasks", f"/tasks/{sale.id}", f"/tasks/{sale.id}/drawer"):
         found = page(client, address)
         assert all("src" in script for script in found.all("script"))
@@ -20,7 +20,7 @@ def test_nothing_on_a_page_needs_inline_script_or_style(client, sale):
         assert not [name for _, attributes in found.tags for name in attributes if name == "style" or name[:2] == "on"]
 
 
-def test_a_full_page_with_all_its_files_is_light(client, shop):
+def test_a_full_page_with_its_static_files_is_small(client, shop):
     for _ in range(50):
         finish(shop, enqueue(shop, shopify_id=6100000001001))
     response = client.get("/tasks")
@@ -52,7 +52,7 @@ def statements(database):
     database.query_hooks.remove(seen)
 
 
-def test_a_list_asks_as_much_for_fifty_tasks_as_for_one(client, shop, statements):
+def test_the_listing_sends_as_many_statements_for_fifty_tasks_as_for_one(client, shop, statements):
     enqueue(shop, shopify_id=1)
     one = statements(lambda: client.get("/tasks"))
     for _ in range(49):

@@ -19,7 +19,7 @@ def test_json_has_the_properties_of_a_task(client, sale):
     assert isinstance(found["duration_ms"], int)
 
 
-def test_json_says_what_was_skipped(client, shop):
+def test_json_gives_the_reason_of_a_skipped_task(client, shop):
     finish(shop, enqueue(shop), reason="A test order.")
 
     (found,) = client.get("/tasks.json").json()["tasks"]
@@ -27,7 +27,7 @@ def test_json_says_what_was_skipped(client, shop):
     assert (found["skipped"], found["reason"]) == (True, "A test order.")
 
 
-def test_a_script_reads_every_page_by_next_and_back_by_previous(client, shop):
+def test_next_and_previous_lead_through_every_page(client, shop):
     ids = [str(enqueue(shop).id) for _ in range(5)][::-1]
 
     seen, address = [], "/tasks.json?limit=2"
