@@ -22,12 +22,12 @@ class Pricing:
 
     def shared(self, price: Decimal, count: int) -> list[tuple[Decimal, int]]:
         """So many prices that sum to this one, as (price, how many); some are a coin dearer where it must be."""
-        coin = _coin(self.currency)
+        coin = _smallest_unit(self.currency)
         cheaper, dearer = divmod(int(price / coin), count)
         return [(cheaper * coin, count - dearer), ((cheaper + 1) * coin, dearer)]
 
 
-def _coin(currency: str) -> Decimal:
+def _smallest_unit(currency: str) -> Decimal:
     return Decimal(1).scaleb(int(rounded(Decimal(0), currency).as_tuple().exponent))
 
 

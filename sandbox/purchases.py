@@ -12,24 +12,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from sandbox.persons import person
+from sandbox.invented_customers import invented_customer
 from sandbox.pricing import SWEDEN, Pricing
-from sandbox.scenes import Scene, Stage, once
 from sandbox.shopify import Shopify
-from sandbox.shopify.bulk.history import History
+from sandbox.shopify.bulk.history import ShopHistory
 from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
-from sandbox.shopify.webhooks.delivery import Faults
+from sandbox.shopify.webhooks.delivery import WebhookFaults
+from sandbox.simulation import Activity, Simulation, one_step
 
 PURCHASES = Path(__file__).parent / "data" / "cdnow_sample.txt"
 FREIGHT, GIFT_CARD = Decimal("4.90"), Decimal(10)  # in dollars
 DISCOUNT_SHARE = Decimal("0.10")
 CDS_PER_LINE = 3
-EVERYDAY = Faults(duplicates=0.03, late=0.02, late_seconds=20, reordered=0.10)
+USUAL_FAULTS = WebhookFaults(duplicates=0.03, late=0.02, late_seconds=20, reordered=0.10)
 
 ADJECTIVES = ("Blue", "Quiet", "Northern", "Electric", "Golden", "Lost", "Endless", "Winter", "Velvet", "Silver")
 NOUNS = ("Harbour", "Letters", "Trains", "Gardens", "Mirrors", "Rivers", "Signals", "Lanterns", "Islands", "Echoes")
 
-Later = tuple[float, Callable[[], object]]
+FollowUp = tuple[float, Callable[[], object]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def purchases() -> list[Purchase]:
     return sorted(read, key=lambda purchase: purchase.date)
 
 
-def items(purchase: Purchase, pricing: Pricing = SWEDEN) -> tuple[Item, ...]:
+def items_of(purchase: Purchase, pricing: Pricing = SWEDEN) -> tuple[Item, ...]:
     """CDs that cost together exactly what was paid."""
     shelf = itertools.count(purchase.customer * 7 + purchase.cds)
     priced = pricing.shared(pricing.price(purchase.dollars), purchase.cds)
@@ -67,7 +67,7 @@ def _cd(number: int, price: Decimal, quantity: int) -> Item:
     return Item(title, f"CD-{place:05d}", price, quantity)
 
 
-class Shoppers:
+class OrderReplay:
     """They shop one after the other; the same seed gives the same shoppers."""
 
     def __init__(self, shopify: Shopify, shop: str, *, pricing: Pricing = SWEDEN, seed: int = 1) -> None:
@@ -77,7 +77,7 @@ class Shoppers:
         self._random = random.Random(seed)
         self._purchases = itertools.cycle(purchases())
 
-    def buy(self) -> tuple[int, list[Later]]:
+    def buy(self) -> tuple[int, list[FollowUp]]:
         """Make the next purchase: its order's id, and what will happen to it so many seconds later."""
         purchase = next(self._purchases)
         customer_id = self._customer(purchase.customer)
@@ -90,7 +90,7 @@ class Shoppers:
     def _customer(self, number: int) -> int:
         customer_id = self._shopify.customer_id(self._shop, number)
         if self._shopify.customer(self._shop, customer_id) is None:
-            self._shopify.add_customer(self._shop, person(number), number=number)
+            self._shopify.add_customer(self._shop, invented_customer(number), number=number)
         return customer_id
 
     def _checkout(self, purchase: Purchase) -> Checkout:
@@ -100,15 +100,15 @@ class Shoppers:
             Discount(code, self._pricing.price(purchase.dollars * DISCOUNT_SHARE)) if self._chance(0.15) else None
         )
         by_gift_card = price > 2 * card and self._chance(0.08)
-        return basket(
+        return checkout_of(
             self._pricing,
-            *items(purchase, self._pricing),
+            *items_of(purchase, self._pricing),
             freight=self._chance(0.6),
             discount=discount,
             tenders=(Tender("gift_card", card), Tender()) if by_gift_card else (Tender(),),
         )
 
-    def _afterwards(self, order_id: int, customer_id: int, paid: bool) -> Iterator[Later]:
+    def _afterwards(self, order_id: int, customer_id: int, paid: bool) -> Iterator[FollowUp]:
         shopify, shop = self._shopify, self._shop
         if not paid:
             yield self._seconds(3, 15), lambda: shopify.pay(shop, order_id)
@@ -129,7 +129,7 @@ class Shoppers:
         return self._random.uniform(least, most)
 
 
-def basket(
+def checkout_of(
     pricing: Pricing,
     *bought: Item,
     freight: bool,
@@ -148,7 +148,7 @@ def basket(
     )
 
 
-def give_past(
+def add_history(
     shopify: Shopify,
     shop: str,
     customers: int,
@@ -157,24 +157,24 @@ def give_past(
     days: int = 365,
     until: datetime | None = None,
     pricing: Pricing = SWEDEN,
-) -> History:
+) -> ShopHistory:
     """Let the shop have had so many customers and orders in the days before `until` (now). They take no memory."""
     bought, end = purchases(), until or datetime.now(UTC)
 
     def checkout(number: int) -> Checkout:
-        return basket(pricing, *items(bought[number % len(bought)], pricing), freight=bool(number % 2))
+        return checkout_of(pricing, *items_of(bought[number % len(bought)], pricing), freight=bool(number % 2))
 
     def id_of(number: int) -> int:
         return shopify.customer_id(shop, number)
 
-    history = History(customers, orders, end - timedelta(days=days), end, id_of, person, checkout)
+    history = ShopHistory(customers, orders, end - timedelta(days=days), end, id_of, invented_customer, checkout)
     shopify.remember(shop, history)
     return history
 
 
-def replay(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[int]:
+def replay_orders(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[int]:
     """Make so many orders as fast as they come, each with all that happens to it. Returns their ids."""
-    shoppers = Shoppers(shopify, shop, seed=seed)
+    shoppers = OrderReplay(shopify, shop, seed=seed)
     order_ids = []
     for _ in range(count):
         order_id, later = shoppers.buy()
@@ -185,31 +185,31 @@ def replay(shopify: Shopify, shop: str, count: int, *, seed: int = 1) -> list[in
 
 
 @contextmanager
-def replaying(
-    shopify: Shopify, shop: str, rate: float | None = None, *, shoppers: type[Shoppers] = Shoppers
+def replaying_orders(
+    shopify: Shopify, shop: str, rate: float | None = None, *, shoppers: type[OrderReplay] = OrderReplay
 ) -> Iterator[None]:
     """Orders at `rate` a second (SANDBOX_RATE, else one every two seconds), on a thread, while the block lasts.
 
     The courier delivers with everyday faults meanwhile and afterwards.
     """
-    shopify.courier.faults = EVERYDAY
-    stage, rate = Stage(), rate if rate is not None else rate_asked_for()
+    shopify.courier.faults = USUAL_FAULTS
+    stage, rate = Simulation(), rate if rate is not None else configured_rate()
     if rate > 0:
-        stage.begin(shopping(stage, shoppers(shopify, shop), rate))
+        stage.begin(order_stream(stage, shoppers(shopify, shop), rate))
     with stage.playing():
         yield
 
 
-def rate_asked_for() -> float:
+def configured_rate() -> float:
     """Orders a second, by SANDBOX_RATE. Nothing happens at a rate of 0."""
     return float(os.environ.get("SANDBOX_RATE") or 0.5)
 
 
-def shopping(stage: Stage, shoppers: Shoppers, rate: float) -> Scene:
+def order_stream(stage: Simulation, shoppers: OrderReplay, rate: float) -> Activity:
     """One order after the other, at random intervals as shoppers come, and what happens to them when it is time."""
     gaps = random.Random(2)
     while True:
         _, later = shoppers.buy()
         for seconds, happen in later:
-            stage.begin(once(happen), seconds)
+            stage.begin(one_step(happen), seconds)
         yield gaps.expovariate(rate)

@@ -31,9 +31,9 @@ def main() -> None:
         environment = _environment(folder, stack)
         os.environ.update(environment)
         dev_servers.save_environment(environment)
-        from sandbox.demo_shop import prepare  # our modules read the environment, so they come in only now
+        from sandbox.demo_setup import set_up_demo_shop  # our modules read the environment, so they come in only now
 
-        link, told = prepare()
+        link, told = set_up_demo_shop()
         _start(environment | told, link)
 
 
@@ -106,11 +106,11 @@ def _start(environment: dict[str, str], link: str) -> None:
     for name in PROCESSES:
         keep = shlex.join([sys.executable, "-m", "sandbox.supervise", name])
         manager.add_process(name, keep, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
-    threading.Thread(target=_tell, args=(environment, link), daemon=True).start()
+    threading.Thread(target=_print_addresses, args=(environment, link), daemon=True).start()
     manager.loop()
 
 
-def _tell(environment: dict[str, str], link: str) -> None:
+def _print_addresses(environment: dict[str, str], link: str) -> None:
     """Say where to look, once there is something to see."""
     app = environment["APP_URL"]
     for _ in _seconds(START_SECONDS):

@@ -9,7 +9,7 @@ import sys
 import time
 from types import FrameType
 
-PAUSE = 1.0  # seconds between an end and the next start
+RESTART_SECONDS = 1.0  # seconds between an end and the next start
 
 PROCESSES = {
     "sandbox": ["sandbox"],
@@ -19,7 +19,7 @@ PROCESSES = {
 }
 
 
-class Keeper:
+class Supervisor:
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = False
@@ -40,8 +40,8 @@ class Keeper:
             code = self.process.wait()
             if not self.stopping:
                 print(f"{self.name} ended with {code}; starting it again", file=sys.stderr, flush=True)
-                time.sleep(PAUSE)
+                time.sleep(RESTART_SECONDS)
 
 
 if __name__ == "__main__":
-    Keeper(sys.argv[1]).run()
+    Supervisor(sys.argv[1]).run()

@@ -96,7 +96,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _opened: set[str] = set()
 
 
-class Current:
+class CurrentSandbox:
     """An ASGI app that passes on to the sandbox of the running test."""
 
     app: Any = None
@@ -168,16 +168,16 @@ def other_shop(database: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def _sandboxes() -> Iterator[tuple[Current, Current]]:
+def _sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
     from sandbox.serve import serving
 
-    shopify, engage = Current(), Current()
+    shopify, engage = CurrentSandbox(), CurrentSandbox()
     with serving(shopify, PORTS["shopify"]), serving(engage, PORTS["engage"]):
         yield shopify, engage
 
 
 @pytest.fixture
-def engage(_sandboxes: tuple[Current, Current]) -> Any:
+def engage(_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
     """An empty Engage that applies receipts at once."""
     from sandbox.engage.http.server import Engage
 
@@ -187,7 +187,7 @@ def engage(_sandboxes: tuple[Current, Current]) -> Any:
 
 
 @pytest.fixture
-def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
+def shopify(_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
     """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
     from sandbox.shopify import Shopify
 

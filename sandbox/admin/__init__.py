@@ -20,11 +20,11 @@ from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, Staff
 
 FOLDER = Path(__file__).parent
 PAGE, BRIDGE = ((FOLDER / name).read_text() for name in ("admin.html", "bridge.js"))
-VISITOR = Staff("700000000002", "Bo", "Dahl", owner=False)
-PEOPLE = {"owner": Staff(), "visitor": VISITOR}
+COLLEAGUE = Staff("700000000002", "Bo", "Dahl", owner=False)
+STAFF = {"owner": Staff(), "visitor": COLLEAGUE}
 
 
-class Admin:
+class AdminPage:
     """`app` has `/{shop}/{path}`: the admin with the app's page in it; `/bridge.js`; `/{shop}/token` for the frame."""
 
     def __init__(self, oauth: OAuth, app_url: str) -> None:
@@ -56,12 +56,12 @@ class Admin:
         return f"{self.app_url}/{path}?{urlencode(query)}"
 
     async def _page(self, request: Request) -> Response:
-        staff = PEOPLE[request.query_params.get("as", "owner")]
+        staff = STAFF[request.query_params.get("as", "owner")]
         frame = self.address(request.path_params["shop"], request.path_params["path"], staff)
         return HTMLResponse(PAGE.replace("FRAME", frame.replace("&", "&amp;")))
 
     async def _token(self, request: Request) -> Response:
-        staff = PEOPLE[request.query_params.get("as", "owner")]
+        staff = STAFF[request.query_params.get("as", "owner")]
         return JSONResponse(self._id_token(request.path_params["shop"], staff))
 
     def _id_token(self, shop: str, staff: Staff) -> str:

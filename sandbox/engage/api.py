@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sandbox.engage.http.answers import Answer, Question, Refusal
+from sandbox.engage.http.messages import ApiRequest, ApiResponse, Refusal
 from sandbox.engage.tenant import Tenant
-from sandbox.engage.transactions import page
+from sandbox.engage.transactions import transaction_page
 
-Handler = Callable[..., Answer]
-CALLS: list[tuple[str, re.Pattern[str], Handler]] = []
+CallHandler = Callable[..., ApiResponse]
+CALLS: list[tuple[str, re.Pattern[str], CallHandler]] = []
 
 
-def call(method: str, path: str, version: str = "v3") -> Callable[[Handler], Handler]:
-    def enter(handler: Handler) -> Handler:
+def api_call(method: str, path: str, version: str = "v3") -> Callable[[CallHandler], CallHandler]:
+    def enter(handler: CallHandler) -> CallHandler:
         CALLS.append((method, re.compile(f"/api/{version}{path}"), handler))
         return handler
 
     return enter
 
 
-def answer(tenant: Tenant, question: Question) -> Answer:
+def handle_request(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     """Do what is asked, and say so."""
     try:
         with tenant.lock:
@@ -31,7 +31,7 @@ def answer(tenant: Tenant, question: Question) -> Answer:
         return refusal.answer
 
 
-def _dispatch(tenant: Tenant, question: Question) -> Answer:
+def _dispatch(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     allowed = False
     for method, pattern, handler in CALLS:
         if found := pattern.fullmatch(question.path):
@@ -43,23 +43,23 @@ def _dispatch(tenant: Tenant, question: Question) -> Answer:
     raise Refusal(404, "NotFound", "The sandbox has no such call.")
 
 
-@call("GET", "/contacts/count")
-def count_contacts(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, len(tenant.contacts))
+@api_call("GET", "/contacts/count")
+def count_contacts(tenant: Tenant, question: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, len(tenant.contacts))
 
 
-@call("GET", "/contacts/id")
-def find_contact(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.contacts.find(question.query))
+@api_call("GET", "/contacts/id")
+def find_contact(tenant: Tenant, question: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.find(question.query))
 
 
-@call("GET", "/contacts/changes")
-def changed_contacts(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.history.asked(question.query))
+@api_call("GET", "/contacts/changes")
+def changed_contacts(tenant: Tenant, question: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.history.asked(question.query))
 
 
-@call("POST", "/contacts")
-def create_contact(tenant: Tenant, question: Question) -> Answer:
+@api_call("POST", "/contacts")
+def create_contact(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     query = question.query
     contact = tenant.contacts.create(
         question.fields(),
@@ -67,75 +67,77 @@ def create_contact(tenant: Tenant, question: Question) -> Answer:
         store=query.get("storeExternalId", ""),
         approved=query.get("createAsUnapproved", "").lower() != "true",
     )
-    return Answer.json(201, contact)
+    return ApiResponse.json(201, contact)
 
 
-@call("GET", "/contacts/([^/]+)")
-def read_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.get(contact_id))
+@api_call("GET", "/contacts/([^/]+)")
+def read_contact(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.get(contact_id))
 
 
-@call("PATCH", "/contacts/([^/]+)")
-def change_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.change(contact_id, question.fields()))
+@api_call("PATCH", "/contacts/([^/]+)")
+def change_contact(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.change(contact_id, question.fields()))
 
 
-@call("POST", "/contacts/([^/]+)/updateContactType")
-def change_contact_type(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.change_type(contact_id, question.query.get("contactTypeId", "")))
+@api_call("POST", "/contacts/([^/]+)/updateContactType")
+def change_contact_type(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.change_type(contact_id, question.query.get("contactTypeId", "")))
 
 
-@call("DELETE", "/contacts/([^/]+)")
-def delete_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
+@api_call("DELETE", "/contacts/([^/]+)")
+def delete_contact(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
     tenant.contacts.delete(contact_id)
-    return Answer.json(200, {})
+    return ApiResponse.json(200, {})
 
 
-@call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
-def change_preference(tenant: Tenant, question: Question, contact_id: str, name: str) -> Answer:
-    return Answer.json(200, tenant.contacts.prefer(contact_id, {name: question.fields().get("value")}))
+@api_call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
+def change_preference(tenant: Tenant, question: ApiRequest, contact_id: str, name: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.prefer(contact_id, {name: question.fields().get("value")}))
 
 
-@call("GET", "/contacts/([^/]+)/transactions")
-def list_transactions(tenant: Tenant, question: Question, contact_id: str) -> Answer:
+@api_call("GET", "/contacts/([^/]+)/transactions")
+def list_transactions(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
     own = tenant.receipts.of.get(tenant.contacts.get(contact_id)["id"], [])
-    return Answer.json(200, page(own, tenant.stores, question.query))
+    return ApiResponse.json(200, transaction_page(own, tenant.stores, question.query))
 
 
-@call("POST", "/orders", version="v2")
-def notify_order(tenant: Tenant, question: Question) -> Answer:
+@api_call("POST", "/orders", version="v2")
+def notify_order(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     tenant.notify(question.fields())
-    return Answer(202)
+    return ApiResponse(202)
 
 
-@call("POST", "/orders")
-def notify_order_v3(tenant: Tenant, question: Question) -> Answer:
+@api_call("POST", "/orders")
+def notify_order_v3(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     if not tenant.orders.v3:
         raise Refusal(404, "NotFound", "The sandbox has no such call, unless it is told to.")
     return notify_order(tenant, question)
 
 
-@call("POST", "/receipts")
-def create_receipt(tenant: Tenant, question: Question) -> Answer:
+@api_call("POST", "/receipts")
+def create_receipt(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     tenant.receipts.accept(question.fields())
-    return Answer(202)
+    return ApiResponse(202)
 
 
-@call("GET", "/stores")
-def list_stores(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.stores.all(inactive=question.query.get("includeInactive", "").lower() == "true"))
+@api_call("GET", "/stores")
+def list_stores(tenant: Tenant, question: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(
+        200, tenant.stores.all(inactive=question.query.get("includeInactive", "").lower() == "true")
+    )
 
 
-@call("POST", "/stores")
-def create_store(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(201, tenant.stores.create(question.fields()))
+@api_call("POST", "/stores")
+def create_store(tenant: Tenant, question: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(201, tenant.stores.create(question.fields()))
 
 
-@call("GET", "/stores/([^/]+)")
-def read_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    return Answer.json(200, tenant.stores.get(external_id))
+@api_call("GET", "/stores/([^/]+)")
+def read_store(tenant: Tenant, question: ApiRequest, external_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.stores.get(external_id))
 
 
-@call("POST", "/stores/([^/]+)")
-def change_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    return Answer.json(200, tenant.stores.change(external_id, question.fields()))
+@api_call("POST", "/stores/([^/]+)")
+def change_store(tenant: Tenant, question: ApiRequest, external_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.stores.change(external_id, question.fields()))

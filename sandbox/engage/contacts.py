@@ -9,21 +9,28 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from sandbox.engage.fields import PREFERENCES, invalid, read_attributes, read_consents, read_preferences, searched
-from sandbox.engage.http.answers import Refusal
-from sandbox.engage.webhooks.events import events
+from sandbox.engage.fields import (
+    PREFERENCES,
+    read_attributes,
+    read_consents,
+    read_preferences,
+    search_field,
+    validation_error,
+)
+from sandbox.engage.http.messages import Refusal
+from sandbox.engage.webhooks.events import change_events
 
 KEY_FIELDS = {"Member": "email", "Contact": "email"}  # contact types and the field that tells their contacts apart
-SEARCHED = ("email", "mobilePhone", "externalId", "memberNumber", "socialSecurityNumber")
+INDEXED_FIELDS = ("email", "mobilePhone", "externalId", "memberNumber", "socialSecurityNumber")
 
 Contact = dict[str, Any]
-Tell = Callable[[str, dict[str, Any]], None]  # an event's name, and its payload
+Notify = Callable[[str, dict[str, Any]], None]  # an event's name, and its payload
 
 
 class Contacts:
     """In memory, with an index of what they can be found by. `tell` hears of what changed."""
 
-    def __init__(self, tell: Tell, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
+    def __init__(self, tell: Notify, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
         self.key_fields = dict(key_fields)
         self._tell = tell
         self._by_id: dict[str, Contact] = {}
@@ -50,7 +57,7 @@ class Contacts:
         handle = self.type_named(fields.get("contactType") or "Member")
         attributes = {"contactType": handle, **read_attributes(fields)}
         if not attributes.get(self.key_fields[handle]):
-            raise invalid(f"{self.key_fields[handle]} is required for {handle}.")
+            raise validation_error(f"{self.key_fields[handle]} is required for {handle}.")
         self._refuse_taken(attributes)
         contact: Contact = {
             "id": str(uuid4()),
@@ -77,13 +84,13 @@ class Contacts:
         named = {consent["id"] for consent in consents}
         contact["consents"] = [consent for consent in contact["consents"] if consent["id"] not in named] + consents
         self._enter(contact)
-        self._tell_of(events(before, contact))
+        self._tell_of(change_events(before, contact))
         return contact
 
     def prefer(self, contact_id: str, preferences: Mapping[str, object]) -> Contact:
         """Set these preferences, which approves a contact that was not."""
         if unknown := set(preferences).difference(PREFERENCES):
-            raise invalid(f"There is no preference {min(unknown)[:50]!r}.")
+            raise validation_error(f"There is no preference {min(unknown)[:50]!r}.")
         contact = self.change(contact_id, {"preferences": dict(preferences)})
         contact["meta"]["approved"] = True
         return contact
@@ -101,12 +108,12 @@ class Contacts:
         self._refuse_taken(changed, own_id=contact["id"])
         before = dict(contact)
         contact["attributes"] = changed
-        self._tell_of(events(before, contact))
+        self._tell_of(change_events(before, contact))
         return contact
 
     def find(self, query: Mapping[str, str]) -> str:
         """The id for a query as of GET contacts/id. Raises Refusal where none, several or nothing sensible is meant."""
-        field, value = searched(query)
+        field, value = search_field(query)
         handle = self.type_named(query["contactType"]) if "contactType" in query else None
         match self.matching(field, value, handle):
             case []:
@@ -142,14 +149,14 @@ class Contacts:
             raise Refusal(409, "ApprovedContactWithKeyExists", message, {"contactId": taken[0]})
 
     def _enter(self, contact: Contact) -> None:
-        for place in _places(contact):
+        for place in _index_keys(contact):
             self._index[place][contact["id"]] = None
 
     def _leave(self, contact: Contact) -> None:
-        for place in _places(contact):
+        for place in _index_keys(contact):
             self._index[place].pop(contact["id"], None)
 
 
-def _places(contact: Contact) -> Iterable[tuple[str, str]]:
+def _index_keys(contact: Contact) -> Iterable[tuple[str, str]]:
     attributes = contact["attributes"]
-    return [(field, str(attributes[field]).lower()) for field in SEARCHED if attributes.get(field)]
+    return [(field, str(attributes[field]).lower()) for field in INDEXED_FIELDS if attributes.get(field)]

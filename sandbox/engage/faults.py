@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-NUMBERS = ("seed", "latency_seconds", "hang_seconds", "retry_after")
+SETTINGS = ("seed", "latency_seconds", "hang_seconds", "retry_after")
 
 
 class Fault(StrEnum):
@@ -56,8 +56,8 @@ class Faults:
     def of(cls, values: Mapping[str, object]) -> Faults:
         """From a mapping of the same names. Raises ValueError with a sentence."""
         numbers = {name: _number(name, value) for name, value in values.items()}
-        rates = {Fault(name): number for name, number in numbers.items() if name not in NUMBERS}
-        return cls(rates, **{name: numbers[name] for name in NUMBERS if name in numbers})
+        rates = {Fault(name): number for name, number in numbers.items() if name not in SETTINGS}
+        return cls(rates, **{name: numbers[name] for name in SETTINGS if name in numbers})
 
     def copy(self) -> Faults:
         """The same rates, drawn anew from the seed."""
@@ -74,12 +74,12 @@ class Faults:
 
     def as_dict(self) -> dict[str, float]:
         return {str(fault): rate for fault, rate in self.rates.items()} | {
-            name: getattr(self, name) for name in NUMBERS
+            name: getattr(self, name) for name in SETTINGS
         }
 
 
 def _number(name: str, value: object) -> float:
-    if name not in NUMBERS and name not in list(Fault):
+    if name not in SETTINGS and name not in list(Fault):
         raise ValueError(f"There is no fault {name!r}; there are {', '.join(Fault)}.")
     try:
         return float(str(value))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.checks import parts
+from sandbox.engage.checks import objects_in
 
 Order = dict[str, Any]
 FEES = ("freightFee", "handlingFee", "totalRoundOff")
 
 
 @dataclass(frozen=True)
-class Rule:
+class SumRule:
     holds: Callable[[Order], bool]
     complaint: str
 
@@ -30,19 +30,21 @@ def _total(order: Order) -> bool:
 
 
 def _payments(order: Order) -> bool:
-    return bool(sum(payment["value"] for payment in parts(order, "paymentMethods")) == order["totalGrossPrice"])
+    return bool(sum(payment["value"] for payment in objects_in(order, "paymentMethods")) == order["totalGrossPrice"])
 
 
 RULES = {
-    "taxes": Rule(_taxes, "The taxes of the items must add up to totalTax."),
-    "total": Rule(_total, "The items' grossPaidPrice and the fees must add up to totalGrossPrice."),
-    "payments": Rule(_payments, "The payments must add up to totalGrossPrice."),
+    "taxes": SumRule(_taxes, "The taxes of the items must add up to totalTax."),
+    "total": SumRule(_total, "The items' grossPaidPrice and the fees must add up to totalGrossPrice."),
+    "payments": SumRule(_payments, "The payments must add up to totalGrossPrice."),
 }
 
 
 def _lines(order: Order, name: str) -> Decimal:
     """A return line's amounts are positive and count against the rest."""
-    signed = (-item.get(name, 0) if item["type"] == "RETURN" else item.get(name, 0) for item in parts(order, "items"))
+    signed = (
+        -item.get(name, 0) if item["type"] == "RETURN" else item.get(name, 0) for item in objects_in(order, "items")
+    )
     return sum(signed, Decimal(0))
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.checks import contact_complaints, numbers, parts, shape_complaints, sign, texts
-from sandbox.engage.http.answers import Refusal
+from sandbox.engage.checks import contact_errors, format_errors, missing_numbers, missing_texts, objects_in, sign
+from sandbox.engage.http.messages import Refusal
 
 Receipt = dict[str, Any]
 
@@ -29,7 +29,7 @@ class Receipts:
 
     def accept(self, receipt: Receipt) -> None:
         """Queue it. Raises Refusal with everything that is wrong with it."""
-        if wrong := list(complaints(receipt)):
+        if wrong := list(receipt_errors(receipt)):
             raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
         self.queued.append((time.monotonic() + self.batch_seconds, receipt))
 
@@ -53,30 +53,30 @@ class Receipts:
             self.dropped.append(receipt)
 
 
-def complaints(receipt: Receipt) -> Iterator[str]:
+def receipt_errors(receipt: Receipt) -> Iterator[str]:
     """What is wrong with a receipt, a sentence each. Engage: receipts, "field definitions"."""
-    yield from contact_complaints(receipt.get("contact"))
-    yield from texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
-    yield from numbers(receipt, "totalGrossPrice")
-    yield from shape_complaints(receipt)
+    yield from contact_errors(receipt.get("contact"))
+    yield from missing_texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
+    yield from missing_numbers(receipt, "totalGrossPrice")
+    yield from format_errors(receipt)
     if "exchangeRateToGroupCurrency" in receipt:
-        yield from numbers(receipt, "exchangeRateToGroupCurrency")
-    for payment in parts(receipt, "paymentMethods"):
-        yield from texts(payment, "type")
-        yield from numbers(payment, "value")
-    items = list(parts(receipt, "items"))
+        yield from missing_numbers(receipt, "exchangeRateToGroupCurrency")
+    for payment in objects_in(receipt, "paymentMethods"):
+        yield from missing_texts(payment, "type")
+        yield from missing_numbers(payment, "value")
+    items = list(objects_in(receipt, "items"))
     for item in items:
         yield from _item(item)
     for name in ("paymentMethods", "items"):
-        if not list(parts(receipt, name)):
+        if not list(objects_in(receipt, name)):
             yield f"{name} is required."
     if items and all(item.get("type") == "RETURN" for item in items) and sign(receipt.get("totalGrossPrice")) > 0:
         yield "totalGrossPrice must be negative on a return."
 
 
 def _item(item: dict[str, Any]) -> Iterator[str]:
-    yield from texts(item, "type sku articleNumber articleName", within="items.")
-    yield from numbers(item, "quantity grossPaidPrice taxAmount taxPercent", within="items.")
+    yield from missing_texts(item, "type sku articleNumber articleName", within="items.")
+    yield from missing_numbers(item, "quantity grossPaidPrice taxAmount taxPercent", within="items.")
     if item.get("type") not in ("PURCHASE", "RETURN", "ADJUSTMENT"):
         yield "items.type must be PURCHASE, RETURN or ADJUSTMENT."
     if type(item.get("quantity")) is Decimal:

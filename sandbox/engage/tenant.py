@@ -10,17 +10,17 @@ from typing import Any
 from uuid import uuid4
 
 from sandbox.engage.checks import MATCH_KEY_TYPES
+from sandbox.engage.contact_changes import ContactChanges
 from sandbox.engage.contacts import Contacts
 from sandbox.engage.faults import Faults
-from sandbox.engage.history import History
-from sandbox.engage.http.answers import Refusal, dump
-from sandbox.engage.orders import Orders
+from sandbox.engage.http.messages import Refusal, dump
+from sandbox.engage.orders import OrderNotifications
+from sandbox.engage.receipt_sums import sums_of
 from sandbox.engage.receipts import Receipt, Receipts
 from sandbox.engage.stores import Stores
-from sandbox.engage.sums import sums
 from sandbox.engage.webhooks.svix import SHORT_SCHEDULE, Svix
 
-LONGEST_LOG = 10_000
+MAX_LOG_LINES = 10_000
 
 
 class Tenant:
@@ -33,12 +33,12 @@ class Tenant:
         self.lock = threading.RLock()
         self.faults = faults
         self.webhooks = Svix(schedule)
-        self.history = History()
+        self.history = ContactChanges()
         self.contacts = Contacts(self._tell)
         self.stores = Stores()
         self.receipts = Receipts(self._apply, batch_seconds)
-        self.orders = Orders()
-        self.log: deque[dict[str, str]] = deque(maxlen=LONGEST_LOG)
+        self.orders = OrderNotifications()
+        self.log: deque[dict[str, str]] = deque(maxlen=MAX_LOG_LINES)
 
     def settle(self) -> None:
         """Let the batch run now, over everything that waits."""
@@ -55,7 +55,7 @@ class Tenant:
                 "duplicates": list(self.receipts.duplicates),
                 "dropped": list(self.receipts.dropped),
             }
-            added_up = sums(self.receipts.of)
+            added_up = sums_of(self.receipts.of)
         return {"counts": {name: len(group) for name, group in groups.items()}, "sums": added_up, **groups}
 
     def notify(self, order: dict[str, Any]) -> None:

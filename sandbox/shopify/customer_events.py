@@ -8,20 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify.customers import Consent, Customer, Person
+from sandbox.shopify.customers import Consent, CustomerDetails, CustomerRecord
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.shops import ZONE, Shops
-from sandbox.shopify.store import Store
-from sandbox.shopify.webhooks import small_payloads
+from sandbox.shopify.webhooks import event_payloads
 
 
 class CustomerEvents(Shops):
     """Every method fires the webhooks that Shopify would."""
 
-    def add_customer(self, shop: str, person: Person, *, number: int | None = None) -> int:
+    def add_customer(self, shop: str, person: CustomerDetails, *, number: int | None = None) -> int:
         """A new customer. The same number is the same customer of this shop, in every run. Fires customers/create."""
         store, at = self.store(shop), self._clock()
         shopify_id = self.customer_id(shop, number) if number is not None else self._next_id()
-        store.customers[shopify_id] = Customer.new(shopify_id, person, at)
+        store.customers[shopify_id] = CustomerRecord.new(shopify_id, person, at)
         self._fire_customer(store, shopify_id, "customers/create")
         return shopify_id
 
@@ -54,16 +54,16 @@ class CustomerEvents(Shops):
             store.hand_over(deleted_id, merged)
             store.forget(deleted_id)
         told = gone.graphql()
-        self.fire(shop, "customers/merge", small_payloads.merged(merged.graphql(), told), event_id=event_id)
+        self.fire(shop, "customers/merge", event_payloads.merged(merged.graphql(), told), event_id=event_id)
         self._fire_customer(store, kept_id, "customers/update", event_id)
-        self.fire(shop, "customers/delete", small_payloads.deleted(told), event_id=event_id)
+        self.fire(shop, "customers/delete", event_payloads.deleted(told), event_id=event_id)
 
     def delete_customer(self, shop: str, customer_id: int) -> None:
         """There is no such customer any more; the orders stay, and are nobody's. Fires customers/delete."""
         store = self.store(shop)
         told = _known(store, customer_id).graphql()
         store.forget(customer_id)
-        self.fire(shop, "customers/delete", small_payloads.deleted(told))
+        self.fire(shop, "customers/delete", event_payloads.deleted(told))
 
     def customer(self, shop: str, customer_id: int) -> dict[str, Any] | None:
         """The customer in GraphQL's shape."""
@@ -73,31 +73,31 @@ class CustomerEvents(Shops):
         """The id of a shop's customer with this number, known already or not."""
         return 7_000_000_000_000 + zlib.crc32(shop.encode()) * 1_000_000 + number
 
-    def consent_changed(self, store: Store, changed: Customer, kind: str) -> None:
+    def consent_changed(self, store: ShopRecords, changed: CustomerRecord, kind: str) -> None:
         """Keep what an app changed through the Admin API. Fires customers/update and the consent's topic."""
         event_id = str(uuid.uuid4())
         store.customers[changed.shopify_id] = replace(changed, updated_at=self._clock())
         self._fire_customer(store, changed.shopify_id, "customers/update", event_id)
         self._fire_consent(store, changed.shopify_id, kind, event_id)
 
-    def _fire_consent(self, store: Store, customer_id: int, kind: str, event_id: str) -> None:
+    def _fire_consent(self, store: ShopRecords, customer_id: int, kind: str, event_id: str) -> None:
         told = _known(store, customer_id).graphql()
         if kind == "email" and told["defaultEmailAddress"]:
-            body = small_payloads.email_consent(told, ZONE)
+            body = event_payloads.email_consent(told, ZONE)
             self.fire(store.domain, "customers_email_marketing_consent/update", body, event_id=event_id)
         if kind == "sms" and told["defaultPhoneNumber"]:
-            body = small_payloads.sms_consent(told, ZONE)
+            body = event_payloads.sms_consent(told, ZONE)
             self.fire(store.domain, "customers_marketing_consent/update", body, event_id=event_id)
 
 
-def _known(store: Store, customer_id: int) -> Customer:
+def _known(store: ShopRecords, customer_id: int) -> CustomerRecord:
     known = store.person(customer_id)
     if known is None:
         raise KeyError(f"{store.domain} has no customer {customer_id}")
     return known
 
 
-def _with_choices(customer: Customer, changes: dict[str, object], at: datetime) -> Customer:
+def _with_choices(customer: CustomerRecord, changes: dict[str, object], at: datetime) -> CustomerRecord:
     if "accepts_email" in changes:
         customer = replace(customer, email_consent=Consent.chosen(customer.person.accepts_email, at))
     if "accepts_sms" in changes:
@@ -105,7 +105,7 @@ def _with_choices(customer: Customer, changes: dict[str, object], at: datetime) 
     return customer
 
 
-def _filled_up(kept: Customer, gone: Customer) -> Customer:
+def _filled_up(kept: CustomerRecord, gone: CustomerRecord) -> CustomerRecord:
     """The kept one with what it lacks. A consent goes with its address or number."""
     if not kept.person.email:
         kept = replace(kept, person=replace(kept.person, email=gone.person.email), email_consent=gone.email_consent)

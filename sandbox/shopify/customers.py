@@ -12,7 +12,7 @@ COUNTRIES = {"SE": "Sweden", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "
 
 
 @dataclass(frozen=True)
-class Person:
+class CustomerDetails:
     """Somebody who shops. An `account` is one that can be signed in to; guests have none."""
 
     first_name: str | None = "Ada"
@@ -57,18 +57,18 @@ NO_TEXTS = Consent("NEVER_SUBSCRIBED")
 
 
 @dataclass(frozen=True)
-class Customer:
+class CustomerRecord:
     """A person known to a shop."""
 
     shopify_id: int
-    person: Person
+    person: CustomerDetails
     created_at: datetime
     updated_at: datetime
     email_consent: Consent = field(default=NO_EMAILS)
     sms_consent: Consent = field(default=NO_TEXTS)
 
     @classmethod
-    def new(cls, shopify_id: int, person: Person, at: datetime) -> Customer:
+    def new(cls, shopify_id: int, person: CustomerDetails, at: datetime) -> CustomerRecord:
         """Somebody who came to the shop at this instant."""
         email = Consent.chosen(True, at) if person.accepts_email else NO_EMAILS
         sms = Consent.chosen(True, at) if person.accepts_sms else NO_TEXTS
@@ -127,7 +127,7 @@ class Customer:
         return {"phoneNumber": self.person.phone, "smsMarketingConsent": shown}
 
 
-def address(person: Person, gid: str) -> dict[str, Any] | None:
+def address(person: CustomerDetails, gid: str) -> dict[str, Any] | None:
     """The person's address, or None for one who gave none."""
     if not person.address1:
         return None

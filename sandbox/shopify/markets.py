@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Market:
+class SandboxMarket:
     """A market by its handle. A region is a country ("SE") or a part of one ("US-CA"); none at all is everywhere."""
 
     handle: str
@@ -32,10 +32,10 @@ class Market:
         }
 
 
-HOME = (
-    Market("sweden", ("SE",)),
-    Market("nordic", ("NO", "DK", "FI", "IS")),
-    Market("europe", ("AT", "DE", "FR", "NL")),
+DEFAULT_MARKETS = (
+    SandboxMarket("sweden", ("SE",)),
+    SandboxMarket("nordic", ("NO", "DK", "FI", "IS")),
+    SandboxMarket("europe", ("AT", "DE", "FR", "NL")),
 )
 
 

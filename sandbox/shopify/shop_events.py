@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandbox.shopify import times
-from sandbox.shopify.bulk.history import History
-from sandbox.shopify.markets import Market
+from sandbox.shopify.bulk.history import ShopHistory
+from sandbox.shopify.markets import SandboxMarket
 from sandbox.shopify.shops import Shops
-from sandbox.shopify.webhooks import small_payloads
+from sandbox.shopify.webhooks import event_payloads
 
 REQUEST_ID = 9999
 
@@ -16,7 +16,7 @@ REQUEST_ID = 9999
 class ShopEvents(Shops):
     """Every method fires the webhook that Shopify would."""
 
-    def remember(self, shop: str, history: History) -> None:
+    def remember(self, shop: str, history: ShopHistory) -> None:
         """Give the shop a past. Nothing fires."""
         self.store(shop).history = history
 
@@ -24,19 +24,19 @@ class ShopEvents(Shops):
         """Change the shop's settings, in GraphQL's names: name, email, currencyCode ... Fires shop/update."""
         store = self.store(shop)
         store.changed_settings |= fields | {"updatedAt": times.utc(self._clock())}
-        self.fire(shop, "shop/update", small_payloads.shop(store.settings()))
+        self.fire(shop, "shop/update", event_payloads.shop(store.settings()))
 
-    def sell_in(self, shop: str, *markets: Market) -> None:
+    def sell_in(self, shop: str, *markets: SandboxMarket) -> None:
         """Sell in these markets and no others. Fires markets/update for each."""
         self.store(shop).markets = markets
         for number, market in enumerate(markets, 1):
-            self.fire(shop, "markets/update", small_payloads.market(market.graphql(number)))
+            self.fire(shop, "markets/update", event_payloads.market(market.graphql(number)))
 
     def uninstall(self, shop: str) -> None:
         """Remove the app: its token is dead from now on. Fires app/uninstalled."""
         store = self.store(shop)
         store.installed = False
-        self.fire(shop, "app/uninstalled", small_payloads.shop(store.settings()))
+        self.fire(shop, "app/uninstalled", event_payloads.shop(store.settings()))
 
     def install(self, shop: str) -> None:
         """Install the app again, with the same token. Nothing fires."""
@@ -54,11 +54,11 @@ class ShopEvents(Shops):
 
     def redact_shop(self, shop: str) -> None:
         """The shop wants to be forgotten, two days after it removed the app. Fires shop/redact."""
-        self.fire(shop, "shop/redact", small_payloads.shop_of_compliance(self.store(shop).settings()))
+        self.fire(shop, "shop/redact", event_payloads.privacy_shop(self.store(shop).settings()))
 
     def _person(self, shop: str, customer_id: int) -> dict[str, object]:
         store = self.store(shop)
         known = store.customer(customer_id)
         if known is None:
             raise KeyError(f"{shop} has no customer {customer_id}")
-        return small_payloads.person_of_compliance(store.settings(), known)
+        return event_payloads.privacy_customer(store.settings(), known)

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from sandbox.shopify.bulk.operations import Bulk, Folder, Knobs
-from sandbox.shopify.store import Store
-from sandbox.shopify.webhooks import payloads, small_payloads
-from sandbox.shopify.webhooks.delivery import Courier, Delivery
+from sandbox.shopify.bulk.operations import BulkOperations, BulkOptions, ResultFolder
+from sandbox.shopify.records import ShopRecords
+from sandbox.shopify.webhooks import event_payloads, payloads
+from sandbox.shopify.webhooks.delivery import Delivery, WebhookSender
 
 ZONE = "Europe/Stockholm"
 NUMBERS_SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -26,14 +26,14 @@ Json = dict[str, Any]
 class Shops:
     """The shops and the courier of their webhooks."""
 
-    def __init__(self, courier: Courier, clock: Callable[[], datetime], keep: int) -> None:
+    def __init__(self, courier: WebhookSender, clock: Callable[[], datetime], keep: int) -> None:
         self.courier = courier
-        self.bulk = Knobs()
+        self.bulk = BulkOptions()
         self._clock = clock
         self._keep = keep
-        self._stores: dict[str, Store] = {}
-        self._bulks: dict[str, Bulk] = {}
-        self._folder = Folder()
+        self._stores: dict[str, ShopRecords] = {}
+        self._bulks: dict[str, BulkOperations] = {}
+        self._folder = ResultFolder()
         self._lock = threading.RLock()
         # Both start from the clock, so that a sandbox started again does not give an id or a name a second time.
         self._ids = itertools.count(time.time_ns() // 1000)
@@ -60,29 +60,29 @@ class Shops:
         self.courier.close()
         self._folder.close()
 
-    def store(self, shop: str) -> Store:
+    def store(self, shop: str) -> ShopRecords:
         with self._lock:
-            return self._stores.setdefault(shop, Store(shop, self._keep))
+            return self._stores.setdefault(shop, ShopRecords(shop, self._keep))
 
-    def bulk_of(self, shop: str) -> Bulk:
+    def bulk_of(self, shop: str) -> BulkOperations:
         """The shop's bulk operations."""
 
         def finished(operation: Json) -> None:
-            self.fire(shop, "bulk_operations/finish", small_payloads.bulk_finished(operation, ZONE))
+            self.fire(shop, "bulk_operations/finish", event_payloads.bulk_finished(operation, ZONE))
 
         with self._lock:
             if shop not in self._bulks:
-                self._bulks[shop] = Bulk(self.store(shop), self.bulk, self._folder, self._clock, finished)
+                self._bulks[shop] = BulkOperations(self.store(shop), self.bulk, self._folder, self._clock, finished)
             return self._bulks[shop]
 
     def _next_id(self) -> int:
         return next(self._ids)
 
-    def _fire_order(self, store: Store, order: Json, *topics: str, event_id: str | None = None) -> None:
+    def _fire_order(self, store: ShopRecords, order: Json, *topics: str, event_id: str | None = None) -> None:
         body, event_id = orjson.dumps(payloads.order(order, ZONE)), event_id or str(uuid.uuid4())
         for topic in topics:
             self.fire(store.domain, topic, body, event_id=event_id)
 
-    def _fire_customer(self, store: Store, customer_id: int, topic: str, event_id: str | None = None) -> None:
+    def _fire_customer(self, store: ShopRecords, customer_id: int, topic: str, event_id: str | None = None) -> None:
         if known := store.customer(customer_id):
             self.fire(store.domain, topic, payloads.customer(known, ZONE), event_id=event_id)

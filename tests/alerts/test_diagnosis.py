@@ -11,7 +11,7 @@ from alerts.mail import mail_body
 from models import Mail, MailKind, Rule, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.support.incidents import HOUR, MINUTE, NOON, ordered, the_incident
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -36,7 +36,7 @@ def told(shop):
 
 def heard(shop, count):
     for each in range(count):
-        add(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
+        add_task(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
 
 
 def test_no_orders_at_shopify_is_no_fault(told):
@@ -59,7 +59,7 @@ def test_orders_that_we_did_not_hear_about(told):
 def test_orders_that_wait(shop, told):
     heard(shop, 14)
     for each in range(14):
-        add(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
+        add_task(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
 
     cause, _, text = told(14)
 

@@ -12,20 +12,7 @@ from alerts import incidents as alerts_incidents
 from alerts.jobs import watched_types
 from alerts.mail import mail_body
 from database import EVERY, connected, db
-from models import (
-    AlertRule,
-    Heartbeat,
-    Mail,
-    MailKind,
-    MailState,
-    Rule,
-    RuleState,
-    Shop,
-    State,
-    Task,
-    new_id,
-    utcnow,
-)
+from models import AlertRule, Heartbeat, Mail, MailKind, MailState, Rule, RuleState, Shop, State, Task, new_id, utcnow
 from tests.conftest import connect_shop
 from tests.support.incidents import (
     DAY,

@@ -12,9 +12,9 @@ from database import EVERY, connected
 from models import NOW, Mail, MailKind, MailState
 from sandbox.dev_servers import wait_for
 from tests.conftest import connect_shop, free_port
-from tests.support.app_processes import Dynos, servers
 from tests.support.empty_tables import empty_tables
-from tests.support.smtp_servers import mail_server
+from tests.support.servers.app_processes import AppProcesses, running_servers
+from tests.support.servers.smtp_servers import mail_server
 
 MAILS = 6
 GUARD = 90  # seconds, for what takes a few unless the machine is busy
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def stage(migrated):
     """The outbox, a mail server that thinks for a while before it says yes, and the app's processes."""
-    with servers() as own, mail_server() as box:
+    with running_servers() as own, mail_server() as box:
         environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
-        dynos = Dynos(own.folder, environment, free_port())
+        dynos = AppProcesses(own.folder, environment, free_port())
         with own.looked_at(), connected(EVERY):
             empty_tables()
             shop = connect_shop("demo.myshopify.com")

@@ -14,14 +14,14 @@ from starlette.routing import Mount
 
 from models import Shop
 from privacy.uninstall import deactivate
-from sandbox.admin import Admin
+from sandbox.admin import AdminPage
 from sandbox.serve import serving
 from sandbox.shopify.api.oauth import OAuth
 from tests.browser import chromium
 from tests.browser.visits import PHONE, SECONDS, WIDE, violations
-from tests.conftest import ENGAGE_KEY, Current, free_port
-from tests.support.embedded_app import DOMAIN
-from tests.support.processes import web_process
+from tests.conftest import ENGAGE_KEY, CurrentSandbox, free_port
+from tests.support.servers.processes import web_process
+from tests.support.web.embedded_app import DOMAIN
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
 pytestmark = pytest.mark.xdist_group("embedded in the browser")
@@ -41,9 +41,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def house(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Current]]:
+def house(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, CurrentSandbox]]:
     """The app's address, the admin's, and the place of the running test's admin."""
-    current, port = Current(), free_port()
+    current, port = CurrentSandbox(), free_port()
     admin = f"http://localhost:{port}"  # another site than 127.0.0.1
     told = {"APP_BRIDGE_URL": f"{admin}/admin/bridge.js", "SHOPIFY_FRAMES": admin, "LOG_LEVEL": "WARNING"}
     with web_process(tmp_path_factory.mktemp("web"), **told) as app, serving(current, port):
@@ -51,10 +51,10 @@ def house(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def admin(house: Any, database: Any, shopify: Any, engage: Any) -> Admin:
+def admin(house: Any, database: Any, shopify: Any, engage: Any) -> AdminPage:
     engage.tenant("demo").stores.create({"name": "The web shop", "externalId": "SE-WEB"})
     oauth: OAuth = shopify.oauth
-    found = Admin(oauth, house[0])
+    found = AdminPage(oauth, house[0])
     house[2].app = Starlette(routes=[Mount("/admin", found.app)])
     return found
 
@@ -82,7 +82,7 @@ class Staff:
 
 
 @pytest.fixture
-def staff(browser: Browser, house: Any, admin: Admin) -> Iterator[Staff]:
+def staff(browser: Browser, house: Any, admin: AdminPage) -> Iterator[Staff]:
     with ExitStack() as stack:
         somebody = Staff(browser, house, stack, WIDE)
         yield somebody
@@ -185,7 +185,7 @@ def test_once_the_app_is_removed_it_is_not_let_in(staff, admin, shopify):
 
 def test_another_site_cannot_show_it(browser, house, admin, staff):
     staff.opens("tasks")
-    elsewhere = Current()
+    elsewhere = CurrentSandbox()
     with serving(elsewhere) as address:
         elsewhere.app = house[2].app
         page = staff.context.new_page()

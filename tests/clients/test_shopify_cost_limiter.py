@@ -315,7 +315,7 @@ def test_without_redis_nobody_is_sent_away_while_there_are_points(server, name):
 
 
 def test_a_live_task_spends_what_a_bulk_task_has_to_leave(shop, shopify, engage, client):
-    customer_id = shopify.add_customer(shop.domain, customers.Person())
+    customer_id = shopify.add_customer(shop.domain, customers.CustomerDetails())
     live = index(shop, "IndexCustomer", customer_id)
     bulk = TYPES["IndexOrder"].enqueue(shop, key="bulk", shopify_id=1, lane=Lane.BULK)
     told(CostLimiter(client, shop.domain), answer(MOST * 0.3))

@@ -14,7 +14,7 @@ from clients.shopify import bulk_query
 from clients.shopify.client import PAGE_SIZE, ShopifyClient
 from sandbox import shopify as sandbox
 from sandbox.engage.faults import Fault
-from sandbox.purchases import give_past
+from sandbox.purchases import add_history
 from sandbox.serve import serving
 from sandbox.shopify import customers as shopify_customers
 from sandbox.shopify.orders import checkout
@@ -118,7 +118,7 @@ def test_nothing_new_is_an_empty_page(client):
 
 def test_a_found_customer_is_the_customer_itself(shop, client):
     customer_id = shop.add_customer(
-        SHOP, shopify_customers.Person(phone="+46700000001", gender="female", accepts_email=True)
+        SHOP, shopify_customers.CustomerDetails(phone="+46700000001", gender="female", accepts_email=True)
     )
 
     (found,) = client.customers_updated_since(NOON).nodes
@@ -127,9 +127,9 @@ def test_a_found_customer_is_the_customer_itself(shop, client):
 
 
 def test_customers_of_earlier_the_same_day_are_left_out(shop, client, clock):
-    shop.add_customer(SHOP, shopify_customers.Person(email="early@example.com"))
+    shop.add_customer(SHOP, shopify_customers.CustomerDetails(email="early@example.com"))
     clock.now = NOON + timedelta(hours=2)
-    late = shop.add_customer(SHOP, shopify_customers.Person(email="late@example.com"))
+    late = shop.add_customer(SHOP, shopify_customers.CustomerDetails(email="late@example.com"))
 
     page = client.customers_updated_since(NOON + timedelta(hours=1))
 
@@ -154,7 +154,7 @@ def test_a_time_without_quotes_is_such_a_search(client):
 
 
 def test_a_refund_comes_with_its_lines_its_money_and_its_order(shop, client):
-    customer_id = shop.add_customer(SHOP, shopify_customers.Person())
+    customer_id = shop.add_customer(SHOP, shopify_customers.CustomerDetails())
     order_id = shop.add_order(SHOP, checkout.Checkout((CD,), shipping=Decimal(49)), customer_id=customer_id)
     refund_id = shop.refund(SHOP, order_id, {line_ids(shop, order_id)[0]: 1}, shipping=Decimal(49))
 
@@ -229,7 +229,7 @@ def test_a_parcel_comes_with_what_is_in_it(shop, client):
 
 @pytest.fixture
 def shopper(shop):
-    return shop.add_customer(SHOP, shopify_customers.Person(phone="+46700000001"))
+    return shop.add_customer(SHOP, shopify_customers.CustomerDetails(phone="+46700000001"))
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
@@ -269,8 +269,8 @@ def test_a_choice_of_the_future_is_made_now(client, shopper):
 @pytest.mark.parametrize(
     ("update", "person"),
     [
-        ("update_email_consent", shopify_customers.Person(email=None, phone="+46700000002")),
-        ("update_sms_consent", shopify_customers.Person(phone=None)),
+        ("update_email_consent", shopify_customers.CustomerDetails(email=None, phone="+46700000002")),
+        ("update_sms_consent", shopify_customers.CustomerDetails(phone=None)),
     ],
 )
 def test_a_consent_needs_something_to_write_to(shop, client, update, person):
@@ -312,7 +312,8 @@ def result(client, operation):
 
 def test_customers_come_in_bulk_as_they_come_one_by_one(shop, client):
     ids = [
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{n}@example.com", gender="male")) for n in range(12)
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com", gender="male"))
+        for n in range(12)
     ]
 
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*WEEK)))
@@ -340,7 +341,7 @@ def test_orders_come_in_bulk_as_they_come_one_by_one_but_for_the_lines_of_refund
 def test_only_what_was_created_in_the_window_comes_in_bulk(shop, client, clock):
     for day in range(4):
         clock.now = NOON + timedelta(days=day)
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{day}@example.com"))
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{day}@example.com"))
 
     window = (NOON + timedelta(days=1), NOON + timedelta(days=3))
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*window)))
@@ -392,7 +393,7 @@ def test_what_has_ended_cannot_be_cancelled(client):
 
 def test_a_failed_operation_says_why_and_has_what_it_found(shop, client):
     for n in range(10):
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{n}@example.com"))
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com"))
     shop.bulk.failures.append("TIMEOUT")
 
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*WEEK)))
@@ -406,7 +407,7 @@ def test_there_is_no_such_operation(client):
 
 
 def test_a_shops_past_comes_in_bulk_and_one_by_one(shop, client):
-    give_past(shop, SHOP, 50, 120, days=30, until=NOON)
+    add_history(shop, SHOP, 50, 120, days=30, until=NOON)
 
     customers = result(
         client, ended(client, client.run_bulk_query(bulk_query.customers_query(NOON - timedelta(40), NOON)))
@@ -424,7 +425,7 @@ def test_a_shops_past_comes_in_bulk_and_one_by_one(shop, client):
 
 
 def test_children_do_not_follow_their_parents_at_once(shop, client):
-    give_past(shop, SHOP, 5, 20, days=5, until=NOON)
+    add_history(shop, SHOP, 5, 20, days=5, until=NOON)
 
     found = result(client, ended(client, client.run_bulk_query(bulk_query.orders_query(NOON - timedelta(9), NOON))))
 

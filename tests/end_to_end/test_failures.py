@@ -21,19 +21,19 @@ from sandbox.dev_servers import CHECKOUT, wait_for
 from sandbox.engage.faults import Fault
 from sandbox.engage.http.server import Engage
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tasklog import totals
 from taskqueue import insert
 from taskqueue.broker import TaskBroker
 from taskqueue.types import TYPES
 from tests.conftest import SECRET, connect_shop, free_port
-from tests.support.app_processes import Dynos, Servers, servers
 from tests.support.empty_tables import empty_tables
+from tests.support.servers.app_processes import AppProcesses, OwnServers, running_servers
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 RECEIPTS = "POST /api/v3/receipts"
-HURRIED = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
+SHORT_TIMES = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
 ALL = ("web", "worker", "scheduler")
 
 GUARD = 90  # seconds, for what takes a few unless the machine is busy
@@ -43,18 +43,18 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass
-class Stage:
+class RunningSystem:
     """A shop, both of its systems, and the app's processes, none of which runs yet."""
 
-    servers: Servers
-    dynos: Dynos
+    servers: OwnServers
+    dynos: AppProcesses
     shop: Shop
     shopify: Shopify
     engage: Engage
 
     def buy(self, number: int = 1) -> int:
         """An order of a customer with this number, with its webhooks. Returns its id."""
-        person = Person(first_name=f"Ada {number}", email=f"ada.{number}@example.com")
+        person = CustomerDetails(first_name=f"Ada {number}", email=f"ada.{number}@example.com")
         customer_id = self.shopify.add_customer(self.shop.domain, person, number=number)
         return self.shopify.add_order(self.shop.domain, RECORD, customer_id=customer_id)
 
@@ -72,22 +72,22 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def own_servers(migrated: None) -> Iterator[Servers]:
-    with servers() as started:
+def own_servers(migrated: None) -> Iterator[OwnServers]:
+    with running_servers() as started:
         yield started
 
 
 @pytest.fixture
-def stage(own_servers, engage, _sandboxes) -> Iterator[Stage]:
+def stage(own_servers, engage, _sandboxes) -> Iterator[RunningSystem]:
     own_servers.start()
-    dynos = Dynos(own_servers.folder, {**own_servers.environment, **HURRIED}, free_port())
+    dynos = AppProcesses(own_servers.folder, {**own_servers.environment, **SHORT_TIMES}, free_port())
     url = f"http://127.0.0.1:{dynos.port}/webhooks/shopify"
     shopify = Shopify(SECRET, url, schedule=[0.5] * 20)
     _sandboxes[0].app = shopify.app
     with own_servers.looked_at(), connected(EVERY):
         empty_tables()
         redis.Redis.from_url(own_servers.redis.url()).flushdb()
-        yield Stage(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
+        yield RunningSystem(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
         shopify.close()
         dynos.close()
 
@@ -116,7 +116,7 @@ def queued(stage):
     return redis.Redis.from_url(stage.servers.redis.url()).llen("dramatiq:live")
 
 
-def put(stage, name, shopify_id):
+def insert_unpublished(stage, name, shopify_id):
     """A task in the table alone, which nobody has rung for."""
     task = TYPES[name].new(stage.shop, key=str(new_id()), shopify_id=shopify_id)
     task.published_at = None
@@ -205,7 +205,7 @@ def test_a_worker_process_ends_when_one_of_its_threads_has(stage):
 
 def test_a_message_that_comes_many_times_to_two_workers_is_run_once(stage):
     order_id = stage.shopify.add_order(stage.shop.domain, RECORD)
-    task = put(stage, "IndexOrder", order_id)
+    task = insert_unpublished(stage, "IndexOrder", order_id)
     bell = TaskBroker(stage.servers.redis.url())
     bell.ring([("IndexOrder", "live", str(task.id))] * 50)
 
@@ -275,7 +275,7 @@ def test_a_task_that_costs_three_workers_is_an_error(stage):
     stage.engage.script("GET /api/v3/contacts/id", [Fault.HANG] * 3)
     stage.dynos.start_all("web", "scheduler")
     stage.dynos.keep("worker")
-    stage.shopify.add_customer(stage.shop.domain, Person())
+    stage.shopify.add_customer(stage.shop.domain, CustomerDetails())
 
     for deaths in range(1, 4):
         wait_for(lambda count=deaths: stage.sent("/contacts/id", "GET") == count, GUARD, f"Call {deaths}")
@@ -382,7 +382,7 @@ def test_two_clocks_at_once_do_no_harm(stage):
 
 def test_without_a_clock_live_work_still_runs(stage):
     stage.dynos.start_all("web", "worker")
-    customer_id = stage.shopify.add_customer(stage.shop.domain, Person())
+    customer_id = stage.shopify.add_customer(stage.shop.domain, CustomerDetails())
 
     wait_for(lambda: tasks("SyncContact", state=State.SUCCESS), GUARD, "The contact")
 

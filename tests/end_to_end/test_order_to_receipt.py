@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from models import Customer, State, Task, new_id
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.types import TYPES, types_by_topic
 
-ADA = Person()
+ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00"), quantity=2),), shipping=Decimal("49.00"))
 
 

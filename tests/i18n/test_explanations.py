@@ -29,8 +29,8 @@ from models import Outcome, Shop, State, Task
 from sandbox.shopify.api.schema import schema
 from taskqueue import claims
 from tests.support import code_sentences
-from tests.support.pages import page
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.pages import get_page
 from views.tasks.explanation import explain_outcome
 
 # What Engage's documentation, and code that calls it, name as errors.
@@ -182,9 +182,9 @@ def test_what_nobody_has_explained_is_shown_as_it_is(client, shop):
     task = finish(shop, enqueue(shop), State.ERROR, reason="The moon is full.", code="moon")
 
     assert explain_outcome(read(shop, task)) is None
-    assert "The moon is full." in page(client, f"/tasks/{task.id}").text
-    assert "The moon is full." in page(client, f"/tasks/{task.id}/drawer").text
-    assert "The moon is full." in page(client, "/tasks").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}/drawer").text
+    assert "The moon is full." in get_page(client, "/tasks").text
 
 
 # What is said
@@ -335,12 +335,12 @@ def test_an_error_is_explained_in_the_language_and_its_message_left_in_english(c
     task = finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason=raw, code="Engage 409 MultipleMatches")
 
     for address in (f"/tasks/{task.id}?lang=sv", f"/tasks/{task.id}/drawer"):
-        words = page(client, address, follow_redirects=True).text
+        words = get_page(client, address, follow_redirects=True).text
         assert "Flera kontakter matchar" in words
         assert "Slå ihop kontakterna i Engage" in words
         assert "Vem Du, i butiken" in words
         assert raw in words
-    assert "Fel Flera kontakter matchar" in page(client, "/tasks").text
+    assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 
 def test_a_meaning_without_a_task_needs_no_database():

@@ -10,8 +10,8 @@ from mappings.money import OrderCurrency, rounded
 from mappings.receipt.correction import correction_receipt, net_sales
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.refund import refund_skip_reason, return_receipt
-from tests.support.generated_orders import DIGITS, RATES
-from tests.support.order_histories import EDITS, REFUNDS, books
+from tests.support.orders.generated_orders import DIGITS, RATES
+from tests.support.orders.order_histories import EDITS, REFUNDS, ledgers
 
 properties = settings(deadline=None, max_examples=150)
 freight_lines = st.booleans()
@@ -57,7 +57,7 @@ def signed(item, name):
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_purchase_and_refunds_alone_come_to_the_net_when_nothing_was_edited(data, kept, freight_line):
     rules = rules_of(freight_line)
     bought = purchase(kept.node, rules)
@@ -69,7 +69,7 @@ def test_purchase_and_refunds_alone_come_to_the_net_when_nothing_was_edited(data
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_a_purchase_sent_late_comes_to_the_same(data, kept, freight_line):
     rules = rules_of(freight_line)
     early = purchase(kept.node, rules)
@@ -80,7 +80,7 @@ def test_a_purchase_sent_late_comes_to_the_same(data, kept, freight_line):
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_after_any_history_engage_has_shopifys_net_sales(data, kept, freight_line):
     rules = rules_of(freight_line)
     sent = [purchase(kept.node, rules)]
@@ -96,7 +96,7 @@ def test_after_any_history_engage_has_shopifys_net_sales(data, kept, freight_lin
 
 
 @properties
-@given(st.data(), books(list(RATES)), freight_lines, st.sampled_from(["shop", "presentment"]))
+@given(st.data(), ledgers(list(RATES)), freight_lines, st.sampled_from(["shop", "presentment"]))
 def test_so_it_has_where_currencies_are_converted(data, kept, freight_line, currency):
     rules = rules_of(True, currency)
     sent = [purchase(kept.node, rules)]
@@ -111,7 +111,7 @@ def test_so_it_has_where_currencies_are_converted(data, kept, freight_line, curr
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_what_an_edit_moved_is_articles_only(data, kept, freight_line):
     rules = rules_of(freight_line)
     sent = [purchase(kept.node, rules)]
@@ -127,7 +127,7 @@ def test_what_an_edit_moved_is_articles_only(data, kept, freight_line):
 
 
 @properties
-@given(st.data(), books())
+@given(st.data(), ledgers())
 def test_returns_are_as_engage_wants_them(data, kept):
     rules = rules_of(True)
     happen(data, kept, REFUNDS)
@@ -142,7 +142,7 @@ def test_returns_are_as_engage_wants_them(data, kept):
 
 
 @properties
-@given(st.data(), books())
+@given(st.data(), ledgers())
 def test_every_refund_of_an_order_has_a_receipt_id_of_its_own(data, kept):
     rules = rules_of(True)
     happen(data, kept, REFUNDS)

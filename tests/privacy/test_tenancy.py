@@ -15,8 +15,8 @@ from app import ROUTES
 from database import db
 from models import new_id
 from privacy.erasure import KEPT, tables
-from tests.support.forms import fields
-from tests.support.marked_shops import Tenant, move_in
+from tests.support.filled_shops import FilledShop, fill_shop
+from tests.support.web.forms import fields
 from views.settings.form import SECTIONS
 from views.tasks.pagination import Cursor, Sort
 from views.web.csrf import SESSION_COOKIE
@@ -178,15 +178,15 @@ def test_every_route_has_a_case_and_every_case_a_route():
 
 
 @pytest.fixture
-def theirs(other_shop: Any) -> Tenant:
+def theirs(other_shop: Any) -> FilledShop:
     """Another shop that has one of everything."""
-    return move_in(other_shop, "canary-theirs", 77_111)
+    return fill_shop(other_shop, "canary-theirs", 77_111)
 
 
 @pytest.fixture
-def mine(shop: Any) -> Tenant:
+def mine(shop: Any) -> FilledShop:
     """The signed-in shop, which has one of everything too."""
-    return move_in(shop, "canary-mine", 88_222)
+    return fill_shop(shop, "canary-mine", 88_222)
 
 
 def address(path: str, way: dict[str, str], ids: Ids) -> str:
@@ -270,7 +270,7 @@ def test_what_every_shop_has_tells_nothing_of_another(ask, mine, theirs, method,
     assert not [row for kept in rows(mine.shop.id).values() for row in kept if theirs.mark in row]
 
 
-def named(tenant: Tenant) -> Ids:
+def named(tenant: FilledShop) -> Ids:
     return {"engage": f"{tenant.mark}-engage", "name": f"{tenant.mark}-order"}
 
 
@@ -304,7 +304,7 @@ def test_not_a_byte_of_a_page_comes_from_another_shop(ask, shop, other_shop, pat
     """Counts included: a number tells as much as a name."""
     before = steady(ask("GET", path).text)
 
-    theirs = move_in(other_shop, "canary-theirs", 77_111)
+    theirs = fill_shop(other_shop, "canary-theirs", 77_111)
 
     assert steady(ask("GET", path).text) == before
     assert theirs.mark not in before

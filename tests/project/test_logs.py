@@ -13,18 +13,18 @@ import pytest
 import logs
 from actors import settings as actors_settings
 from models import Task
-from sandbox.demo_day import Day
-from sandbox.persons import person
+from sandbox.demo_activity import DemoActivity
+from sandbox.invented_customers import invented_customer
 from sandbox.shopify import TOKEN
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import webhook_endpoints
 from taskqueue.periodic import TimeSlots
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY, SECRET, free_port
-from tests.support.app_processes import Dynos
-from tests.support.demo_days import lived, pricing
-from tests.support.processes import printed, scratch
-from tests.support.webhook_requests import deliver, post, web
+from tests.support.servers.app_processes import AppProcesses
+from tests.support.servers.demo_run import lived, pricing
+from tests.support.servers.processes import printed, scratch
+from tests.support.web.webhook_requests import deliver, post, web
 
 __all__ = ["lived", "pricing", "scratch", "web"]
 
@@ -177,7 +177,7 @@ thread.join()
 def day_of(lived):
     actors_settings.enqueue_first_sync(lived.shop)
     TimeSlots().fill()
-    Day(lived.town).open(lived.stage)
+    DemoActivity(lived.town).open(lived.stage)
     for _ in range(9):
         lived.pass_by(seconds=10)
     lived.rest()
@@ -204,7 +204,7 @@ def test_a_days_log_names_nobody_and_a_trace_leads_from_a_webhook_to_its_receipt
 
 
 def test_a_trace_leads_from_a_webhook_to_its_receipt(web, shop, shopify, engage, drain, written):
-    shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, person(1)))
+    shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, invented_customer(1)))
     for delivery in shopify.deliveries:
         assert post(web, delivery.body, delivery.headers(SECRET, "2026-10"))[0] == 200
     drain(waiting=True)
@@ -264,7 +264,7 @@ SAID = {
 
 
 def test_every_process_logs_json(scratch, database):
-    dynos = Dynos(scratch, {"LOG_FORMAT": "json"}, free_port())
+    dynos = AppProcesses(scratch, {"LOG_FORMAT": "json"}, free_port())
     try:
         dynos.start_all(*SAID)
         lines = {name: [json.loads(each) for each in dynos.log(name).splitlines() if each[0] == "{"] for name in SAID}

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from sandbox import dev_servers
-from tests.support.processes import printed, run, scratch
+from tests.support.servers.processes import printed, run, scratch
 
 __all__ = ["scratch"]
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 import requests
 
-from clients.engage.client import EngageClient as Client
+from clients.engage.client import EngageClient
 from sandbox.engage.faults import Fault, Faults
-from sandbox.engage.http.answers import Answer
+from sandbox.engage.http.messages import ApiResponse
 from sandbox.engage.http.server import Engage
 from sandbox.serve import serving
 
@@ -745,7 +745,7 @@ def test_the_environment_sets_the_rates(monkeypatch):
 
 
 def test_scripted_answers_come_in_order_and_then_the_sandbox_again(call):
-    call.engage.script("GET .*/stores$", [418, (400, {"errorCode": "X"}, {"X-Y": "z"}), Answer(204)])
+    call.engage.script("GET .*/stores$", [418, (400, {"errorCode": "X"}, {"X-Y": "z"}), ApiResponse(204)])
 
     answers = [call("GET", "/stores") for _ in range(4)]
 
@@ -764,7 +764,7 @@ def test_a_script_leaves_other_calls_alone(call):
 
 @pytest.fixture
 def client(call):
-    return Client(call.base, KEY)
+    return EngageClient(call.base, KEY)
 
 
 def test_the_client_lists_stores_inactive_ones_too(call, client):

@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from clients import Unanswered
-from clients.engage.client import EngageClient as Client
+from clients.engage.client import EngageClient
 from clients.engage.webhooks import BadSignature, WebhookEvent, read_event, verify_signature
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http.server import Engage
-from sandbox.engage.webhooks.message import Endpoint, Message
-from sandbox.engage.webhooks.svix import SCHEDULE, Luck
+from sandbox.engage.webhooks.message import SvixEndpoint, SvixMessage
+from sandbox.engage.webhooks.svix import SCHEDULE, SvixFaults
 from sandbox.serve import serving
 
 KEY = "sandbox-key"
@@ -25,7 +25,7 @@ ELIN = {"email": "elin@example.test", "firstName": "Elin"}
 NOBODY = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 
 
-class App:
+class WebhookReceiver:
     """Who is told: keeps what comes, and answers with the next of `statuses`, then with 200."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class App:
 
 @pytest.fixture
 def app():
-    app = App()
+    app = WebhookReceiver()
     thread = threading.Thread(target=app.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield app
@@ -73,13 +73,13 @@ def running():
     engage.close()
 
 
-class Tenant:
+class ConnectedTenant:
     def __init__(self, engage: Engage, base: str, name: str) -> None:
         self.engage, self.base, self.name = engage, f"{base}/{name}", name
         self.tenant = engage.tenant(name)
-        self.client = Client(self.base, KEY, deadline=0.5)
+        self.client = EngageClient(self.base, KEY, deadline=0.5)
 
-    def tell(self, app: App, **options: object) -> None:
+    def tell(self, app: WebhookReceiver, **options: object) -> None:
         self.tenant.webhooks.subscribe(app.url, SECRET, **options)
 
     def contact(self, **fields: object) -> str:
@@ -92,7 +92,7 @@ class Tenant:
 @pytest.fixture
 def tenant(running):
     engage, base = running
-    return Tenant(engage, base, f"tenant-{uuid4()}")
+    return ConnectedTenant(engage, base, f"tenant-{uuid4()}")
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_click_can_come_over_http(tenant, app, elin):
     assert [event.kind for event in app.events()] == ["contact.acceptsSms.changed"]
 
 
-CHANGES: dict[str, tuple[Callable[[Client, str], object], list[str]]] = {
+CHANGES: dict[str, tuple[Callable[[EngageClient, str], object], list[str]]] = {
     "a field": (lambda client, key: client.update_contact(key, {"city": "Umeå"}), ["contact.updated"]),
     "the type": (lambda client, key: client.update_contact_type(key, "Contact"), ["contact.updated"]),
     "a preference": (
@@ -293,7 +293,7 @@ def test_svixs_own_schedule_has_eight_attempts_over_a_day():
 
 
 def test_each_attempt_is_signed_at_its_own_time():
-    message = Message("msg_1", "contact.created", Endpoint("http://127.0.0.1", (SECRET,)), b"{}")
+    message = SvixMessage("msg_1", "contact.created", SvixEndpoint("http://127.0.0.1", (SECRET,)), b"{}")
 
     first, second = message.headers(1_000), message.headers(2_000)
 
@@ -330,7 +330,7 @@ def test_a_message_that_was_not_sent_cannot_be_sent_again(tenant):
 
 
 def test_duplicates_come_when_asked_for(tenant, app):
-    tenant.tenant.webhooks.luck = Luck(duplicates=1.0)
+    tenant.tenant.webhooks.luck = SvixFaults(duplicates=1.0)
     tenant.tell(app)
 
     tenant.contact()
@@ -341,7 +341,7 @@ def test_duplicates_come_when_asked_for(tenant, app):
 
 
 def test_late_ones_come_after_newer_ones_when_asked_for(tenant, app):
-    tenant.tenant.webhooks.luck = Luck(late=0.5, late_seconds=0.5)
+    tenant.tenant.webhooks.luck = SvixFaults(late=0.5, late_seconds=0.5)
     tenant.tell(app, kinds=["contact.created"])
 
     made = [tenant.contact(email=f"{number}@example.test") for number in range(20)]

@@ -10,7 +10,7 @@ from alerts import evaluation, rule_states
 from alerts import incidents as alerts_incidents
 from alerts.jobs import watched_types
 from models import AlertRule, Incident, Mail, MailState, Rule, Shop, State
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)  # 13:00 in Stockholm, a Tuesday
@@ -30,7 +30,7 @@ def choose(shop: Shop, **alerts: Any) -> None:
 
 def ordered(shop: Shop, at: datetime, state: State = State.SUCCESS, **fields: Any) -> Any:
     """An order sync that ended at this time."""
-    return add(shop, at, state=state, completed_at=at, **fields)
+    return add_task(shop, at, state=state, completed_at=at, **fields)
 
 
 def look(now: datetime, orders: int | None = 0) -> int:

@@ -9,14 +9,14 @@ import orjson
 import pytest
 
 from models import Customer, State, Task, new_id
-from sandbox.engage.webhooks.svix import Luck
+from sandbox.engage.webhooks.svix import SvixFaults
 from sandbox.shopify.customers import Consent
-from sandbox.shopify.webhooks.delivery import Faults
+from sandbox.shopify.webhooks.delivery import WebhookFaults
 from sync import consent_memory, entities
 from taskqueue.runner import run
 from taskqueue.types import TYPES
-from tests.support.connected_sandboxes import ADA, wired
-from tests.support.webhook_requests import web
+from tests.support.servers.connected_sandboxes import ADA, wired
+from tests.support.web.webhook_requests import web
 
 __all__ = ["web", "wired"]
 
@@ -190,8 +190,8 @@ def test_a_change_on_each_side_of_another_preference_crosses(wired):
 @pytest.mark.parametrize("seed", range(3))
 def test_doubled_late_and_reordered_webhooks_end_with_the_newest_answer(wired, seed):
     shopper = wired.shopper()
-    wired.webhooks.luck = Luck(duplicates=0.5, late=0.5, late_seconds=1.0)
-    wired.shopify.courier.faults = Faults(duplicates=0.5, reordered=0.5)
+    wired.webhooks.luck = SvixFaults(duplicates=0.5, late=0.5, late_seconds=1.0)
+    wired.shopify.courier.faults = WebhookFaults(duplicates=0.5, reordered=0.5)
     wired.webhooks._random.seed(seed)
 
     wired.choose(shopper, accepts_email=True)

@@ -26,7 +26,7 @@ from models import (
     utcnow,
 )
 from sandbox.engage.faults import Fault
-from sandbox.purchases import give_past
+from sandbox.purchases import add_history
 from sync import entities, import_reader
 from sync import imports as sync_imports
 from sync.api_clients import shopify_client
@@ -49,7 +49,7 @@ def begin(shop, start=START, end=END):
 
 def past(shopify, shop, customers, orders):
     """So many customers and orders within the import's time."""
-    return give_past(shopify, shop.domain, customers, orders, days=300, until=END)
+    return add_history(shopify, shop.domain, customers, orders, days=300, until=END)
 
 
 def tasks(name, **fields):

@@ -23,7 +23,7 @@ from tasklog.cursor import Part, Start
 from tasklog.filter import Filter, Search
 from tasklog.listing import WALK, Statement, counting, listing
 from taskqueue.types import TYPES
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 from views.tasks.filters import PROBLEM_TYPES
 
 TASKS = 1_000_000

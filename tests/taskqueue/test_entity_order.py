@@ -14,7 +14,7 @@ from database import EVERY, connected, db
 from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
 from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.broker import broker
@@ -23,7 +23,7 @@ from taskqueue.runner import run
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import SECRET, free_port
 
-ADA = Person()
+ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 NUMBER = 990
 

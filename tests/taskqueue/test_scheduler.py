@@ -15,8 +15,8 @@ from sandbox.dev_servers import wait_for
 from scheduler import Job
 from taskqueue import heartbeats
 from tests.conftest import free_port
-from tests.support.app_processes import Dynos, servers
-from tests.support.processes import printed, scratch
+from tests.support.servers.app_processes import AppProcesses, running_servers
+from tests.support.servers.processes import printed, scratch
 
 __all__ = ["scratch"]
 
@@ -154,8 +154,8 @@ def test_a_watch_that_is_away_disturbs_nothing(database):
 
 
 def test_a_clock_beats_for_all_of_its_jobs(migrated):
-    with servers() as own:
-        dynos = Dynos(own.folder, own.environment, free_port())
+    with running_servers() as own:
+        dynos = AppProcesses(own.folder, own.environment, free_port())
         with own.looked_at(), connected(EVERY):
             dynos.start("scheduler")
             soon = {job.name for job in scheduler.jobs() if job.seconds < 60}

@@ -12,20 +12,22 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.engage.faults import Fault, Faults
-from sandbox.engage.http.answers import MARK, Answer, Question
+from sandbox.engage.http.messages import SANDBOX_HEADER, ApiRequest, ApiResponse
 
-PAGE = Answer(
+MAINTENANCE_PAGE = ApiResponse(
     200, b"<!doctype html><title>Maintenance</title><p>Please come back later.</p>", {"content-type": "text/html"}
 )
 NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends a reset, not an orderly end
 
 
-async def asked(scope: Scope, receive: Receive, tenant: str, path: str) -> Question:
+async def read_request(scope: Scope, receive: Receive, tenant: str, path: str) -> ApiRequest:
     """The whole request."""
     query = scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = await _body(receive)
-    return Question(tenant, scope["method"], path, dict(parse_qsl(query, keep_blank_values=True)), query, headers, body)
+    return ApiRequest(
+        tenant, scope["method"], path, dict(parse_qsl(query, keep_blank_values=True)), query, headers, body
+    )
 
 
 async def _body(receive: Receive) -> bytes:
@@ -36,7 +38,7 @@ async def _body(receive: Receive) -> bytes:
     return b"".join([*parts, message.get("body", b"")])
 
 
-async def deliver(answer: Answer, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
+async def send_response(answer: ApiResponse, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
     """Send the answer as well as the fault allows. The faults that cut need uvicorn's connection."""
     match fault:
         case Fault.RESET | Fault.RESET_BEFORE:
@@ -51,19 +53,19 @@ async def deliver(answer: Answer, fault: Fault, faults: Faults, receive: Receive
             await _cut(receive, _head(answer, len(answer.body))[:-2])
         case Fault.LATE:
             await asyncio.sleep(faults.latency_seconds)
-            await _answer(answer, send)
+            await _send_whole(answer, send)
         case _:
-            await _answer(answer, send)
+            await _send_whole(answer, send)
 
 
-async def _answer(answer: Answer, send: Send) -> None:
+async def _send_whole(answer: ApiResponse, send: Send) -> None:
     start: Message = {"type": "http.response.start", "status": answer.status, "headers": answer.header_lines()}
     await send(start)
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _head(answer: Answer, length: int) -> bytes:
-    lines = {"content-length": str(length), **MARK, **answer.headers}
+def _head(answer: ApiResponse, length: int) -> bytes:
+    lines = {"content-length": str(length), **SANDBOX_HEADER, **answer.headers}
     named = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"HTTP/1.1 {answer.status} Cut\r\n{named}\r\n".encode()
 

@@ -10,15 +10,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from sandbox.engage.call_log import LoggedCall
 from sandbox.engage.faults import Faults
-from sandbox.engage.http.answers import MARK, Refusal, dump
-from sandbox.engage.journal import Entry
+from sandbox.engage.http.messages import SANDBOX_HEADER, Refusal, dump
 from sandbox.engage.tenant import Tenant
 
 if TYPE_CHECKING:
     from sandbox.engage.http.server import Engage
 
-NEWEST = 1000  # calls shown unless `limit` says otherwise
+DEFAULT_LIMIT = 1000  # calls shown unless `limit` says otherwise
 ROW = "<tr><td>{at:%H:%M:%S.%f}<td>{status}<td>{fault}<td>{method}<td>{path}<td><pre>{sent}</pre><td><pre>{said}</pre>"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox Engage: {tenant}</title>
 <style>body{{font:14px system-ui}}table{{border-collapse:collapse}}td,th{{border:1px solid #ddd;padding:4px;
@@ -28,13 +28,13 @@ vertical-align:top;text-align:left}}pre{{margin:0;max-width:36em;white-space:pre
 <table><tr><th>Time (UTC)<th>Status<th>Fault<th>Method<th>Path<th>Sent<th>Answered{rows}</table>"""
 
 
-async def journal(request: Request) -> Response:
+async def calls(request: Request) -> Response:
     """`?path=` a text within the path, `?since=` an instant, `?limit=`; a page for people, else JSON."""
     engage, tenant = _engage(request), request.path_params["tenant"]
     query = request.query_params
     try:
         since = datetime.fromisoformat(query["since"]).astimezone() if "since" in query else None
-        limit = max(0, int(query.get("limit", NEWEST)))
+        limit = max(0, int(query.get("limit", DEFAULT_LIMIT)))
     except ValueError:
         return _json({"message": "`since` must be an ISO date and time, `limit` a number."}, 400)
     entries = engage.journal.newest(tenant, path=query.get("path", ""), since=since, limit=limit)
@@ -94,12 +94,12 @@ async def faults(request: Request) -> Response:
     return _json(tenant.faults.as_dict())
 
 
-def _page(tenant: str, entries: list[Entry], total: int) -> str:
+def _page(tenant: str, entries: list[LoggedCall], total: int) -> str:
     rows = "\n".join(_row(entry) for entry in entries)
     return PAGE.format(tenant=escape(tenant), shown=len(entries), total=total, rows=rows)
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: LoggedCall) -> str:
     shown = entry.as_dict()
     path = shown["path"] + (f"?{shown['query']}" if shown["query"] else "")
     texts = {"fault": shown["fault"] or "", "path": path, "sent": shown["request"], "said": shown["answer"]}
@@ -117,4 +117,4 @@ def _tenant(request: Request) -> Tenant:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(dump(value, orjson.OPT_INDENT_2), status, {**MARK}, "application/json")
+    return Response(dump(value, orjson.OPT_INDENT_2), status, {**SANDBOX_HEADER}, "application/json")

@@ -15,17 +15,17 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.engage import api
+from sandbox.engage.call_log import MAX_CALLS, CallLog
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http import asgi, pages
-from sandbox.engage.http.answers import Answer, Question, Refusal
-from sandbox.engage.journal import LONGEST, Journal
+from sandbox.engage.http.messages import ApiRequest, ApiResponse, Refusal
 from sandbox.engage.tenant import Tenant
 from sandbox.engage.webhooks.svix import SHORT_SCHEDULE
 
-KEY = "sandbox-key"
+API_KEY = "sandbox-key"
 CALLS_A_SECOND = 200
 
-Spec = Answer | Fault | int | tuple[Any, ...]
+ScriptedResponse = ApiResponse | Fault | int | tuple[Any, ...]
 
 
 class Engage:
@@ -33,12 +33,12 @@ class Engage:
 
     def __init__(
         self,
-        keys: str | Mapping[str, str] = KEY,
+        keys: str | Mapping[str, str] = API_KEY,
         *,
         faults: Faults | None = None,
         batch_seconds: float = 2.0,
         calls_a_second: int = CALLS_A_SECOND,
-        journal_length: int = LONGEST,
+        journal_length: int = MAX_CALLS,
         webhook_schedule: Sequence[float] = SHORT_SCHEDULE,
     ) -> None:
         self.keys = keys
@@ -46,9 +46,9 @@ class Engage:
         self.batch_seconds = batch_seconds
         self.calls_a_second = calls_a_second
         self.webhook_schedule = webhook_schedule
-        self.journal = Journal(journal_length)
+        self.journal = CallLog(journal_length)
         self._tenants: dict[str, Tenant] = {}
-        self._scripts: list[tuple[re.Pattern[str], deque[Answer | Fault]]] = []
+        self._scripts: list[tuple[re.Pattern[str], deque[ApiResponse | Fault]]] = []
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
         self.app = Starlette(routes=self._routes())
@@ -56,7 +56,7 @@ class Engage:
 
     def _routes(self) -> list[Mount]:
         below = [
-            Route("/journal", pages.journal),
+            Route("/journal", pages.calls),
             Route("/receipts", pages.receipts),
             Route("/log", pages.log),
             Route("/mails", pages.mails),
@@ -91,48 +91,48 @@ class Engage:
         with self._lock:
             return list(self._tenants.values())
 
-    def script(self, path: str, answers: Sequence[Spec]) -> None:
+    def script(self, path: str, answers: Sequence[ScriptedResponse]) -> None:
         """Answer the next calls whose "METHOD /api/v3/path" has this pattern in it so, one after the other.
 
         An answer is a status, (status, body), (status, body, headers), an Answer, or a Fault (which may still act).
         """
-        made = deque(spec if isinstance(spec, Fault) else Answer.of(spec) for spec in answers)
+        made = deque(spec if isinstance(spec, Fault) else ApiResponse.of(spec) for spec in answers)
         with self._lock:
             self._scripts.append((re.compile(path), made))
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         tenant_name = scope["path_params"]["tenant"]
         path = scope["path"].removeprefix(scope["root_path"].removesuffix("/api"))
-        question = await asgi.asked(scope, receive, tenant_name, path)
+        question = await asgi.read_request(scope, receive, tenant_name, path)
         tenant = self.tenant(tenant_name)
         fault, answer = self._judge(tenant, question)
         self.journal.add(question, answer, fault)
-        await asgi.deliver(answer, fault, tenant.faults, receive, send)
+        await asgi.send_response(answer, fault, tenant.faults, receive, send)
 
-    def _judge(self, tenant: Tenant, question: Question) -> tuple[Fault, Answer]:
+    def _judge(self, tenant: Tenant, question: ApiRequest) -> tuple[Fault, ApiResponse]:
         scripted = self._scripted(question)
-        if isinstance(scripted, Answer):
+        if isinstance(scripted, ApiResponse):
             return Fault.NONE, scripted
         fault = scripted or tenant.faults.draw()
-        answer = self._answer(tenant, question) if fault.acts else Answer(503)
-        return fault, _spoilt(answer, fault, tenant.faults)
+        answer = self._answer(tenant, question) if fault.acts else ApiResponse(503)
+        return fault, _with_fault(answer, fault, tenant.faults)
 
-    def _scripted(self, question: Question) -> Answer | Fault | None:
+    def _scripted(self, question: ApiRequest) -> ApiResponse | Fault | None:
         with self._lock:
             for pattern, answers in self._scripts:
                 if answers and pattern.search(f"{question.method} {question.path}"):
                     return answers.popleft()
         return None
 
-    def _answer(self, tenant: Tenant, question: Question) -> Answer:
+    def _answer(self, tenant: Tenant, question: ApiRequest) -> ApiResponse:
         try:
             key = self._admit(question)
             self._pace(key)
         except Refusal as refusal:
             return refusal.answer
-        return api.answer(tenant, question)
+        return api.handle_request(tenant, question)
 
-    def _admit(self, question: Question) -> str:
+    def _admit(self, question: ApiRequest) -> str:
         key = question.headers.get("apikey", "")
         expected = self.keys if isinstance(self.keys, str) else self.keys.get(question.tenant)
         if not key or key != expected:
@@ -151,16 +151,16 @@ class Engage:
         recent.append(now)
 
 
-def _spoilt(answer: Answer, fault: Fault, faults: Faults) -> Answer:
+def _with_fault(answer: ApiResponse, fault: Fault, faults: Faults) -> ApiResponse:
     match fault:
         case Fault.THROTTLED:
-            return Answer.json(429, {"message": "Too many requests."}, {"retry-after": f"{faults.retry_after:g}"})
+            return ApiResponse.json(429, {"message": "Too many requests."}, {"retry-after": f"{faults.retry_after:g}"})
         case Fault.THROTTLED_BARE:
-            return Answer.json(429, {"message": "Too many requests."})
+            return ApiResponse.json(429, {"message": "Too many requests."})
         case Fault.FAILED:
-            return Answer.json(500, {"message": "An error has occurred"})
+            return ApiResponse.json(500, {"message": "An error has occurred"})
         case Fault.UNAVAILABLE:
-            return Answer(503, b"Service Unavailable", {"content-type": "text/plain"})
+            return ApiResponse(503, b"Service Unavailable", {"content-type": "text/plain"})
         case Fault.HTML:
-            return asgi.PAGE
+            return asgi.MAINTENANCE_PAGE
     return answer

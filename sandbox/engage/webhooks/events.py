@@ -9,7 +9,7 @@ Contact = dict[str, Any]
 Event = tuple[str, dict[str, Any]]
 
 
-def events(before: Contact, after: Contact) -> Iterator[Event]:
+def change_events(before: Contact, after: Contact) -> Iterator[Event]:
     """The events for what is different now, and only for that. Their payloads beyond the id are assumed."""
     own = {"contactId": after["id"]}
     if before["attributes"] != after["attributes"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class SvixEndpoint:
     """Who is told. With two `secrets` each message is signed with both, as while one is replaced."""
 
     url: str
@@ -19,12 +19,12 @@ class Endpoint:
 
 
 @dataclass
-class Message:
+class SvixMessage:
     """One event on its way to one endpoint. `status` is the last answer's, None where there was none."""
 
     svix_id: str
     kind: str
-    endpoint: Endpoint
+    endpoint: SvixEndpoint
     body: bytes = field(repr=False)
     attempts: int = 0
     status: int | None = None

@@ -15,17 +15,17 @@ from uuid import uuid4
 
 from clients import ApiError, Call, Effect, NullJournal
 from clients.http.transport import send
-from sandbox.engage.webhooks.message import Endpoint, Message, signing_key
+from sandbox.engage.webhooks.message import SvixEndpoint, SvixMessage, signing_key
 
 DEADLINE_SECONDS = 15.0
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 36000.0)  # Svix's own waits between its eight attempts
 SHORT_SCHEDULE = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # as many, within minutes
-REMEMBERED = 20_000
+MAX_MESSAGES = 20_000
 WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Luck:
+class SvixFaults:
     """What the network does to webhooks. Shares are of all of them; `late_seconds` is the longest delay."""
 
     duplicates: float = 0.0
@@ -38,16 +38,16 @@ class Svix:
 
     def __init__(self, schedule: Sequence[float] = SHORT_SCHEDULE) -> None:
         self.schedule = schedule
-        self.endpoints: list[Endpoint] = []
-        self.luck = Luck()
+        self.endpoints: list[SvixEndpoint] = []
+        self.luck = SvixFaults()
         self._random = random.Random(1)  # the same luck in each run
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Message]] = []
+        self._due: list[tuple[float, int, SvixMessage]] = []
         self._turn = itertools.count()
         self._under_way = 0
         self._closed = False
-        self._sent: deque[Message] = deque(maxlen=REMEMBERED)
+        self._sent: deque[SvixMessage] = deque(maxlen=MAX_MESSAGES)
 
     def subscribe(self, url: str, *secrets: str, kinds: Collection[str] = ()) -> None:
         """Tell this address from now on, of everything or of these kinds. Again to change what it had.
@@ -57,13 +57,13 @@ class Svix:
         for secret in secrets:
             signing_key(secret)
         others = [endpoint for endpoint in self.endpoints if endpoint.url != url]
-        self.endpoints = [*others, Endpoint(url, secrets, frozenset(kinds))]
+        self.endpoints = [*others, SvixEndpoint(url, secrets, frozenset(kinds))]
 
     def post(self, kind: str, body: bytes) -> None:
         """Send an event to everyone who wants its kind, as their luck has it."""
         for endpoint in self.endpoints:
             if not endpoint.kinds or kind in endpoint.kinds:
-                self._enter(Message(f"msg_{uuid4().hex}", kind, endpoint, body))
+                self._enter(SvixMessage(f"msg_{uuid4().hex}", kind, endpoint, body))
 
     def redeliver(self, svix_id: str) -> None:
         """Send a message again, under its id, as by the button in Svix's portal. LookupError where there is none."""
@@ -71,9 +71,9 @@ class Svix:
             found = next((message for message in self._sent if message.svix_id == svix_id), None)
         if found is None:
             raise LookupError(f"There is no message {svix_id}.")
-        self._enter(Message(svix_id, found.kind, found.endpoint, found.body))
+        self._enter(SvixMessage(svix_id, found.kind, found.endpoint, found.body))
 
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[SvixMessage]:
         """The latest, oldest first."""
         with self._changed:
             return list(self._sent)
@@ -91,7 +91,7 @@ class Svix:
         for thread in self._threads:
             thread.join()
 
-    def _enter(self, message: Message) -> None:
+    def _enter(self, message: SvixMessage) -> None:
         with self._changed:
             for delay in self._delays():
                 one = replace(message)
@@ -104,7 +104,7 @@ class Svix:
         delay = roll() * luck.late_seconds if roll() < luck.late else 0.0
         return [delay, delay + roll()] if roll() < luck.duplicates else [delay]
 
-    def _plan(self, message: Message, delay: float) -> None:
+    def _plan(self, message: SvixMessage, delay: float) -> None:
         heapq.heappush(self._due, (time.monotonic() + delay, next(self._turn), message))
         while len(self._threads) < WORKERS and not self._closed:
             thread = threading.Thread(target=self._work, name="engage-svix", daemon=True)
@@ -120,7 +120,7 @@ class Svix:
                 self._conclude(message)
                 self._changed.notify_all()
 
-    def _next(self) -> Message | None:
+    def _next(self) -> SvixMessage | None:
         with self._changed:
             while not self._closed:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
@@ -130,14 +130,14 @@ class Svix:
                 self._changed.wait(wait)
         return None
 
-    def _attempt(self, message: Message) -> None:
+    def _attempt(self, message: SvixMessage) -> None:
         call = Call("The app", "POST", message.endpoint.url, Effect.REPEATABLE, sent=message.body)
         with suppress(ApiError):
             send(call, message.headers(int(time.time())), NullJournal(), deadline=DEADLINE_SECONDS)
         message.attempts += 1
         message.status = None if call.error else call.status
 
-    def _conclude(self, message: Message) -> None:
+    def _conclude(self, message: SvixMessage) -> None:
         if message.status and 200 <= message.status < 300:
             message.state = "delivered"
         elif message.attempts > len(self.schedule):

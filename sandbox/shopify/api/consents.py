@@ -11,11 +11,11 @@ from graphql import GraphQLError
 from sandbox.shopify.customers import Consent
 
 Json = dict[str, Any]
-TAKEN = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
+ACCEPTED_STATES = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
 
 
 @dataclass(frozen=True)
-class Complaint:
+class UserError:
     """A mutation's user error."""
 
     message: str
@@ -26,24 +26,24 @@ class Complaint:
         return {"message": self.message, "code": self.code, "field": list(self.field) if self.field else None}
 
 
-def judged(wanted: Json, place: str) -> Complaint | None:
+def consent_error(wanted: Json, place: str) -> UserError | None:
     """What is wrong with the consent itself, if anything."""
     state, level = wanted["marketingState"], wanted.get("marketingOptInLevel")
-    if state not in TAKEN:
+    if state not in ACCEPTED_STATES:
         raise GraphQLError(f"Cannot specify {state} as a marketing state input", extensions={"code": "INVALID"})
     if state == "SUBSCRIBED" and not level:
         field = ("input", place, "marketingOptInLevel")
-        return Complaint("Marketing opt in level must exist", "MISSING_ARGUMENT", field)
+        return UserError("Marketing opt in level must exist", "MISSING_ARGUMENT", field)
     if state == "PENDING" and level != "CONFIRMED_OPT_IN":
         field = ("input", place, "marketingOptInLevel")
-        return Complaint("Marketing opt in level must be confirmed opt-in for pending consent state", "INVALID", field)
+        return UserError("Marketing opt in level must be confirmed opt-in for pending consent state", "INVALID", field)
     if _at(wanted) > datetime.now(UTC):
         field = ("input", place, "consentUpdatedAt")
-        return Complaint("Consent updated at must not be in the future", "INVALID", field)
+        return UserError("Consent updated at must not be in the future", "INVALID", field)
     return None
 
 
-def newest(known: Consent, wanted: Json) -> Consent:
+def newer_consent(known: Consent, wanted: Json) -> Consent:
     """The consent after the change: the newer of the two."""
     at = _at(wanted)
     if known.updated_at and known.updated_at > at:

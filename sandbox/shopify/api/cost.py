@@ -110,7 +110,7 @@ class _Priced:
         return 1
 
 
-class Bucket:
+class PointBudget:
     """Points that a shop's app may spend; they flow back at a steady rate."""
 
     def __init__(self, maximum: float = 2000, restore_rate: float = 100) -> None:

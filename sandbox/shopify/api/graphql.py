@@ -23,16 +23,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.engage.faults import Fault
-from sandbox.engage.faults import Faults as CallFaults
+from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http import asgi
-from sandbox.engage.http.answers import Answer
-from sandbox.shopify.api.cost import MAX_COST, Bucket, cost
-from sandbox.shopify.api.resolvers import Roots
+from sandbox.engage.http.messages import ApiResponse
+from sandbox.shopify.api.cost import MAX_COST, PointBudget, cost
+from sandbox.shopify.api.resolvers import Resolvers
 from sandbox.shopify.api.schema import schema
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 
-__all__ = ["VERSION", "Admin", "schema"]
+__all__ = ["VERSION", "AdminApi", "schema"]
 
 VERSION = "2026-10"
 LIMITS_PAGE = "https://shopify.dev/api/usage/rate-limits"
@@ -42,7 +41,7 @@ TOO_MANY = "Exceeded 2 calls per second for api client. Reduce request rates to 
 Json = dict[str, Any]
 
 
-class Admin:
+class AdminApi:
     """Answers `POST /{shop}/admin/api/{version}/graphql.json`.
 
     `faults` strike at their rates; `script` are the fates of the next calls, in order, before any of those.
@@ -50,23 +49,23 @@ class Admin:
 
     def __init__(
         self,
-        store_of: Callable[[str], Store],
-        roots_of: Callable[[Store, str], Roots],
+        store_of: Callable[[str], ShopRecords],
+        roots_of: Callable[[ShopRecords, str], Resolvers],
         opens: Callable[[str, str | None], bool],
         maximum: float,
         restore_rate: float,
     ) -> None:
-        self.faults = CallFaults.read(os.environ.get("SANDBOX_SHOPIFY_FAULTS", ""))
+        self.faults = Faults.read(os.environ.get("SANDBOX_SHOPIFY_FAULTS", ""))
         self.script: deque[Fault] = deque()
         self._store_of = store_of
         self._roots_of = roots_of
         self._opens = opens
-        self._buckets: dict[str, Bucket] = defaultdict(lambda: Bucket(maximum, restore_rate))
+        self._buckets: dict[str, PointBudget] = defaultdict(lambda: PointBudget(maximum, restore_rate))
 
     async def __call__(self, request: Request) -> Response:
         fault = self.script.popleft() if self.script else self.faults.draw()
         answer = self._answered(request, await request.body()) if fault.acts else Response(status_code=503)
-        return _Struck(answer, fault, self.faults)
+        return _WithFault(answer, fault, self.faults)
 
     def _answered(self, request: Request, body: bytes) -> Response:
         store = self._store_of(request.path_params["shop"])
@@ -80,7 +79,7 @@ class Admin:
         base = str(request.url).partition("/admin/api/")[0]
         return _answer(self._executed(store, base, query, variables, "Shopify-Search-Query-Debug" in request.headers))
 
-    def _executed(self, store: Store, base: str, query: str, variables: Json, debug: bool) -> Json:
+    def _executed(self, store: ShopRecords, base: str, query: str, variables: Json, debug: bool) -> Json:
         document, errors = _checked(query)
         if document is None:
             return {"errors": errors}
@@ -101,12 +100,12 @@ class Admin:
         return {**result, "extensions": _spent(price, price, bucket) | told}
 
 
-class _Struck(Response):
+class _WithFault(Response):
     """An answer, or what a fault makes of it."""
 
-    def __init__(self, answer: Response, fault: Fault, faults: CallFaults) -> None:
+    def __init__(self, answer: Response, fault: Fault, faults: Faults) -> None:
         super().__init__()
-        self._answer = _spoilt(answer, fault, faults)
+        self._answer = _error_of_fault(answer, fault, faults)
         self._fault = fault
         self._faults = faults
 
@@ -114,12 +113,12 @@ class _Struck(Response):
         if self._fault in (Fault.NONE, Fault.THROTTLED, Fault.THROTTLED_BARE, Fault.FAILED, Fault.UNAVAILABLE):
             await self._answer(scope, receive, send)
             return
-        given = Answer(self._answer.status_code, bytes(self._answer.body), {"content-type": "application/json"})
-        answer = asgi.PAGE if self._fault is Fault.HTML else given
-        await asgi.deliver(answer, self._fault, self._faults, receive, send)
+        given = ApiResponse(self._answer.status_code, bytes(self._answer.body), {"content-type": "application/json"})
+        answer = asgi.MAINTENANCE_PAGE if self._fault is Fault.HTML else given
+        await asgi.send_response(answer, self._fault, self._faults, receive, send)
 
 
-def _spoilt(answer: Response, fault: Fault, faults: CallFaults) -> Response:
+def _error_of_fault(answer: Response, fault: Fault, faults: Faults) -> Response:
     match fault:
         case Fault.THROTTLED:
             wait = {"Retry-After": f"{float(faults.retry_after)}"}  # Shopify sends a float: 2.0
@@ -173,7 +172,7 @@ def _too_costly(price: int) -> Json:
     return {"message": message, "extensions": extensions}
 
 
-def _spent(requested: int, actual: int | None, bucket: Bucket) -> Json:
+def _spent(requested: int, actual: int | None, bucket: PointBudget) -> Json:
     return {
         "cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": bucket.status},
     }

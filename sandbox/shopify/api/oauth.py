@@ -19,7 +19,7 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 
 ID_TOKEN_SECONDS = 60
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -51,7 +51,9 @@ class OAuth:
     `always`: a token that opens every shop and never ends. `calls`: what was asked for, by kind and shop.
     """
 
-    def __init__(self, client_id: str, secret: str, scopes: str, store_of: Callable[[str], Store], always: str) -> None:
+    def __init__(
+        self, client_id: str, secret: str, scopes: str, store_of: Callable[[str], ShopRecords], always: str
+    ) -> None:
         self.client_id, self.secret, self.scopes, self.always = client_id, secret, scopes, always
         self.seconds = 3600.0
         self.staff: dict[str, Staff] = {}

@@ -10,25 +10,25 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from sandbox.shopify.api.consents import Complaint, judged, newest
-from sandbox.shopify.api.search import Search
-from sandbox.shopify.bulk.operations import Bulk
-from sandbox.shopify.customers import Customer
-from sandbox.shopify.store import Header, Store
+from sandbox.shopify.api.consents import UserError, consent_error, newer_consent
+from sandbox.shopify.api.search import SearchQuery
+from sandbox.shopify.bulk.operations import BulkOperations
+from sandbox.shopify.customers import CustomerRecord
+from sandbox.shopify.records import Header, ShopRecords
 from sandbox.shopify.times import utc
 
-NOBODY = "Customer not found"
+NO_CUSTOMER = "Customer not found"
 NO_MARKETS = "Access denied for markets field. Required access: `read_markets` for queries."
 NO_PHONE = "A phone number is required to set the SMS consent state."
 
 Json = dict[str, Any]
-ConsentChanged = Callable[[Store, Customer, str], None]
+ConsentChanged = Callable[[ShopRecords, CustomerRecord, str], None]
 
 
-class Roots:
+class Resolvers:
     """One request's view of a shop. `warnings` are the search terms that Shopify did not understand."""
 
-    def __init__(self, store: Store, bulk: Bulk, base: str, consent_changed: ConsentChanged) -> None:
+    def __init__(self, store: ShopRecords, bulk: BulkOperations, base: str, consent_changed: ConsentChanged) -> None:
         self.warnings: list[Json] = []
         self._store = store
         self._bulk = bulk
@@ -70,7 +70,7 @@ class Roots:
             for shopify_id, created_at, updated_at in headers(search.since("updated_at"))
             if search.matches(_searchable(shopify_id, created_at, updated_at))
         )
-        start = _place(asked.get("after"))
+        start = _read_cursor(asked.get("after"))
         found = heapq.nsmallest(first + 1, (each for each in keys if each > start))
         nodes = [thing for _, shopify_id in found[:first] if (thing := read(shopify_id))]
         cursor = _cursor(found[:first][-1]) if found else None
@@ -90,8 +90,8 @@ class Roots:
         end = min(start + first, len(nodes))
         return {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": str(end)}}
 
-    def _search(self, kind: str, text: str | None) -> Search:
-        search = Search(kind, text)
+    def _search(self, kind: str, text: str | None) -> SearchQuery:
+        search = SearchQuery(kind, text)
         self.warnings += [search.warning] if search.warning else []
         return search
 
@@ -110,33 +110,33 @@ class Roots:
     def _email_consent(self, given: Json) -> Json:
         wanted = given["emailMarketingConsent"]
         person = self._store.person(_number(given["customerId"], "Customer"))
-        complaint = judged(wanted, "emailMarketingConsent")
+        complaint = consent_error(wanted, "emailMarketingConsent")
         if person is None:
-            return _refused(Complaint(NOBODY, "INVALID", ("input", "customerId")))
+            return _refused(UserError(NO_CUSTOMER, "INVALID", ("input", "customerId")))
         if complaint:
             return _refused(complaint)
         if person.person.email:
-            self._keep(person, "email", email_consent=newest(person.email_consent, wanted))
+            self._keep(person, "email", email_consent=newer_consent(person.email_consent, wanted))
         return {"customer": self._store.customer(person.shopify_id), "userErrors": []}
 
     def _sms_consent(self, given: Json) -> Json:
         wanted = given["smsMarketingConsent"]
         person = self._store.person(_number(given["customerId"], "Customer"))
-        complaint = judged(wanted, "smsMarketingConsent")
+        complaint = consent_error(wanted, "smsMarketingConsent")
         if person is None:
-            return _refused(Complaint(NOBODY, None))
+            return _refused(UserError(NO_CUSTOMER, None))
         if complaint or not person.person.phone:
-            return _refused(complaint or Complaint(NO_PHONE, "INVALID", ("input", "customerId")))
-        self._keep(person, "sms", sms_consent=newest(person.sms_consent, wanted))
+            return _refused(complaint or UserError(NO_PHONE, "INVALID", ("input", "customerId")))
+        self._keep(person, "sms", sms_consent=newer_consent(person.sms_consent, wanted))
         return {"customer": self._store.customer(person.shopify_id), "userErrors": []}
 
-    def _keep(self, person: Customer, kind: str, **consent: Any) -> None:
-        changed = Customer(**{**vars(person), **consent})
+    def _keep(self, person: CustomerRecord, kind: str, **consent: Any) -> None:
+        changed = CustomerRecord(**{**vars(person), **consent})
         if changed != person:
             self._consent_changed(self._store, changed, kind)
 
 
-def _refused(complaint: Complaint) -> Json:
+def _refused(complaint: UserError) -> Json:
     return {"customer": None, "userErrors": [complaint.told()]}
 
 
@@ -148,7 +148,7 @@ def _cursor(key: tuple[str, int]) -> str:
     return base64.urlsafe_b64encode(f"{key[0]} {key[1]}".encode()).decode()
 
 
-def _place(cursor: str | None) -> tuple[str, int]:
+def _read_cursor(cursor: str | None) -> tuple[str, int]:
     if not cursor:
         return ("", 0)
     try:

@@ -43,7 +43,7 @@ TIMES = {"created_at", "customer_date", "updated_at"}
 
 
 @dataclass(frozen=True)
-class Term:
+class SearchTerm:
     """One condition. The value is as it stood between the quotes."""
 
     field: str
@@ -51,7 +51,7 @@ class Term:
     value: str
 
 
-class Search:
+class SearchQuery:
     """The conditions of one search string over one kind of thing, and Shopify's complaints about it."""
 
     def __init__(self, kind: str, text: str | None) -> None:
@@ -79,13 +79,13 @@ class Search:
         warnings = [{"field": each, **complaint} for each in self._unknown]
         return {"path": [self.kind], "query": self.text, "warnings": warnings}
 
-    def _holds(self, term: Term, header: dict[str, Any]) -> bool:
+    def _holds(self, term: SearchTerm, header: dict[str, Any]) -> bool:
         if term.field not in header:
             raise GraphQLError(f"The sandbox cannot search {self.kind} by {term.field}.")
         have, wanted = header[term.field], self._wanted(term)
         return OPERATORS[term.operator](have, wanted)
 
-    def _wanted(self, term: Term) -> Any:
+    def _wanted(self, term: SearchTerm) -> Any:
         if term.field not in TIMES:
             return int(term.value) if term.field == "id" else term.value.lower()
         at = _time(term.value)
@@ -94,22 +94,22 @@ class Search:
         return at
 
 
-def _terms(text: str) -> Iterator[Term]:
+def _terms(text: str) -> Iterator[SearchTerm]:
     for field, operator, value in TERM.findall(text):
         if field or value != "AND":
             yield from _term(field or "default", operator, value)
 
 
-def _term(field: str, operator: str, value: str) -> Iterator[Term]:
+def _term(field: str, operator: str, value: str) -> Iterator[SearchTerm]:
     if value[0] in "'\"":
-        yield Term(field, operator, value[1:-1])
+        yield SearchTerm(field, operator, value[1:-1])
         return
     # Without quotes a colon ends the value, and what stands before it is taken for a field: 2026-11-24T09:00 has one.
     head, *rest = value.split(":")
     if not rest:
-        yield Term(field, operator, head)
+        yield SearchTerm(field, operator, head)
         return
-    yield from (Term(each, "", "") for each in value.split(":")[1:])
+    yield from (SearchTerm(each, "", "") for each in value.split(":")[1:])
 
 
 def _time(text: str) -> datetime:

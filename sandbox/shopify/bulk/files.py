@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox.shopify.bulk.operations import Bulk, Operation
+from sandbox.shopify.bulk.operations import BulkOperation, BulkOperations
 
 EXPIRED = b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code></Error>"
 
 
-class Files:
+class ResultFiles:
     """Answers `GET /{shop}/bulk/{number}.jsonl`, as the storage service does that Shopify's URLs lead to."""
 
-    def __init__(self, bulk_of: Callable[[str], Bulk]) -> None:
+    def __init__(self, bulk_of: Callable[[str], BulkOperations]) -> None:
         self._bulk_of = bulk_of
 
     async def __call__(self, request: Request) -> Response:
@@ -29,11 +29,11 @@ class Files:
             return Response(EXPIRED, 403, media_type="application/xml")
         headers = {"ETag": _etag(operation)}
         if bulk.knobs.cuts:
-            return _Cut(bulk.knobs.cuts.pop(0), operation.path, headers=headers)
+            return _CutFile(bulk.knobs.cuts.pop(0), operation.path, headers=headers)
         return FileResponse(operation.path, headers=headers, media_type="application/jsonl")
 
 
-class _Cut(FileResponse):
+class _CutFile(FileResponse):
     """A file whose connection breaks after so many bytes."""
 
     def __init__(self, after: int, *args: Any, **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ class _Cut(FileResponse):
         await super().__call__(scope, receive, some)
 
 
-def _etag(operation: Operation) -> str:
+def _etag(operation: BulkOperation) -> str:
     """The same for as long as the file is the same, whatever its URL."""
     size = operation.path.stat().st_size
     return f'"{hashlib.md5(f"{operation.gid} {size}".encode(), usedforsecurity=False).hexdigest()}"'

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify.customers import Customer, Person
+from sandbox.shopify.customers import CustomerDetails, CustomerRecord
 from sandbox.shopify.orders.checkout import Checkout
 from sandbox.shopify.orders.placing import placed
 from sandbox.shopify.orders.refunds import Refunding, refunded
 
 FIRST_ID = 5_000_000_000_000
 IDS_PER_ORDER = 1000
-ONE_IN = 40  # orders of which something came back
+ORDERS_PER_RETURN = 40  # orders of which something came back
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class History:
+class ShopHistory:
     """Customers and orders of the time from `since` to `until`, spread evenly. The same number is always the same.
 
     `id_of` gives a customer's id by number, from 1 to `customers`; the orders are numbered from 0.
@@ -32,15 +32,15 @@ class History:
     since: datetime
     until: datetime
     id_of: Callable[[int], int]
-    person: Callable[[int], Person]
+    person: Callable[[int], CustomerDetails]
     checkout: Callable[[int], Checkout]
 
-    def customer(self, shopify_id: int) -> Customer | None:
+    def customer(self, shopify_id: int) -> CustomerRecord | None:
         """The customer with this id, as long ago."""
         number = shopify_id - self.id_of(0)
         if not 1 <= number <= self.customers:
             return None
-        return Customer.new(shopify_id, self.person(number), self._at(number - 1, self.customers))
+        return CustomerRecord.new(shopify_id, self.person(number), self._at(number - 1, self.customers))
 
     def order(self, shopify_id: int) -> Json | None:
         """The order with this id. It was paid at once, and of one in forty the first line came back."""
@@ -69,7 +69,7 @@ class History:
         order |= {"billingAddress": None, "shippingAddress": None}
         if buyer:
             order |= {"customer": buyer.graphql(), "email": buyer.person.email, "phone": buyer.person.phone}
-        if number % ONE_IN:
+        if number % ORDERS_PER_RETURN:
             return order
         line = order["lineItems"][0]
         back = Refunding({int(line["id"].rpartition("/")[2]): line["quantity"]})

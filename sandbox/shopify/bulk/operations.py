@@ -18,10 +18,10 @@ from typing import Any
 from graphql import FieldNode, GraphQLError, StringValueNode
 
 from sandbox.shopify.api.schema import schema
-from sandbox.shopify.api.search import Search
-from sandbox.shopify.bulk.lines import asked, lines
+from sandbox.shopify.api.search import SearchQuery
+from sandbox.shopify.bulk.lines import result_lines, selected_fields
 from sandbox.shopify.bulk.rules import root_of, selection_of_nodes
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.times import utc
 
 WEEK_SECONDS = 7 * 24 * 3600.0
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Knobs:
+class BulkOptions:
     """How bulk operations go. `failures`, `lost` and `cuts` are used up, one for each operation or download."""
 
     seconds: float = 0.0  # at least so long an operation runs
@@ -45,7 +45,7 @@ class Knobs:
 
 
 @dataclass
-class Operation:
+class BulkOperation:
     """One bulk query of a shop."""
 
     number: int
@@ -67,13 +67,13 @@ class Operation:
         return self.status not in UNFINISHED
 
 
-class Bulk:
+class BulkOperations:
     """One shop's bulk operations. `finished` is told of each that has come to an end."""
 
     def __init__(
         self,
-        store: Store,
-        knobs: Knobs,
+        store: ShopRecords,
+        knobs: BulkOptions,
         folder: Callable[[], Path],
         clock: Callable[[], datetime],
         finished: Callable[[Json], None],
@@ -83,50 +83,50 @@ class Bulk:
         self._folder = folder
         self._clock = clock
         self._finished = finished
-        self._operations: dict[int, Operation] = {}
+        self._operations: dict[int, BulkOperation] = {}
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(16)
         self._last = 4_200_000_000_000
 
-    def run(self, text: str) -> tuple[Operation | None, Json | None]:
+    def run(self, text: str) -> tuple[BulkOperation | None, Json | None]:
         """Start an operation, or say why not, as a user error."""
         try:
             root = root_of(schema(), text)
-            search = Search(root.name.value, _search_of(root))
+            search = SearchQuery(root.name.value, _search_of(root))
         except GraphQLError as error:
-            return None, _complaint(error.message, "INVALID")
+            return None, _user_error(error.message, "INVALID")
         with self._lock:
             if sum(not each.ended for each in self._operations.values()) >= self.knobs.at_once:
-                return None, _complaint(FULL, "LIMIT_REACHED")
+                return None, _user_error(FULL, "LIMIT_REACHED")
             self._last += 1
-            operation = Operation(
+            operation = BulkOperation(
                 self._last, text, self._clock(), self._folder() / f"{self._store.domain}-{self._last}.jsonl"
             )
             self._operations[operation.number] = operation
         threading.Thread(target=self._work, args=(operation, root, search), name="shopify-bulk", daemon=True).start()
         return operation, None
 
-    def cancel(self, gid: str) -> tuple[Operation | None, Json | None]:
+    def cancel(self, gid: str) -> tuple[BulkOperation | None, Json | None]:
         """Ask an operation to stop, or say why it cannot."""
         operation = self.operation(gid)
         if operation is None:
-            return None, _complaint("Bulk operation does not exist", None)
+            return None, _user_error("Bulk operation does not exist", None)
         with self._lock:
             if operation.ended:
-                return operation, _complaint(ENDED.format(operation.status.lower()), None)
+                return operation, _user_error(ENDED.format(operation.status.lower()), None)
             operation.status = "CANCELING"
         return operation, None
 
-    def operation(self, gid: str) -> Operation | None:
+    def operation(self, gid: str) -> BulkOperation | None:
         prefix, _, number = gid.rpartition("/")
         known = prefix == "gid://shopify/BulkOperation" and number.isdecimal()
         return self._operations.get(int(number)) if known else None
 
-    def operations(self, search: Search) -> list[Operation]:
+    def operations(self, search: SearchQuery) -> list[BulkOperation]:
         """The operations found, oldest first."""
         return [each for each in list(self._operations.values()) if search.matches(_header(each))]
 
-    def told(self, operation: Operation, base: str) -> Json:
+    def told(self, operation: BulkOperation, base: str) -> Json:
         """The operation in the shape of the Admin API. Its URL is made anew each time, and is valid from now on."""
         there = operation.ended and operation.objects > 0
         url = self._url(operation, base) if there else None
@@ -145,7 +145,7 @@ class Bulk:
             "query": operation.query,
         }
 
-    def file(self, number: int, expires: str, signature: str) -> Operation | None:
+    def file(self, number: int, expires: str, signature: str) -> BulkOperation | None:
         """The operation whose file may be fetched with this signature, now."""
         operation = self._operations.get(number)
         wanted = self._signature(number, expires)
@@ -153,7 +153,7 @@ class Bulk:
             return None
         return operation
 
-    def _url(self, operation: Operation, base: str) -> str:
+    def _url(self, operation: BulkOperation, base: str) -> str:
         expires = f"{time.time() + self.knobs.url_seconds:.3f}"
         signature = self._signature(operation.number, expires)
         return f"{base}/bulk/{operation.number}.jsonl?expires={expires}&signature={signature}"
@@ -161,7 +161,7 @@ class Bulk:
     def _signature(self, number: int, expires: str) -> str:
         return hmac.new(self._key, f"{number} {expires}".encode(), hashlib.sha256).hexdigest()
 
-    def _work(self, operation: Operation, root: FieldNode, search: Search) -> None:
+    def _work(self, operation: BulkOperation, root: FieldNode, search: SearchQuery) -> None:
         begun = time.monotonic()
         failure = self.knobs.failures.pop(0) if self.knobs.failures else None
         self._go_on(operation, "RUNNING")
@@ -170,21 +170,21 @@ class Bulk:
             self._rest(operation, begun)
             self._end(operation, failure)
 
-    def _write(self, operation: Operation, root: FieldNode, search: Search, failure: str | None) -> None:
-        found = _found(self._store, search)
+    def _write(self, operation: BulkOperation, root: FieldNode, search: SearchQuery, failure: str | None) -> None:
+        found = _matching(self._store, search)
         with operation.path.open("wb") as file:
-            for line, is_root in lines(found, asked(selection_of_nodes(root))):
+            for line, is_root in result_lines(found, selected_fields(selection_of_nodes(root))):
                 if operation.status == "CANCELING" or (failure and operation.roots):
                     return
                 file.write(line)
                 operation.objects += 1
                 operation.roots += is_root
 
-    def _rest(self, operation: Operation, begun: float) -> None:
+    def _rest(self, operation: BulkOperation, begun: float) -> None:
         while operation.status == "RUNNING" and time.monotonic() < begun + self.knobs.seconds:
             time.sleep(0.01)
 
-    def _end(self, operation: Operation, failure: str | None) -> None:
+    def _end(self, operation: BulkOperation, failure: str | None) -> None:
         cancelled = operation.status == "CANCELING"
         operation.completed_at = self._clock()
         operation.error_code = None if cancelled else failure
@@ -194,12 +194,12 @@ class Bulk:
             return
         self._finished(self.told(operation, ""))
 
-    def _go_on(self, operation: Operation, status: str) -> None:
+    def _go_on(self, operation: BulkOperation, status: str) -> None:
         with self._lock:
             operation.status = status if operation.status == "CREATED" else operation.status
 
 
-class Folder:
+class ResultFolder:
     """A folder for results, made when it is first needed and removed at the end."""
 
     def __init__(self) -> None:
@@ -216,7 +216,7 @@ class Folder:
             self._made.cleanup()
 
 
-def _found(store: Store, search: Search) -> Iterator[Json]:
+def _matching(store: ShopRecords, search: SearchQuery) -> Iterator[Json]:
     """Everything that the search finds, the oldest first as far as the past goes."""
     if search.kind == "customers":
         headers, read = store.customer_headers(search.since("customer_date")), store.customer
@@ -235,10 +235,10 @@ def _search_of(root: FieldNode) -> str:
     return ""
 
 
-def _header(operation: Operation) -> Json:
+def _header(operation: BulkOperation) -> Json:
     times = {"created_at": operation.created_at, "id": operation.number}
     return {**times, "operation_type": "query", "status": operation.status.lower()}
 
 
-def _complaint(message: str, code: str | None) -> Json:
+def _user_error(message: str, code: str | None) -> Json:
     return {"field": ["query"] if code else None, "message": message, "code": code}

@@ -22,8 +22,8 @@ from graphql import (
     validate,
 )
 
-MOST_CONNECTIONS = 5
-DEEPEST = 2
+MAX_CONNECTIONS = 5
+MAX_DEPTH = 2
 
 
 def root_of(schema: GraphQLSchema, text: str) -> FieldNode:
@@ -37,9 +37,9 @@ def root_of(schema: GraphQLSchema, text: str) -> FieldNode:
     found = list(_connections(schema.query_type, operation.selection_set))
     if not found:
         raise GraphQLError("Bulk queries must contain at least one connection.")
-    if len(found) > MOST_CONNECTIONS:
+    if len(found) > MAX_CONNECTIONS:
         raise GraphQLError("Bulk queries cannot contain more than 5 connections.")
-    if max(found) > DEEPEST:
+    if max(found) > MAX_DEPTH:
         raise GraphQLError("Bulk queries cannot contain connections with a nesting depth greater than 2.")
     root = operation.selection_set.selections[0]
     if not isinstance(root, FieldNode):

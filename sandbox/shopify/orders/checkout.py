@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.shopify.money import ZERO, rounded, shared_out
+from sandbox.shopify.money import ZERO, allocate, rounded
 
 SHIPPING_TAX_RATE = Decimal("0.25")
 
@@ -83,7 +83,7 @@ class Prices:
         return self.subtotal + self.shipping + (ZERO if self.taxes_included else self.tax)
 
 
-def priced(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
+def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
     """The checkout in this currency. Every total is the sum of its rounded parts, tenders included."""
 
     def here(amount: Decimal | None) -> Decimal:
@@ -94,7 +94,7 @@ def priced(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
 
     units = [here(item.price) for item in checkout.items]
     gross = [unit * item.quantity for unit, item in zip(units, checkout.items, strict=True)]
-    discounts = shared_out(here(checkout.discount.amount if checkout.discount else None), gross, currency)
+    discounts = allocate(here(checkout.discount.amount if checkout.discount else None), gross, currency)
     lines = [full - off for full, off in zip(gross, discounts, strict=True)]
     prices = Prices(
         units,

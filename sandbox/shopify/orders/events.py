@@ -15,8 +15,8 @@ from sandbox.shopify.orders import edits, fulfillments, refunds
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sandbox.shopify.orders.placing import placed
 from sandbox.shopify.orders.refunds import Refunding
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.shops import ZONE, Shops
-from sandbox.shopify.store import Store
 from sandbox.shopify.webhooks.payload_parts import fulfillment, refund
 
 Order = dict[str, Any]
@@ -72,7 +72,7 @@ class OrderEvents(Shops):
     def add_line(self, shop: str, order_id: int, item: Item) -> int:
         """Add a line, yet to be paid, and return its id. Fires orders/updated."""
         order = self._change(
-            shop, order_id, lambda order, at: edits.enlarged(order, item, self._next_id, at), "orders/updated"
+            shop, order_id, lambda order, at: edits.line_added(order, item, self._next_id, at), "orders/updated"
         )
         return int(order["lineItems"][-1]["id"].rpartition("/")[2])
 
@@ -99,7 +99,7 @@ class OrderEvents(Shops):
 
     def settle(self, shop: str, order_id: int) -> int:
         """Give back what an edit left overpaid: a refund without lines or adjustments. Returns its id."""
-        order = self._change(shop, order_id, lambda order, at: refunds.settled(order, self._next_id, at))
+        order = self._change(shop, order_id, lambda order, at: refunds.overpayment_refunded(order, self._next_id, at))
         return self._fire_refund(shop, order)
 
     def exchange(self, shop: str, order_id: int, units: Mapping[int, int], item: Item) -> int:
@@ -129,7 +129,7 @@ class OrderEvents(Shops):
         """The order in GraphQL's shape, its lines as a plain list."""
         return self.store(shop).order(order_id)
 
-    def _placed_by(self, store: Store, customer_id: int | None) -> Order:
+    def _placed_by(self, store: ShopRecords, customer_id: int | None) -> Order:
         known = store.person(customer_id) if customer_id else None
         if known is None:
             return {"billingAddress": None, "shippingAddress": None}

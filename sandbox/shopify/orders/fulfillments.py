@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify.orders.totals import recounted
+from sandbox.shopify.orders.totals import recalculated
 from sandbox.shopify.times import utc
 
 Order = dict[str, Any]
@@ -61,7 +61,7 @@ def _moved(order: Order, parcels: list[dict[str, Any]], unsent: Mapping[str, int
         line | {"unfulfilledQuantity": line["unfulfilledQuantity"] + unsent.get(line["id"], 0)}
         for line in order["lineItems"]
     ]
-    return recounted({**order, "lineItems": lines, "fulfillments": parcels})
+    return recalculated({**order, "lineItems": lines, "fulfillments": parcels})
 
 
 def _is(parcel: dict[str, Any], shopify_id: int) -> bool:

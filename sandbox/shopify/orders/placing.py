@@ -8,8 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sandbox.shopify.money import ZERO, Bag, bag
-from sandbox.shopify.orders.checkout import SHIPPING_TAX_RATE, Checkout, Discount, Item, Prices, Tender, priced
+from sandbox.shopify.money import ZERO, MoneyBag, money_bag
+from sandbox.shopify.orders.checkout import SHIPPING_TAX_RATE, Checkout, Discount, Item, Prices, Tender, prices_in
 from sandbox.shopify.times import utc
 
 GATEWAYS = {"shopify_payments": "Shopify Payments", "gift_card": "Gift card", "klarna": "Klarna", "manual": "Manual"}
@@ -22,7 +22,7 @@ def placed(checkout: Checkout, number: int, next_id: NextId, at: datetime, *, pa
     return _Placing(checkout, next_id, at).order(number, "SALE" if paid else "AUTHORIZATION")
 
 
-def further_line(item: Item, order: dict[str, Any], next_id: NextId, at: datetime) -> dict[str, Any]:
+def new_line(item: Item, order: dict[str, Any], next_id: NextId, at: datetime) -> dict[str, Any]:
     """A line for an order that was placed before, at its exchange rate."""
     currencies = {"currency": order["currencyCode"], "presentment_currency": order["presentmentCurrencyCode"]}
     checkout = Checkout((item,), rate=Decimal(order["rate"]), taxes_included=order["taxesIncluded"], **currencies)
@@ -34,8 +34,8 @@ class _Placing:
         self._checkout = checkout
         self._next_id = next_id
         self._at = at
-        shop = priced(checkout, checkout.currency, Decimal(1))
-        self._both: tuple[Prices, Prices] = (shop, priced(checkout, checkout.presentment_currency, checkout.rate))
+        shop = prices_in(checkout, checkout.currency, Decimal(1))
+        self._both: tuple[Prices, Prices] = (shop, prices_in(checkout, checkout.presentment_currency, checkout.rate))
 
     def order(self, number: int, kind: str) -> dict[str, Any]:
         shopify_id = self._next_id()
@@ -106,9 +106,9 @@ class _Placing:
             "refunds": [],
         }
 
-    def _bag(self, amount: Callable[[Prices], Decimal]) -> Bag:
+    def _bag(self, amount: Callable[[Prices], Decimal]) -> MoneyBag:
         shop, presentment = self._both
-        return bag(amount(shop), amount(presentment), self._checkout.currencies)
+        return money_bag(amount(shop), amount(presentment), self._checkout.currencies)
 
     def _line(self, place: int, item: Item) -> dict[str, Any]:
         tax = self._bag(lambda prices: prices.taxes[place])
@@ -186,5 +186,5 @@ class _Placing:
         }
 
 
-def _tax_line(rate: Decimal, tax: Bag) -> dict[str, Any]:
+def _tax_line(rate: Decimal, tax: MoneyBag) -> dict[str, Any]:
     return {"title": "Moms", "rate": float(rate), "priceSet": tax}

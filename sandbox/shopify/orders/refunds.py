@@ -8,8 +8,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify.money import ZERO, Bag, converted, lesser, minus, nothing, plus, scaled, shop_amount, total
-from sandbox.shopify.orders.totals import recounted, tax_on, worth
+from sandbox.shopify.money import (
+    ZERO,
+    MoneyBag,
+    add,
+    converted,
+    scaled,
+    shop_amount,
+    smaller,
+    subtract,
+    total,
+    zero_like,
+)
+from sandbox.shopify.orders.totals import price_of, recalculated, tax_on
 from sandbox.shopify.times import utc
 
 Order = dict[str, Any]
@@ -34,9 +45,9 @@ def refunded(order: Order, back: Refunding, next_id: NextId, at: datetime, *, re
     return _Refunding(order, back, next_id, at, restock).done()
 
 
-def settled(order: Order, next_id: NextId, at: datetime) -> Order:
+def overpayment_refunded(order: Order, next_id: NextId, at: datetime) -> Order:
     """The order with a refund of what an edit left overpaid. Its money stands for units that are gone already."""
-    owed = minus(nothing(order["totalPriceSet"]), order["totalOutstandingSet"])
+    owed = subtract(zero_like(order["totalPriceSet"]), order["totalOutstandingSet"])
     return _Refunding(order, Refunding(amount=shop_amount(owed)), next_id, at, None).done(owed)
 
 
@@ -47,17 +58,17 @@ class _Refunding:
         self._next_id = next_id
         self._at = utc(at)
         self._restock = restock
-        self._zero = nothing(order["totalPriceSet"])
+        self._zero = zero_like(order["totalPriceSet"])
         self._rate = Decimal(order["rate"])
 
-    def done(self, owed: Bag | None = None) -> Order:
+    def done(self, owed: MoneyBag | None = None) -> Order:
         """The order after it. `owed` is what is due for other reasons than the refund's own parts."""
         lines = [self._line(line, units) for line in self._order["lineItems"] if (units := self._units(line))]
         shipping = self._shipping()
         prices = (self._cost(each["subtotalSet"], each["totalTaxSet"]) for each in lines)
         cost = total(prices, owed or self._zero)
         for each in shipping:
-            cost = plus(cost, self._cost(each["subtotalAmountSet"], each["taxAmountSet"]))
+            cost = add(cost, self._cost(each["subtotalAmountSet"], each["taxAmountSet"]))
         transactions = list(self._transactions(self._money(cost)))
         paid_back = total((each["amountSet"] for each in transactions), self._zero)
         refund = {
@@ -65,10 +76,10 @@ class _Refunding:
             "totalRefundedSet": paid_back,
             "refundLineItems": lines,
             "refundShippingLines": shipping,
-            "orderAdjustments": self._adjustments(minus(cost, paid_back)),
+            "orderAdjustments": self._adjustments(subtract(cost, paid_back)),
             "transactions": transactions,
         }
-        return recounted(
+        return recalculated(
             {
                 **self._order,
                 "lineItems": [self._less(line, self._units(line)) for line in self._order["lineItems"]],
@@ -94,8 +105,8 @@ class _Refunding:
             "quantity": units,
             "restockType": self._restock or ("RETURN" if _sent(line) >= units else "CANCEL"),
             "priceSet": line["originalUnitPriceSet"],
-            "subtotalSet": minus(worth(line, left), worth(line, left - units)),
-            "totalTaxSet": minus(tax_on(line, left), tax_on(line, left - units)),
+            "subtotalSet": subtract(price_of(line, left), price_of(line, left - units)),
+            "totalTaxSet": subtract(tax_on(line, left), tax_on(line, left - units)),
             "lineItem": line,
         }
 
@@ -120,18 +131,18 @@ class _Refunding:
         }
         return [back]
 
-    def _shipping_tax_left(self, line: dict[str, Any]) -> Bag:
+    def _shipping_tax_left(self, line: dict[str, Any]) -> MoneyBag:
         """Parts of what is left, and not of the whole, add up to the whole in both currencies."""
         before = [each for refund in self._order["refunds"] for each in refund["refundShippingLines"]]
         tax = total((each["priceSet"] for each in line["taxLines"]), self._zero)
-        return minus(tax, total((each["taxAmountSet"] for each in before), self._zero))
+        return subtract(tax, total((each["taxAmountSet"] for each in before), self._zero))
 
-    def _cost(self, price: Bag, tax: Bag) -> Bag:
-        return price if self._order["taxesIncluded"] else plus(price, tax)
+    def _cost(self, price: MoneyBag, tax: MoneyBag) -> MoneyBag:
+        return price if self._order["taxesIncluded"] else add(price, tax)
 
-    def _money(self, cost: Bag) -> Bag:
+    def _money(self, cost: MoneyBag) -> MoneyBag:
         """What is paid back: never more than was received."""
-        left = minus(self._order["totalReceivedSet"], self._order["totalRefundedSet"])
+        left = subtract(self._order["totalReceivedSet"], self._order["totalRefundedSet"])
         wanted = cost
         if self._back.amount is not None:
             wanted = converted(
@@ -139,20 +150,20 @@ class _Refunding:
             )
         return left if shop_amount(wanted) >= shop_amount(left) else wanted
 
-    def _transactions(self, money: Bag) -> Iterator[dict[str, Any]]:
+    def _transactions(self, money: MoneyBag) -> Iterator[dict[str, Any]]:
         for payment in self._order["transactions"]:
-            amount = lesser(money, self._refundable(payment))
+            amount = smaller(money, self._refundable(payment))
             if payment["kind"] in ("SALE", "CAPTURE") and shop_amount(amount) > 0:
-                money = minus(money, amount)
+                money = subtract(money, amount)
                 gid = f"gid://shopify/OrderTransaction/{self._next_id()}"
                 changed = {"kind": "REFUND", "processedAt": self._at, "amountSet": amount, "parent": payment["id"]}
                 yield {**payment, "id": gid, **changed}
 
-    def _refundable(self, payment: dict[str, Any]) -> Bag:
+    def _refundable(self, payment: dict[str, Any]) -> MoneyBag:
         given_back = [each for each in self._order["transactions"] if each.get("parent") == payment["id"]]
-        return minus(payment["amountSet"], total((each["amountSet"] for each in given_back), self._zero))
+        return subtract(payment["amountSet"], total((each["amountSet"] for each in given_back), self._zero))
 
-    def _adjustments(self, kept: Bag) -> list[dict[str, Any]]:
+    def _adjustments(self, kept: MoneyBag) -> list[dict[str, Any]]:
         """Shopify: negative where more was given than the parts cost. Nothing is owed for an order nobody paid."""
         if kept == self._zero or not shop_amount(self._order["totalReceivedSet"]):
             return []

@@ -22,11 +22,11 @@ from clients.http.transport import send
 
 DEADLINE_SECONDS = 5.0
 SCHEDULE = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0)  # as many retries as Shopify makes within four hours
-REMEMBERED = 20_000
+MAX_DELIVERIES = 20_000
 
 
 @dataclass(frozen=True)
-class Faults:
+class WebhookFaults:
     """What the network does to webhooks. Shares are of all of them; `late_seconds` is the longest delay."""
 
     duplicates: float = 0.0
@@ -71,14 +71,14 @@ class Delivery:
         return {name: getattr(self, name) for name in names}
 
 
-class Courier:
+class WebhookSender:
     """Delivers from a few background threads, started with the first webhook."""
 
     def __init__(
         self, url: str, secret: str, *, schedule: Sequence[float] = SCHEDULE, workers: int = 4, version: str = "2026-10"
     ) -> None:
         self.url = url
-        self.faults = Faults()
+        self.faults = WebhookFaults()
         self._secret = secret
         self._version = version
         self._schedule = schedule
@@ -90,7 +90,7 @@ class Courier:
         self._turn = itertools.count()
         self._under_way = 0
         self._closed = False
-        self._journal: deque[Delivery] = deque(maxlen=REMEMBERED)
+        self._journal: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
 
     def post(
         self, shop: str, topic: str, body: bytes, *, webhook_id: str | None = None, event_id: str | None = None

@@ -9,8 +9,8 @@ import pytest
 from i18n.locale import LANGUAGES
 from taskqueue.periodic import PERIODIC
 from taskqueue.types import TYPES
-from tests.support import published
-from tests.support.pages import page
+from tests.support.tasks import published_types
+from tests.support.web.pages import get_page
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def test_the_groups_and_their_types_stand_in_the_published_order(html):
         found |= {group: []} if group else {}
         list(found.values())[-1].extend([name] if name else [])
 
-    assert found == {group: list(types) for group, types in published.GROUPS.items()}
+    assert found == {group: list(types) for group, types in published_types.GROUPS.items()}
 
 
 def test_a_type_is_described_by_the_published_sentence(html):
-    assert [name for name, sentence in published.SENTENCES.items() if sentence not in row(html, name)] == []
+    assert [name for name, sentence in published_types.DESCRIPTIONS.items() if sentence not in row(html, name)] == []
 
 
 def test_the_order_index_is_about_orders_whatever_the_published_page_says(html):
@@ -60,7 +60,7 @@ def test_a_type_says_whether_it_calls_engage(html):
 
 
 def test_a_type_leads_to_its_tasks(client):
-    assert {f"/tasks?type={name}" for name in TYPES} <= set(page(client, "/help/task-types").links)
+    assert {f"/tasks?type={name}" for name in TYPES} <= set(get_page(client, "/help/task-types").links)
 
 
 def test_a_webhooks_type_names_shopifys_topics(html):

@@ -12,9 +12,9 @@ from database import db
 from models import EVERYTHING, Action, Member, Permission, SupportLink, Task, utcnow
 from tasklog.retention import Retention
 from tests.end_to_end.test_order_to_receipt import buy
-from tests.support.embedded_app import BO, framed
-from tests.support.forms import Forms, press
-from tests.support.pages import Page, page
+from tests.support.web.embedded_app import BO, admin_frame
+from tests.support.web.forms import Forms, press
+from tests.support.web.pages import ParsedPage, get_page
 from views.account import membership
 from views.web import audit_log
 
@@ -23,14 +23,14 @@ SEALED = ("/webhooks/", "/alerts/confirm", "/alerts/unsubscribe")  # by a signat
 
 @pytest.fixture
 def olga(database, shopify):
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         found.open("/")
         yield found
 
 
 @pytest.fixture
 def bo(olga, shopify):
-    with framed(shopify, staff=BO) as found:
+    with admin_frame(shopify, staff=BO) as found:
         found.open("/tasks")
         yield found
 
@@ -54,7 +54,7 @@ def test_every_action_says_what_it_needs():
 
 def test_somebody_is_permitted_and_can_from_then_on(olga, bo):
     action = f"/people/{member(BO).id}"
-    assert "Bo Dahl" in Page(olga.get("/people").text).text
+    assert "Bo Dahl" in ParsedPage(olga.get("/people").text).text
 
     sealed = Forms(olga.get("/people").text).found[action]
     answer = olga.post(
@@ -69,7 +69,7 @@ def test_somebody_is_permitted_and_can_from_then_on(olga, bo):
 
 def test_who_may_only_look_sees_no_buttons_for_the_rest(olga, bo):
     assert "/people/" not in "".join(Forms(bo.get("/people").text).found.keys() - {f"/people/{member(BO).id}"})
-    assert "Save" not in Page(bo.get("/people").text).text
+    assert "Save" not in ParsedPage(bo.get("/people").text).text
     assert bo.get("/tasks.csv").status_code == 403
     assert olga.get("/tasks.csv").status_code == 200
 
@@ -95,7 +95,7 @@ def test_who_did_it_is_told_by_name(olga):
     sealed = Forms(olga.get("/settings").text).found["/settings/alerts"]
     olga.post("/settings/alerts", sealed)
 
-    assert "Olga Ek" in Page(olga.get("/audit").text).text
+    assert "Olga Ek" in ParsedPage(olga.get("/audit").text).text
 
 
 # Links for support
@@ -118,7 +118,7 @@ def test_a_task_is_shown_to_whoever_has_the_link_with_nothing_to_do(client, anon
     path = link_in(press(client, f"/tasks/{task.id}", f"/tasks/{task.id}/support"))
     anonymous.cookies.clear()
 
-    found = page(anonymous, path)
+    found = get_page(anonymous, path)
 
     assert "You read this by a link of demo.myshopify.com" in found.text
     assert "Attempt 1" in found.text
@@ -132,7 +132,7 @@ def test_an_order_is_shown_too(client, anonymous, order):
     path = link_in(press(client, f"/entities/order/{order}", f"/support/order/{order}"))
     anonymous.cookies.clear()
 
-    found = page(anonymous, path)
+    found = get_page(anonymous, path)
 
     assert "What happened" in found.text or "Order" in found.text
     assert not [each for each in found.links if str(each).startswith(("/tasks/", "/entities/"))]
@@ -165,7 +165,7 @@ def test_a_link_ends_by_itself_and_goes(client, shop, order):
 
 def test_all_links_are_ended_at_once(client, shop, order):
     path = link_in(press(client, f"/entities/order/{order}", f"/support/order/{order}"))
-    assert "1 link shows something now." in page(client, "/people").text
+    assert "1 link shows something now." in get_page(client, "/people").text
 
     press(client, "/people", "/people/support/end")
 
@@ -181,9 +181,9 @@ def test_a_shop_that_has_removed_the_app_shows_nothing(client, shop, order):
 
 
 def test_somebody_elses_task_is_not_shared(client, other_shop):
-    from tests.support.listings import add
+    from tests.support.tasks.listed_tasks import add_task
 
-    task = add(other_shop, utcnow())
+    task = add_task(other_shop, utcnow())
     sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
 
     assert client.post(f"/tasks/{task.id}/support", data=sealed).status_code == 404

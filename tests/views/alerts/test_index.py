@@ -7,9 +7,9 @@ import pytest
 from alerts import incidents, outbox, recipients
 from alerts.delivery import deliver
 from models import Action, Mail, MailKind, MailState, Rule
-from tests.support.forms import fields, press
 from tests.support.incidents import HOUR, MINUTE, NOON, choose, look, mails, ordered, sent, the_incident
-from tests.support.pages import page
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import get_page
 from views.web import audit_log
 
 ANNA = "anna@example.com"
@@ -28,7 +28,7 @@ def silent(shop):
 
 
 def test_a_shop_without_settings_is_told_what_to_switch_on(client):
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "Set an order silence period to switch it on." in found.text
     assert "Set an error rate threshold to switch it on." in found.text
@@ -40,7 +40,7 @@ def test_a_shop_without_settings_is_told_what_to_switch_on(client):
 def test_an_open_alert_says_what_was_found_and_who_was_told(client, silent):
     sent(silent)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "No orders in demo.myshopify.com for 3 h" in found.text
     assert "Your shop had no orders in this time." in found.text
@@ -53,7 +53,7 @@ def test_an_open_alert_says_what_was_found_and_who_was_told(client, silent):
 def test_before_its_first_mail_it_says_that_it_is_being_looked_into(client, silent):
     incidents.update(the_incident(silent), cause=None)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "No orders reach Engage" in found.text
     assert "Why is being looked into" in found.text
@@ -64,7 +64,7 @@ def test_an_alert_that_is_over_says_how_it_ended(client, silent):
     ordered(silent, NOON + HOUR)
     look(NOON + HOUR)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "Recovered" in found.text
     assert "From 3 Nov 2026, 10:00:00 to 3 Nov 2026, 14:00:00 (Europe/Stockholm), for 4 h" in found.text
@@ -77,18 +77,18 @@ def test_what_a_guard_holds_back_is_said(client, shop):
         ordered(shop, NOON - each * MINUTE, state=2 if each % 2 else 1, shopify_id=each + 1)
     look(NOON)
 
-    assert "5 errors of 10 tell too little: 20 things and 5 errors are needed" in page(client, "/alerts").text
+    assert "5 errors of 10 tell too little: 20 things and 5 errors are needed" in get_page(client, "/alerts").text
 
 
 def test_a_rule_that_cannot_be_judged_says_so(client, shop):
     choose(shop, silence_period=180, window=["late", "22:00"])
     look(NOON)
 
-    assert "This rule could not be judged (ValueError)" in page(client, "/alerts").text
+    assert "This rule could not be judged (ValueError)" in get_page(client, "/alerts").text
 
 
 def test_what_is_open_is_said_above_the_tasks(client, silent):
-    found = page(client, "/tasks")
+    found = get_page(client, "/tasks")
 
     assert "1 alert is open" in found.text
     assert "No orders in demo.myshopify.com for 3 h" in found.text
@@ -96,7 +96,7 @@ def test_what_is_open_is_said_above_the_tasks(client, silent):
 
 
 def test_nothing_is_said_there_when_nothing_is_open(client):
-    assert "alert is open" not in page(client, "/tasks").text
+    assert "alert is open" not in get_page(client, "/tasks").text
 
 
 # Saying that one knows
@@ -108,7 +108,7 @@ def test_acknowledging_ends_the_reminders_and_can_be_taken_back(client, silent):
     answer = press(client, "/alerts", f"/alerts/{number}/acknowledge")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts#incident-{number}")
     assert the_incident(silent).quiet
-    assert "Acknowledged by somebody with a sign-in link" in page(client, "/alerts").text
+    assert "Acknowledged by somebody with a sign-in link" in get_page(client, "/alerts").text
 
     press(client, "/alerts", f"/alerts/{number}/wake")
     assert not the_incident(silent).quiet
@@ -119,7 +119,7 @@ def test_a_snooze_lasts_for_the_hours_that_were_chosen(client, silent):
     press(client, "/alerts", f"/alerts/{the_incident(silent).id}/snooze", hours="4")
 
     assert the_incident(silent).quiet
-    assert "Snoozed until" in page(client, "/alerts").text
+    assert "Snoozed until" in get_page(client, "/alerts").text
 
 
 @pytest.mark.parametrize("hours", ["", "0", "-1", "999", "x"])
@@ -159,7 +159,7 @@ def test_a_test_goes_to_everybody_once_however_often_the_button_is_pressed(clien
         assert client.post("/alerts/test", data=form).status_code == 303
 
     assert mails(shop) == [(MailKind.TEST, "owner@example.com"), (MailKind.TEST, ANNA)]
-    assert "A test is on its way" in page(client, "/alerts?tested=yes").text
+    assert "A test is on its way" in get_page(client, "/alerts?tested=yes").text
 
 
 def test_a_button_sends_only_so_many_mails(client, shop):
@@ -174,8 +174,8 @@ def test_kept_mails_can_be_read(client, shop):
     number = outbox.put(shop, MailKind.TEST, ANNA)
     deliver(number, lambda *_: None, None)
 
-    assert "No mail server is set (SMTP_URL)" in page(client, "/alerts").text
-    found = page(client, f"/alerts/mails/{number}")
+    assert "No mail server is set (SMTP_URL)" in get_page(client, "/alerts").text
+    found = get_page(client, f"/alerts/mails/{number}")
     assert "This is a test. Alerts of demo.myshopify.com reach this address." in found.text
     assert "Kept" in found.text
 
@@ -185,7 +185,7 @@ def test_the_link_of_a_kept_confirmation_works_and_that_of_a_sent_one_is_not_sho
     number = outbox.put(shop, MailKind.CONFIRM, ANNA)
     deliver(number, lambda *_: None, None)
 
-    assert f"http://testserver/alerts/confirm/{token}" in page(client, f"/alerts/mails/{number}").links
+    assert f"http://testserver/alerts/confirm/{token}" in get_page(client, f"/alerts/mails/{number}").links
     Mail.update(state=MailState.SENT).execute()
     assert token not in client.get(f"/alerts/mails/{number}").text
     assert token not in Mail.get_by_id(number).text
@@ -212,7 +212,7 @@ def token(shop):
 
 
 def test_an_address_confirms_by_a_button_and_not_by_a_look(anonymous, shop, token):
-    looked = page(anonymous, f"/alerts/confirm/{token}")
+    looked = get_page(anonymous, f"/alerts/confirm/{token}")
     assert "demo.myshopify.com wants to send its alerts to anna@example.com" in looked.text
     assert not recipients.of_shop(shop)[0].told
 
@@ -231,7 +231,7 @@ def test_one_click_of_a_mail_program_leaves(anonymous, shop, token):
     assert answer.status_code == 200
     assert not recipients.of_shop(shop)[0].told
     anonymous.post(f"/alerts/unsubscribe/{token}")  # again is no error
-    assert "Leave" in page(anonymous, f"/alerts/unsubscribe/{token}").text
+    assert "Leave" in get_page(anonymous, f"/alerts/unsubscribe/{token}").text
 
 
 def test_whoever_has_left_may_come_back(anonymous, shop, token):

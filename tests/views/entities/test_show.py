@@ -8,9 +8,9 @@ import pytest
 from models import Customer, Order, Refund, State, Task, utcnow
 from sync import entities
 from taskqueue import claims
-from tests.support.listings import add
-from tests.support.pages import page
-from tests.support.transfers import claim, enqueue, send
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.tasks.task_steps import claim, enqueue, send
+from tests.support.web.pages import get_page
 
 ORDER = 6100000001001
 
@@ -43,7 +43,7 @@ def test_an_orders_story_has_its_webhooks_syncs_refunds_and_parcels_in_order(cli
     tasks.append(enqueue(shop, "SyncRefund", shopify_id=99))
     enqueue(shop, "SyncOrder", shopify_id=ORDER + 1)
 
-    links = [link for link in page(client, f"/entities/order/{ORDER}").links if str(link).startswith("/tasks/")]
+    links = [link for link in get_page(client, f"/entities/order/{ORDER}").links if str(link).startswith("/tasks/")]
 
     assert [link for link in dict.fromkeys(links) if link != f"/tasks/{tasks[2].id}"][:4] == [
         f"/tasks/{task.id}" for task in [*tasks[:2], *tasks[3:]]
@@ -57,7 +57,7 @@ def test_the_head_says_what_it_is_called_in_both_systems(client, shop, order):
     entities.set_contact(customer, "contact-1", "Member", {})
 
     of_order, of_customer, of_refund = (
-        page(client, f"/entities/{path}") for path in (f"order/{ORDER}", "customer/77", "refund/99")
+        get_page(client, f"/entities/{path}") for path in (f"order/{ORDER}", "customer/77", "refund/99")
     )
 
     assert "Order #1001" in of_order.text
@@ -79,27 +79,27 @@ def test_the_head_says_what_it_is_called_in_both_systems(client, shop, order):
     ],
 )
 def test_it_says_in_one_sentence_how_it_stands(client, shop, order, state, fields, words):
-    add(shop, utcnow(), state=state, shopify_id=ORDER, **fields)
+    add_task(shop, utcnow(), state=state, shopify_id=ORDER, **fields)
 
-    assert words in page(client, f"/entities/order/{ORDER}").text
+    assert words in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_what_was_sent_and_needs_nothing_more_is_in_step(client, shop, order):
     synced(shop, {"total": 1})
-    add(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
+    add_task(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
 
-    assert "In step with Engage since" in page(client, f"/entities/order/{ORDER}").text
+    assert "In step with Engage since" in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_one_that_was_never_sent_says_so(client, shop, order):
-    assert "It has not been sent to Engage yet" in page(client, f"/entities/order/{ORDER}").text
+    assert "It has not been sent to Engage yet" in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_the_two_newest_syncs_are_compared_without_anybodys_name(client, shop, order):
     synced(shop, {"total": 1, "firstName": "Annika", "same": "x"})
     synced(shop, {"total": 2, "firstName": "Beatrice", "same": "x", "new": True})
 
-    words = page(client, f"/entities/order/{ORDER}").text
+    words = get_page(client, f"/entities/order/{ORDER}").text
 
     assert "total 1 2" in words
     assert "firstName" in words
@@ -110,7 +110,7 @@ def test_the_two_newest_syncs_are_compared_without_anybodys_name(client, shop, o
 def test_any_two_syncs_can_be_compared(client, shop, order):
     first, _, third = (synced(shop, {"total": total}) for total in (1, 2, 3))
 
-    words = page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
+    words = get_page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
 
     assert "total 1 3" in words
     assert client.get(f"/entities/order/{ORDER}?from={first.id}&to=01a2").status_code == 404
@@ -128,7 +128,7 @@ def test_a_long_story_is_read_page_by_page_both_ways(client, shop, order):
 
     found, address = [], f"/entities/order/{ORDER}"
     while address:
-        links = page(client, address).links
+        links = get_page(client, address).links
         found += [link for link in links if str(link).startswith("/tasks/")]
         address = next((link for link in links if "?after=" in str(link) and "lang=" not in str(link)), None)
         last = links
@@ -172,4 +172,4 @@ def test_tasks_lead_to_their_story(client, shop, order):
     }
     for name, (shopify_id, args, url) in links.items():
         task = enqueue(shop, name, shopify_id=shopify_id, args=args)
-        assert url in page(client, f"/tasks/{task.id}").links
+        assert url in get_page(client, f"/tasks/{task.id}").links

@@ -9,7 +9,7 @@ import pytest
 from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, State, Task, new_id, utcnow
 from sync import imports as sync_imports
 from taskqueue.types import TYPES
-from tests.support.forms import fields, press
+from tests.support.web.forms import fields, press
 from tests.sync.test_imports import END, START
 
 FORM = {"first": "2026-01-01", "last": "2026-03-31", "ready": "yes"}

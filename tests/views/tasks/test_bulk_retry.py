@@ -7,16 +7,24 @@ import pytest
 from models import Action, AuditEntry, BulkRetry, BulkRetryPortion, BulkRetryState, State
 from taskqueue import bulk_retry
 from taskqueue.bulk_retry import PORTION, process_next_portion
-from tests.support.bulk_retries import ALL, ERRORS, begin, failures, states, told, words
-from tests.support.forms import fields, press
-from tests.support.pages import HTMX
+from tests.support.tasks.bulk_retries import (
+    ALL,
+    ERRORS,
+    add_failed_tasks,
+    counts,
+    counts_by_state,
+    page_text,
+    start_bulk_retry,
+)
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import HTMX
 
 # Progress
 
 
 def test_the_progress_is_told_and_asks_for_itself_while_it_runs(client, shop):
-    failures(shop, PORTION + 7)
-    batch = begin(client)
+    add_failed_tasks(shop, PORTION + 7)
+    batch = start_bulk_retry(client)
     process_next_portion()
 
     part = client.get(f"/batches/{batch.id}", headers=HTMX).text
@@ -28,37 +36,37 @@ def test_the_progress_is_told_and_asks_for_itself_while_it_runs(client, shop):
 
 
 def test_a_batch_that_is_over_is_quiet(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
     while process_next_portion():
         pass
 
     page = client.get(f"/batches/{batch.id}")
 
-    assert "Done" in words(page)
+    assert "Done" in page_text(page)
     assert "hx-trigger" not in page.text
     assert "/cancel" not in page.text
     assert f"/batches/{batch.id}" in client.get("/batches").text
 
 
 def test_without_javascript_a_link_looks_again(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
 
     assert f'<a class="button" href="/batches/{batch.id}">Look again</a>' in client.get(f"/batches/{batch.id}").text
 
 
 def test_cancelling_leaves_what_is_not_queued_as_it_is(client, shop):
-    failures(shop, PORTION + 5)
-    batch = begin(client)
+    add_failed_tasks(shop, PORTION + 5)
+    batch = start_bulk_retry(client)
     process_next_portion()
 
     answer = press(client, f"/batches/{batch.id}", f"/batches/{batch.id}/cancel")
     bulk_retry.process_portions()
 
     assert answer.status_code == 303
-    assert told(batch) == (PORTION + 5, PORTION, 0, 0)
-    assert states() == {State.PENDING: PORTION, State.ERROR: 5}
+    assert counts(batch) == (PORTION + 5, PORTION, 0, 0)
+    assert counts_by_state() == {State.PENDING: PORTION, State.ERROR: 5}
     assert BulkRetryPortion.select().count() == 0
     assert BulkRetry.get_by_id(batch.id).state == BulkRetryState.CANCELLED
     assert [row.action for row in AuditEntry.select().order_by(AuditEntry.id)] == [Action.RETRY_ALL, Action.CANCEL]
@@ -68,8 +76,8 @@ def test_cancelling_leaves_what_is_not_queued_as_it_is(client, shop):
 
 
 def test_a_double_click_cancels_once_and_a_late_one_is_told(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
     path = f"/batches/{batch.id}/cancel"
     form, other = (fields(client, f"/batches/{batch.id}", path) for _ in range(2))
 
@@ -80,7 +88,7 @@ def test_a_double_click_cancels_once_and_a_late_one_is_told(client, shop):
 
 
 def test_a_double_click_is_one_batch(client, shop):
-    failures(shop, 3)
+    add_failed_tasks(shop, 3)
     form = fields(client, ERRORS, ALL)
 
     places = [client.post(ALL, data=form).headers["location"] for _ in range(2)]
@@ -92,7 +100,7 @@ def test_a_double_click_is_one_batch(client, shop):
 
 
 def test_a_form_that_is_not_ours_retries_nothing(client, shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
 
     assert client.post(ALL, data=form | {"token": "x"}).status_code == 403
@@ -102,7 +110,7 @@ def test_a_form_that_is_not_ours_retries_nothing(client, shop):
 
 @pytest.mark.parametrize("asked_at", ["", "yesterday", "2026-11-24T10:00:00"])
 def test_a_form_without_the_time_of_its_number_retries_nothing(asked_at, client, shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
 
     answer = press(client, ERRORS, ALL, asked_at=asked_at)
 
@@ -110,7 +118,7 @@ def test_a_form_without_the_time_of_its_number_retries_nothing(asked_at, client,
 
 
 def test_another_shops_batch_is_not_there(client, shop, other_shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
     theirs = BulkRetry.create(shop=other_shop, query="", total=1)
 

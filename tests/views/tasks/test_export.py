@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from models import Action, AuditEntry, State, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import TYPES
-from tests.support.listings import MARKS
-from tests.support.pages import Page, page
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.listed_tasks import CURSORS
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.pages import ParsedPage, get_page
 from views.tasks import serializer
 from views.tasks.serializer import redacted_reason, serialize_task
 
@@ -166,7 +166,7 @@ def test_who_took_what_is_written_down_without_what_was_searched_for(client, sho
         (Action.EXPORT, {"query": "state=error&searched=yes", "form": "csv"}),
         (Action.EXPORT, {"query": "", "form": "json"}),
     ]
-    assert "Exported the task listing" in page(client, "/audit").text
+    assert "Exported the task listing" in get_page(client, "/audit").text
 
 
 def test_a_look_at_the_headers_takes_nothing(client, shop):
@@ -186,15 +186,15 @@ def test_a_look_at_the_headers_takes_nothing(client, shop):
         ("limit=201", "limit"),
         ("limit=all&limit=5", "limit"),
         ("limit=ALL", "limit"),
-        (f"before={MARKS['created_at']}", "before"),
-        (f"after={MARKS['started_at']}", "after"),
+        (f"before={CURSORS['created_at']}", "before"),
+        (f"after={CURSORS['started_at']}", "after"),
     ],
 )
 def test_bad_input_is_a_sentence_and_no_file(client, shop, query, word):
     answer = client.get(f"/tasks.csv?{query}")
 
     assert answer.status_code == 400
-    assert word in Page(answer.text).text
+    assert word in ParsedPage(answer.text).text
     assert not AuditEntry.select().exists()
 
 
@@ -205,9 +205,11 @@ def test_nobody_takes_anything_without_signing_in(anonymous, shop):
 def test_the_page_offers_both_files_of_what_it_shows_from_its_beginning(client, shop):
     for _ in range(2):
         enqueue(shop)
-    (older,) = [link for link in page(client, "/tasks?state=pending&sort=created_at&limit=1").links if "after=" in link]
+    (older,) = [
+        link for link in get_page(client, "/tasks?state=pending&sort=created_at&limit=1").links if "after=" in link
+    ]
 
-    found = page(client, older)
+    found = get_page(client, older)
 
     assert "/tasks.csv?state=pending&sort=created_at" in found.links
     assert "/tasks.json?state=pending&sort=created_at&limit=all" in found.links

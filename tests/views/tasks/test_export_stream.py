@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from database import db
 from models import State, Task
 from sandbox.serve import serving
-from tests.support.listings import NOON, add, read
+from tests.support.tasks.listed_tasks import NOON, add_task, read_filters
 from views.tasks import export as tasks_export
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
@@ -37,7 +37,7 @@ def many(shop, count, since=NOON):
 
 def walked(shop, query, meanwhile=lambda step: None, **how):
     """The ids of a walk in portions of two, with what happens between them."""
-    walk, ids = tasks_export.Export.of(shop, read(query), portion=2, **how), []
+    walk, ids = tasks_export.Export.of(shop, read_filters(query), portion=2, **how), []
     while not walk.over:
         ids += [task.id for task in walk.step()]
         meanwhile(len(ids))
@@ -49,9 +49,9 @@ def walked(shop, query, meanwhile=lambda step: None, **how):
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
 def test_tasks_that_arrive_meanwhile_leave_each_other_one_exactly_once(shop, sort):
-    there = [add(shop, NOON + timedelta(seconds=number)).id for number in range(7)]
+    there = [add_task(shop, NOON + timedelta(seconds=number)).id for number in range(7)]
 
-    ids = walked(shop, f"sort={sort}", lambda step: add(shop, NOON + timedelta(minutes=min(step, 9))))
+    ids = walked(shop, f"sort={sort}", lambda step: add_task(shop, NOON + timedelta(minutes=min(step, 9))))
 
     assert len(ids) == len(set(ids))
     assert [task_id for task_id in ids if task_id in there] == (there if sort == "created_at" else there[::-1])
@@ -78,23 +78,23 @@ def test_a_task_that_is_tried_again_meanwhile_comes_once(shop, sort, state, befo
 def done(shop, number, state):
     at = NOON + timedelta(seconds=number)
     ended = None if state is State.PENDING else at + timedelta(seconds=1)
-    return add(shop, at, state=state, started_at=at, completed_at=ended).id
+    return add_task(shop, at, state=state, started_at=at, completed_at=ended).id
 
 
 def test_what_moves_along_with_the_time_stands_still_in_a_file(shop):
-    walk = tasks_export.Export.of(shop, read("created_to=-15min"), portion=1)
+    walk = tasks_export.Export.of(shop, read_filters("created_to=-15min"), portion=1)
     until = walk.selection.created_to
 
     for _ in range(2):
-        add(shop, until - timedelta(hours=1))
+        add_task(shop, until - timedelta(hours=1))
     walk.step()
 
     assert walk.selection.created_to == until
 
 
 def test_what_does_not_fit_is_said_with_the_address_of_the_rest(shop):
-    there = [add(shop, NOON + timedelta(seconds=number)).id for number in range(5)]
-    walk = tasks_export.Export.of(shop, read("sort=created_at", path="/tasks.json"), most=3, portion=2)
+    there = [add_task(shop, NOON + timedelta(seconds=number)).id for number in range(5)]
+    walk = tasks_export.Export.of(shop, read_filters("sort=created_at", path="/tasks.json"), most=3, portion=2)
 
     first = walk.step() + walk.step()
     rest = walked(shop, walk.rest.partition("?")[2].removesuffix("&limit=all"))
@@ -105,8 +105,8 @@ def test_what_does_not_fit_is_said_with_the_address_of_the_rest(shop):
 
 def test_what_fits_to_the_last_task_has_no_rest(shop):
     for number in range(4):
-        add(shop, NOON + timedelta(seconds=number))
-    walk = tasks_export.Export.of(shop, read(), most=4, portion=2)
+        add_task(shop, NOON + timedelta(seconds=number))
+    walk = tasks_export.Export.of(shop, read_filters(), most=4, portion=2)
 
     walk.step(), walk.step()
 
@@ -192,7 +192,7 @@ def test_what_fails_on_the_way_is_a_download_that_failed(client, shop, address):
     from app import app
 
     many(shop, tasks_export.PAGE_SIZE + 10)
-    add(shop, NOON - timedelta(days=1), state=9)  # of which no page can be made
+    add_task(shop, NOON - timedelta(days=1), state=9)  # of which no page can be made
 
     with serving(app) as origin, closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=20)) as connection:
         connection.request("GET", address, headers={"Cookie": f"{SESSION_COOKIE}={session_cookie(shop.id)}"})
@@ -218,7 +218,7 @@ def test_five_times_the_tasks_take_no_more_memory(shop):
 
 async def peak(shop, query=""):
     """The most memory that is held while a file is read by somebody who keeps nothing of it, in bytes."""
-    walk = tasks_export.Export.of(shop, read(query))
+    walk = tasks_export.Export.of(shop, read_filters(query))
     begun = tasks_export.first_chunk(walk, tasks_export.JSON)
     tracemalloc.start()
     try:

@@ -10,31 +10,31 @@ from hypothesis import strategies as st
 
 from models import State
 from tasklog.filter import id_at
-from tests.support.listings import MARKS, NOON, add, found, read
+from tests.support.tasks.listed_tasks import CURSORS, NOON, add_task, found_ids, read_filters
 from views.tasks.filters import instant_for_url
 
 # What is let through
 
 
 def test_states_and_types_are_chosen_together(shop):
-    wanted = add(shop, state=State.ERROR)
-    add(shop, state=State.SUCCESS)
-    add(shop, state=State.ERROR, name="SyncContact")
+    wanted = add_task(shop, state=State.ERROR)
+    add_task(shop, state=State.SUCCESS)
+    add_task(shop, state=State.ERROR, name="SyncContact")
 
-    assert found(shop, "state=error&state=pending&type=SyncOrder") == {wanted.id}
+    assert found_ids(shop, "state=error&state=pending&type=SyncOrder") == {wanted.id}
 
 
 def test_another_shop_is_never_listed(shop, other_shop):
-    add(other_shop)
+    add_task(other_shop)
 
-    assert found(shop, "") == set()
+    assert found_ids(shop, "") == set()
 
 
 def test_created_bounds_hold_what_they_name(shop):
-    first, second, third = (add(shop, NOON + timedelta(seconds=n)) for n in range(3))
+    first, second, third = (add_task(shop, NOON + timedelta(seconds=n)) for n in range(3))
 
-    assert found(shop, "created_from=2026-11-24T12:00:01Z") == {second.id, third.id}
-    assert found(shop, "created_to=2026-11-24T12:00:01Z") == {first.id, second.id}
+    assert found_ids(shop, "created_from=2026-11-24T12:00:01Z") == {second.id, third.id}
+    assert found_ids(shop, "created_to=2026-11-24T12:00:01Z") == {first.id, second.id}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_created_bounds_hold_what_they_name(shop):
     ],
 )
 def test_an_instant_is_utc_unless_it_says_otherwise(text, instant):
-    assert read(f"created_from={text}").created_from == instant
+    assert read_filters(f"created_from={text}").created_from == instant
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_instant_is_utc_unless_it_says_otherwise(text, instant):
     ],
 )
 def test_created_to_reaches_to_the_end_of_what_it_names(text, last):
-    assert read(f"created_to={text}").created_to == last
+    assert read_filters(f"created_to={text}").created_to == last
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))
@@ -81,28 +81,28 @@ def test_the_address_says_what_was_read():
         "&q=1001&sort=started_at&limit=10"
     )
 
-    assert read(query).url() == f"/tasks?{query}"
+    assert read_filters(query).url() == f"/tasks?{query}"
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)))
 def test_an_address_carries_an_instant_to_the_microsecond(naive):
     at = naive.replace(tzinfo=UTC)
 
-    assert read(f"created_from={instant_for_url(at)}").created_from == at
+    assert read_filters(f"created_from={instant_for_url(at)}").created_from == at
 
 
 def test_the_plain_list_has_a_plain_address():
-    assert read("sort=-created_at&limit=50&q=&created_from=").url() == "/tasks"
+    assert read_filters("sort=-created_at&limit=50&q=&created_from=").url() == "/tasks"
 
 
 def test_a_changed_filter_begins_at_the_first_page():
-    filters = read(f"after={MARKS['created_at']}&state=error")
+    filters = read_filters(f"after={CURSORS['created_at']}&state=error")
 
     assert filters.url(states=()) == "/tasks"
 
 
 def test_the_menu_has_each_column_both_ways_and_marks_the_one_in_force():
-    orders = read("sort=-started_at&state=error").orders()
+    orders = read_filters("sort=-started_at&state=error").orders()
 
     assert [order.words for order in orders if order.current] == ["Started at, newest first"]
     assert len({order.url for order in orders}) == 6
@@ -110,7 +110,7 @@ def test_the_menu_has_each_column_both_ways_and_marks_the_one_in_force():
 
 
 def test_each_chip_drops_its_own_filter():
-    chips = read("state=error&state=pending&type=SyncOrder").chips()
+    chips = read_filters("state=error&state=pending&type=SyncOrder").chips()
 
     assert [chip.url for chip in chips] == [
         "/tasks?state=pending&type=SyncOrder",

@@ -9,8 +9,8 @@ import pytest
 
 from clients import Effect
 from models import Attempt, Exchange
-from tests.support.pages import HTMX, page
-from tests.support.transfers import RECEIPT, claim, enqueue, sale, send, webhook
+from tests.support.tasks.task_steps import RECEIPT, claim, enqueue, sale, send, webhook
+from tests.support.web.pages import HTMX, get_page
 
 __all__ = ["sale", "webhook"]
 
@@ -19,7 +19,7 @@ __all__ = ["sale", "webhook"]
 
 
 def test_a_task_shows_every_attempt_with_what_was_sent_and_answered(client, sale):
-    words = page(client, f"/tasks/{sale.id}").text
+    words = get_page(client, f"/tasks/{sale.id}").text
 
     assert "Attempt 1 Failed" in words
     assert "Engage answered 503." in words
@@ -33,11 +33,11 @@ def test_data_is_shown_as_text_and_never_as_markup(client, sale):
 
 
 def test_a_webhook_shows_its_body_and_leads_to_what_it_started(client, webhook, sale):
-    found = page(client, f"/tasks/{webhook.id}")
+    found = get_page(client, f"/tasks/{webhook.id}")
 
     assert '"note":"\N{REPLACEMENT CHARACTER}"' in found.text
     assert f"/tasks/{sale.id}" in found.links
-    assert f"/tasks/{webhook.id}" in page(client, f"/tasks/{sale.id}").links
+    assert f"/tasks/{webhook.id}" in get_page(client, f"/tasks/{sale.id}").links
 
 
 def test_only_the_newest_of_very_many_attempts_are_shown(client, shop):
@@ -45,7 +45,7 @@ def test_only_the_newest_of_very_many_attempts_are_shown(client, shop):
     started = {"task": task, "shop_id": shop.id, "worker": "w.1", "started_at": task.created_at}
     Attempt.insert_many([{**started, "number": number} for number in range(1, 201)]).execute()
 
-    words = page(client, f"/tasks/{task.id}").text
+    words = get_page(client, f"/tasks/{task.id}").text
 
     assert "The first 150 are not shown." in words
     assert "Attempt 150 " not in words
@@ -57,14 +57,14 @@ def test_a_long_body_is_cut_on_the_page_only(client, shop):
     task = enqueue(shop)
     send(claim(shop, task), sent=b"x" * 100_000)
 
-    assert "Only the first 65,536 characters are shown." in page(client, f"/tasks/{task.id}").text
+    assert "Only the first 65,536 characters are shown." in get_page(client, f"/tasks/{task.id}").text
     assert len(client.get(f"/tasks/{task.id}/sent").content) == 100_000
 
 
 def test_a_body_under_a_lost_key_is_said_to_be_unreadable(client, shop, sale):
     Exchange.update(sent=b"0" * 64).execute()
 
-    assert "This can no longer be decrypted." in page(client, f"/tasks/{sale.id}").text
+    assert "This can no longer be decrypted." in get_page(client, f"/tasks/{sale.id}").text
     assert client.get(f"/tasks/{sale.id}/sent").status_code == 404
 
 
@@ -81,7 +81,7 @@ def test_the_page_of_a_task_of_another_shop_is_that_of_no_task(client, other_sho
 
 
 def test_the_drawer_has_every_property_and_none_of_the_data(client, sale):
-    words = page(client, f"/tasks/{sale.id}/drawer").text
+    words = get_page(client, f"/tasks/{sale.id}/drawer").text
 
     assert "Voyado Engage entity ID 6100000001001" in words
     assert "Attempts 2" in words
@@ -112,7 +112,7 @@ def test_the_exact_bytes_of_a_sale_are_what_was_sent_last(client, sale):
 
 
 def test_the_exact_bytes_of_each_call_are_behind_its_links(client, sale):
-    links = [link for link in page(client, f"/tasks/{sale.id}").links if "exchange=" in link]
+    links = [link for link in get_page(client, f"/tasks/{sale.id}").links if "exchange=" in link]
 
     assert [client.get(link).content for link in links] == [RECEIPT, b"<html>away</html>", RECEIPT, b'{"ok":true}']
 

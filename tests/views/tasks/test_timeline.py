@@ -7,9 +7,9 @@ import pytest
 from models import Action, AuditEntry, Refund, Shop, Task, utcnow
 from sync.api_clients import engage_origin
 from taskqueue.types import TYPES
-from tests.support.forms import fields, press
-from tests.support.pages import Page, page
-from tests.support.transfers import claim, enqueue, sale, send, webhook
+from tests.support.tasks.task_steps import claim, enqueue, sale, send, webhook
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import ParsedPage, get_page
 
 __all__ = ["sale", "webhook"]
 
@@ -32,7 +32,7 @@ def noted(action):
 
 
 def test_the_story_has_creation_attempts_and_end_in_order(client, sale):
-    words = page(client, f"/tasks/{sale.id}").text
+    words = get_page(client, f"/tasks/{sale.id}").text
     story = words[words.index("What happened") :]
 
     steps = [
@@ -50,7 +50,7 @@ def test_the_story_has_creation_attempts_and_end_in_order(client, sale):
 def test_a_task_that_waits_says_for_how_long_so_far(client, shop):
     task = enqueue(shop)
 
-    assert "Queued for" in page(client, f"/tasks/{task.id}").text
+    assert "Queued for" in get_page(client, f"/tasks/{task.id}").text
 
 
 # What is hidden
@@ -68,10 +68,10 @@ def test_revealing_shows_everything_and_is_written_down(client, personal):
     answer = press(client, f"/tasks/{personal.id}", f"/tasks/{personal.id}/reveal")
 
     assert answer.status_code == 200
-    assert "anna.ek@example.com" in Page(answer.text).text
+    assert "anna.ek@example.com" in ParsedPage(answer.text).text
     assert answer.headers["Cache-Control"] == "no-store"
     assert AuditEntry.select().where(AuditEntry.task_id == personal.id, AuditEntry.action == Action.REVEAL).count() == 1
-    assert "Revealed personal data of a task" in page(client, "/audit").text
+    assert "Revealed personal data of a task" in get_page(client, "/audit").text
 
 
 def test_it_is_hidden_again_on_the_next_page(client, personal):
@@ -95,7 +95,7 @@ def test_another_shops_task_is_not_revealed(client, shop, other_shop, personal):
 
 
 def test_raw_is_as_it_was_sent_but_for_what_is_hidden(client, personal):
-    raw, pretty = (page(client, f"/tasks/{personal.id}?view={view}").text for view in ("raw", "pretty"))
+    raw, pretty = (get_page(client, f"/tasks/{personal.id}?view={view}").text for view in ("raw", "pretty"))
 
     assert '{"email":"…","firstName":"…","amount":1249.10}' in raw
     assert '"amount": 1249.10' in pretty
@@ -128,7 +128,7 @@ def test_it_leads_to_its_subject_in_shopifys_admin_and_to_engage(client, shop, n
     Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), seen=b"")
     task = TYPES[name].enqueue(shop, key="k", shopify_id=7)
 
-    links = page(client, f"/tasks/{task.id}").links
+    links = get_page(client, f"/tasks/{task.id}").links
 
     assert f"https://{shop.domain}{path}" in links
     assert f"{engage_origin(shop)}/" in links

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import app
-from tests.support.webhook_requests import ORDER, headers
+from tests.support.web.webhook_requests import ORDER, headers
 from views.web.csrf import SESSION_COOKIE
 from views.web.rendering import view
 from views.web.request_state import Request, RequestState

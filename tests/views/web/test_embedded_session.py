@@ -7,9 +7,9 @@ import pytest
 from models import EVERYTHING, Shop, Task
 from sync import shop_connections
 from sync.access_tokens import access_token
-from tests.support.embedded_app import BO, DOMAIN, OLGA, framed, fresh
-from tests.support.forms import Forms
-from tests.support.pages import Page
+from tests.support.web.embedded_app import BO, DOMAIN, OLGA, admin_frame, installed_shop
+from tests.support.web.forms import Forms
+from tests.support.web.pages import ParsedPage
 from views.account import membership
 
 IFRAME = {"Sec-Fetch-Dest": "iframe"}
@@ -18,7 +18,7 @@ RETRY = "X-Shopify-Retry-Invalid-Session-Request"
 
 @pytest.fixture
 def frame(database, shopify):
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         yield found
 
 
@@ -28,7 +28,7 @@ def test_opening_the_app_installs_it_and_leads_to_the_first_steps(frame):
     answer = frame.open("/")
 
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/welcome")
-    shop = fresh()
+    shop = installed_shop()
     assert (shop.name, shop.timezone, shop.currency, shop.active, shop.joined) == (
         "Fresh",
         "Asia/Tokyo",
@@ -53,12 +53,12 @@ def test_the_shop_is_the_tokens_and_never_the_addresss(frame, other_shop):
 
     assert answer.status_code == 200
     assert not membership.of_shop(other_shop)
-    assert [each.user_id for each in membership.of_shop(fresh())] == [OLGA.user]
+    assert [each.user_id for each in membership.of_shop(installed_shop())] == [OLGA.user]
 
 
 def test_an_installed_shop_is_opened_by_what_it_has(frame):
     assert frame.get("/tasks").status_code == 200
-    page = Page(frame.open("/tasks").text)
+    page = ParsedPage(frame.open("/tasks").text)
 
     assert "Task overview" in page.text
     assert "Sign out" not in page.text
@@ -81,7 +81,7 @@ def test_a_document_without_a_token_goes_to_get_one(frame):
     assert "shopify-reload=%2Ftasks%3Fstate%3Derror" in bounce
     page = frame.client.get(bounce, headers=IFRAME)
     assert 'name="shopify-api-key" content="sandbox-client-id"' in page.text
-    assert [tag["src"] for tag in Page(page.text).all("script")] == [
+    assert [tag["src"] for tag in ParsedPage(page.text).all("script")] == [
         "https://cdn.shopify.com/shopifycloud/app-bridge.js"
     ]
 
@@ -138,40 +138,45 @@ def test_a_shop_without_the_app_is_let_in_only_when_shopify_gives_a_token(frame)
 
 def test_a_shop_that_removed_the_app_and_comes_back_is_connected_anew(frame, shopify):
     frame.open("/")
-    shop = fresh()
+    shop = installed_shop()
     shop_connections.connect_engage(shop, "demo", "key")
     Shop.update(active=False, shopify_token=None, shopify_refresh=None, engage_key=None).execute()
 
     answer = frame.open("/")
 
     assert answer.headers["location"].startswith("/welcome")
-    assert (fresh().id, fresh().active, fresh().engage_tenant, fresh().joined) == (shop.id, True, "demo", False)
+    assert (installed_shop().id, installed_shop().active, installed_shop().engage_tenant, installed_shop().joined) == (
+        shop.id,
+        True,
+        "demo",
+        False,
+    )
 
 
 def test_whoever_comes_first_and_the_owner_may_do_everything(frame, shopify):
     frame.open("/")
-    with framed(shopify, staff=BO) as second:
+    with admin_frame(shopify, staff=BO) as second:
         second.open("/tasks")
 
-    olga, bo = membership.of_shop(fresh())
+    olga, bo = membership.of_shop(installed_shop())
     assert (olga.called, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
     assert (bo.called, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
 
 
 def test_who_may_only_look_is_told_so_and_nothing_is_done(frame, shopify):
     frame.open("/")
-    with framed(shopify, staff=BO) as bo:
+    with admin_frame(shopify, staff=BO) as bo:
         sealed = Forms(bo.get("/settings").text).found["/settings/alerts"]
         answer = bo.post("/settings/alerts", sealed | {"alerts_error_rate_threshold": "10"})
 
     assert answer.status_code == 403
     assert "not permitted to do this: Change settings" in answer.text
-    assert fresh().settings == {}
+    assert installed_shop().settings == {}
 
 
 def test_a_form_is_bound_to_who_was_shown_it(frame, shopify):
     sealed = Forms(frame.open("/settings").text).found["/settings/alerts"]
-    with framed(shopify, "other.myshopify.com") as other:
+    with admin_frame(shopify, "other.myshopify.com") as other:
         other.open("/")
         answer = other.post("/settings/alerts", sealed)
 

@@ -12,10 +12,10 @@ from starlette.requests import Request
 
 from models import State, Task
 from taskqueue.broker import broker
-from tests.support.forms import fields
-from tests.support.listings import add
-from tests.support.processes import printed, scratch, web_process
-from tests.support.webhook_requests import PATH, deliver, web
+from tests.support.servers.processes import printed, scratch, web_process
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.forms import fields
+from tests.support.web.webhook_requests import PATH, deliver, web
 from tests.views.web.test_session import HALF_AN_HOUR
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
@@ -137,7 +137,7 @@ def test_a_refused_json_export_is_json(client, shop):
 
 
 def test_revealing_personal_data_is_limited(client, shop):
-    page = f"/tasks/{add(shop, state=State.ERROR).id}"
+    page = f"/tasks/{add_task(shop, state=State.ERROR).id}"
     form = fields(client, page, f"{page}/reveal")
     use_up(REVEALS, f"{shop.id} None")
 

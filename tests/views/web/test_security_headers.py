@@ -12,9 +12,9 @@ import pytest
 
 from sandbox import dev_servers
 from sandbox.shopify import CLIENT_ID
-from tests.support.embedded_app import DOMAIN, framed
-from tests.support.forms import Forms
-from tests.support.pages import Page
+from tests.support.web.embedded_app import DOMAIN, admin_frame
+from tests.support.web.forms import Forms
+from tests.support.web.pages import ParsedPage
 from views.web.request_checks import LARGEST_BODY
 from views.web.security_headers import content_security_policy
 
@@ -45,12 +45,12 @@ def test_every_script_has_the_answers_own_nonce(client):
     nonces = [re.search(r"'nonce-([\w-]+)'", answer.headers["content-security-policy"])[1] for answer in answers]
 
     for answer, nonce in zip(answers, nonces, strict=True):
-        assert {script["nonce"] for script in Page(answer.text).all("script")} == {nonce}
+        assert {script["nonce"] for script in ParsedPage(answer.text).all("script")} == {nonce}
     assert nonces[0] != nonces[1]
 
 
 def test_in_the_admin_the_shops_own_admin_may_frame_it(database, shopify):
-    with framed(shopify) as frame:
+    with admin_frame(shopify) as frame:
         answer = frame.open("/tasks")
 
     assert policy_of(answer)["frame-ancestors"] == f"https://{DOMAIN} https://admin.shopify.com"
@@ -152,7 +152,7 @@ def test_a_frame_asks_for_nothing_of_a_third_party(client):
     sources = [
         tag.get("src") or tag.get("href") or ""
         for name in ("script", "link", "img")
-        for tag in Page(answer.text).all(name)
+        for tag in ParsedPage(answer.text).all(name)
     ]
     assert all(source.startswith(("/static/", "#")) for source in sources)
 

@@ -24,8 +24,8 @@ from starlette.testclient import TestClient
 from database import db
 from i18n.catalogue import t
 from tests.conftest import free_port
-from tests.support.forms import press
-from tests.support.processes import printed, scratch, web_process
+from tests.support.servers.processes import printed, scratch, web_process
+from tests.support.web.forms import press
 from views.account import sign_in_links
 from views.web import session
 from views.web.csrf import SESSION_COOKIE

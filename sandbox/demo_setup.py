@@ -1,0 +1,61 @@
+"""The demo shop as the app knows it: connected, with everything switched on, and rid of what the sandbox forgot."""
+
+from __future__ import annotations
+
+import schema
+from actors import imports as actors_imports
+from actors import settings as actors_settings
+from config import config
+from database import EVERY, connected
+from manage import LINK_VALID
+from models import Shop
+from sandbox.__main__ import ENGAGE_KEY, ENGAGE_WEBHOOK_SECRET, SHOP, TENANT
+from sandbox.shopify import TOKEN
+from sync import imports as sync_imports
+from sync import shop_connections, webhook_endpoints
+from views.account import sign_in_links
+
+NEWEST_IMPORTS = 10  # one at most is open, and it is among the newest
+
+
+def set_up_demo_shop() -> tuple[str, dict[str, str]]:
+    """A link into the shop, and what the sandbox is to be told in its environment."""
+    schema.migrate()
+    with connected(EVERY):
+        shop = _connected_shop()
+        _forget_last_run(shop)
+        actors_settings.enqueue_first_sync(shop)
+        endpoint = webhook_endpoints.of_shop(shop)
+        webhook_endpoints.add_secret(endpoint, ENGAGE_WEBHOOK_SECRET)
+        return _sign_in_link(shop), {"ENGAGE_WEBHOOK_URL": endpoint.url, "MERCHANT_LINK": _sign_in_link(shop)}
+
+
+def _connected_shop() -> Shop:
+    shop = shop_connections.connect(
+        domain=SHOP,
+        shopify_token=TOKEN,
+        engage_key=ENGAGE_KEY,
+        email="owner@demo.example.com",
+        currency="SEK",
+        timezone="Europe/Stockholm",
+        engage_tenant=TENANT,
+        store="SE-WEB",
+    )
+    # Both are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
+    words = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
+    shop.settings.setdefault("notifications", {"enabled": True, "order_status": words})
+    shop.settings.setdefault("preferences", {"both_ways": True})
+    shop.save()
+    return shop
+
+
+def _forget_last_run(shop: Shop) -> None:
+    """The sandbox keeps nothing between two runs: no contact, and no bulk operation that an import still waits for."""
+    shop_connections.forget_tenant(shop)
+    for importing in sync_imports.newest(shop, NEWEST_IMPORTS):
+        if importing.open:
+            actors_imports.cancel_import(importing)
+
+
+def _sign_in_link(shop: Shop) -> str:
+    return f"{config.app_url}/sign-in?token={sign_in_links.issue(shop, LINK_VALID)}"
