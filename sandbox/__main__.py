@@ -1,4 +1,4 @@
-"""The sandbox as a process: a Shopify at /shopify, where people shop all day, and an Engage at /engage."""
+"""Run the sandbox: a Shopify at /shopify, where customers place orders all the time, and an Engage at /engage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TENANT = "demo"
 ENGAGE_KEY = "sandbox-key"
 ENGAGE_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"between the sandbox's Engage and the app").decode()
 SUBSCRIBED_EVENTS = ("contact.acceptsEmail.changed", "contact.acceptsSms.changed", "contact.acceptsPostal.changed")
-HISTORY_CUSTOMERS, HISTORY_ORDERS = 120, 240  # enough for an import to be watched, and soon through
+HISTORY_CUSTOMERS, HISTORY_ORDERS = 120, 240  # enough for an import to be watched, and soon done
 BULK_OPERATION_SECONDS = 4.0
 # A plan that lets the app ask as often as SANDBOX_RATE may make it: 1,000 points a second, ten times the smallest's.
 PLUS_PLAN = {"plan": {"publicDisplayName": "Shopify Plus", "partnerDevelopment": True, "shopifyPlus": True}}
@@ -54,10 +54,8 @@ def main() -> None:
         Mount("/admin", admin.app),
     ]
     try:
-        with (
-            replaying_orders(shopify, SHOP, shoppers=OrderReplayWithChanges),
-            running_activity(DemoActivity(_demo_shop(shopify, engage.tenant(TENANT)))),
-        ):
+        activity = DemoActivity(_demo_shop(shopify, engage.tenant(TENANT)))
+        with replaying_orders(shopify, SHOP, replay=OrderReplayWithChanges), running_activity(activity):
             uvicorn.run(Starlette(routes=routes), port=int(os.environ["SANDBOX_PORT"]), access_log=False)
     finally:
         engage.close()
@@ -65,10 +63,10 @@ def main() -> None:
 
 
 def _demo_shop(shopify: Shopify, tenant: Tenant) -> DemoShop:
-    """The demo shop with a past, and its tenant with stores and somebody to tell of preferences."""
+    """The demo shop with a history, and its tenant with stores and a subscription to changed preferences."""
     add_history(shopify, SHOP, HISTORY_CUSTOMERS, HISTORY_ORDERS)
     shopify.bulk.seconds = BULK_OPERATION_SECONDS
-    shopify.store(SHOP).changed_settings |= PLUS_PLAN
+    shopify.records(SHOP).changed_settings |= PLUS_PLAN
     tenant.stores.create({"name": "The web shop", "externalId": "SE-WEB", "type": "ECOM", "countryCode": "SE"})
     tenant.stores.create({"name": "Lund", "externalId": "SE-LUND", "type": "RETAIL", "countryCode": "SE"})
     if url := os.environ.get("ENGAGE_WEBHOOK_URL"):

@@ -1,4 +1,4 @@
-"""A day in the demo shop, as a script: something of everything within a minute, and then whatever a day brings."""
+"""Simulate activity in the demo shop: within a minute something of everything, and then one event after the other."""
 
 from __future__ import annotations
 
@@ -20,167 +20,166 @@ from sandbox.purchases import checkout_of, configured_rate, items_of, purchases
 from sandbox.shopify import Shopify
 from sandbox.simulation import Activity, Simulation, one_step
 
-FIRST_NEW_CUSTOMER = 800_000  # customer numbers from here on are people whom only the day knows
-MEAN_INTERVAL_SECONDS = 12.0  # seconds on average, once the opening is over
+FIRST_NEW_CUSTOMER = 800_000  # customer numbers from here on are of customers whom only the demo activity adds
+MEAN_INTERVAL_SECONDS = 12.0  # between two events, once the opening is over
 SHOP_NAMES = ("Demo", "Demo Records", "Demo Records & Books")
 IMPORT_PERIOD = timedelta(days=365)
-
-SAMPLED_CONTACTS = 20  # contacts at once, of whom one is to be a customer still
+SAMPLED_CONTACTS = 20  # contacts at once, one of whom should still be a customer
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class DemoShop:
-    """A shop, its tenant at Engage, what it sells in, and who runs it."""
+    """A shop at the sandbox's Shopify, its tenant at Engage, its prices, and its merchant in the app."""
 
     shopify: Shopify
-    shop: str
+    domain: str
     tenant: Tenant
     pricing: Pricing = SWEDEN
     merchant: Merchant | None = None
 
 
 class DemoActivity:
-    """The scenes of a day. The same seed gives the same day."""
+    """What happens in the demo shop. The same seed gives the same events."""
 
-    def __init__(self, town: DemoShop, *, seed: int = 1) -> None:
-        self._town = town
+    def __init__(self, shop: DemoShop, *, seed: int = 1) -> None:
+        self._shop = shop
         self._random = random.Random(seed)
-        self._shoppers = OrderReplayWithChanges(town.shopify, town.shop, pricing=town.pricing, seed=seed)
-        self._newcomers = itertools.count(FIRST_NEW_CUSTOMER)
-        self._baskets = itertools.cycle(purchases()[seed:])
+        self._orders = OrderReplayWithChanges(shop.shopify, shop.domain, pricing=shop.pricing, seed=seed)
+        self._customer_numbers = itertools.count(FIRST_NEW_CUSTOMER)
+        self._purchases = itertools.cycle(purchases()[seed:])
         self._names = itertools.cycle(SHOP_NAMES)
 
-    def open(self, stage: Simulation) -> None:
-        """What is to be seen at once: each of the shop's stories, and each thing that can happen to a customer."""
-        for place, story in enumerate(self._shoppers.stories):
-            stage.begin(self._order(stage, story), 1.0 + place)
-        for place, scene in enumerate((self.comes, self.comes, *self.scenes)):
-            stage.begin(scene(), 2.0 + 2 * place)
-        if self._town.merchant:
-            stage.begin(self.imports_the_past(self._town.merchant), 5.0)
+    def start_opening(self, simulation: Simulation) -> None:
+        """Start each change of an order once, and each event of a customer."""
+        for position, change in enumerate(self._orders.changes):
+            simulation.start(self._order_with_change(simulation, change), 1.0 + position)
+        for position, event in enumerate((self.customer_signs_up, self.customer_signs_up, *self.events)):
+            simulation.start(event(), 2.0 + 2 * position)
+        if self._shop.merchant:
+            simulation.start(self.merchant_imports_last_year(self._shop.merchant), 5.0)
 
-    def go_on(self, stage: Simulation) -> Activity:
-        """One scene after the other, at random, for ever."""
+    def random_events(self, simulation: Simulation) -> Activity:
+        """Start one event after the other, at random, for ever."""
         while True:
             yield self._random.expovariate(1 / MEAN_INTERVAL_SECONDS)
-            stage.begin(self._random.choices(list(self.scenes), list(self.scenes.values()))[0]())
+            simulation.start(self._random.choices(list(self.events), list(self.events.values()))[0]())
 
     @property
-    def scenes(self) -> dict[Callable[[], Activity], int]:
+    def events(self) -> dict[Callable[[], Activity], int]:
         """What happens besides the orders, and how often as compared with the others."""
         return {
-            self.comes: 6,
-            self.changes_their_mind_in_the_shop: 6,
-            self.changes_their_mind_in_a_mail: 6,
-            self.moves: 4,
-            self.had_two_accounts: 2,
-            self.leaves: 1,
-            self.asks_what_is_known: 1,
-            self.the_shop_is_renamed: 1,
+            self.customer_signs_up: 6,
+            self.customer_changes_consent_in_shopify: 6,
+            self.customer_changes_preference_in_engage: 6,
+            self.customer_moves: 4,
+            self.customers_are_merged: 2,
+            self.customer_is_deleted: 1,
+            self.customer_requests_data: 1,
+            self.shop_is_renamed: 1,
         }
 
-    def comes(self) -> Activity:
-        """Somebody signs up without buying anything."""
-        self._customer()
+    def customer_signs_up(self) -> Activity:
+        """A customer opens an account without buying anything."""
+        self._add_customer()
         yield from ()
 
-    def changes_their_mind_in_the_shop(self) -> Activity:
-        """Somebody says on their account page that they want mails, or want no more of them."""
-        contact = yield from self._somebody()
+    def customer_changes_consent_in_shopify(self) -> Activity:
+        """A customer changes on their account page whether they want e-mails."""
+        contact = yield from self._known_contact()
         wanted = not contact["preferences"]["acceptsEmail"]
-        self._town.shopify.update_customer(self._town.shop, _shopify_id(contact), accepts_email=wanted)
+        self._shop.shopify.update_customer(self._shop.domain, _shopify_id(contact), accepts_email=wanted)
 
-    def changes_their_mind_in_a_mail(self) -> Activity:
-        """Somebody clicks on "unsubscribe" in a mail that Engage sent, or on the way back."""
-        contact = yield from self._somebody()
-        with self._town.tenant.lock:
+    def customer_changes_preference_in_engage(self) -> Activity:
+        """A customer unsubscribes by the link in an e-mail from Engage, or subscribes again."""
+        contact = yield from self._known_contact()
+        with self._shop.tenant.lock:
             wanted = not contact["preferences"]["acceptsEmail"]
-            self._town.tenant.contacts.prefer(contact["id"], {"acceptsEmail": wanted})
+            self._shop.tenant.contacts.set_preferences(contact["id"], {"acceptsEmail": wanted})
 
-    def moves(self) -> Activity:
-        """Somebody has a new address."""
-        contact = yield from self._somebody()
-        there = invented_customer(self._random.randrange(FIRST_NEW_CUSTOMER))
-        changes = {"address1": there.address1, "zip_code": there.zip_code, "city": there.city}
-        self._town.shopify.update_customer(self._town.shop, _shopify_id(contact), **changes)
+    def customer_moves(self) -> Activity:
+        """A customer has a new postal address."""
+        contact = yield from self._known_contact()
+        other = invented_customer(self._random.randrange(FIRST_NEW_CUSTOMER))
+        changes = {"address1": other.address1, "zip_code": other.zip_code, "city": other.city}
+        self._shop.shopify.update_customer(self._shop.domain, _shopify_id(contact), **changes)
 
-    def had_two_accounts(self) -> Activity:
-        """Somebody bought something under another address, and the shop makes one customer of the two."""
-        shopify, shop, number = self._town.shopify, self._town.shop, next(self._newcomers)
+    def customers_are_merged(self) -> Activity:
+        """A customer bought something under another e-mail address, and the shop merges the two accounts."""
+        shopify, domain, number = self._shop.shopify, self._shop.domain, next(self._customer_numbers)
         first = invented_customer(number)
-        kept = shopify.add_customer(shop, first, number=number)
-        gone = shopify.add_customer(shop, replace(first, email=f"at.work.{first.email}", phone=None))
-        self._buy(gone)
+        kept_id = shopify.add_customer(domain, first, number=number)
+        deleted_id = shopify.add_customer(domain, replace(first, email=f"at.work.{first.email}", phone=None))
+        self._place_order(deleted_id)
         yield 10.0
-        shopify.merge_customers(shop, kept, gone)
+        shopify.merge_customers(domain, kept_id, deleted_id)
 
-    def leaves(self) -> Activity:
-        """Somebody signs up, thinks better of it, and is deleted."""
-        shopify, shop = self._town.shopify, self._town.shop
-        customer_id = shopify.add_customer(shop, invented_customer(next(self._newcomers)))
+    def customer_is_deleted(self) -> Activity:
+        """A customer opens an account, and the merchant deletes it."""
+        shopify, domain = self._shop.shopify, self._shop.domain
+        customer_id = shopify.add_customer(domain, invented_customer(next(self._customer_numbers)))
         yield 15.0
-        shopify.delete_customer(shop, customer_id)
+        shopify.delete_customer(domain, customer_id)
 
-    def asks_what_is_known(self) -> Activity:
-        """Somebody makes use of their right to know what the shop knows of them."""
-        contact = yield from self._somebody()
-        self._town.shopify.request_data(self._town.shop, _shopify_id(contact))
+    def customer_requests_data(self) -> Activity:
+        """A customer requests their personal data."""
+        contact = yield from self._known_contact()
+        self._shop.shopify.request_data(self._shop.domain, _shopify_id(contact))
 
-    def the_shop_is_renamed(self) -> Activity:
-        """The merchant thinks of another name."""
-        currency = self._town.pricing.currency
-        self._town.shopify.update_shop(self._town.shop, name=next(self._names), currencyCode=currency)
+    def shop_is_renamed(self) -> Activity:
+        """The merchant gives the shop another name."""
+        currency = self._shop.pricing.currency
+        self._shop.shopify.update_shop(self._shop.domain, name=next(self._names), currencyCode=currency)
         yield from ()
 
-    def imports_the_past(self, merchant: Merchant) -> Activity:
-        """The merchant asks for everything of the last year, as soon as the app is up. Once: the link is used then."""
+    def merchant_imports_last_year(self, merchant: Merchant) -> Activity:
+        """The merchant imports the last year as soon as the app answers. Once, since the sign-in link works once."""
         try:
-            while not merchant.came_in():
+            while not merchant.sign_in():
                 yield 1.0
             today = datetime.now(UTC).date()
-            merchant.ask_for_import(today - IMPORT_PERIOD, today)
+            merchant.request_import(today - IMPORT_PERIOD, today)
         except urllib.error.HTTPError as refusal:
             print(f"No import this time: {refusal}", flush=True)
 
-    def _order(self, stage: Simulation, story: OrderChange) -> Activity:
-        """Somebody buys something, and the story goes on from there."""
-        order_id = self._buy(self._customer())
-        for seconds, happen in story(order_id):
-            stage.begin(one_step(happen), seconds)
+    def _order_with_change(self, simulation: Simulation, change: OrderChange) -> Activity:
+        order_id = self._place_order(self._add_customer())
+        for seconds, act in change(order_id):
+            simulation.start(one_step(act), seconds)
         yield from ()
 
-    def _customer(self) -> int:
-        number = next(self._newcomers)
-        return self._town.shopify.add_customer(self._town.shop, invented_customer(number), number=number)
+    def _add_customer(self) -> int:
+        number = next(self._customer_numbers)
+        return self._shop.shopify.add_customer(self._shop.domain, invented_customer(number), number=number)
 
-    def _buy(self, customer_id: int) -> int:
-        checkout = checkout_of(self._town.pricing, *items_of(next(self._baskets), self._town.pricing), freight=True)
-        return self._town.shopify.add_order(self._town.shop, checkout, customer_id=customer_id, sourceName="web")
+    def _place_order(self, customer_id: int) -> int:
+        items = items_of(next(self._purchases), self._shop.pricing)
+        checkout = checkout_of(self._shop.pricing, *items, freight=True)
+        return self._shop.shopify.add_order(self._shop.domain, checkout, customer_id=customer_id, sourceName="web")
 
-    def _somebody(self) -> Generator[float, None, Json]:
-        """A contact who is a customer of the shop; while there is none, wait."""
-        while not (known := self._contacts()):
+    def _known_contact(self) -> Generator[float, None, Json]:
+        """A contact who is a customer of the shop; wait while there is none."""
+        while not (known := self._known_contacts()):
             yield 1.0
         return known[0]
 
-    def _contacts(self) -> list[Json]:
-        with self._town.tenant.lock:
-            everybody = self._town.tenant.contacts.all()
-        some = self._random.sample(everybody, min(SAMPLED_CONTACTS, len(everybody)))
-        known = [each for each in some if each["attributes"].get("externalId")]
-        return [each for each in known if self._town.shopify.customer(self._town.shop, _shopify_id(each))]
+    def _known_contacts(self) -> list[Json]:
+        with self._shop.tenant.lock:
+            contacts = self._shop.tenant.contacts.all()
+        sample = self._random.sample(contacts, min(SAMPLED_CONTACTS, len(contacts)))
+        known = [each for each in sample if each["attributes"].get("externalId")]
+        return [each for each in known if self._shop.shopify.customer(self._shop.domain, _shopify_id(each))]
 
 
 @contextmanager
-def running_activity(day: DemoActivity) -> Iterator[None]:
-    """The day goes by on a thread, while the block lasts."""
-    stage = Simulation()
+def running_activity(activity: DemoActivity) -> Iterator[None]:
+    """Run the activity on a thread, for as long as the block lasts. Nothing happens at a SANDBOX_RATE of 0."""
+    simulation = Simulation()
     if configured_rate() > 0:
-        day.open(stage)
-        stage.begin(day.go_on(stage))
-    with stage.playing():
+        activity.start_opening(simulation)
+        simulation.start(activity.random_events(simulation))
+    with simulation.running():
         yield
 
 

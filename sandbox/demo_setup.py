@@ -1,4 +1,4 @@
-"""The demo shop as the app knows it: connected, with everything switched on, and rid of what the sandbox forgot."""
+"""Set up the demo shop in the app: connected, with everything switched on, without what the sandbox has forgotten."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEWEST_IMPORTS = 10  # one at most is open, and it is among the newest
 
 
 def set_up_demo_shop() -> tuple[str, dict[str, str]]:
-    """A link into the shop, and what the sandbox is to be told in its environment."""
+    """Connect the shop. Return a sign-in link, and environment variables for the sandbox's process."""
     schema.migrate()
     with connected(EVERY):
         shop = _connected_shop()
@@ -41,9 +41,9 @@ def _connected_shop() -> Shop:
         engage_tenant=TENANT,
         store="SE-WEB",
     )
-    # Both are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
-    words = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
-    shop.settings.setdefault("notifications", {"enabled": True, "order_status": words})
+    # Both are off for any other shop until it asks. The tenant has its own status for an order that is sent in parts.
+    statuses = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
+    shop.settings.setdefault("notifications", {"enabled": True, "order_status": statuses})
     shop.settings.setdefault("preferences", {"both_ways": True})
     shop.save()
     return shop

@@ -1,4 +1,4 @@
-"""Scenes that go on beside each other, each at its own pace: as time passes, or as fast as they come."""
+"""Run generators beside each other, each at its own pace: as time passes, or as fast as they come."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Activity = Iterator[float]  # does something, and yields how many seconds pass u
 
 
 class Simulation:
-    """Where scenes are played, one step at a time. They may let others begin."""
+    """Runs activities one step at a time. An activity may start others."""
 
     def __init__(self) -> None:
         self._now = 0.0
-        self._turn = itertools.count()
+        self._sequence = itertools.count()
         self._due: list[tuple[float, int, Activity]] = []
 
-    def begin(self, scene: Activity, after: float = 0.0) -> None:
-        """Let a scene begin, so many seconds from now."""
-        heapq.heappush(self._due, (self._now + after, next(self._turn), scene))
+    def start(self, activity: Activity, after: float = 0.0) -> None:
+        """Start an activity in so many seconds."""
+        heapq.heappush(self._due, (self._now + after, next(self._sequence), activity))
 
-    def skip(self, seconds: float) -> None:
-        """Let everything happen at once that would happen within so many seconds."""
+    def advance(self, seconds: float) -> None:
+        """Run at once all steps that are due within so many seconds."""
         until = self._now + seconds
         while self._due and self._due[0][0] <= until:
             self._step()
         self._now = until
 
     @contextmanager
-    def playing(self) -> Iterator[None]:
-        """Let things happen when it is time for them, on a thread, while the block lasts."""
+    def running(self) -> Iterator[None]:
+        """Run each step when it is due, on a thread, for as long as the block lasts."""
         ended = threading.Event()
-        thread = threading.Thread(target=self._play, args=(ended,), name="stage", daemon=True)
+        thread = threading.Thread(target=self._run, args=(ended,), name="simulation", daemon=True)
         thread.start()
         try:
             yield
@@ -46,22 +46,22 @@ class Simulation:
             ended.set()
             thread.join()
 
-    def _play(self, ended: threading.Event) -> None:
-        begun = time.monotonic() - self._now
-        while self._due and not ended.wait(max(0.0, begun + self._due[0][0] - time.monotonic())):
+    def _run(self, ended: threading.Event) -> None:
+        started = time.monotonic() - self._now
+        while self._due and not ended.wait(max(0.0, started + self._due[0][0] - time.monotonic())):
             try:
                 self._step()
-            except Exception:  # what goes wrong in one scene is no reason to end the others
-                log.exception("A scene of the sandbox broke off.")
+            except Exception:  # a fault in one activity is no reason to end the others
+                log.exception("An activity of the sandbox failed.")
 
     def _step(self) -> None:
-        # By when it was due rather than by when its turn came: a slow machine plays late, but no slower.
-        self._now, _, scene = heapq.heappop(self._due)
-        for seconds in itertools.islice(scene, 1):
-            self.begin(scene, seconds)
+        # By when it was due rather than by when it ran: a slow machine runs late, but no slower.
+        self._now, _, activity = heapq.heappop(self._due)
+        for seconds in itertools.islice(activity, 1):
+            self.start(activity, seconds)
 
 
-def one_step(happen: Callable[[], object]) -> Activity:
-    """A scene of one step."""
-    happen()
+def one_step(act: Callable[[], object]) -> Activity:
+    """An activity of one step."""
+    act()
     yield from ()

@@ -168,7 +168,7 @@ def other_shop(database: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def _sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
+def current_sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
     from sandbox.serve import serving
 
     shopify, engage = CurrentSandbox(), CurrentSandbox()
@@ -177,22 +177,22 @@ def _sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
 
 
 @pytest.fixture
-def engage(_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
+def engage(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
     """An empty Engage that applies receipts at once."""
     from sandbox.engage.http.server import Engage
 
     sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
-    _sandboxes[1].app = sandbox.app
+    current_sandboxes[1].app = sandbox.app
     return sandbox
 
 
 @pytest.fixture
-def shopify(_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
+def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
     """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
     from sandbox.shopify import Shopify
 
     sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
-    _sandboxes[0].app = sandbox.app
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 

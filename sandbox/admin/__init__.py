@@ -29,8 +29,10 @@ class AdminPage:
 
     def __init__(self, oauth: OAuth, app_url: str) -> None:
         self.oauth, self.app_url = oauth, app_url
-        self.lives: deque[float] = deque()  # in seconds, of the next tokens; those after them live as Shopify's do
-        self.bare = False  # whether App Bridge leaves what is fetched as it is
+        self.token_seconds: deque[float] = (
+            deque()
+        )  # in seconds, of the next tokens; those after them live as Shopify's do
+        self.without_bridge = False  # whether App Bridge leaves what is fetched as it is
         self.app = Starlette(
             routes=[
                 Route("/bridge.js", self._bridge),
@@ -65,10 +67,12 @@ class AdminPage:
         return JSONResponse(self._id_token(request.path_params["shop"], staff))
 
     def _id_token(self, shop: str, staff: Staff) -> str:
-        return self.oauth.id_token(shop, staff, seconds=self.lives.popleft() if self.lives else ID_TOKEN_SECONDS)
+        return self.oauth.id_token(
+            shop, staff, seconds=self.token_seconds.popleft() if self.token_seconds else ID_TOKEN_SECONDS
+        )
 
     async def _bridge(self, request: Request) -> Response:
-        script = BRIDGE.replace("const bare = false", "const bare = true") if self.bare else BRIDGE
+        script = BRIDGE.replace("const bare = false", "const bare = true") if self.without_bridge else BRIDGE
         return Response(script, media_type="text/javascript")
 
     async def _script(self, request: Request) -> Response:

@@ -25,10 +25,10 @@ def handle_request(tenant: Tenant, question: ApiRequest) -> ApiResponse:
     """Do what is asked, and say so."""
     try:
         with tenant.lock:
-            tenant.receipts.settle()
+            tenant.receipts.apply_due()
             return _dispatch(tenant, question)
     except Refusal as refusal:
-        return refusal.answer
+        return refusal.response
 
 
 def _dispatch(tenant: Tenant, question: ApiRequest) -> ApiResponse:
@@ -55,7 +55,7 @@ def find_contact(tenant: Tenant, question: ApiRequest) -> ApiResponse:
 
 @api_call("GET", "/contacts/changes")
 def changed_contacts(tenant: Tenant, question: ApiRequest) -> ApiResponse:
-    return ApiResponse.json(200, tenant.history.asked(question.query))
+    return ApiResponse.json(200, tenant.contact_changes.changed_ids(question.query))
 
 
 @api_call("POST", "/contacts")
@@ -93,12 +93,12 @@ def delete_contact(tenant: Tenant, question: ApiRequest, contact_id: str) -> Api
 
 @api_call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
 def change_preference(tenant: Tenant, question: ApiRequest, contact_id: str, name: str) -> ApiResponse:
-    return ApiResponse.json(200, tenant.contacts.prefer(contact_id, {name: question.fields().get("value")}))
+    return ApiResponse.json(200, tenant.contacts.set_preferences(contact_id, {name: question.fields().get("value")}))
 
 
 @api_call("GET", "/contacts/([^/]+)/transactions")
 def list_transactions(tenant: Tenant, question: ApiRequest, contact_id: str) -> ApiResponse:
-    own = tenant.receipts.of.get(tenant.contacts.get(contact_id)["id"], [])
+    own = tenant.receipts.by_contact.get(tenant.contacts.get(contact_id)["id"], [])
     return ApiResponse.json(200, transaction_page(own, tenant.stores, question.query))
 
 

@@ -22,7 +22,7 @@ class ContactChanges:
         kind = CHANGE_TYPES.get(event.removeprefix("contact."), "Updated")
         self._entries.append((datetime.now(UTC), kind, contact_id))
 
-    def asked(self, query: Mapping[str, str]) -> list[str]:
+    def changed_ids(self, query: Mapping[str, str]) -> list[str]:
         """The ids for a query as of GET contacts/changes, each once. Raises Refusal where it makes no sense."""
         kind = CHANGE_TYPES.get(query.get("changeType", "").lower())
         if kind is None:

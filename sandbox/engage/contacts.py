@@ -87,7 +87,7 @@ class Contacts:
         self._tell_of(change_events(before, contact))
         return contact
 
-    def prefer(self, contact_id: str, preferences: Mapping[str, object]) -> Contact:
+    def set_preferences(self, contact_id: str, preferences: Mapping[str, object]) -> Contact:
         """Set these preferences, which approves a contact that was not."""
         if unknown := set(preferences).difference(PREFERENCES):
             raise validation_error(f"There is no preference {min(unknown)[:50]!r}.")

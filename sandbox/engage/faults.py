@@ -27,7 +27,7 @@ class Fault(StrEnum):
     HTML = "html"  # a proxy's page with status 200
 
     @property
-    def acts(self) -> bool:
+    def takes_effect(self) -> bool:
         return self in (Fault.NONE, Fault.FAILED, Fault.LATE, Fault.HANG, Fault.RESET, Fault.HALF, Fault.HALF_HEADERS)
 
 

@@ -16,7 +16,7 @@ FEES = ("freightFee", "handlingFee", "totalRoundOff")
 @dataclass(frozen=True)
 class SumRule:
     holds: Callable[[Order], bool]
-    complaint: str
+    message: str
 
 
 def _taxes(order: Order) -> bool:

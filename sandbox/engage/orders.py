@@ -59,7 +59,7 @@ class OrderNotifications:
             raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
         self._refuse_unknown(order, "orderStatus", self.statuses)
         self._refuse_unknown(order, "paymentStatus", self.payment_statuses)
-        if wrong := [RULES[name].complaint for name in self.rules if not RULES[name].holds(order)]:
+        if wrong := [RULES[name].message for name in self.rules if not RULES[name].holds(order)]:
             raise Refusal(422, "ValidationError", " ".join(wrong))
         names = ("orderNumber", "orderStatus", "paymentStatus", "language", "contact")
         mail = {"at": datetime.now(UTC).isoformat(), **{name: order[name] for name in names}, "order": order}

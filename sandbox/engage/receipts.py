@@ -22,7 +22,9 @@ class Receipts:
     apply: Callable[[Receipt], str | None]
     batch_seconds: float = 2.0
     applied: dict[str, Receipt] = field(default_factory=dict)
-    of: defaultdict[str, list[Receipt]] = field(default_factory=lambda: defaultdict(list))  # a contact's applied ones
+    by_contact: defaultdict[str, list[Receipt]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # a contact's applied ones
     duplicates: list[Receipt] = field(default_factory=list)
     dropped: list[Receipt] = field(default_factory=list)
     queued: deque[tuple[float, Receipt]] = field(default_factory=deque)
@@ -33,22 +35,22 @@ class Receipts:
             raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
         self.queued.append((time.monotonic() + self.batch_seconds, receipt))
 
-    def settle(self, *, everything: bool = False) -> None:
+    def apply_due(self, *, everything: bool = False) -> None:
         """Apply what is due.
 
         Called before each call to the tenant, which is the same as a batch of its own: nothing changes between calls.
         """
         now = time.monotonic()
         while self.queued and (everything or self.queued[0][0] <= now):
-            self._settle(self.queued.popleft()[1])
+            self._apply_once(self.queued.popleft()[1])
 
-    def _settle(self, receipt: Receipt) -> None:
+    def _apply_once(self, receipt: Receipt) -> None:
         key = receipt["uniqueReceiptId"]
         if key in self.applied:
             self.duplicates.append(receipt)
         elif contact_id := self.apply(receipt):
             self.applied[key] = receipt
-            self.of[contact_id].append(receipt)
+            self.by_contact[contact_id].append(receipt)
         else:
             self.dropped.append(receipt)
 

@@ -33,29 +33,29 @@ class Tenant:
         self.lock = threading.RLock()
         self.faults = faults
         self.webhooks = Svix(schedule)
-        self.history = ContactChanges()
+        self.contact_changes = ContactChanges()
         self.contacts = Contacts(self._tell)
         self.stores = Stores()
         self.receipts = Receipts(self._apply, batch_seconds)
         self.orders = OrderNotifications()
         self.log: deque[dict[str, str]] = deque(maxlen=MAX_LOG_LINES)
 
-    def settle(self) -> None:
+    def apply_batch(self) -> None:
         """Let the batch run now, over everything that waits."""
         with self.lock:
-            self.receipts.settle(everything=True)
+            self.receipts.apply_due(everything=True)
 
     def receipts_report(self) -> dict[str, Any]:
         """What became of each receipt, oldest first."""
         with self.lock:
-            self.receipts.settle()
+            self.receipts.apply_due()
             groups: dict[str, list[Receipt]] = {
                 "applied": list(self.receipts.applied.values()),
                 "queued": [receipt for _, receipt in self.receipts.queued],
                 "duplicates": list(self.receipts.duplicates),
                 "dropped": list(self.receipts.dropped),
             }
-            added_up = sums_of(self.receipts.of)
+            added_up = sums_of(self.receipts.by_contact)
         return {"counts": {name: len(group) for name, group in groups.items()}, "sums": added_up, **groups}
 
     def notify(self, order: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class Tenant:
             self._note("Orders", "Contact is missing", orderNumber=order["orderNumber"])
 
     def _tell(self, event: str, payload: dict[str, Any]) -> None:
-        self.history.add(event, payload["contactId"])
+        self.contact_changes.add(event, payload["contactId"])
         envelope = {"eventType": event, "id": str(uuid4()), "isEncrypted": False, "payload": payload}
         self.webhooks.post(event, dump(envelope | {"tenant": self.name}))
 

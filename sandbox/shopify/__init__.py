@@ -71,9 +71,9 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
     ) -> None:
         super().__init__(WebhookSender(webhook_url, secret, schedule=schedule, workers=workers), clock, keep)
         self.token = token
-        self.courier.faults = faults or WebhookFaults()
-        self.oauth = OAuth(client_id, secret, SCOPES, self.store, token)
-        self.admin = AdminApi(self.store, self._roots, self.oauth.opens, points, restore_rate)
+        self.webhook_sender.faults = faults or WebhookFaults()
+        self.oauth = OAuth(client_id, secret, SCOPES, self.records, token)
+        self.admin = AdminApi(self.records, self._roots, self.oauth.accepts, points, restore_rate)
         self._during = during
         routes = [
             Route("/{shop}/admin/api/{version}/graphql.json", self.admin.__call__, methods=["POST"]),
@@ -88,7 +88,7 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
 
     async def _deliveries(self, request: Request) -> JSONResponse:
         shop = request.path_params["shop"]
-        return JSONResponse([each.told() for each in self.deliveries if each.shop == shop])
+        return JSONResponse([each.as_dict() for each in self.deliveries if each.shop == shop])
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

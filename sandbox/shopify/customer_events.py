@@ -19,7 +19,7 @@ class CustomerEvents(Shops):
 
     def add_customer(self, shop: str, person: CustomerDetails, *, number: int | None = None) -> int:
         """A new customer. The same number is the same customer of this shop, in every run. Fires customers/create."""
-        store, at = self.store(shop), self._clock()
+        store, at = self.records(shop), self._clock()
         shopify_id = self.customer_id(shop, number) if number is not None else self._next_id()
         store.customers[shopify_id] = CustomerRecord.new(shopify_id, person, at)
         self._fire_customer(store, shopify_id, "customers/create")
@@ -30,7 +30,7 @@ class CustomerEvents(Shops):
 
         `accepts_email` and `accepts_sms` are the shopper's own choice, made now; their consents' topics fire too.
         """
-        store, at = self.store(shop), self._clock()
+        store, at = self.records(shop), self._clock()
         with store.lock:
             known = _known(store, customer_id)
             chosen = replace(known, person=replace(known.person, **changes), updated_at=at)  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ class CustomerEvents(Shops):
 
         Fires customers/merge, customers/update and customers/delete.
         """
-        store, at, event_id = self.store(shop), self._clock(), str(uuid.uuid4())
+        store, at, event_id = self.records(shop), self._clock(), str(uuid.uuid4())
         with store.lock:
             kept, gone = _known(store, kept_id), _known(store, deleted_id)
             merged = replace(_filled_up(kept, gone), updated_at=at)
@@ -60,14 +60,14 @@ class CustomerEvents(Shops):
 
     def delete_customer(self, shop: str, customer_id: int) -> None:
         """There is no such customer any more; the orders stay, and are nobody's. Fires customers/delete."""
-        store = self.store(shop)
+        store = self.records(shop)
         told = _known(store, customer_id).graphql()
         store.forget(customer_id)
         self.fire(shop, "customers/delete", event_payloads.deleted(told))
 
     def customer(self, shop: str, customer_id: int) -> dict[str, Any] | None:
         """The customer in GraphQL's shape."""
-        return self.store(shop).customer(customer_id)
+        return self.records(shop).customer(customer_id)
 
     def customer_id(self, shop: str, number: int) -> int:
         """The id of a shop's customer with this number, known already or not."""

@@ -16,31 +16,31 @@ REQUEST_ID = 9999
 class ShopEvents(Shops):
     """Every method fires the webhook that Shopify would."""
 
-    def remember(self, shop: str, history: ShopHistory) -> None:
+    def set_history(self, shop: str, history: ShopHistory) -> None:
         """Give the shop a past. Nothing fires."""
-        self.store(shop).history = history
+        self.records(shop).history = history
 
     def update_shop(self, shop: str, **fields: object) -> None:
         """Change the shop's settings, in GraphQL's names: name, email, currencyCode ... Fires shop/update."""
-        store = self.store(shop)
+        store = self.records(shop)
         store.changed_settings |= fields | {"updatedAt": times.utc(self._clock())}
         self.fire(shop, "shop/update", event_payloads.shop(store.settings()))
 
-    def sell_in(self, shop: str, *markets: SandboxMarket) -> None:
+    def set_markets(self, shop: str, *markets: SandboxMarket) -> None:
         """Sell in these markets and no others. Fires markets/update for each."""
-        self.store(shop).markets = markets
+        self.records(shop).markets = markets
         for number, market in enumerate(markets, 1):
             self.fire(shop, "markets/update", event_payloads.market(market.graphql(number)))
 
     def uninstall(self, shop: str) -> None:
         """Remove the app: its token is dead from now on. Fires app/uninstalled."""
-        store = self.store(shop)
+        store = self.records(shop)
         store.installed = False
         self.fire(shop, "app/uninstalled", event_payloads.shop(store.settings()))
 
     def install(self, shop: str) -> None:
         """Install the app again, with the same token. Nothing fires."""
-        self.store(shop).installed = True
+        self.records(shop).installed = True
 
     def request_data(self, shop: str, customer_id: int, order_ids: Sequence[int] = ()) -> None:
         """Somebody wants to know what is known of them. Fires customers/data_request."""
@@ -54,10 +54,10 @@ class ShopEvents(Shops):
 
     def redact_shop(self, shop: str) -> None:
         """The shop wants to be forgotten, two days after it removed the app. Fires shop/redact."""
-        self.fire(shop, "shop/redact", event_payloads.privacy_shop(self.store(shop).settings()))
+        self.fire(shop, "shop/redact", event_payloads.privacy_shop(self.records(shop).settings()))
 
     def _person(self, shop: str, customer_id: int) -> dict[str, object]:
-        store = self.store(shop)
+        store = self.records(shop)
         known = store.customer(customer_id)
         if known is None:
             raise KeyError(f"{shop} has no customer {customer_id}")

@@ -27,7 +27,7 @@ class Shops:
     """The shops and the courier of their webhooks."""
 
     def __init__(self, courier: WebhookSender, clock: Callable[[], datetime], keep: int) -> None:
-        self.courier = courier
+        self.webhook_sender = courier
         self.bulk = BulkOptions()
         self._clock = clock
         self._keep = keep
@@ -44,23 +44,23 @@ class Shops:
     ) -> str:
         """Send a webhook by hand: a JSON value, or bytes as they are. Returns its webhook id."""
         body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-        return self.courier.post(shop, topic, body, webhook_id=webhook_id, event_id=event_id)
+        return self.webhook_sender.post(shop, topic, body, webhook_id=webhook_id, event_id=event_id)
 
     @property
     def deliveries(self) -> list[Delivery]:
         """The latest webhooks of all shops, oldest first."""
-        return self.courier.deliveries()
+        return self.webhook_sender.deliveries()
 
-    def settled(self, timeout: float = 10.0) -> bool:
+    def wait_until_idle(self, timeout: float = 10.0) -> bool:
         """Wait until no webhook is on its way."""
-        return self.courier.settled(timeout)
+        return self.webhook_sender.wait_until_idle(timeout)
 
     def close(self) -> None:
         """End the courier's threads, and throw away what bulk operations wrote."""
-        self.courier.close()
+        self.webhook_sender.close()
         self._folder.close()
 
-    def store(self, shop: str) -> ShopRecords:
+    def records(self, shop: str) -> ShopRecords:
         with self._lock:
             return self._stores.setdefault(shop, ShopRecords(shop, self._keep))
 
@@ -72,7 +72,7 @@ class Shops:
 
         with self._lock:
             if shop not in self._bulks:
-                self._bulks[shop] = BulkOperations(self.store(shop), self.bulk, self._folder, self._clock, finished)
+                self._bulks[shop] = BulkOperations(self.records(shop), self.bulk, self._folder, self._clock, finished)
             return self._bulks[shop]
 
     def _next_id(self) -> int:

@@ -162,7 +162,7 @@ def test_a_shopify_that_hangs_costs_ten_seconds(shop, hanging_shopify, caplog):
 
 
 @pytest.fixture
-def hanging_shopify(_sandboxes):
+def hanging_shopify(current_sandboxes):
     """It takes the question, and answers it after a quarter of an hour, unless the asker has gone."""
     import anyio
 
@@ -172,4 +172,4 @@ def hanging_shopify(_sandboxes):
                 while (await receive())["type"] != "http.disconnect":
                     pass
 
-    _sandboxes[0].app = hang
+    current_sandboxes[0].app = hang

@@ -27,16 +27,16 @@ def stage(migrated):
     """The outbox, a mail server that thinks for a while before it says yes, and the app's processes."""
     with running_servers() as own, mail_server() as box:
         environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
-        dynos = AppProcesses(own.folder, environment, free_port())
-        with own.looked_at(), connected(EVERY):
+        processes = AppProcesses(own.folder, environment, free_port())
+        with own.as_own_database(), connected(EVERY):
             empty_tables()
             shop = connect_shop("demo.myshopify.com")
             for number in range(MAILS):
                 outbox.put(shop, MailKind.TEST, f"to-{number}@example.com")
             try:
-                yield dynos, box
+                yield processes, box
             finally:
-                dynos.close()
+                processes.close()
 
 
 def fates():
@@ -44,15 +44,15 @@ def fates():
 
 
 def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage):
-    dynos, box = stage
+    processes, box = stage
     box.slow_seconds = 30
-    dynos.start_all("worker", "scheduler")
+    processes.start_all("worker", "scheduler")
     wait_for(lambda: len(box.received) >= 4, GUARD, "The first mails")  # taken by the server, and its yes has not come
 
-    dynos.kill("worker")
+    processes.kill("worker")
     box.slow_seconds = 0
     Mail.update(leased_until=NOW - timedelta(seconds=1)).where(Mail.leased_until.is_null(False)).execute()
-    dynos.start("worker")
+    processes.start("worker")
     wait_for(lambda: set(fates()) == {MailState.SENT}, GUARD, "All mails")
 
     everybody = {f"to-{number}@example.com" for number in range(MAILS)}
@@ -63,13 +63,13 @@ def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage
 
 
 def test_what_was_sent_stays_sent_over_kills(stage):
-    dynos, box = stage
-    dynos.start_all("worker", "scheduler")
+    processes, box = stage
+    processes.start_all("worker", "scheduler")
     wait_for(lambda: set(fates()) == {MailState.SENT}, GUARD, "All mails")
 
     for _ in range(2):
-        dynos.kill("worker")
-        dynos.start("worker")
+        processes.kill("worker")
+        processes.start("worker")
     time.sleep(6)  # the clock rings for what is due each five seconds
 
     assert sorted(box.recipients) == [f"to-{number}@example.com" for number in range(MAILS)]

@@ -136,17 +136,17 @@ def test_the_admins_own_navigation_leads_through_the_app(staff):
 
 @pytest.mark.parametrize("bare", [False, True], ids=["App Bridge adds the token", "the app adds the token"])
 def test_a_token_that_ends_in_the_middle_of_work_is_renewed_unseen(staff, admin, bare):
-    admin.bare = bare
+    admin.without_bridge = bare
     frame = staff.opens("settings")
     frame.get_by_label("Error rate threshold", exact=True).fill("10")
     expect(frame.locator("#backtest .strip")).to_be_visible()
 
-    admin.lives.extend([-30])
+    admin.token_seconds.extend([-30])
     frame.get_by_label("Error rate threshold", exact=True).fill("20")
     frame.locator("#alerts").get_by_role("button", name="Save").click()
     expect(frame.locator("#alerts [role=status]").first).to_contain_text("Saved")
 
-    admin.lives.extend([-30, -30])
+    admin.token_seconds.extend([-30, -30])
     frame.get_by_role("link", name="People").click()
     expect(frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
 

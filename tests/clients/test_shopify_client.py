@@ -84,7 +84,7 @@ def meddled():
     """A sandbox whose clock moves with every change, a long order, and a client during whose reading it changes."""
     seconds = iter(range(1000))
     clock = lambda: shops.NUMBERS_SINCE + timedelta(seconds=next(seconds))  # noqa: E731
-    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, clock=clock)
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, now=clock)
     order_id = shopify.add_order(SHOP, checkout(30))
     with serving(shopify.app) as url:
 

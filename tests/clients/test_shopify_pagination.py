@@ -42,7 +42,7 @@ def clock():
 @pytest.fixture
 def shop(clock):
     """A sandbox whose clock is `clock`."""
-    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, clock=clock, points=1e9)
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, now=clock, points=1e9)
     yield shopify
     shopify.close()
 

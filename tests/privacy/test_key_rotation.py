@@ -129,10 +129,10 @@ def connect_elsewhere(domain):
 def work(scratch, shop, shopify, engage):
     """Web, worker and clock with both keys, and orders that keep coming while the block lasts."""
     port = free_port()
-    dynos = AppProcesses(scratch, {"SECRET_KEYS": BOTH}, port)
-    dynos.start_all("web", "worker", "scheduler")
+    processes = AppProcesses(scratch, {"SECRET_KEYS": BOTH}, port)
+    processes.start_all("web", "worker", "scheduler")
     yield Orders(shop, shopify, f"http://127.0.0.1:{port}")
-    dynos.close()
+    processes.close()
 
 
 class Orders:

@@ -258,7 +258,7 @@ def test_a_mail_that_was_sent_is_never_believed_unsent(shop, fault):
     with pytest.raises(ApiError) as caught:
         shop.client.notify_order(order())
 
-    assert len(shop.mails()) == (1 if fault.acts else 0)
+    assert len(shop.mails()) == (1 if fault.takes_effect else 0)
     assert caught.value.unknown or not shop.mails()
 
 

@@ -203,11 +203,11 @@ def test_a_refund_goes_back_to_the_means_it_came_from(quiet):
 
 def test_a_refund_fires_its_own_topic_and_the_orders_of_one_event(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     refund_id = shopify.refund(SHOP, order_id, {line_ids(shopify, order_id)[0]: 1}, note="Too small")
-    shopify.settled()
+    shopify.wait_until_idle()
 
     body = receiver.body("refunds/create")
     assert (body["id"], body["order_id"], body["note"]) == (refund_id, order_id, "Too small")
@@ -219,7 +219,7 @@ def test_a_refund_fires_its_own_topic_and_the_orders_of_one_event(shopify, recei
 def test_a_guests_order_is_refunded_too(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     shopify.refund(SHOP, order_id, amount=Decimal(10))
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert receiver.body("refunds/create")["transactions"][0]["amount"] == "10.00"
 
@@ -230,11 +230,11 @@ def test_a_guests_order_is_refunded_too(shopify, receiver):
 def test_a_paid_order_that_is_cancelled_is_refunded_and_restocked(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     total = figures(shopify, order_id)[0]
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     shopify.cancel(SHOP, order_id, reason="INVENTORY")
-    shopify.settled()
+    shopify.wait_until_idle()
 
     order = shopify.order(SHOP, order_id)
     assert figures(shopify, order_id) == [0, total, total, 0]
@@ -272,14 +272,14 @@ def test_a_paid_order_that_is_cancelled_without_a_refund_keeps_its_money(quiet):
 def test_an_order_is_sent_in_parts(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     mug, tray = line_ids(shopify, order_id)
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
     seen = [states(shopify, order_id)[1]]
 
     for units in ({mug: 2}, {mug: 1, tray: 1}):
         shopify.fulfil(SHOP, order_id, units)
         seen.append(states(shopify, order_id)[1])
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert seen == ["UNFULFILLED", "PARTIALLY_FULFILLED", "FULFILLED"]
     parcels = sorted((body for topic, body, _ in receiver.got if topic == "fulfillments/create"), key=lambda b: b["id"])
@@ -299,11 +299,11 @@ def test_nothing_is_sent_twice(quiet):
 def test_a_parcels_tracking_number_may_change(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     parcel_id = shopify.fulfil(SHOP, order_id)
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     shopify.track(SHOP, order_id, parcel_id, "SE123")
-    shopify.settled()
+    shopify.wait_until_idle()
 
     body = receiver.body("fulfillments/update")
     assert (body["tracking_number"], body["shipment_status"]) == ("SE123", "in_transit")
@@ -376,11 +376,11 @@ def test_what_is_captured_after_an_edit_is_what_is_left(quiet):
 def test_an_exchange_is_a_refund_and_a_line(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     mug, _ = line_ids(shopify, order_id)
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     shopify.exchange(SHOP, order_id, {mug: 1}, Item("Bowl", "BOWL", Decimal(80)))
-    shopify.settled()
+    shopify.wait_until_idle()
 
     order = shopify.order(SHOP, order_id)
     assert [(line["sku"], line["currentQuantity"]) for line in order["lineItems"]] == [
@@ -399,11 +399,11 @@ def test_a_shopper_who_unsubscribes_is_told_by_three_topics(shopify, receiver):
     customer_id = shopify.add_customer(
         SHOP, CustomerDetails(accepts_email=True, phone="+46700000001", accepts_sms=True)
     )
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     shopify.update_customer(SHOP, customer_id, accepts_email=False, accepts_sms=False)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     email, sms = (
         receiver.body("customers_email_marketing_consent/update"),
@@ -420,12 +420,12 @@ def test_an_apps_consent_comes_back_as_webhooks_and_a_repeated_one_does_not(shop
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     with serving(shopify.app) as url:
         client = ShopifyClient(f"{url}/{SHOP}", shopify.token)
-        shopify.settled()
+        shopify.wait_until_idle()
         receiver.topics()
         seen = []
         for _ in range(2):
             client.update_email_consent(customer_id, "SUBSCRIBED", at)
-            shopify.settled()
+            shopify.wait_until_idle()
             seen.append(receiver.topics())
 
     assert seen == [["customers/update", "customers_email_marketing_consent/update"], []]
@@ -435,11 +435,11 @@ def test_merged_customers_are_one_with_both_ones_orders(shopify, receiver):
     kept = shopify.add_customer(SHOP, CustomerDetails(email="a@example.com", phone=None))
     gone = shopify.add_customer(SHOP, CustomerDetails(email="b@example.com", phone="+46700000002"))
     order_id = shopify.add_order(SHOP, SALE, customer_id=gone)
-    shopify.settled()
+    shopify.wait_until_idle()
     receiver.topics()
 
     shopify.merge_customers(SHOP, kept, gone)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     merged = shopify.customer(SHOP, kept)
     assert merged["defaultPhoneNumber"]["phoneNumber"] == "+46700000002"
@@ -456,7 +456,7 @@ def test_a_deleted_customer_leaves_orders_behind(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE, customer_id=customer_id)
 
     shopify.delete_customer(SHOP, customer_id)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert shopify.order(SHOP, order_id)["customer"] is None
     assert receiver.body("customers/delete")["id"] == customer_id
@@ -467,7 +467,7 @@ def test_a_deleted_customer_leaves_orders_behind(shopify, receiver):
 
 def test_a_changed_shop_says_so(shopify, receiver):
     shopify.update_shop(SHOP, currencyCode="EUR", contactEmail="new@example.com")
-    shopify.settled()
+    shopify.wait_until_idle()
 
     body = receiver.body("shop/update")
     assert (body["currency"], body["customer_email"], body["myshopify_domain"]) == ("EUR", "new@example.com", SHOP)
@@ -479,7 +479,7 @@ def test_an_uninstalled_app_is_told_and_may_come_back(shopify, receiver):
         shopify.uninstall(SHOP)
         shopify.install(SHOP)
         assert client.shop()["myshopifyDomain"] == SHOP
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert receiver.body("app/uninstalled")["myshopify_domain"] == SHOP
 
@@ -489,7 +489,7 @@ def test_the_law_asks_about_people_and_shops(shopify, receiver):
     shopify.request_data(SHOP, customer_id, [1, 2])
     shopify.redact_customer(SHOP, customer_id, [1])
     shopify.redact_shop(SHOP)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert receiver.body("customers/data_request")["orders_requested"] == [1, 2]
     assert receiver.body("customers/redact")["customer"]["email"] == "ada@example.com"
@@ -508,7 +508,7 @@ def test_the_end_of_a_bulk_operation_is_told_unless_that_is_lost(shopify, receiv
         _until_ended(client, operations[0])
         operations.append(client.run_bulk_query("{ orders { edges { node { id } } } }"))
         _until_ended(client, operations[1])
-    shopify.settled()
+    shopify.wait_until_idle()
 
     body = receiver.body("bulk_operations/finish")
     assert (body["admin_graphql_api_id"], body["status"], body["type"]) == (operations[1], "completed", "query")
@@ -563,19 +563,19 @@ def _everything_happens(shopify):
     with serving(shopify.app) as url:
         client = ShopifyClient(f"{url}/{SHOP}", shopify.token)
         _until_ended(client, client.run_bulk_query("{ orders { edges { node { id } } } }"))
-    assert shopify.settled()
+    assert shopify.wait_until_idle()
 
 
 # Shoppers who change their minds
 
 
 def test_fickle_shoppers_do_something_of_everything(shopify, receiver):
-    shoppers = OrderReplayWithChanges(shopify, SHOP)
+    replay = OrderReplayWithChanges(shopify, SHOP)
     for _ in range(400):
-        _, later = shoppers.buy()
-        for _, happen in sorted(later, key=lambda each: each[0]):
-            happen()
-    assert shopify.settled(60)
+        _, follow_ups = replay.place_order()
+        for _, act in sorted(follow_ups, key=lambda each: each[0]):
+            act()
+    assert shopify.wait_until_idle(60)
 
     topics = set(receiver.topics())
     assert {"refunds/create", "orders/cancelled", "fulfillments/create", "fulfillments/update"} <= topics
@@ -583,18 +583,18 @@ def test_fickle_shoppers_do_something_of_everything(shopify, receiver):
 
 
 def test_nothing_is_owed_when_the_fickle_are_done(quiet):
-    shoppers, order_ids = OrderReplayWithChanges(quiet, SHOP), []
+    replay, order_ids = OrderReplayWithChanges(quiet, SHOP), []
     for _ in range(300):
-        order_id, later = shoppers.buy()
+        order_id, follow_ups = replay.place_order()
         order_ids.append(order_id)
-        for _, happen in sorted(later, key=lambda each: each[0]):
-            happen()
+        for _, act in sorted(follow_ups, key=lambda each: each[0]):
+            act()
 
     assert {figures(quiet, order_id)[3] for order_id in order_ids} == {0}
 
 
 def test_any_shoppers_can_be_let_in(quiet):
-    with replaying_orders(quiet, SHOP, rate=200, shoppers=OrderReplayWithChanges):
+    with replaying_orders(quiet, SHOP, rate=200, replay=OrderReplayWithChanges):
         while len(quiet.deliveries) < 20:
             pass
 

@@ -30,7 +30,7 @@ def ends_in(wait):
 
 
 def test_a_good_token_is_used_as_it_is(frame):
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(installed_shop()))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
     assert frame.shopify.oauth.calls == []
 
 
@@ -67,7 +67,7 @@ def test_of_many_workers_one_renews_it(frame):
 def test_while_shopify_is_away_the_old_one_goes_on_to_its_end(frame):
     shop = ends_in(4 * MINUTE)
     Shop.update(domain="nowhere.myshopify.com").execute()
-    frame.shopify.store("nowhere.myshopify.com").installed = False
+    frame.shopify.records("nowhere.myshopify.com").installed = False
 
     assert access_token(Shop.get_by_id(shop.id)) == shop.secret("shopify_token")
 
@@ -92,7 +92,7 @@ def test_opening_the_app_mends_it(frame):
 
     frame.open("/tasks")
 
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(installed_shop()))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
 
 
 def test_a_token_that_does_not_expire_stays(shop, shopify):

@@ -79,7 +79,7 @@ def test_the_renaming_says_only_what_differs(shop, shopify, engage, drain, two):
     webhooks(shop, shopify, "customers/merge")
     drain()
 
-    (patch,) = [call for call in engage.journal if call.method == "PATCH"]
+    (patch,) = [call for call in engage.calls if call.method == "PATCH"]
     assert orjson.loads(patch.request) == {"externalId": str(kept), "firstName": "Ada-Lovisa"}
 
 
@@ -172,14 +172,14 @@ def test_a_deleted_customers_contact_stays_in_engage(shop, shopify, engage, drai
     customer = shopify.add_customer(shop.domain, ADA)
     index(shop, "IndexCustomer", customer)
     drain()
-    before = len(engage.journal)
+    before = len(engage.calls)
 
     shopify.delete_customer(shop.domain, customer)
     webhooks(shop, shopify, "customers/delete")
     drain()
 
     assert len(contacts(engage)) == 1
-    assert len(engage.journal) == before
+    assert len(engage.calls) == before
     assert known(shop, customer).skipped == "The customer was deleted at Shopify."
     assert newest("IndexCustomer").reason == "Shopify no longer has this customer."
 

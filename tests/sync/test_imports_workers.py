@@ -57,12 +57,12 @@ def stage(database: object) -> Iterator[SimpleNamespace]:
             "SHOPIFY_ORIGIN": stack.enter_context(serving(shopify.app)) + "/{shop}",
             "ENGAGE_ORIGIN": stack.enter_context(serving(engage.app)) + "/{tenant}",
         }
-        stack.enter_context(own.looked_at())
+        stack.enter_context(own.as_own_database())
         stack.enter_context(connected(EVERY))
         busy, calm = (connect(name) for name in ("busy", "calm"))
-        dynos = AppProcesses(own.folder, environment, port)
-        stack.callback(dynos.close)
-        yield SimpleNamespace(shopify=shopify, engage=engage, dynos=dynos, busy=busy, calm=calm)
+        processes = AppProcesses(own.folder, environment, port)
+        stack.callback(processes.close)
+        yield SimpleNamespace(shopify=shopify, engage=engage, processes=processes, busy=busy, calm=calm)
 
 
 def connect(name: str) -> Shop:
@@ -92,13 +92,13 @@ def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(kind, table, s
     """Customers chunk by chunk; orders are put together as well, in as many steps."""
     add_history(stage.shopify, stage.busy.domain, *((4000, 0) if kind == ImportKind.CUSTOMERS else (0, 4000)), days=300)
     stage.busy.pause("Only the reading is looked at.", timedelta(hours=1))
-    stage.dynos.start_all("web", "scheduler")
-    stage.dynos.keep("worker")
+    stage.processes.start_all("web", "scheduler")
+    stage.processes.supervise("worker")
     importing = begin(stage.busy)
     for _ in range(3):
         before = part(importing, kind).found
         wait_for(lambda before=before: part(importing, kind).found > before, 90, "A chunk")
-        stage.dynos.kill("worker")
+        stage.processes.kill("worker")
 
     wait_for(lambda: part(importing, kind).state == ImportStep.FOLLOW, 60, "The end of the file")
 
@@ -113,7 +113,7 @@ def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(kind, table, s
 
 def test_a_live_order_overtakes_an_import(stage):
     add_history(stage.shopify, stage.busy.domain, 400, 0, days=300)
-    stage.dynos.start_all("web", "scheduler", "worker")
+    stage.processes.start_all("web", "scheduler", "worker")
     importing = begin(stage.busy)
     wait_for(lambda: part(importing, ImportKind.CUSTOMERS).state == ImportStep.FOLLOW, 60, "The end of the file")
     behind = waiting(stage.busy)

@@ -46,10 +46,10 @@ def clock():
 
 
 @pytest.fixture
-def shopify(_sandboxes, clock):
+def shopify(current_sandboxes, clock):
     """A Shopify whose webhooks all get lost, with a clock of its own."""
-    sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[], clock=clock)
-    _sandboxes[0].app = sandbox.app
+    sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[], now=clock)
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 
@@ -77,7 +77,7 @@ def count(name):
 def test_orders_whose_webhooks_were_lost_are_found(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     order_ids = {shopify.add_order(shop.domain, RECORD, customer_id=customer_id) for _ in range(3)}
-    shopify.settled()
+    shopify.wait_until_idle()
     assert {delivery.state for delivery in shopify.deliveries} == {"failed"}
 
     poll(shop, drain)

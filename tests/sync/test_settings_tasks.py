@@ -90,7 +90,11 @@ def test_stores_of_another_shop_are_left_alone(shop, other_shop):
 
 
 def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, drain):
-    shopify.store(shop.domain).changed_settings |= {"currencyCode": "EUR", "ianaTimezone": "Europe/Paris", "name": "Y"}
+    shopify.records(shop.domain).changed_settings |= {
+        "currencyCode": "EUR",
+        "ianaTimezone": "Europe/Paris",
+        "name": "Y",
+    }
 
     index(shop, "SyncShopCurrency", None)
     drain()
@@ -128,7 +132,7 @@ def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
 
     drain()
 
-    assert learnt(shop)["name"] == shopify.store(shop.domain).settings()["name"]
+    assert learnt(shop)["name"] == shopify.records(shop.domain).settings()["name"]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def markets(shop, shopify, drain):
     shop.save()
 
     def known(*markets):
-        shopify.sell_in(shop.domain, *markets)
+        shopify.set_markets(shop.domain, *markets)
         index(shop, None, "SyncShopCurrency")
         drain()
 
@@ -214,7 +214,7 @@ def test_a_market_of_more_regions_than_a_page_is_known_whole(shop, markets):
 @pytest.mark.parametrize("topic", ["markets/create", "markets/update", "markets/delete"])
 def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets):
     markets(NORDIC)
-    shopify.sell_in(shop.domain, NORDIC, WEST)
+    shopify.set_markets(shop.domain, NORDIC, WEST)
 
     receive_webhook(shop, topic, {"id": 1})
     drain()
@@ -225,7 +225,7 @@ def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets
 def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, engage, drain, markets):
     shop.settings = {"stores": {"NO": "NO-WEB"}}
     shop.save()
-    shopify.store(shop.domain).markets = None
+    shopify.records(shop.domain).markets = None
     index(shop, None, "SyncShopCurrency")
 
     buy(shop, shopify, person=buyer("NO"))
@@ -238,7 +238,7 @@ def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, 
 
 
 def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, markets):
-    shopify.store(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
+    shopify.records(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
 
     index(shop, None, "SyncShopCurrency")
     drain()
@@ -247,7 +247,7 @@ def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, m
 
 
 def test_markets_that_cannot_be_read_now_are_asked_for_again(shop, shopify, drain, markets):
-    shopify.sell_in(shop.domain, NORDIC)
+    shopify.set_markets(shop.domain, NORDIC)
     shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])  # the shop's settings, its markets
 
     index(shop, None, "SyncShopCurrency")

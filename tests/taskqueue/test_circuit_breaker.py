@@ -42,7 +42,7 @@ def test_a_key_that_is_refused_pauses_the_shop(status, shop, engage, counting):
 
     assert fresh(shop).pause_reason == refused.reason
     assert (other.state, other.fence) == (State.PENDING, 0)
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 def test_a_paused_shop_leaves_the_others_alone(shop, other_shop, engage, counting):
@@ -100,7 +100,7 @@ def test_one_probe_is_made_when_the_pause_is_over(shop, engage, counting):
 
     assert probe.fence == 2
     assert other.fence == 0
-    assert len(engage.journal) == 2
+    assert len(engage.calls) == 2
 
 
 def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, declare):

@@ -75,7 +75,7 @@ def test_a_zombie_sends_nothing_more(shop, engage, mailing):
     with pytest.raises(LeaseLost):
         mailing.handler(zombie)
 
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):

@@ -122,7 +122,7 @@ def test_a_call_within_a_transaction_is_our_own_fault(shop, engage, declare):
             engage_client(task).count()
 
     assert run_new_task(declare(hold), shop).code == "internal"
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_the_time_limit_is_a_failed_attempt(shop, declare):

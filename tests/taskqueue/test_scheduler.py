@@ -155,11 +155,11 @@ def test_a_watch_that_is_away_disturbs_nothing(database):
 
 def test_a_clock_beats_for_all_of_its_jobs(migrated):
     with running_servers() as own:
-        dynos = AppProcesses(own.folder, own.environment, free_port())
-        with own.looked_at(), connected(EVERY):
-            dynos.start("scheduler")
+        processes = AppProcesses(own.folder, own.environment, free_port())
+        with own.as_own_database(), connected(EVERY):
+            processes.start("scheduler")
             soon = {job.name for job in scheduler.jobs() if job.seconds < 60}
             try:
                 wait_for(lambda: soon <= set(heartbeats.ages()), 40, "A beat of each job")
             finally:
-                dynos.close()
+                processes.close()

@@ -32,7 +32,7 @@ def test_a_mail_of_unknown_fate_is_an_error_and_never_sent_again(fate, shop, eng
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert sweep() == 0
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 @pytest.mark.parametrize("status", [429, 401])
@@ -42,7 +42,7 @@ def test_a_mail_that_was_surely_not_sent_is_tried_again(status, shop, engage, ma
     Shop.update(paused_until=None).execute()
 
     assert run_again_now(task).state == State.SUCCESS
-    assert len(engage.journal) == 2
+    assert len(engage.calls) == 2
 
 
 def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
@@ -67,7 +67,7 @@ def test_a_mail_that_was_sent_before_something_else_failed_is_not_sent_again(err
     task = run_again_now(run_new_task(declare(mail_and_fail, engage=True), shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 def test_a_repeatable_call_whose_worker_was_lost_is_made_again(shop, engage, declare):
@@ -77,4 +77,4 @@ def test_a_repeatable_call_whose_worker_was_lost_is_made_again(shop, engage, dec
     kind.handler(task)
 
     assert run_task(lose_worker(task)).state == State.SUCCESS
-    assert len(engage.journal) == 2
+    assert len(engage.calls) == 2

@@ -89,4 +89,4 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(message)
         envelope = {"errorCode": code, "message": message, "messageDetails": details or {}}
-        self.answer = ApiResponse.json(status, envelope, headers)
+        self.response = ApiResponse.json(status, envelope, headers)

@@ -37,9 +37,9 @@ async def calls(request: Request) -> Response:
         limit = max(0, int(query.get("limit", DEFAULT_LIMIT)))
     except ValueError:
         return _json({"message": "`since` must be an ISO date and time, `limit` a number."}, 400)
-    entries = engage.journal.newest(tenant, path=query.get("path", ""), since=since, limit=limit)
+    entries = engage.calls.newest(tenant, path=query.get("path", ""), since=since, limit=limit)
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_page(tenant, entries, len(engage.journal)))
+        return HTMLResponse(_page(tenant, entries, len(engage.calls)))
     return _json([entry.as_dict() for entry in entries])
 
 
@@ -67,7 +67,7 @@ async def webhooks(request: Request) -> Response:
             svix.subscribe(wanted["url"], wanted["secret"], kinds=wanted.get("kinds", ()))
         except (ValueError, TypeError, KeyError, AttributeError):
             return _json({"message": "A subscription is an object with url, secret and, if you like, kinds."}, 422)
-    return _json([message.told() for message in svix.messages()])
+    return _json([message.as_dict() for message in svix.messages()])
 
 
 async def prefer(request: Request) -> Response:
@@ -76,9 +76,9 @@ async def prefer(request: Request) -> Response:
     try:
         wanted = orjson.loads(await request.body())
         with tenant.lock:
-            return _json(tenant.contacts.prefer(wanted.pop("contactId"), wanted)["preferences"])
+            return _json(tenant.contacts.set_preferences(wanted.pop("contactId"), wanted)["preferences"])
     except Refusal as refusal:
-        return _json({"message": str(refusal)}, refusal.answer.status)
+        return _json({"message": str(refusal)}, refusal.response.status)
     except (ValueError, TypeError, KeyError, AttributeError):
         return _json({"message": "Say whose preference it is (contactId), and what it is now."}, 422)
 

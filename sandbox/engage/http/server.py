@@ -46,7 +46,7 @@ class Engage:
         self.batch_seconds = batch_seconds
         self.calls_a_second = calls_a_second
         self.webhook_schedule = webhook_schedule
-        self.journal = CallLog(journal_length)
+        self.calls = CallLog(journal_length)
         self._tenants: dict[str, Tenant] = {}
         self._scripts: list[tuple[re.Pattern[str], deque[ApiResponse | Fault]]] = []
         self._recent: dict[str, deque[float]] = defaultdict(deque)
@@ -73,12 +73,12 @@ class Engage:
                 self._tenants[name] = Tenant(name, self.faults.copy(), self.batch_seconds, self.webhook_schedule)
             return self._tenants[name]
 
-    def prefer(self, contact_id: str, **preferences: bool) -> None:
+    def set_preferences(self, contact_id: str, **preferences: bool) -> None:
         """A shopper changes their mind in Engage: `prefer(contact_id, acceptsEmail=False)`. LookupError where none."""
         for tenant in self._all():
             with tenant.lock:
                 if contact_id in tenant.contacts:
-                    tenant.contacts.prefer(contact_id, preferences)
+                    tenant.contacts.set_preferences(contact_id, preferences)
                     return
         raise LookupError(f"No tenant has a contact {contact_id}.")
 
@@ -106,7 +106,7 @@ class Engage:
         question = await asgi.read_request(scope, receive, tenant_name, path)
         tenant = self.tenant(tenant_name)
         fault, answer = self._judge(tenant, question)
-        self.journal.add(question, answer, fault)
+        self.calls.add(question, answer, fault)
         await asgi.send_response(answer, fault, tenant.faults, receive, send)
 
     def _judge(self, tenant: Tenant, question: ApiRequest) -> tuple[Fault, ApiResponse]:
@@ -114,7 +114,7 @@ class Engage:
         if isinstance(scripted, ApiResponse):
             return Fault.NONE, scripted
         fault = scripted or tenant.faults.draw()
-        answer = self._answer(tenant, question) if fault.acts else ApiResponse(503)
+        answer = self._answer(tenant, question) if fault.takes_effect else ApiResponse(503)
         return fault, _with_fault(answer, fault, tenant.faults)
 
     def _scripted(self, question: ApiRequest) -> ApiResponse | Fault | None:
@@ -129,7 +129,7 @@ class Engage:
             key = self._admit(question)
             self._pace(key)
         except Refusal as refusal:
-            return refusal.answer
+            return refusal.response
         return api.handle_request(tenant, question)
 
     def _admit(self, question: ApiRequest) -> str:

@@ -36,7 +36,7 @@ class SvixMessage:
         named = {"svix-id": self.svix_id, "svix-timestamp": str(at), "svix-signature": signatures}
         return {"Content-Type": "application/json", "User-Agent": "Svix-Webhooks/1.0", **named}
 
-    def told(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """This message for a reader."""
         names = ("svix_id", "kind", "attempts", "status", "state")
         return {name: getattr(self, name) for name in names} | {"url": self.endpoint.url, "body": self.body.decode()}

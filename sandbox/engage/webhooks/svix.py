@@ -39,7 +39,7 @@ class Svix:
     def __init__(self, schedule: Sequence[float] = SHORT_SCHEDULE) -> None:
         self.schedule = schedule
         self.endpoints: list[SvixEndpoint] = []
-        self.luck = SvixFaults()
+        self.faults = SvixFaults()
         self._random = random.Random(1)  # the same luck in each run
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
@@ -78,7 +78,7 @@ class Svix:
         with self._changed:
             return list(self._sent)
 
-    def settled(self, timeout: float) -> bool:
+    def wait_until_idle(self, timeout: float) -> bool:
         """Wait until nothing is on its way. False when that takes longer than this many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._due and not self._under_way, timeout)
@@ -100,7 +100,7 @@ class Svix:
 
     def _delays(self) -> list[float]:
         """How long to hold a message back, once for each time that it is sent."""
-        roll, luck = self._random.random, self.luck
+        roll, luck = self._random.random, self.faults
         delay = roll() * luck.late_seconds if roll() < luck.late else 0.0
         return [delay, delay + roll()] if roll() < luck.duplicates else [delay]
 

@@ -22,7 +22,7 @@ class UserError:
     code: str | None
     field: tuple[str, ...] | None = None
 
-    def told(self) -> Json:
+    def as_dict(self) -> Json:
         return {"message": self.message, "code": self.code, "field": list(self.field) if self.field else None}
 
 

@@ -64,7 +64,7 @@ class AdminApi:
 
     async def __call__(self, request: Request) -> Response:
         fault = self.script.popleft() if self.script else self.faults.draw()
-        answer = self._answered(request, await request.body()) if fault.acts else Response(status_code=503)
+        answer = self._answered(request, await request.body()) if fault.takes_effect else Response(status_code=503)
         return _WithFault(answer, fault, self.faults)
 
     def _answered(self, request: Request, body: bytes) -> Response:

@@ -52,9 +52,9 @@ class OAuth:
     """
 
     def __init__(
-        self, client_id: str, secret: str, scopes: str, store_of: Callable[[str], ShopRecords], always: str
+        self, client_id: str, secret: str, scopes: str, store_of: Callable[[str], ShopRecords], permanent_token: str
     ) -> None:
-        self.client_id, self.secret, self.scopes, self.always = client_id, secret, scopes, always
+        self.client_id, self.secret, self.scopes, self.permanent_token = client_id, secret, scopes, permanent_token
         self.seconds = 3600.0
         self.staff: dict[str, Staff] = {}
         self.calls: list[tuple[str, str]] = []
@@ -79,10 +79,10 @@ class OAuth:
         }
         return jwt.encode(claims, self.secret, "HS256")
 
-    def opens(self, shop: str, token: str | None) -> bool:
+    def accepts(self, shop: str, token: str | None) -> bool:
         """Whether the Admin API takes this token for the shop."""
         with self._lock:
-            return token == self.always or self._shop(shop).tokens.get(token or "", 0.0) > time.time()
+            return token == self.permanent_token or self._shop(shop).tokens.get(token or "", 0.0) > time.time()
 
     def end_tokens(self, shop: str) -> None:
         """The access tokens that the app has end now."""

@@ -97,14 +97,14 @@ class Resolvers:
 
     def _operation(self, gid: str) -> Json | None:
         operation = self._bulk.operation(gid)
-        return self._bulk.told(operation, self._base) if operation else None
+        return self._bulk.graphql(operation, self._base) if operation else None
 
     def _operations(self, first: int, query: str | None = None, **_: Any) -> Json:
         found = self._bulk.operations(self._search("bulkOperations", query))
-        return {"nodes": [self._bulk.told(each, self._base) for each in reversed(found)][:first]}
+        return {"nodes": [self._bulk.graphql(each, self._base) for each in reversed(found)][:first]}
 
     def _answered(self, operation: Any, complaint: Json | None) -> Json:
-        told = self._bulk.told(operation, self._base) if operation else None
+        told = self._bulk.graphql(operation, self._base) if operation else None
         return {"bulkOperation": told, "userErrors": [complaint] if complaint else []}
 
     def _email_consent(self, given: Json) -> Json:
@@ -136,8 +136,8 @@ class Resolvers:
             self._consent_changed(self._store, changed, kind)
 
 
-def _refused(complaint: UserError) -> Json:
-    return {"customer": None, "userErrors": [complaint.told()]}
+def _refused(error: UserError) -> Json:
+    return {"customer": None, "userErrors": [error.as_dict()]}
 
 
 def _searchable(shopify_id: int, created_at: datetime, updated_at: datetime) -> Json:

@@ -28,8 +28,8 @@ class ResultFiles:
         if operation is None:
             return Response(EXPIRED, 403, media_type="application/xml")
         headers = {"ETag": _etag(operation)}
-        if bulk.knobs.cuts:
-            return _CutFile(bulk.knobs.cuts.pop(0), operation.path, headers=headers)
+        if bulk.options.cuts:
+            return _CutFile(bulk.options.cuts.pop(0), operation.path, headers=headers)
         return FileResponse(operation.path, headers=headers, media_type="application/jsonl")
 
 

@@ -73,12 +73,12 @@ class BulkOperations:
     def __init__(
         self,
         store: ShopRecords,
-        knobs: BulkOptions,
+        options: BulkOptions,
         folder: Callable[[], Path],
         clock: Callable[[], datetime],
         finished: Callable[[Json], None],
     ) -> None:
-        self.knobs = knobs
+        self.options = options
         self._store = store
         self._folder = folder
         self._clock = clock
@@ -96,7 +96,7 @@ class BulkOperations:
         except GraphQLError as error:
             return None, _user_error(error.message, "INVALID")
         with self._lock:
-            if sum(not each.ended for each in self._operations.values()) >= self.knobs.at_once:
+            if sum(not each.ended for each in self._operations.values()) >= self.options.at_once:
                 return None, _user_error(FULL, "LIMIT_REACHED")
             self._last += 1
             operation = BulkOperation(
@@ -126,7 +126,7 @@ class BulkOperations:
         """The operations found, oldest first."""
         return [each for each in list(self._operations.values()) if search.matches(_header(each))]
 
-    def told(self, operation: BulkOperation, base: str) -> Json:
+    def graphql(self, operation: BulkOperation, base: str) -> Json:
         """The operation in the shape of the Admin API. Its URL is made anew each time, and is valid from now on."""
         there = operation.ended and operation.objects > 0
         url = self._url(operation, base) if there else None
@@ -154,7 +154,7 @@ class BulkOperations:
         return operation
 
     def _url(self, operation: BulkOperation, base: str) -> str:
-        expires = f"{time.time() + self.knobs.url_seconds:.3f}"
+        expires = f"{time.time() + self.options.url_seconds:.3f}"
         signature = self._signature(operation.number, expires)
         return f"{base}/bulk/{operation.number}.jsonl?expires={expires}&signature={signature}"
 
@@ -163,7 +163,7 @@ class BulkOperations:
 
     def _work(self, operation: BulkOperation, root: FieldNode, search: SearchQuery) -> None:
         begun = time.monotonic()
-        failure = self.knobs.failures.pop(0) if self.knobs.failures else None
+        failure = self.options.failures.pop(0) if self.options.failures else None
         self._go_on(operation, "RUNNING")
         with suppress(FileNotFoundError):  # the sandbox was closed meanwhile, and its folder with it
             self._write(operation, root, search, failure)
@@ -181,7 +181,7 @@ class BulkOperations:
                 operation.roots += is_root
 
     def _rest(self, operation: BulkOperation, begun: float) -> None:
-        while operation.status == "RUNNING" and time.monotonic() < begun + self.knobs.seconds:
+        while operation.status == "RUNNING" and time.monotonic() < begun + self.options.seconds:
             time.sleep(0.01)
 
     def _end(self, operation: BulkOperation, failure: str | None) -> None:
@@ -189,10 +189,10 @@ class BulkOperations:
         operation.completed_at = self._clock()
         operation.error_code = None if cancelled else failure
         operation.status = "CANCELED" if cancelled else "FAILED" if failure else "COMPLETED"
-        if self.knobs.lost:
-            self.knobs.lost -= 1
+        if self.options.lost:
+            self.options.lost -= 1
             return
-        self._finished(self.told(operation, ""))
+        self._finished(self.graphql(operation, ""))
 
     def _go_on(self, operation: BulkOperation, status: str) -> None:
         with self._lock:

@@ -30,7 +30,7 @@ class OrderEvents(Shops):
         self, shop: str, checkout: Checkout, *, customer_id: int | None = None, paid: bool = True, **fields: object
     ) -> int:
         """A new order. `fields` override the order's own, in GraphQL's names. Fires orders/create, paid and updated."""
-        store = self.store(shop)
+        store = self.records(shop)
         order = placed(checkout, next(self._numbers), self._next_id, self._clock(), paid=paid)
         order |= self._placed_by(store, customer_id) | fields
         store.keep(order)
@@ -39,7 +39,7 @@ class OrderEvents(Shops):
 
     def delete_order(self, shop: str, order_id: int) -> None:
         """There is no such order any more. What Shopify fires then, orders/delete, the app has not asked for."""
-        self.store(shop).delete(order_id)
+        self.records(shop).delete(order_id)
 
     def pay(self, shop: str, order_id: int) -> None:
         """Capture what was authorised, or pay what an edit added. Fires orders/paid and orders/updated."""
@@ -97,7 +97,7 @@ class OrderEvents(Shops):
         )
         return self._fire_refund(shop, order)
 
-    def settle(self, shop: str, order_id: int) -> int:
+    def refund_overpayment(self, shop: str, order_id: int) -> int:
         """Give back what an edit left overpaid: a refund without lines or adjustments. Returns its id."""
         order = self._change(shop, order_id, lambda order, at: refunds.overpayment_refunded(order, self._next_id, at))
         return self._fire_refund(shop, order)
@@ -127,7 +127,7 @@ class OrderEvents(Shops):
 
     def order(self, shop: str, order_id: int) -> Order | None:
         """The order in GraphQL's shape, its lines as a plain list."""
-        return self.store(shop).order(order_id)
+        return self.records(shop).order(order_id)
 
     def _placed_by(self, store: ShopRecords, customer_id: int | None) -> Order:
         known = store.person(customer_id) if customer_id else None
@@ -144,7 +144,7 @@ class OrderEvents(Shops):
         }
 
     def _change(self, shop: str, order_id: int, change: Change, *topics: str) -> Order:
-        store, at = self.store(shop), self._clock()
+        store, at = self.records(shop), self._clock()
         with store.lock:
             order = store.order(order_id)
             if order is None:
@@ -157,13 +157,13 @@ class OrderEvents(Shops):
     def _fire_parcel(self, shop: str, order: Order, place: int, topic: str) -> int:
         parcel, event_id = order["fulfillments"][place], str(uuid.uuid4())
         self.fire(shop, topic, fulfillment(parcel, order, ZONE), event_id=event_id)
-        self._fire_order(self.store(shop), order, "orders/updated", event_id=event_id)
+        self._fire_order(self.records(shop), order, "orders/updated", event_id=event_id)
         return int(parcel["legacyResourceId"])
 
     def _fire_refund(self, shop: str, order: Order, *topics: str) -> int:
         back, event_id = order["refunds"][-1], str(uuid.uuid4())
         self.fire(shop, "refunds/create", refund(back, order, ZONE), event_id=event_id)
-        self._fire_order(self.store(shop), order, *topics, "orders/updated", event_id=event_id)
+        self._fire_order(self.records(shop), order, *topics, "orders/updated", event_id=event_id)
         return int(back["legacyResourceId"])
 
 

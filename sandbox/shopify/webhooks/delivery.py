@@ -65,7 +65,7 @@ class Delivery:
             "X-Shopify-Triggered-At": self.triggered_at,
         }
 
-    def told(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """This delivery for a reader, without its body."""
         names = ("shop", "topic", "webhook_id", "event_id", "triggered_at", "attempts", "status", "elapsed", "state")
         return {name: getattr(self, name) for name in names}
@@ -108,7 +108,7 @@ class WebhookSender:
         with self._changed:
             return list(self._journal)
 
-    def settled(self, timeout: float) -> bool:
+    def wait_until_idle(self, timeout: float) -> bool:
         """Wait until nothing is on its way. False when that takes longer than this many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._due and not self._under_way, timeout)

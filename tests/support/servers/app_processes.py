@@ -42,7 +42,7 @@ class AppProcesses:
         self.port = port
         self.restarts = 0
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._kept: dict[str, dict[str, str]] = {}
+        self._supervised: dict[str, dict[str, str]] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -73,11 +73,11 @@ class AppProcesses:
         with ThreadPoolExecutor(len(names)) as pool:
             list(pool.map(lambda name: self.start(name, **environment), names))
 
-    def keep(self, name: str, **environment: str) -> None:
+    def supervise(self, name: str, **environment: str) -> None:
         """Start a process, and start it again whenever it ends, until `stop` or the end of the test."""
         self.start(name, **environment)
         with self._lock:
-            self._kept[name] = environment
+            self._supervised[name] = environment
             if not self._supervisor.is_alive():
                 self._supervisor.start()
 
@@ -95,7 +95,7 @@ class AppProcesses:
     def stop(self, name: str, seconds: float = 25) -> float:
         """Ask it to end, as a platform does. Returns how long that took. Raises TimeoutExpired."""
         with self._lock:
-            self._kept.pop(name, None)
+            self._supervised.pop(name, None)
             process = self._running[name]
         begun = time.monotonic()
         process.terminate()
@@ -120,7 +120,7 @@ class AppProcesses:
     def _supervise(self) -> None:
         while not self._closed.wait(0.1):
             with self._lock:
-                for name, environment in self._kept.items():
+                for name, environment in self._supervised.items():
                     if self._running[name].poll() is not None:
                         self.restarts += 1
                         self.start(name, ready=False, **environment)
@@ -159,7 +159,7 @@ class OwnServers:
             self.redis.process.send_signal(signal.SIGCONT)
 
     @contextmanager
-    def looked_at(self) -> Iterator[None]:
+    def as_own_database(self) -> Iterator[None]:
         """This process's own database is the servers', migrated, for as long as the block lasts."""
         import schema
         from config import config

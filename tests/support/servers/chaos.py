@@ -102,8 +102,10 @@ class Killer:
 class ChaosRun:
     """One shop on servers and processes of its own, in this process's sandbox."""
 
-    def __init__(self, servers: OwnServers, dynos: AppProcesses, shopify: Shopify, engage: Engage, seed: int) -> None:
-        self.servers, self.dynos, self.shopify, self.engage = servers, dynos, shopify, engage
+    def __init__(
+        self, servers: OwnServers, processes: AppProcesses, shopify: Shopify, engage: Engage, seed: int
+    ) -> None:
+        self.servers, self.processes, self.shopify, self.engage = servers, processes, shopify, engage
         self.report = ChaosReport(seed)
         self.orders: list[int] = []
 
@@ -111,7 +113,7 @@ class ChaosRun:
         """Send the webhooks at this rate a second with the kills spread over it, wait for the end, and judge."""
         from sandbox.purchases import USUAL_FAULTS
 
-        self.shopify.courier.faults = replace(USUAL_FAULTS, late_seconds=LATEST)
+        self.shopify.webhook_sender.faults = replace(USUAL_FAULTS, late_seconds=LATEST)
         begun, within = time.monotonic(), webhooks / rate
         with ExitStack() as stack:
             killers = [
@@ -119,31 +121,31 @@ class ChaosRun:
                 stack.enter_context(Killer(redis_kills, within, self.report.seed + 1, self._kill_redis)),
             ]
             self._send(webhooks, rate)
-        settled = self.shopify.settled(SETTLED_SECONDS)
+        delivered = self.shopify.wait_until_idle(SETTLED_SECONDS)
         last = max(killer.last for killer in killers)
         self._drain()
         self.report.worker_kills, self.report.redis_kills = (killer.done for killer in killers)
         self.report.seconds = round(time.monotonic() - begun, 1)
         self.report.seconds_after_last_kill = round(time.monotonic() - last, 1)
-        assert settled, "webhooks are still on their way"
+        assert delivered, "webhooks are still on their way"
         ChaosCheck(self).judge()
         return self.report
 
     def _send(self, webhooks: int, rate: float) -> None:
         from sandbox.purchases import OrderReplay
 
-        shoppers = OrderReplay(self.shopify, SHOP, seed=self.report.seed)
+        replay = OrderReplay(self.shopify, SHOP, seed=self.report.seed)
         begun, later = time.monotonic(), []
         while (sent := len(self.shopify.deliveries)) < webhooks:
-            order_id, then = shoppers.buy()
+            order_id, follow_ups = replay.place_order()
             self.orders.append(order_id)
-            later += [happen for _, happen in then]
-            for happen in later[:-5]:  # what happens to an order happens a few orders later
-                happen()
+            later += [act for _, act in follow_ups]
+            for act in later[:-5]:  # what follows an order happens a few orders later
+                act()
             later = later[-5:]
             time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
-        for happen in later:
-            happen()
+        for act in later:
+            act()
 
     def _drain(self) -> None:
         from models import State, Task
@@ -153,7 +155,7 @@ class ChaosRun:
         wait_for(lambda: not pending.exists(), SETTLED_SECONDS, "The end of all tasks")
 
     def _kill_worker(self, chance: random.Random) -> None:
-        self.dynos.kill(chance.choice(WORKERS))
+        self.processes.kill(chance.choice(WORKERS))
 
     def _kill_redis(self, chance: random.Random) -> None:
         self.servers.redis.kill()
@@ -176,7 +178,7 @@ class ChaosCheck:
         self._tasks()
         self._receipts()
         self._states()
-        calls = list(self.chaos.engage.journal)
+        calls = list(self.chaos.engage.calls)
         self.report.engage_calls = len(calls)
         self.report.engage_faults = len([call for call in calls if call.fault != "none"])
 
@@ -232,7 +234,7 @@ class ChaosCheck:
         shopify = self.chaos.shopify
         orders = {order.shopify_id: order for order in Order.select()}
         customers = {customer.shopify_id: customer for customer in Customer.select()}
-        known = shopify.store(SHOP).customers
+        known = shopify.records(SHOP).customers
         self.report.customers = len(known)
         self.report.stale_orders = len(
             [each for each in self.chaos.orders if not _same(orders.get(each), shopify, each)]
@@ -281,14 +283,14 @@ def chaos_system(seed: int) -> Iterator[ChaosRun]:
             "SHOPIFY_ORIGIN": stack.enter_context(serving(shopify.app)) + "/{shop}",
             "ENGAGE_ORIGIN": stack.enter_context(serving(engage.app)) + "/{tenant}",
         }
-        stack.enter_context(own.looked_at())
+        stack.enter_context(own.as_own_database())
         connect()
-        dynos = AppProcesses(own.folder, environment, port)
-        stack.callback(dynos.close)
-        dynos.start_all("web", "scheduler")
+        processes = AppProcesses(own.folder, environment, port)
+        stack.callback(processes.close)
+        processes.start_all("web", "scheduler")
         for name in WORKERS:
-            dynos.keep(name)
-        yield ChaosRun(own, dynos, shopify, engage, seed)
+            processes.supervise(name)
+        yield ChaosRun(own, processes, shopify, engage, seed)
 
 
 def connect() -> None:

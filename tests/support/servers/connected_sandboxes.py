@@ -1,4 +1,4 @@
-"""The two sandboxes wired to the app: what happens in one reaches the other through its webhooks, over sockets."""
+"""The two sandboxes sandboxes to the app: what happens in one reaches the other through its webhooks, over sockets."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ConnectedSandboxes:
         self.shop, self.shopify, self.engage, self._drain = shop, shopify, engage, drain
         self.webhooks = engage.tenant("demo").webhooks
 
-    def rest(self, rounds: int = 40) -> None:
+    def wait_until_idle(self, rounds: int = 40) -> None:
         for _ in range(rounds):
             self._drain()
             before = self._seen()
-            assert self.shopify.settled(10)
-            assert self.webhooks.settled(10)
+            assert self.shopify.wait_until_idle(10)
+            assert self.webhooks.wait_until_idle(10)
             self._drain()
             open_ = Task.select().where(Task.state == State.PENDING).exists()
             if not open_ and before == self._seen():
@@ -43,17 +43,17 @@ class ConnectedSandboxes:
     def _seen(self) -> tuple[int, int, int]:
         return len(self.shopify.deliveries), len(self.webhooks.messages()), Task.select().count()
 
-    def shopper(self, person: CustomerDetails = ADA, **fields: Any) -> int:
+    def add_customer(self, person: CustomerDetails = ADA, **fields: Any) -> int:
         """Somebody whom both systems know."""
         shopify_id: int = self.shopify.add_customer(self.shop.domain, replace(person, **fields))
-        self.rest()
+        self.wait_until_idle()
         return shopify_id
 
-    def choose(self, shopify_id: int, **choices: bool) -> None:
+    def choose_in_shopify(self, shopify_id: int, **choices: bool) -> None:
         self.shopify.update_customer(self.shop.domain, shopify_id, **choices)
 
-    def click(self, shopify_id: int, **preferences: bool) -> None:
-        self.engage.prefer(self.contact_id(shopify_id), **preferences)
+    def choose_in_engage(self, shopify_id: int, **preferences: bool) -> None:
+        self.engage.set_preferences(self.contact_id(shopify_id), **preferences)
 
     def contact_id(self, shopify_id: int) -> str:
         return str(entities.get(Customer, self.shop, shopify_id).contact_id)
@@ -62,14 +62,14 @@ class ConnectedSandboxes:
         found: dict[str, bool] = self.engage.tenant("demo").contacts.get(self.contact_id(shopify_id))["preferences"]
         return found
 
-    def states(self, shopify_id: int) -> tuple[str | None, str | None]:
+    def consent_states(self, shopify_id: int) -> tuple[str | None, str | None]:
         """Shopify's consent to e-mail and to text messages."""
         found = self.shopify.customer(self.shop.domain, shopify_id)
         email, phone = found["defaultEmailAddress"], found["defaultPhoneNumber"]
         return email and email["marketingState"], phone and phone["smsMarketingConsent"]["state"]
 
-    def patches(self) -> list[bytes]:
-        return [call.request for call in self.engage.journal if call.method == "PATCH"]
+    def patch_bodies(self) -> list[bytes]:
+        return [call.request for call in self.engage.calls if call.method == "PATCH"]
 
     def consent_writes(self) -> int:
         """How often the app has changed a consent in Shopify."""
@@ -80,8 +80,8 @@ class ConnectedSandboxes:
 
 
 @pytest.fixture
-def wired(
-    shop: Any, engage: Any, web: str, drain: Callable[..., None], _sandboxes: Any
+def sandboxes(
+    shop: Any, engage: Any, web: str, drain: Callable[..., None], current_sandboxes: Any
 ) -> Iterator[ConnectedSandboxes]:
     """Both ways are on."""
     from sandbox.shopify import Shopify
@@ -91,7 +91,7 @@ def wired(
     endpoint = webhook_endpoints.of_shop(shop)
     webhook_endpoints.add_secret(endpoint, ENGAGE_SECRET)
     shopify = Shopify(SECRET, f"{web}/webhooks/shopify")
-    _sandboxes[0].app = shopify.app
+    current_sandboxes[0].app = shopify.app
     token = endpoint.url.rpartition("/")[2]
     engage.tenant("demo").webhooks.subscribe(f"{web}/webhooks/engage/{token}", ENGAGE_SECRET, kinds=KINDS)
     yield ConnectedSandboxes(shop, shopify, engage, drain)
@@ -99,4 +99,4 @@ def wired(
     shopify.close()
 
 
-__all__ = ["ADA", "ENGAGE_KEY", "ENGAGE_SECRET", "KINDS", "ConnectedSandboxes", "wired"]
+__all__ = ["ADA", "ENGAGE_KEY", "ENGAGE_SECRET", "KINDS", "ConnectedSandboxes", "sandboxes"]

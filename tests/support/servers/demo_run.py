@@ -1,4 +1,4 @@
-"""A sandbox's town wired to the app, whose days can be lived through without waiting."""
+"""The demo shop connected to the app, with activity that can be run without waiting."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ PENDING = (Task.state == State.PENDING) & Task.leased_until.is_null()
 
 
 class DemoRun:
-    """A day with a past, an import, and all of its webhooks. The app's workers are this thread."""
+    """A demo shop with a history, an import, and all of its webhooks. The app's worker is this thread."""
 
-    def __init__(self, shop: Shop, town: DemoShop, drain: Callable[..., None]) -> None:
-        self.shop, self.town, self._drain = shop, town, drain
-        self.stage = Simulation()
+    def __init__(self, shop: Shop, demo: DemoShop, drain: Callable[..., None]) -> None:
+        self.shop, self.demo, self._drain = shop, demo, drain
+        self.simulation = Simulation()
 
-    def pass_by(self, seconds: float) -> None:
-        """So much of the day happens, and the app does what it can meanwhile."""
-        self.stage.skip(seconds)
+    def advance(self, seconds: float) -> None:
+        """Run so many seconds of activity at once, and the tasks that are due then."""
+        self.simulation.advance(seconds)
         self._drain(60)
 
-    def rest(self, rounds: int = 60) -> None:
-        """Nothing happens any more, and everything comes to its end. What waits for something waits no longer."""
+    def finish(self, rounds: int = 60) -> None:
+        """Run every task to its end, with no more activity. A task that waits for something is due at once."""
         ended = -1
         for _ in range(rounds):
-            assert self.town.shopify.settled(60)
-            assert self.town.tenant.webhooks.settled(60)
+            assert self.demo.shopify.wait_until_idle(60)
+            assert self.demo.tenant.webhooks.wait_until_idle(60)
             Task.update(due_at=NOW).where(PENDING).execute()
             self._drain(60)
-            if not self._open() and ended == (ended := Task.select().count()):
+            if not self._pending() and ended == (ended := Task.select().count()):
                 return
         raise AssertionError([row.reason for row in Task.select().where(PENDING)])
 
     @staticmethod
-    def _open() -> bool:
+    def _pending() -> bool:
         return bool(Task.select().where(Task.state == State.PENDING).exists())
 
 
@@ -58,14 +58,15 @@ def pricing() -> Pricing:
 
 
 @pytest.fixture
-def lived(
-    shop: Shop, pricing: Pricing, engage: Any, web: str, drain: Callable[..., None], _sandboxes: Any
+def demo_run(
+    shop: Shop, pricing: Pricing, engage: Any, web: str, drain: Callable[..., None], current_sandboxes: Any
 ) -> Iterator[DemoRun]:
+    """Notifications are on, and preferences both ways."""
     shop.settings = {"preferences": {"both_ways": True}, "notifications": {"enabled": True}}
     shop.save()
     # Its limit has tests of its own; here it would only take time.
     shopify = Shopify(SECRET, f"{web}/webhooks/shopify", points=1_000_000, restore_rate=1_000_000)
-    _sandboxes[0].app = shopify.app
+    current_sandboxes[0].app = shopify.app
     tenant, endpoint = engage.tenant("demo"), webhook_endpoints.of_shop(shop)
     webhook_endpoints.add_secret(endpoint, ENGAGE_SECRET)
     token = endpoint.url.rpartition("/")[2]
@@ -77,4 +78,4 @@ def lived(
     shopify.close()
 
 
-__all__ = ["DemoRun", "lived", "pricing"]
+__all__ = ["DemoRun", "demo_run", "pricing"]

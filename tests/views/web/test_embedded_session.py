@@ -36,7 +36,7 @@ def test_opening_the_app_installs_it_and_leads_to_the_first_steps(frame):
         True,
         False,
     )
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(shop))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(shop))
     assert [row.key.partition(":")[0] for row in Task.select()] == ["connected"]
 
 

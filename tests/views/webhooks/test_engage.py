@@ -210,7 +210,7 @@ def test_a_contact_that_is_no_customer_is_skipped_without_a_call(shop, engage, d
     drain()
 
     assert Task.get_by_id(task.id).reason == "No customer of the shop is this contact."
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_a_contact_that_is_gone_from_engage_is_skipped(shop, shopify, engage, drain):
