@@ -45,12 +45,12 @@ TOKEN = "shpat_sandbox"  # noqa: S105 - opens nothing but this sandbox
 
 
 class Shopify(OrderEvents, CustomerEvents, ShopEvents):
-    """The shops, their Admin API (`app`) and the courier that carries their webhooks to one URL.
+    """The shops, their Admin API (`app`), and their webhooks, which are sent to one URL.
 
-    Every method may be called from any thread. Ids are numbers, answers are in GraphQL's shape. `clock` gives the
-    second at which a change is made: like Shopify's own, two changes in one second have the same `updatedAt`.
-    `during` is entered with this object while the app is up: whatever should go on in the background.
-    `admin.faults` are the Admin API's, `courier.faults` the webhooks', and `bulk` says how bulk operations go.
+    Every method may be called from any thread. Ids are numbers, answers are in GraphQL's shape. `now` gives the
+    second at which a change is made: as at Shopify, two changes in one second have the same `updatedAt`.
+    `during` gives a context that is entered while the app runs. `admin.faults` are the faults of the Admin API,
+    `webhook_sender.faults` those of webhooks, and `bulk` has the options of bulk operations.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         schedule: Sequence[float] = SCHEDULE,
         faults: WebhookFaults | None = None,
         workers: int = 4,
-        keep: int = MAX_ORDERS,
-        clock: Callable[[], datetime] = times.now,
+        max_orders: int = MAX_ORDERS,
+        now: Callable[[], datetime] = times.now,
         during: Callable[[Shopify], AbstractContextManager[object]] = nullcontext,
         client_id: str = CLIENT_ID,
     ) -> None:
-        super().__init__(WebhookSender(webhook_url, secret, schedule=schedule, workers=workers), clock, keep)
+        super().__init__(WebhookSender(webhook_url, secret, schedule=schedule, workers=workers), now, max_orders)
         self.token = token
         self.webhook_sender.faults = faults or WebhookFaults()
         self.oauth = OAuth(client_id, secret, SCOPES, self.records, token)
-        self.admin = AdminApi(self.records, self._roots, self.oauth.accepts, points, restore_rate)
+        self.admin = AdminApi(self.records, self._resolvers, self.oauth.accepts, points, restore_rate)
         self._during = during
         routes = [
             Route("/{shop}/admin/api/{version}/graphql.json", self.admin.__call__, methods=["POST"]),
@@ -83,8 +83,8 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         ]
         self.app = Starlette(routes=routes, lifespan=self._lifespan)
 
-    def _roots(self, store: ShopRecords, base: str) -> Resolvers:
-        return Resolvers(store, self.bulk_of(store.domain), base, self.consent_changed)
+    def _resolvers(self, records: ShopRecords, base: str) -> Resolvers:
+        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed)
 
     async def _deliveries(self, request: Request) -> JSONResponse:
         shop = request.path_params["shop"]

@@ -1,4 +1,4 @@
-"""The markets that a shop sells in: each is some countries, by their codes."""
+"""The markets that a shop sells in, each with the codes of its countries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts in a shop's currency and the shopper's, side by side as Shopify keeps them."""
+"""Calculate with amounts in the shop's currency and the customer's, side by side as Shopify stores them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MoneyBag = dict[str, dict[str, str]]
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
-    """The amount in the currency's own number of digits."""
+    """The amount with the currency's own number of digits."""
     return amount.quantize(Decimal(1).scaleb(-DIGITS.get(currency, 2)), ROUND_HALF_UP)
 
 
@@ -31,7 +31,7 @@ def zero_like(like: MoneyBag) -> MoneyBag:
 
 
 def converted(amount: Decimal, rate: Decimal, currencies: tuple[str, str]) -> MoneyBag:
-    """An amount in the shop's currency, and what it is in the shopper's."""
+    """An amount in the shop's currency, and the same in the customer's."""
     return money_bag(rounded(amount, currencies[0]), rounded(amount * rate, currencies[1]), currencies)
 
 
@@ -70,7 +70,7 @@ def subtract(money: MoneyBag, other: MoneyBag) -> MoneyBag:
 
 
 def allocate(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
-    """The amount split by these weights, each share rounded and the sum exact."""
+    """Split the amount by these weights, each share rounded and the sum exact."""
     shares, left, weight_left = [], amount, sum(weights, ZERO)
     for weight in weights:
         share = rounded(left * weight / weight_left, currency) if weight_left else ZERO
@@ -80,7 +80,7 @@ def allocate(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list
 
 
 def _money(amount: Decimal, currency: str) -> dict[str, str]:
-    # Shopify's GraphQL drops zeros at the end, but for one: "899.0", "49.5", "12.34".
+    # Shopify's GraphQL drops zeros at the end, except one: "899.0", "49.5", "12.34".
     text = f"{amount:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return {"amount": text if "." in text else f"{text}.0", "currencyCode": currency}

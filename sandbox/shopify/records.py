@@ -1,4 +1,4 @@
-"""What one sandbox shop remembers: its customers and orders."""
+"""Store the customers and orders of one sandbox shop in memory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Header = tuple[int, datetime, datetime]  # id, created at, updated at
 
 
 class ShopRecords:
-    """One shop's things. Orders are kept packed, the oldest give way, and what is handed out is always a copy."""
+    """One shop's records. Orders are stored as JSON, so that readers get copies; the oldest are dropped."""
 
-    def __init__(self, domain: str, keep: int = MAX_ORDERS) -> None:
+    def __init__(self, domain: str, max_orders: int = MAX_ORDERS) -> None:
         self.domain = domain
         self.lock = threading.RLock()
         self.customers: dict[int, CustomerRecord] = {}
@@ -34,13 +34,13 @@ class ShopRecords:
         self.markets: tuple[SandboxMarket, ...] | None = DEFAULT_MARKETS  # None: the app may not read them
         self._orders: OrderedDict[int, bytes] = OrderedDict()
         self._headers: dict[int, Header] = {}
-        self._parts: dict[int, int] = {}  # the order of each refund and parcel
-        self._gone: set[int] = set()
-        self._keep = keep
+        self._parts: dict[int, int] = {}  # the order of each refund and fulfillment
+        self._deleted_customers: set[int] = set()
+        self._max_orders = max_orders
         self._updated_at = utc(now())
 
     def order(self, shopify_id: int) -> Json | None:
-        """The order as it now stands, with its customer as that one now stands."""
+        """The order with its customer, both as they are now."""
         packed = self._orders.get(shopify_id)
         if packed is None:
             return self.history.order(shopify_id) if self.history else None
@@ -50,12 +50,12 @@ class ShopRecords:
         return _linked(order)
 
     def customer(self, shopify_id: int) -> Json | None:
-        known = self.person(shopify_id)
+        known = self.customer_record(shopify_id)
         return known.graphql() if known else None
 
-    def person(self, shopify_id: int) -> CustomerRecord | None:
-        """The customer as the sandbox itself knows them."""
-        if shopify_id in self._gone:
+    def customer_record(self, shopify_id: int) -> CustomerRecord | None:
+        """The customer as the sandbox stores them."""
+        if shopify_id in self._deleted_customers:
             return None
         return self.customers.get(shopify_id) or (self.history.customer(shopify_id) if self.history else None)
 
@@ -64,11 +64,11 @@ class ShopRecords:
         return self._part("refunds", shopify_id)
 
     def fulfillment(self, shopify_id: int) -> Json | None:
-        """The parcel, with its order."""
+        """The fulfillment, with its order."""
         return self._part("fulfillments", shopify_id)
 
-    def keep(self, order: Json) -> None:
-        """Remember the order; of its customer only who it is."""
+    def save(self, order: Json) -> None:
+        """Save the order; of its customer only the id."""
         customer, shopify_id = order["customer"], int(order["legacyResourceId"])
         owner = int(customer["legacyResourceId"]) if customer else None
         with self.lock:
@@ -76,48 +76,52 @@ class ShopRecords:
             self._headers[shopify_id] = (shopify_id, _time(order["createdAt"]), _time(order["updatedAt"]))
             for part in (*order["refunds"], *order["fulfillments"]):
                 self._parts[int(part["legacyResourceId"])] = shopify_id
-            while len(self._orders) > self._keep:
-                self._let_go(*self._orders.popitem(last=False))
+            while len(self._orders) > self._max_orders:
+                self._remove_parts(*self._orders.popitem(last=False))
 
-    def delete(self, order_id: int) -> None:
-        """There is no such order any more, and nothing that was part of it."""
+    def delete_order(self, order_id: int) -> None:
+        """Delete an order with its refunds and fulfillments."""
         with self.lock:
-            self._let_go(order_id, self._orders.pop(order_id))
+            self._remove_parts(order_id, self._orders.pop(order_id))
 
-    def _let_go(self, shopify_id: int, packed: bytes) -> None:
+    def _remove_parts(self, shopify_id: int, packed: bytes) -> None:
         order = orjson.loads(packed)
         del self._headers[shopify_id]
         for part in (*order["refunds"], *order["fulfillments"]):
             self._parts.pop(int(part["legacyResourceId"]), None)
 
-    def forget(self, customer_id: int) -> None:
-        """There is no such customer any more."""
+    def delete_customer(self, customer_id: int) -> None:
+        """Delete a customer."""
         with self.lock:
             self.customers.pop(customer_id, None)
-            self._gone.add(customer_id)
+            self._deleted_customers.add(customer_id)
 
-    def hand_over(self, from_id: int, to: CustomerRecord) -> None:
-        """Give one customer's orders to another."""
-        owned = b'"customer":%d,' % from_id  # unpacking every order only to look would take seconds
-        for shopify_id in [each for each, packed in self._orders.items() if owned in packed]:
+    def move_orders(self, from_id: int, to: CustomerRecord) -> None:
+        """Move one customer's orders to another."""
+        owner_json = b'"customer":%d,' % from_id  # reading the JSON of every order would take seconds
+        for shopify_id in [each for each, packed in self._orders.items() if owner_json in packed]:
             if order := self.order(shopify_id):
-                self.keep({**order, "customer": to.graphql()})
+                self.save({**order, "customer": to.graphql()})
 
     def customer_headers(self, earliest: datetime | None = None) -> Iterator[Header]:
-        """All customers' ids and times; those of the past may be left out before an instant."""
-        past = self.history.customer_headers(earliest) if self.history else ()
-        yield from ((each, at, at) for each, at in past if each not in self.customers and each not in self._gone)
+        """All customers' ids and times; those of the history may be left out before an instant."""
+        from_history = self.history.customer_headers(earliest) if self.history else ()
+        yield from (
+            (each, at, at)
+            for each, at in from_history
+            if each not in self.customers and each not in self._deleted_customers
+        )
         for each in list(self.customers.values()):
             yield each.shopify_id, each.created_at, each.updated_at
 
     def order_headers(self, earliest: datetime | None = None) -> Iterator[Header]:
         """The same for orders."""
-        past = self.history.order_headers(earliest) if self.history else ()
-        yield from ((each, at, at) for each, at in past if each not in self._orders)
+        from_history = self.history.order_headers(earliest) if self.history else ()
+        yield from ((each, at, at) for each, at in from_history if each not in self._orders)
         yield from list(self._headers.values())
 
     def settings(self) -> Json:
-        """The shop itself, in the shape of the Admin API."""
+        """The shop's settings, in the shape of the Admin API."""
         name = self.domain.partition(".")[0]
         return {
             "id": "gid://shopify/Shop/60000000001",
@@ -145,11 +149,11 @@ class ShopRecords:
 
 
 def _linked(order: Json) -> Json:
-    """Refunds and parcels with the order's lines as these now stand."""
+    """Give refunds and fulfillments the order's lines as they are now."""
     lines = {each["id"]: each for each in order["lineItems"]}
-    held = [each["refundLineItems"] for each in order["refunds"]]
-    held += [each["fulfillmentLineItems"] for each in order["fulfillments"]]
-    for part in (each for parts in held for each in parts):
+    line_lists = [each["refundLineItems"] for each in order["refunds"]]
+    line_lists += [each["fulfillmentLineItems"] for each in order["fulfillments"]]
+    for part in (each for parts in line_lists for each in parts):
         part["lineItem"] = lines[part["lineItem"]["id"]]
     return order
 

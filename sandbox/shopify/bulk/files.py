@@ -1,4 +1,4 @@
-"""The results of bulk operations over HTTP: signed URLs that expire, ranges, and connections that break."""
+"""Serve the results of bulk operations: by signed URLs that expire, with ranges, over connections that may break."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ EXPIRED = b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Cod
 
 
 class ResultFiles:
-    """Answers `GET /{shop}/bulk/{number}.jsonl`, as the storage service does that Shopify's URLs lead to."""
+    """Answers `GET /{shop}/bulk/{number}.jsonl`, as the storage service behind Shopify's URLs does."""
 
     def __init__(self, bulk_of: Callable[[str], BulkOperations]) -> None:
         self._bulk_of = bulk_of
 
     async def __call__(self, request: Request) -> Response:
-        bulk, asked = self._bulk_of(request.path_params["shop"]), request.query_params
+        bulk, query = self._bulk_of(request.path_params["shop"]), request.query_params
         number = int(request.path_params["number"])
-        operation = bulk.file(number, asked.get("expires", "0"), asked.get("signature", ""))
+        operation = bulk.signed_result(number, query.get("expires", "0"), query.get("signature", ""))
         if operation is None:
             return Response(EXPIRED, 403, media_type="application/xml")
         headers = {"ETag": _etag(operation)}
@@ -41,7 +41,7 @@ class _CutFile(FileResponse):
         self._left = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def some(message: Message) -> None:
+        async def send_part(message: Message) -> None:
             body = message.get("body", b"")
             if len(body) > self._left:
                 message = {**message, "body": body[: self._left], "more_body": True}
@@ -50,7 +50,7 @@ class _CutFile(FileResponse):
             if self._left <= 0:
                 receive.__self__.transport.close()  # type: ignore[attr-defined]
 
-        await super().__call__(scope, receive, some)
+        await super().__call__(scope, receive, send_part)
 
 
 def _etag(operation: BulkOperation) -> str:

@@ -1,4 +1,4 @@
-"""Bulk operations: run in the background, answered by a file of lines, told by a webhook."""
+"""Run bulk operations in the background: each writes a file of lines, and a webhook tells that it has finished."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Json = dict[str, Any]
 
 @dataclass
 class BulkOptions:
-    """How bulk operations go. `failures`, `lost` and `cuts` are used up, one for each operation or download."""
+    """How bulk operations run. `failures`, `lost` and `cuts` are used up, one for each operation or download."""
 
-    seconds: float = 0.0  # at least so long an operation runs
+    seconds: float = 0.0  # that an operation takes at least
     url_seconds: float = WEEK_SECONDS
     at_once: int = 5
     failures: list[str] = field(default_factory=list)  # error codes; such an operation fails half-way
     lost: int = 0  # finish webhooks that are not sent
-    cuts: list[int] = field(default_factory=list)  # after so many bytes the connection of a download breaks
+    cuts: list[int] = field(default_factory=list)  # bytes after which the connection of a download breaks
 
 
 @dataclass
@@ -68,20 +68,20 @@ class BulkOperation:
 
 
 class BulkOperations:
-    """One shop's bulk operations. `finished` is told of each that has come to an end."""
+    """One shop's bulk operations. `finished` is called with each that has ended."""
 
     def __init__(
         self,
-        store: ShopRecords,
+        records: ShopRecords,
         options: BulkOptions,
         folder: Callable[[], Path],
-        clock: Callable[[], datetime],
+        now: Callable[[], datetime],
         finished: Callable[[Json], None],
     ) -> None:
         self.options = options
-        self._store = store
+        self._records = records
         self._folder = folder
-        self._clock = clock
+        self._now = now
         self._finished = finished
         self._operations: dict[int, BulkOperation] = {}
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class BulkOperations:
         self._last = 4_200_000_000_000
 
     def run(self, text: str) -> tuple[BulkOperation | None, Json | None]:
-        """Start an operation, or say why not, as a user error."""
+        """Start an operation. Return it, or a user error that says why not."""
         try:
             root = root_of(schema(), text)
             search = SearchQuery(root.name.value, _search_of(root))
@@ -100,14 +100,14 @@ class BulkOperations:
                 return None, _user_error(FULL, "LIMIT_REACHED")
             self._last += 1
             operation = BulkOperation(
-                self._last, text, self._clock(), self._folder() / f"{self._store.domain}-{self._last}.jsonl"
+                self._last, text, self._now(), self._folder() / f"{self._records.domain}-{self._last}.jsonl"
             )
             self._operations[operation.number] = operation
         threading.Thread(target=self._work, args=(operation, root, search), name="shopify-bulk", daemon=True).start()
         return operation, None
 
     def cancel(self, gid: str) -> tuple[BulkOperation | None, Json | None]:
-        """Ask an operation to stop, or say why it cannot."""
+        """Cancel an operation. Return it, and a user error if it cannot be cancelled."""
         operation = self.operation(gid)
         if operation is None:
             return None, _user_error("Bulk operation does not exist", None)
@@ -127,9 +127,9 @@ class BulkOperations:
         return [each for each in list(self._operations.values()) if search.matches(_header(each))]
 
     def graphql(self, operation: BulkOperation, base: str) -> Json:
-        """The operation in the shape of the Admin API. Its URL is made anew each time, and is valid from now on."""
-        there = operation.ended and operation.objects > 0
-        url = self._url(operation, base) if there else None
+        """The operation in the shape of the Admin API. Its URL is a new one each time."""
+        has_file = operation.ended and operation.objects > 0
+        url = self._url(operation, base) if has_file else None
         return {
             "id": operation.gid,
             "type": "QUERY",
@@ -139,17 +139,17 @@ class BulkOperations:
             "completedAt": operation.completed_at and utc(operation.completed_at),
             "objectCount": str(operation.objects),
             "rootObjectCount": str(operation.roots),
-            "fileSize": str(operation.path.stat().st_size) if there else None,
+            "fileSize": str(operation.path.stat().st_size) if has_file else None,
             "url": url if operation.status == "COMPLETED" else None,
             "partialDataUrl": url if operation.status == "FAILED" else None,
             "query": operation.query,
         }
 
-    def file(self, number: int, expires: str, signature: str) -> BulkOperation | None:
-        """The operation whose file may be fetched with this signature, now."""
+    def signed_result(self, number: int, expires: str, signature: str) -> BulkOperation | None:
+        """The operation whose file may be fetched with this signature now, or None."""
         operation = self._operations.get(number)
-        wanted = self._signature(number, expires)
-        if operation is None or not hmac.compare_digest(signature, wanted) or float(expires) < time.time():
+        expected = self._signature(number, expires)
+        if operation is None or not hmac.compare_digest(signature, expected) or float(expires) < time.time():
             return None
         return operation
 
@@ -162,16 +162,16 @@ class BulkOperations:
         return hmac.new(self._key, f"{number} {expires}".encode(), hashlib.sha256).hexdigest()
 
     def _work(self, operation: BulkOperation, root: FieldNode, search: SearchQuery) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         failure = self.options.failures.pop(0) if self.options.failures else None
-        self._go_on(operation, "RUNNING")
+        self._set_running(operation)
         with suppress(FileNotFoundError):  # the sandbox was closed meanwhile, and its folder with it
             self._write(operation, root, search, failure)
-            self._rest(operation, begun)
+            self._wait(operation, started)
             self._end(operation, failure)
 
     def _write(self, operation: BulkOperation, root: FieldNode, search: SearchQuery, failure: str | None) -> None:
-        found = _matching(self._store, search)
+        found = _matching(self._records, search)
         with operation.path.open("wb") as file:
             for line, is_root in result_lines(found, selected_fields(selection_of_nodes(root))):
                 if operation.status == "CANCELING" or (failure and operation.roots):
@@ -180,13 +180,13 @@ class BulkOperations:
                 operation.objects += 1
                 operation.roots += is_root
 
-    def _rest(self, operation: BulkOperation, begun: float) -> None:
-        while operation.status == "RUNNING" and time.monotonic() < begun + self.options.seconds:
+    def _wait(self, operation: BulkOperation, started: float) -> None:
+        while operation.status == "RUNNING" and time.monotonic() < started + self.options.seconds:
             time.sleep(0.01)
 
     def _end(self, operation: BulkOperation, failure: str | None) -> None:
         cancelled = operation.status == "CANCELING"
-        operation.completed_at = self._clock()
+        operation.completed_at = self._now()
         operation.error_code = None if cancelled else failure
         operation.status = "CANCELED" if cancelled else "FAILED" if failure else "COMPLETED"
         if self.options.lost:
@@ -194,13 +194,13 @@ class BulkOperations:
             return
         self._finished(self.graphql(operation, ""))
 
-    def _go_on(self, operation: BulkOperation, status: str) -> None:
+    def _set_running(self, operation: BulkOperation) -> None:
         with self._lock:
-            operation.status = status if operation.status == "CREATED" else operation.status
+            operation.status = "RUNNING" if operation.status == "CREATED" else operation.status
 
 
 class ResultFolder:
-    """A folder for results, made when it is first needed and removed at the end."""
+    """A folder for results, made when first needed and removed at the end."""
 
     def __init__(self) -> None:
         self._made: tempfile.TemporaryDirectory[str] | None = None
@@ -216,16 +216,16 @@ class ResultFolder:
             self._made.cleanup()
 
 
-def _matching(store: ShopRecords, search: SearchQuery) -> Iterator[Json]:
-    """Everything that the search finds, the oldest first as far as the past goes."""
+def _matching(records: ShopRecords, search: SearchQuery) -> Iterator[Json]:
+    """All entities that the search finds; those of the history come first, oldest first."""
     if search.kind == "customers":
-        headers, read = store.customer_headers(search.since("customer_date")), store.customer
+        headers, read = records.customer_headers(search.since("customer_date")), records.customer
     else:
-        headers, read = store.order_headers(search.since("created_at")), store.order
+        headers, read = records.order_headers(search.since("created_at")), records.order
     for shopify_id, created_at, updated_at in headers:
         times = {"created_at": created_at, "customer_date": created_at, "updated_at": updated_at}
-        if search.matches({"id": shopify_id, **times}) and (thing := read(shopify_id)):
-            yield thing
+        if search.matches({"id": shopify_id, **times}) and (entity := read(shopify_id)):
+            yield entity
 
 
 def _search_of(root: FieldNode) -> str:

@@ -1,4 +1,4 @@
-"""What may happen to an order after it was placed: payment, an edit, a cancellation."""
+"""Pay, edit and cancel an order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NextId = Callable[[], int]
 
 
 def paid(order: Order, next_id: NextId, at: datetime) -> Order:
-    """The order with all that it now costs paid: by capturing what was authorised, then by a new sale."""
+    """The order, paid in full: by capturing what was authorised, then by a new sale."""
     left, new = order["totalOutstandingSet"], []
     captures = [("CAPTURE", each) for each in _authorised(order)]
     for kind, known in captures + [("SALE", each) for each in order["transactions"][:1]]:
@@ -34,7 +34,7 @@ def paid(order: Order, next_id: NextId, at: datetime) -> Order:
 
 
 def edited(order: Order, line_item_id: int, quantity: int) -> Order:
-    """The order with fewer of one line: what was ordered stays, what is current shrinks."""
+    """The order with fewer units of one line: the ordered quantity stays, the current one shrinks."""
     gid = f"gid://shopify/LineItem/{line_item_id}"
     lines = [_shortened(line, quantity) if line["id"] == gid else line for line in order["lineItems"]]
     return recalculated({**order, "edited": True, "lineItems": lines})
@@ -59,13 +59,13 @@ def line_added(order: Order, item: Item, next_id: NextId, at: datetime) -> Order
 
 
 def cancelled(order: Order, reason: str, next_id: NextId, at: datetime, *, refund: bool = True) -> Order:
-    """The order called off: nothing of it is left, and what was paid is given back unless that is not wanted."""
+    """The cancelled order: no unit is left, and what was paid is given back unless `refund` is False."""
     order = {**order, "cancelledAt": utc(at), "closedAt": utc(at), "cancelReason": reason}
     order = {**order, "transactions": order["transactions"] + _voids(order, next_id, at)}
-    everything = {int(each["id"].rpartition("/")[2]): each["currentQuantity"] for each in order["lineItems"]}
+    all_units = {int(each["id"].rpartition("/")[2]): each["currentQuantity"] for each in order["lineItems"]}
     left = shop_amount(order["currentShippingPriceSet"])
-    back = Refunding(everything, shipping=left, amount=None if refund else Decimal(0), note="Cancelled")
-    return refunded(order, back, next_id, at, restock="CANCEL")
+    refunding = Refunding(all_units, shipping=left, amount=None if refund else Decimal(0), note="Cancelled")
+    return refunded(order, refunding, next_id, at, restock="CANCEL")
 
 
 def _shortened(line: dict[str, Any], quantity: int) -> dict[str, Any]:

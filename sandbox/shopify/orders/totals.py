@@ -1,4 +1,4 @@
-"""An order's current totals and states, counted anew from its lines, refunds, parcels and payments."""
+"""Recalculate an order's current totals and states from its lines, refunds, fulfillments and payments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Line = dict[str, Any]
 
 
 def recalculated(order: Order) -> Order:
-    """The order with everything that follows from its parts. What was ordered stays as it is."""
+    """The order with current totals and states. Its original totals stay as they are."""
     zero = zero_like(order["totalPriceSet"])
     refunds = order["refunds"]
     given_back = [each for refund in refunds for each in refund["refundShippingLines"]]
@@ -22,7 +22,7 @@ def recalculated(order: Order) -> Order:
     adjusted = total((each["amountSet"] for refund in refunds for each in refund["orderAdjustments"]), zero)
     current = total((shipping, adjusted, *([] if order["taxesIncluded"] else [tax])), subtotal)
     refunded = total((each["totalRefundedSet"] for each in refunds), zero)
-    counted = {
+    totals = {
         "currentSubtotalPriceSet": subtotal,
         "currentShippingPriceSet": shipping,
         "currentTotalTaxSet": tax,
@@ -30,11 +30,11 @@ def recalculated(order: Order) -> Order:
         "totalRefundedSet": refunded,
         "totalOutstandingSet": add(subtract(current, order["totalReceivedSet"]), refunded),
     }
-    return _with_states(order | counted)
+    return _with_states(order | totals)
 
 
 def price_of(line: Line, units: int) -> MoneyBag:
-    """What so many of the line's units cost after discounts. Differences of it add up to the line's whole price."""
+    """The price of so many of the line's units after discounts. Differences of it add up to the line's whole price."""
     return scaled(line["discountedTotalSet"], units, line["quantity"])
 
 

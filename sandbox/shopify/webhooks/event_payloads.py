@@ -1,4 +1,4 @@
-"""The bodies of the smaller webhooks: what happened to a shop, a customer's consent, a bulk operation."""
+"""The payloads of smaller webhooks: of shops, markets, consents, merges, privacy requests and bulk operations."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def shop(settings: Payload) -> Payload:
     }
 
 
-def deleted(shopper: Payload) -> Payload:
+def deleted(fields: Payload) -> Payload:
     """The body of customers/delete."""
-    return {"id": int(shopper["legacyResourceId"]), "tax_exemptions": [], "admin_graphql_api_id": shopper["id"]}
+    return {"id": int(fields["legacyResourceId"]), "tax_exemptions": [], "admin_graphql_api_id": fields["id"]}
 
 
-def merged(kept: Payload, gone: Payload) -> Payload:
+def merged(kept: Payload, deleted: Payload) -> Payload:
     """The body of customers/merge. Its keys are Shopify's; that success is called "completed" is assumed."""
     return {
         "admin_graphql_api_customer_kept_id": kept["id"],
-        "admin_graphql_api_customer_deleted_id": gone["id"],
+        "admin_graphql_api_customer_deleted_id": deleted["id"],
         "admin_graphql_api_job_id": None,
         "status": "completed",
         "errors": [],
     }
 
 
-def email_consent(shopper: Payload, zone: str) -> Payload:
+def email_consent(fields: Payload, zone: str) -> Payload:
     """The body of customers_email_marketing_consent/update."""
-    email = shopper["defaultEmailAddress"]
+    email = fields["defaultEmailAddress"]
     return {
-        "customer_id": int(shopper["legacyResourceId"]),
+        "customer_id": int(fields["legacyResourceId"]),
         "email_address": email["emailAddress"],
         "email_marketing_consent": {
             "state": email["marketingState"].lower(),
@@ -62,12 +62,12 @@ def email_consent(shopper: Payload, zone: str) -> Payload:
     }
 
 
-def sms_consent(shopper: Payload, zone: str) -> Payload:
+def sms_consent(fields: Payload, zone: str) -> Payload:
     """The body of customers_marketing_consent/update."""
-    consent = shopper["defaultPhoneNumber"]["smsMarketingConsent"]
+    consent = fields["defaultPhoneNumber"]["smsMarketingConsent"]
     return {
-        "id": int(shopper["legacyResourceId"]),
-        "phone": shopper["defaultPhoneNumber"]["phoneNumber"],
+        "id": int(fields["legacyResourceId"]),
+        "phone": fields["defaultPhoneNumber"]["phoneNumber"],
         "sms_marketing_consent": {
             "state": consent["state"].lower(),
             "opt_in_level": consent["optInLevel"] and consent["optInLevel"].lower(),
@@ -89,23 +89,22 @@ def bulk_finished(operation: Payload, zone: str) -> Payload:
     }
 
 
-def privacy_customer(settings: Payload, shopper: Payload) -> Payload:
+def privacy_customer(settings: Payload, fields: Payload) -> Payload:
     """What customers/data_request and customers/redact have in common."""
-    email, phone = shopper["defaultEmailAddress"], shopper["defaultPhoneNumber"]
+    email, phone = fields["defaultEmailAddress"], fields["defaultPhoneNumber"]
     return {
         **privacy_shop(settings),
         "customer": {
-            "id": int(shopper["legacyResourceId"]),
+            "id": int(fields["legacyResourceId"]),
             "email": email and email["emailAddress"],
             "phone": phone and phone["phoneNumber"],
         },
     }
 
 
-def market(told: Payload) -> Payload:
-    """The body of markets/update, as far as we know it."""
-    number = int(told["id"].rpartition("/")[2])
-    return {"id": number, "name": told["name"], "admin_graphql_api_id": told["id"]}
+def market(fields: Payload) -> Payload:
+    """The body of markets/update. Its keys are assumed."""
+    return {"id": id_number(fields["id"]), "name": fields["name"], "admin_graphql_api_id": fields["id"]}
 
 
 def privacy_shop(settings: Payload) -> Payload:

@@ -1,4 +1,4 @@
-"""What several webhooks carry: lines, taxes, addresses, parcels and refunds in the older REST shape."""
+"""Parts of several webhooks' payloads: lines, taxes, addresses, fulfillments and refunds in the older REST shape."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def line_item(sold: Payload) -> Payload:
         "current_quantity": sold["currentQuantity"],
         "fulfillable_quantity": sold["unfulfilledQuantity"],
         "fulfillment_service": "manual",
-        "fulfillment_status": _sent(sold),
+        "fulfillment_status": _fulfillment_status(sold),
         "gift_card": sold["isGiftCard"],
         "grams": 0,
         "properties": [],
@@ -51,7 +51,7 @@ def line_item(sold: Payload) -> Payload:
     }
 
 
-def _sent(sold: Payload) -> str | None:
+def _fulfillment_status(sold: Payload) -> str | None:
     if not sold["unfulfilledQuantity"]:
         return "fulfilled" if sold["currentQuantity"] else None
     return "partial" if sold["unfulfilledQuantity"] < sold["currentQuantity"] else None
@@ -164,7 +164,7 @@ def _transaction(each: Payload, order_id: int, zone: str) -> Payload:
 
 
 def address(address: Payload) -> Payload:
-    """Where somebody lives."""
+    """A postal address."""
     names = [address["firstName"], address["lastName"]]
     return {
         "first_name": address["firstName"],
@@ -190,12 +190,12 @@ def tax_line(line: Payload) -> Payload:
 
 
 def shop_amount_text(money: MoneyBag) -> str:
-    """The shop's side of it, as text."""
+    """The amount in the shop's currency, as text."""
     return _amount(shop_amount(money), money["shopMoney"]["currencyCode"])
 
 
 def both_currencies(money: MoneyBag) -> Payload:
-    """Both sides, as REST writes them."""
+    """The amounts in both currencies, as REST writes them."""
     sides = {"shop_money": money["shopMoney"], "presentment_money": money["presentmentMoney"]}
     return {
         side: {"amount": _amount(Decimal(each["amount"]), each["currencyCode"]), "currency_code": each["currencyCode"]}

@@ -1,4 +1,4 @@
-"""What webhooks carry: the same customers and orders in the older REST shape."""
+"""The payloads of customers' and orders' webhooks, in the older REST shape."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ EMPTY = (
 )
 
 
-def customer(shopper: Payload, zone: str) -> Payload:
+def customer(fields: Payload, zone: str) -> Payload:
     """A customers/* body. It has carried neither consents nor tags nor totals since 2025-01."""
-    email, phone, home = shopper["defaultEmailAddress"], shopper["defaultPhoneNumber"], shopper["defaultAddress"]
+    email, phone, home = fields["defaultEmailAddress"], fields["defaultPhoneNumber"], fields["defaultAddress"]
     shown = {
-        "id": int(shopper["legacyResourceId"]),
-        "created_at": local(shopper["createdAt"], zone),
-        "updated_at": local(shopper["updatedAt"], zone),
-        "first_name": shopper["firstName"],
-        "last_name": shopper["lastName"],
-        "state": shopper["state"].lower(),
-        "note": shopper["note"],
-        "verified_email": shopper["verifiedEmail"],
+        "id": int(fields["legacyResourceId"]),
+        "created_at": local(fields["createdAt"], zone),
+        "updated_at": local(fields["updatedAt"], zone),
+        "first_name": fields["firstName"],
+        "last_name": fields["lastName"],
+        "state": fields["state"].lower(),
+        "note": fields["note"],
+        "verified_email": fields["verifiedEmail"],
         "multipass_identifier": None,
-        "tax_exempt": shopper["taxExempt"],
+        "tax_exempt": fields["taxExempt"],
         "email": email and email["emailAddress"],
         "phone": phone and phone["phoneNumber"],
         "currency": "SEK",
         "addresses": [],
         "tax_exemptions": [],
-        "admin_graphql_api_id": shopper["id"],
+        "admin_graphql_api_id": fields["id"],
     }
     if home:
         own = {"id": id_number(home["id"]), "customer_id": shown["id"], "default": True}
