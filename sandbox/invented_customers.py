@@ -1,4 +1,4 @@
-"""Made-up Swedish shoppers: the same number is always the same person."""
+"""Invent Swedish customers: the same number always gives the same one."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ TO_ASCII = str.maketrans("åäöé", "aaoe")
 
 
 def invented_customer(number: int) -> CustomerDetails:
-    """Who has this customer number. E-mail and phone are nobody else's; one in five has no account."""
-    dice = random.Random(number)
-    woman = dice.random() < 0.5
-    first_name, last_name = dice.choice(WOMEN if woman else MEN), dice.choice(SURNAMES)
-    zip_code, city = dice.choice(CITIES)
-    has_phone = dice.random() < 0.7
+    """The customer with this number. E-mail address and phone number are unique; one in five has no account."""
+    chance = random.Random(number)
+    woman = chance.random() < 0.5
+    first_name, last_name = chance.choice(WOMEN if woman else MEN), chance.choice(SURNAMES)
+    zip_code, city = chance.choice(CITIES)
+    has_phone = chance.random() < 0.7
     return CustomerDetails(
         first_name=first_name,
         last_name=last_name,
         email=f"{first_name}.{last_name}.{number}@example.com".lower().translate(TO_ASCII),
         phone=f"+46700{number:06d}" if has_phone else None,
-        address1=f"{dice.choice(STREETS)} {dice.randint(1, 90)}",
+        address1=f"{chance.choice(STREETS)} {chance.randint(1, 90)}",
         zip_code=zip_code,
         city=city,
-        account=dice.random() < 0.8,
-        accepts_email=dice.random() < 0.6,
-        accepts_sms=has_phone and dice.random() < 0.4,
-        gender=dice.choice(("female" if woman else "male", None)),
+        account=chance.random() < 0.8,
+        accepts_email=chance.random() < 0.6,
+        accepts_sms=has_phone and chance.random() < 0.4,
+        gender=chance.choice(("female" if woman else "male", None)),
     )

@@ -20,6 +20,8 @@ PROCESSES = {
 
 
 class Supervisor:
+    """Runs one of PROCESSES, and restarts it until it is told to stop by a signal."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = False
@@ -35,11 +37,11 @@ class Supervisor:
             signal.signal(number, self.stop)
         while not self.stopping:
             command = [sys.executable, "-m", *PROCESSES[self.name]]
-            # In a session of its own: what ends our group ends us, and we tell the process, once.
+            # In a session of its own: a signal to our group reaches only us, and we send it on once.
             self.process = subprocess.Popen(command, start_new_session=True)
             code = self.process.wait()
             if not self.stopping:
-                print(f"{self.name} ended with {code}; starting it again", file=sys.stderr, flush=True)
+                print(f"{self.name} ended with {code}; restarting it", file=sys.stderr, flush=True)
                 time.sleep(RESTART_SECONDS)
 
 

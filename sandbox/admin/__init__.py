@@ -1,7 +1,7 @@
 """A stand-in for Shopify's admin: a page that shows the app in a frame, and hands ID tokens to its App Bridge.
 
 Its App Bridge does what Shopify's is documented to do: it adds the token to what the page fetches from its own origin,
-asks once more after a 401 that says so, and comes back from the bounce page with a new token.
+retries after a 401 that asks for it, and returns from the bounce page with a new token.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AdminPage:
         self.token_seconds: deque[float] = (
             deque()
         )  # in seconds, of the next tokens; those after them live as Shopify's do
-        self.without_bridge = False  # whether App Bridge leaves what is fetched as it is
+        self.without_bridge = False  # whether App Bridge leaves the page's own requests alone
         self.app = Starlette(
             routes=[
                 Route("/bridge.js", self._bridge),
@@ -42,8 +42,8 @@ class AdminPage:
             ]
         )
 
-    def address(self, shop: str, path: str, staff: Staff, locale: str = "en") -> str:
-        """The document that Shopify's admin opens in its frame."""
+    def frame_url(self, shop: str, path: str, staff: Staff, locale: str = "en") -> str:
+        """The URL of the page that Shopify's admin opens in its frame."""
         host = base64.b64encode(f"admin.shopify.com/store/{shop.partition('.')[0]}".encode()).decode().rstrip("=")
         query = {
             "embedded": "1",
@@ -59,7 +59,7 @@ class AdminPage:
 
     async def _page(self, request: Request) -> Response:
         staff = STAFF[request.query_params.get("as", "owner")]
-        frame = self.address(request.path_params["shop"], request.path_params["path"], staff)
+        frame = self.frame_url(request.path_params["shop"], request.path_params["path"], staff)
         return HTMLResponse(PAGE.replace("FRAME", frame.replace("&", "&amp;")))
 
     async def _token(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Every call that the sandbox was made, so that a test can prove "sent once" and a person can read along."""
+"""Log every call to the sandbox, so that a test can prove "sent once" and a person can read along."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CALLS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedCall:
-    """One call. `status` is None where the caller got no status; `answer` is what was, or would have been, said."""
+    """One call. `status` is None where the caller got none; `response` is the body, sent or lost."""
 
     at: datetime
     tenant: str
@@ -27,7 +27,7 @@ class LoggedCall:
     query: str
     request: bytes
     status: int | None
-    answer: bytes
+    response: bytes
     fault: Fault
 
     def as_dict(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class LoggedCall:
             "query": self.query,
             "request": self.request.decode(errors="replace"),
             "status": self.status,
-            "answer": self.answer.decode(errors="replace"),
+            "answer": self.response.decode(errors="replace"),
             "fault": None if self.fault is Fault.NONE else self.fault,
         }
 
@@ -49,40 +49,40 @@ WITHOUT_STATUS = (Fault.HANG, Fault.RESET_BEFORE, Fault.RESET, Fault.HALF_HEADER
 class CallLog:
     """The last calls, oldest first; safe to read while calls come in."""
 
-    def __init__(self, longest: int = MAX_CALLS) -> None:
-        self._entries: deque[LoggedCall] = deque(maxlen=longest)
+    def __init__(self, max_calls: int = MAX_CALLS) -> None:
+        self._calls: deque[LoggedCall] = deque(maxlen=max_calls)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._calls)
 
     def __iter__(self) -> Iterator[LoggedCall]:
         with self._lock:
-            return iter(list(self._entries))
+            return iter(list(self._calls))
 
     def __getitem__(self, index: int) -> LoggedCall:
-        return self._entries[index]
+        return self._calls[index]
 
-    def add(self, question: ApiRequest, answer: ApiResponse, fault: Fault) -> None:
-        entry = LoggedCall(
+    def add(self, request: ApiRequest, response: ApiResponse, fault: Fault) -> None:
+        call = LoggedCall(
             datetime.now(UTC),
-            question.tenant,
-            question.method,
-            question.path,
-            question.query_string,
-            question.body,
-            None if fault in WITHOUT_STATUS else answer.status,
-            answer.body,
+            request.tenant,
+            request.method,
+            request.path,
+            request.query_string,
+            request.body,
+            None if fault in WITHOUT_STATUS else response.status,
+            response.body,
             fault,
         )
         with self._lock:
-            self._entries.append(entry)
+            self._calls.append(call)
 
     def newest(
         self, tenant: str, *, path: str = "", since: datetime | None = None, limit: int | None = None
     ) -> list[LoggedCall]:
         """A tenant's calls whose path has this text in it, newest first."""
         with self._lock:
-            newest_first = list(reversed(self._entries))
-        found = (entry for entry in newest_first if entry.tenant == tenant and path in entry.path)
-        return list(islice((entry for entry in found if since is None or entry.at >= since), limit))
+            newest_first = list(reversed(self._calls))
+        found = (call for call in newest_first if call.tenant == tenant and path in call.path)
+        return list(islice((call for call in found if since is None or call.at >= since), limit))

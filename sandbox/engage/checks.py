@@ -1,4 +1,4 @@
-"""What bodies must look like, complaint by complaint: shared by receipts and orders."""
+"""Validate what receipts and orders have in common. Each error is a sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def contact_errors(contact: object) -> Iterator[str]:
 
 
 def format_errors(fields: dict[str, Any]) -> Iterator[str]:
-    """About the currency and the time, where there are any."""
+    """Errors of the currency and the time, where they are given."""
     if isinstance(fields.get("currency"), str) and not CURRENCY.fullmatch(fields["currency"]):
         yield "currency must be three letters."
     if isinstance(fields.get("createdDate"), str) and not has_offset(fields["createdDate"]):

@@ -1,4 +1,4 @@
-"""What happened to contacts and when, for those who ask instead of being told."""
+"""Keep when contacts were created, updated and deleted, for GET contacts/changes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MAX_CHANGES = 250_000
 
 
 class ContactChanges:
-    """Oldest first. What is no creation and no deletion is an update."""
+    """Changes, oldest first. Every event but a creation and a deletion is an update."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[datetime, str, str]] = []
+        self._changes: list[tuple[datetime, str, str]] = []
 
     def add(self, event: str, contact_id: str) -> None:
-        """`event` is a webhook's name, as in contact.acceptsEmail.changed."""
-        kind = CHANGE_TYPES.get(event.removeprefix("contact."), "Updated")
-        self._entries.append((datetime.now(UTC), kind, contact_id))
+        """`event` is a webhook's event type, such as contact.acceptsEmail.changed."""
+        change_type = CHANGE_TYPES.get(event.removeprefix("contact."), "Updated")
+        self._changes.append((datetime.now(UTC), change_type, contact_id))
 
     def changed_ids(self, query: Mapping[str, str]) -> list[str]:
-        """The ids for a query as of GET contacts/changes, each once. Raises Refusal where it makes no sense."""
-        kind = CHANGE_TYPES.get(query.get("changeType", "").lower())
-        if kind is None:
+        """The ids for a query as of GET contacts/changes, each once. Raises Refusal where it is not valid."""
+        change_type = CHANGE_TYPES.get(query.get("changeType", "").lower())
+        if change_type is None:
             raise Refusal(400, "InvalidChangeType", "changeType must be Created, Updated or Deleted.")
         since, until = (_instant(query, name) for name in ("fromDate", "toDate"))
-        found = {key: None for at, what, key in self._entries if what == kind and since <= at < until}
+        found = {key: None for at, change, key in self._changes if change == change_type and since <= at < until}
         if len(found) > MAX_CHANGES:
             raise Refusal(400, "TooManyChanges", "More than 250,000 contacts changed in this time.")
         return list(found)

@@ -1,4 +1,4 @@
-"""Which fields a contact has, what they may hold, and what a contact can be searched by."""
+"""Validate a contact's fields, and read the query of a contact search."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANY_ORDER = ("email", "socialSecurityNumber", "mobilePhone", "customKey")  # the
 
 
 def read_attributes(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that may be written, checked; others are ignored, as Engage does."""
+    """The writable fields, validated; others are ignored, as Engage does."""
     known = {name: value for name, value in fields.items() if name in WRITABLE}
     if wrong := [name for name, value in known.items() if isinstance(value, dict | list | bool)]:
         raise validation_error(f"{wrong[0]} must be a text.")
@@ -64,7 +64,7 @@ def read_consents(fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def search_field(query: Mapping[str, str]) -> tuple[str, str]:
-    """The field and the value that GET contacts/id is asked for. Raises Refusal where that makes no sense."""
+    """The field and the value to search for, of GET contacts/id. Raises Refusal where the query is not valid."""
     for name, (field, pattern, code) in SEARCH_PARAMETERS.items():
         if name in query:
             if not pattern.fullmatch(query[name]):

@@ -1,4 +1,4 @@
-"""The rules about an order's sums, which a tenant may have on or off."""
+"""The rules about an order's sums, each of which a tenant may switch on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SumRule:
 
 
 def _taxes(order: Order) -> bool:
-    """With or without the fees' own taxes: Engage's words leave them out, its example has them in."""
+    """With or without the fees' own taxes: Engage's text leaves them out, its example includes them."""
     lines, total = _lines(order, "taxAmount"), order.get("totalTax")
     return total in (lines, lines + _fees(order, "tax"))
 

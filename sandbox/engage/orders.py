@@ -1,4 +1,4 @@
-"""Order notifications, version 2: checked, turned into mails, and forgotten."""
+"""Order notifications, version 2: validate each, and make a mail of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Order = dict[str, Any]
 
 @dataclass
 class OrderNotifications:
-    """Each accepted call is a mail: there is no check against earlier ones. `rules` are the switches that are on."""
+    """Each accepted call is a mail: there is no check for duplicates. `rules` are the rules of sums that are on."""
 
     statuses: Collection[str] = STATUSES
     payment_statuses: Collection[str] = PAYMENT_STATUSES
@@ -54,13 +54,13 @@ class OrderNotifications:
     mails: list[dict[str, Any]] = field(default_factory=list)
 
     def accept(self, order: Order) -> dict[str, Any]:
-        """Send a mail. Raises Refusal with everything that is wrong with the order."""
-        if wrong := list(order_errors(order)):
-            raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
+        """Make a mail. Raises Refusal with every error of the order."""
+        if errors := list(order_errors(order)):
+            raise Refusal(422, "ValidationError", " ".join(errors)[:1000])
         self._refuse_unknown(order, "orderStatus", self.statuses)
         self._refuse_unknown(order, "paymentStatus", self.payment_statuses)
-        if wrong := [RULES[name].message for name in self.rules if not RULES[name].holds(order)]:
-            raise Refusal(422, "ValidationError", " ".join(wrong))
+        if errors := [RULES[name].message for name in self.rules if not RULES[name].holds(order)]:
+            raise Refusal(422, "ValidationError", " ".join(errors))
         names = ("orderNumber", "orderStatus", "paymentStatus", "language", "contact")
         mail = {"at": datetime.now(UTC).isoformat(), **{name: order[name] for name in names}, "order": order}
         self.mails.append(mail)
@@ -77,7 +77,7 @@ class OrderNotifications:
 
 
 def order_errors(order: Order) -> Iterator[str]:
-    """What is always wrong, a sentence each. Engage: orders, "order validations"."""
+    """The errors that every tenant refuses, a sentence each. Engage: orders, "order validations"."""
     yield from contact_errors(order.get("contact"))
     yield from missing_texts(order, "orderNumber createdDate storeId currency orderStatus paymentStatus language")
     yield from missing_numbers(order, "totalGrossPrice")
@@ -120,16 +120,16 @@ def _item(item: dict[str, Any]) -> Iterator[str]:
 
 
 def _tax(item: dict[str, Any]) -> Iterator[str]:
-    if wrong := list(missing_numbers(item, "taxAmount taxPercent", within="items.")):
-        yield from wrong
+    if errors := list(missing_numbers(item, "taxAmount taxPercent", within="items.")):
+        yield from errors
         return
     if item.get("type") == "RETURN" and sign(item["taxAmount"]) * sign(item.get("quantity")) >= 0:
         yield "items.taxAmount must be positive on a RETURN."
-    if is_number(item.get("grossPaidPrice")) and not _fits(item):
+    if is_number(item.get("grossPaidPrice")) and not _tax_matches(item):
         yield "items.taxAmount must be grossPaidPrice - grossPaidPrice / (1 + taxPercent / 100)."
 
 
-def _fits(item: dict[str, Any]) -> bool:
+def _tax_matches(item: dict[str, Any]) -> bool:
     """Within one unit of the last digit that the tax was written with."""
     gross, tax, percent = (Decimal(item[name]) for name in ("grossPaidPrice", "taxAmount", "taxPercent"))
     step = Decimal(1).scaleb(min(int(tax.as_tuple().exponent), 0))

@@ -1,4 +1,4 @@
-"""What receipts add up to, to the digit: for comparing with the shop."""
+"""Add up receipts to the digit, for comparison with the shop."""
 
 from __future__ import annotations
 

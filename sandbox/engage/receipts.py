@@ -1,4 +1,4 @@
-"""A tenant's receipts: checked, queued, and applied by the batch that comes later."""
+"""Validate and queue a tenant's receipts, and apply them by a later batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Receipt = dict[str, Any]
 
 @dataclass
 class Receipts:
-    """Queued ones wait for the batch; `apply` puts one on its contact and returns that one's id, None if it cannot."""
+    """Queued ones wait for the batch. `apply` gives one to its contact and returns the contact's id, or None."""
 
     apply: Callable[[Receipt], str | None]
     batch_seconds: float = 2.0
@@ -30,9 +30,9 @@ class Receipts:
     queued: deque[tuple[float, Receipt]] = field(default_factory=deque)
 
     def accept(self, receipt: Receipt) -> None:
-        """Queue it. Raises Refusal with everything that is wrong with it."""
-        if wrong := list(receipt_errors(receipt)):
-            raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
+        """Queue a receipt. Raises Refusal with every error of it."""
+        if errors := list(receipt_errors(receipt)):
+            raise Refusal(422, "ValidationError", " ".join(errors)[:1000])
         self.queued.append((time.monotonic() + self.batch_seconds, receipt))
 
     def apply_due(self, *, everything: bool = False) -> None:
@@ -56,7 +56,7 @@ class Receipts:
 
 
 def receipt_errors(receipt: Receipt) -> Iterator[str]:
-    """What is wrong with a receipt, a sentence each. Engage: receipts, "field definitions"."""
+    """The errors of a receipt, a sentence each. Engage: receipts, "field definitions"."""
     yield from contact_errors(receipt.get("contact"))
     yield from missing_texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
     yield from missing_numbers(receipt, "totalGrossPrice")

@@ -36,7 +36,7 @@ Store = dict[str, Any]
 
 
 class Stores:
-    """By external id, which is unique and may change."""
+    """Stores by their external ids, which are unique and may change."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Store] = {}
@@ -45,7 +45,7 @@ class Stores:
         return external_id in self._by_id
 
     def all(self, *, inactive: bool) -> list[Store]:
-        """The active ones, and the others when asked for."""
+        """The active stores, and the inactive ones on request."""
         return [store for store in self._by_id.values() if inactive or store["active"]]
 
     def get(self, external_id: str) -> Store:
@@ -64,7 +64,7 @@ class Stores:
         return self._by_id.setdefault(known["externalId"], store)
 
     def change(self, external_id: str, fields: dict[str, Any]) -> Store:
-        """Set what is named, the external id too. Unknown names are ignored."""
+        """Set the given fields, the external id too. Unknown names are ignored."""
         store, known = self.get(external_id), _known(fields)
         new_id = known.get("externalId") or external_id
         if new_id != external_id:

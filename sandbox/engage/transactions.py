@@ -1,4 +1,4 @@
-"""A contact's receipts as Engage gives them back."""
+"""A contact's receipts as Engage returns them, in pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE_SIZE = 100
 
 
 def transaction_page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> dict[str, Any]:
-    """The part of them that `offset` and `count` ask for, newest sale first. Raises Refusal where those are wrong."""
+    """The page of `offset` and `count`, newest sale first. Raises Refusal where those are not valid."""
     try:
         offset, count = int(query.get("offset") or 0), int(query.get("count") or PAGE_SIZE)
     except ValueError:
@@ -30,7 +30,7 @@ def transaction_page(receipts: list[Receipt], stores: Stores, query: Mapping[str
 
 
 def transaction(receipt: Receipt, stores: Stores) -> dict[str, Any]:
-    """The published names. Net is taken to mean without tax."""
+    """A receipt by Engage's published names. Net is assumed to mean without tax."""
     items, store = receipt["items"], _store(receipt, stores)
     net = receipt["totalGrossPrice"] - signed_sum(items, "taxAmount")
     return {

@@ -232,7 +232,8 @@ OWN_FOLDER = "dev_servers.data_folder = lambda: pathlib.Path(sys.argv[1])\n"
 
 def test_a_later_command_finds_the_saved_environment(scratch):
     """In a process of its own, so that this checkout's own data folder is left alone."""
-    script = f"{IMPORTS}{OWN_FOLDER}dev_servers.save_environment({{'A': 'x=y', 'B': ''}})\nprint(dev_servers.saved_environment())"
+    save = "dev_servers.save_environment({'A': 'x=y', 'B': ''})"
+    script = f"{IMPORTS}{OWN_FOLDER}{save}\nprint(dev_servers.saved_environment())"
 
     assert printed("-c", script, str(scratch)) == "{'A': 'x=y', 'B': ''}"
     assert (scratch / "environment").stat().st_mode & 0o777 == 0o600

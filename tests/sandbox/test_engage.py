@@ -599,7 +599,7 @@ def test_the_journal_has_the_exact_bytes_both_ways(call):
     (entry,) = call.entries()
     assert (entry.method, entry.path, entry.query, entry.status) == ("POST", "/api/v3/receipts", "x=1", 422)
     assert entry.request == b'{"totalGrossPrice": 667.20}'
-    assert b"ValidationError" in entry.answer
+    assert b"ValidationError" in entry.response
 
 
 def test_the_journal_is_newest_first_and_can_be_narrowed(call):
@@ -618,7 +618,7 @@ def test_a_question_that_the_journal_does_not_understand_is_refused(call, query)
 
 
 def test_the_journal_forgets_the_oldest():
-    engage = Engage(faults=Faults(), journal_length=2)
+    engage = Engage(faults=Faults(), max_calls=2)
     with serving(engage.app) as base:
         call = Caller(engage, base, "demo")
         for path in ("/stores", "/contacts/count", "/stores"):

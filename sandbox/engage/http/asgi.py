@@ -1,4 +1,4 @@
-"""From ASGI to a question, and back onto the wire: an answer, or one of the ways in which answers do not arrive."""
+"""Read a request from ASGI, and send its response, or a fault in place of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends a reset, not an orderl
 
 
 async def read_request(scope: Scope, receive: Receive, tenant: str, path: str) -> ApiRequest:
-    """The whole request."""
+    """Read the whole request."""
     query = scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = await _body(receive)
@@ -38,8 +38,8 @@ async def _body(receive: Receive) -> bytes:
     return b"".join([*parts, message.get("body", b"")])
 
 
-async def send_response(answer: ApiResponse, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
-    """Send the answer as well as the fault allows. The faults that cut need uvicorn's connection."""
+async def send_response(response: ApiResponse, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
+    """Send the response as the fault allows. The faults that cut the connection need uvicorn."""
     match fault:
         case Fault.RESET | Fault.RESET_BEFORE:
             await _reset(receive)
@@ -47,27 +47,27 @@ async def send_response(answer: ApiResponse, fault: Fault, faults: Faults, recei
             await _wait_for_end(receive, faults.hang_seconds)
             await _reset(receive)
         case Fault.HALF:
-            body = answer.body or b'{"status":"queued"}'
-            await _cut(receive, _head(answer, len(body)) + body[: len(body) // 2])
+            body = response.body or b'{"status":"queued"}'
+            await _cut(receive, _head(response, len(body)) + body[: len(body) // 2])
         case Fault.HALF_HEADERS:
-            await _cut(receive, _head(answer, len(answer.body))[:-2])
+            await _cut(receive, _head(response, len(response.body))[:-2])
         case Fault.LATE:
             await asyncio.sleep(faults.latency_seconds)
-            await _send_whole(answer, send)
+            await _send_whole(response, send)
         case _:
-            await _send_whole(answer, send)
+            await _send_whole(response, send)
 
 
-async def _send_whole(answer: ApiResponse, send: Send) -> None:
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": answer.header_lines()}
+async def _send_whole(response: ApiResponse, send: Send) -> None:
+    start: Message = {"type": "http.response.start", "status": response.status, "headers": response.header_lines()}
     await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
-def _head(answer: ApiResponse, length: int) -> bytes:
-    lines = {"content-length": str(length), **SANDBOX_HEADER, **answer.headers}
+def _head(response: ApiResponse, length: int) -> bytes:
+    lines = {"content-length": str(length), **SANDBOX_HEADER, **response.headers}
     named = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 {answer.status} Cut\r\n{named}\r\n".encode()
+    return f"HTTP/1.1 {response.status} Cut\r\n{named}\r\n".encode()
 
 
 def _transport(receive: Receive) -> Any:

@@ -1,4 +1,4 @@
-"""What the sandbox is asked and what it answers, apart from any web framework."""
+"""Requests to the sandbox's API and its responses, apart from any web framework."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SANDBOX_HEADER = {"x-engage-sandbox": "1"}
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request: `path` below the tenant, header names in lower case."""
+    """One request: `path` is below the tenant, header names are in lower case."""
 
     tenant: str
     method: str
@@ -40,7 +40,7 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """One answer. Headers are added to the length and the sandbox's mark."""
+    """One response. `headers` come after its length and the sandbox's own header."""
 
     status: int
     body: bytes = b""
@@ -52,7 +52,7 @@ class ApiResponse:
 
     @classmethod
     def of(cls, spec: ApiResponse | int | tuple[Any, ...]) -> ApiResponse:
-        """From a status, or (status, body) or (status, body, headers), a body being bytes, text or JSON."""
+        """From a status, (status, body) or (status, body, headers). A body is bytes, text or a JSON value."""
         if isinstance(spec, ApiResponse):
             return spec
         status, body, headers = (*spec, {})[:3] if isinstance(spec, tuple) else (spec, b"", {})
@@ -66,7 +66,7 @@ class ApiResponse:
 
 
 def dump(value: object, option: int = 0) -> bytes:
-    """As JSON, a Decimal with exactly its digits."""
+    """As JSON, with a Decimal as exactly its digits."""
     return orjson.dumps(value, default=_digits, option=option)
 
 
@@ -77,7 +77,7 @@ def _digits(value: object) -> orjson.Fragment:
 
 
 class Refusal(Exception):
-    """An answer that is an error, in the envelope that Engage is assumed to use."""
+    """A response that is an error, in the envelope that Engage is assumed to use."""
 
     def __init__(
         self,

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class SvixEndpoint:
-    """Who is told. With two `secrets` each message is signed with both, as while one is replaced."""
+    """Where messages are sent. With two `secrets` each is signed with both, as during a rotation."""
 
     url: str
     secrets: tuple[str, ...]
-    kinds: Collection[str] = ()  # none means all
+    kinds: Collection[str] = ()  # none means all event types
 
 
 @dataclass
 class SvixMessage:
-    """One event on its way to one endpoint. `status` is the last answer's, None where there was none."""
+    """One event for one endpoint. `status` is the last response's, None without one."""
 
     svix_id: str
     kind: str
@@ -37,7 +37,7 @@ class SvixMessage:
         return {"Content-Type": "application/json", "User-Agent": "Svix-Webhooks/1.0", **named}
 
     def as_dict(self) -> dict[str, object]:
-        """This message for a reader."""
+        """This message as JSON."""
         names = ("svix_id", "kind", "attempts", "status", "state")
         return {name: getattr(self, name) for name in names} | {"url": self.endpoint.url, "body": self.body.decode()}
 
