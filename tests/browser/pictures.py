@@ -15,7 +15,7 @@ from taskqueue.types import TYPES
 from tests.browser.visits import PHONE, browser, site, visit
 from tests.end_to_end.test_order_to_receipt import buy, index
 from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, open_incident
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "silent", "site", "visit"]
@@ -34,13 +34,13 @@ def day(shop, shopify, engage, drain):
             name, about = DAY[(hour + minute) % len(DAY)], 6_100_000_001_000 + 100 * hour + minute
             if (hour * 7 + minute) % 29 == 5:
                 failed = {"reason": "Engage answered 503.", "code": "Engage 503"}
-                add(shop, at, "SyncOrder", State.ERROR, shopify_id=about, attempts=8, **ended, **failed)
+                add_task(shop, at, "SyncOrder", State.ERROR, shopify_id=about, attempts=8, **ended, **failed)
             else:
-                add(shop, at, name, shopify_id=about, attempts=1, **ended)
+                add_task(shop, at, name, shopify_id=about, attempts=1, **ended)
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
     index(shop, "IndexOrder", order_id)
-    add(shop, utcnow() - timedelta(minutes=3), "SyncContact", State.PENDING, shopify_id=6_100_000_009_001)
+    add_task(shop, utcnow() - timedelta(minutes=3), "SyncContact", State.PENDING, shopify_id=6_100_000_009_001)
     totals.fold()
     return Task.select().where(Task.shopify_id == order_id, Task.type == TYPES["SyncOrder"].number).first()
 

@@ -14,14 +14,14 @@ from starlette.routing import Mount
 
 from models import Shop
 from privacy.uninstall import deactivate
-from sandbox.admin import Admin
+from sandbox.admin import AdminPage
 from sandbox.serve import serving
 from sandbox.shopify.api.oauth import OAuth
 from tests.browser import chromium
 from tests.browser.visits import PHONE, SECONDS, WIDE, violations
-from tests.conftest import ENGAGE_KEY, Current, free_port
-from tests.support.embedded_app import DOMAIN
-from tests.support.processes import web_process
+from tests.conftest import ENGAGE_KEY, CurrentSandbox, free_port
+from tests.support.servers.processes import web_process
+from tests.support.web.embedded_app import DOMAIN
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
 pytestmark = pytest.mark.xdist_group("embedded in the browser")
@@ -41,9 +41,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Current]]:
+def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, CurrentSandbox]]:
     """The URLs of the app and of the admin, and the holder of the running test's admin."""
-    current, port = Current(), free_port()
+    current, port = CurrentSandbox(), free_port()
     admin = f"http://localhost:{port}"  # another site than 127.0.0.1
     environment = {"APP_BRIDGE_URL": f"{admin}/admin/bridge.js", "SHOPIFY_FRAMES": admin, "LOG_LEVEL": "WARNING"}
     with web_process(tmp_path_factory.mktemp("web"), **environment) as app, serving(current, port):
@@ -51,10 +51,10 @@ def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def admin(servers: Any, database: Any, shopify: Any, engage: Any) -> Admin:
+def admin(servers: Any, database: Any, shopify: Any, engage: Any) -> AdminPage:
     engage.tenant("demo").stores.create({"name": "The web shop", "externalId": "SE-WEB"})
     oauth: OAuth = shopify.oauth
-    found = Admin(oauth, servers[0])
+    found = AdminPage(oauth, servers[0])
     servers[2].app = Starlette(routes=[Mount("/admin", found.app)])
     return found
 
@@ -82,7 +82,7 @@ class Staff:
 
 
 @pytest.fixture
-def staff(browser: Browser, servers: Any, admin: Admin) -> Iterator[Staff]:
+def staff(browser: Browser, servers: Any, admin: AdminPage) -> Iterator[Staff]:
     with ExitStack() as stack:
         member = Staff(browser, servers, stack, WIDE)
         yield member
@@ -136,17 +136,17 @@ def test_the_admins_navigation_works_in_the_app(staff):
 
 @pytest.mark.parametrize("bare", [False, True], ids=["App Bridge adds the token", "the app adds the token"])
 def test_an_expired_id_token_is_renewed_unnoticed(staff, admin, bare):
-    admin.bare = bare
+    admin.without_bridge = bare
     frame = staff.open("settings")
     frame.get_by_label("Error rate threshold", exact=True).fill("10")
     expect(frame.locator("#backtest .strip")).to_be_visible()
 
-    admin.lives.extend([-30])
+    admin.token_seconds.extend([-30])
     frame.get_by_label("Error rate threshold", exact=True).fill("20")
     frame.locator("#alerts").get_by_role("button", name="Save").click()
     expect(frame.locator("#alerts [role=status]").first).to_contain_text("Saved")
 
-    admin.lives.extend([-30, -30])
+    admin.token_seconds.extend([-30, -30])
     frame.get_by_role("link", name="People").click()
     expect(frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
 
@@ -185,7 +185,7 @@ def test_an_uninstalled_app_is_refused_by_shopify(staff, admin, shopify):
 
 def test_another_site_cannot_frame_the_app(browser, servers, admin, staff):
     staff.open("tasks")
-    elsewhere = Current()
+    elsewhere = CurrentSandbox()
     with serving(elsewhere) as address:
         elsewhere.app = servers[2].app
         page = staff.context.new_page()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from models import State, Task, utcnow
 from tests.browser.visits import PHONE, browser, history, js, site, visit
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 
 __all__ = ["browser", "history", "js", "site", "visit"]
 ORDERS = ["Created at, oldest first", "Started at, newest first", "Completed at, oldest first"]
@@ -225,7 +225,7 @@ def test_the_live_update_counts_new_tasks_and_moves_no_rows(visit, history):
     page.reload()
     before = ids(page)
     for index in range(3):
-        add(history, utcnow() + timedelta(seconds=1), "SyncOrder", State.ERROR, shopify_id=9000 + index)
+        add_task(history, utcnow() + timedelta(seconds=1), "SyncOrder", State.ERROR, shopify_id=9000 + index)
 
     page.clock.run_for(6000)
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from models import State, utcnow
 from tests.browser import chromium
-from tests.support.listings import add
-from tests.support.processes import web_process
+from tests.support.servers.processes import web_process
+from tests.support.tasks.listed_tasks import add_task
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
@@ -53,11 +53,11 @@ def history(shop: Any) -> Any:
         name = ("SyncOrder", "SyncContact", "OrderWebhook")[index % 3]
         at = now - timedelta(minutes=2 * index + 30)
         ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 1000}
-        add(shop, at, name, shopify_id=5000 + index, attempts=1, **ended)
+        add_task(shop, at, name, shopify_id=5000 + index, attempts=1, **ended)
     for index in range(5):
         failed = {"reason": "Engage answered 503.", "code": "Engage 503", "completed_at": now, "duration_ms": 40}
-        add(shop, now - timedelta(minutes=20 - index), "SyncOrder", State.ERROR, shopify_id=7000 + index, **failed)
-        add(shop, now - timedelta(minutes=10 - index), "SyncContact", State.PENDING, shopify_id=8000 + index)
+        add_task(shop, now - timedelta(minutes=20 - index), "SyncOrder", State.ERROR, shopify_id=7000 + index, **failed)
+        add_task(shop, now - timedelta(minutes=10 - index), "SyncContact", State.PENDING, shopify_id=8000 + index)
     return shop
 
 

@@ -29,8 +29,8 @@ from models import Outcome, Shop, State, Task
 from sandbox.shopify.api.schema import schema
 from taskqueue import claims
 from tests.support import code_sentences
-from tests.support.pages import page
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.pages import get_page
 from views.tasks.explanation import explain_outcome
 
 # Error names in Engage's documentation and in code that calls it.
@@ -191,9 +191,9 @@ def test_an_outcome_without_explanation_is_shown_unchanged(client, shop):
     task = finish(shop, enqueue(shop), State.ERROR, reason="The moon is full.", code="moon")
 
     assert explain_outcome(read(shop, task)) is None
-    assert "The moon is full." in page(client, f"/tasks/{task.id}").text
-    assert "The moon is full." in page(client, f"/tasks/{task.id}/drawer").text
-    assert "The moon is full." in page(client, "/tasks").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}/drawer").text
+    assert "The moon is full." in get_page(client, "/tasks").text
 
 
 # Explanations
@@ -350,12 +350,12 @@ def test_an_explanation_is_translated_and_the_message_is_not(client, shop):
     task = finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason=raw, code="Engage 409 MultipleMatches")
 
     for address in (f"/tasks/{task.id}?lang=sv", f"/tasks/{task.id}/drawer"):
-        words = page(client, address, follow_redirects=True).text
+        words = get_page(client, address, follow_redirects=True).text
         assert "Flera kontakter matchar" in words
         assert "Slå ihop kontakterna i Engage" in words
         assert "Vem Du, i butiken" in words
         assert raw in words
-    assert "Fel Flera kontakter matchar" in page(client, "/tasks").text
+    assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 
 def test_an_explanation_without_a_task_needs_no_database():

@@ -20,7 +20,7 @@ from redaction import (
     redacted,
     redacted_message,
 )
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 from views.tasks.attempts import BodyFormat
 
 MASKED = BodyFormat()

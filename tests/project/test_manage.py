@@ -16,7 +16,7 @@ from tasklog import totals
 from taskqueue.broker import broker
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import free_port
-from tests.support.processes import empty_database, printed, run
+from tests.support.servers.processes import empty_database, printed, run
 from views.account import sign_in_links
 
 __all__ = ["empty_database"]

@@ -23,7 +23,7 @@ from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
 from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 from views.tasks.filters import problem_types
 
 TASKS = 1_000_000

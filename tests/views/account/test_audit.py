@@ -9,7 +9,7 @@ import pytest
 
 from database import db
 from models import Action, AuditEntry, State, Task, new_id
-from tests.support.transfers import enqueue, finish
+from tests.support.tasks.task_steps import enqueue, finish
 from views.account.audit import PAGE_SIZE
 from views.web import audit_log
 

@@ -8,9 +8,9 @@ import pytest
 from models import Customer, Order, Refund, State, Task, utcnow
 from sync import entities
 from taskqueue import claims
-from tests.support.listings import add
-from tests.support.pages import page
-from tests.support.transfers import claim, enqueue, send
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.tasks.task_steps import claim, enqueue, send
+from tests.support.web.pages import get_page
 
 ORDER = 6100000001001
 
@@ -43,7 +43,7 @@ def test_the_history_has_an_orders_webhooks_syncs_refunds_and_parcels(client, sh
     tasks.append(enqueue(shop, "SyncRefund", shopify_id=99))
     enqueue(shop, "SyncOrder", shopify_id=ORDER + 1)
 
-    links = [link for link in page(client, f"/entities/order/{ORDER}").links if str(link).startswith("/tasks/")]
+    links = [link for link in get_page(client, f"/entities/order/{ORDER}").links if str(link).startswith("/tasks/")]
 
     assert [link for link in dict.fromkeys(links) if link != f"/tasks/{tasks[2].id}"][:4] == [
         f"/tasks/{task.id}" for task in [*tasks[:2], *tasks[3:]]
@@ -57,7 +57,7 @@ def test_the_page_shows_the_ids_of_both_systems(client, shop, order):
     entities.set_contact(customer, "contact-1", "Member", {})
 
     of_order, of_customer, of_refund = (
-        page(client, f"/entities/{path}") for path in (f"order/{ORDER}", "customer/77", "refund/99")
+        get_page(client, f"/entities/{path}") for path in (f"order/{ORDER}", "customer/77", "refund/99")
     )
 
     assert "Order #1001" in of_order.text
@@ -79,27 +79,27 @@ def test_the_page_shows_the_ids_of_both_systems(client, shop, order):
     ],
 )
 def test_the_sync_status_is_one_sentence(client, shop, order, state, fields, sentence):
-    add(shop, utcnow(), state=state, shopify_id=ORDER, **fields)
+    add_task(shop, utcnow(), state=state, shopify_id=ORDER, **fields)
 
-    assert sentence in page(client, f"/entities/order/{ORDER}").text
+    assert sentence in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_a_skipped_sync_after_a_successful_one_is_in_step(client, shop, order):
     synced(shop, {"total": 1})
-    add(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
+    add_task(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
 
-    assert "In step with Engage since" in page(client, f"/entities/order/{ORDER}").text
+    assert "In step with Engage since" in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_an_entity_that_was_never_synced_says_so(client, shop, order):
-    assert "It has not been sent to Engage yet" in page(client, f"/entities/order/{ORDER}").text
+    assert "It has not been sent to Engage yet" in get_page(client, f"/entities/order/{ORDER}").text
 
 
 def test_the_diff_of_the_two_newest_syncs_is_masked(client, shop, order):
     synced(shop, {"total": 1, "firstName": "Annika", "same": "x"})
     synced(shop, {"total": 2, "firstName": "Beatrice", "same": "x", "new": True})
 
-    text = page(client, f"/entities/order/{ORDER}").text
+    text = get_page(client, f"/entities/order/{ORDER}").text
 
     assert "total 1 2" in text
     assert "firstName" in text
@@ -110,7 +110,7 @@ def test_the_diff_of_the_two_newest_syncs_is_masked(client, shop, order):
 def test_any_two_syncs_can_be_compared(client, shop, order):
     first, _, third = (synced(shop, {"total": total}) for total in (1, 2, 3))
 
-    text = page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
+    text = get_page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
 
     assert "total 1 3" in text
     assert client.get(f"/entities/order/{ORDER}?from={first.id}&to=01a2").status_code == 404
@@ -128,7 +128,7 @@ def test_a_long_history_has_pages_both_ways(client, shop, order):
 
     found, url = [], f"/entities/order/{ORDER}"
     while url:
-        links = page(client, url).links
+        links = get_page(client, url).links
         found += [link for link in links if str(link).startswith("/tasks/")]
         url = next((link for link in links if "?after=" in str(link) and "lang=" not in str(link)), None)
         last = links
@@ -172,4 +172,4 @@ def test_a_task_links_to_its_entity(client, shop, order):
     }
     for name, (shopify_id, args, url) in links.items():
         task = enqueue(shop, name, shopify_id=shopify_id, args=args)
-        assert url in page(client, f"/tasks/{task.id}").links
+        assert url in get_page(client, f"/tasks/{task.id}").links

@@ -10,7 +10,7 @@ from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, 
 from sync.imports.parts import parts_of, save_bad_lines, update_part
 from sync.imports.state import create_import
 from taskqueue.types import TYPES
-from tests.support.forms import fields, press
+from tests.support.web.forms import fields, press
 from tests.sync.test_imports import END, START
 
 FORM = {"first": "2026-01-01", "last": "2026-03-31", "ready": "yes"}

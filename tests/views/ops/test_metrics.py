@@ -19,9 +19,9 @@ from sandbox import dev_servers
 from tasklog import totals
 from tasklog.counters import BOUNDS, COUNTERS, Counters, stored
 from taskqueue import circuit_breaker, claims, heartbeats
-from tests.support.processes import web_process
-from tests.support.transfers import claim, enqueue, finish, send
-from tests.support.webhook_requests import deliver, web
+from tests.support.servers.processes import web_process
+from tests.support.tasks.task_steps import claim, enqueue, finish, send
+from tests.support.web.webhook_requests import deliver, web
 from views.ops.metrics import metrics_text
 
 __all__ = ["web"]

@@ -18,8 +18,8 @@ from taskqueue.retry import requeue
 from taskqueue.types import TYPES
 from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, newest
-from tests.support.forms import Forms, fields, press
-from tests.support.transfers import claim, enqueue, finish, send
+from tests.support.tasks.task_steps import claim, enqueue, finish, send
+from tests.support.web.forms import Forms, fields, press
 from tests.sync.test_notifications import mails, sent_parcel, wanted
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie

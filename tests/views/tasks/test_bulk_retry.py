@@ -7,16 +7,24 @@ import pytest
 from models import Action, AuditEntry, BulkRetry, BulkRetryPortion, BulkRetryState, State
 from taskqueue import bulk_retry
 from taskqueue.bulk_retry import PORTION, process_next_portion
-from tests.support.bulk_retries import ALL, ERRORS, begin, failures, states, told, words
-from tests.support.forms import fields, press
-from tests.support.pages import HTMX
+from tests.support.tasks.bulk_retries import (
+    ALL,
+    ERRORS,
+    add_failed_tasks,
+    counts,
+    counts_by_state,
+    page_text,
+    start_bulk_retry,
+)
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import HTMX
 
 # Progress
 
 
 def test_the_progress_polls_while_the_bulk_retry_runs(client, shop):
-    failures(shop, PORTION + 7)
-    batch = begin(client)
+    add_failed_tasks(shop, PORTION + 7)
+    batch = start_bulk_retry(client)
     process_next_portion()
 
     part = client.get(f"/batches/{batch.id}", headers=HTMX).text
@@ -28,37 +36,37 @@ def test_the_progress_polls_while_the_bulk_retry_runs(client, shop):
 
 
 def test_a_finished_bulk_retry_does_not_poll(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
     while process_next_portion():
         pass
 
     page = client.get(f"/batches/{batch.id}")
 
-    assert "Done" in words(page)
+    assert "Done" in page_text(page)
     assert "hx-trigger" not in page.text
     assert "/cancel" not in page.text
     assert f"/batches/{batch.id}" in client.get("/batches").text
 
 
 def test_a_link_refreshes_the_progress_without_javascript(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
 
     assert f'<a class="button" href="/batches/{batch.id}">Look again</a>' in client.get(f"/batches/{batch.id}").text
 
 
 def test_cancelling_leaves_unqueued_tasks_as_they_are(client, shop):
-    failures(shop, PORTION + 5)
-    batch = begin(client)
+    add_failed_tasks(shop, PORTION + 5)
+    batch = start_bulk_retry(client)
     process_next_portion()
 
     answer = press(client, f"/batches/{batch.id}", f"/batches/{batch.id}/cancel")
     bulk_retry.process_portions()
 
     assert answer.status_code == 303
-    assert told(batch) == (PORTION + 5, PORTION, 0, 0)
-    assert states() == {State.PENDING: PORTION, State.ERROR: 5}
+    assert counts(batch) == (PORTION + 5, PORTION, 0, 0)
+    assert counts_by_state() == {State.PENDING: PORTION, State.ERROR: 5}
     assert BulkRetryPortion.select().count() == 0
     assert BulkRetry.get_by_id(batch.id).state == BulkRetryState.CANCELLED
     assert [row.action for row in AuditEntry.select().order_by(AuditEntry.id)] == [Action.RETRY_ALL, Action.CANCEL]
@@ -68,8 +76,8 @@ def test_cancelling_leaves_unqueued_tasks_as_they_are(client, shop):
 
 
 def test_a_double_click_cancels_once_and_a_later_click_is_refused(client, shop):
-    failures(shop, 1)
-    batch = begin(client)
+    add_failed_tasks(shop, 1)
+    batch = start_bulk_retry(client)
     path = f"/batches/{batch.id}/cancel"
     form, other = (fields(client, f"/batches/{batch.id}", path) for _ in range(2))
 
@@ -80,7 +88,7 @@ def test_a_double_click_cancels_once_and_a_later_click_is_refused(client, shop):
 
 
 def test_a_double_click_creates_one_bulk_retry(client, shop):
-    failures(shop, 3)
+    add_failed_tasks(shop, 3)
     form = fields(client, ERRORS, ALL)
 
     locations = [client.post(ALL, data=form).headers["location"] for _ in range(2)]
@@ -92,7 +100,7 @@ def test_a_double_click_creates_one_bulk_retry(client, shop):
 
 
 def test_a_bulk_retry_without_a_valid_csrf_token_is_refused(client, shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
 
     assert client.post(ALL, data=form | {"token": "x"}).status_code == 403
@@ -102,7 +110,7 @@ def test_a_bulk_retry_without_a_valid_csrf_token_is_refused(client, shop):
 
 @pytest.mark.parametrize("asked_at", ["", "yesterday", "2026-11-24T10:00:00"])
 def test_a_bulk_retry_without_the_time_of_its_count_is_refused(asked_at, client, shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
 
     answer = press(client, ERRORS, ALL, asked_at=asked_at)
 
@@ -110,7 +118,7 @@ def test_a_bulk_retry_without_the_time_of_its_count_is_refused(asked_at, client,
 
 
 def test_another_shops_bulk_retry_is_not_found(client, shop, other_shop):
-    failures(shop, 1)
+    add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
     theirs = BulkRetry.create(shop=other_shop, query="", total=1)
 

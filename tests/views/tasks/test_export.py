@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from models import Action, AuditEntry, State, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import TYPES
-from tests.support.listings import MARKS
-from tests.support.pages import Page, page
-from tests.support.processes import printed
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.listed_tasks import CURSORS
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.pages import ParsedPage, get_page
+from tests.support.servers.processes import printed
 from views.tasks import serializer
 from views.tasks.serializer import redacted_reason, serialize_task
 
@@ -167,7 +167,7 @@ def test_an_export_is_audited_without_its_search(client, shop):
         (Action.EXPORT, {"query": "state=error&searched=yes", "form": "csv"}),
         (Action.EXPORT, {"query": "", "form": "json"}),
     ]
-    assert "Exported the task listing" in page(client, "/audit").text
+    assert "Exported the task listing" in get_page(client, "/audit").text
 
 
 def test_a_head_request_exports_nothing(client, shop):
@@ -187,15 +187,15 @@ def test_a_head_request_exports_nothing(client, shop):
         ("limit=201", "limit"),
         ("limit=all&limit=5", "limit"),
         ("limit=ALL", "limit"),
-        (f"before={MARKS['created_at']}", "before"),
-        (f"after={MARKS['started_at']}", "after"),
+        (f"before={CURSORS['created_at']}", "before"),
+        (f"after={CURSORS['started_at']}", "after"),
     ],
 )
 def test_bad_input_is_an_error_page_and_no_file(client, shop, query, word):
     answer = client.get(f"/tasks.csv?{query}")
 
     assert answer.status_code == 400
-    assert word in Page(answer.text).text
+    assert word in ParsedPage(answer.text).text
     assert not AuditEntry.select().exists()
 
 
@@ -206,9 +206,11 @@ def test_an_export_needs_a_session(anonymous, shop):
 def test_the_page_links_to_both_exports_of_its_filters(client, shop):
     for _ in range(2):
         enqueue(shop)
-    (older,) = [link for link in page(client, "/tasks?state=pending&sort=created_at&limit=1").links if "after=" in link]
+    (older,) = [
+        link for link in get_page(client, "/tasks?state=pending&sort=created_at&limit=1").links if "after=" in link
+    ]
 
-    found = page(client, older)
+    found = get_page(client, older)
 
     assert "/tasks.csv?state=pending&sort=created_at" in found.links
     assert "/tasks.json?state=pending&sort=created_at&limit=all" in found.links

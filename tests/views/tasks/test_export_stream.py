@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from database import db
 from models import State, Task
 from sandbox.serve import serving
-from tests.support.listings import NOON, add, read
+from tests.support.tasks.listed_tasks import NOON, add_task, read_filters
 from views.tasks.export import JSON, PAGE_SIZE, Export, first_chunk, stream_chunks
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
@@ -37,7 +37,7 @@ def insert_tasks(shop, count, since=NOON):
 
 def export_ids(shop, query, meanwhile=lambda count: None, **options):
     """The ids of an export in pages of two. `meanwhile` runs after each page, with the number of tasks so far."""
-    export, ids = Export.of(shop, read(query), page_size=2, **options), []
+    export, ids = Export.of(shop, read_filters(query), page_size=2, **options), []
     while not export.finished:
         ids += [task.id for task in export.next_page()]
         meanwhile(len(ids))
@@ -49,9 +49,9 @@ def export_ids(shop, query, meanwhile=lambda count: None, **options):
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
 def test_new_tasks_during_an_export_repeat_and_drop_none(shop, sort):
-    there = [add(shop, NOON + timedelta(seconds=number)).id for number in range(7)]
+    there = [add_task(shop, NOON + timedelta(seconds=number)).id for number in range(7)]
 
-    ids = export_ids(shop, f"sort={sort}", lambda count: add(shop, NOON + timedelta(minutes=min(count, 9))))
+    ids = export_ids(shop, f"sort={sort}", lambda count: add_task(shop, NOON + timedelta(minutes=min(count, 9))))
 
     assert len(ids) == len(set(ids))
     assert [task_id for task_id in ids if task_id in there] == (there if sort == "created_at" else there[::-1])
@@ -78,23 +78,23 @@ def test_a_task_that_is_retried_during_an_export_comes_once(shop, sort, state, b
 def started_task(shop, number, state):
     at = NOON + timedelta(seconds=number)
     ended = None if state is State.PENDING else at + timedelta(seconds=1)
-    return add(shop, at, state=state, started_at=at, completed_at=ended).id
+    return add_task(shop, at, state=state, started_at=at, completed_at=ended).id
 
 
 def test_relative_times_stay_the_same_for_a_whole_export(shop):
-    export = Export.of(shop, read("created_to=-15min"), page_size=1)
+    export = Export.of(shop, read_filters("created_to=-15min"), page_size=1)
     until = export.task_filter.created_to
 
     for _ in range(2):
-        add(shop, until - timedelta(hours=1))
+        add_task(shop, until - timedelta(hours=1))
     export.next_page()
 
     assert export.task_filter.created_to == until
 
 
 def test_an_export_beyond_its_limit_has_the_url_of_the_rest(shop):
-    there = [add(shop, NOON + timedelta(seconds=number)).id for number in range(5)]
-    export = Export.of(shop, read("sort=created_at", path="/tasks.json"), limit=3, page_size=2)
+    there = [add_task(shop, NOON + timedelta(seconds=number)).id for number in range(5)]
+    export = Export.of(shop, read_filters("sort=created_at", path="/tasks.json"), limit=3, page_size=2)
 
     first = export.next_page() + export.next_page()
     rest = export_ids(shop, export.rest_url.partition("?")[2].removesuffix("&limit=all"))
@@ -105,8 +105,8 @@ def test_an_export_beyond_its_limit_has_the_url_of_the_rest(shop):
 
 def test_an_export_that_just_fits_has_no_rest(shop):
     for number in range(4):
-        add(shop, NOON + timedelta(seconds=number))
-    export = Export.of(shop, read(), limit=4, page_size=2)
+        add_task(shop, NOON + timedelta(seconds=number))
+    export = Export.of(shop, read_filters(), limit=4, page_size=2)
 
     export.next_page(), export.next_page()
 
@@ -192,7 +192,7 @@ def test_an_error_during_the_stream_cuts_the_response(client, shop, address):
     from app import app
 
     insert_tasks(shop, PAGE_SIZE + 10)
-    add(shop, NOON - timedelta(days=1), state=9)  # of which no page can be made
+    add_task(shop, NOON - timedelta(days=1), state=9)  # of which no page can be made
 
     with serving(app) as origin, closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=20)) as connection:
         connection.request("GET", address, headers={"Cookie": f"{SESSION_COOKIE}={session_cookie(shop.id)}"})
@@ -218,7 +218,7 @@ def test_five_times_the_tasks_need_no_more_memory(shop):
 
 async def peak_memory(shop, query=""):
     """The most memory that an export takes while a client keeps nothing of it, in bytes."""
-    export = Export.of(shop, read(query))
+    export = Export.of(shop, read_filters(query))
     first = first_chunk(export, JSON)
     tracemalloc.start()
     try:

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from models import State, utcnow
-from tests.support.listings import add
-from tests.support.pages import Page, page
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.pages import ParsedPage, get_page
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def live_url(client):
     """The URL that a page that was just rendered polls."""
 
     def of(query=""):
-        found = page(client, f"/tasks{query}")
+        found = get_page(client, f"/tasks{query}")
         (url,) = [each["data-url"] for each in found.all("span") if "data-url" in each]
         return url
 
@@ -30,7 +30,7 @@ def numbers(html):
 
 def test_a_live_update_has_the_cards_and_no_rows(client, shop, live_url):
     url = live_url()
-    add(shop, state=State.ERROR)
+    add_task(shop, state=State.ERROR)
 
     answer = client.get(url)
 
@@ -45,7 +45,7 @@ def test_an_unchanged_live_update_is_not_modified(client, shop, live_url):
     tag = client.get(url).headers["etag"]
 
     same = client.get(url, headers={"If-None-Match": tag})
-    add(shop, utcnow())
+    add_task(shop, utcnow())
     other = client.get(url, headers={"If-None-Match": tag})
 
     assert (same.status_code, same.content) == (304, b"")
@@ -53,13 +53,13 @@ def test_an_unchanged_live_update_is_not_modified(client, shop, live_url):
 
 
 def test_new_tasks_are_counted_by_the_listings_filters(client, shop, live_url):
-    add(shop, utcnow() - timedelta(minutes=1), state=State.ERROR)
+    add_task(shop, utcnow() - timedelta(minutes=1), state=State.ERROR)
     url = live_url("?state=error")
 
-    add(shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
-    add(shop, utcnow() + timedelta(seconds=1), state=State.SUCCESS)
+    add_task(shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
+    add_task(shop, utcnow() + timedelta(seconds=1), state=State.SUCCESS)
 
-    pill = Page(client.get(url).text)
+    pill = ParsedPage(client.get(url).text)
     assert "1 new task" in pill.text
     assert "/tasks?state=error" in pill.links
 
@@ -67,7 +67,7 @@ def test_new_tasks_are_counted_by_the_listings_filters(client, shop, live_url):
 def test_a_listing_of_the_past_has_no_new_tasks(client, shop, live_url):
     url = live_url("?created_to=2026-01-01")
 
-    add(shop, utcnow() + timedelta(seconds=1))
+    add_task(shop, utcnow() + timedelta(seconds=1))
 
     assert "new task" not in client.get(url).text
 
@@ -75,7 +75,7 @@ def test_a_listing_of_the_past_has_no_new_tasks(client, shop, live_url):
 def test_new_tasks_are_counted_up_to_a_limit(client, shop, live_url):
     url = live_url()
     for _ in range(101):
-        add(shop, utcnow() + timedelta(seconds=1))
+        add_task(shop, utcnow() + timedelta(seconds=1))
 
     assert "Over 100 new tasks" in client.get(url).text
 
@@ -83,7 +83,7 @@ def test_new_tasks_are_counted_up_to_a_limit(client, shop, live_url):
 def test_another_shops_new_tasks_are_not_counted(client, other_shop, live_url):
     url = live_url()
 
-    add(other_shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
+    add_task(other_shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
 
     assert "new task" not in client.get(url).text
     assert set(numbers(client.get(url).text).values()) == {"0"}
@@ -95,10 +95,10 @@ def test_a_live_update_with_bad_parameters_is_refused(client, shop, query):
 
 
 def test_the_summary_shows_the_oldest_pending_and_open_problems(client, shop):
-    add(shop, utcnow() - timedelta(minutes=20), state=State.PENDING)
-    add(shop, utcnow(), state=State.ERROR, shopify_id=7)
+    add_task(shop, utcnow() - timedelta(minutes=20), state=State.PENDING)
+    add_task(shop, utcnow(), state=State.ERROR, shopify_id=7)
 
-    found = page(client, "/tasks")
+    found = get_page(client, "/tasks")
 
     assert "Oldest pending: 20 min" in found.text
     assert "1 open problem " in found.text
@@ -106,4 +106,4 @@ def test_the_summary_shows_the_oldest_pending_and_open_problems(client, shop):
 
 
 def test_the_summary_says_that_nothing_waits(client, shop):
-    assert "Nothing is waiting No open problems" in page(client, "/tasks").text
+    assert "Nothing is waiting No open problems" in get_page(client, "/tasks").text

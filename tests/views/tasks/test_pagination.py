@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models import Task
 from tasklog.filter import Filter
-from tests.support.listings import NOON, add, read
+from tests.support.tasks.listed_tasks import NOON, add_task, read_filters
 from views.tasks.pagination import Cursor, Sort, fetch_page
 from views.web.errors import BadInput
 
@@ -55,7 +55,7 @@ dates = st.none() | st.integers(0, 4).map(lambda seconds: NOON + timedelta(secon
 def test_pagination_has_every_task_once_in_order_both_ways(shop, text, rows, limit):
     Task.delete().execute()
     for started_at, completed_at in rows:
-        add(shop, started_at=started_at, completed_at=completed_at)
+        add_task(shop, started_at=started_at, completed_at=completed_at)
     sort = Sort.read(text)
     expected = [task.id for task in sorted(Task.select(), key=sort_key(sort))]
 
@@ -67,20 +67,20 @@ def test_pagination_has_every_task_once_in_order_both_ways(shop, text, rows, lim
 
 
 def test_the_last_full_page_has_no_next_page(shop):
-    add(shop), add(shop)
+    add_task(shop), add_task(shop)
 
-    page = read("limit=2").page(shop)
+    page = read_filters("limit=2").page(shop)
 
     assert len(page.tasks) == 2
     assert page.after is None
 
 
 def test_new_tasks_do_not_shift_the_next_page(shop):
-    old = [add(shop, NOON + timedelta(seconds=n)).id for n in range(4)]
-    first = read("limit=2").page(shop)
-    add(shop, NOON + timedelta(minutes=1))
+    old = [add_task(shop, NOON + timedelta(seconds=n)).id for n in range(4)]
+    first = read_filters("limit=2").page(shop)
+    add_task(shop, NOON + timedelta(minutes=1))
 
-    second = read(f"limit=2&after={first.after.encode(Sort.read('-created_at'))}").page(shop)
+    second = read_filters(f"limit=2&after={first.after.encode(Sort.read('-created_at'))}").page(shop)
 
     assert [task.id for task in second.tasks] == [old[1], old[0]]
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from taskqueue.types import TYPES
-from tests.support.listings import MARKS, read
-from tests.support.pages import HTMX, Page
-from tests.support.transfers import enqueue
+from tests.support.tasks.listed_tasks import CURSORS, read_filters
+from tests.support.tasks.task_steps import enqueue
+from tests.support.web.pages import HTMX, ParsedPage
 from views.tasks.filters import STATES, TaskFilters
 from views.tasks.search import SEARCH_KINDS
 from views.web.errors import BadInput
@@ -49,13 +49,13 @@ from views.web.errors import BadInput
         ("after=", "after"),
         ("after=rubbish", "after"),
         ("before=" + "A" * 39, "before"),
-        (f"after={MARKS['started_at']}", "after"),
-        (f"after={MARKS['created_at']}&before={MARKS['created_at']}", "before"),
+        (f"after={CURSORS['started_at']}", "after"),
+        (f"after={CURSORS['created_at']}&before={CURSORS['created_at']}", "before"),
     ],
 )
 def test_a_bad_query_parameter_is_refused_by_name(query, word):
     with pytest.raises(BadInput, match=word):
-        read(query)
+        read_filters(query)
 
 
 each_parameter = pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def is_in_force(filters, name, text):
 def test_each_given_parameter_is_in_force_or_refused(name, text):
     """Only what a form sends for an empty field stands for nothing."""
     try:
-        filters = read(urlencode({name: text}))
+        filters = read_filters(urlencode({name: text}))
     except BadInput:
         return
     assert is_in_force(filters, name, text) or not text.strip()
@@ -95,10 +95,10 @@ def test_each_given_parameter_is_in_force_or_refused(name, text):
 def test_an_unknown_state_or_type_is_refused(name, text):
     known = STATES if name == "state" else TYPES
     if text in known:
-        assert is_in_force(read(urlencode({name: text})), name, text)
+        assert is_in_force(read_filters(urlencode({name: text})), name, text)
         return
     with pytest.raises(BadInput, match=name):
-        read(urlencode({name: text}))
+        read_filters(urlencode({name: text}))
 
 
 anything = st.lists(
@@ -119,7 +119,7 @@ anything = st.lists(
             ]
         )
         | st.text(max_size=9),
-        texts | st.integers(-5, 300).map(str) | st.sampled_from([*MARKS.values(), *TYPES, *STATES, *SEARCH_KINDS]),
+        texts | st.integers(-5, 300).map(str) | st.sampled_from([*CURSORS.values(), *TYPES, *STATES, *SEARCH_KINDS]),
     ),
     max_size=5,
 )
@@ -140,9 +140,9 @@ def test_any_query_string_gets_a_page_or_bad_request(client, pairs):
 
 def test_an_unknown_parameter_is_refused_only_when_strict():
     with pytest.raises(BadInput, match="stat"):
-        read("stat=error", strict=True)
+        read_filters("stat=error", strict=True)
 
-    assert read("stat=error") == TaskFilters()
+    assert read_filters("stat=error") == TaskFilters()
 
 
 # Responses
@@ -154,7 +154,7 @@ def test_bad_input_has_the_same_message_in_json_and_on_the_page(client, query):
 
     assert (in_json.status_code, on_page.status_code) == (400, 400)
     assert in_json.json()["error"].endswith(".")
-    assert in_json.json()["error"] in Page(on_page.text).text
+    assert in_json.json()["error"] in ParsedPage(on_page.text).text
 
 
 def test_an_unknown_parameter_is_bad_input_in_json_only(client):

@@ -9,8 +9,8 @@ import pytest
 
 from clients import Effect
 from models import Attempt, Exchange
-from tests.support.pages import HTMX, page
-from tests.support.transfers import RECEIPT, claim, enqueue, sale, send, webhook
+from tests.support.tasks.task_steps import RECEIPT, claim, enqueue, sale, send, webhook
+from tests.support.web.pages import HTMX, get_page
 
 __all__ = ["sale", "webhook"]
 
@@ -19,7 +19,7 @@ __all__ = ["sale", "webhook"]
 
 
 def test_the_page_shows_every_attempt_with_its_exchanges(client, sale):
-    text = page(client, f"/tasks/{sale.id}").text
+    text = get_page(client, f"/tasks/{sale.id}").text
 
     assert "Attempt 1 Failed" in text
     assert "Engage answered 503." in text
@@ -33,11 +33,11 @@ def test_a_body_is_escaped_html(client, sale):
 
 
 def test_a_webhook_task_shows_its_body_and_the_tasks_it_enqueued(client, webhook, sale):
-    found = page(client, f"/tasks/{webhook.id}")
+    found = get_page(client, f"/tasks/{webhook.id}")
 
     assert '"note":"\N{REPLACEMENT CHARACTER}"' in found.text
     assert f"/tasks/{sale.id}" in found.links
-    assert f"/tasks/{webhook.id}" in page(client, f"/tasks/{sale.id}").links
+    assert f"/tasks/{webhook.id}" in get_page(client, f"/tasks/{sale.id}").links
 
 
 def test_only_the_newest_attempts_are_shown(client, shop):
@@ -45,7 +45,7 @@ def test_only_the_newest_attempts_are_shown(client, shop):
     started = {"task": task, "shop_id": shop.id, "worker": "w.1", "started_at": task.created_at}
     Attempt.insert_many([{**started, "number": number} for number in range(1, 201)]).execute()
 
-    text = page(client, f"/tasks/{task.id}").text
+    text = get_page(client, f"/tasks/{task.id}").text
 
     assert "The first 150 are not shown." in text
     assert "Attempt 150 " not in text
@@ -57,14 +57,14 @@ def test_a_long_body_is_truncated_on_the_page_only(client, shop):
     task = enqueue(shop)
     send(claim(shop, task), sent=b"x" * 100_000)
 
-    assert "Only the first 65,536 characters are shown." in page(client, f"/tasks/{task.id}").text
+    assert "Only the first 65,536 characters are shown." in get_page(client, f"/tasks/{task.id}").text
     assert len(client.get(f"/tasks/{task.id}/sent").content) == 100_000
 
 
 def test_a_body_that_cannot_be_decrypted_is_unreadable(client, shop, sale):
     Exchange.update(sent=b"0" * 64).execute()
 
-    assert "This can no longer be decrypted." in page(client, f"/tasks/{sale.id}").text
+    assert "This can no longer be decrypted." in get_page(client, f"/tasks/{sale.id}").text
     assert client.get(f"/tasks/{sale.id}/sent").status_code == 404
 
 
@@ -81,7 +81,7 @@ def test_another_shops_task_looks_like_an_unknown_task(client, other_shop):
 
 
 def test_the_drawer_has_every_property_and_no_body(client, sale):
-    text = page(client, f"/tasks/{sale.id}/drawer").text
+    text = get_page(client, f"/tasks/{sale.id}/drawer").text
 
     assert "Voyado Engage entity ID 6100000001001" in text
     assert "Attempts 2" in text
@@ -112,7 +112,7 @@ def test_the_exact_bytes_of_a_sync_are_its_last_request(client, sale):
 
 
 def test_each_exchange_links_to_its_exact_bytes(client, sale):
-    links = [link for link in page(client, f"/tasks/{sale.id}").links if "exchange=" in link]
+    links = [link for link in get_page(client, f"/tasks/{sale.id}").links if "exchange=" in link]
 
     assert [client.get(link).content for link in links] == [RECEIPT, b"<html>away</html>", RECEIPT, b'{"ok":true}']
 

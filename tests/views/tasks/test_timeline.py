@@ -7,9 +7,9 @@ import pytest
 from models import Action, AuditEntry, Refund, Shop, Task, utcnow
 from sync.api_clients import engage_origin
 from taskqueue.types import TYPES
-from tests.support.forms import fields, press
-from tests.support.pages import Page, page
-from tests.support.transfers import claim, enqueue, sale, send, webhook
+from tests.support.tasks.task_steps import claim, enqueue, sale, send, webhook
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import ParsedPage, get_page
 
 __all__ = ["sale", "webhook"]
 
@@ -32,7 +32,7 @@ def audit_count(action):
 
 
 def test_the_timeline_has_creation_attempts_and_completion(client, sale):
-    text = page(client, f"/tasks/{sale.id}").text
+    text = get_page(client, f"/tasks/{sale.id}").text
     timeline = text[text.index("What happened") :]
 
     steps = [
@@ -50,7 +50,7 @@ def test_the_timeline_has_creation_attempts_and_completion(client, sale):
 def test_a_pending_task_shows_how_long_it_has_waited(client, shop):
     task = enqueue(shop)
 
-    assert "Queued for" in page(client, f"/tasks/{task.id}").text
+    assert "Queued for" in get_page(client, f"/tasks/{task.id}").text
 
 
 # Masking
@@ -68,10 +68,10 @@ def test_revealing_unmasks_personal_data_and_is_audited(client, personal):
     answer = press(client, f"/tasks/{personal.id}", f"/tasks/{personal.id}/reveal")
 
     assert answer.status_code == 200
-    assert "anna.ek@example.com" in Page(answer.text).text
+    assert "anna.ek@example.com" in ParsedPage(answer.text).text
     assert answer.headers["Cache-Control"] == "no-store"
     assert AuditEntry.select().where(AuditEntry.task_id == personal.id, AuditEntry.action == Action.REVEAL).count() == 1
-    assert "Revealed personal data of a task" in page(client, "/audit").text
+    assert "Revealed personal data of a task" in get_page(client, "/audit").text
 
 
 def test_personal_data_is_masked_again_on_the_next_request(client, personal):
@@ -95,7 +95,7 @@ def test_another_shops_task_cannot_be_revealed(client, shop, other_shop, persona
 
 
 def test_a_raw_body_is_masked_but_not_indented(client, personal):
-    raw, pretty = (page(client, f"/tasks/{personal.id}?view={view}").text for view in ("raw", "pretty"))
+    raw, pretty = (get_page(client, f"/tasks/{personal.id}?view={view}").text for view in ("raw", "pretty"))
 
     assert '{"email":"…","firstName":"…","amount":1249.10}' in raw
     assert '"amount": 1249.10' in pretty
@@ -128,7 +128,7 @@ def test_the_page_links_to_its_entity_in_shopify_and_to_engage(client, shop, nam
     Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), sealed_snapshot=b"")
     task = TYPES[name].enqueue(shop, key="k", shopify_id=7)
 
-    links = page(client, f"/tasks/{task.id}").links
+    links = get_page(client, f"/tasks/{task.id}").links
 
     assert f"https://{shop.domain}{path}" in links
     assert f"{engage_origin(shop)}/" in links

@@ -12,10 +12,10 @@ from starlette.requests import Request
 
 from models import State, Task
 from taskqueue.broker import broker
-from tests.support.forms import fields
-from tests.support.listings import add
-from tests.support.processes import printed, scratch, web_process
-from tests.support.sessions import HALF_AN_HOUR
+from tests.support.servers.processes import printed, scratch, web_process
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.forms import fields
+from tests.support.web.sessions import HALF_AN_HOUR
 from tests.support.webhook_requests import PATH, deliver, web
 from views.account import sign_in_links
 from views.web.rate_limits import EXPORTS, REVEALS, SIGN_INS, UNSIGNED_WEBHOOKS, RateLimit, client_network
@@ -136,7 +136,7 @@ def test_a_refused_json_export_is_json(client, shop):
 
 
 def test_revealing_personal_data_is_limited(client, shop):
-    page = f"/tasks/{add(shop, state=State.ERROR).id}"
+    page = f"/tasks/{add_task(shop, state=State.ERROR).id}"
     form = fields(client, page, f"{page}/reveal")
     use_up(REVEALS, f"{shop.id} None")
 

@@ -11,12 +11,12 @@ import pytest
 import requests
 
 from models import Body, Customer, Shop, State, Task, WebhookEndpoint, new_id
-from sandbox.engage.webhooks.message import Endpoint as Receiver
-from sandbox.engage.webhooks.message import Message
+from sandbox.engage.webhooks.message import SvixEndpoint as Receiver
+from sandbox.engage.webhooks.message import SvixMessage
 from sync import entities, webhook_endpoints
 from taskqueue import exchanges, insert
 from taskqueue.types import TYPES
-from tests.support.webhook_requests import web
+from tests.support.web.webhook_requests import web
 from views.web.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
@@ -40,7 +40,7 @@ def endpoint(shop):
 
 def post(web, endpoint, body=b"{}", *secrets, at=None, svix_id=None, signed=None):
     """POST it as Svix would; `signed` is the body that the signature is of."""
-    message = Message(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), signed or body)
+    message = SvixMessage(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), signed or body)
     path = endpoint.url.partition("/webhooks")[2] if isinstance(endpoint, WebhookEndpoint) else f"/engage/{endpoint}"
     return requests.post(f"{web}/webhooks{path}", body, headers=message.headers(at or int(time.time())), timeout=20)
 
@@ -210,13 +210,15 @@ def test_a_contact_without_a_customer_is_skipped_without_a_call(shop, engage, dr
     drain()
 
     assert Task.get_by_id(task.id).reason == "No customer of the shop is this contact."
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_a_contact_that_was_deleted_in_engage_is_skipped(shop, shopify, engage, drain):
-    from sandbox.shopify.customers import Person
+    from sandbox.shopify.customers import CustomerDetails
 
-    customer = entities.save(Customer, shop, shopify.customer(shop.domain, shopify.add_customer(shop.domain, Person())))
+    customer = entities.save(
+        Customer, shop, shopify.customer(shop.domain, shopify.add_customer(shop.domain, CustomerDetails()))
+    )
     Customer.update(contact_id=CONTACT).where(Customer.id == customer.id).execute()
     task = arrive(shop, event())
 
