@@ -86,7 +86,9 @@ def _measured(
         CountingJournal(),
     )
     with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
-        clients = [ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, cost_limiter=limiter_of(rate)) for _ in range(workers)]
+        clients = [
+            ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, cost_limiter=limiter_of(rate)) for _ in range(workers)
+        ]
         began = time.monotonic()
         list(pool.map(lambda client: [_read(client, order_id) for _ in range(orders)], clients))
         took = time.monotonic() - began

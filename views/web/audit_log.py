@@ -58,7 +58,9 @@ def find(shop: Shop, audit_id: UUID, action: Action) -> AuditEntry | None:
 
 def by_idempotency_key(shop: Shop, action: Action, key: UUID) -> AuditEntry | None:
     """The entry of this action with this idempotency key, or None."""
-    return AuditEntry.get_or_none((AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.idempotency_key == key))
+    return AuditEntry.get_or_none(
+        (AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.idempotency_key == key)
+    )
 
 
 def page(shop: Shop, limit: int, before: UUID | None = None) -> list[AuditEntry]:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from models import Action, AuditEntry, State, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import TYPES
+from tests.support.servers.processes import printed
 from tests.support.tasks.listed_tasks import CURSORS
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import ParsedPage, get_page
-from tests.support.servers.processes import printed
 from views.tasks import serializer
 from views.tasks.serializer import redacted_reason, serialize_task
 

@@ -145,7 +145,12 @@ def test_a_shop_that_reinstalls_the_app_has_to_connect_engage_again(frame, shopi
     answer = frame.open("/")
 
     assert answer.headers["location"].startswith("/welcome")
-    assert (installed_shop().id, installed_shop().active, installed_shop().engage_tenant, installed_shop().engage_connected) == (
+    assert (
+        installed_shop().id,
+        installed_shop().active,
+        installed_shop().engage_tenant,
+        installed_shop().engage_connected,
+    ) == (
         shop.id,
         True,
         "demo",

@@ -12,7 +12,7 @@ import pytest
 from sandbox import dev_servers
 from sandbox.shopify import CLIENT_ID
 from tests.support.web.embedded_app import DOMAIN, admin_frame
-from tests.support.web.web.pages import ParsedPage
+from tests.support.web.pages import ParsedPage
 from views.web.security_headers import content_security_policy
 
 PAGES = ["/tasks", "/alerts", "/settings", "/imports", "/people", "/welcome", "/audit", "/nothing-here", "/tasks.json"]
