@@ -39,7 +39,7 @@ def of_shop(shop: Shop) -> dict[str, AlertRule]:
 
 
 def restart_silence(now: datetime) -> None:
-    """Count silence from now, after a time without evaluations: in that time the app may not have heard of orders."""
+    """Count silence from now, after a time without evaluations: orders may not have been received in that time."""
     AlertRule.update(counts_from=now).where(
         AlertRule.rule.in_(SILENCE_RULES), AlertRule.state != RuleState.FIRING
     ).execute()
