@@ -18,7 +18,7 @@ from sync.contact_links import (
     merge_customers,
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
-from sync.import_rules import ALREADY_A_CONTACT, skip_if_cancelled
+from sync.imports.rules import ALREADY_A_CONTACT, skip_if_cancelled
 from sync.polling import poll
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
@@ -57,7 +57,7 @@ def index_customer(task: Task) -> None:
     with claims.effects(task):
         customer = adopt_contact(task, entities.save(Customer, task.shop, snapshot))
         if customer.skipped == CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
-            entities.set_skipped(customer, None)
+            entities.set_skip_reason(customer, None)
         sync_contact.enqueue_after(task, customer.shopify_id)
         if customer.contact_id and has_new_consent(customer, consent_memory.memories_of(customer)):
             enqueue_preferences(task, customer.shopify_id)
@@ -78,14 +78,15 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
     if reason := contact_skip_reason(snapshot, rules):
         mark_skipped(customer, reason)
         raise Skip(reason)
-    sync = (FindOrCreateContact if import_id else ContactSync)(engage_client(task), customer, snapshot, rules)
-    contact_id, fields = sync.bring()
-    task.note = choice.note if sync.created_in else None
+    contact_sync_type = FindOrCreateContact if import_id else ContactSync
+    contact_sync = contact_sync_type(engage_client(task), customer, snapshot, rules)
+    contact_id, fields = contact_sync.run()
+    task.note = choice.note if contact_sync.created_in else None
     with claims.effects(task, engage_id=contact_id):
-        entities.set_contact(customer, contact_id, sync.contact_type, fields)
+        entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
         if contact_id != customer.contact_id:
-            if sync.created_as or not import_id:  # an import changes no contact that was there
-                link_contact(task, customer, sync.created_as)
+            if contact_sync.created_as or not import_id:  # an import changes no contact that was there
+                link_contact(task, customer, contact_sync.created_as)
             resume_orders(task, customer.shopify_id)
 
 

@@ -6,7 +6,7 @@ from mappings.notification.body import NotificationKind
 from models import Entity, Order, Task
 from sync import entities
 from sync.api_clients import shopify_client
-from sync.import_rules import require_contact, skip_if_cancelled
+from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_order_notifications, notify_fulfillment, notify_order
 from sync.polling import poll
 from sync.receipts import ORDER_NOT_FOUND, send_correction, send_purchase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models import Entity, Refund, Task
 from sync import entities
 from sync.api_clients import shopify_client
-from sync.import_rules import require_contact, skip_if_cancelled
+from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_refund_notification, notify_refund
 from sync.receipts import refunded_order, send_refund
 from sync.webhook_payload import webhook_entity_id

@@ -17,13 +17,13 @@ from taskqueue.types import NUMBERS
 
 def export_personal_data(person: Person) -> Json:
     """Export a person's data: snapshots from Shopify, and of each task its webhook and what was sent and received."""
-    tasks = person.tasks()
+    tasks = person.task_ids()
     return {
-        "customers": _nodes(person.shop, Customer, Customer.shopify_id.in_(person.customers)),
+        "customers": _nodes(person.shop, Customer, Customer.shopify_id.in_(person.customer_ids)),
         "preferences": _preferences(person),
-        "engage_contacts": person.contacts,
-        "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.orders)),
-        "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.orders)),
+        "engage_contacts": person.contact_ids,
+        "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.order_ids)),
+        "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.order_ids)),
         "receipts": _receipts(person),
         "transfers": [_task(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
         "webhooks": _webhooks(person.shop, tasks),
@@ -37,12 +37,12 @@ def _nodes(shop: Shop, table: type[Snapshot], theirs: Expression) -> list[Json]:
 
 
 def _preferences(person: Person) -> list[Json]:
-    theirs = (Customer.shop == person.shop) & Customer.shopify_id.in_(person.customers)
+    theirs = (Customer.shop == person.shop) & Customer.shopify_id.in_(person.customer_ids)
     return [row.memories for row in CustomerConsents.select().join(Customer).where(theirs)]
 
 
 def _receipts(person: Person) -> list[Json]:
-    theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.orders)
+    theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.order_ids)
     return [row.open(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
 
 

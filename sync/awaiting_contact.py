@@ -30,7 +30,7 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
     if customer and customer.contact_id:
         return str(customer.contact_id)
     if reason := _reason_for_none(task.shop, customer_id, customer):
-        if sold := sent_receipts.purchase_of(order):
+        if sold := sent_receipts.purchase_receipt_of(order):
             return str(sold.open(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late
@@ -88,7 +88,7 @@ def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
 
 def _orders_of(shop: Shop, customer_id: int) -> list[int]:
     """Ids of the customer's orders, and of those who were merged into the customer."""
-    return entities.order_ids_of(shop, [customer_id, *deleted_customers.merged_into(shop, customer_id)])
+    return entities.order_ids_of(shop, [customer_id, *deleted_customers.customers_merged_into(shop, customer_id)])
 
 
 def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:

@@ -35,7 +35,7 @@ def memories_of(customer: Customer) -> ConsentMemories:
     return _read(rows[0].memories) if rows else new_memories()
 
 
-def start(customer: Customer, memories: ConsentMemories) -> None:
+def replace(customer: Customer, memories: ConsentMemories) -> None:
     """The customer has just become a contact: what was remembered of another one does not count."""
     db.execute_sql(
         """INSERT INTO consents (customer_id, kept) VALUES (%s, %s)
@@ -44,7 +44,7 @@ def start(customer: Customer, memories: ConsentMemories) -> None:
     )
 
 
-def change(customer: Customer, change: Change) -> ConsentMemories:
+def update(customer: Customer, change: Change) -> ConsentMemories:
     """What is remembered after `change`, which is given what is kept at that moment, whoever else changes it."""
     with db.atomic():
         CustomerConsents.insert(customer=customer, memories=_json(new_memories())).on_conflict_ignore().execute()

@@ -11,7 +11,7 @@ from clients import AlreadyExists
 from clients.engage.client import ORDER_PATHS
 from mappings import Json, rules_from
 from mappings.contact import SOURCE, contact_fields, guest_customer
-from mappings.money import OrderCurrency
+from mappings.money import Ledger
 from mappings.notification.body import (
     NotificationKind,
     NotificationRules,
@@ -48,7 +48,7 @@ class NotificationSettings:
     path: str
     rules: NotificationRules
 
-    def news(self, at: str) -> bool:
+    def is_due(self, at: str) -> bool:
         """Whether a change at this instant is to be notified. Before `since` the shop notified in another way."""
         happened = datetime.fromisoformat(at)
         return self.enabled and utcnow() - happened < NOTIFY_WITHIN and (self.since is None or happened >= self.since)
@@ -93,16 +93,16 @@ def enqueue_order_notifications(task: Task, node: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
     wanted = notification_settings(task.shop)
     kind: NotificationKind = "cancelled" if node["cancelledAt"] else "confirmed"
-    if wanted.news(node["cancelledAt"] or node["createdAt"]):
+    if wanted.is_due(node["cancelledAt"] or node["createdAt"]):
         _enqueue(task, Notification.of_order(kind, node), change_key(kind, node))
     for parcel in sent_parcels(node):
-        if wanted.news(parcel["createdAt"]):
+        if wanted.is_due(parcel["createdAt"]):
             _enqueue(task, Notification.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
 
 
 def enqueue_refund_notification(task: Task, node: Json) -> None:
     """Enqueue the notification of a refund. Idempotent."""
-    if notification_settings(task.shop).news(node["createdAt"]):
+    if notification_settings(task.shop).is_due(node["createdAt"]):
         _enqueue(
             task, Notification.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node)
         )
@@ -161,7 +161,7 @@ def notify_refund(task: Task, again: bool) -> None:
     """Notify of a refund. Raises Skip when no money is paid back."""
     refund = entities.get(Refund, task.shop, task.subject)
     order, node = refunded_order(task, refund), refund.snapshot
-    if not refunded_amount(node, OrderCurrency.of(order.snapshot, "presentment")):
+    if not refunded_amount(node, Ledger.of(order.snapshot, "presentment")):
         raise Skip("No money goes back with this refund.")
     _notify(task, "refunded", order, again, refund=node)
 
@@ -186,7 +186,7 @@ def _notify(
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(task, order)
     body = notification_body(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
-    engage_client(task).notify_order(body, path=notification_settings(task.shop).path)
+    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
 
 
 def _ensure_contact(task: Task, node: Json) -> None:

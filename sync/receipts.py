@@ -10,7 +10,7 @@ import orjson
 import database
 from clients import Effect
 from clients.engage.client import json_bytes
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt
@@ -36,7 +36,7 @@ def receipt_rules(shop: Shop) -> ReceiptRules:
 
 def receipt_rules_and_store(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
-    if order and (sold := sent_receipts.purchase_of(order)):
+    if order and (sold := sent_receipts.purchase_receipt_of(order)):
         return rules_from(ReceiptRules, sold.rules), sold.open(shop)["storeExternalId"]
     return receipt_rules(shop), choose_store(shop, node).store
 

@@ -145,7 +145,7 @@ def connect_shop(domain: str) -> Any:
     from sandbox.shopify import TOKEN
     from sync import shop_connections
 
-    return shop_connections.connect(
+    return shop_connections.connect_shop(
         domain=domain,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,

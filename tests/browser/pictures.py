@@ -14,7 +14,7 @@ from tasklog import totals
 from taskqueue.types import TYPES
 from tests.browser.visits import PHONE, browser, site, visit
 from tests.end_to_end.test_order_to_receipt import buy, index
-from tests.support.incidents import HOUR, NOON, look, ordered, the_incident
+from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, open_incident
 from tests.support.listings import add
 from tests.views.alerts.test_index import silent
 
@@ -62,10 +62,10 @@ def test_the_pictures(visit, day):
 
 
 def test_the_pictures_of_alerts(visit, silent):
-    ordered(silent, NOON + HOUR)
-    look(NOON + HOUR)
-    look(NOON + 5 * HOUR)
-    incidents.update(the_incident(silent), diagnosis={"cause": "no_orders", "orders": 0})
+    add_order_sync(silent, NOON + HOUR)
+    evaluate(NOON + HOUR)
+    evaluate(NOON + 5 * HOUR)
+    incidents.update(open_incident(silent), diagnosis={"cause": "no_orders", "orders": 0})
     take(visit("/alerts"), "alerts")
     page = visit("/settings")
     page.get_by_label("Error rate threshold", exact=True).fill("10")

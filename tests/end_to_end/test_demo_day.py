@@ -23,8 +23,8 @@ from sandbox.pricing import Pricing
 from sandbox.purchases import items, purchases
 from sandbox.scenes import Stage, once
 from sandbox.shopify import Shopify
-from sync import imports as sync_imports
 from sync import webhook_endpoints
+from sync.imports.state import create_import, newest_imports
 from taskqueue.periodic import TimeSlots
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
@@ -174,7 +174,7 @@ def play(scene):
 def test_the_merchants_import_is_one_of_the_last_year(lived):
     play(Day(lived.town).imports_the_past(lived.town.merchant))
 
-    (importing,) = sync_imports.newest(lived.shop, 10)
+    (importing,) = newest_imports(lived.shop, 10)
     assert (importing.ends_at - importing.starts_at).days in (366, 367)
     assert importing.state == Progress.RUNNING
 
@@ -188,7 +188,7 @@ def test_a_link_that_was_used_before_brings_no_second_import(lived, capsys):
 
     play(Day(lived.town).imports_the_past(lived.town.merchant))
 
-    assert sync_imports.newest(lived.shop, 10) == []
+    assert newest_imports(lived.shop, 10) == []
     assert "No import this time: HTTP Error 401" in capsys.readouterr().out
 
 
@@ -201,8 +201,8 @@ def test_the_demo_shop_is_connected_with_everything_on(database):
     shop = Shop.get(Shop.domain == SHOP)
     assert re.fullmatch(r"http://testserver/sign-in\?token=\S+", link)
     assert link != told["MERCHANT_LINK"]
-    assert told["ENGAGE_WEBHOOK_URL"] == webhook_endpoints.of_shop(shop).url
-    assert webhook_endpoints.of_shop(shop).signing_secrets == [ENGAGE_WEBHOOK_SECRET]
+    assert told["ENGAGE_WEBHOOK_URL"] == webhook_endpoints.get_or_create(shop).url
+    assert webhook_endpoints.get_or_create(shop).signing_secrets == [ENGAGE_WEBHOOK_SECRET]
     assert shop.settings["preferences"] == {"both_ways": True}
     assert shop.settings["notifications"]["enabled"] is True
     assert {row.type for row in Task.select()} == {TYPES[name].number for name in ("IndexStores", "SyncShopCurrency")}
@@ -213,9 +213,9 @@ def test_the_next_run_keeps_the_merchants_choices_and_ends_an_import_that_the_sa
     shop = Shop.get()
     shop.settings = {"preferences": {"both_ways": False}}
     shop.save()
-    sync_imports.begin(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    create_import(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
     prepare()
 
     assert Shop.get().settings["preferences"] == {"both_ways": False}
-    assert [each.state for each in sync_imports.newest(shop, 10)] == [Progress.CANCELLED]
+    assert [each.state for each in newest_imports(shop, 10)] == [Progress.CANCELLED]

@@ -54,7 +54,7 @@ def names():
 
 
 def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_shop):
-    webhook_endpoints.of_shop(shop)
+    webhook_endpoints.get_or_create(shop)
 
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
@@ -121,7 +121,7 @@ WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT gr
 def connect_elsewhere(domain):
     fields = {"email": "a@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
     with connected(EVERY):
-        shop_connections.connect(domain, "token", "key", engage_tenant="elsewhere", **fields)
+        shop_connections.connect_shop(domain, "token", "key", engage_tenant="elsewhere", **fields)
     db.close()
 
 

@@ -51,7 +51,9 @@ def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, s
 
     forget(shop)
 
-    holding = [table for table in erasure.tables() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()]
+    holding = [
+        table for table in erasure.tables_with_shop_data() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()
+    ]
     assert holding == []
     assert not Task.select().where(Task.shopify_id.is_null(False) | Task.engage_id.is_null(False)).exists()
 
@@ -78,7 +80,7 @@ def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopi
 
     assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
     assert Body.select().count() == 2
-    assert shop_connections.by_domain([shop.domain]) == {}
+    assert shop_connections.shops_by_domain([shop.domain]) == {}
 
 
 def test_a_shops_key_is_forgotten(shop, shopify, drain):

@@ -187,7 +187,7 @@ def planted(lived):
     """The personal data in both systems at the end of the day, and our secrets."""
     told = [delivery.body.decode() for delivery in lived.town.shopify.deliveries]
     words = re.findall(r'"(?:first_name|last_name|email|phone|address1)":"([^"]{4,})"', "".join(told))
-    endpoint = webhook_endpoints.of_shop(lived.shop)
+    endpoint = webhook_endpoints.get_or_create(lived.shop)
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 

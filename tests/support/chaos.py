@@ -298,7 +298,7 @@ def connect() -> None:
 
     fields = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
     with connected(EVERY):
-        shop_connections.connect(SHOP, TOKEN, KEY, engage_tenant=TENANT, **fields)
+        shop_connections.connect_shop(SHOP, TOKEN, KEY, engage_tenant=TENANT, **fields)
 
 
 def chaos(webhooks: int, *, worker_kills: int = 0, redis_kills: int = 0, seed: int = 1, rate: float = 25) -> Report:

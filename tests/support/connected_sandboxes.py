@@ -86,7 +86,7 @@ def wired(shop: Any, engage: Any, web: str, drain: Callable[..., None], _sandbox
 
     shop.settings = {"preferences": {"both_ways": True}}
     shop.save()
-    endpoint = webhook_endpoints.of_shop(shop)
+    endpoint = webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(endpoint, ENGAGE_SECRET)
     shopify = Shopify(SECRET, f"{web}/webhooks/shopify")
     _sandboxes[0].app = shopify.app

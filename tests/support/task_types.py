@@ -47,7 +47,7 @@ def declare() -> Iterator[Callable[..., TaskType]]:
 @pytest.fixture
 def counting(declare: Callable[..., TaskType]) -> TaskType:
     """A task type that asks Engage how many contacts it has."""
-    return declare(lambda task: engage_client(task).count(), calls_engage=True)
+    return declare(lambda task: engage_client(task).contact_count(), calls_engage=True)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from clients import Call, Effect
 from clients.engage.client import EngageClient
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from config import config
 from models import Action, AuditEntry, Exchange, Order, Receipt, Shop, State, Task
 from sync import entities, sent_receipts
@@ -282,7 +282,7 @@ def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
 )
 def test_the_client_repeats_no_other_calls(method, path):
     with pytest.raises(ValueError, match="no call to be made again"):
-        EngageClient("http://127.0.0.1:1", ENGAGE_KEY).repeat(method, path, b"{}")
+        EngageClient("http://127.0.0.1:1", ENGAGE_KEY).resend(method, path, b"{}")
 
 
 @pytest.mark.parametrize(

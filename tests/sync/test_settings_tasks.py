@@ -12,9 +12,9 @@ from actors import settings as actors_settings
 from models import NOW, BulkImport, ImportState, Lane, PollCursor, Shop, State, Store, Task
 from privacy import uninstall
 from sandbox.engage.faults import Fault
-from sync import imports as sync_imports
-from sync import poll_cursors
+from sync import polling
 from sync import stores as sync_stores
+from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.periodic import PERIODIC, TimeSlots
 from taskqueue.runner import run
@@ -165,7 +165,7 @@ def test_an_unreadable_update_is_an_error(shop, drain):
 
 def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
-    poll_cursors.advance(shop, "orders", NOON)
+    polling.advance_cursor(shop, "orders", NOON)
     shopify.uninstall(shop.domain)
 
     arrive(shop, "app/uninstalled", {"id": 1})
@@ -243,7 +243,7 @@ def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_a
 
 
 def test_an_import_does_not_outlive_the_app(shop, shopify):
-    importing = sync_imports.begin(shop, NOON - timedelta(days=1), NOON)
+    importing = create_import(shop, NOON - timedelta(days=1), NOON)
     shopify.uninstall(shop.domain)
 
     run_one(arrive(shop, "app/uninstalled", {"id": 1}))
@@ -257,7 +257,7 @@ def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):
     connect_again(shop)
 
     assert Shop.get_by_id(shop.id).active
-    assert poll_cursors.start(Shop.get_by_id(shop.id), "orders") > NOON
+    assert polling.poll_from(Shop.get_by_id(shop.id), "orders") > NOON
 
 
 def test_a_new_token_does_not_move_the_time_of_connection(shop):

@@ -13,7 +13,7 @@ import scheduler
 from config import config
 from database import EVERY, connected, db
 from models import AuditEntry, BulkRetry, BulkRetryPortion, BulkRetryState, Shop, State, Task
-from privacy.erasure import erase_shop
+from privacy.erasure import erase_shop_rows
 from sandbox import dev_servers
 from tasklog import totals
 from taskqueue import bulk_retry
@@ -124,6 +124,6 @@ def test_an_erased_shop_leaves_no_batch_and_no_note_behind(client, shop):
     failures(shop, 2)
     begin(client)
 
-    erase_shop(shop, uuid4())
+    erase_shop_rows(shop, uuid4())
 
     assert (BulkRetry.select().count(), BulkRetryPortion.select().count(), AuditEntry.select().count()) == (0, 0, 0)

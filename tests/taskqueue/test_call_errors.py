@@ -101,7 +101,7 @@ def test_each_failure_waits_longer_with_jitter(shop, engage, counting):
 
 
 def test_a_task_is_given_up_after_its_attempts(shop, engage, declare):
-    kind = declare(lambda task: engage_client(task).count(), retry=RetryPolicy(attempts=3))
+    kind = declare(lambda task: engage_client(task).contact_count(), retry=RetryPolicy(attempts=3))
     engage.script(COUNT, [503] * 3)
     task = add(kind, shop)
 

@@ -71,7 +71,7 @@ def test_a_new_key_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
     task = goes(counting, shop)
 
-    shop_connections.connect(
+    shop_connections.connect_shop(
         shop.domain, "token", engage.keys, email="", currency="SEK", timezone="UTC", engage_tenant="demo", store="S"
     )
 
@@ -99,7 +99,7 @@ def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, 
 
     def probe(task):
         during.append(go(other))
-        engage_client(task).count()
+        engage_client(task).contact_count()
 
     task, other = add(declare(probe, calls_engage=True), shop), add(counting, shop)
     Shop.update(paused_until=NOW).execute()

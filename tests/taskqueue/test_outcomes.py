@@ -110,7 +110,7 @@ def test_our_own_fault_is_tried_three_times(shop, declare):
 def test_a_call_within_a_transaction_is_our_own_fault(shop, engage, declare):
     def hold(task):
         with db.atomic():
-            engage_client(task).count()
+            engage_client(task).contact_count()
 
     assert goes(declare(hold), shop).code == "internal"
     assert len(engage.journal) == 0

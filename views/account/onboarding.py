@@ -17,9 +17,9 @@ from database import db
 from i18n import reasons
 from i18n.catalogue import t
 from models import Action, Permission, Shop
-from sync import imports as sync_imports
 from sync import shop_connections
 from sync import stores as sync_stores
+from sync.imports.state import newest_imports
 from views.imports.index import ImportForm
 from views.settings.choices import STORE, choose
 from views.web import audit_log, formatting
@@ -91,7 +91,7 @@ def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, o
     """The tenant's stores if Engage accepts the key; else the error message is put into `wrong` by field."""
     engage = EngageClient(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
-        engage.count()
+        engage.contact_count()
         return engage.stores()
     except NotSent:
         wrong["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
@@ -122,7 +122,7 @@ def choose_store(request: Request) -> Response:
 
 def _page(request: Request, wrong: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
     shop: Shop = request.state.shop
-    begun = sync_imports.newest(shop, 1)
+    begun = newest_imports(shop, 1)
     return render(
         request,
         "account/onboarding.html",

@@ -93,9 +93,9 @@ def resend_same_bytes(request: Request) -> Response:
     recording = resendable_call(task)
     if isinstance(recording, NotResendable):
         raise Conflict(t(f"replay.why.{recording}"))
-    if recording.letter and not notification_settings(task.shop).enabled:
+    if recording.sends_mail and not notification_settings(task.shop).enabled:
         raise Conflict(t("letter.off"))
-    if recording.letter and not _confirmed(request):
+    if recording.sends_mail and not _confirmed(request):
         return _ask_to_confirm(
             request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("actions.send_all_the_same")
         )

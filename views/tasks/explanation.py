@@ -28,7 +28,7 @@ def explain_outcome(task: Task) -> OutcomeExplanation | None:
     if task.leased_until or (found := explain(task.reason, task.code)) is None:
         return None
     advice, todo = found.advice, found.todo
-    if task.state == State.PENDING and (todo is None or advice.passes):
+    if task.state == State.PENDING and (todo is None or advice.retried_automatically):
         advice, todo = NOBODY, t("advice.again") if task.code else t("advice.wait")
     message = task.reason if task.reason != found.title else None
     title = t("task.skipped", reason=found.title) if task.state == State.SUCCESS else found.title

@@ -50,7 +50,7 @@ def redacted_reason(reason: str) -> str:
 def _nested(reason: Reason | None) -> Iterator[Reason]:
     while reason:
         yield reason
-        reason = reason.within
+        reason = reason.inner
 
 
 BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page

@@ -103,7 +103,7 @@ def _known(viewer: IdTokenUser) -> Shop | None:
 
 def _install(viewer: IdTokenUser, token: str) -> Shop:
     try:
-        grant = access_tokens.oauth_client(viewer.shop).exchange(token)
+        grant = access_tokens.oauth_client(viewer.shop).token_exchange(token)
     except IdTokenExpired:
         raise
     except ApiError as error:

@@ -16,7 +16,7 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from clients.http.redis_script import CIRCUIT_OPEN_SECONDS
+from clients.redis_script import CIRCUIT_OPEN_SECONDS
 from i18n.catalogue import t
 from taskqueue.broker import broker
 from views.web.rendering import HttpError

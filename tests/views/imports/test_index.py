@@ -7,7 +7,8 @@ import re
 import pytest
 
 from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, State, Task, new_id, utcnow
-from sync import imports as sync_imports
+from sync.imports.parts import parts_of, save_bad_lines, update_part
+from sync.imports.state import create_import
 from taskqueue.types import TYPES
 from tests.support.forms import fields, press
 from tests.sync.test_imports import END, START
@@ -131,7 +132,7 @@ def test_a_second_import_is_refused_while_one_is_open(client):
 @pytest.mark.parametrize("token", ["", "0" * 64])
 @pytest.mark.parametrize("path", ["/imports", "/imports/{}/cancel"])
 def test_a_form_from_another_site_does_nothing(path, token, client, shop):
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
 
     answer = client.post(path.format(importing.id), data=FORM | {"token": token})
 
@@ -147,7 +148,7 @@ def test_nobody_begins_an_import_without_a_session(anonymous, shop):
 
 
 def test_pause_resume_and_cancel_are_buttons(client, shop):
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
     states = []
     for action in ("pause", "resume", "cancel"):
         assert f"/imports/{importing.id}/{action}" in client.get("/imports").text
@@ -160,7 +161,7 @@ def test_pause_resume_and_cancel_are_buttons(client, shop):
 
 @pytest.mark.parametrize("path", ["/imports/{}/cancel", "/imports/{}/explode", "/imports/99999999999999999999/pause"])
 def test_another_shops_import_is_not_to_be_touched(path, client, other_shop):
-    importing = sync_imports.begin(other_shop, START, END)
+    importing = create_import(other_shop, START, END)
 
     answer = client.post(path.format(importing.id), data=fields(client, "/tasks", "/sign-out"))
 
@@ -209,9 +210,9 @@ def test_the_list_asks_for_itself_while_anything_moves(client, shop):
 
 
 def test_unreadable_lines_are_told_with_their_numbers(client, shop):
-    part = sync_imports.parts_of(under_way(shop))[0]
-    sync_imports.keep_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
-    sync_imports.update_part(part, bad=1)
+    part = parts_of(under_way(shop))[0]
+    save_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
+    update_part(part, bad=1)
 
     assert "Line 17: It is no &lt;b&gt;JSON&lt;/b&gt; object." in client.get("/imports").text
 
@@ -219,7 +220,7 @@ def test_unreadable_lines_are_told_with_their_numbers(client, shop):
 def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
     importing = under_way(shop)
     task = child(shop, importing, 1, State.ERROR, "Shopify does not know this bulk operation any more.")
-    ImportPart.update(task_id=task.id).where(ImportPart.id == sync_imports.parts_of(importing)[0].id).execute()
+    ImportPart.update(task_id=task.id).where(ImportPart.id == parts_of(importing)[0].id).execute()
 
     page = client.get("/imports").text
 
@@ -230,9 +231,9 @@ def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
 
 
 def under_way(shop):
-    importing = sync_imports.begin(shop, START, END)
-    sync_imports.update_part(
-        sync_imports.parts_of(importing)[0],
+    importing = create_import(shop, START, END)
+    update_part(
+        parts_of(importing)[0],
         state=ImportStep.READ,
         expected=2000,
         found=1500,

@@ -205,8 +205,8 @@ def test_in_ipv6_a_client_is_a_network(host, network):
 def test_signing_out_ends_the_cookie_that_only_https_may_set():
     """A browser heeds `__Host-` only beside `Secure`, also when the cookie is to end."""
     script = (
-        "import asyncio; from starlette.requests import Request; from views import auth\n"
-        "page = auth.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
+        "import asyncio; from starlette.requests import Request; from views.web import session\n"
+        "page = session.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
         "print(answer.headers['set-cookie'])"
     )
 

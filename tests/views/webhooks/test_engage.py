@@ -33,7 +33,7 @@ def event(kind="contact.acceptsEmail.changed", **payload):
 
 @pytest.fixture
 def endpoint(shop):
-    found = webhook_endpoints.of_shop(shop)
+    found = webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(found, SECRET)
     return found
 
@@ -64,7 +64,7 @@ def test_a_redelivery_is_the_same_task_though_it_is_signed_anew(web, endpoint):
 
 
 def test_two_shops_may_get_messages_of_one_id(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, SECRET)
 
     for each in (endpoint, other):
@@ -102,7 +102,7 @@ def test_an_unsigned_webhook_is_refused(web, endpoint):
 
 
 def test_an_endpoint_without_a_secret_takes_nothing(web, shop):
-    assert post(web, webhook_endpoints.of_shop(shop)).status_code == 401
+    assert post(web, webhook_endpoints.get_or_create(shop)).status_code == 401
 
 
 def test_while_a_secret_is_replaced_both_are_good(web, endpoint):
@@ -114,7 +114,7 @@ def test_while_a_secret_is_replaced_both_are_good(web, endpoint):
 def test_the_secret_before_the_last_is_no_longer_good(web, endpoint):
     webhook_endpoints.add_secret(endpoint, NEXT_SECRET)
     webhook_endpoints.add_secret(
-        webhook_endpoints.of_shop(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
+        webhook_endpoints.get_or_create(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
     )
 
     assert post(web, endpoint).status_code == 401
@@ -137,7 +137,7 @@ def test_a_removed_shops_address_is_not_there(web, endpoint):
 
 
 def test_a_shops_secret_opens_no_other_shops_address(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, NEXT_SECRET)
 
     assert post(web, other).status_code == 401
@@ -146,7 +146,7 @@ def test_a_shops_secret_opens_no_other_shops_address(web, endpoint, other_shop):
 def test_an_address_stays_and_only_its_hash_is_readable(endpoint):
     token = endpoint.url.rpartition("/")[2]
 
-    assert webhook_endpoints.of_shop(endpoint.shop).url == endpoint.url
+    assert webhook_endpoints.get_or_create(endpoint.shop).url == endpoint.url
     assert len(token) >= 43
     assert token.encode() not in bytes(endpoint.token)
     assert endpoint.token_hash != token

@@ -8,7 +8,7 @@ from database import db
 from models import ImportPart, Shop
 
 
-def add(part: ImportPart, shop: Shop, rows: list[tuple[int, int, bool, bytes]]) -> None:
+def stage(part: ImportPart, shop: Shop, rows: list[tuple[int, int, bool, bytes]]) -> None:
     """Keep (number, root, child, line) of each."""
     vault = shop.vault
     sealed = [vault.seal(line, "bulk_line", "sealed", f"{part.id}:{number}") for number, _, _, line in rows]
@@ -24,15 +24,15 @@ def add(part: ImportPart, shop: Shop, rows: list[tuple[int, int, bool, bytes]]) 
 
 def next_orders(part: ImportPart, shop: Shop, most: int) -> list[tuple[int, int, bytes, list[bytes]]]:
     """The next (number, id, own line, lines of its children), the oldest first."""
-    own = _opened(part, shop, "NOT child ORDER BY number LIMIT %(most)s", {"most": most})
-    below = _opened(part, shop, "child AND root = ANY(%(roots)s)", {"roots": [root for _, root, _ in own]})
+    own = _decrypted(part, shop, "NOT child ORDER BY number LIMIT %(most)s", {"most": most})
+    below = _decrypted(part, shop, "child AND root = ANY(%(roots)s)", {"roots": [root for _, root, _ in own]})
     children: dict[int, list[bytes]] = {}
     for _, root, line in sorted(below):
         children.setdefault(root, []).append(line)
     return [(number, root, line, children.get(root, [])) for number, root, line in own]
 
 
-def delete(part: ImportPart, roots: list[int]) -> None:
+def delete_orders(part: ImportPart, roots: list[int]) -> None:
     """They are whole, and in our tables."""
     db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s AND root = ANY(%s)", (part.id, roots))
 
@@ -43,11 +43,11 @@ def delete_orphans(part: ImportPart) -> list[int]:
     return sorted(number for (number,) in gone.fetchall())
 
 
-def clear(part: ImportPart) -> None:
+def delete_all(part: ImportPart) -> None:
     db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s", (part.id,))
 
 
-def _opened(part: ImportPart, shop: Shop, which: str, values: dict[str, Any]) -> list[tuple[int, int, bytes]]:
+def _decrypted(part: ImportPart, shop: Shop, which: str, values: dict[str, Any]) -> list[tuple[int, int, bytes]]:
     sql = f"SELECT number, root, sealed FROM bulk_line WHERE part_id = %(part)s AND {which}"  # noqa: S608
     vault = shop.vault
     return [
