@@ -6,7 +6,7 @@ import pytest
 
 from alerts import rule_states
 from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, set_alert_settings
-from tests.support.processes import printed, run
+from tests.support.servers.processes import printed, run
 
 
 @pytest.fixture

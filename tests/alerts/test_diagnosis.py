@@ -11,7 +11,7 @@ from alerts.mail import mail_body
 from models import Mail, MailKind, Rule, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.support.incidents import HOUR, MINUTE, NOON, add_order_sync, open_incident
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -36,7 +36,7 @@ def diagnosed(shop):
 
 def receive_webhooks(shop, count):
     for each in range(count):
-        add(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
+        add_task(shop, NOON - HOUR, "OrderWebhook", completed_at=NOON - HOUR, shopify_id=each + 1)
 
 
 def test_no_orders_at_shopify(diagnosed):
@@ -59,7 +59,7 @@ def test_orders_whose_webhooks_were_not_received(diagnosed):
 def test_orders_whose_sync_is_pending(shop, diagnosed):
     receive_webhooks(shop, 14)
     for each in range(14):
-        add(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
+        add_task(shop, NOON - 2 * HOUR + each * MINUTE, "SyncOrder", State.PENDING, shopify_id=each + 1)
 
     result, _, text = diagnosed(14)
 
@@ -164,7 +164,7 @@ def test_a_shopify_that_hangs_delays_a_diagnosis_by_ten_seconds(shop, hanging_sh
 
 
 @pytest.fixture
-def hanging_shopify(_sandboxes):
+def hanging_shopify(current_sandboxes):
     """A Shopify that answers after a quarter of an hour, unless the client has disconnected."""
     import anyio
 
@@ -174,4 +174,4 @@ def hanging_shopify(_sandboxes):
                 while (await receive())["type"] != "http.disconnect":
                     pass
 
-    _sandboxes[0].app = hang
+    current_sandboxes[0].app = hang

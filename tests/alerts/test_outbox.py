@@ -15,7 +15,7 @@ from database import EVERY, connected, db
 from models import NOW, Mail, MailKind, MailState, Rule, utcnow
 from tests.conftest import free_port
 from tests.support.incidents import HOUR, NOON, open_incident
-from tests.support.smtp_servers import mail_server
+from tests.support.servers.smtp_servers import mail_server
 
 ANNA = "anna@example.com"
 

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from alerts.smtp import Bounced, MailNotSent, SmtpServer
-from tests.support.smtp_servers import certificate, mail_server
+from tests.support.servers.smtp_servers import certificate, mail_server
 
 
 def mail(to: str = "anna@example.com") -> EmailMessage:

@@ -17,7 +17,7 @@ from clients.shopify import bulk_query
 from clients.shopify.bulk_result import MAX_LINE_BYTES, BulkResult, ResultFileChanged, ResultUrlExpired
 from clients.shopify.client import ShopifyClient
 from sandbox import shopify as sandbox
-from sandbox.purchases import give_past
+from sandbox.purchases import add_history
 from sandbox.serve import serving
 
 TEXT = b'{"id":1}\n{"id":2}\n\n{"id":3,"name":"\xc3\x85sa"}\n{"id":4}'
@@ -262,7 +262,7 @@ def test_the_journal_records_the_url_without_its_signature(url):
 @contextmanager
 def sandbox_with_customers(count):
     shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0)
-    give_past(shopify, "demo.myshopify.com", count, 0)
+    add_history(shopify, "demo.myshopify.com", count, 0)
     with serving(shopify.app) as origin:
         yield shopify, _client(shopify, origin)
     shopify.close()

@@ -33,7 +33,7 @@ from clients.shopify.search import CREATED, UPDATED, between, search_instant, up
 from sandbox.prune_schema import PRUNED, full_schema, pruned
 from sandbox.shopify.api.cost import FITTED, MAX_COST, PUBLISHED, cost
 from sandbox.shopify.api.schema import schema
-from sandbox.shopify.api.search import FIELDS, Search
+from sandbox.shopify.api.search import FIELDS, SearchQuery
 from sandbox.shopify.bulk.rules import root_of
 
 WHOLE = Path(__file__).parents[3] / "shared" / "shopify" / "admin_2026-10.json.gz"
@@ -153,7 +153,7 @@ def test_a_bulk_line_selects_what_a_line_of_an_order_does():
 
 @each_search
 def test_shopify_knows_every_field_that_is_searched_by(kind, text):
-    search = Search(kind, text)
+    search = SearchQuery(kind, text)
 
     assert search.warning is None
     assert search.terms

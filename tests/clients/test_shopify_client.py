@@ -13,7 +13,7 @@ from sandbox import shopify as sandbox
 from sandbox.serve import serving
 from sandbox.shopify import customers, shops
 from sandbox.shopify.orders import checkout as orders_checkout
-from tests.support.scripted_shopify import Kept
+from tests.support.servers.scripted_shopify import RecordingJournal
 
 SHOP = "demo.myshopify.com"
 
@@ -39,7 +39,7 @@ def test_the_shop_states_its_currency_and_time_zone(shop):
 
 
 def test_a_customer_comes_with_consents_address_and_gender(shop):
-    person = customers.Person(phone="+46700000001", accepts_email=True, gender="female")
+    person = customers.CustomerDetails(phone="+46700000001", accepts_email=True, gender="female")
     customer_id = shop[0].add_customer(SHOP, person)
 
     customer = shop[1].customer(customer_id)
@@ -65,7 +65,7 @@ def test_an_order_comes_with_all_of_its_lines(shop, lines):
     assert not order["lineItems"]["pageInfo"]["hasNextPage"]
 
 
-class ChangingJournal(Kept):
+class ChangingJournal(RecordingJournal):
     """A journal during which the order changes, a given number of times."""
 
     def __init__(self, times, change):
@@ -84,7 +84,7 @@ def read_while_changing():
     """Read a long order of a sandbox whose clock moves, while the order changes a given number of times."""
     seconds = iter(range(1000))
     clock = lambda: shops.NUMBERS_SINCE + timedelta(seconds=next(seconds))  # noqa: E731
-    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, clock=clock)
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, now=clock)
     order_id = shopify.add_order(SHOP, checkout(30))
     with serving(shopify.app) as url:
 

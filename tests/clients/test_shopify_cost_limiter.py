@@ -315,7 +315,7 @@ def test_without_redis_no_caller_waits_while_points_remain(server, name):
 
 
 def test_a_live_task_spends_points_that_a_bulk_task_must_leave(shop, shopify, engage, client):
-    customer_id = shopify.add_customer(shop.domain, customers.Person())
+    customer_id = shopify.add_customer(shop.domain, customers.CustomerDetails())
     live = index(shop, "IndexCustomer", customer_id)
     bulk = TYPES["IndexOrder"].enqueue(shop, key="bulk", shopify_id=1, lane=Lane.BULK)
     settle(CostLimiter(client, shop.domain), response(MAXIMUM * 0.3))

@@ -14,7 +14,7 @@ from clients.shopify import bulk_query
 from clients.shopify.client import PAGE_SIZE, ShopifyClient
 from sandbox import shopify as sandbox
 from sandbox.engage.faults import Fault
-from sandbox.purchases import give_past
+from sandbox.purchases import add_history
 from sandbox.serve import serving
 from sandbox.shopify import customers as shopify_customers
 from sandbox.shopify.orders import checkout
@@ -42,7 +42,7 @@ def clock():
 @pytest.fixture
 def shop(clock):
     """A sandbox whose clock is `clock`."""
-    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, clock=clock, points=1e9)
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, now=clock, points=1e9)
     yield shopify
     shopify.close()
 
@@ -118,7 +118,7 @@ def test_nothing_new_is_an_empty_page(client):
 
 def test_a_found_customer_is_the_customer_itself(shop, client):
     customer_id = shop.add_customer(
-        SHOP, shopify_customers.Person(phone="+46700000001", gender="female", accepts_email=True)
+        SHOP, shopify_customers.CustomerDetails(phone="+46700000001", gender="female", accepts_email=True)
     )
 
     (found,) = client.customers_updated_since(NOON).nodes
@@ -127,9 +127,9 @@ def test_a_found_customer_is_the_customer_itself(shop, client):
 
 
 def test_customers_of_earlier_the_same_day_are_left_out(shop, client, clock):
-    shop.add_customer(SHOP, shopify_customers.Person(email="early@example.com"))
+    shop.add_customer(SHOP, shopify_customers.CustomerDetails(email="early@example.com"))
     clock.now = NOON + timedelta(hours=2)
-    late = shop.add_customer(SHOP, shopify_customers.Person(email="late@example.com"))
+    late = shop.add_customer(SHOP, shopify_customers.CustomerDetails(email="late@example.com"))
 
     page = client.customers_updated_since(NOON + timedelta(hours=1))
 
@@ -154,7 +154,7 @@ def test_a_time_without_quotes_is_a_misspelt_search(client):
 
 
 def test_a_refund_comes_with_its_lines_its_money_and_its_order(shop, client):
-    customer_id = shop.add_customer(SHOP, shopify_customers.Person())
+    customer_id = shop.add_customer(SHOP, shopify_customers.CustomerDetails())
     order_id = shop.add_order(SHOP, checkout.Checkout((CD,), shipping=Decimal(49)), customer_id=customer_id)
     refund_id = shop.refund(SHOP, order_id, {line_ids(shop, order_id)[0]: 1}, shipping=Decimal(49))
 
@@ -229,7 +229,7 @@ def test_a_parcel_comes_with_all_of_its_lines(shop, client):
 
 @pytest.fixture
 def customer_id(shop):
-    return shop.add_customer(SHOP, shopify_customers.Person(phone="+46700000001"))
+    return shop.add_customer(SHOP, shopify_customers.CustomerDetails(phone="+46700000001"))
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
@@ -269,8 +269,8 @@ def test_a_choice_in_the_future_is_dated_now(client, customer_id):
 @pytest.mark.parametrize(
     ("update", "person"),
     [
-        ("update_email_consent", shopify_customers.Person(email=None, phone="+46700000002")),
-        ("update_sms_consent", shopify_customers.Person(phone=None)),
+        ("update_email_consent", shopify_customers.CustomerDetails(email=None, phone="+46700000002")),
+        ("update_sms_consent", shopify_customers.CustomerDetails(phone=None)),
     ],
 )
 def test_a_consent_needs_an_address_or_a_phone_number(shop, client, update, person):
@@ -312,7 +312,8 @@ def result(client, operation):
 
 def test_bulk_customers_equal_single_customers(shop, client):
     ids = [
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{n}@example.com", gender="male")) for n in range(12)
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com", gender="male"))
+        for n in range(12)
     ]
 
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*WEEK)))
@@ -340,7 +341,7 @@ def test_bulk_orders_equal_single_orders_but_for_refund_lines(shop, client):
 def test_a_bulk_query_returns_only_what_was_created_in_its_period(shop, client, clock):
     for day in range(4):
         clock.now = NOON + timedelta(days=day)
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{day}@example.com"))
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{day}@example.com"))
 
     window = (NOON + timedelta(days=1), NOON + timedelta(days=3))
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*window)))
@@ -392,7 +393,7 @@ def test_a_finished_operation_cannot_be_cancelled(client):
 
 def test_a_failed_operation_has_an_error_code_and_partial_data(shop, client):
     for n in range(10):
-        shop.add_customer(SHOP, shopify_customers.Person(email=f"{n}@example.com"))
+        shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com"))
     shop.bulk.failures.append("TIMEOUT")
 
     operation = ended(client, client.run_bulk_query(bulk_query.customers_query(*WEEK)))
@@ -406,7 +407,7 @@ def test_an_unknown_operation_is_none(client):
 
 
 def test_a_shops_history_is_the_same_in_bulk_and_singly(shop, client):
-    give_past(shop, SHOP, 50, 120, days=30, until=NOON)
+    add_history(shop, SHOP, 50, 120, days=30, until=NOON)
 
     customers = result(
         client, ended(client, client.run_bulk_query(bulk_query.customers_query(NOON - timedelta(40), NOON)))
@@ -424,7 +425,7 @@ def test_a_shops_history_is_the_same_in_bulk_and_singly(shop, client):
 
 
 def test_bulk_children_do_not_directly_follow_their_parents(shop, client):
-    give_past(shop, SHOP, 5, 20, days=5, until=NOON)
+    add_history(shop, SHOP, 5, 20, days=5, until=NOON)
 
     found = result(client, ended(client, client.run_bulk_query(bulk_query.orders_query(NOON - timedelta(9), NOON))))
 

@@ -86,8 +86,8 @@ def _template_keys(node: nodes.Node) -> list[str]:
 def _in_code() -> Iterator[Use]:
     for path in (path for package in PACKAGES for path in sorted((dev_servers.CHECKOUT / package).rglob("*.py"))):
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "_plain"):
-                key = call.args[1] if call.func.id == "_plain" else call.args[0]
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "plain_text"):
+                key = call.args[1] if call.func.id == "plain_text" else call.args[0]
                 values = frozenset(each.arg or ANY for each in call.keywords)
                 yield from (Use(path.name, each, values) for each in _code_keys(key))
 

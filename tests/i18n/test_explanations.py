@@ -29,8 +29,8 @@ from models import Outcome, Shop, State, Task
 from sandbox.shopify.api.schema import schema
 from taskqueue import claims
 from tests.support import code_sentences
-from tests.support.pages import page
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.pages import get_page
 from views.tasks.explanation import explain_outcome
 
 # Error names in Engage's documentation and in code that calls it.
@@ -191,9 +191,9 @@ def test_an_outcome_without_explanation_is_shown_unchanged(client, shop):
     task = finish(shop, enqueue(shop), State.ERROR, reason="The moon is full.", code="moon")
 
     assert explain_outcome(read(shop, task)) is None
-    assert "The moon is full." in page(client, f"/tasks/{task.id}").text
-    assert "The moon is full." in page(client, f"/tasks/{task.id}/drawer").text
-    assert "The moon is full." in page(client, "/tasks").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}").text
+    assert "The moon is full." in get_page(client, f"/tasks/{task.id}/drawer").text
+    assert "The moon is full." in get_page(client, "/tasks").text
 
 
 # Explanations
@@ -220,8 +220,8 @@ def test_an_error_has_a_meaning_advice_and_who_can_act(shop):
     explanation = ended(shop, "SyncContact", state=State.ERROR, reason=raw, code="Engage 400 InvalidPhoneNumber")
 
     assert explanation.title == "The phone number is not valid"
-    assert explanation.todo.startswith("Correct the phone number of the customer in Shopify.")
-    assert explanation.who == "You, in the shop"
+    assert explanation.advice.startswith("Correct the phone number of the customer in Shopify.")
+    assert explanation.responsible == "You, in the shop"
     assert explanation.link == ("Open the customer in Shopify", "https://demo.myshopify.com/admin/customers/1001")
     assert explanation.message == raw
 
@@ -230,7 +230,7 @@ def test_an_error_that_is_retried_automatically_needs_no_action(shop):
     explanation = waiting(shop, "Engage answered 503.", "Engage 503")
 
     assert explanation.title == "Engage has a disturbance"
-    assert (explanation.todo, explanation.who, explanation.link) == (t("advice.again"), None, None)
+    assert (explanation.advice, explanation.responsible, explanation.link) == (t("advice.again"), None, None)
 
 
 def test_an_error_that_is_given_up_needs_action(shop):
@@ -238,16 +238,16 @@ def test_an_error_that_is_given_up_needs_action(shop):
         shop, state=State.ERROR, reason="Engage answered 503. Given up after 40 attempts.", code="Engage 503"
     )
 
-    assert explanation.todo.endswith("press “Retry”.")
-    assert explanation.who == "Voyado's support"
+    assert explanation.advice.endswith("press “Retry”.")
+    assert explanation.responsible == "Voyado's support"
 
 
 def test_a_rejected_key_needs_action_while_tasks_are_pending(shop):
     explanation = waiting(shop, "Engage answered 401.", "Engage 401", Outcome.WAITED)
 
     assert explanation.title == "Engage does not accept the API key"
-    assert explanation.who == "Whoever looks after the integration"
-    assert explanation.link.words == "Open Voyado Engage"
+    assert explanation.responsible == "Whoever looks after the integration"
+    assert explanation.link.label == "Open Voyado Engage"
 
 
 def test_a_key_that_cannot_be_sent_is_not_reported_as_unavailability(shop):
@@ -259,7 +259,7 @@ def test_a_key_that_cannot_be_sent_is_not_reported_as_unavailability(shop):
 def test_a_wait_needs_no_action(shop):
     explanation = waiting(shop, "Its customer is not a contact in Engage yet.", None, Outcome.WAITED)
 
-    assert (explanation.title, explanation.todo, explanation.who) == (
+    assert (explanation.title, explanation.advice, explanation.responsible) == (
         "Its customer is not a contact in Engage yet.",
         t("advice.wait"),
         None,
@@ -270,15 +270,15 @@ def test_a_skip_says_that_nothing_needs_to_be_done(shop):
     explanation = ended(shop, reason="This is a test order, and Engage gets real sales only.")
 
     assert explanation.title == "Skipped: This is a test order, and Engage gets real sales only."
-    assert (explanation.todo, explanation.who) == ("Nothing needs to be done.", None)
+    assert (explanation.advice, explanation.responsible) == ("Nothing needs to be done.", None)
 
 
 def test_a_skip_because_of_another_entity_advises_about_that_one(shop):
     no_key = str(translations(ENGLISH)["reason.no_key.says"])
     explanation = ended(shop, reason=f"Its customer is not in Engage: {no_key}")
 
-    assert explanation.todo.startswith("Add an e-mail address or a phone number")
-    assert explanation.who == "You, in the shop"
+    assert explanation.advice.startswith("Add an e-mail address or a phone number")
+    assert explanation.responsible == "You, in the shop"
 
 
 def test_a_reason_may_be_more_specific_than_its_code(shop):
@@ -286,7 +286,7 @@ def test_a_reason_may_be_more_specific_than_its_code(shop):
     explanation = ended(shop, "ProcessBulkImportData", state=State.ERROR, reason=reason, code="unusable")
 
     assert explanation.title == "What arrived cannot be used"
-    assert explanation.todo == "Press “Go on” at the import: the query is made again."
+    assert explanation.advice == "Press “Go on” at the import: the query is made again."
     assert explanation.link == ("Go to the imports", "/imports")
 
 
@@ -350,12 +350,12 @@ def test_an_explanation_is_translated_and_the_message_is_not(client, shop):
     task = finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason=raw, code="Engage 409 MultipleMatches")
 
     for address in (f"/tasks/{task.id}?lang=sv", f"/tasks/{task.id}/drawer"):
-        words = page(client, address, follow_redirects=True).text
+        words = get_page(client, address, follow_redirects=True).text
         assert "Flera kontakter matchar" in words
         assert "Slå ihop kontakterna i Engage" in words
         assert "Vem Du, i butiken" in words
         assert raw in words
-    assert "Fel Flera kontakter matchar" in page(client, "/tasks").text
+    assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 
 def test_an_explanation_without_a_task_needs_no_database():

@@ -7,7 +7,7 @@ from mappings.receipt.correction import correction_receipt
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.refund import return_receipt
 from tests.mappings.test_refund_receipt import ONE_MUG, adjusted, lines_of, refund, returned, transaction
-from tests.support.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, paid, payments
+from tests.support.orders.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, paid, payments
 
 D = Decimal
 SALE = order(MUG, TRAY, total="667.2") | {"updatedAt": "2026-03-01T12:00:00Z"}

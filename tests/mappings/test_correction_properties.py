@@ -10,8 +10,8 @@ from mappings.money import Ledger, rounded
 from mappings.receipt.correction import correction_receipt, net_sales
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.refund import refund_skip_reason, return_receipt
-from tests.support.generated_orders import DIGITS, RATES
-from tests.support.order_histories import EDITS, REFUNDS, books
+from tests.support.orders.generated_orders import DIGITS, RATES
+from tests.support.orders.order_histories import EDITS, REFUNDS, ledgers
 
 properties = settings(deadline=None, max_examples=150)
 freight_lines = st.booleans()
@@ -57,7 +57,7 @@ def signed(item, name):
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_without_edits_purchase_and_refunds_sum_to_net_sales(data, history, freight_line):
     rules = rules_of(freight_line)
     bought = purchase(history.node, rules)
@@ -69,7 +69,7 @@ def test_without_edits_purchase_and_refunds_sum_to_net_sales(data, history, frei
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_a_purchase_sent_late_gives_the_same_sum(data, history, freight_line):
     rules = rules_of(freight_line)
     early = purchase(history.node, rules)
@@ -80,7 +80,7 @@ def test_a_purchase_sent_late_gives_the_same_sum(data, history, freight_line):
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_after_any_history_engage_has_shopifys_net_sales(data, history, freight_line):
     rules = rules_of(freight_line)
     sent = [purchase(history.node, rules)]
@@ -96,7 +96,7 @@ def test_after_any_history_engage_has_shopifys_net_sales(data, history, freight_
 
 
 @properties
-@given(st.data(), books(list(RATES)), freight_lines, st.sampled_from(["shop", "presentment"]))
+@given(st.data(), ledgers(list(RATES)), freight_lines, st.sampled_from(["shop", "presentment"]))
 def test_after_any_history_converted_amounts_sum_to_net_sales_too(data, history, freight_line, currency):
     rules = rules_of(True, currency)
     sent = [purchase(history.node, rules)]
@@ -111,7 +111,7 @@ def test_after_any_history_converted_amounts_sum_to_net_sales_too(data, history,
 
 
 @properties
-@given(st.data(), books(), freight_lines)
+@given(st.data(), ledgers(), freight_lines)
 def test_an_edit_is_corrected_by_article_lines_only(data, history, freight_line):
     rules = rules_of(freight_line)
     sent = [purchase(history.node, rules)]
@@ -127,7 +127,7 @@ def test_an_edit_is_corrected_by_article_lines_only(data, history, freight_line)
 
 
 @properties
-@given(st.data(), books())
+@given(st.data(), ledgers())
 def test_returned_lines_have_the_form_that_engage_requires(data, history):
     rules = rules_of(True)
     apply_events(data, history, REFUNDS)
@@ -142,7 +142,7 @@ def test_returned_lines_have_the_form_that_engage_requires(data, history):
 
 
 @properties
-@given(st.data(), books())
+@given(st.data(), ledgers())
 def test_every_refund_of_an_order_has_a_receipt_id_of_its_own(data, history):
     rules = rules_of(True)
     apply_events(data, history, REFUNDS)

@@ -19,9 +19,9 @@ from mappings.notification.body import (
 )
 from mappings.notification.items import consistent_tax
 from tests.mappings.test_refund_receipt import adjusted, refund, returned, returned_freight, transaction
-from tests.support.generated_orders import RATES
-from tests.support.order_histories import EDITS, REFUNDS, books
-from tests.support.short_orders import MUG, TRAY, delivery, kr, line, order, payments, vat
+from tests.support.orders.generated_orders import RATES
+from tests.support.orders.order_histories import EDITS, REFUNDS, ledgers
+from tests.support.orders.short_orders import MUG, TRAY, delivery, kr, line, order, payments, vat
 
 D = Decimal
 EMAIL = "elin.norberg@example.test"
@@ -350,7 +350,7 @@ def accepted(body):
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.data(), books(list(RATES)), st.sampled_from(["shop", "presentment"]))
+@given(st.data(), ledgers(list(RATES)), st.sampled_from(["shop", "presentment"]))
 def test_engage_accepts_whatever_happened_to_the_order(data, history, currency):
     for event in data.draw(st.lists(st.sampled_from(REFUNDS + EDITS), max_size=3)):
         event(history, data.draw)
@@ -364,7 +364,7 @@ def test_engage_accepts_whatever_happened_to_the_order(data, history, currency):
 
 
 @settings(deadline=None, max_examples=100)
-@given(books())
+@given(ledgers())
 def test_an_unchanged_order_has_shopifys_total(history):
     body = notification("confirmed", history.node)
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.short_orders import CONTACT, MUG, TRAY, D, delivery, kr, line, order, receipt, vat
+from tests.support.orders.short_orders import CONTACT, MUG, TRAY, D, delivery, kr, line, order, receipt, vat
 
 
 def test_a_receipt_has_the_body_that_engage_requires():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mappings.receipt.purchase import ReceiptRules, receipt_not_due_reason, receipt_skip_reason
-from tests.support.short_orders import MUG, D, delivery, kr, order, receipt, refund
+from tests.support.orders.short_orders import MUG, D, delivery, kr, order, receipt, refund
 
 # Due
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mappings.receipt.sold_lines import units_sold
-from tests.support.short_orders import MUG, TRAY, D, kr, order, payments, receipt, refund
+from tests.support.orders.short_orders import MUG, TRAY, D, kr, order, payments, receipt, refund
 
 
 def test_units_that_were_returned_later_count_as_sold():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.short_orders import D, delivery, line, order, paid, payments, receipt, vat
+from tests.support.orders.short_orders import D, delivery, line, order, paid, payments, receipt, vat
 
 
 def test_only_received_money_is_a_payment():

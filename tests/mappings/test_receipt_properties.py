@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mappings.money import Ledger, rounded
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.sold_lines import units_sold
-from tests.support.generated_orders import RATES, edited, ordered, refunded
+from tests.support.orders.generated_orders import RATES, edited, ordered, refunded
 
 properties = settings(deadline=None, max_examples=100)
 as_bought = ordered()

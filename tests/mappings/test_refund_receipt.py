@@ -7,7 +7,7 @@ import pytest
 
 from mappings.receipt.purchase import ReceiptRules
 from mappings.receipt.refund import refund_skip_reason, return_receipt
-from tests.support.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, payments
+from tests.support.orders.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, payments
 
 D = Decimal
 SALE = order(MUG, TRAY, total="716.2", shippingLines=delivery("49.0"))

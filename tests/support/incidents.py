@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from alerts import evaluation, incidents, rule_states
 from alerts.jobs import alert_task_types
 from models import AlertRule, Incident, Mail, MailState, Rule, Shop, State
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)  # 13:00 in Stockholm, a Tuesday
@@ -29,7 +29,7 @@ def set_alert_settings(shop: Shop, **alerts: Any) -> None:
 
 def add_order_sync(shop: Shop, at: datetime, state: State = State.SUCCESS, **fields: Any) -> Any:
     """Add an order sync that ended at this time."""
-    return add(shop, at, state=state, completed_at=at, **fields)
+    return add_task(shop, at, state=state, completed_at=at, **fields)
 
 
 def evaluate(now: datetime, orders: int | None = 0) -> int:

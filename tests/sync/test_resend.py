@@ -20,8 +20,8 @@ from taskqueue.exchanges import ExchangeJournal
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest
-from tests.support.forms import Forms, fields, press
-from tests.support.transfers import claim, enqueue, finish
+from tests.support.tasks.task_steps import claim, enqueue, finish
+from tests.support.web.forms import Forms, fields, press
 from tests.sync.test_notifications import mails, sent_parcel, wanted
 from tests.sync.test_refunds import arrive, line_of, told
 

@@ -13,7 +13,7 @@ from alerts.rules import error_rate
 from i18n.catalogue import t
 from i18n.formats import format_datetime, format_duration
 from models import SHOP_RULES, SILENCE_RULES, AlertRule, Incident, Mail, MailState, Rule, RuleState, Shop
-from views.account import membership
+from views.web import membership
 
 RULE_STYLES = {
     RuleState.OK: "success",

@@ -17,9 +17,11 @@ from i18n.catalogue import t
 from models import Action, Incident, MailState, Permission, utcnow
 from views.alerts.incidents import MailRow, incident_cards, rule_statuses
 from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.errors import BadInput, Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_PAST, MAX_MAILS = 20, 20
 SNOOZES = {"1": timedelta(hours=1), "4": timedelta(hours=4), "24": timedelta(days=1)}  # by hours

@@ -17,8 +17,10 @@ from alerts import recipients
 from database import every_shop, scoped
 from i18n.catalogue import t
 from models import AlertRecipient, utcnow
+from views.web.errors import NotFound
 from views.web.forms import read_form_body
-from views.web.rendering import NotFound, public_view, render
+from views.web.rendering import render
+from views.web.view import public_view
 
 
 @public_view

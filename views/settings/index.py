@@ -24,9 +24,10 @@ from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
 from views.web import audit_log
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, view
+from views.web.errors import Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
+from views.web.view import view
 
 SINCE: Path = ("notifications", "since")
 ENABLED: Path = ("notifications", "enabled")
@@ -115,7 +116,7 @@ def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, A
 
 
 def _redirect_to_section(shop: Shop, key: UUID, part: str) -> Response:
-    found = audit_log.by_click(shop, Action.SETTINGS, key)
+    found = audit_log.by_idempotency_key(shop, Action.SETTINGS, key)
     return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
 
 

@@ -7,7 +7,6 @@ import pytest
 from alerts import incidents, outbox, recipients
 from alerts.delivery import deliver
 from models import Action, Mail, MailKind, MailState, Rule
-from tests.support.forms import fields, press
 from tests.support.incidents import (
     HOUR,
     MINUTE,
@@ -19,7 +18,8 @@ from tests.support.incidents import (
     queued_mails,
     set_alert_settings,
 )
-from tests.support.pages import page
+from tests.support.web.forms import fields, press
+from tests.support.web.pages import get_page
 from views.web import audit_log
 
 ANNA = "anna@example.com"
@@ -38,7 +38,7 @@ def silent(shop):
 
 
 def test_without_settings_the_page_says_what_to_switch_on(client):
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "Set an order silence period to switch it on." in found.text
     assert "Set an error rate threshold to switch it on." in found.text
@@ -50,7 +50,7 @@ def test_without_settings_the_page_says_what_to_switch_on(client):
 def test_an_open_incident_shows_its_diagnosis_and_recipients(client, silent):
     mark_mails_sent(silent)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "No orders in demo.myshopify.com for 3 h" in found.text
     assert "Your shop had no orders in this time." in found.text
@@ -63,7 +63,7 @@ def test_an_open_incident_shows_its_diagnosis_and_recipients(client, silent):
 def test_before_its_first_mail_an_incident_is_being_diagnosed(client, silent):
     incidents.update(open_incident(silent), diagnosis=None)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "No orders reach Engage" in found.text
     assert "Why is being looked into" in found.text
@@ -74,7 +74,7 @@ def test_a_closed_incident_says_how_it_ended(client, silent):
     add_order_sync(silent, NOON + HOUR)
     evaluate(NOON + HOUR)
 
-    found = page(client, "/alerts")
+    found = get_page(client, "/alerts")
 
     assert "Recovered" in found.text
     assert "From 3 Nov 2026, 10:00:00 to 3 Nov 2026, 14:00:00 (Europe/Stockholm), for 4 h" in found.text
@@ -87,18 +87,18 @@ def test_an_alert_that_a_guard_holds_back_is_shown(client, shop):
         add_order_sync(shop, NOON - each * MINUTE, state=2 if each % 2 else 1, shopify_id=each + 1)
     evaluate(NOON)
 
-    assert "5 errors of 10 tell too little: 20 things and 5 errors are needed" in page(client, "/alerts").text
+    assert "5 errors of 10 tell too little: 20 things and 5 errors are needed" in get_page(client, "/alerts").text
 
 
 def test_a_rule_that_cannot_be_evaluated_is_shown_as_such(client, shop):
     set_alert_settings(shop, silence_period=180, window=["late", "22:00"])
     evaluate(NOON)
 
-    assert "This rule could not be judged (ValueError)" in page(client, "/alerts").text
+    assert "This rule could not be judged (ValueError)" in get_page(client, "/alerts").text
 
 
 def test_open_incidents_have_a_banner_above_the_task_list(client, silent):
-    found = page(client, "/tasks")
+    found = get_page(client, "/tasks")
 
     assert "1 alert is open" in found.text
     assert "No orders in demo.myshopify.com for 3 h" in found.text
@@ -106,7 +106,7 @@ def test_open_incidents_have_a_banner_above_the_task_list(client, silent):
 
 
 def test_the_task_list_has_no_banner_without_open_incidents(client):
-    assert "alert is open" not in page(client, "/tasks").text
+    assert "alert is open" not in get_page(client, "/tasks").text
 
 
 # Acknowledging and snoozing
@@ -118,7 +118,7 @@ def test_acknowledging_ends_the_reminders_and_can_be_undone(client, silent):
     response = press(client, "/alerts", f"/alerts/{number}/acknowledge")
     assert (response.status_code, response.headers["location"]) == (303, f"/alerts#incident-{number}")
     assert open_incident(silent).muted
-    assert "Acknowledged by somebody with a sign-in link" in page(client, "/alerts").text
+    assert "Acknowledged by somebody with a sign-in link" in get_page(client, "/alerts").text
 
     press(client, "/alerts", f"/alerts/{number}/wake")
     assert not open_incident(silent).muted
@@ -129,7 +129,7 @@ def test_a_snooze_lasts_for_the_hours_that_were_chosen(client, silent):
     press(client, "/alerts", f"/alerts/{open_incident(silent).id}/snooze", hours="4")
 
     assert open_incident(silent).muted
-    assert "Snoozed until" in page(client, "/alerts").text
+    assert "Snoozed until" in get_page(client, "/alerts").text
 
 
 @pytest.mark.parametrize("hours", ["", "0", "-1", "999", "x"])
@@ -169,7 +169,7 @@ def test_the_test_button_mails_every_recipient_once(client, shop):
         assert client.post("/alerts/test", data=form).status_code == 303
 
     assert queued_mails(shop) == [(MailKind.TEST, "owner@example.com"), (MailKind.TEST, ANNA)]
-    assert "A test is on its way" in page(client, "/alerts?tested=yes").text
+    assert "A test is on its way" in get_page(client, "/alerts?tested=yes").text
 
 
 def test_mails_sent_by_buttons_are_rate_limited(client, shop):
@@ -184,8 +184,8 @@ def test_a_kept_mail_can_be_read(client, shop):
     number = outbox.put(shop, MailKind.TEST, ANNA)
     deliver(number, lambda *_: None, None)
 
-    assert "No mail server is set (SMTP_URL)" in page(client, "/alerts").text
-    found = page(client, f"/alerts/mails/{number}")
+    assert "No mail server is set (SMTP_URL)" in get_page(client, "/alerts").text
+    found = get_page(client, f"/alerts/mails/{number}")
     assert "This is a test. Alerts of demo.myshopify.com reach this address." in found.text
     assert "Kept" in found.text
 
@@ -195,7 +195,7 @@ def test_only_a_kept_confirmation_mail_shows_its_link(client, shop):
     number = outbox.put(shop, MailKind.CONFIRM, ANNA)
     deliver(number, lambda *_: None, None)
 
-    assert f"http://testserver/alerts/confirm/{token}" in page(client, f"/alerts/mails/{number}").links
+    assert f"http://testserver/alerts/confirm/{token}" in get_page(client, f"/alerts/mails/{number}").links
     Mail.update(state=MailState.SENT).execute()
     assert token not in client.get(f"/alerts/mails/{number}").text
     assert token not in Mail.get_by_id(number).text
@@ -222,7 +222,7 @@ def token(shop):
 
 
 def test_a_subscription_is_confirmed_by_a_post_and_not_by_a_get(anonymous, shop, token):
-    shown = page(anonymous, f"/alerts/confirm/{token}")
+    shown = get_page(anonymous, f"/alerts/confirm/{token}")
     assert "demo.myshopify.com wants to send its alerts to anna@example.com" in shown.text
     assert not recipients.of_shop(shop)[0].receives_alerts
 
@@ -241,7 +241,7 @@ def test_one_click_in_a_mail_program_unsubscribes(anonymous, shop, token):
     assert response.status_code == 200
     assert not recipients.of_shop(shop)[0].receives_alerts
     anonymous.post(f"/alerts/unsubscribe/{token}")  # repeating it is no error
-    assert "Leave" in page(anonymous, f"/alerts/unsubscribe/{token}").text
+    assert "Leave" in get_page(anonymous, f"/alerts/unsubscribe/{token}").text
 
 
 def test_an_unsubscribed_recipient_may_confirm_again(anonymous, shop, token):

@@ -18,9 +18,9 @@ from models import Action, MailKind, Shop, utcnow
 from sync import stores, webhook_endpoints
 from sync.notifications import notification_settings
 from sync.receipts import receipt_rules
-from tests.support.forms import fields
 from tests.support.incidents import DAY, HOUR, MINUTE, NOON, add_order_sync, evaluate
-from tests.support.pages import HTMX, Page, page
+from tests.support.web.forms import fields
+from tests.support.web.pages import HTMX, ParsedPage, get_page
 from views.settings.choices import choose, chosen_at
 from views.settings.fields import HoursField, InvalidValue, PercentField, PeriodField
 from views.settings.form import SECTIONS, read_section, saved_section
@@ -49,7 +49,7 @@ def reloaded(shop):
 
 
 def test_the_page_shows_the_current_settings_and_the_shops_zone(client):
-    found = page(client, "/settings")
+    found = get_page(client, "/settings")
 
     for label in (
         "Order silence period",
@@ -77,7 +77,7 @@ def test_alert_settings_are_saved_and_shown_again(client, shop):
     assert response.status_code == 303
     chosen = AlertSettings.of(reloaded(shop))
     assert chosen == AlertSettings(180, ["08:00", "22:00"], True, False, 20, True)
-    found = page(client, response.headers["location"])
+    found = get_page(client, response.headers["location"])
     assert "Saved." in found.text
     values = {each["name"]: each.get("value") for each in found.all("input") if each["name"].startswith("alerts")}
     assert values["alerts_silence_period"] == "3"
@@ -205,7 +205,7 @@ def test_the_audit_names_the_changed_settings_and_no_addresses(client, shop):
     assert rows[1].details["part"] == "alerts"
     assert "alerts.silence_period" in rows[1].details["changed"]
     assert ANNA not in str([row.details for row in rows])
-    assert "Changed settings" in page(client, "/audit").text
+    assert "Changed settings" in get_page(client, "/audit").text
 
 
 def test_sections_saved_at_the_same_time_are_all_kept(shop):
@@ -297,7 +297,7 @@ def test_the_shops_language_is_used_for_its_pages(client, shop):
 
 def test_a_webhook_secret_is_saved_and_never_shown(client, shop):
     secret = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
-    assert "No secret is set" in page(client, "/settings").text
+    assert "No secret is set" in get_page(client, "/settings").text
 
     assert save(client, "secret", secret=secret).status_code == 303
 
@@ -333,7 +333,7 @@ def test_the_store_map_is_saved_and_an_emptied_row_is_removed(client, shop):
 
     assert reloaded(shop).settings["stores"] == {"DK": "DK-WEB"}
     assert reloaded(shop).store == "DK-WEB"
-    assert "Store DK-WEB (DK-WEB)" in page(client, "/settings").text
+    assert "Store DK-WEB (DK-WEB)" in get_page(client, "/settings").text
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_a_new_recipient_gets_a_confirmation_mail(client, shop):
         (MailKind.CONFIRM, ANNA),
         (MailKind.CONFIRM, "Bo@example.com"),
     ]
-    assert "Waiting for its confirmation since" in page(client, "/settings").text
+    assert "Waiting for its confirmation since" in get_page(client, "/settings").text
 
 
 @pytest.mark.parametrize(
@@ -472,7 +472,7 @@ def test_each_recipients_subscription_state_is_shown(client, shop):
     }.items():
         recipients.update(recipients.add(shop, f"{name}@example.com"), **change)
 
-    text = page(client, "/settings").text
+    text = get_page(client, "/settings").text
     assert "told@example.com Told" in text
     assert "Refused by its server: 550 No such mailbox" in text
     assert "Has left, 3 Nov 2026, 13:00:00" in text
@@ -501,9 +501,9 @@ def test_the_backtest_shows_the_alerts_of_the_values(client, shop):
 
     response = backtest(client, alerts_silence_period="5", alerts_silence_period_unit="hours")
 
-    assert "With these values you would have had 1 alert in the last 30 days." in Page(response.text).text
-    assert "Order silence: " in Page(response.text).text
-    assert len([each for each in Page(response.text).all("rect") if each["class"] == "alarm"]) == 1
+    assert "With these values you would have had 1 alert in the last 30 days." in ParsedPage(response.text).text
+    assert "Order silence: " in ParsedPage(response.text).text
+    assert len([each for each in ParsedPage(response.text).all("rect") if each["class"] == "alarm"]) == 1
     assert "<html" not in response.text
     assert reloaded(shop).settings == {}
 
@@ -514,7 +514,7 @@ def test_a_threshold_near_the_normal_error_rate_gets_a_warning(client, shop):
     for each in range(40):
         add_order_sync(shop, now - each * MINUTE, state=1 if each % 4 else 2, shopify_id=each + 1)
 
-    text = Page(backtest(client, alerts_error_rate_threshold="20", alerts_guarded="yes").text).text
+    text = ParsedPage(backtest(client, alerts_error_rate_threshold="20", alerts_guarded="yes").text).text
 
     assert "Error rate: " in text
     assert "still open" in text
@@ -524,7 +524,9 @@ def test_a_threshold_near_the_normal_error_rate_gets_a_warning(client, shop):
 def test_a_period_longer_than_the_window_gets_a_warning(client, shop):
     form = {"alerts_window_from": "10:00", "alerts_window_to": "14:00", "alerts_count_only_window_time": "yes"}
 
-    text = Page(backtest(client, alerts_silence_period="12", alerts_silence_period_unit="hours", **form).text).text
+    text = ParsedPage(
+        backtest(client, alerts_silence_period="12", alerts_silence_period_unit="hours", **form).text
+    ).text
 
     assert "an alert takes at least 3 d with these values" in text
 
@@ -543,5 +545,5 @@ def test_without_javascript_the_page_keeps_what_was_typed(client, shop):
     response = client.post("/settings/backtest", data=hidden_fields | ALERTS)
 
     assert "<html" in response.text
-    assert "With these values you would have had 0 alerts in the last 1 day." in Page(response.text).text
+    assert "With these values you would have had 0 alerts in the last 1 day." in ParsedPage(response.text).text
     assert 'value="20"' in response.text
