@@ -58,13 +58,13 @@ class FilledShop:
     """A shop with what its addresses hold, by the names of the routes' parameters and by what queries may name."""
 
     shop: Shop
-    mark: str
+    canary: str
     ids: dict[str, str]
 
     @property
-    def tells(self) -> list[str]:
+    def secrets(self) -> list[str]:
         """What nobody else may ever be shown."""
-        return [self.mark, str(self.ids["order"])[:9], *(each for each in self.ids.values() if len(each) == 36)]
+        return [self.canary, str(self.ids["order"])[:9], *(each for each in self.ids.values() if len(each) == 36)]
 
 
 def fill_shop(shop: Shop, mark: str, digits: int) -> FilledShop:

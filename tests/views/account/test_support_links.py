@@ -57,7 +57,7 @@ def test_only_the_hash_of_a_support_link_is_stored_and_it_is_audited(client, sho
     token = link_in(press(client, f"/entities/order/{order}", f"/support/order/{order}")).rpartition("/")[2]
 
     assert token not in str(db.execute_sql("SELECT * FROM support_link").fetchall())
-    assert audit_log.get_page(shop, 1)[0].action == Action.SUPPORT
+    assert audit_log.page(shop, 1)[0].action == Action.SUPPORT
 
 
 def test_a_form_sent_twice_creates_one_support_link(client, shop, order):

@@ -233,7 +233,7 @@ def test_counts_of_several_processes_add_up(shop):
     others = [Counters() for _ in range(4)]
     for each in others:
         for _ in range(100):
-            each.count("attempts", "25", "success")
+            each.increment("attempts", "25", "success")
 
     at_once([each.flush for each in others])
 
@@ -255,7 +255,7 @@ def at_once(functions):
 
 def test_counts_that_cannot_be_written_are_written_later(database):
     counts = Counters()
-    counts.count("attempts", "25", "success")
+    counts.increment("attempts", "25", "success")
     with db.as_owner():
         db.execute_sql("ALTER TABLE tally RENAME TO gone")
     counts.flush()
