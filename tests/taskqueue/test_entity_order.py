@@ -72,7 +72,7 @@ def receipts_report(engage):
     return engage.tenant("demo").receipts_report()
 
 
-def run_all_on_threads(count=4):
+def drain_on_threads(count=4):
     """Run what is due on several threads at once, until nothing is left."""
 
     def body():
@@ -136,7 +136,7 @@ def test_tasks_of_one_entity_never_run_at_once_on_many_threads(shop):
         add(kind, shop)
     Task.update(due_at=NOW).execute()
     try:
-        run_all_on_threads()
+        drain_on_threads()
     finally:
         del TYPES[kind.name], NUMBERS[NUMBER], broker.actors[kind.name]
 
@@ -316,7 +316,7 @@ def test_a_hundred_updates_end_in_the_newest_state_with_one_receipt(shop, shopif
         shopify_with_webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
     assert shopify_with_webhooks.wait_until_idle(20)
 
-    run_all_on_threads()
+    drain_on_threads()
 
     assert entities.get(Order, shop, order_id).snapshot["note"] == "update 100"
     (contact,) = engage.tenant("demo").contacts.all()
@@ -333,7 +333,7 @@ def test_each_replaced_task_leads_to_one_that_succeeded(shop, shopify_with_webho
         shopify_with_webhooks.update_order(shop.domain, order_id, note=f"update {number}")
     assert shopify_with_webhooks.wait_until_idle(20)
 
-    run_all_on_threads()
+    drain_on_threads()
 
     replaced = list(Task.select().where(Task.reason == "Replaced by a newer one."))
     newer = {task.id: task for task in Task.select()}
@@ -352,7 +352,7 @@ def test_the_contact_has_the_newest_state_of_the_customer(shop, shopify_with_web
     shopify_with_webhooks.update_customer(shop.domain, customer_id, first_name="Beda")
     assert shopify_with_webhooks.wait_until_idle(20)
 
-    run_all_on_threads()
+    drain_on_threads()
 
     customer = entities.get(Customer, shop, customer_id)
     (contact,) = engage.tenant("demo").contacts.all()
