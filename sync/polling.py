@@ -1,4 +1,4 @@
-"""sync.polling."""
+"""Poll Shopify for customers and orders whose webhooks were lost: pages of recent updates, from a saved cursor on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from taskqueue import claims
 from taskqueue.types import NUMBERS, TaskType, enqueue
 
 PAGES = 5  # read by one task; the next task reads on
-
-
 SETTLING = timedelta(minutes=1)  # a webhook may still arrive; the next poll overlaps
-
+OVERLAP = timedelta(minutes=10)  # Shopify's search finds a change some time after it was made
 
 FetchPage = Callable[[datetime, str | None], SearchPage]
 
@@ -26,7 +24,7 @@ FetchPage = Callable[[datetime, str | None], SearchPage]
 def poll(
     task: Task,
     resource: str,
-    ask: FetchPage,
+    fetch: FetchPage,
     table: type[Snapshot],
     task_type: TaskType,
     since: str | None,
@@ -34,13 +32,13 @@ def poll(
 ) -> None:
     """Read a few pages of what was updated and enqueue index tasks for the changes, and a task for the next pages.
 
-    `resource` names the poll's saved position. Without a `cursor` it starts there, or at `since`.
+    `resource` names the saved cursor, a time. Without a page's `cursor` the poll starts there, or at `since`.
     """
     start = datetime.fromisoformat(since) if since else poll_from(task.shop, resource)
     # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
     try:
-        nodes, following = _read(ask, start, cursor)
+        nodes, following = _read_pages(fetch, start, cursor)
     finally:
         _delete_pages(task)
     with claims.effects(task):
@@ -52,11 +50,27 @@ def poll(
             NUMBERS[task.type].enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
 
 
-def _read(ask: FetchPage, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
-    """Read a few pages from the cursor on. Returns their nodes and the next cursor; None: that was all."""
+def poll_from(shop: Shop, resource: str) -> datetime:
+    """The time from which to ask: a little before the newest known change, and not before the shop was connected."""
+    row = PollCursor.get_or_none((PollCursor.shop == shop) & (PollCursor.resource == resource))
+    connected_at: datetime = shop.connected_at
+    return max(row.since - OVERLAP, connected_at) if row else connected_at
+
+
+def advance_cursor(shop: Shop, resource: str, updated_at: datetime) -> None:
+    """Record that every change up to `updated_at` is stored. One in the future would hide all changes until then."""
+    updated_at = min(updated_at, utcnow())
+    PollCursor.insert(shop=shop, resource=resource, since=updated_at).on_conflict(
+        conflict_target=[PollCursor.shop, PollCursor.resource],
+        update={PollCursor.since: fn.GREATEST(PollCursor.since, updated_at)},
+    ).execute()
+
+
+def _read_pages(fetch: FetchPage, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
+    """Read a few pages from the cursor on. Returns their nodes and the cursor of the next page; None: that was all."""
     nodes: list[Json] = []
     for _ in range(PAGES):
-        page = ask(start, cursor)
+        page = fetch(start, cursor)
         nodes, cursor = nodes + page.nodes, page.cursor
         if cursor is None:
             break
@@ -67,22 +81,22 @@ def _changed(task: Task, table: type[Snapshot], nodes: list[Json]) -> list[Json]
     """Nodes that differ from our snapshots, and whose webhooks have had time to arrive."""
     settled, ids = utcnow() - SETTLING, [int(node["legacyResourceId"]) for node in nodes]
     rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
-    known = {row.shopify_id: row for row in rows}
-    changed = [node for node in nodes if _is_changed(node, known.get(int(node["legacyResourceId"])))]
+    snapshots = {row.shopify_id: row for row in rows}
+    changed = [node for node in nodes if _is_changed(node, snapshots.get(int(node["legacyResourceId"])))]
     return [node for node in changed if _updated_at(node) <= settled]
 
 
-def _is_changed(node: Json, known: Snapshot | None) -> bool:
+def _is_changed(node: Json, snapshot: Snapshot | None) -> bool:
     """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
-    if known is None or _updated_at(node) > known.updated_at:
+    if snapshot is None or _updated_at(node) > snapshot.updated_at:
         return True
-    return _updated_at(node) == known.updated_at and not _contains(node, known.node)
+    return _updated_at(node) == snapshot.updated_at and not _is_part_of(node, snapshot.node)
 
 
-def _contains(part: Any, whole: Any) -> bool:
+def _is_part_of(part: Any, whole: Any) -> bool:
     """Whether every field of the part has the same value in the whole."""
     if isinstance(part, dict) and isinstance(whole, dict):
-        return all(name in whole and _contains(value, whole[name]) for name, value in part.items())
+        return all(name in whole and _is_part_of(value, whole[name]) for name, value in part.items())
     return bool(part == whole)
 
 
@@ -97,24 +111,5 @@ def _index_task(task: Task, task_type: TaskType, node: Json, lane: Lane) -> Task
 
 
 def _delete_pages(task: Task) -> None:
-    """Delete the recorded pages: each is about a hundred people. Changes have tasks of their own, erased with those."""
+    """Delete the recorded pages: each is about a hundred people. Each change has a task, which is erased with its person."""
     Exchange.update(received=None).where(Exchange.task == task).execute()
-
-
-OVERLAP = timedelta(minutes=10)  # Shopify's search finds a change some time after it was made
-
-
-def poll_from(shop: Shop, resource: str) -> datetime:
-    """From when on to ask: a little before the newest that is known, and not before the shop was connected."""
-    row = PollCursor.get_or_none((PollCursor.shop == shop) & (PollCursor.resource == resource))
-    connected: datetime = shop.connected_at
-    return max(row.since - OVERLAP, connected) if row else connected
-
-
-def advance_cursor(shop: Shop, resource: str, seen: datetime) -> None:
-    """Everything up to this instant is stored. One that is still to come would hide all until then."""
-    seen = min(seen, utcnow())
-    PollCursor.insert(shop=shop, resource=resource, since=seen).on_conflict(
-        conflict_target=[PollCursor.shop, PollCursor.resource],
-        update={PollCursor.since: fn.GREATEST(PollCursor.since, seen)},
-    ).execute()

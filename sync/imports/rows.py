@@ -77,25 +77,25 @@ class SavedCounts:
     sent: int
 
 
-def save_rows(task: Task, importing: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
+def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
     """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
     table: type[Snapshot] = Customer if kind == ImportKind.CUSTOMERS else Order
     among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
-    before = {seen.shopify_id: seen for seen in table.select().where(among)}
+    snapshots = {row.shopify_id: row for row in table.select().where(among)}
     # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
-    newer = [each for each in rows if _newer(each, before.get(each.shopify_id))]
+    newer = [each for each in rows if _newer(each, snapshots.get(each.shopify_id))]
     entities.save_all(table, task.shop, ((each.node, _columns(kind, each.node)) for each in newer))
-    fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
-    tasks = [
-        _task(task, importing, "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder", each) for each in fresh
-    ]
+    fresh = [each for each in rows if not _at_engage(snapshots.get(each.shopify_id))]
+    sync = "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder"
+    tasks = [_task(task, bulk_import, sync, each) for each in fresh]
     if kind == ImportKind.ORDERS:
-        tasks += [_task(task, importing, name, refund) for each in rows for name, refund in _refunds(importing, each)]
+        refunds = (refund for each in rows for refund in _refunds(bulk_import, each))
+        tasks += [_task(task, bulk_import, "IndexRefund", refund) for refund in refunds]
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
 
 
-def _newer(row: ImportRow, seen: Snapshot | None) -> bool:
-    return seen is None or seen.updated_at < row.updated_at
+def _newer(row: ImportRow, snapshot: Snapshot | None) -> bool:
+    return snapshot is None or snapshot.updated_at < row.updated_at
 
 
 def _columns(kind: ImportKind, node: Json) -> Json:
@@ -105,29 +105,29 @@ def _columns(kind: ImportKind, node: Json) -> Json:
     return {"name": str(node.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
 
 
-def _at_engage(seen: Snapshot | None) -> bool:
-    match seen:
+def _at_engage(snapshot: Snapshot | None) -> bool:
+    match snapshot:
         case Customer():
-            return seen.contact_id is not None
+            return snapshot.contact_id is not None
         case Order():
-            return seen.receipt_id is not None
+            return snapshot.receipt_id is not None
     return False
 
 
-def _refunds(importing: BulkImport, order: ImportRow) -> Iterable[tuple[str, ImportRow]]:
+def _refunds(bulk_import: BulkImport, order: ImportRow) -> Iterable[ImportRow]:
     """Refunds created within the import's period. A bulk query has no more than their ids, so each is indexed."""
     for refund in order.node.get("refunds") or ():
-        made = datetime.fromisoformat(refund["createdAt"])
-        if importing.starts_at <= made < importing.ends_at:
-            yield "IndexRefund", ImportRow(order.number, id_from_gid(refund["id"]), made, refund)
+        created_at = datetime.fromisoformat(refund["createdAt"])
+        if bulk_import.starts_at <= created_at < bulk_import.ends_at:
+            yield ImportRow(order.number, id_from_gid(refund["id"]), created_at, refund)
 
 
-def _task(task: Task, importing: BulkImport, name: str, about: ImportRow) -> Task:
+def _task(task: Task, bulk_import: BulkImport, name: str, about: ImportRow) -> Task:
     return TYPES[name].new(
         task.shop,
-        key=f"import:{importing.id}:{about.shopify_id}",
+        key=f"import:{bulk_import.id}:{about.shopify_id}",
         shopify_id=about.shopify_id,
         parent=task,
         lane=Lane.BULK,
-        args={"import_id": importing.id},
+        args={"import_id": bulk_import.id},
     )
