@@ -16,7 +16,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
-import actors  # noqa: F401 - declares the task types
 import logs
 from views.account import audit, data_requests, help, members, onboarding, support_links
 from views.alerts import index as alerts_index

@@ -167,12 +167,12 @@ def enqueue_next_step(importing: BulkImport, parent: Task | None = None) -> None
     """Enqueue the task of the import's next step, inside a transaction. The task before it loses its turn."""
     if (part := current_part(importing)) is None:
         return
-    task_type, turn = NEXT_STEP[part.state], part.turn + 1
+    task_type, turn = NEXT_STEP[part.state], part.task_number + 1
     lane = Lane.BULK if task_type is process_bulk_import_data else Lane.LIVE
     shopify_id = _number(part.operation_id or "") if task_type is handle_bulk_operation_finish else None
     key, args = f"{part.id}:{turn}", {"part_id": part.id}
     task = task_type.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
-    update_part(part, turn=turn, task_id=task and task.id)
+    update_part(part, task_number=turn, task_id=task and task.id)
 
 
 def begin_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImport:

@@ -54,7 +54,7 @@ def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: Sm
 
 def _write(mail: Mail, shop: Shop | None, explain: Callable[[Shop, Incident], None]) -> None:
     incident = Incident.get_or_none(Incident.id == mail.incident_id) if mail.incident_id else None
-    if shop and incident and mail.kind == MailKind.FIRE and incident.cause is None:
+    if shop and incident and mail.kind == MailKind.FIRE and incident.diagnosis is None:
         _diagnose(shop, incident, explain)
     body = mail_body(mail, shop, incident)
     outbox.set_content(mail, body.subject, body.text, body.html)

@@ -33,7 +33,7 @@ def recipients_of(shop: Shop | None) -> list[str]:
     """
     if shop is None:
         return [config.operator_email] if config.operator_email else []
-    found = [shop.email, *(row.address for row in alerts_recipients.of_shop(shop) if row.told)]
+    found = [shop.email, *(row.address for row in alerts_recipients.of_shop(shop) if row.receives_alerts)]
     return list({normalized_address(each): each for each in found if each}.values())
 
 
@@ -60,7 +60,7 @@ def queue_first_mail(shop: Shop, incident: Incident, now: datetime) -> None:
     if covering := next(
         (rule for rule in COVERED_BY.get(incident.rule, ()) if incidents.open_by_rule(shop, rule)), None
     ):
-        incidents.update(incident, held_by=covering)
+        incidents.update(incident, suppressed_by=covering)
         return
     incidents.update(incident, remind_at=now + FIRST_REMINDER)
     _put(shop, incident, MailKind.FIRE, recipients_of(shop), now + FIRST_MAIL_DELAY)
@@ -78,8 +78,8 @@ def queue_recovery_mail(shop: Shop | None, incident: Incident, now: datetime) ->
     if incident.closed_by != "off":
         _put(shop, incident, MailKind.RESOLVE, outbox.notified_addresses(incident), now)
     for held in incidents.open_of(shop) if shop else ():
-        if shop and held.held_by == incident.rule:  # no other incident's mail covers it any more
-            incidents.update(held, held_by=None)
+        if shop and held.suppressed_by == incident.rule:  # no other incident's mail covers it any more
+            incidents.update(held, suppressed_by=None)
             queue_first_mail(shop, held, now)
 
 
@@ -102,7 +102,7 @@ def _remind(incident: Incident, now: datetime) -> None:
     after = now + (DAY if number < DAILY_REMINDERS else WEEK)
     following = window.opens(after - REMINDER_LEEWAY) if window and number < DAILY_REMINDERS else after
     incidents.update(incident, reminders=number, remind_at=following)
-    if not incident.quiet:
+    if not incident.muted:
         _put(shop, incident, MailKind.REMIND, recipients_of(shop), now, number)
 
 

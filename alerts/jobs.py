@@ -79,7 +79,7 @@ def deliver_mails() -> int:
     """Publish due mails to the workers, and deliver here what no worker takes. Returns the number published."""
     due = outbox.due(MAILS)
     try:
-        broker.ring([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
+        broker.publish([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
     except redis.RedisError as error:
         log.warning("Redis is unavailable; the scheduler sends the mails: %s", error)
     for mail_id in outbox.due(SENT_HERE, OVERDUE):
@@ -97,7 +97,7 @@ def diagnose(shop: Shop, incident: Incident) -> None:
         return
     since, until = incident.bad_since, utcnow()
     found = diagnosis.diagnose(shop, watched_types(), since, until, lambda: shopify_orders_count(shop, since, until))
-    alerts_incidents.update(incident, cause=found.as_json())
+    alerts_incidents.update(incident, diagnosis=found.as_json())
 
 
 def shopify_orders_count(shop: Shop, since: datetime, until: datetime) -> int | None:

@@ -70,7 +70,7 @@ def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
 def fill_token(words: str, shop: Shop, address: str) -> str:
     """The text of a mail with the recipient's own token filled in: the stored text does not have it."""
     row = recipients.find(shop, address) if TOKEN_PLACEHOLDER in words else None
-    return words.replace(TOKEN_PLACEHOLDER, row.clear_token) if row else words
+    return words.replace(TOKEN_PLACEHOLDER, row.plain_token) if row else words
 
 
 def _language(shop: Shop) -> str:
@@ -90,7 +90,7 @@ def incident_mail_body(shop: Shop, incident: Incident) -> MailBody:
 
 
 def _silence(shop: Shop, incident: Incident) -> MailBody:
-    cause = incident.cause or {"cause": str(SilenceCause.UNKNOWN)}
+    cause = incident.diagnosis or {"cause": str(SilenceCause.UNKNOWN)}
     name, length = (
         cause["cause"],
         format_duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1)),
@@ -159,7 +159,7 @@ def _errors(shop: Shop, incident: Incident) -> MailBody:
     if worst["group"] != everything["group"]:
         group = t(f"mail.group.{worst['group']}")
         paragraphs.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
-    silent = next((each for each in incidents.open_of(shop) if each.held_by == Rule.ERRORS), None)
+    silent = next((each for each in incidents.open_of(shop) if each.suppressed_by == Rule.ERRORS), None)
     if silent:
         paragraphs.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
     tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"

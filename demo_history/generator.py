@@ -50,7 +50,7 @@ class Telling:
         if task.fate.runs and self.chance.random() < EVIDENCE:
             if task.kind.topics:
                 self.beside["body"].append(body_of(task, counter.shop))
-            elif task.kind.engage:
+            elif task.kind.calls_engage:
                 self.beside["exchange"].append(exchange_of(task, counter.shop, self.chance))
 
     def _year(self, count: int) -> Iterator[tuple[Counter, Made]]:

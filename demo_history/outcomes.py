@@ -47,7 +47,7 @@ def draw(kind: TaskType, created_at: datetime, now: datetime, *, bad: bool, chan
     dice = chance.random()
     if dice < (0.5 if created_at > now - LATELY else 0.0003):
         return _pending(chance)
-    if bad and kind.engage and dice < 0.6:
+    if bad and kind.calls_engage and dice < 0.6:
         return _in_trouble(chance)
     if dice < 0.955:
         return WELL._replace(wait=timedelta(microseconds=chance.randrange(2_000, 90_000)))

@@ -67,7 +67,7 @@ class Player:
     def _task(self, scene: Scene, step: Step, at: datetime, parent: Made | None, wait: timedelta = timedelta()) -> Made:
         kind = TYPES[step.name]
         fate = draw(kind, at, self.now, bad=scene.bad, chance=self.chance)
-        if fate is REPLACED and not kind.latest:
+        if fate is REPLACED and not kind.newest_only:
             fate = WELL
         fate = fate._replace(wait=fate.wait + wait) if wait else fate
         if at + fate.wait + timedelta(milliseconds=4 * step.ms) > self.now:  # it would end later than now
@@ -77,7 +77,7 @@ class Player:
     def _made(self, scene: Scene, step: Step, at: datetime, fate: Fate, parent: Made | None = None) -> Made:
         kind, ms = TYPES[step.name], round(step.ms * self.chance.lognormvariate(0, 0.5))
         about = scene.about.get(step.about)
-        engage_id = f"{step.about}-{about}" if kind.engage and about and fate.state is State.SUCCESS else None
+        engage_id = f"{step.about}-{about}" if kind.calls_engage and about and fate.state is State.SUCCESS else None
         number, parent_id = new_id(at, self.chance), parent.id if parent else None
         return Made(number, scene.counter.shop.id, kind, Lane.LIVE, fate, at, ms, about, engage_id, parent_id, None)
 

@@ -54,7 +54,7 @@ class Person:
         orders = sorted({*orders, *(order.shopify_id for order in found)})
         refunds = Refund.select(Refund.shopify_id).where((Refund.shop == shop) & Refund.order_id.in_(orders))
         rows = Customer.select().where((Customer.shop == shop) & Customer.shopify_id.in_(customers))
-        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.node))}
+        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.snapshot))}
         return cls(shop, customers, orders, sorted(parts), [row.contact_id for row in rows if row.contact_id])
 
     def task_ids(self) -> list[UUID]:
@@ -111,7 +111,7 @@ def _customers(shop: Shop) -> Iterator[Customer]:
 
 
 def _email(row: Customer) -> str:
-    address = row.node.get("defaultEmailAddress") or {}
+    address = row.snapshot.get("defaultEmailAddress") or {}
     return str(address.get("emailAddress") or "").strip().lower()
 
 
@@ -128,4 +128,4 @@ def data_requests_of(person: Person) -> list[UUID]:
 
 
 def _names_order(request: DataRequest, orders: list[int]) -> bool:
-    return any(int(order["legacyResourceId"]) in orders for order in request.answer["orders"])
+    return any(int(order["legacyResourceId"]) in orders for order in request.export["orders"])

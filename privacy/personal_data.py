@@ -10,7 +10,7 @@ from peewee import Expression
 
 from encryption import Unreadable
 from mappings import Json
-from models import Body, ConsentMemory, Customer, Exchange, Order, Receipt, Refund, Shop, Snapshot, State, Task
+from models import Body, Customer, CustomerConsents, Exchange, Order, Receipt, Refund, Shop, Snapshot, State, Task
 from privacy.person import Person
 from taskqueue.types import NUMBERS
 
@@ -33,17 +33,17 @@ def export_personal_data(person: Person) -> Json:
 
 def _nodes(shop: Shop, table: type[Snapshot], theirs: Expression) -> list[Json]:
     rows = table.select(table, Shop).join(Shop).where((table.shop == shop) & theirs)
-    return [row.node for row in rows.order_by(table.shopify_id)]
+    return [row.snapshot for row in rows.order_by(table.shopify_id)]
 
 
 def _preferences(person: Person) -> list[Json]:
     theirs = (Customer.shop == person.shop) & Customer.shopify_id.in_(person.customer_ids)
-    return [row.kept for row in ConsentMemory.select().join(Customer).where(theirs)]
+    return [row.memories for row in CustomerConsents.select().join(Customer).where(theirs)]
 
 
 def _receipts(person: Person) -> list[Json]:
     theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.order_ids)
-    return [row.clear(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
+    return [row.open(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
 
 
 def _task(task: Task) -> Json:
@@ -71,8 +71,8 @@ def _call(shop: Shop, call: Exchange) -> Json:
         "at": call.started_at.isoformat(),
         "to": call.system,
         "call": f"{call.method} {call.path}",
-        "sent": _readable(partial(call.clear, shop, "sent")),
-        "received": _readable(partial(call.clear, shop, "received")),
+        "sent": _readable(partial(call.open, shop, "sent")),
+        "received": _readable(partial(call.open, shop, "received")),
     }
 
 

@@ -25,11 +25,11 @@ ORDERS_READ = 20  # for one made in a physical shop
 
 def link_contact(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
     """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
-    memories = after_shopify_read(new_memories(), customer.node)
+    memories = after_shopify_read(new_memories(), customer.snapshot)
     if created_as is not None:
         memories = after_comparison(memories, engage_preferences(created_as), utcnow())
     consent_memory.replace(customer, memories)
-    if created_as is None and "SUBSCRIBED" in shopify_states(customer.node).values():
+    if created_as is None and "SUBSCRIBED" in shopify_states(customer.snapshot).values():
         enqueue_preferences(task, customer.shopify_id)
 
 
@@ -50,7 +50,7 @@ def merge_customers(task: Task) -> None:
     with claims.effects(task):
         deleted_customers.record(task.shop, deleted, merged_into=kept)
         for shopify_id in (deleted, kept):
-            TYPES["IndexCustomer"].after(task, shopify_id)
+            TYPES["IndexCustomer"].enqueue_after(task, shopify_id)
         resume_orders(task, kept)
 
 
@@ -63,7 +63,7 @@ def _customer_id(payload: dict[str, Any], which: str) -> int:
 
 def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
     """Whether Shopify's customer has a marketing consent that is not recorded yet."""
-    return after_shopify_read(memories, customer.node) != memories
+    return after_shopify_read(memories, customer.snapshot) != memories
 
 
 def adopt_contact(task: Task, kept: Customer) -> Customer:
@@ -96,7 +96,7 @@ def recent_orders(customer: Customer) -> Iterator[dict[str, Any]]:
     which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
     for order in database.select_rows(Order, which, customer.shop_id, customer.shopify_id, ORDERS_READ):
         order.shop = customer.shop
-        yield order.node
+        yield order.snapshot
 
 
 def mark_deleted(task: Task) -> None:

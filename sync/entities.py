@@ -38,11 +38,11 @@ def save_all(table: type[SnapshotRow], shop: Shop, nodes: Iterable[tuple[dict[st
 def _row(table: type[SnapshotRow], shop: Shop, node: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
     shopify_id, updated_at = int(node["legacyResourceId"]), datetime.fromisoformat(node["updatedAt"])
     sealed = shop.vault.seal(orjson.dumps(node, default=str), table._meta.table_name, "seen", shopify_id)
-    return shopify_id, updated_at, sealed, *(columns[name] for name in table.more)
+    return shopify_id, updated_at, sealed, *(columns[name] for name in table.extra_columns)
 
 
 def _upsert_statement(table: type[SnapshotRow]) -> str:
-    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.more}
+    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.extra_columns}
     names, name = ", ".join(columns), table._meta.table_name
     arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
     changed = ", ".join(f"{column} = excluded.{column}" for column in columns)

@@ -81,16 +81,16 @@ def _changed(task: Task, table: type[Snapshot], nodes: list[Json]) -> list[Json]
     """Nodes that differ from our snapshots, and whose webhooks have had time to arrive."""
     settled, ids = utcnow() - SETTLING, [int(node["legacyResourceId"]) for node in nodes]
     rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
-    snapshots = {row.shopify_id: row for row in rows}
-    changed = [node for node in nodes if _is_changed(node, snapshots.get(int(node["legacyResourceId"])))]
+    known = {row.shopify_id: row for row in rows}
+    changed = [node for node in nodes if _is_changed(node, known.get(int(node["legacyResourceId"])))]
     return [node for node in changed if _updated_at(node) <= settled]
 
 
-def _is_changed(node: Json, snapshot: Snapshot | None) -> bool:
+def _is_changed(node: Json, row: Snapshot | None) -> bool:
     """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
-    if snapshot is None or _updated_at(node) > snapshot.updated_at:
+    if row is None or _updated_at(node) > row.updated_at:
         return True
-    return _updated_at(node) == snapshot.updated_at and not _is_part_of(node, snapshot.node)
+    return _updated_at(node) == row.updated_at and not _is_part_of(node, row.snapshot)
 
 
 def _is_part_of(part: Any, whole: Any) -> bool:

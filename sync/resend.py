@@ -59,7 +59,7 @@ def resendable_call(task: Task) -> ResendableCall | NotResendable:
 
 def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendable:
     try:
-        url, sent = exchange.clear(task.shop, "url").decode(), exchange.clear(task.shop, "sent")
+        url, sent = exchange.open(task.shop, "url").decode(), exchange.open(task.shop, "sent")
     except Unreadable:
         return NotResendable.GONE
     path = path_in_tenant(engage_origin(task.shop), url)

@@ -27,7 +27,7 @@ def told(shop):
         incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=kept)
         incident = the_incident(shop)
         found = diagnosis.diagnose(shop, watched_types(), incident.bad_since, NOON, lambda: orders)
-        incidents.update(incident, cause=found.as_json())
+        incidents.update(incident, diagnosis=found.as_json())
         letter = mail_body(Mail(shop=shop, kind=MailKind.FIRE, address=shop.email), shop, incident)
         return found.cause, letter.subject, " ".join(letter.text.split())
 
@@ -157,7 +157,7 @@ def test_a_shopify_that_hangs_costs_ten_seconds(shop, hanging_shopify, caplog):
 
     diagnose(shop, the_incident(shop))
 
-    assert the_incident(shop).cause["orders"] is None
+    assert the_incident(shop).diagnosis["orders"] is None
     assert "did not answer within 10 seconds" in caplog.text
 
 

@@ -348,7 +348,7 @@ def test_errors_that_explain_the_silence_make_one_mail(quiet):
 
     look(local("2026-11-03 12:10"))
 
-    assert the_incident(quiet).held_by == Rule.ERRORS
+    assert the_incident(quiet).suppressed_by == Rule.ERRORS
     assert mails(quiet) == [(MailKind.FIRE, OWNER)]
 
 
@@ -358,7 +358,7 @@ def test_silence_that_outlasts_its_explanation_is_told(quiet):
 
     look(local("2026-11-03 13:00"))
 
-    assert (the_incident(quiet).held_by, mails(quiet)) == (None, [(MailKind.FIRE, OWNER)] * 2)
+    assert (the_incident(quiet).suppressed_by, mails(quiet)) == (None, [(MailKind.FIRE, OWNER)] * 2)
 
 
 # Reminders
@@ -505,7 +505,7 @@ def test_silence_that_the_period_has_told_is_not_told_again(regular):
     look(NOON + 15 * MINUTE)
     look(NOON + 46 * MINUTE)
 
-    assert the_incident(regular, Rule.RHYTHM).held_by == Rule.SILENCE
+    assert the_incident(regular, Rule.RHYTHM).suppressed_by == Rule.SILENCE
     assert mails(regular) == [(MailKind.FIRE, OWNER)]
 
 

@@ -104,7 +104,7 @@ def test_a_refused_address_is_marked_and_told_no_more(shop, box):
 
     assert fate(mail_id) == MailState.BOUNCED
     (row,) = recipients.of_shop(shop)
-    assert (row.told, row.bounce) == (False, "550 5.1.1 No such mailbox")
+    assert (row.receives_alerts, row.bounce) == (False, "550 5.1.1 No such mailbox")
 
 
 def later(mail_id):
@@ -255,7 +255,7 @@ def test_it_is_found_out_why_before_the_first_mail_and_only_then(shop, incident,
 
     def explain(shop, incident):
         asked.append(incident.id)
-        incidents.update(incident, cause={"cause": "no_orders"})
+        incidents.update(incident, diagnosis={"cause": "no_orders"})
 
     deliver_to(box, first, explain)
     deliver_to(box, second, explain)

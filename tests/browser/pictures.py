@@ -65,7 +65,7 @@ def test_the_pictures_of_alerts(visit, silent):
     ordered(silent, NOON + HOUR)
     look(NOON + HOUR)
     look(NOON + 5 * HOUR)
-    incidents.update(the_incident(silent), cause={"cause": "no_orders", "orders": 0})
+    incidents.update(the_incident(silent), diagnosis={"cause": "no_orders", "orders": 0})
     take(visit("/alerts"), "alerts")
     page = visit("/settings")
     page.get_by_label("Error rate threshold", exact=True).fill("10")

@@ -110,7 +110,7 @@ def test_installed_and_connected_it_shows_the_overview(staff, admin):
     expect(frame.get_by_role("heading", name="Task overview").first).to_be_visible()
     expect(frame.locator("#listing")).to_contain_text("IndexStores")
     shop = Shop.get(Shop.domain == DOMAIN)
-    assert (shop.engage_tenant, shop.store, shop.joined) == ("demo", "SE-WEB", True)
+    assert (shop.engage_tenant, shop.store, shop.engage_connected) == ("demo", "SE-WEB", True)
 
 
 def test_a_wrong_key_is_said_beside_it(staff):

@@ -101,7 +101,7 @@ def test_what_was_sent_can_be_read(database):
     shop, call = Shop.get(), Exchange.select().first()
     body = Body.select().first()
 
-    assert b"invented" in call.clear(shop, "sent")
+    assert b"invented" in call.open(shop, "sent")
     assert b"invented" in body.open(shop)
     assert Exchange.select().count() + Body.select().count() < 20_000 / 50
 
@@ -112,7 +112,7 @@ def test_orders_have_names_that_follow_each_other(history):
 
     assert names == [f"#{number}" for number in range(1001, 1001 + len(names))]
     order = Order.get((Order.shop == shop) & (Order.name == "#1001"))
-    assert order.node["note"] == "invented"
+    assert order.snapshot["note"] == "invented"
     assert Task.select().where((Task.shop == shop) & (Task.shopify_id == order.shopify_id)).exists()
 
 

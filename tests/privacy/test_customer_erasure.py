@@ -96,7 +96,7 @@ def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_orde
 
     redact(shop, None, [mine])
 
-    assert [request.answer["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
+    assert [request.export["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
     assert Body.select().count() == 1  # what asked for the others'
 
 

@@ -36,7 +36,9 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     running = index(shop, "IndexCustomer", customer_id)
-    claims.claim(running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", engage=False, latest=False)
+    claims.claim(
+        running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
 
     task = redact(shop, customer_id)
 
@@ -51,7 +53,9 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
 def test_a_task_that_has_just_begun_keeps_what_it_works_on_until_it_has_ended(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     running = Task.get(Task.type == TYPES["IndexCustomer"].number)
-    claims.claim(running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", engage=False, latest=False)
+    claims.claim(
+        running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
     person = Person.identify(shop, [customer_id], [])
 
     person.erase_tasks()

@@ -41,8 +41,8 @@ with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
     found = [shop.secret(column) for shop in shops.values() for column in ("shopify_token", "engage_key")]
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
-    found += [row.clear(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
-    found += [row.node for table in (Order, Customer) for row in table.select()]
+    found += [row.open(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
+    found += [row.snapshot for table in (Order, Customer) for row in table.select()]
     found += [row.url for row in Endpoint.select()]
     print(len(found))
 """

@@ -266,7 +266,7 @@ def _entered(rest: ExitStack, context) -> ExitStack:
 
 def claim() -> Task | None:
     waiting = Task.select().where(Task.state == State.PENDING, Task.leased_until.is_null()).first()
-    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", engage=False, latest=False)
+    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", calls_engage=False, newest_only=False)
 
 
 # What relies on them

@@ -71,7 +71,9 @@ def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
 
 def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopify, drain):
     running = arrive(shop, "shop/update", {"id": 1})
-    claims.claim(running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", engage=False, latest=False)
+    claims.claim(
+        running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
     shopify.uninstall(shop.domain)
 
     task = forget(shop)

@@ -9,7 +9,7 @@ EXHAUST = """
 import threading
 from database import db
 
-db.allow(1)
+db.limit_connections(1)
 holder = threading.Thread(target=db.connect)  # a connection is its thread's, and stays taken when that ends
 holder.start()
 holder.join()
@@ -31,12 +31,12 @@ with TestClient(app, raise_server_exceptions=False) as browser:
 
 WORK = """
 from uuid import uuid4
-from actors import TYPES
-from taskqueue.runner import run
 from scheduler import Job
+from taskqueue.runner import run
+from taskqueue.types import TYPES
 
 run(TYPES["SyncOrder"], str(uuid4()))
-Job(lambda: 1, 1).tick()
+Job("any", lambda: 1, 1).tick()
 print("both went on")
 """
 

@@ -111,7 +111,7 @@ def test_every_table_is_told_of_or_about_nobody(database):
 
 
 def test_every_test_that_shows_a_control_is_there():
-    named = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", SECURITY)
+    named = re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", SECURITY)
 
     assert len(named) > 30
     assert [(file, name) for file, name in named if f"def {name}" not in (CHECKOUT / "tests" / file).read_text()] == []

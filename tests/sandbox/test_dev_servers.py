@@ -17,13 +17,16 @@ from tests.support.processes import printed, run, scratch
 
 __all__ = ["scratch"]
 
-FOLDER_OF = "import os, sys; {before}; sys.path.insert(0, sys.argv[1]); import services; print(services.data_folder())"
+FOLDER_OF = (
+    "import os, sys; {before}; sys.path.insert(0, sys.argv[1]); "
+    "from sandbox import dev_servers; print(dev_servers.data_folder())"
+)
 
 
 def folder_of(checkout: Path, before: str = "", **environment: str) -> Path:
     """Where a copy of the program in this folder would keep its data."""
-    checkout.mkdir(parents=True, exist_ok=True)
-    shutil.copy(dev_servers.__file__, checkout)
+    (checkout / "sandbox").mkdir(parents=True, exist_ok=True)
+    shutil.copy(dev_servers.__file__, checkout / "sandbox")
     return Path(printed("-c", FOLDER_OF.format(before=before or "pass"), str(checkout), cwd=checkout, **environment))
 
 
@@ -127,7 +130,7 @@ def test_postgres_tells_where_its_log_is_when_it_cannot_start(scratch):
         server.start()
 
 
-PROGRAM = "import services, sys; {before}; print(services.redis_program())"
+PROGRAM = "from sandbox import dev_servers; import sys; {before}; print(dev_servers.redis_program())"
 
 
 def test_a_server_on_the_path_is_preferred_to_the_wheel(tmp_path):
@@ -169,7 +172,7 @@ def test_redis_refuses_rather_than_forgets_when_it_is_full(valkey):
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
 
 
-LEAVE = "import services, sys, pathlib, os, signal\nfolder = pathlib.Path(sys.argv[1])\n"
+LEAVE = "from sandbox import dev_servers\nimport sys, pathlib, os, signal\nfolder = pathlib.Path(sys.argv[1])\n"
 
 
 def killed(script: str, folder: Path) -> None:
@@ -189,7 +192,7 @@ def serving(postgres: dev_servers.Postgres) -> int:
 
 
 def test_a_postgres_left_behind_by_a_killed_run_is_replaced(scratch):
-    killed("services.Postgres(folder).start()", scratch)
+    killed("dev_servers.Postgres(folder).start()", scratch)
     server = dev_servers.Postgres(scratch)
     ask(server, "CREATE TABLE kept AS SELECT 7 AS number")
     orphan = serving(server)
@@ -202,7 +205,7 @@ def test_a_postgres_left_behind_by_a_killed_run_is_replaced(scratch):
 
 
 def test_a_redis_left_behind_by_a_killed_run_is_replaced(scratch):
-    killed("services.Redis(folder).start()", scratch)
+    killed("dev_servers.Redis(folder).start()", scratch)
     server = dev_servers.Redis(scratch)
     with redis.Redis.from_url(server.url()) as client:
         client.set("name", "value")
@@ -220,12 +223,13 @@ def test_waiting_ends_with_what_it_waited_for():
         dev_servers.wait_for(lambda: False, 0.1, "The thing")
 
 
-SMALL = "services.data_folder = lambda: pathlib.Path(sys.argv[1])\n"
+SMALL = "dev_servers.data_folder = lambda: pathlib.Path(sys.argv[1])\n"
 
 
 def test_a_later_command_finds_what_runs(scratch):
     """In a process of its own, so that this checkout's own data folder is left alone."""
-    script = f"{LEAVE}{SMALL}services.remember({{'A': 'x=y', 'B': ''}})\nprint(services.remembered())"
+    save = "dev_servers.save_environment({'A': 'x=y', 'B': ''})"
+    script = f"{LEAVE}{SMALL}{save}\nprint(dev_servers.saved_environment())"
 
     assert printed("-c", script, str(scratch)) == "{'A': 'x=y', 'B': ''}"
     assert (scratch / "environment").stat().st_mode & 0o777 == 0o600
@@ -233,11 +237,11 @@ def test_a_later_command_finds_what_runs(scratch):
 
 JOIN = f"""{LEAVE}{SMALL}
 environ = {{'REDIS_URL': 'mine'}}
-with services.joined(environ):
+with dev_servers.use_development_servers(environ):
     import psycopg
     psycopg.connect(environ['DATABASE_URL']).close()
     print(sorted(environ.items()))
-print(services.Postgres(folder).accepts())
+print(dev_servers.Postgres(folder).accepts())
 """
 
 

@@ -75,7 +75,7 @@ class Wired:
         """How often the app has changed a consent in Shopify."""
         from models import Exchange
 
-        sent = [row.clear(self.shop, "sent") for row in Exchange.select().where(Exchange.system == "Shopify")]
+        sent = [row.open(self.shop, "sent") for row in Exchange.select().where(Exchange.system == "Shopify")]
         return sum(b"MarketingConsentUpdate" in body for body in sent)
 
 

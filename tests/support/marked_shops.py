@@ -137,16 +137,16 @@ def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
     incidents.close(over, NOON, "recovered")
     mail_id = outbox.put(shop, MailKind.FIRE, f"{mark}@told.example", incident=open_one)
     Mail.update(state=MailState.KEPT, subject=mark, text=f"{mark}-text", html=mark).where(Mail.id == mail_id).execute()
-    token = address.clear_token
+    token = address.plain_token
     return {"incident_id": str(open_one.id), "over": str(over.id), "mail_id": str(mail_id), "token": token}
 
 
 def _deeds(shop: Shop, mark: str) -> dict[str, str]:
     note = audit_log.record(
-        shop, Action.SETTINGS, f"{mark}-who", click=new_id(), details={"part": "alerts", "note": mark}
+        shop, Action.SETTINGS, f"{mark}-who", idempotency_key=new_id(), details={"part": "alerts", "note": mark}
     )
     batch = BulkRetry.create(shop=shop, query=f"q={mark}", total=1)
-    BulkRetryPortion.create(batch=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
+    BulkRetryPortion.create(bulk_retry=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
     saved = saved_views.add(shop, f"{mark}-view", "state=error")
     assert note
     return {"audit": str(note.id), "batch_id": str(batch.id), "view_id": str(saved.id)}

@@ -225,7 +225,7 @@ def test_a_lines_articles_may_come_long_after_their_order(shop, shopify, engage,
 
     store = shopify.store(shop.domain)
     for order in Order.select():
-        assert len(order.node["lineItems"]["nodes"]) == len(store.order(order.shopify_id)["lineItems"])
+        assert len(order.snapshot["lineItems"]["nodes"]) == len(store.order(order.shopify_id)["lineItems"])
     assert len(receipts(engage)) >= 6
 
 
@@ -314,12 +314,12 @@ def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_
     (order_id,) = [shopify_id for shopify_id, *_ in shopify.store(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
     drain_until(drain, lambda: Order.select().exists())
-    before = entities.get(Order, shop, order_id).node
+    before = entities.get(Order, shop, order_id).snapshot
     begin(shop)
 
     drain(waiting=True, seconds=30)
 
-    assert entities.get(Order, shop, order_id).node == before
+    assert entities.get(Order, shop, order_id).snapshot == before
     assert len([receipt for receipt in receipts(engage) if receipt["uniqueReceiptId"] == str(order_id)]) == 1
 
 
@@ -384,7 +384,9 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
     past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
-    task = claims.claim(waiting.id, lease=timedelta(minutes=1), worker="a worker", engage=False, latest=False)
+    task = claims.claim(
+        waiting.id, lease=timedelta(minutes=1), worker="a worker", calls_engage=False, newest_only=False
+    )
     part = part_of(importing)
     url = shopify_client(task).bulk_operation(part.operation_id)["url"]
 
@@ -491,7 +493,7 @@ def test_the_sweep_takes_turns_so_that_workers_do_not_all_wait_for_one_shops_pac
             TYPES["SyncContact"].enqueue(each, key=str(number), shopify_id=number, lane=Lane.BULK)
     shops = {task.id: task.shop_id for task in Task.select()}
 
-    picked = [shops[task_id] for task_id, _ in pick_due(Lane.BULK, 6, again=timedelta(minutes=1))]
+    picked = [shops[task_id] for task_id, _ in pick_due(Lane.BULK, 6, republish_after=timedelta(minutes=1))]
 
     assert len(picked) == 6
     assert all(set(picked[place : place + 2]) == {shop.id, other_shop.id} for place in (0, 2, 4))

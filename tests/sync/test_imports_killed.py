@@ -22,7 +22,14 @@ from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest, receipts
 from tests.sync.test_imports import begin, drain_until, part_of, past, stage, tasks
 
-RUN = "import sys, actors; from taskqueue.runner import run; run(actors.TYPES[sys.argv[1]], sys.argv[2])"
+RUN = """
+import sys
+import actors
+from taskqueue.runner import run
+from taskqueue.types import TYPES
+
+run(TYPES[sys.argv[1]], sys.argv[2])
+"""
 STEPS = [
     (kind, step) for kind in ImportKind for step in NEXT_STEP if (kind, step) != (ImportKind.CUSTOMERS, ImportStep.JOIN)
 ]

@@ -74,7 +74,7 @@ def test_it_is_written_down_what_was_sent_again_and_by_what(client, sold):
     task = made(same(client, sold))
 
     (note,) = AuditEntry.select()
-    assert (note.action, note.task_id, note.made_id) == (Action.SAME, sold.id, task.id)
+    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
 
 
 def test_a_double_click_sends_once(client, sold, engage, drain):
@@ -141,7 +141,9 @@ def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shop
     waiting = newest("SyncOrder")
     task = made(same(client, sold))
 
-    claimed = claims.claim(waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", engage=False, latest=True)
+    claimed = claims.claim(
+        waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
+    )
 
     assert (claimed.newer_id, task.id > waiting.id) == (None, True)
 

@@ -182,7 +182,7 @@ def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify
 def test_it_waits_for_what_is_running(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
     lease = timedelta(minutes=1)
-    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", engage=False, latest=False)
+    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", calls_engage=False, newest_only=False)
     shopify.uninstall(shop.domain)
 
     arrive(shop, "app/uninstalled", {"id": 1})
@@ -237,7 +237,7 @@ def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_a
     Task.update(published_at=None).execute()
     Shop.update(active=False).where(Shop.id == shop.id).execute()
 
-    picked = pick_due(Lane.LIVE, 10, again=timedelta(seconds=60))
+    picked = pick_due(Lane.LIVE, 10, republish_after=timedelta(seconds=60))
 
     assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
 

@@ -218,11 +218,11 @@ def test_of_two_that_are_saved_at_once_one_has_the_last_place(shop):
 
     ends = at_once(lambda: add(shop, "Left"), lambda: add(shop, "Right"))
 
-    assert sorted(ends) == ["Full", "SavedView"]
+    assert sorted(ends) == ["SavedView", "TooManyViews"]
 
 
 def test_of_two_of_one_name_at_once_one_has_it(shop):
-    assert sorted(at_once(lambda: add(shop, "Same"), lambda: add(shop, "SAME"))) == ["SavedView", "Taken"]
+    assert sorted(at_once(lambda: add(shop, "Same"), lambda: add(shop, "SAME"))) == ["NameTaken", "SavedView"]
 
 
 def at_once(*deeds):

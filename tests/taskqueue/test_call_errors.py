@@ -81,11 +81,11 @@ def test_the_wait_that_engage_asks_for_is_kept(status, attempts, shop, engage, c
 
 
 def test_waits_grow_threefold_up_to_an_hour():
-    steps = [A_DAY.wait(failed) / config.backoff for failed in range(1, 6)]
+    steps = [A_DAY.backoff(failed) / config.backoff for failed in range(1, 6)]
 
     assert steps == [1, 3, 9, 27, 81]
     assert A_DAY.longest == timedelta(hours=1)
-    assert RetryPolicy(40, longest=timedelta(seconds=1)).wait(30) == timedelta(seconds=1)
+    assert RetryPolicy(40, longest=timedelta(seconds=1)).backoff(30) == timedelta(seconds=1)
 
 
 def test_each_failure_waits_longer_with_jitter(shop, engage, counting):

@@ -101,7 +101,7 @@ def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, 
         during.append(go(other))
         engage_client(task).count()
 
-    task, other = add(declare(probe, engage=True), shop), add(counting, shop)
+    task, other = add(declare(probe, calls_engage=True), shop), add(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
     assert go(task).state == State.SUCCESS

@@ -18,7 +18,7 @@ def test_a_rolled_back_transaction_leaves_no_row_and_no_message(shop, declare):
         transaction.rollback()
 
     assert Task.select().count() == 0
-    assert broker.waiting("live") == 0
+    assert broker.queue_length("live") == 0
 
 
 def test_the_bell_rings_after_the_commit_and_not_before(shop, declare):
@@ -26,9 +26,9 @@ def test_the_bell_rings_after_the_commit_and_not_before(shop, declare):
 
     with db.atomic():
         add(kind, shop)
-        before = broker.waiting("live")
+        before = broker.queue_length("live")
 
-    assert (before, broker.waiting("live")) == (0, 1)
+    assert (before, broker.queue_length("live")) == (0, 1)
 
 
 def test_a_key_that_is_there_already_adds_nothing(shop, declare):

@@ -37,7 +37,7 @@ def slow() -> Iterator[tuple]:
         begun.set()
         assert let_go.wait(10)
 
-    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, latest=True)(handler)
+    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, newest_only=True)(handler)
     yield kind, begun, let_go
     let_go.set()
     del TYPES[kind.name], NUMBERS[NUMBER], broker.actors[kind.name]
@@ -222,7 +222,7 @@ def test_two_updates_delivered_newest_first_end_in_the_newest_state(shop, shopif
     go(newer)
     go(older)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 @pytest.fixture
@@ -244,13 +244,13 @@ def test_an_older_state_never_replaces_a_newer_one(shop, clocked, engage):
     shopify = clocked(1, 2)
     order_id = shopify.add_order(shop.domain, RECORD)
     go(index(shop, "IndexOrder", order_id))
-    old = entities.get(Order, shop, order_id).node
+    old = entities.get(Order, shop, order_id).snapshot
     shopify.update_order(shop.domain, order_id, note="newest")
     go(index(shop, "IndexOrder", order_id))
 
     entities.save(Order, shop, old, name=old["name"], customer_id=None)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 def test_of_two_states_in_one_second_the_later_seen_is_kept(shop, clocked, engage):
@@ -261,7 +261,7 @@ def test_of_two_states_in_one_second_the_later_seen_is_kept(shop, clocked, engag
 
     go(index(shop, "IndexOrder", order_id))
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 def test_news_that_comes_while_a_sync_runs_is_synced_afterwards(shop, shopify, engage, drain):
@@ -318,7 +318,7 @@ def test_a_hundred_updates_in_a_second_end_in_the_newest_state_with_one_receipt(
 
     drain_on_threads()
 
-    assert entities.get(Order, shop, order_id).node["note"] == "update 100"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "update 100"
     (contact,) = engage.tenant("demo").contacts.all()
     assert contact["attributes"]["lastName"] == "Berg the 100."
     assert receipts(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}

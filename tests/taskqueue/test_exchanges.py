@@ -41,7 +41,7 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
     assert (status, unknown) == (None, True)
     assert opened == [(Outcome.OPEN,)]
     kept = Exchange.get()
-    assert (kept.status, kept.unknown, kept.clear(shop, "received")) == (202, False, b"taken")
+    assert (kept.status, kept.unknown, kept.open(shop, "received")) == (202, False, b"taken")
 
 
 def test_each_attempt_keeps_its_own_calls(shop, engage, counting):

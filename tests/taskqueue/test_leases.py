@@ -55,7 +55,7 @@ def test_a_zombies_effects_are_rolled_back(shop, declare):
 
     assert task.state == State.PENDING
     assert Task.select().where(Task.key == "child").count() == 0
-    assert broker.waiting("live") == 1  # its own
+    assert broker.queue_length("live") == 1  # its own
 
 
 def test_a_zombie_sends_nothing_more(shop, engage, mailing):

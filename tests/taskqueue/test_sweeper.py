@@ -23,7 +23,7 @@ def test_a_lost_message_is_rung_for_again(shop, declare):
     Task.update(published_at=NOW - timedelta(seconds=6)).execute()
 
     assert sweep() == 1
-    assert broker.waiting("live") == 1
+    assert broker.queue_length("live") == 1
     assert Task.get_by_id(task.id).published_at > task.published_at
 
 
@@ -43,16 +43,16 @@ def test_what_is_queued_is_not_rung_for_twice(shop, declare):
     add(kind, shop)
 
     assert sweep() == 0
-    assert broker.waiting("live") == 1
+    assert broker.queue_length("live") == 1
 
 
 def test_bulk_work_waits_in_the_table_for_its_window(shop, declare):
     kind = declare(nothing)
     for _ in range(3):
         add(kind, shop, lane=Lane.BULK)
-    queued = broker.waiting("bulk")
+    queued = broker.queue_length("bulk")
 
-    assert (queued, sweep(), broker.waiting("bulk")) == (0, 3, 3)
+    assert (queued, sweep(), broker.queue_length("bulk")) == (0, 3, 3)
 
 
 def test_a_shop_with_much_work_leaves_room_for_the_others(shop, other_shop, declare):
@@ -61,7 +61,7 @@ def test_a_shop_with_much_work_leaves_room_for_the_others(shop, other_shop, decl
         add(kind, shop, lane=Lane.BULK)
     late = add(kind, other_shop, lane=Lane.BULK)
 
-    picked = pick_due(Lane.BULK, 10, again=timedelta(seconds=60))
+    picked = pick_due(Lane.BULK, 10, republish_after=timedelta(seconds=60))
 
     assert len(picked) == 6
     assert late.id in [task_id for task_id, _ in picked]
@@ -72,7 +72,7 @@ def test_a_type_of_a_newer_version_is_left_to_that_versions_sweep(shop, declare)
     newer, ours = add(kind, shop, lane=Lane.BULK), add(kind, shop, lane=Lane.BULK)
     Task.update(type=32000).where(Task.id == newer.id).execute()
 
-    assert [task_id for task_id, _ in pick_due(Lane.BULK, 10, again=timedelta(seconds=60))] == [ours.id]
+    assert [task_id for task_id, _ in pick_due(Lane.BULK, 10, republish_after=timedelta(seconds=60))] == [ours.id]
 
 
 def test_a_second_sweep_rings_for_what_the_first_left_and_does_not_wait_for_it(shop, declare):
@@ -83,12 +83,12 @@ def test_a_second_sweep_rings_for_what_the_first_left_and_does_not_wait_for_it(s
 
     def look():
         with connected(EVERY):
-            others.extend(pick_due(Lane.BULK, 10, again=timedelta(seconds=60)))
+            others.extend(pick_due(Lane.BULK, 10, republish_after=timedelta(seconds=60)))
         db.close()
 
     second = threading.Thread(target=look)
     with db.atomic():
-        mine = pick_due(Lane.BULK, 10, again=timedelta(seconds=60))
+        mine = pick_due(Lane.BULK, 10, republish_after=timedelta(seconds=60))
         second.start()
         second.join(5)
         waits = second.is_alive()

@@ -54,7 +54,7 @@ def test_a_mail_that_was_sent_before_something_else_failed_is_not_sent_again(err
         mailing.handler(task)
         raise error
 
-    task = again(goes(declare(mail_and_fail, engage=True), shop))
+    task = again(goes(declare(mail_and_fail, calls_engage=True), shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert len(engage.journal) == 1

@@ -52,7 +52,7 @@ def save_permissions(request: Request) -> Response:
     details = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
     with db.atomic():
         if audit_log.record(
-            row.shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details=details
+            row.shop, Action.SETTINGS, current_user(request), idempotency_key=idempotency_key(request), details=details
         ):
             membership.set_permissions(row, wanted)
     return RedirectResponse(f"/people#person-{row.id}", 303)
@@ -63,7 +63,7 @@ def end_support_links(request: Request) -> Response:
     """`POST /people/support/end`: end all support links of the shop."""
     shop = request.state.shop
     with db.atomic():
-        if audit_log.record(shop, Action.SUPPORT_END, current_user(request), click=idempotency_key(request)):
+        if audit_log.record(shop, Action.SUPPORT_END, current_user(request), idempotency_key=idempotency_key(request)):
             support_tokens.revoke_all(shop)
     return RedirectResponse("/people#support", 303)
 

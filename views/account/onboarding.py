@@ -37,7 +37,7 @@ MAX_STORE_LENGTH = 100
 def home(request: Request) -> Response:
     """`GET /`: redirect to onboarding until Engage is connected, then to the task list."""
     shop: Shop = request.state.shop
-    return RedirectResponse(_redirect_url("/tasks" if shop.joined else "/welcome", request), 303)
+    return RedirectResponse(_redirect_url("/tasks" if shop.engage_connected else "/welcome", request), 303)
 
 
 def _redirect_url(path: str, request: Request) -> str:
@@ -64,7 +64,11 @@ def connect_engage(request: Request) -> Response:
         return _page(request, wrong, form.get("tenant", ""))
     with db.atomic():
         if audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details={"part": "engage"}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details={"part": "engage"},
         ):
             shop_connections.connect_engage(shop, tenant, key)
             sync_stores.save_stores(shop, stores)
@@ -106,7 +110,11 @@ def choose_store(request: Request) -> Response:
         return _page(request, {"store": t("settings.bad.store")})
     with db.atomic():
         if audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details={"part": "stores"}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details={"part": "stores"},
         ):
             choose(shop, {STORE: store})
     return RedirectResponse("/welcome#import", 303)
@@ -122,8 +130,8 @@ def _page(request: Request, wrong: Mapping[str, str] | None = None, tenant: str 
         wrong=wrong or {},
         tenant=shop.engage_tenant if tenant is None else tenant,
         stores=[store for store in sync_stores.stores_of(shop) if store.active],
-        joined=shop.joined,
-        stored=shop.joined and bool(shop.store),
+        joined=shop.engage_connected,
+        stored=shop.engage_connected and bool(shop.store),
         imported=bool(begun),
         open=any(each.open for each in begun),
         wish=ImportForm.usual(formatting.time_zone(shop.timezone)),

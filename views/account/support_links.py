@@ -49,7 +49,9 @@ def _create_link(request: Request, back: str, **shown: object) -> Response:
     task = {name: value for name, value in shown.items() if name == "task_id"}
     details = {name: value for name, value in shown.items() if name != "task_id"}
     with db.atomic():
-        if not audit_log.record(shop, Action.SUPPORT, user, click=idempotency_key(request), details=details, **task):
+        if not audit_log.record(
+            shop, Action.SUPPORT, user, idempotency_key=idempotency_key(request), details=details, **task
+        ):
             raise Conflict(t("support.shown_once"))
         token = support_tokens.issue(shop, VALID, user, **shown)  # type: ignore[arg-type]
     link = f"{config.app_url}/support/{token}"

@@ -132,13 +132,13 @@ class IncidentCard:
     @property
     def explained(self) -> bool:
         """Whether the diagnosis is there: it is made for the first mail."""
-        return self.incident.rule not in SILENCE_RULES or self.incident.cause is not None
+        return self.incident.rule not in SILENCE_RULES or self.incident.diagnosis is not None
 
     @property
     def paragraphs(self) -> list[str]:
         if self.explained:
             return self.letter.paragraphs
-        return [self.letter.paragraphs[0], t("alerts.held" if self.incident.held_by else "alerts.looking")]
+        return [self.letter.paragraphs[0], t("alerts.held" if self.incident.suppressed_by else "alerts.looking")]
 
     @property
     def tasks_url(self) -> str:
@@ -170,7 +170,7 @@ class IncidentCard:
             user = self.incident.acknowledged_by
             who = membership.names(self.shop).get(user, user) if user else t("alerts.somebody")
             return t("alerts.acknowledged", who=who, at=_local_time(self.shop, self.incident.acknowledged_at))
-        if self.incident.quiet:
+        if self.incident.muted:
             return t("alerts.snoozed", until=_local_time(self.shop, self.incident.snoozed_until))
         return None
 

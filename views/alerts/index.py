@@ -101,7 +101,9 @@ def _change(request: Request, action_type: Action, change: Callable[[Incident], 
         raise Conflict(t("alerts.over"))
     with db.atomic():
         details = {"incident_id": str(incident.id)}
-        if audit_log.record(shop, action_type, current_user(request), click=idempotency_key(request), details=details):
+        if audit_log.record(
+            shop, action_type, current_user(request), idempotency_key=idempotency_key(request), details=details
+        ):
             change(incident)
     return RedirectResponse(f"/alerts#incident-{incident.id}", 303)
 
@@ -112,7 +114,9 @@ def test(request: Request) -> Response:
     shop = request.state.shop
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.ALERT_TEST, current_user(request), click=idempotency_key(request)):
+            if audit_log.record(
+                shop, Action.ALERT_TEST, current_user(request), idempotency_key=idempotency_key(request)
+            ):
                 incident_mails.queue_test_mail(shop)
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

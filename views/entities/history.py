@@ -62,14 +62,14 @@ class EntityHistory:
     def node(self) -> dict[str, Any]:
         """The snapshot's content; empty when there is none or it cannot be decrypted."""
         try:
-            return self.row.node if self.row else {}
+            return self.row.snapshot if self.row else {}
         except Unreadable:
             return {}
 
     def selection(self) -> Filter:
         """The filter for every task of its history."""
         types = tuple(kind.number for kind in TYPES.values() if kind.group.name in TASK_GROUPS[self.kind])
-        return Filter(self.shop.id, types=types, wanted=Search(shopify_ids=tuple(self._shopify_ids())))
+        return Filter(self.shop.id, types=types, search=Search(shopify_ids=tuple(self._shopify_ids())))
 
     def _shopify_ids(self) -> Iterable[int]:
         """Its own id, and for an order the ids of its refunds and fulfillments."""
@@ -96,7 +96,9 @@ class EntityHistory:
 
     def sent(self) -> list[Task]:
         """The newest tasks that sent something about it to Engage, newest first."""
-        types = [kind.number for kind in TYPES.values() if kind.engage and kind.group.name in TASK_GROUPS[self.kind]]
+        types = [
+            kind.number for kind in TYPES.values() if kind.calls_engage and kind.group.name in TASK_GROUPS[self.kind]
+        ]
         candidates = select_tasks(self.shop).where(Task.shopify_id.in_(list(self._shopify_ids())), Task.type.in_(types))
         changing = Exchange.select().where(Exchange.task == Task.id, Exchange.effect != Effect.READ)
         return list(candidates.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(MAX_COMPARED))

@@ -108,7 +108,7 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> BulkImpo
     shop, key = request.state.shop, idempotency_key(request)
     try:
         with db.atomic():
-            note = audit_log.record(shop, Action.IMPORT, current_user(request), click=key)
+            note = audit_log.record(shop, Action.IMPORT, current_user(request), idempotency_key=key)
             begun = actors_imports.begin_import(shop, starts_at, ends_at) if note else None
             if note and begun:
                 audit_log.set_details(note, import_id=begun.id)
@@ -129,7 +129,11 @@ def act(request: Request) -> Response:
     details = {"import_id": importing.id}
     with db.atomic():  # before the action, which may end a hundred thousand tasks, in transactions of its own
         audit_log.record(
-            importing.shop, action_type, current_user(request), click=idempotency_key(request), details=details
+            importing.shop,
+            action_type,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details=details,
         )
     change(importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)

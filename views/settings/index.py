@@ -103,7 +103,11 @@ def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, A
         before = write(shop)
         changed = sorted(".".join(path) for path in before)
         audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=key, details={"part": part, "changed": changed}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=key,
+            details={"part": part, "changed": changed},
         )
     return _redirect_to_section(shop, key, part)
 
@@ -157,7 +161,9 @@ def _change_recipients(request: Request, change: str, write: Callable[[], None])
     shop, key = request.state.shop, uuid5(idempotency_key(request), change)
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.SETTINGS, current_user(request), click=key, details={"part": "addresses"}):
+            if audit_log.record(
+                shop, Action.SETTINGS, current_user(request), idempotency_key=key, details={"part": "addresses"}
+            ):
                 write()
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

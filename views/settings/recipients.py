@@ -27,7 +27,7 @@ class Recipient:
 
     @property
     def style(self) -> str:
-        if self.row is None or self.row.told:
+        if self.row is None or self.row.receives_alerts:
             return "success"
         return "error" if self.row.bounced_at else "pending"
 
@@ -46,7 +46,7 @@ class Recipient:
     @property
     def waits(self) -> bool:
         """Whether another mail with the confirmation link is of use."""
-        return self.row is not None and not self.row.told
+        return self.row is not None and not self.row.receives_alerts
 
 
 def recipients(shop: Shop) -> list[Recipient]:

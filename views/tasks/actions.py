@@ -35,7 +35,7 @@ def retry(request: Request) -> Response:
     with db.atomic():
         verdict = taskqueue_retry.judge_locked(task)
         if verdict is RetryVerdict.QUEUE or (verdict in taskqueue_retry.NEEDS_CONFIRMATION and _confirmed(request)):
-            if audit_log.record(task.shop, Action.RETRY, current_user(request), click=key, task_id=task.id):
+            if audit_log.record(task.shop, Action.RETRY, current_user(request), idempotency_key=key, task_id=task.id):
                 taskqueue_retry.requeue([task.id])
             return _redirect_to_task(task.id)
     if audit_log.by_click(task.shop, Action.RETRY, key):
@@ -57,8 +57,8 @@ def show_resend(request: Request) -> Response:
         "tasks/resend.html",
         task=task,
         order=order,
-        what=t(f"letter.{kind_of_order(order.node)}"),
-        to=masked(str(order.node["email"])),
+        what=t(f"letter.{kind_of_order(order.snapshot)}"),
+        to=masked(str(order.snapshot["email"])),
     )
 
 
@@ -118,13 +118,15 @@ def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[
     """Do it once per idempotency key, and redirect to the task that it created."""
     key = idempotency_key(request)
     with db.atomic():
-        if note := audit_log.record(task.shop, action_type, current_user(request), click=key, task_id=task.id):
+        if note := audit_log.record(
+            task.shop, action_type, current_user(request), idempotency_key=key, task_id=task.id
+        ):
             created = act()
             if created is None:
                 raise Conflict(t("actions.nothing"))
             audit_log.set_made_task(note, created.id)
     found = note or audit_log.by_click(task.shop, action_type, key)
-    return _redirect_to_task(found.made_id if found else None)
+    return _redirect_to_task(found.created_task_id if found else None)
 
 
 def _resendable_order(task: Task) -> Order:

@@ -142,7 +142,7 @@ def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, lo
     if loaded is None:
         return ShownBody(label, url, loaded=False)
     try:
-        return ShownBody.of(label, url, loaded.clear(task.shop, name), look)
+        return ShownBody.of(label, url, loaded.open(task.shop, name), look)
     except Unreadable:
         return ShownBody(label, url, unreadable=True)
 
@@ -150,7 +150,7 @@ def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, lo
 def _url(shop: Shop, loaded: Exchange | None) -> str | None:
     """The full URL with its query string, where it is loaded and readable."""
     try:
-        return loaded.clear(shop, "url").decode("utf-8", "replace") if loaded else None
+        return loaded.open(shop, "url").decode("utf-8", "replace") if loaded else None
     except Unreadable:
         return None
 
@@ -189,7 +189,7 @@ def _webhook_or_last_request(task: Task) -> bytes:
     last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
     if last is None:
         raise NotFound(t("refusal.no_sent"))
-    return last.clear(task.shop, "sent")
+    return last.open(task.shop, "sent")
 
 
 def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
@@ -197,7 +197,7 @@ def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
     row = Exchange.get_or_none(wanted)
     if row is None or getattr(row, part) is None:
         raise NotFound(t("refusal.no_part"))
-    return row.clear(task.shop, part)
+    return row.open(task.shop, part)
 
 
 def _exchange_id(text: str) -> UUID:

@@ -81,13 +81,13 @@ def create(request: Request) -> Response:
     if not _has_errors(filters):
         raise Conflict(t("batch.no_errors"))
     with _refusals_as_conflicts(), db.atomic():
-        if note := audit_log.record(shop, Action.RETRY_ALL, current_user(request), click=key):
+        if note := audit_log.record(shop, Action.RETRY_ALL, current_user(request), idempotency_key=key):
             batch = bulk_retry.begin(shop, filters.selection(shop), _counted_at(request), query_without_search(filters))
             if not batch.total:
                 raise Conflict(t("batch.nothing"))
             audit_log.set_bulk_retry(note, batch.id, total=batch.total, query=batch.query)
     found = note or audit_log.by_click(shop, Action.RETRY_ALL, key)
-    return _redirect_to_batch(found.batch_id if found else None)
+    return _redirect_to_batch(found.bulk_retry_id if found else None)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def cancel(request: Request) -> Response:
     batch, key = _batch(request), idempotency_key(request)
     with db.atomic():
         if bulk_retry.end(batch, BulkRetryState.CANCELLED):
-            note = audit_log.record(batch.shop, Action.CANCEL, current_user(request), click=key)
+            note = audit_log.record(batch.shop, Action.CANCEL, current_user(request), idempotency_key=key)
             if note:
                 audit_log.set_bulk_retry(note, batch.id)
             return _redirect_to_batch(batch.id)

@@ -16,6 +16,7 @@ from peewee import ModelSelect, OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
 
+import actors  # noqa: F401 - declares the task types
 from i18n.catalogue import t
 from i18n.formats import format_datetime
 from models import Entity, Shop, State, Task, utcnow
@@ -159,7 +160,7 @@ class TaskFilters:
             problems=PROBLEM_TYPES if self.problems else None,
             created_from=fixed.created_from,
             created_to=fixed.created_to,
-            wanted=self.reading.wanted(shop) if self.reading else None,
+            search=self.reading.wanted(shop) if self.reading else None,
         )
 
     def page(self, shop: Shop) -> TaskPage:

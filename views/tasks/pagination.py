@@ -13,7 +13,7 @@ from uuid import UUID
 from i18n.catalogue import t
 from models import Task
 from tasklog import listing as tasklog_listing
-from tasklog.cursor import Part, Start
+from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter
 from views.web.rendering import BadInput
 
@@ -51,7 +51,7 @@ class Sort:
 
 
 @dataclass(frozen=True)
-class Cursor(Start):
+class Cursor(Position):
     """A pagination cursor: a position in a sort order, which can be part of a URL."""
 
     @classmethod
@@ -121,13 +121,13 @@ def _fetch(selection: Filter, sort: Sort, limit: int, cursor: Cursor | None, bac
     return tasks
 
 
-def order_parts(sort: Sort, cursor: Cursor | None = None, *, back: bool = False) -> list[tuple[Part, Cursor | None]]:
+def order_parts(sort: Sort, cursor: Cursor | None = None, *, back: bool = False) -> list[tuple[Segment, Cursor | None]]:
     """Split the sort order from a cursor on into two parts: tasks without the instant come last in both directions."""
     dated = [True, False] if sort.instant else [False]
     if back:
         dated.reverse()
     start = dated[0] if cursor is None else cursor.at is not None
     return [
-        (Part(sort.instant, each, sort.descending is not back), cursor if each is start else None)
+        (Segment(sort.instant, each, sort.descending is not back), cursor if each is start else None)
         for each in dated[dated.index(start) :]
     ]

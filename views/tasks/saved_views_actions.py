@@ -108,7 +108,7 @@ def _audit(request: Request, action_type: Action, change: str, saved: SavedView 
         request.state.shop,
         action_type,
         current_user(request),
-        click=uuid5(idempotency_key(request), change),
+        idempotency_key=uuid5(idempotency_key(request), change),
         details=details,
     )
 

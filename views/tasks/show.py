@@ -41,7 +41,7 @@ def reveal(request: Request) -> Response:
     REVEALS.require(f"{task.shop.id} {current_user(request)}")
     with db.atomic():
         audit_log.record(
-            task.shop, Action.REVEAL, current_user(request), click=idempotency_key(request), task_id=task.id
+            task.shop, Action.REVEAL, current_user(request), idempotency_key=idempotency_key(request), task_id=task.id
         )
     return _page(request, task, BodyFormat(raw=_is_raw(request), revealed=True))
 
@@ -105,7 +105,7 @@ def _audit_reading(request: Request, task: Task) -> None:
     user, hour = current_user(request), f"{utcnow():%Y-%m-%dT%H}"
     key = uuid5(task.id, f"{user} {hour}")
     with db.atomic():
-        audit_log.record(task.shop, Action.READ, user, click=key, task_id=task.id)
+        audit_log.record(task.shop, Action.READ, user, idempotency_key=key, task_id=task.id)
 
 
 def _raw_response(content: bytes, name: str) -> Response:

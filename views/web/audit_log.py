@@ -16,10 +16,10 @@ def record(shop: Shop, action: Action, who: str | None, **fields: Any) -> AuditE
     """
     if not db.in_transaction():
         raise RuntimeError("What is done and that it was done are one transaction.")
-    row = AuditEntry(shop=shop, action=action, who=who, **fields)
+    row = AuditEntry(shop=shop, action=action, user_id=who, **fields)
     noted = (
         AuditEntry.insert(**row.__data__)
-        .on_conflict(conflict_target=(AuditEntry.shop, AuditEntry.click, AuditEntry.action), action="ignore")
+        .on_conflict(conflict_target=(AuditEntry.shop, AuditEntry.idempotency_key, AuditEntry.action), action="ignore")
         .execute()
     )
     return row if noted else None
@@ -27,12 +27,12 @@ def record(shop: Shop, action: Action, who: str | None, **fields: Any) -> AuditE
 
 def set_made_task(row: AuditEntry, task_id: UUID) -> None:
     """The task that came of it."""
-    _set(row, made_id=task_id)
+    _set(row, created_task_id=task_id)
 
 
 def set_bulk_retry(row: AuditEntry, batch_id: UUID, **details: Any) -> None:
     """The batch that it is about."""
-    _set(row, batch_id=batch_id, details=details)
+    _set(row, bulk_retry_id=batch_id, details=details)
 
 
 def set_details(row: AuditEntry, **details: Any) -> None:
@@ -56,7 +56,7 @@ def find(shop: Shop, audit_id: UUID, action: Action) -> AuditEntry | None:
 def by_click(shop: Shop, action: Action, click: UUID) -> AuditEntry | None:
     """That this was done at this click, or None."""
     return AuditEntry.get_or_none(
-        (AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.click == click)
+        (AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.idempotency_key == click)
     )
 
 

@@ -96,7 +96,7 @@ def _known(viewer: IdTokenUser) -> Shop | None:
     shop = Shop.get_or_none((Shop.domain == viewer.shop) & Shop.active)
     return (
         None
-        if shop is None or (shop.ends_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
+        if shop is None or (shop.token_expires_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
         else shop
     )
 

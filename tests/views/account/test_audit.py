@@ -46,16 +46,16 @@ def test_what_was_taken_back_was_not_done(shop):
 def test_a_click_is_one_action(shop, other_shop):
     click = uuid4()
 
-    assert note(shop, click=click)
-    assert note(shop, click=click) is None
-    assert note(shop, Action.SAME, click=click)
-    assert note(other_shop, click=click)
+    assert note(shop, idempotency_key=click)
+    assert note(shop, idempotency_key=click) is None
+    assert note(shop, Action.SAME, idempotency_key=click)
+    assert note(other_shop, idempotency_key=click)
 
 
 def test_the_page_tells_who_did_what_to_which_task_and_what_came_of_it(client, shop):
     task = finish(shop, enqueue(shop, shopify_id=1001), State.ERROR, reason="No.")
     made = enqueue(shop, "IndexOrder", shopify_id=1001)
-    note(shop, Action.REBUILD, "Ada", task_id=task.id, made_id=made.id)
+    note(shop, Action.REBUILD, "Ada", task_id=task.id, created_task_id=made.id)
 
     page = client.get("/audit")
 
@@ -98,7 +98,7 @@ def test_nothing_of_another_shop_is_shown(client, shop, other_shop):
 
 
 def test_every_row_is_on_exactly_one_page_newest_first(client, shop):
-    names = [note(shop, who=f"person {number:03}").who for number in range(PAGE_SIZE * 2 + 3)]
+    names = [note(shop, who=f"person {number:03}").user_id for number in range(PAGE_SIZE * 2 + 3)]
     seen, address = [], "/audit"
     while address:
         page = client.get(address)

@@ -56,7 +56,7 @@ def test_a_type_says_which_part_of_the_summary_counts_it(name, area, html):
 def test_a_type_says_whether_it_calls_engage(html):
     calling = [name for name in TYPES if row(html, name).endswith("Yes Show them")]
 
-    assert calling == [name for name, kind in TYPES.items() if kind.engage]
+    assert calling == [name for name, kind in TYPES.items() if kind.calls_engage]
 
 
 def test_a_type_leads_to_its_tasks(client):

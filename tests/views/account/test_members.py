@@ -159,7 +159,7 @@ def test_a_link_ends_by_itself_and_goes(client, shop, order):
     SupportLink.update(expires_at=utcnow() - timedelta(seconds=1)).execute()
 
     assert client.get(path).status_code == 404
-    Retention().tidy()
+    Retention().delete_expired()
     assert SupportLink.select().count() == 0
 
 

@@ -65,7 +65,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(frame, 
     assert answer.status_code == 422
     assert said in Page(answer.text).text
     assert f'value="{tenant}"' in answer.text
-    assert not fresh().joined
+    assert not fresh().engage_connected
     assert key == "" or key not in answer.text.replace(f'value="{tenant}"', "")
 
 

@@ -23,7 +23,7 @@ def silent(shop):
     ordered(shop, NOON - 3 * HOUR)
     look(NOON - 3 * HOUR)
     look(NOON)
-    incidents.update(the_incident(shop), cause={"cause": "no_orders", "orders": 0})
+    incidents.update(the_incident(shop), diagnosis={"cause": "no_orders", "orders": 0})
     return shop
 
 
@@ -51,7 +51,7 @@ def test_an_open_alert_says_what_was_found_and_who_was_told(client, silent):
 
 
 def test_before_its_first_mail_it_says_that_it_is_being_looked_into(client, silent):
-    incidents.update(the_incident(silent), cause=None)
+    incidents.update(the_incident(silent), diagnosis=None)
 
     found = page(client, "/alerts")
 
@@ -107,18 +107,18 @@ def test_acknowledging_ends_the_reminders_and_can_be_taken_back(client, silent):
 
     answer = press(client, "/alerts", f"/alerts/{number}/acknowledge")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts#incident-{number}")
-    assert the_incident(silent).quiet
+    assert the_incident(silent).muted
     assert "Acknowledged by somebody with a sign-in link" in page(client, "/alerts").text
 
     press(client, "/alerts", f"/alerts/{number}/wake")
-    assert not the_incident(silent).quiet
+    assert not the_incident(silent).muted
     assert [row.action for row in audit_log.page(silent, 5)] == [Action.ALERT_WAKE, Action.ALERT_ACKNOWLEDGE]
 
 
 def test_a_snooze_lasts_for_the_hours_that_were_chosen(client, silent):
     press(client, "/alerts", f"/alerts/{the_incident(silent).id}/snooze", hours="4")
 
-    assert the_incident(silent).quiet
+    assert the_incident(silent).muted
     assert "Snoozed until" in page(client, "/alerts").text
 
 
@@ -127,7 +127,7 @@ def test_a_snooze_for_anything_else_is_refused(client, silent, hours):
     answer = press(client, "/alerts", f"/alerts/{the_incident(silent).id}/snooze", hours=hours)
 
     assert answer.status_code == 400
-    assert not the_incident(silent).quiet
+    assert not the_incident(silent).muted
 
 
 def test_what_is_over_is_acknowledged_no_more(client, silent):
@@ -181,7 +181,7 @@ def test_kept_mails_can_be_read(client, shop):
 
 
 def test_the_link_of_a_kept_confirmation_works_and_that_of_a_sent_one_is_not_shown(client, shop):
-    token = recipients.add(shop, ANNA).clear_token
+    token = recipients.add(shop, ANNA).plain_token
     number = outbox.put(shop, MailKind.CONFIRM, ANNA)
     deliver(number, lambda *_: None, None)
 
@@ -208,19 +208,19 @@ def test_another_shops_mail_is_not_there(client, other_shop):
 
 @pytest.fixture
 def token(shop):
-    return recipients.add(shop, ANNA).clear_token
+    return recipients.add(shop, ANNA).plain_token
 
 
 def test_an_address_confirms_by_a_button_and_not_by_a_look(anonymous, shop, token):
     looked = page(anonymous, f"/alerts/confirm/{token}")
     assert "demo.myshopify.com wants to send its alerts to anna@example.com" in looked.text
-    assert not recipients.of_shop(shop)[0].told
+    assert not recipients.of_shop(shop)[0].receives_alerts
 
     answer = anonymous.post(f"/alerts/confirm/{token}")
 
     assert answer.status_code == 200
     assert "From now on" in answer.text
-    assert recipients.of_shop(shop)[0].told
+    assert recipients.of_shop(shop)[0].receives_alerts
 
 
 def test_one_click_of_a_mail_program_leaves(anonymous, shop, token):
@@ -229,7 +229,7 @@ def test_one_click_of_a_mail_program_leaves(anonymous, shop, token):
     answer = anonymous.post(f"/alerts/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
 
     assert answer.status_code == 200
-    assert not recipients.of_shop(shop)[0].told
+    assert not recipients.of_shop(shop)[0].receives_alerts
     anonymous.post(f"/alerts/unsubscribe/{token}")  # again is no error
     assert "Leave" in page(anonymous, f"/alerts/unsubscribe/{token}").text
 
@@ -238,7 +238,7 @@ def test_whoever_has_left_may_come_back(anonymous, shop, token):
     for step in ("confirm", "unsubscribe", "confirm"):
         anonymous.post(f"/alerts/{step}/{token}")
 
-    assert recipients.of_shop(shop)[0].told
+    assert recipients.of_shop(shop)[0].receives_alerts
 
 
 @pytest.mark.parametrize("step", ["confirm", "unsubscribe"])

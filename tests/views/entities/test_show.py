@@ -18,8 +18,8 @@ ORDER = 6100000001001
 def seen(shop, table, shopify_id, **node):
     """What was last read of an entity."""
     node = {"legacyResourceId": str(shopify_id), "updatedAt": utcnow().isoformat(), **node}
-    columns = {name: node.pop(f"_{name}") for name in table.more}
-    return table.remember(shop, node, **columns)
+    columns = {name: node.pop(f"_{name}") for name in table.extra_columns}
+    return entities.save(table, shop, node, **columns)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_retry_rings_for_its_task(client, shop):
 
     retry(client, task)
 
-    assert broker.waiting(QUEUES[Lane.LIVE]) == 1
+    assert broker.queue_length(QUEUES[Lane.LIVE]) == 1
 
 
 def test_only_errors_are_put_back_into_the_queue(shop):
@@ -342,7 +342,7 @@ def test_a_resent_notification_tells_what_the_order_is_now(client, told, wanted,
     assert mails(engage) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_FULFILLED"]
     made = newest("SyncOrderFulfillmentNotification")
     assert answer.headers["location"] == f"/tasks/{made.id}"
-    assert [(row.action, row.task_id, row.made_id) for row in AuditEntry.select()] == [
+    assert [(row.action, row.task_id, row.created_task_id) for row in AuditEntry.select()] == [
         (Action.RESEND, told.id, made.id)
     ]
 

@@ -88,7 +88,7 @@ def test_a_double_click_is_one_batch(client, shop):
     (batch,) = BulkRetry.select()
     assert places == [f"/batches/{batch.id}"] * 2
     (note,) = AuditEntry.select()
-    assert (note.action, note.batch_id, note.details["total"]) == (Action.RETRY_ALL, batch.id, 3)
+    assert (note.action, note.bulk_retry_id, note.details["total"]) == (Action.RETRY_ALL, batch.id, 3)
 
 
 def test_a_form_that_is_not_ours_retries_nothing(client, shop):

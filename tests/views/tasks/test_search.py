@@ -49,7 +49,7 @@ def test_what_has_no_other_shape_is_looked_for_as_engages(shop, q):
 
 
 def order(shop, name, shopify_id):
-    Order.create(shop=shop, shopify_id=shopify_id, name=name, updated_at=NOON, seen=b"")
+    Order.create(shop=shop, shopify_id=shopify_id, name=name, updated_at=NOON, sealed_snapshot=b"")
     return add(shop, shopify_id=shopify_id)
 
 

@@ -125,7 +125,7 @@ def test_the_exact_bytes_are_written_down_once_an_hour_and_not_for_a_look_at_the
     ],
 )
 def test_it_leads_to_its_subject_in_shopifys_admin_and_to_engage(client, shop, name, path):
-    Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), seen=b"")
+    Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), sealed_snapshot=b"")
     task = TYPES[name].enqueue(shop, key="k", shopify_id=7)
 
     links = page(client, f"/tasks/{task.id}").links

@@ -29,7 +29,7 @@ def test_opening_the_app_installs_it_and_leads_to_the_first_steps(frame):
 
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/welcome")
     shop = fresh()
-    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.joined) == (
+    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.engage_connected) == (
         "Fresh",
         "Asia/Tokyo",
         "JPY",
@@ -145,7 +145,12 @@ def test_a_shop_that_removed_the_app_and_comes_back_is_connected_anew(frame, sho
     answer = frame.open("/")
 
     assert answer.headers["location"].startswith("/welcome")
-    assert (fresh().id, fresh().active, fresh().engage_tenant, fresh().joined) == (shop.id, True, "demo", False)
+    assert (fresh().id, fresh().active, fresh().engage_tenant, fresh().engage_connected) == (
+        shop.id,
+        True,
+        "demo",
+        False,
+    )
 
 
 def test_whoever_comes_first_and_the_owner_may_do_everything(frame, shopify):
@@ -154,8 +159,8 @@ def test_whoever_comes_first_and_the_owner_may_do_everything(frame, shopify):
         second.open("/tasks")
 
     olga, bo = membership.of_shop(fresh())
-    assert (olga.called, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
-    assert (bo.called, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
+    assert (olga.display_name, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
+    assert (bo.display_name, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
 
 
 def test_who_may_only_look_is_told_so_and_nothing_is_done(frame, shopify):

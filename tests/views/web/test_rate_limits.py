@@ -72,21 +72,21 @@ def test_a_request_is_allowed_again_when_the_window_has_passed(database):
 def test_a_refused_request_is_not_counted(database):
     use_up(ONE_A_DAY, "me")
 
-    assert broker.bell.llen(next(broker.bell.scan_iter("rate:*"))) == ONE_A_DAY.requests
+    assert broker.quick_client.llen(next(broker.quick_client.scan_iter("rate:*"))) == ONE_A_DAY.requests
 
 
 def test_a_limit_survives_that_redis_forgets_its_scripts(database):
     ONE_A_DAY.take("me")
-    broker.bell.script_flush()
+    broker.quick_client.script_flush()
 
     assert [ONE_A_DAY.take("me") for _ in range(3)][:2] == [0, 0]
-    broker.bell.script_flush()
+    broker.quick_client.script_flush()
     assert ONE_A_DAY.look("me") > 0
 
 
 def test_an_emptied_redis_has_an_empty_count(database):
     use_up(ONE_A_DAY, "me")
-    broker.bell.flushdb()
+    broker.quick_client.flushdb()
 
     assert ONE_A_DAY.take("me") == 0
 
@@ -94,13 +94,13 @@ def test_an_emptied_redis_has_an_empty_count(database):
 def test_the_count_ends_with_its_window(database):
     ONE_A_DAY.take("me")
 
-    assert 0 < broker.bell.ttl(next(broker.bell.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
+    assert 0 < broker.quick_client.ttl(next(broker.quick_client.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
 
 
 def test_no_network_address_is_kept_in_redis(database):
     SIGN_INS.take("203.0.113.7")
 
-    assert [b"203" in key for key in broker.bell.scan_iter("rate:*")] == [False]
+    assert [b"203" in key for key in broker.quick_client.scan_iter("rate:*")] == [False]
 
 
 def test_links_that_open_nothing_are_limited(anonymous, shop):
@@ -205,8 +205,8 @@ def test_in_ipv6_a_client_is_a_network(host, network):
 def test_signing_out_ends_the_cookie_that_only_https_may_set():
     """A browser heeds `__Host-` only beside `Secure`, also when the cookie is to end."""
     script = (
-        "import asyncio; from starlette.requests import Request; from views import auth\n"
-        "page = auth.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
+        "import asyncio; from starlette.requests import Request; from views.web import session\n"
+        "page = session.sign_out.__wrapped__; answer = page(Request({'type': 'http'}))\n"
         "print(answer.headers['set-cookie'])"
     )
 

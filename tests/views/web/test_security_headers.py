@@ -166,8 +166,8 @@ def test_cookies_are_bound(anonymous):
 
 def test_over_https_the_session_is_bound_to_our_very_host():
     told = (
-        "from views.web.csrf import COOKIE; from views.web.security_headers import security_headers\n"
-        "from views.web.request_state import RequestState; print(COOKIE, security_headers(RequestState()))"
+        "from views.web.csrf import SESSION_COOKIE; from views.web.security_headers import security_headers\n"
+        "from views.web.request_state import RequestState; print(SESSION_COOKIE, security_headers(RequestState()))"
     )
 
     printed = subprocess.run(

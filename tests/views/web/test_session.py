@@ -240,8 +240,8 @@ def test_a_replaced_key_still_opens_its_sessions(shop):
     """The first of SECRET_KEYS signs, all verify."""
     keys = f"new:{'A' * 43}=,{os.environ['SECRET_KEYS']}"
     script = (
-        "import json, sys; from views import auth\n"
-        "print(json.dumps([auth._signer().loads(sys.argv[1]), auth.session_for(7)]))"
+        "import json, sys; from views.web import session\n"
+        "print(json.dumps([session._signer().loads(sys.argv[1]), session.session_cookie(7)]))"
     )
 
     old, new = json.loads(printed("-c", script, session_cookie(5), SECRET_KEYS=keys))
