@@ -11,7 +11,7 @@ from mappings.notification.body import sent_parcels
 from models import Customer, Order, Shop, Task
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, wake
 
 CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
 CUSTOMER_DELETED = "The customer was deleted at Shopify."
@@ -72,8 +72,7 @@ def _wake(shop: Shop, orders: list[int]) -> None:
         "SyncRefund": refunds,
         "SyncRefundNotification": refunds,
     }
-    for name, shopify_ids in waiting.items():
-        TYPES[name].wake(shop, shopify_ids)
+    wake(shop, waiting)
 
 
 def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:

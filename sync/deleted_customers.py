@@ -13,7 +13,8 @@ def record(shop: Shop, shopify_id: int, *, merged_into: int | None = None) -> No
     """Record a deletion or a merge. Webhooks come in any order: a merge that is known stays known."""
     known_first = fn.COALESCE(DeletedCustomer.merged_into, merged_into)
     DeletedCustomer.insert(shop=shop, shopify_id=shopify_id, merged_into=merged_into).on_conflict(
-        conflict_target=[DeletedCustomer.shop, DeletedCustomer.shopify_id], update={DeletedCustomer.merged_into: known_first}
+        conflict_target=[DeletedCustomer.shop, DeletedCustomer.shopify_id],
+        update={DeletedCustomer.merged_into: known_first},
     ).execute()
 
 

@@ -111,5 +111,5 @@ def _index_task(task: Task, task_type: TaskType, node: Json, lane: Lane) -> Task
 
 
 def _delete_pages(task: Task) -> None:
-    """Delete the recorded pages: each is about a hundred people. Each change has a task, which is erased with its person."""
+    """Delete the recorded pages: each is about a hundred people, and erasure finds tasks by person."""
     Exchange.update(received=None).where(Exchange.task == task).execute()

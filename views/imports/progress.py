@@ -67,10 +67,6 @@ class ImportPartProgress:
         return t("imports.bad_lines", count=self.row.bad, part=self.named)
 
     @property
-    def bad_lines(self) -> list[ImportBadLine]:
-        return sync_imports.bad_lines(self.row)
-
-    @property
     def more_bad(self) -> str | None:
         """A note when there are more bad lines than are stored."""
         return t("imports.bad_lines_more", count=MAX_BAD_LINES) if self.row.bad > MAX_BAD_LINES else None
