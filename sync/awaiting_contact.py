@@ -1,4 +1,4 @@
-"""Orders that await their customer's contact: wait for it, and wake them once it exists or never will."""
+"""Orders that await tsurvivor customer's contact: wait for it, and wake them once it exists or never will."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
         return str(customer.contact_id)
     if reason := _reason_for_none(task.shop, customer_id, customer):
         if sold := sent_receipts.purchase_receipt_of(order):
-            return str(sold.open(task.shop)["contact"]["matchKey"])
+            return str(purchase.open(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late
         TYPES["IndexCustomer"].enqueue_after(task, customer_id)
@@ -54,9 +54,9 @@ def wake_orders(shop: Shop, customer_id: int) -> None:
 
 def resume_orders(task: Task, customer_id: int) -> None:
     """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
-    heir = deleted_customers.surviving_customer(task.shop, customer_id)
-    if heir != customer_id:  # merged meanwhile
-        TYPES["IndexCustomer"].enqueue_after(task, heir)
+    survivor = deleted_customers.surviving_customer(task.shop, customer_id)
+    if survivor != customer_id:  # merged meanwhile
+        TYPES["IndexCustomer"].enqueue_after(task, survivor)
     if orders := _orders_of(task.shop, customer_id):
         _wake(task.shop, orders)
         for order_id in _skipped(task.shop, orders):
@@ -77,12 +77,12 @@ def _wake(shop: Shop, orders: list[int]) -> None:
 
 def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
     """Ids of the parcels (fulfillments) of those orders that have no receipt yet."""
-    unsold = database.select_rows(
+    without_receipt = database.select_rows(
         Order, "shop_id = %s AND shopify_id = ANY(%s) AND receipt_id IS NULL", shop.id, orders
     )
-    for order in unsold:
+    for order in without_receipt:
         order.shop = shop
-    return [int(numeric_id(parcel)) for order in unsold for parcel in sent_parcels(order.snapshot)]
+    return [int(numeric_id(parcel)) for order in without_receipt for parcel in sent_parcels(order.snapshot)]
 
 
 def _orders_of(shop: Shop, customer_id: int) -> list[int]:

@@ -37,12 +37,12 @@ class ContactSync:
     it was created with, if we created it.
     """
 
-    def __init__(self, engage: EngageClient, customer: Customer, node: Json, rules: ContactRules) -> None:
-        self.engage, self.customer, self.node, self.rules = engage, customer, node, rules
+    def __init__(self, engage: EngageClient, customer: Customer, snapshot: Json, rules: ContactRules) -> None:
+        self.engage, self.customer, self.snapshot, self.rules = engage, customer, snapshot, rules
         self.contact_type = customer.contact_type or ""
         self.created_as: Json | None = None
         self.created_in: str | None = None
-        self.wanted = update_fields(node, rules)
+        self.wanted = update_fields(snapshot, rules)
 
     def run(self) -> tuple[str, Json]:
         """Sync the contact. Returns its id and the fields it now has from us. Raises Skip when nothing has changed."""
@@ -81,14 +81,17 @@ class ContactSync:
         return contact_id, self.wanted
 
     def _upgrade(self, contact_id: str) -> bool:
-        if not needs_upgrade(self.contact_type, self.node, self.rules, self._orders()):
+        if not needs_upgrade(self.contact_type, self.snapshot, self.rules, self._orders()):
             return False
-        self.contact_type = type_of_contact(self.node, self.rules, self._orders())
+        self.contact_type = type_of_contact(self.snapshot, self.rules, self._orders())
         self.engage.update_contact_type(contact_id, self.contact_type)
         return True
 
     def _create(self) -> tuple[str, Json]:
-        fields, query = contact_fields(self.node, self.rules, self._orders()), create_query(self.rules, self._orders())
+        fields, query = (
+            contact_fields(self.snapshot, self.rules, self._orders()),
+            create_query(self.rules, self._orders()),
+        )
         try:
             created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
         except ContactConflict as conflict:

@@ -38,13 +38,13 @@ def poll(
     # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
     try:
-        nodes, following = _read_pages(fetch, start, cursor)
+        snapshots, following = _read_pages(fetch, start, cursor)
     finally:
         _delete_pages(task)
     with claims.effects(task):
-        enqueue([_index_task(task, task_type, node, lane) for node in _changed(task, table, nodes)])
-        if nodes:
-            advance_cursor(task.shop, resource, max(map(_updated_at, nodes)))
+        enqueue([_index_task(task, task_type, snapshot, lane) for snapshot in _changed(task, table, snapshots)])
+        if snapshots:
+            advance_cursor(task.shop, resource, max(map(_updated_at, snapshots)))
         if following:
             further = {"since": start.isoformat(), "cursor": following}
             NUMBERS[task.type].enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
@@ -67,30 +67,32 @@ def advance_cursor(shop: Shop, resource: str, updated_at: datetime) -> None:
 
 
 def _read_pages(fetch: FetchPage, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
-    """Read a few pages from the cursor on. Returns their nodes and the cursor of the next page; None: that was all."""
-    nodes: list[Json] = []
+    """Read a few pages from the cursor on. Returns their snapshots and the next cursor; None: that was all."""
+    snapshots: list[Json] = []
     for _ in range(PAGES):
         page = fetch(start, cursor)
-        nodes, cursor = nodes + page.nodes, page.cursor
+        snapshots, cursor = snapshots + page.nodes, page.cursor
         if cursor is None:
             break
-    return nodes, cursor
+    return snapshots, cursor
 
 
-def _changed(task: Task, table: type[Snapshot], nodes: list[Json]) -> list[Json]:
+def _changed(task: Task, table: type[Snapshot], snapshots: list[Json]) -> list[Json]:
     """Nodes that differ from our snapshots, and whose webhooks have had time to arrive."""
-    settled, ids = utcnow() - SETTLING, [int(node["legacyResourceId"]) for node in nodes]
+    settled, ids = utcnow() - SETTLING, [int(snapshot["legacyResourceId"]) for snapshot in snapshots]
     rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
     known = {row.shopify_id: row for row in rows}
-    changed = [node for node in nodes if _is_changed(node, known.get(int(node["legacyResourceId"])))]
-    return [node for node in changed if _updated_at(node) <= settled]
+    changed = [
+        snapshot for snapshot in snapshots if _is_changed(snapshot, known.get(int(snapshot["legacyResourceId"])))
+    ]
+    return [snapshot for snapshot in changed if _updated_at(snapshot) <= settled]
 
 
-def _is_changed(node: Json, row: Snapshot | None) -> bool:
+def _is_changed(snapshot: Json, row: Snapshot | None) -> bool:
     """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
-    if row is None or _updated_at(node) > row.updated_at:
+    if row is None or _updated_at(snapshot) > row.updated_at:
         return True
-    return _updated_at(node) == row.updated_at and not _is_part_of(node, row.snapshot)
+    return _updated_at(snapshot) == row.updated_at and not _is_part_of(snapshot, row.snapshot)
 
 
 def _is_part_of(part: Any, whole: Any) -> bool:
@@ -100,13 +102,13 @@ def _is_part_of(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
-def _updated_at(node: Json) -> datetime:
-    return datetime.fromisoformat(node["updatedAt"])
+def _updated_at(snapshot: Json) -> datetime:
+    return datetime.fromisoformat(snapshot["updatedAt"])
 
 
-def _index_task(task: Task, task_type: TaskType, node: Json, lane: Lane) -> Task:
-    shopify_id = int(node["legacyResourceId"])
-    key = f"poll:{shopify_id}:{node['updatedAt']}"
+def _index_task(task: Task, task_type: TaskType, snapshot: Json, lane: Lane) -> Task:
+    shopify_id = int(snapshot["legacyResourceId"])
+    key = f"poll:{shopify_id}:{snapshot['updatedAt']}"
     return task_type.new(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=lane)
 
 

@@ -78,12 +78,12 @@ class ImportReader:
         rows, staged, errors = [], [], []
         for number, line in chunk:
             try:
-                node = parse_line(line)
+                snapshot = parse_line(line)
                 if self.part.kind == ImportKind.CUSTOMERS:
-                    rows.append(make_row(number, node))
+                    rows.append(make_row(number, snapshot))
                 else:
-                    parent = parent_id(node)
-                    staged.append((number, parent or make_row(number, node).shopify_id, parent is not None, line))
+                    parent = parent_id(snapshot)
+                    staged.append((number, parent or make_row(number, snapshot).shopify_id, parent is not None, line))
             except ValueError as error:
                 errors.append((number, str(error)))
         return rows, staged, errors

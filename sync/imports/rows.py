@@ -23,28 +23,28 @@ class ImportRow:
     number: int
     shopify_id: int
     updated_at: datetime
-    node: Json
+    snapshot: Json
 
 
 def parse_line(line: bytes) -> Json:
     """Parse a line as a JSON object. Raises ValueError with a sentence."""
     try:
-        node = orjson.loads(line)
+        snapshot = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"It is not readable JSON ({error}).") from error
-    if not isinstance(node, dict):
+    if not isinstance(snapshot, dict):
         raise ValueError("It is no JSON object.")
-    return node
+    return snapshot
 
 
-def make_row(number: int, node: Json) -> ImportRow:
-    """Make a row of a node. Raises ValueError with a sentence when its id or time of change is unusable."""
+def make_row(number: int, snapshot: Json) -> ImportRow:
+    """Make a row of a snapshot. Raises ValueError with a sentence when its id or time of change is unusable."""
     try:
-        updated_at = datetime.fromisoformat(node["updatedAt"])
-        found = ImportRow(number, id_from_gid(node["id"]), updated_at, node)
+        updated_at = datetime.fromisoformat(snapshot["updatedAt"])
+        found = ImportRow(number, id_from_gid(snapshot["id"]), updated_at, snapshot)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError("It has no usable id and time of change.") from error
-    if updated_at.tzinfo is None or str(node.get("legacyResourceId")) != str(found.shopify_id):
+    if updated_at.tzinfo is None or str(snapshot.get("legacyResourceId")) != str(found.shopify_id):
         raise ValueError("It has no usable id and time of change.")
     return found
 
@@ -55,9 +55,9 @@ def make_order_row(number: int, line: bytes, children: list[bytes]) -> ImportRow
     return make_row(number, assemble_order(order, [parse_line(child) for child in children]))
 
 
-def parent_id(node: Json) -> int | None:
+def parent_id(snapshot: Json) -> int | None:
     """Id of the order that an article's line belongs to; None for a line without a parent."""
-    parent = node.get("__parentId")
+    parent = snapshot.get("__parentId")
     return None if parent is None else id_from_gid(parent)
 
 
@@ -81,11 +81,11 @@ def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[
     """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
     table: type[Snapshot] = Customer if kind == ImportKind.CUSTOMERS else Order
     among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
-    snapshots = {row.shopify_id: row for row in table.select().where(among)}
+    known = {row.shopify_id: row for row in table.select().where(among)}
     # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
-    newer = [each for each in rows if _newer(each, snapshots.get(each.shopify_id))]
-    entities.save_all(table, task.shop, ((each.node, _columns(kind, each.node)) for each in newer))
-    fresh = [each for each in rows if not _at_engage(snapshots.get(each.shopify_id))]
+    newer = [each for each in rows if _newer(each, known.get(each.shopify_id))]
+    entities.save_all(table, task.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
+    fresh = [each for each in rows if not _at_engage(known.get(each.shopify_id))]
     sync = "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder"
     tasks = [_task(task, bulk_import, sync, each) for each in fresh]
     if kind == ImportKind.ORDERS:
@@ -94,29 +94,29 @@ def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
 
 
-def _newer(row: ImportRow, snapshot: Snapshot | None) -> bool:
-    return snapshot is None or snapshot.updated_at < row.updated_at
+def _newer(row: ImportRow, known: Snapshot | None) -> bool:
+    return known is None or known.updated_at < row.updated_at
 
 
-def _columns(kind: ImportKind, node: Json) -> Json:
+def _columns(kind: ImportKind, snapshot: Json) -> Json:
     if kind == ImportKind.CUSTOMERS:
         return {}
-    customer = node.get("customer")
-    return {"name": str(node.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
+    customer = snapshot.get("customer")
+    return {"name": str(snapshot.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
 
 
-def _at_engage(snapshot: Snapshot | None) -> bool:
-    match snapshot:
+def _at_engage(known: Snapshot | None) -> bool:
+    match known:
         case Customer():
-            return snapshot.contact_id is not None
+            return known.contact_id is not None
         case Order():
-            return snapshot.receipt_id is not None
+            return known.receipt_id is not None
     return False
 
 
 def _refunds(bulk_import: BulkImport, order: ImportRow) -> Iterable[ImportRow]:
     """Refunds created within the import's period. A bulk query has no more than their ids, so each is indexed."""
-    for refund in order.node.get("refunds") or ():
+    for refund in order.snapshot.get("refunds") or ():
         created_at = datetime.fromisoformat(refund["createdAt"])
         if bulk_import.starts_at <= created_at < bulk_import.ends_at:
             yield ImportRow(order.number, id_from_gid(refund["id"]), created_at, refund)

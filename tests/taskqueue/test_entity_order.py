@@ -74,7 +74,7 @@ def receipts(engage):
 
 
 def drain_on_threads(count=4, seconds=60):
-    """Run what is due on several threads at once, until nothing is left. Fails when that takes longer than `seconds`."""
+    """Run what is due on several threads at once, until nothing is left. Fails if that takes longer than `seconds`."""
     until = time.monotonic() + seconds
 
     def body():
