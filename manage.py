@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+# The app's only import of the sandbox: `where`, and the embedded servers where DATABASE_URL or REDIS_URL is unset. Its
+# own imports are the standard library and psycopg, so `manage.py migrate` needs no development package in production.
 from sandbox import dev_servers
 
 LINK_VALID = timedelta(minutes=30)
@@ -80,14 +82,14 @@ def recount(_: argparse.Namespace) -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Add invented shops with a year of tasks, for demos and measurements."""
-    from demo_history import copy as demo_history_copy
     from demo_history import shops
+    from demo_history.filling import fill as fill_history
 
     try:
-        shops.check(beside_real_ones=arguments.yes)
-    except shops.Real as error:
+        shops.check_shops(beside_real_ones=arguments.yes)
+    except shops.RealShopError as error:
         raise SystemExit(str(error)) from None
-    demo_history_copy.fill(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
+    fill_history(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
 
 
 def _progress(wanted: int, done: int, seconds: float) -> None:
@@ -97,6 +99,7 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 def check_alerts(arguments: argparse.Namespace) -> None:
     """Print how every alert rule stands as of an instant, and why."""
+    import actors  # noqa: F401 - the table of task types
     from alerts import jobs
     from models import utcnow
 

@@ -122,7 +122,7 @@ def _read(task: Task, part: ImportPart) -> bool:
     if (url := _result(operation)) is None:
         raise Unusable("Shopify no longer has the result; begin a new import.")
     try:
-        with shopify.stream(url, part.position, etag=part.etag) as lines:
+        with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
             return ImportReader(task, part).read(lines)
     except ResultUrlExpired as expired:
         raise Wait(str(expired), ADDRESS_WAIT) from expired

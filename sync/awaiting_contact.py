@@ -30,7 +30,7 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
     if customer and customer.contact_id:
         return str(customer.contact_id)
     if reason := _reason_for_none(task.shop, customer_id, customer):
-        if sold := sent_receipts.purchase_receipt_of(order):
+        if purchase := sent_receipts.purchase_receipt_of(order):
             return str(purchase.open(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late

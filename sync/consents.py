@@ -107,11 +107,11 @@ def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
     """Preference and contact id that Engage's webhook is about. Raises Skip or Unusable."""
     event = _event(task)
     task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
-    if event.kind.lower() not in EVENTS:
-        raise Skip(f"Nothing follows from {event.kind[:100]}.")
+    if event.event_type.lower() not in EVENTS:
+        raise Skip(f"Nothing follows from {event.event_type[:100]}.")
     if event.contact_id is None:
         raise Unusable("Engage's webhook names no contact.")
-    return EVENTS[event.kind.lower()], event.contact_id
+    return EVENTS[event.event_type.lower()], event.contact_id
 
 
 def _event(task: Task) -> WebhookEvent:
@@ -142,7 +142,7 @@ def _allowed(shop: Shop, wanted: dict[str, bool]) -> dict[str, bool]:
 
 def _written(memories: ConsentMemories, wanted: dict[str, bool], began_at: datetime) -> ConsentMemories:
     changed = {
-        name: memory.wrote_engage(wanted[name], began_at=began_at, done_at=utcnow())
+        name: memory.after_engage_write(wanted[name], began_at=began_at, done_at=utcnow())
         for name, memory in memories.items()
         if name in wanted
     }
@@ -164,6 +164,7 @@ def _write(shopify: ShopifyClient, customer_id: int, write: ConsentWrite) -> Con
 def _confirmed(memories: ConsentMemories, consents: dict[PreferenceName, ConsentResult]) -> ConsentMemories:
     """Record the consents that Shopify returned for our writes, so that its webhook about them is no change."""
     changed = {
-        name: memories[name].heard_shopify(consent.state, consent.updated_at) for name, consent in consents.items()
+        name: memories[name].after_shopify_state(consent.state, consent.updated_at)
+        for name, consent in consents.items()
     }
     return {**memories, **changed}

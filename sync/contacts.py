@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from clients import NotFound
-from clients.engage.answers import ContactConflict
 from clients.engage.client import EngageClient
+from clients.engage.responses import ContactConflict
 from mappings import Json, rules_from
 from mappings.contact import (
     ContactRules,

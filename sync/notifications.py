@@ -11,7 +11,7 @@ from clients import AlreadyExists
 from clients.engage.client import ORDER_PATHS
 from mappings import Json, rules_from
 from mappings.contact import SOURCE, contact_fields, guest_customer
-from mappings.money import OrderCurrency
+from mappings.money import Ledger
 from mappings.notification.body import (
     NotificationKind,
     NotificationRules,
@@ -163,7 +163,7 @@ def notify_refund(task: Task, again: bool) -> None:
     """Notify of a refund. Raises Skip when no money is paid back."""
     refund = entities.get(Refund, task.shop, task.subject)
     order, snapshot = refunded_order(task, refund), refund.snapshot
-    if not refunded_amount(snapshot, OrderCurrency.of(order.snapshot, "presentment")):
+    if not refunded_amount(snapshot, Ledger.of(order.snapshot, "presentment")):
         raise Skip("No money goes back with this refund.")
     _notify(task, "refunded", order, again, refund=snapshot)
 
@@ -190,7 +190,7 @@ def _notify(
     body = notification_body(
         kind, snapshot, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund
     )
-    engage_client(task).notify_order(body, path=notification_settings(task.shop).path)
+    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
 
 
 def _ensure_contact(task: Task, snapshot: Json) -> None:

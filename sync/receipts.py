@@ -10,7 +10,7 @@ import orjson
 import database
 from clients import Effect
 from clients.engage.client import json_bytes
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from clients import Effect
-from clients.engage.replayable import path_in_tenant, replay_effect
+from clients.engage.resendable import path_in_tenant, resend_effect
 from encryption import Unreadable
 from mappings import Json
 from models import Customer, Exchange, Lane, State, Task
@@ -63,7 +63,7 @@ def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendabl
     except Unreadable:
         return NotResendable.GONE
     path = path_in_tenant(engage_origin(task.shop), url)
-    if path is None or replay_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
+    if path is None or resend_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
         return NotResendable.NOT_AGAIN
     return ResendableCall(exchange, path, sent)
 
@@ -99,7 +99,7 @@ def resend_bytes(task: Task, exchange: str) -> None:
     recording = _resendable(task, found) if found else NotResendable.GONE
     if isinstance(recording, NotResendable):
         raise Unusable(NOT_AGAIN if recording is NotResendable.NOT_AGAIN else NO_LONGER_KEPT)
-    engage_client(task).repeat(recording.exchange.method, recording.path, recording.sent)
+    engage_client(task).resend(recording.exchange.method, recording.path, recording.sent)
     with claims.effects(task, engage_id=task.engage_id):
         _record_sent(task, recording)
 

@@ -38,9 +38,9 @@ def save_tokens(shop: Shop, grant: AccessToken) -> None:
     """Save the tokens that Shopify has granted, in place of those before."""
     now = utcnow()
     shop.shopify_token = shop.seal("shopify_token", grant.token)
-    shop.shopify_token_until = now + grant.lives if grant.lives else None
-    shop.shopify_refresh = shop.seal("shopify_refresh", grant.refresh) if grant.refresh else None
-    shop.shopify_refresh_until = now + grant.refresh_lives if grant.refresh_lives else None
+    shop.shopify_token_until = now + grant.expires_in if grant.expires_in else None
+    shop.shopify_refresh = shop.seal("shopify_refresh", grant.refresh_token) if grant.refresh_token else None
+    shop.shopify_refresh_until = now + grant.refresh_expires_in if grant.refresh_expires_in else None
     shop.scopes = grant.scopes or shop.scopes
     shop.save(only=TOKEN_COLUMNS)
 

@@ -9,7 +9,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import TimeLimit
 
-from clients.http.redis_script import short_timeout_client
+from clients.redis_script import short_timeout_client
 from config import config
 
 QUEUES = ("live", "bulk")  # by models.Lane

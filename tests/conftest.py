@@ -96,7 +96,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _opened: set[str] = set()
 
 
-class Current:
+class CurrentSandbox:
     """An ASGI app that passes on to the sandbox of the running test."""
 
     app: Any = None
@@ -168,31 +168,31 @@ def other_shop(database: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def _sandboxes() -> Iterator[tuple[Current, Current]]:
+def current_sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
     from sandbox.serve import serving
 
-    shopify, engage = Current(), Current()
+    shopify, engage = CurrentSandbox(), CurrentSandbox()
     with serving(shopify, PORTS["shopify"]), serving(engage, PORTS["engage"]):
         yield shopify, engage
 
 
 @pytest.fixture
-def engage(_sandboxes: tuple[Current, Current]) -> Any:
+def engage(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
     """An empty Engage that applies receipts at once."""
     from sandbox.engage.http.server import Engage
 
     sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
-    _sandboxes[1].app = sandbox.app
+    current_sandboxes[1].app = sandbox.app
     return sandbox
 
 
 @pytest.fixture
-def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
+def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
     """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
     from sandbox.shopify import Shopify
 
     sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
-    _sandboxes[0].app = sandbox.app
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 

@@ -7,17 +7,17 @@ import orjson
 from models import DataRequest
 from privacy import data_requests
 from tests.end_to_end.test_order_to_receipt import buy, index
-from tests.support.privacy_requests import ADA, BO, RECORD, ask, told_by_webhook
+from tests.support.privacy_requests import ADA, BO, RECORD, receive_customer_webhook, request_data
 from tests.sync.test_refunds import line_of
 
 
 def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     index(shop, "IndexRefund", shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}))
     drain(waiting=True)
 
-    task = ask(shop, customer_id)
+    task = request_data(shop, customer_id)
 
     (request,) = data_requests.of_shop(shop)
     answer = request.export
@@ -36,7 +36,7 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
     buy(shop, shopify, RECORD, BO)
     drain(waiting=True)
 
-    ask(shop, customer_id)
+    request_data(shop, customer_id)
 
     answer = orjson.dumps(DataRequest.get().export)
     assert b"ada@example.com" in answer
@@ -46,7 +46,7 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
 def test_the_record_is_encrypted(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
-    ask(shop, customer_id)
+    request_data(shop, customer_id)
 
     request = DataRequest.get()
     assert b"ada@example.com" in orjson.dumps(request.export)
@@ -54,6 +54,6 @@ def test_the_record_is_encrypted(shop, shopify, engage, drain):
 
 
 def test_a_customer_who_is_unknown_gets_an_empty_record(shop):
-    ask(shop, 4711)
+    request_data(shop, 4711)
 
     assert DataRequest.get().export["customers"] == []

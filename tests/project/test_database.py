@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from database import connected, db
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 
 EXHAUST = """
 import threading
@@ -18,7 +18,7 @@ holder.join()
 ASK = """
 from starlette.testclient import TestClient
 from app import app
-from tests.support.webhook_requests import ORDER, headers
+from tests.support.web.webhook_requests import ORDER, headers
 
 with TestClient(app, raise_server_exceptions=False) as browser:
     print(browser.post("/webhooks/shopify", content=ORDER, headers=headers()).status_code)

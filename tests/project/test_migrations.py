@@ -17,7 +17,7 @@ from playhouse.postgres_ext import ArrayField, DateTimeTZField
 import models
 from database import db
 from sandbox import dev_servers
-from tests.support.processes import empty_database, printed
+from tests.support.servers.processes import empty_database, printed
 
 __all__ = ["empty_database"]
 

@@ -14,7 +14,7 @@ from sandbox.dev_servers import CHECKOUT
 from tasklog.counters import COUNTERS
 from taskqueue import circuit_breaker, claims, heartbeats
 from tests.project.test_layout import APP
-from tests.support.transfers import claim, enqueue, send
+from tests.support.tasks.task_steps import claim, enqueue, send
 from tests.views.ops.test_metrics import families
 
 OPERATIONS, PRIVACY, SECURITY = (
@@ -53,7 +53,7 @@ def labels(family):
     return {name for sample in family.samples for name in sample.labels} - {"le"}
 
 
-def test_the_table_of_metrics_is_what_metrics_there_are(shop):
+def test_the_documented_metrics_are_the_existing_ones(shop):
     row = r"^\| `connector_(\w+?)(?:_total)?` \| (\w+) \|([^|]*)\| (\w+) \| (.*) \|$"
     told = re.findall(row, OPERATIONS, re.MULTILINE)
 
@@ -69,7 +69,7 @@ def test_the_table_of_metrics_is_what_metrics_there_are(shop):
     assert {source for _, _, _, source, _ in told} == SOURCES
 
 
-def test_alarms_are_about_metrics_that_there_are(shop):
+def test_the_documented_alarms_use_existing_metrics(shop):
     names = {sample.name for family in everything(shop).values() for sample in family.samples}
 
     assert set(re.findall(r"\bconnector_\w+", OPERATIONS)) - names <= {
@@ -87,7 +87,7 @@ def troubles(path):
             yield from [re.sub(r"%[sd]", "…", each) for each in words if "%" in each or each.endswith(".")][:1]
 
 
-def test_every_line_about_trouble_has_its_row():
+def test_every_logged_warning_and_error_is_documented():
     said = {line for path in APP for line in troubles(path)}
     rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", OPERATIONS.split("## Logs")[1], re.MULTILINE)
 
@@ -95,14 +95,14 @@ def test_every_line_about_trouble_has_its_row():
     assert {line for line in rows if not line.startswith("connector_")} == said
 
 
-def test_every_variable_that_is_named_is_one():
+def test_the_documented_variables_exist():
     text = OPERATIONS + PRIVACY + SECURITY
     named = set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+\b", text)) - {"WEB_CONCURRENCY"}
 
     assert named - config.documented().keys() == set()
 
 
-def test_every_table_is_told_of_or_about_nobody(database):
+def test_every_table_is_documented_or_has_no_personal_data(database):
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|", PRIVACY, re.MULTILINE)
     told = set(re.findall(r"`(\w+)`", "".join(rows)))
 
@@ -110,14 +110,14 @@ def test_every_table_is_told_of_or_about_nobody(database):
     assert told & WITHOUT_PEOPLE == set()
 
 
-def test_every_test_that_shows_a_control_is_there():
-    named = re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", SECURITY)
+def test_the_tests_that_security_md_names_exist():
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", SECURITY)
 
     assert len(named) > 30
     assert [(file, name) for file, name in named if f"def {name}" not in (CHECKOUT / "tests" / file).read_text()] == []
 
 
-def test_the_apps_description_names_what_there_is():
+def test_app_json_names_existing_variables_and_processes():
     described = json.loads((CHECKOUT / "app.json").read_text())
     processes = re.findall(r"^(\w+):", (CHECKOUT / "Procfile").read_text(), re.MULTILINE)
 

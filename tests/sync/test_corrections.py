@@ -83,7 +83,7 @@ def test_a_cancelled_order_comes_to_what_shopify_says(refund, shop, shopify, eng
 
 def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, drain, bought):
     shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
-    refund_id = shopify.settle(shop.domain, bought)
+    refund_id = shopify.refund_overpayment(shop.domain, bought)
     told(shop, refund_id, bought)
 
     drain(waiting=True)
@@ -229,7 +229,7 @@ class Life:
     def settled(self):
         owed = Decimal(self.order["totalOutstandingSet"]["shopMoney"]["amount"])
         if owed < 0:
-            return self._refunded(self.shopify.settle(self.domain, self.order_id))
+            return self._refunded(self.shopify.refund_overpayment(self.domain, self.order_id))
         self.shopify.pay(self.domain, self.order_id)
         return [self._updated]
 

@@ -26,7 +26,7 @@ from models import (
     utcnow,
 )
 from sandbox.engage.faults import Fault
-from sandbox.purchases import give_past
+from sandbox.purchases import add_history
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports import reader
@@ -49,7 +49,7 @@ def begin(shop, start=START, end=END):
 
 def past(shopify, shop, customers, orders):
     """So many customers and orders within the import's time."""
-    return give_past(shopify, shop.domain, customers, orders, days=300, until=END)
+    return add_history(shopify, shop.domain, customers, orders, days=300, until=END)
 
 
 def tasks(name, **fields):
@@ -173,7 +173,7 @@ def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage,
 def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
-    node = {**shopify.store(shop.domain).order(order_id), "name": "#1"}
+    node = {**shopify.records(shop.domain).order(order_id), "name": "#1"}
     node["lineItems"] = {"nodes": node["lineItems"]}
     entities.save(Order, shop, node, name="#1", customer_id=customer_id)
     importing = create_import(shop, START, END)
@@ -223,7 +223,7 @@ def test_a_lines_articles_may_come_long_after_their_order(shop, shopify, engage,
 
     drain(waiting=True, seconds=30)
 
-    store = shopify.store(shop.domain)
+    store = shopify.records(shop.domain)
     for order in Order.select():
         assert len(order.snapshot["lineItems"]["nodes"]) == len(store.order(order.shopify_id)["lineItems"])
     assert len(receipts(engage)) >= 6
@@ -311,7 +311,7 @@ def test_another_file_than_before_is_read_from_its_beginning(shop, shopify, enga
 
 def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_file(shop, shopify, engage, drain):
     past(shopify, shop, 1, 1)
-    (order_id,) = [shopify_id for shopify_id, *_ in shopify.store(shop.domain).order_headers(None)]
+    (order_id,) = [shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
     drain_until(drain, lambda: Order.select().exists())
     before = entities.get(Order, shop, order_id).snapshot
@@ -390,7 +390,7 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
     part = part_of(importing)
     url = shopify_client(task).bulk_operation(part.operation_id)["url"]
 
-    with shopify_client(task).stream(url, 0) as lines:
+    with shopify_client(task).bulk_result(url, 0) as lines:
         pause_import(importing)
         with pytest.raises(Skip, match=IMPORT_PAUSED):
             reader.ImportReader(task, part).read(lines)

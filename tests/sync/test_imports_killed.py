@@ -88,7 +88,7 @@ def first(shopify, shop, kind):
     """The Shopify id of the oldest."""
     if kind == ImportKind.CUSTOMERS:
         return shopify.customer_id(shop.domain, 1)
-    return next(shopify_id for shopify_id, *_ in shopify.store(shop.domain).order_headers(None))
+    return next(shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None))
 
 
 def ready(shopify, shop, importing, kind, step):

@@ -11,7 +11,7 @@ from clients.shopify import client as shopify_client
 from models import Customer, Exchange, Lane, Order, PollCursor, Shop, State, Task
 from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from sync import polling as sync_polling
@@ -21,7 +21,7 @@ from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
 from tests.end_to_end.test_order_to_receipt import index, newest
-from tests.support.webhook_tasks import arrive
+from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.test_refunds import line_of
 
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
@@ -47,10 +47,10 @@ def clock():
 
 
 @pytest.fixture
-def shopify(_sandboxes, clock):
+def shopify(current_sandboxes, clock):
     """A Shopify whose webhooks all get lost, with a clock of its own."""
-    sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[], clock=clock)
-    _sandboxes[0].app = sandbox.app
+    sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[], now=clock)
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 
@@ -76,9 +76,9 @@ def count(name):
 
 
 def test_orders_whose_webhooks_were_lost_are_found(shop, shopify, engage, drain):
-    customer_id = shopify.add_customer(shop.domain, Person())
+    customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     order_ids = {shopify.add_order(shop.domain, RECORD, customer_id=customer_id) for _ in range(3)}
-    shopify.settled()
+    shopify.wait_until_idle()
     assert {delivery.state for delivery in shopify.deliveries} == {"failed"}
 
     poll(shop, drain)
@@ -88,7 +88,7 @@ def test_orders_whose_webhooks_were_lost_are_found(shop, shopify, engage, drain)
 
 
 def test_customers_whose_webhooks_were_lost_are_found(shop, shopify, engage, drain):
-    customer_id = shopify.add_customer(shop.domain, Person())
+    customer_id = shopify.add_customer(shop.domain, CustomerDetails())
 
     poll(shop, drain, "IndexShopCustomers")
 
@@ -96,7 +96,7 @@ def test_customers_whose_webhooks_were_lost_are_found(shop, shopify, engage, dra
 
 
 def test_what_is_known_already_is_not_fetched_again(shop, shopify, engage, drain):
-    shopify.add_customer(shop.domain, Person())
+    shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
 
     poll(shop, drain, "IndexShopCustomers")
@@ -105,7 +105,7 @@ def test_what_is_known_already_is_not_fetched_again(shop, shopify, engage, drain
 
 
 def test_a_change_of_what_is_known_is_found(shop, shopify, engage, drain, clock):
-    customer_id = shopify.add_customer(shop.domain, Person())
+    customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
     clock.later(minutes=1)
     shopify.update_customer(shop.domain, customer_id, last_name="Berg")
@@ -135,7 +135,7 @@ def test_nothing_from_before_the_connection_is_polled_for(shop, shopify, engage,
 
 def test_customers_from_earlier_on_the_same_day_are_left_alone(shop, shopify, engage, drain, clock):
     clock.later(hours=-3)  # Shopify matches customers by whole days
-    shopify.add_customer(shop.domain, Person())
+    shopify.add_customer(shop.domain, CustomerDetails())
 
     poll(shop, drain, "IndexShopCustomers")
 
@@ -213,7 +213,7 @@ def test_an_order_that_is_known_is_not_fetched_again(shop, shopify, engage, drai
 
 
 def test_a_refund_whose_webhook_was_lost_is_found_by_its_order(shop, shopify, engage, drain, clock):
-    customer_id = shopify.add_customer(shop.domain, Person())
+    customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     poll(shop, drain)
     clock.later(minutes=1)
@@ -252,7 +252,7 @@ def test_more_than_one_task_reads_is_continued_in_the_bulk_lane(shop, shopify, d
 
 
 def test_a_page_of_people_is_not_kept(shop, shopify, engage, drain):
-    shopify.add_customer(shop.domain, Person())
+    shopify.add_customer(shop.domain, CustomerDetails())
 
     poll(shop, drain, "IndexShopCustomers")
 
@@ -281,10 +281,10 @@ def test_what_a_webhook_may_still_tell_is_left_to_it_for_a_minute(shop, shopify,
 
 
 def test_what_a_poll_led_to_can_be_forgotten_and_the_poll_stays(shop, shopify, engage, drain):
-    customer_id = shopify.add_customer(shop.domain, Person())
+    customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
 
-    redacted = arrive(shop, "customers/redact", {"customer": {"id": customer_id}})
+    redacted = receive_webhook(shop, "customers/redact", {"customer": {"id": customer_id}})
     run(TYPES["ShopWebhook"], str(redacted.id))
 
     assert not Task.select().where(Task.shopify_id == customer_id).exists()

@@ -23,8 +23,8 @@ from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
 from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
-from tests.support.processes import printed
-from views.tasks.filters import PROBLEM_TYPES
+from tests.support.servers.processes import printed
+from views.tasks.filters import problem_types
 
 TASKS = 1_000_000
 PAGE = 51
@@ -152,7 +152,7 @@ DAYS = {
 
 
 def problems(lists, kinds, days):
-    return replace(selection(lists, "any state", kinds, days), problems=PROBLEM_TYPES)
+    return replace(selection(lists, "any state", kinds, days), problems=problem_types())
 
 
 def selection(lists, states, kinds, days):
@@ -272,12 +272,12 @@ def test_a_large_sort_would_be_noticed(lists):
 
 METRICS = """
 from database import connected, db
-from views.ops.metrics import written
+from views.ops.metrics import metrics_text
 
 with connected():
     read = "SELECT seq_scan, pg_stat_force_next_flush() FROM pg_stat_user_tables WHERE relname = 'task'"
     before, _ = db.execute_sql(read).fetchone()
-    text = written(shops=True).decode()
+    text = metrics_text(shops=True).decode()
     db.execute_sql("SELECT pg_stat_force_next_flush()")
     after, _ = db.execute_sql(read).fetchone()
     print(after - before, "connector_unread 0.0" in text)

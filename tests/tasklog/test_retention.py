@@ -12,8 +12,8 @@ from models import Body, Incident, Mail, MailKind, MailState, Rule, State, Task,
 from tasklog import totals
 from tasklog.filter import id_at
 from tasklog.retention import BATCH, Retention
-from tests.support.listings import add
-from tests.support.pages import page
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.pages import get_page
 
 DAY = timedelta(days=1)
 
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 def old(shop, days, state=State.SUCCESS, **fields):
     at = utcnow() - days * DAY
     ended = {"completed_at": at, "duration_ms": 10} if state else {}
-    return add(shop, at, state=state, **ended, **fields)
+    return add_task(shop, at, state=state, **ended, **fields)
 
 
 def left():
@@ -51,7 +51,7 @@ def test_a_task_without_its_data_says_why(client, shop, days, gone):
     task = old(shop, days)
     Retention().delete_expired()
 
-    text = page(client, f"/tasks/{task.id}").text
+    text = get_page(client, f"/tasks/{task.id}").text
 
     assert ("kept for 30 days, and is gone" in text) is gone
 

@@ -15,7 +15,7 @@ from database import EVERY, connected, db
 from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
 from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.broker import broker
@@ -24,7 +24,7 @@ from taskqueue.runner import run
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import SECRET, free_port
 
-ADA = Person()
+ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 NUMBER = 990
 
@@ -234,13 +234,13 @@ def test_two_updates_delivered_newest_first_end_in_the_newest_state(shop, shopif
 
 
 @pytest.fixture
-def clocked(_sandboxes) -> Iterator[Callable]:
+def clocked(current_sandboxes) -> Iterator[Callable]:
     """Make a Shopify that changes things at these seconds of one minute."""
 
     def made(*seconds):
         at = iter(datetime(2026, 11, 24, 9, 0, second, tzinfo=UTC) for second in seconds)
-        shopify = Shopify(SECRET, "http://127.0.0.1:1/", schedule=[], clock=lambda: next(at))
-        _sandboxes[0].app = shopify.app
+        shopify = Shopify(SECRET, "http://127.0.0.1:1/", schedule=[], now=lambda: next(at))
+        current_sandboxes[0].app = shopify.app
         stack.callback(shopify.close)
         return shopify
 
@@ -303,7 +303,7 @@ def test_a_receipt_is_sent_once_whatever_the_order_of_its_news(shop, shopify, en
 
 
 @pytest.fixture
-def webhooks(_sandboxes, shop) -> Iterator[Callable]:
+def webhooks(current_sandboxes, shop) -> Iterator[Callable]:
     """A Shopify whose webhooks arrive at the app, on a real port."""
     from app import app
     from sandbox.serve import serving
@@ -311,7 +311,7 @@ def webhooks(_sandboxes, shop) -> Iterator[Callable]:
     port = free_port()
     with serving(app, port):
         made = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", schedule=[0.2] * 5, workers=8)
-        _sandboxes[0].app = made.app
+        current_sandboxes[0].app = made.app
         yield made
         made.close()
 
@@ -322,7 +322,7 @@ def test_a_hundred_updates_in_a_second_end_in_the_newest_state_with_one_receipt(
     for number in range(1, 101):
         webhooks.update_order(shop.domain, order_id, note=f"update {number}")
         webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
@@ -337,7 +337,7 @@ def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage)
     order_id = webhooks.add_order(shop.domain, RECORD, customer_id=webhooks.add_customer(shop.domain, ADA))
     for number in range(50):
         webhooks.update_order(shop.domain, order_id, note=f"update {number}")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
@@ -356,11 +356,11 @@ def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage)
 def test_the_contact_is_what_the_customer_has_become(shop, webhooks, engage):
     customer_id = webhooks.add_customer(shop.domain, ADA)
     webhooks.update_customer(shop.domain, customer_id, first_name="Beda")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
     customer = entities.get(Customer, shop, customer_id)
     (contact,) = engage.tenant("demo").contacts.all()
     assert customer.last_sent["firstName"] == contact["attributes"]["firstName"] == "Beda"
-    assert orjson.loads(engage.journal[-1].request)["firstName"] == "Beda"
+    assert orjson.loads(engage.calls[-1].request)["firstName"] == "Beda"

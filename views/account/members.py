@@ -10,19 +10,21 @@ from starlette.routing import Route
 from database import db
 from i18n.catalogue import t
 from models import Action, Member, Permission, utcnow
-from views.account import membership, support_tokens
-from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, render, view
+from views.account import support_links
+from views.web import audit_log, membership, query_params
+from views.web.errors import Conflict, NotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @dataclass(frozen=True)
 class MemberRow:
-    """A member on the page. `myself`: the signed-in one, who may not give up the permission that restores it."""
+    """A member on the page. The signed-in one may not give up the permission by which it could be restored."""
 
     row: Member
-    myself: bool
+    is_current_user: bool
 
     @property
     def choices(self) -> list[tuple[str, str, bool]]:
@@ -37,8 +39,8 @@ def index(request: Request) -> Response:
     return render(
         request,
         "account/members.html",
-        people=[MemberRow(each, each.user_id == user) for each in membership.of_shop(shop)],
-        links=support_tokens.count_open(shop, utcnow()),
+        members=[MemberRow(each, each.user_id == user) for each in membership.of_shop(shop)],
+        open_support_links=support_links.count_valid(shop, utcnow()),
     )
 
 
@@ -64,7 +66,7 @@ def end_support_links(request: Request) -> Response:
     shop = request.state.shop
     with db.atomic():
         if audit_log.record(shop, Action.SUPPORT_END, current_user(request), idempotency_key=idempotency_key(request)):
-            support_tokens.revoke_all(shop)
+            support_links.revoke_all(shop)
     return RedirectResponse("/people#support", 303)
 
 

@@ -24,8 +24,9 @@ from views.imports.index import ImportForm
 from views.settings.choices import STORE, choose
 from views.web import audit_log, formatting
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import render, view
+from views.web.rendering import render
 from views.web.request_state import Request, state_of
+from views.web.view import view
 
 TENANT = re.compile(r"(?:https?://)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.staging)?)(?:\.voyado\.com)?/?", re.I)
 KEY = re.compile(r"[!-~]{1,200}")
@@ -58,10 +59,10 @@ def connect_engage(request: Request) -> Response:
     """`POST /welcome/engage`: save the Engage tenant and its API key, after a test call with them."""
     form, shop = request.state.form, request.state.shop
     tenant, key = tenant_name(form.get("tenant", "")), form.get("key", "").strip()
-    wrong = _form_errors(tenant, key)
-    stores = [] if wrong or not tenant else _test_call(tenant, key, wrong)
-    if wrong or not tenant:
-        return _page(request, wrong, form.get("tenant", ""))
+    errors = _form_errors(tenant, key)
+    stores = [] if errors or not tenant else _test_call(tenant, key, errors)
+    if errors or not tenant:
+        return _page(request, errors, form.get("tenant", ""))
     with db.atomic():
         if audit_log.record(
             shop,
@@ -83,22 +84,22 @@ def tenant_name(text: str) -> str | None:
 
 
 def _form_errors(tenant: str | None, key: str) -> dict[str, str]:
-    wrong = {} if tenant else {"tenant": t("onboarding.bad.tenant")}
-    return wrong if KEY.fullmatch(key) else {**wrong, "key": t("onboarding.bad.key")}
+    errors = {} if tenant else {"tenant": t("onboarding.bad.tenant")}
+    return errors if KEY.fullmatch(key) else {**errors, "key": t("onboarding.bad.key")}
 
 
-def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, object]]:
-    """The tenant's stores if Engage accepts the key; else the error message is put into `wrong` by field."""
+def _test_call(tenant: str, key: str, errors: dict[str, str]) -> list[dict[str, object]]:
+    """The tenant's stores if Engage accepts the key; else the error message is put into `errors` by field."""
     engage = EngageClient(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
-        engage.count()
+        engage.contact_count()
         return engage.stores()
     except NotSent:
-        wrong["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
+        errors["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
     except Refused:
-        wrong["key"] = t("onboarding.bad.refused")
+        errors["key"] = t("onboarding.bad.refused")
     except ApiError as error:
-        wrong["tenant"] = t("onboarding.bad.failed", why=reasons.translate_reason(str(error)))
+        errors["tenant"] = t("onboarding.bad.failed", why=reasons.translate_reason(str(error)))
     return []
 
 
@@ -120,21 +121,21 @@ def choose_store(request: Request) -> Response:
     return RedirectResponse("/welcome#import", 303)
 
 
-def _page(request: Request, wrong: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
+def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
     shop: Shop = request.state.shop
     begun = newest_imports(shop, 1)
     return render(
         request,
         "account/onboarding.html",
-        status=422 if wrong else 200,
-        wrong=wrong or {},
+        status=422 if errors else 200,
+        errors=errors or {},
         tenant=shop.engage_tenant if tenant is None else tenant,
         stores=[store for store in sync_stores.stores_of(shop) if store.active],
-        joined=shop.engage_connected,
-        stored=shop.engage_connected and bool(shop.store),
-        imported=bool(begun),
-        open=any(each.open for each in begun),
-        wish=ImportForm.usual(formatting.time_zone(shop.timezone)),
+        is_connected=shop.engage_connected,
+        has_store=shop.engage_connected and bool(shop.store),
+        has_import=bool(begun),
+        has_open_import=any(each.open for each in begun),
+        form=ImportForm.default(formatting.time_zone(shop.timezone)),
     )
 
 

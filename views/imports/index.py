@@ -18,9 +18,11 @@ from models import OPEN_IMPORTS, Action, BulkImport, Permission, utcnow
 from sync.imports.state import newest_imports
 from views.imports.progress import ImportProgress
 from views.web import audit_log, formatting
+from views.web.errors import BadInput, NotFound
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_SHOWN = 20
 ACTIONS = {
@@ -34,13 +36,13 @@ ACTIONS = {
 class ImportForm:
     """The import form, with the values as they were typed, so that an error does not lose them."""
 
-    first: str
-    last: str
-    ready: bool = False
+    first_day: str
+    last_day: str
+    confirmed: bool = False
     problem: str | None = None
 
     @classmethod
-    def usual(cls, zone: ZoneInfo) -> ImportForm:
+    def default(cls, zone: ZoneInfo) -> ImportForm:
         """The form's initial values: the last year."""
         today = utcnow().astimezone(zone).date()
         return cls(str(today - timedelta(days=365)), str(today))
@@ -51,14 +53,14 @@ class ImportForm:
 
     def window(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """From the start of the first day to the end of the last, in the shop's time zone. Raises BadInput."""
-        starts_at, ends_at = _midnight(self.first, zone), _midnight(self.last, zone, timedelta(days=1))
+        starts_at, ends_at = _midnight(self.first_day, zone), _midnight(self.last_day, zone, timedelta(days=1))
         if starts_at < BEFORE_SHOPIFY:
             raise BadInput(t("imports.bad.past"))
         if starts_at > utcnow():
             raise BadInput(t("imports.bad.future"))
         if ends_at <= starts_at:
             raise BadInput(t("imports.bad.range"))
-        if not self.ready:
+        if not self.confirmed:
             raise BadInput(t("imports.bad.ready"))
         return starts_at, ends_at
 
@@ -73,7 +75,7 @@ def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datet
 @view
 def index(request: Request) -> Response:
     """`GET /imports`: the form and the newest imports with their progress; for htmx only the part that changes."""
-    return _page(request, ImportForm.usual(formatting.time_zone(request.state.shop.timezone)))
+    return _page(request, ImportForm.default(formatting.time_zone(request.state.shop.timezone)))
 
 
 def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
@@ -84,10 +86,10 @@ def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
         "imports/index.html",
         partial="imports/_imports.html",
         status=status,
-        wish=form,
+        form=form,
         imports=shown,
-        live=any(each.live for each in shown),
-        open=any(each.importing.open for each in shown),
+        is_running=any(each.is_running for each in shown),
+        has_open_import=any(each.bulk_import.open for each in shown),
         more=len(found) > MAX_SHOWN,
     )
 

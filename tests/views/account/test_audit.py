@@ -9,7 +9,7 @@ import pytest
 
 from database import db
 from models import Action, AuditEntry, State, Task, new_id
-from tests.support.transfers import enqueue, finish
+from tests.support.tasks.task_steps import enqueue, finish
 from views.account.audit import PAGE_SIZE
 from views.web import audit_log
 
@@ -28,14 +28,14 @@ def words(response):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.text))
 
 
-def test_what_is_done_and_that_it_was_done_are_one_transaction(shop):
+def test_an_audit_entry_needs_the_transaction_of_its_action(shop):
     with pytest.raises(RuntimeError, match="one transaction"):
         audit_log.record(shop, Action.RETRY, None)
 
     assert AuditEntry.select().count() == 0
 
 
-def test_what_was_taken_back_was_not_done(shop):
+def test_a_rollback_leaves_no_audit_entry(shop):
     with db.atomic() as deed:
         audit_log.record(shop, Action.RETRY, None)
         deed.rollback()
@@ -43,16 +43,16 @@ def test_what_was_taken_back_was_not_done(shop):
     assert AuditEntry.select().count() == 0
 
 
-def test_a_click_is_one_action(shop, other_shop):
-    click = uuid4()
+def test_an_idempotency_key_allows_an_action_once(shop, other_shop):
+    key = uuid4()
 
-    assert note(shop, idempotency_key=click)
-    assert note(shop, idempotency_key=click) is None
-    assert note(shop, Action.SAME, idempotency_key=click)
-    assert note(other_shop, idempotency_key=click)
+    assert note(shop, idempotency_key=key)
+    assert note(shop, idempotency_key=key) is None
+    assert note(shop, Action.SAME, idempotency_key=key)
+    assert note(other_shop, idempotency_key=key)
 
 
-def test_the_page_tells_who_did_what_to_which_task_and_what_came_of_it(client, shop):
+def test_the_page_shows_who_did_what_and_the_created_task(client, shop):
     task = finish(shop, enqueue(shop, shopify_id=1001), State.ERROR, reason="No.")
     made = enqueue(shop, "IndexOrder", shopify_id=1001)
     note(shop, Action.REBUILD, "Ada", task_id=task.id, created_task_id=made.id)
@@ -64,19 +64,19 @@ def test_the_page_tells_who_did_what_to_which_task_and_what_came_of_it(client, s
     assert f"/tasks/{made.id}" in page.text
 
 
-def test_whoever_came_by_a_link_is_called_so(client, shop):
+def test_a_session_by_sign_in_link_is_named_so(client, shop):
     note(shop)
 
     assert "signed-in link Retried" in words(client.get("/audit"))
 
 
-def test_what_people_are_called_is_no_markup(client, shop):
+def test_names_are_escaped(client, shop):
     note(shop, who="<b>Ada</b>")
 
     assert "&lt;b&gt;Ada&lt;/b&gt;" in client.get("/audit").text
 
 
-def test_a_task_that_is_gone_is_named_by_its_id(client, shop):
+def test_a_deleted_task_is_shown_by_its_id(client, shop):
     gone = new_id()
     note(shop, task_id=gone)
 
@@ -86,7 +86,7 @@ def test_a_task_that_is_gone_is_named_by_its_id(client, shop):
     assert f"/tasks/{gone}" not in page
 
 
-def test_nothing_of_another_shop_is_shown(client, shop, other_shop):
+def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
     theirs = enqueue(other_shop, shopify_id=4711)
     note(other_shop, who="Somebody else", task_id=theirs.id)
     note(shop, who="Ada", task_id=theirs.id)
@@ -97,7 +97,7 @@ def test_nothing_of_another_shop_is_shown(client, shop, other_shop):
     assert "4711" not in page
 
 
-def test_every_row_is_on_exactly_one_page_newest_first(client, shop):
+def test_every_entry_is_on_exactly_one_page_newest_first(client, shop):
     names = [note(shop, who=f"person {number:03}").user_id for number in range(PAGE_SIZE * 2 + 3)]
     seen, address = [], "/audit"
     while address:
@@ -109,7 +109,7 @@ def test_every_row_is_on_exactly_one_page_newest_first(client, shop):
     assert seen == names[::-1]
 
 
-def test_a_page_stays_the_same_while_others_do_things(client, shop):
+def test_an_older_page_stays_the_same_while_entries_are_added(client, shop):
     for number in range(PAGE_SIZE + 1):
         note(shop, who=f"person {number:03}")
     older = re.search(r'href="(/audit\?before=[^"]+)"', client.get("/audit").text)[1]
@@ -118,14 +118,14 @@ def test_a_page_stays_the_same_while_others_do_things(client, shop):
     assert "person 000" in client.get(older).text
 
 
-def test_what_is_no_row_is_refused_with_a_sentence(client, shop):
+def test_an_invalid_before_parameter_is_refused_with_a_message(client, shop):
     answer = client.get("/audit?before=yesterday")
 
     assert answer.status_code == 400
     assert "before must be the id of a row" in answer.text
 
 
-def test_every_action_has_words_in_every_language(client, shop):
+def test_every_action_is_translated_into_every_language(client, shop):
     for action in Action:
         note(shop, action)
 
@@ -134,13 +134,13 @@ def test_every_action_has_words_in_every_language(client, shop):
         assert page.text.count('data-label="') == len(Action) * 4
 
 
-def test_an_action_of_another_version_is_shown_as_it_is(client, shop):
+def test_an_unknown_action_is_shown_as_it_is_stored(client, shop):
     note(shop, "explode")
 
     assert "explode" in client.get("/audit").text
 
 
-def test_the_page_reads_an_index(shop):
+def test_the_audit_query_uses_an_index(shop):
     with db.atomic():
         db.execute_sql(MANY, {"shop": shop.id})
         with db.as_owner():
@@ -152,7 +152,7 @@ def test_the_page_reads_an_index(shop):
     assert "Sort" not in str(plan)
 
 
-def test_nothing_in_it_names_a_person(shop):
+def test_the_audit_table_has_no_personal_data(shop):
     columns = {column.name for column in db.get_columns("audit")}
 
     assert not columns & {"shopify_id", "customer_id", "order_id", "email"}

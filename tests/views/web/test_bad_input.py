@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 import app
 from models import State
-from tests.support.forms import fields
-from tests.support.fuzzing import examples
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.forms import fields
+from tests.support.web.fuzzing import examples
 from views.web.query_params import PARAMETER_NAMES
 
 ROUTES = [route for route in app.ROUTES if isinstance(route, Route)]
@@ -48,7 +48,7 @@ def addresses(draw, path):
 @pytest.mark.parametrize("path", READ)
 @relaxed
 @given(data=st.data())
-def test_every_page_answers_whatever_is_asked(client, path, data):
+def test_no_query_makes_a_page_fail(client, path, data):
     answer = client.get(data.draw(addresses(path)))
 
     assert answer.status_code in FINE
@@ -57,14 +57,14 @@ def test_every_page_answers_whatever_is_asked(client, path, data):
 @pytest.fixture
 def seal(client, shop):
     """What makes a form ours."""
-    task = add(shop, state=State.ERROR)
+    task = add_task(shop, state=State.ERROR)
     return fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
 
 
 @pytest.mark.parametrize("path", WRITTEN)
 @relaxed
 @given(data=st.data(), sealed=st.booleans())
-def test_every_form_is_answered_whatever_is_in_it(client, seal, path, data, sealed):
+def test_no_form_makes_a_route_fail(client, seal, path, data, sealed):
     form = dict(data.draw(queries)) | (seal if sealed else {})
 
     answer = client.post(data.draw(addresses(path)), data=form)
@@ -75,7 +75,7 @@ def test_every_form_is_answered_whatever_is_in_it(client, seal, path, data, seal
 @pytest.mark.parametrize("path", WRITTEN)
 @relaxed
 @given(body=st.binary(max_size=200), kind=st.sampled_from(KINDS))
-def test_any_bytes_are_answered(client, path, body, kind):
+def test_no_bytes_make_a_route_fail(client, path, body, kind):
     answer = client.post(PARAMETER.sub("x", path), content=body, headers={"Content-Type": kind})
 
     assert answer.status_code in FINE
@@ -86,11 +86,11 @@ def test_any_bytes_are_answered(client, path, body, kind):
     name=st.sampled_from(["Accept", "Accept-Language", "If-None-Match", "HX-Request", "HX-Request-Type", "Range"]),
     value=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60),
 )
-def test_any_header_is_answered(client, name, value):
+def test_no_header_makes_a_page_fail(client, name, value):
     for path in ("/tasks", "/tasks/live", "/summary.json"):
         assert client.get(path, headers={name: value}).status_code in FINE
 
 
-def test_there_are_routes_to_ask():
+def test_there_are_routes_to_test():
     assert {"/tasks", "/tasks/{task_id}/sent", "/entities/{kind}/{shopify_id:path}"} <= set(READ)
     assert {"/tasks/{task_id}/reveal", "/webhooks/shopify"} <= set(WRITTEN)

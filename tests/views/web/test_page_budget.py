@@ -6,25 +6,25 @@ import gzip
 
 import pytest
 
-from tests.support.pages import Page, page
-from tests.support.transfers import enqueue, finish, sale, webhook
+from tests.support.tasks.task_steps import enqueue, finish, sale, webhook
+from tests.support.web.pages import ParsedPage, get_page
 
 __all__ = ["sale", "webhook"]
 
 
-def test_nothing_on_a_page_needs_inline_script_or_style(client, sale):
+def test_a_page_has_no_inline_script_or_style(client, sale):
     for address in ("/tasks", f"/tasks/{sale.id}", f"/tasks/{sale.id}/drawer"):
-        found = page(client, address)
+        found = get_page(client, address)
         assert all("src" in script for script in found.all("script"))
         assert not found.all("style")
         assert not [name for _, attributes in found.tags for name in attributes if name == "style" or name[:2] == "on"]
 
 
-def test_a_full_page_with_all_its_files_is_light(client, shop):
+def test_a_full_page_with_its_static_files_is_small(client, shop):
     for _ in range(50):
         finish(shop, enqueue(shop, shopify_id=6100000001001))
     response = client.get("/tasks")
-    found = Page(response.text)
+    found = ParsedPage(response.text)
 
     files = [one["src"] for one in found.all("script")] + [one["href"] for one in found.all("link")]
     bodies = [client.get(name).content for name in files]
@@ -52,7 +52,7 @@ def statements(database):
     database.query_hooks.remove(seen)
 
 
-def test_a_list_asks_as_much_for_fifty_tasks_as_for_one(client, shop, statements):
+def test_the_listing_sends_as_many_statements_for_fifty_tasks_as_for_one(client, shop, statements):
     enqueue(shop, shopify_id=1)
     one = statements(lambda: client.get("/tasks"))
     for _ in range(49):
