@@ -1,4 +1,4 @@
-"""The listing and the summary as a script reads them: JSON."""
+"""The listing and the summary as JSON."""
 
 from __future__ import annotations
 
