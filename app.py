@@ -16,7 +16,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
-import actors  # noqa: F401 - declares the task types
 import logs
 from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
 from views.alerts import index as alerts_index
@@ -25,7 +24,7 @@ from views.entities import show as entities_show
 from views.imports import index as imports_index
 from views.ops import health, metrics
 from views.settings import index as settings_index
-from views.tasks import actions, bulk_retry, saved_views, saved_views_actions, summary
+from views.tasks import actions, bulk_retry, saved_views, saved_views_edit, summary
 from views.tasks import export as tasks_export
 from views.tasks import index as tasks_index
 from views.tasks import show as tasks_show
@@ -48,7 +47,7 @@ pages = Router(
         *tasks_index.routes,
         *tasks_export.routes,
         *saved_views.routes,
-        *saved_views_actions.routes,
+        *saved_views_edit.routes,
         *summary.routes,
         *tasks_show.routes,
         *entities_show.routes,

@@ -42,7 +42,7 @@ class ThreadScope(threading.local):
 
 
 class Database(PooledPostgresqlDatabase):
-    def point_to(self, url: str, connections: int) -> None:
+    def configure(self, url: str, connections: int) -> None:
         """Use this database from now on. Opens no connection yet."""
         where: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
         where.setdefault("options", "-c timezone=UTC")
@@ -51,7 +51,7 @@ class Database(PooledPostgresqlDatabase):
         name = where.pop("dbname", None)
         self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
 
-    def allow(self, connections: int) -> None:
+    def limit_connections(self, connections: int) -> None:
         """Set this process's limit of connections: one for each of its threads."""
         self._max_connections = connections
 
@@ -85,7 +85,7 @@ class Database(PooledPostgresqlDatabase):
         super().execute_sql(SET_SCOPE, ("" if wanted is None else str(wanted),))
         _scope.current = wanted
 
-    def moved(self, scope: Scope) -> None:
+    def scope_changed(self, scope: Scope) -> None:
         """Note that a statement has set the connection's scope along with its own work: `moving_to`."""
         _scope.current = scope
 
@@ -101,13 +101,13 @@ class Database(PooledPostgresqlDatabase):
 
 
 def set_scope_sql(scope: str) -> str:
-    """SQL expression that sets the connection's scope within a statement. Call `db.moved` afterwards."""
+    """SQL expression that sets the connection's scope within a statement. Call `db.scope_changed` afterwards."""
     return f"set_config('app.shop_id', {scope}, false)"
 
 
 _scope = ThreadScope()
 db = Database(None, prefer_psycopg3=True)
-db.point_to(config.database_url, connections=config.web_threads + 8)
+db.configure(config.database_url, connections=config.web_threads + 8)
 
 
 @contextmanager

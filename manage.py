@@ -33,7 +33,7 @@ def connect(arguments: argparse.Namespace) -> None:
     from actors.settings import enqueue_first_sync
     from sync import shop_connections
 
-    shop = shop_connections.connect(
+    shop = shop_connections.connect_shop(
         domain=arguments.shop,
         shopify_token=arguments.shopify_token,
         engage_key=arguments.engage_key,
@@ -82,14 +82,14 @@ def recount(_: argparse.Namespace) -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Add invented shops with a year of tasks, for demos and measurements."""
-    from demo_history import copy as demo_history_copy
     from demo_history import shops
+    from demo_history.filling import fill as fill_history
 
     try:
-        shops.check(beside_real_ones=arguments.yes)
-    except shops.Real as error:
+        shops.check_shops(beside_real_ones=arguments.yes)
+    except shops.RealShopError as error:
         raise SystemExit(str(error)) from None
-    demo_history_copy.fill(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
+    fill_history(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
 
 
 def _progress(wanted: int, done: int, seconds: float) -> None:
@@ -99,6 +99,7 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 def check_alerts(arguments: argparse.Namespace) -> None:
     """Print how every alert rule stands as of an instant, and why."""
+    import actors  # noqa: F401 - the table of task types
     from alerts import jobs
     from models import utcnow
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+import actors  # noqa: F401 - declares the task types
 import logs
 from alerts import jobs as alerts_jobs
 from config import config
@@ -82,7 +83,7 @@ def jobs() -> list[Job]:
         Job("watch", alerts_jobs.check_rules, 15),
         Job("remind", alerts_jobs.send_reminders, 15),
         Job("end_late", end_tasks_of_uninstalled, 60),
-        Job("Retention.tidy", Retention().tidy, 60),
+        Job("Retention.tidy", Retention().delete_expired, 60),
         Job("pulse", ping_monitor, PING_SECONDS),
     ]
 

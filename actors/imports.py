@@ -12,9 +12,19 @@ from config import config
 from database import db
 from mappings import Json
 from models import OPEN_IMPORTS, BulkImport, ImportKind, ImportPart, ImportState, ImportStep, Lane, Shop, Task, utcnow
-from sync import imports as sync_imports
 from sync.api_clients import shopify_client
-from sync.import_reader import ImportReader, has_enough_open
+from sync.imports.parts import (
+    current_part,
+    current_task,
+    has_query_starting,
+    part_by_operation,
+    reason_to_stop,
+    restart_reading,
+    update_part,
+)
+from sync.imports.reader import ImportReader, has_enough_pending
+from sync.imports.state import change_import_state, create_import
+from sync.imports.tasks import cancel_tasks, count_untried_tasks, hold_tasks, release_tasks
 from sync.webhook_payload import text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -46,7 +56,7 @@ def handle_bulk_import_create(task: Task, part_id: int) -> None:
     part = _part_of(task, part_id)
     operation_id = shopify_client(task).run_bulk_query(_query(part))
     with claims.effects(task):
-        sync_imports.update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
+        update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -64,8 +74,8 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     task.shopify_id = _number(operation_id)
     if task.shopify_id is None:
         raise Unusable("The webhook's body names no bulk operation.")
-    if sync_imports.part_by_operation(task.shop, operation_id) is None:
-        if task.fence <= LOOKUP_ATTEMPTS and sync_imports.is_requesting(
+    if part_by_operation(task.shop, operation_id) is None:
+        if task.fence <= LOOKUP_ATTEMPTS and has_query_starting(
             task.shop
         ):  # Shopify may finish before we have saved the operation's id
             raise Wait("An import is just beginning its query.", ADDRESS_WAIT)
@@ -87,7 +97,7 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
         raise Unusable(note)
     with claims.effects(task):
         count = int(operation["rootObjectCount"] or 0)
-        sync_imports.update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
+        update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -95,13 +105,13 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
 def process_bulk_import_data(task: Task, part_id: int) -> None:
     """When the app initiates processing of bulk import data."""
     part = _part_of(task, part_id)
-    if has_enough_open(part.bulk_import):
+    if has_enough_pending(part.bulk_import):
         _wait(task, part, "Enough of the import is under way.", ROOM_WAIT)
         return
-    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join()
+    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join_orders()
     with claims.effects(task):
         if ended:
-            sync_imports.update_part(part, state=_after(part))
+            update_part(part, state=_after(part))
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -112,13 +122,13 @@ def _read(task: Task, part: ImportPart) -> bool:
     if (url := _result(operation)) is None:
         raise Unusable("Shopify no longer has the result; begin a new import.")
     try:
-        with shopify.stream(url, part.position, etag=part.etag) as lines:
+        with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
             return ImportReader(task, part).read(lines)
     except ResultUrlExpired as expired:
         raise Wait(str(expired), ADDRESS_WAIT) from expired
     except ResultFileChanged as changed:
         with db.atomic():
-            sync_imports.restart_part(part)
+            restart_reading(part)
         raise Wait(str(changed), ADDRESS_WAIT) from changed
 
 
@@ -133,13 +143,13 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
     """
     part = _part_of(task, part_id)
     importing: BulkImport = part.bulk_import
-    if sync_imports.tasks_untried(importing):  # orders are imported after their contacts
+    if count_untried_tasks(importing):  # orders are imported after their contacts
         _wait(task, part, "What was read is still on its way to Engage.", ROOM_WAIT)
         return
     with claims.effects(task):
-        sync_imports.update_part(part, state=ImportStep.OVER, ended_at=utcnow())
-        if sync_imports.current_part(importing) is None:
-            sync_imports.change_state(importing, ImportState.DONE, of=(ImportState.RUNNING,))
+        update_part(part, state=ImportStep.OVER, ended_at=utcnow())
+        if current_part(importing) is None:
+            change_import_state(importing, ImportState.DONE, of=(ImportState.RUNNING,))
         else:
             enqueue_next_step(importing, task)
 
@@ -155,20 +165,20 @@ NEXT_STEP: dict[int, TaskType] = {
 
 def enqueue_next_step(importing: BulkImport, parent: Task | None = None) -> None:
     """Enqueue the task of the import's next step, inside a transaction. The task before it loses its turn."""
-    if (part := sync_imports.current_part(importing)) is None:
+    if (part := current_part(importing)) is None:
         return
-    task_type, turn = NEXT_STEP[part.state], part.turn + 1
+    task_type, turn = NEXT_STEP[part.state], part.task_number + 1
     lane = Lane.BULK if task_type is process_bulk_import_data else Lane.LIVE
     shopify_id = _number(part.operation_id or "") if task_type is handle_bulk_operation_finish else None
     key, args = f"{part.id}:{turn}", {"part_id": part.id}
     task = task_type.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
-    sync_imports.update_part(part, turn=turn, task_id=task and task.id)
+    update_part(part, task_number=turn, task_id=task and task.id)
 
 
 def begin_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImport:
     """Begin an import of a period. Raises IntegrityError while another one is open."""
     with db.atomic():
-        importing = sync_imports.begin(shop, starts_at, ends_at)
+        importing = create_import(shop, starts_at, ends_at)
         key, args = f"import:{importing.id}", {"import_id": importing.id}
         handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
     return importing
@@ -177,44 +187,44 @@ def begin_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImpo
 def pause_import(importing: BulkImport) -> None:
     """Pause: read nothing more, and send nothing of what is pending."""
     with db.atomic():
-        if sync_imports.change_state(importing, ImportState.PAUSED, of=(ImportState.RUNNING,)):
-            sync_imports.hold_tasks(importing)
+        if change_import_state(importing, ImportState.PAUSED, of=(ImportState.RUNNING,)):
+            hold_tasks(importing)
 
 
 def resume_import(importing: BulkImport) -> None:
     """Resume after a pause or after an error."""
     with db.atomic():
-        if sync_imports.change_state(importing, ImportState.RUNNING, of=OPEN_IMPORTS):
-            sync_imports.release_tasks(importing)
+        if change_import_state(importing, ImportState.RUNNING, of=OPEN_IMPORTS):
+            release_tasks(importing)
             _restart_query(importing)
             enqueue_next_step(importing)
 
 
 def _restart_query(importing: BulkImport) -> None:
     """Restart a part whose result was unusable. What it has synced already is skipped then."""
-    part = sync_imports.current_part(importing)
+    part = current_part(importing)
     if (
         part
         and part.state in (ImportStep.AWAIT, ImportStep.READ)
-        and (task := sync_imports.task_of(part))
+        and (task := current_task(part))
         and task.code == "unusable"
     ):
-        sync_imports.restart_part(part)
-        sync_imports.update_part(part, state=ImportStep.ASK)
+        restart_reading(part)
+        update_part(part, state=ImportStep.ASK)
 
 
 def cancel_import(importing: BulkImport) -> None:
     """Cancel: read nothing more, and end what is pending. What has arrived at Engage stays there."""
-    if sync_imports.change_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS):
-        sync_imports.cancel_tasks(importing)
-        if part := sync_imports.current_part(importing):
+    if change_import_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS):
+        cancel_tasks(importing)
+        if part := current_part(importing):
             handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))
 
 
 def _part_of(task: Task, part_id: int) -> ImportPart:
     """Return the part, if it is this task's turn. Raises Skip."""
     part = ImportPart.get((ImportPart.id == part_id) & (ImportPart.shop_id == task.shop_id))
-    if reason := sync_imports.halt_reason(part, task.id):
+    if reason := reason_to_stop(part, task.id):
         if part.bulk_import.state == ImportState.CANCELLED:
             _cancel_at_shopify(task, part)
         raise Skip(reason)

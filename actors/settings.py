@@ -23,7 +23,7 @@ OF_THE_APP = ("app/uninstalled", "app/scopes_update")
 TOPICS = ("shop/update", *MARKETS, *OF_THE_APP, "customers/data_request", "customers/redact", "shop/redact")
 
 
-@group.task(41, "IndexStores", "Index stores", engage=True)
+@group.task(41, "IndexStores", "Index stores", calls_engage=True)
 def index_stores(task: Task) -> None:
     """When an Engage store is created or updated in the app's database."""
     stores = engage_client(task).stores()
@@ -31,7 +31,7 @@ def index_stores(task: Task) -> None:
         sync_stores.save_stores(task.shop, stores)
 
 
-@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, latest=True)
+@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, newest_only=True)
 def sync_shop_currency(task: Task) -> None:
     """When the app initiates a shop currency sync from Shopify to app's database."""
     if not task.shop.active:

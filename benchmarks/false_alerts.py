@@ -22,7 +22,7 @@ from alerts.rules import error_rate, silence
 from alerts.rules.rhythm import HISTORY, Baseline
 from alerts.rules.window import DailyWindow
 from alerts.task_history import FinishedTask
-from benchmarks.support.figures import Figures, Table
+from benchmarks.support.figures import Figures, ResultTable
 
 RESULTS = Path(__file__).parent.parent / "docs" / "alerts-measured.md"
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -42,7 +42,7 @@ THRESHOLD, MONTH, PATIENCE = 10, timedelta(days=30), timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class Size:
+class SimulationSize:
     """How much is simulated."""
 
     orders: tuple[int, ...] = (5, 20, 100, 1_000)
@@ -52,7 +52,7 @@ class Size:
     months: int = 12
 
 
-FULL, TINY = Size(), Size(orders=(20,), tasks=(40,), years=1, days=14, months=1)
+FULL, TINY = SimulationSize(), SimulationSize(orders=(20,), tasks=(40,), years=1, days=14, months=1)
 
 
 # What happens in a shop
@@ -95,7 +95,7 @@ def _arrivals(chance: Random, rate: float) -> Iterator[float]:
 
 
 @dataclass(frozen=True)
-class Year:
+class SimulatedYear:
     """A shop's orders in it, and in the weeks before that its rhythm is read from."""
 
     orders: list[datetime]
@@ -103,7 +103,7 @@ class Year:
     rhythms: dict[datetime, Baseline | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, per_day: int, days: int, seed: int, *, eventful: bool = False) -> Year:
+    def of(cls, per_day: int, days: int, seed: int, *, eventful: bool = False) -> SimulatedYear:
         def rate(start: datetime) -> float:
             return _rate(start, per_day) * (_event(start) if eventful else 1)
 
@@ -131,31 +131,31 @@ class Year:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SilenceRule:
     """`alerts`: those of a year. `fires`: when it tells that nothing has come since a stop."""
 
     name: str
-    alerts: Callable[[Year], list[object]]
-    fires: Callable[[Year, datetime], datetime | None]
+    alerts: Callable[[SimulatedYear], list[object]]
+    fires: Callable[[SimulatedYear, datetime], datetime | None]
 
-    def delay(self, year: Year, stop: datetime) -> float:
+    def delay(self, year: SimulatedYear, stop: datetime) -> float:
         """In hours. It may fire at once, as the shop was quiet before."""
         fires = self.fires(year, stop)
         return max((fires - stop) / HOUR, 0.0) if fires else math.inf
 
 
-def _fixed(name: str, hours: int, window: DailyWindow, *, within: bool = True) -> Rule:
+def _fixed(name: str, hours: int, window: DailyWindow, *, within: bool = True) -> SilenceRule:
     settings = silence.SilenceSettings(hours * HOUR, window, within)
-    return Rule(
+    return SilenceRule(
         name,
         lambda year: silence_alerts(settings, year.orders, year.orders[0], year.end, year.days * DAY),
         lambda year, stop: silence.firing_time(settings, year.last(stop)),
     )
 
 
-def _rhythm_fires(year: Year, stop: datetime) -> datetime | None:
+def _rhythm_fires(year: SimulatedYear, stop: datetime) -> datetime | None:
     rhythm = year.rhythm(stop)
-    return rhythm.reached(year.last(stop)) if rhythm else None
+    return rhythm.limit_reached_at(year.last(stop)) if rhythm else None
 
 
 ALWAYS, OPEN = DailyWindow.always(ZONE), DailyWindow(time(8), time(22), ZONE)
@@ -165,7 +165,7 @@ RULES = (
     _fixed("3 h, 08-22, window time", 3, OPEN),
     _fixed("6 h, 08-22, literal", 6, OPEN, within=False),
     _fixed("6 h, 08-22, window time", 6, OPEN),
-    Rule(
+    SilenceRule(
         "shop's rhythm",
         lambda year: anomaly_alerts(year.orders, ZONE, year.orders[0], year.end, span=year.days * DAY),
         _rhythm_fires,
@@ -173,30 +173,30 @@ RULES = (
 )
 
 
-def _silence(size: Size) -> Table:
+def _silence(size: SimulationSize) -> ResultTable:
     head = ("orders a day", "rule", "false alerts a year", *(f"stop at {hour:02}:00" for hour in STOPS))
     rows = [row for per_day in size.orders for row in _silence_rows(size, per_day)]
-    return Table("Order silence", SILENCE.format(years=size.years), head, tuple(rows))
+    return ResultTable("Order silence", SILENCE.format(years=size.years), head, tuple(rows))
 
 
-def _silence_rows(size: Size, per_day: int) -> Iterator[tuple[object, ...]]:
-    years = [Year.of(per_day, size.days, seed) for seed in range(size.years)]
+def _silence_rows(size: SimulationSize, per_day: int) -> Iterator[tuple[object, ...]]:
+    years = [SimulatedYear.of(per_day, size.days, seed) for seed in range(size.years)]
     for rule in RULES:
         delays = (median(rule.delay(year, stop) for year in years for stop in year.stops(hour)) for hour in STOPS)
         yield f"{per_day:,}", rule.name, _alerts(rule, years), *(f"{delay:.1f} h" for delay in delays)
 
 
-def _alerts(rule: Rule, years: list[Year]) -> Figures:
+def _alerts(rule: SilenceRule, years: list[SimulatedYear]) -> Figures:
     return Figures.of(len(rule.alerts(year)) for year in years)
 
 
-def _events(size: Size) -> Table:
+def _events(size: SimulationSize) -> ResultTable:
     rows = [(f"{per_day:,}", *_events_row(size, per_day)) for per_day in size.orders]
-    return Table("Sales and holidays", EVENTS, ("orders a day", *(rule.name for rule in RULES)), tuple(rows))
+    return ResultTable("Sales and holidays", EVENTS, ("orders a day", *(rule.name for rule in RULES)), tuple(rows))
 
 
-def _events_row(size: Size, per_day: int) -> list[Figures]:
-    years = [Year.of(per_day, size.days, seed, eventful=True) for seed in range(size.years)]
+def _events_row(size: SimulationSize, per_day: int) -> list[Figures]:
+    years = [SimulatedYear.of(per_day, size.days, seed, eventful=True) for seed in range(size.years)]
     return [_alerts(rule, years) for rule in RULES]
 
 
@@ -220,13 +220,13 @@ def _again(chance: Random, task: FinishedTask) -> Iterator[FinishedTask]:
         yield task
 
 
-def _errors(size: Size) -> Table:
+def _errors(size: SimulationSize) -> ResultTable:
     head = ("tasks a day", "literal", "literal, bursty", "guarded", "guarded, bursty", "delay, median", "worst")
     rows = [(f"{per_day:,}", *_false_errors(size, per_day), *_delays(size, per_day)) for per_day in size.tasks]
-    return Table("Error rate", ERRORS.format(months=size.months), head, tuple(rows))
+    return ResultTable("Error rate", ERRORS.format(months=size.months), head, tuple(rows))
 
 
-def _false_errors(size: Size, per_day: int) -> Iterator[str]:
+def _false_errors(size: SimulationSize, per_day: int) -> Iterator[str]:
     for guarded in (False, True):
         settings = error_rate.ErrorRateSettings(THRESHOLD, guarded)
         for bursty in (False, True):
@@ -238,7 +238,7 @@ def _false_errors(size: Size, per_day: int) -> Iterator[str]:
             yield f"{sum(counts):,}"
 
 
-def _delays(size: Size, per_day: int) -> tuple[str, str]:
+def _delays(size: SimulationSize, per_day: int) -> tuple[str, str]:
     hours = [_delay(per_day, number) for number in range(size.months)]
     return f"{median(hours):.1f} h", f"{max(hours):.1f} h"
 
@@ -310,7 +310,7 @@ def main() -> None:
     chosen.to.write_text(TEXT.format(reading=READING, tables="\n".join(map(str, tables))))
 
 
-def _told(table: Table) -> Table:
+def _told(table: ResultTable) -> ResultTable:
     """The table, shown to whoever waits."""
     print(table, file=sys.stderr, flush=True)
     return table

@@ -43,7 +43,7 @@ MB = 1 << 20
 
 
 @dataclass
-class Report:
+class ImportReport:
     """What was imported, and how. Everything below `unfinished` is a defect unless it is zero."""
 
     customers: int
@@ -76,7 +76,7 @@ class Report:
         return [name for name in names[names.index("unfinished") :] if getattr(self, name)]
 
 
-class Worker:
+class WorkerProcess:
     """One worker process, which may be killed and comes back at once."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ def _resident(folder: Path) -> int:
         return 0
 
 
-class Live:
+class LiveOrders:
     """Another shop's orders, one every other second, from their webhook to their receipt."""
 
     def __init__(self, shopify: Shopify, shop: Shop) -> None:
@@ -124,7 +124,7 @@ class Live:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sell, daemon=True)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveOrders:
         self._thread.start()
         return self
 
@@ -134,11 +134,11 @@ class Live:
 
     def _sell(self) -> None:
         from benchmarks.support.shops import checkout
-        from sandbox.persons import person
+        from sandbox.invented_customers import invented_customer
 
         while not self._ended.wait(LIVE_EVERY):
             self.sold += 1
-            customer_id = self.shopify.add_customer(self.shop.domain, person(10_000_000 + self.sold))
+            customer_id = self.shopify.add_customer(self.shop.domain, invented_customer(10_000_000 + self.sold))
             self.shopify.add_order(self.shop.domain, checkout(1), customer_id=customer_id)
 
     def seconds(self) -> list[float]:
@@ -156,15 +156,15 @@ class Live:
         return [seconds for (seconds,) in found.fetchall()]
 
 
-def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> Report:
+def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> ImportReport:
     """One run of at most so many seconds, on servers that are running."""
     from database import EVERY, connected
 
-    report = Report(customers // shops * shops, orders // shops * shops, shops, kills)
+    report = ImportReport(customers // shops * shops, orders // shops * shops, shops, kills)
     with ExitStack() as ending, connected(EVERY):
         engage, merchants, live = ending.enter_context(_everything(report))
         imports = [_begin(merchant) for merchant in merchants]
-        worker = Worker()
+        worker = WorkerProcess()
         ending.callback(worker.end)
         with live:
             _watch(report, imports, worker, seconds)
@@ -175,11 +175,11 @@ def measure(customers: int, orders: int, shops: int, kills: int, seconds: float)
 
 
 @contextmanager
-def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
+def _everything(report: ImportReport) -> Iterator[tuple[Engage, list[Shop], LiveOrders]]:
     """Both sandboxes in this process, the shops with their pasts, and the clock."""
     from benchmarks.support.shops import connect, engage_key
     from sandbox.engage.http.server import Engage
-    from sandbox.purchases import give_past
+    from sandbox.purchases import add_history
     from sandbox.serve import serving
     from sandbox.shopify import Shopify
 
@@ -192,11 +192,11 @@ def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
         shopify = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", points=1e9)
         for merchant in merchants:
             share = report.customers // report.shops, report.orders // report.shops
-            give_past(shopify, merchant.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
+            add_history(shopify, merchant.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
         ending.enter_context(serving(shopify.app, int(os.environ[SHOPIFY_PORT])))
         ending.enter_context(serving(engage.app, int(os.environ[ENGAGE_PORT])))
         ending.enter_context(process("scheduler.py"))
-        yield engage, merchants, Live(shopify, live)
+        yield engage, merchants, LiveOrders(shopify, live)
 
 
 def _begin(shop: Shop) -> BulkImport:
@@ -206,7 +206,7 @@ def _begin(shop: Shop) -> BulkImport:
     return actors_imports.begin_import(shop, now - timedelta(days=DAYS + 1), now)
 
 
-def _watch(report: Report, imports: list[BulkImport], worker: Worker, seconds: float) -> None:
+def _watch(report: ImportReport, imports: list[BulkImport], worker: WorkerProcess, seconds: float) -> None:
     """Wait for the end of every import, kill the worker in between, and look at its memory."""
     begun, samples, killed = time.monotonic(), [], 0
     while (passed := time.monotonic() - begun) < seconds and _open(imports):
@@ -228,7 +228,7 @@ def _open(imports: list[BulkImport]) -> bool:
     return bool(running.exists() or pending.exists())
 
 
-def _share_read(report: Report) -> float:
+def _share_read(report: ImportReport) -> float:
     from database import db
     from models import ImportPart
 
@@ -238,7 +238,9 @@ def _share_read(report: Report) -> float:
     return found / (report.customers + report.orders)
 
 
-def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[BulkImport], live: Live) -> None:
+def _judge(
+    report: ImportReport, engage: Engage, merchants: list[Shop], imports: list[BulkImport], live: LiveOrders
+) -> None:
     from models import Customer, ImportPart, Order, State, Task
     from taskqueue.types import NUMBERS
 
@@ -260,9 +262,9 @@ def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[
         report.live_median_seconds, report.live_worst_seconds = round(median(seconds), 2), round(max(seconds), 2)
 
 
-def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
+def _judge_shop(report: ImportReport, tenant: Any, merchant: Shop) -> None:
     from models import Order
-    from sandbox.shopify.bulk.history import ONE_IN
+    from sandbox.shopify.bulk.history import ORDERS_PER_RETURN
 
     contacts = [contact["attributes"]["externalId"] for contact in tenant.contacts.all()]
     share = report.customers // report.shops
@@ -271,7 +273,9 @@ def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
     found = tenant.receipts_report()
     applied = {receipt["uniqueReceiptId"] for receipt in found["applied"]}
     sold = {str(order.shopify_id) for order in Order.select(Order.shopify_id).where(Order.shop == merchant)}
-    returns = len(applied - sold) - -(-(report.orders // report.shops) // ONE_IN)  # more than there should be
+    returns = len(applied - sold) - -(
+        -(report.orders // report.shops) // ORDERS_PER_RETURN
+    )  # more than there should be
     report.receipts += len(applied)
     report.receipts_dropped += len(found["dropped"])
     report.receipts_missing += len(sold - applied) + max(0, -returns)

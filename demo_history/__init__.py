@@ -6,7 +6,7 @@ in a time that nobody will see, and the clock adds nothing while its own types a
 
 from __future__ import annotations
 
-from demo_history.copy import fill
-from demo_history.shops import Real, check
+from demo_history.filling import fill
+from demo_history.shops import RealShopError, check_shops
 
-__all__ = ["Real", "check", "fill"]
+__all__ = ["RealShopError", "check_shops", "fill"]

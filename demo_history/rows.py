@@ -11,11 +11,11 @@ from uuid import UUID
 import orjson
 
 from clients import Effect
-from demo_history.outcomes import Fate
+from demo_history.outcomes import InventedOutcome
 from models import Lane, Outcome, Shop, State
 from taskqueue.types import TaskType
 
-NEVER = datetime(2100, 1, 1, tzinfo=UTC)  # when what is Pending would be run
+NEVER_DUE = datetime(2100, 1, 1, tzinfo=UTC)  # when what is Pending would be run
 WORKER = "invented:1"
 MS = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,14 +33,14 @@ COLUMNS = {
 }
 
 
-class Made(NamedTuple):
+class InventedTask(NamedTuple):
     """An invented task."""
 
     id: str
     shop_id: int
     kind: TaskType
     lane: Lane
-    fate: Fate
+    fate: InventedOutcome
     created_at: datetime
     ms: int
     shopify_id: int | None
@@ -67,7 +67,7 @@ class Made(NamedTuple):
         return (
             *(self.id, self.shop_id, kind.number, int(fate.state), int(self.lane), int(kind.entity), self.id),
             *(self.shopify_id, self.engage_id, self.parent_id, self.closed_by, fate.reason, fate.code),
-            *(fate.runs, fate.runs, self.created_at if completed_at else NEVER, self.created_at, self.started_at),
+            *(fate.runs, fate.runs, self.created_at if completed_at else NEVER_DUE, self.created_at, self.started_at),
             *(completed_at, self.ms if completed_at and fate.runs else None),
         )
 
@@ -88,13 +88,13 @@ def new_id(at: datetime, chance: random.Random) -> str:
     return f"{(at - EPOCH) // MS:012x}7{noise >> 60:03x}a{noise & (1 << 60) - 1:015x}"
 
 
-def body_of(task: Made, shop: Shop) -> Row:
+def body_row(task: InventedTask, shop: Shop) -> Row:
     """What an invented webhook came with."""
     told = orjson.dumps({"id": task.shopify_id, "note": "invented", "type": task.kind.name})
     return task.id, task.shop_id, shop.vault.seal(told, "body", "sealed", UUID(task.id))
 
 
-def exchange_of(task: Made, shop: Shop, chance: random.Random) -> Row:
+def exchange_row(task: InventedTask, shop: Shop, chance: random.Random) -> Row:
     """The call of an invented task's last run."""
     number, path, fine = new_id(task.created_at, chance), f"/api/v3/{task.kind.name}", task.fate.state is State.SUCCESS
     told = orjson.dumps({"id": task.shopify_id, "note": "invented"})
@@ -107,7 +107,7 @@ def exchange_of(task: Made, shop: Shop, chance: random.Random) -> Row:
     )
 
 
-def order_of(shop: Shop, shopify_id: int, name: str, at: datetime) -> Row:
+def order_row(shop: Shop, shopify_id: int, name: str, at: datetime) -> Row:
     """An invented order."""
     node = {"legacyResourceId": str(shopify_id), "name": name, "updatedAt": at.isoformat(), "note": "invented"}
     sealed = shop.vault.seal(orjson.dumps(node), "orders", "seen", shopify_id)

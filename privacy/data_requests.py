@@ -12,7 +12,7 @@ from models import DataRequest, Shop
 
 def save(shop: Shop, task_id: UUID, held: dict[str, Any], **columns: Any) -> None:
     sealed = shop.vault.seal(orjson.dumps(held, default=str), "data_request", "held", task_id)
-    DataRequest.insert(task_id=task_id, shop=shop, held=sealed, **columns).on_conflict_ignore().execute()
+    DataRequest.insert(task_id=task_id, shop=shop, sealed_export=sealed, **columns).on_conflict_ignore().execute()
 
 
 def of_shop(shop: Shop) -> list[DataRequest]:

@@ -18,7 +18,7 @@ BATCH = 500
 KEPT = {"task", "attempt", "task_delta", "task_total", "task_hour", "erasure"}
 
 
-def running(shop: Shop, *, beside: UUID) -> bool:
+def has_running_tasks(shop: Shop, *, beside: UUID) -> bool:
     """Whether any of the shop's tasks is being worked on, beside this one: it may still write what it has read."""
     found = db.execute_sql(
         "SELECT 1 FROM task WHERE shop_id = %s AND leased_until IS NOT NULL AND id <> %s LIMIT 1", (shop.id, beside)
@@ -26,18 +26,18 @@ def running(shop: Shop, *, beside: UUID) -> bool:
     return found.fetchone() is not None
 
 
-def any_running(tasks: list[UUID]) -> bool:
+def are_running(tasks: list[UUID]) -> bool:
     """The same for some tasks."""
     found = db.execute_sql("SELECT 1 FROM task WHERE id = ANY(%s) AND leased_until IS NOT NULL LIMIT 1", (tasks,))
     return found.fetchone() is not None
 
 
-def end_work(shop: Shop, reason: str) -> int:
+def end_entity_tasks(shop: Shop, reason: str) -> int:
     """End what is pending of the shop's tasks, except of those about the shop itself. Returns how many."""
     return _end(shop, reason, f"entity <> {Entity.SHOP:d}")
 
 
-def end_all(shop: Shop, reason: str) -> int:
+def end_all_tasks(shop: Shop, reason: str) -> int:
     """End whatever is pending of the shop's tasks. Returns how many."""
     return _end(shop, reason, "true")
 
@@ -60,12 +60,12 @@ def release_domain(shop: Shop) -> None:
     Shop.update(domain=f"erased-{shop.id}").where(Shop.id == shop.id).execute()
 
 
-def erase_shop(shop: Shop, own_task: UUID) -> int:
+def erase_shop_rows(shop: Shop, own_task: UUID) -> int:
     """Forget all that the shop had with us, except in counts. Returns how many rows. `own_task` is left for last."""
-    rows = sum(anonymise(batch) for batch in _others(shop, own_task))
-    for table in tables():
+    rows = sum(anonymise(batch) for batch in _batches_of_other_tasks(shop, own_task))
+    for table in tables_with_shop_data():
         own = "task_id <> %(own)s" if table in ("body", "exchange") else "true"
-        rows += delete(shop, table, own, own=own_task)
+        rows += delete_rows(shop, table, own, own=own_task)
     return rows
 
 
@@ -89,7 +89,7 @@ def delete_key(shop: Shop) -> None:
     ).where(Shop.id == shop.id).execute()
 
 
-def _others(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
+def _batches_of_other_tasks(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
     """The shop's tasks but this one, in batches."""
     after = UUID(int=0)
     while found := db.execute_sql(
@@ -116,7 +116,7 @@ def anonymise(tasks: list[UUID]) -> int:
     return len(ended)
 
 
-def delete(shop: Shop, table: str, which: str, **values: Any) -> int:
+def delete_rows(shop: Shop, table: str, which: str, **values: Any) -> int:
     """Delete the shop's rows with this condition, in SQL, from the table. Returns how many."""
     sql = f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE shop_id = %(shop)s AND {which} LIMIT {BATCH}))"""  # noqa: S608
@@ -131,7 +131,7 @@ def _repeated(sql: str, values: dict[str, Any]) -> int:
     return rows
 
 
-def tables() -> list[str]:
+def tables_with_shop_data() -> list[str]:
     """Every table that holds something of a shop, by its own words."""
     found = db.execute_sql(
         """SELECT table_name FROM information_schema.columns

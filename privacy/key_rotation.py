@@ -8,31 +8,31 @@ from contextlib import suppress
 from database import db
 from encryption import Unreadable, rewrap, wrapping_key_name
 
-AT_ONCE = 100  # shops between two words about how it goes
+BATCH = 100  # shops between two words about how it goes
 
 
-Told = Callable[[int, int], None]
+ReportProgress = Callable[[int, int], None]
 
 
-def rotate(tell: Told) -> list[tuple[int, str]]:
+def rotate(tell: ReportProgress) -> list[tuple[int, str]]:
     """Wrap each shop's key by the first of SECRET_KEYS. `tell` is told how many of how many shops were looked at.
 
     The keys stay the same, so that what they have sealed need not be touched, and whoever has one in memory goes on.
     Returns the shops, by their ids, whose key is still wrapped by another, and why.
     """
     done = 0
-    for portion in _portions():
+    for portion in _batches():
         for shop_id, key in portion:
             with suppress(Unreadable):
                 _rewrap(shop_id, key)
         done += len(portion)
         tell(done, max(done, _count()))
-    return [(shop_id, _why(key)) for shop_id, key in _others()]
+    return [(shop_id, _why(key)) for shop_id, key in _shops_with_other_keys()]
 
 
-def _portions() -> Iterator[list[tuple[int, bytes]]]:
+def _batches() -> Iterator[list[tuple[int, bytes]]]:
     after = 0
-    while found := _read("id > %s ORDER BY id LIMIT %s", after, AT_ONCE):
+    while found := _read("id > %s ORDER BY id LIMIT %s", after, BATCH):
         yield found
         after = found[-1][0]
 
@@ -43,7 +43,7 @@ def _rewrap(shop_id: int, key: bytes) -> None:
         db.execute_sql("UPDATE shop SET key = %s WHERE id = %s AND key = %s", (new, shop_id, key))
 
 
-def _others() -> list[tuple[int, bytes]]:
+def _shops_with_other_keys() -> list[tuple[int, bytes]]:
     mine = wrapping_key_name() + b":"
     return _read("length(key) > 0 AND substring(key FOR %s) <> %s ORDER BY id", len(mine), mine)
 

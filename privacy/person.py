@@ -9,7 +9,7 @@ from uuid import UUID
 
 from database import db
 from models import Customer, DataRequest, Order, Refund, Shop
-from privacy.erasure import BATCH, anonymise, delete
+from privacy.erasure import BATCH, anonymise, delete_rows
 from sync import deleted_customers
 
 # Where a person's rows are, and by which of Shopify's ids. A test looks whether a table is missing.
@@ -34,46 +34,46 @@ OF_ORDERS = (
 class Person:
     """Somebody who bought in a shop: their ids there, their orders', and the contacts that they are in Engage.
 
-    `parts` are their orders' refunds and parcels, which tasks are about as well.
+    `part_ids` are their orders' refunds and parcels, which tasks are about as well.
     """
 
     shop: Shop
-    customers: list[int]
-    orders: list[int]
-    parts: list[int]
-    contacts: list[str]
+    customer_ids: list[int]
+    order_ids: list[int]
+    part_ids: list[int]
+    contact_ids: list[str]
 
     @classmethod
-    def known(cls, shop: Shop, customers: list[int], orders: list[int]) -> Person:
+    def identify(cls, shop: Shop, customers: list[int], orders: list[int]) -> Person:
         """The person with all that is theirs: the named orders and any others, and whoever was merged into them."""
         customers = sorted(
-            {*customers, *(gone for each in customers for gone in deleted_customers.merged_into(shop, each))}
+            {*customers, *(gone for each in customers for gone in deleted_customers.customers_merged_into(shop, each))}
         )
         theirs = Order.customer_id.in_(customers) | Order.shopify_id.in_(orders)
         found = list(Order.select(Order, Shop).join(Shop).where((Order.shop == shop) & theirs))
         orders = sorted({*orders, *(order.shopify_id for order in found)})
         refunds = Refund.select(Refund.shopify_id).where((Refund.shop == shop) & Refund.order_id.in_(orders))
         rows = Customer.select().where((Customer.shop == shop) & Customer.shopify_id.in_(customers))
-        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.node))}
+        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.snapshot))}
         return cls(shop, customers, orders, sorted(parts), [row.contact_id for row in rows if row.contact_id])
 
-    def tasks(self) -> list[UUID]:
+    def task_ids(self) -> list[UUID]:
         """The tasks about the person, newest first: so children go before what leads to them."""
-        ids = [*self.customers, *self.orders, *self.parts]
-        about = {"ids": ids, "contacts": self.contacts, "requests": requests_about(self)}
-        found = db.execute_sql(FAMILY, {"shop": self.shop.id, **about})
+        ids = [*self.customer_ids, *self.order_ids, *self.part_ids]
+        about = {"ids": ids, "contacts": self.contact_ids, "requests": data_requests_of(self)}
+        found = db.execute_sql(TASKS_OF_PERSON, {"shop": self.shop.id, **about})
         return sorted((task_id for (task_id,) in found.fetchall()), reverse=True)
 
-    def forget_tasks(self) -> int:
+    def erase_tasks(self) -> int:
         """Leave nothing in their tasks but what is counted. Returns how many rows that were; what runs stays."""
-        rows, requests = sum(anonymise(batch) for batch in _batches(self.tasks())), requests_about(self)
-        return rows + delete(self.shop, "data_request", "task_id = ANY(%(ids)s)", ids=requests)
+        rows, requests = sum(anonymise(batch) for batch in _batches(self.task_ids())), data_requests_of(self)
+        return rows + delete_rows(self.shop, "data_request", "task_id = ANY(%(ids)s)", ids=requests)
 
-    def forget_rows(self) -> int:
+    def erase_rows(self) -> int:
         """Forget what else there is of them. Returns how many rows. None of their tasks may be left by then."""
         rows = 0
-        for places, ids in ((OF_ORDERS, self.orders), (OF_CUSTOMERS, self.customers)):
-            rows += sum(delete(self.shop, table, f"{column} = ANY(%(ids)s)", ids=ids) for table, column in places)
+        for places, ids in ((OF_ORDERS, self.order_ids), (OF_CUSTOMERS, self.customer_ids)):
+            rows += sum(delete_rows(self.shop, table, f"{column} = ANY(%(ids)s)", ids=ids) for table, column in places)
         return rows
 
 
@@ -84,7 +84,7 @@ def _parts(order: dict[str, Any]) -> list[int]:
 
 # Tasks that name the person, what came of them, and the webhooks that led to them. A poll or an import that led to
 # them is about many people.
-FAMILY = """
+TASKS_OF_PERSON = """
     WITH RECURSIVE family AS (
         SELECT id, parent_id FROM task WHERE shop_id = %(shop)s
             AND (shopify_id = ANY(%(ids)s) OR engage_id = ANY(%(contacts)s) OR id = ANY(%(requests)s))
@@ -111,7 +111,7 @@ def _customers(shop: Shop) -> Iterator[Customer]:
 
 
 def _email(row: Customer) -> str:
-    address = row.node.get("defaultEmailAddress") or {}
+    address = row.snapshot.get("defaultEmailAddress") or {}
     return str(address.get("emailAddress") or "").strip().lower()
 
 
@@ -120,12 +120,12 @@ def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
         yield ids[start : start + BATCH]
 
 
-def requests_about(person: Person) -> list[UUID]:
+def data_requests_of(person: Person) -> list[UUID]:
     """The tasks of the person's requests. Those of somebody without an account tell by the orders in them."""
-    asked = DataRequest.customer_id.in_(person.customers) | DataRequest.customer_id.is_null()
+    asked = DataRequest.customer_id.in_(person.customer_ids) | DataRequest.customer_id.is_null()
     found = DataRequest.select(DataRequest, Shop).join(Shop).where((DataRequest.shop == person.shop) & asked)
-    return [row.task_id for row in found if row.customer_id or _names_order(row, person.orders)]
+    return [row.task_id for row in found if row.customer_id or _names_order(row, person.order_ids)]
 
 
 def _names_order(request: DataRequest, orders: list[int]) -> bool:
-    return any(int(order["legacyResourceId"]) in orders for order in request.answer["orders"])
+    return any(int(order["legacyResourceId"]) in orders for order in request.export["orders"])

@@ -29,6 +29,7 @@ import psycopg
 CHECKOUT = Path(__file__).resolve().parent.parent
 LONGEST_FOLDER = 80  # characters; a socket's path may have about 100 bytes, on every system
 POSTGRES_FOLDER = "pginstall18"  # PostgreSQL 18 in the wheel, which has older versions too, for upgrades
+ENVIRONMENT = "environment"  # file in the data folder: the variables of the running development servers
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
@@ -247,9 +248,6 @@ def _wheel_file(wheel: str, name: str) -> str | None:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return next((str(file.locate()) for file in importlib.metadata.files(wheel) or () if file.name == name), None)
     return None
-
-
-ENVIRONMENT = "environment"  # file in the data folder: the variables of the running development servers
 
 
 def save_environment(environment: dict[str, str]) -> None:

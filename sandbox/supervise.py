@@ -9,7 +9,7 @@ import sys
 import time
 from types import FrameType
 
-PAUSE = 1.0  # seconds between an end and the next start
+RESTART_SECONDS = 1.0  # seconds between an end and the next start
 
 PROCESSES = {
     "sandbox": ["sandbox"],
@@ -19,7 +19,9 @@ PROCESSES = {
 }
 
 
-class Keeper:
+class Supervisor:
+    """Runs one of PROCESSES, and restarts it until it is told to stop by a signal."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = False
@@ -35,13 +37,13 @@ class Keeper:
             signal.signal(number, self.stop)
         while not self.stopping:
             command = [sys.executable, "-m", *PROCESSES[self.name]]
-            # In a session of its own: what ends our group ends us, and we tell the process, once.
+            # In a session of its own: a signal to our group reaches only us, and we send it on once.
             self.process = subprocess.Popen(command, start_new_session=True)
             code = self.process.wait()
             if not self.stopping:
-                print(f"{self.name} ended with {code}; starting it again", file=sys.stderr, flush=True)
-                time.sleep(PAUSE)
+                print(f"{self.name} ended with {code}; restarting it", file=sys.stderr, flush=True)
+                time.sleep(RESTART_SECONDS)
 
 
 if __name__ == "__main__":
-    Keeper(sys.argv[1]).run()
+    Supervisor(sys.argv[1]).run()

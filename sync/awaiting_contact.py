@@ -30,11 +30,11 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
     if customer and customer.contact_id:
         return str(customer.contact_id)
     if reason := _reason_for_none(task.shop, customer_id, customer):
-        if sold := sent_receipts.purchase_of(order):
-            return str(sold.clear(task.shop)["contact"]["matchKey"])
+        if sold := sent_receipts.purchase_receipt_of(order):
+            return str(sold.open(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late
-        TYPES["IndexCustomer"].after(task, customer_id)
+        TYPES["IndexCustomer"].enqueue_after(task, customer_id)
     raise Wait(NO_CONTACT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
 
 
@@ -56,11 +56,11 @@ def resume_orders(task: Task, customer_id: int) -> None:
     """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
     heir = deleted_customers.surviving_customer(task.shop, customer_id)
     if heir != customer_id:  # merged meanwhile
-        TYPES["IndexCustomer"].after(task, heir)
+        TYPES["IndexCustomer"].enqueue_after(task, heir)
     if orders := _orders_of(task.shop, customer_id):
         _wake(task.shop, orders)
         for order_id in _skipped(task.shop, orders):
-            TYPES["SyncOrder"].after(task, order_id)
+            TYPES["SyncOrder"].enqueue_after(task, order_id)
 
 
 def _wake(shop: Shop, orders: list[int]) -> None:
@@ -83,12 +83,12 @@ def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
     )
     for order in unsold:
         order.shop = shop
-    return [int(numeric_id(parcel)) for order in unsold for parcel in sent_parcels(order.node)]
+    return [int(numeric_id(parcel)) for order in unsold for parcel in sent_parcels(order.snapshot)]
 
 
 def _orders_of(shop: Shop, customer_id: int) -> list[int]:
     """Ids of the customer's orders, and of those who were merged into the customer."""
-    return entities.order_ids_of(shop, [customer_id, *deleted_customers.merged_into(shop, customer_id)])
+    return entities.order_ids_of(shop, [customer_id, *deleted_customers.customers_merged_into(shop, customer_id)])
 
 
 def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:

@@ -11,8 +11,7 @@ import database
 from database import db
 from mappings.consent.decisions import PREFERENCE_NAMES, ConsentMemories
 from mappings.consent.memory import ConsentMemory
-from models import ConsentMemory as models_ConsentMemory
-from models import Customer, utcnow
+from models import Customer, CustomerConsents, utcnow
 
 Change = Callable[[ConsentMemories], ConsentMemories]
 
@@ -32,11 +31,11 @@ def _json(memories: ConsentMemories) -> dict[str, Any]:
 
 def memories_of(customer: Customer) -> ConsentMemories:
     """What is remembered; nothing from before now where nothing was kept."""
-    rows = database.select_rows(models_ConsentMemory, "customer_id = %s", customer.id)
-    return _read(rows[0].kept) if rows else new_memories()
+    rows = database.select_rows(CustomerConsents, "customer_id = %s", customer.id)
+    return _read(rows[0].memories) if rows else new_memories()
 
 
-def start(customer: Customer, memories: ConsentMemories) -> None:
+def replace(customer: Customer, memories: ConsentMemories) -> None:
     """The customer has just become a contact: what was remembered of another one does not count."""
     db.execute_sql(
         """INSERT INTO consents (customer_id, kept) VALUES (%s, %s)
@@ -45,11 +44,11 @@ def start(customer: Customer, memories: ConsentMemories) -> None:
     )
 
 
-def change(customer: Customer, change: Change) -> ConsentMemories:
+def update(customer: Customer, change: Change) -> ConsentMemories:
     """What is remembered after `change`, which is given what is kept at that moment, whoever else changes it."""
     with db.atomic():
-        models_ConsentMemory.insert(customer=customer, kept=_json(new_memories())).on_conflict_ignore().execute()
-        row = models_ConsentMemory.select().where(models_ConsentMemory.customer == customer).for_update().get()
-        memories = change(_read(row.kept))
-        models_ConsentMemory.update(kept=_json(memories)).where(models_ConsentMemory.customer == customer).execute()
+        CustomerConsents.insert(customer=customer, memories=_json(new_memories())).on_conflict_ignore().execute()
+        row = CustomerConsents.select().where(CustomerConsents.customer == customer).for_update().get()
+        memories = change(_read(row.memories))
+        CustomerConsents.update(memories=_json(memories)).where(CustomerConsents.customer == customer).execute()
     return memories

@@ -25,11 +25,11 @@ ORDERS_READ = 20  # for one made in a physical shop
 
 def link_contact(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
     """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
-    memories = after_shopify_read(new_memories(), customer.node)
+    memories = after_shopify_read(new_memories(), customer.snapshot)
     if created_as is not None:
         memories = after_comparison(memories, engage_preferences(created_as), utcnow())
-    consent_memory.start(customer, memories)
-    if created_as is None and "SUBSCRIBED" in shopify_states(customer.node).values():
+    consent_memory.replace(customer, memories)
+    if created_as is None and "SUBSCRIBED" in shopify_states(customer.snapshot).values():
         enqueue_preferences(task, customer.shopify_id)
 
 
@@ -50,7 +50,7 @@ def merge_customers(task: Task) -> None:
     with claims.effects(task):
         deleted_customers.record(task.shop, deleted, merged_into=kept)
         for shopify_id in (deleted, kept):
-            TYPES["IndexCustomer"].after(task, shopify_id)
+            TYPES["IndexCustomer"].enqueue_after(task, shopify_id)
         resume_orders(task, kept)
 
 
@@ -63,14 +63,14 @@ def _customer_id(payload: dict[str, Any], which: str) -> int:
 
 def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
     """Whether Shopify's customer has a marketing consent that is not recorded yet."""
-    return after_shopify_read(memories, customer.node) != memories
+    return after_shopify_read(memories, customer.snapshot) != memories
 
 
 def adopt_contact(task: Task, kept: Customer) -> Customer:
     """Give the customer the contact of one merged into it, unless it has one. Its next sync updates the key."""
     if kept.contact_id:
         return kept
-    for merged_id in deleted_customers.merged_into(kept.shop, kept.shopify_id):
+    for merged_id in deleted_customers.customers_merged_into(kept.shop, kept.shopify_id):
         merged_customer = entities.find(Customer, kept.shop, merged_id)
         if merged_customer and merged_customer.contact_id:
             _move_contact(merged_customer, merged_customer.contact_id, kept)
@@ -81,7 +81,7 @@ def adopt_contact(task: Task, kept: Customer) -> Customer:
 
 def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
     entities.set_contact(new, contact_id, old.contact_type or "", old.last_sent or {})
-    consent_memory.start(new, consent_memory.memories_of(old))
+    consent_memory.replace(new, consent_memory.memories_of(old))
     Customer.update(contact_id=None, sent=None, skipped=CUSTOMER_DELETED).where(Customer.id == old.id).execute()
 
 
@@ -96,7 +96,7 @@ def recent_orders(customer: Customer) -> Iterator[dict[str, Any]]:
     which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
     for order in database.select_rows(Order, which, customer.shop_id, customer.shopify_id, ORDERS_READ):
         order.shop = customer.shop
-        yield order.node
+        yield order.snapshot
 
 
 def mark_deleted(task: Task) -> None:
@@ -104,12 +104,12 @@ def mark_deleted(task: Task) -> None:
     with db.atomic():
         deleted_customers.record(task.shop, task.subject)
         if customer := entities.find(Customer, task.shop, task.subject):
-            entities.set_skipped(customer, CUSTOMER_DELETED)
+            entities.set_skip_reason(customer, CUSTOMER_DELETED)
         wake_orders(task.shop, task.subject)
 
 
 def mark_skipped(customer: Customer, reason: str) -> None:
     """Record why the customer cannot be a contact, and wake the orders that wait for it."""
     with db.atomic():
-        entities.set_skipped(customer, reason)
+        entities.set_skip_reason(customer, reason)
         wake_orders(customer.shop, customer.shopify_id)

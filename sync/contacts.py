@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from clients import NotFound
-from clients.engage.answers import ContactConflict
 from clients.engage.client import EngageClient
+from clients.engage.responses import ContactConflict
 from mappings import Json, rules_from
 from mappings.contact import (
     ContactRules,
@@ -44,7 +44,7 @@ class ContactSync:
         self.created_in: str | None = None
         self.wanted = update_fields(node, rules)
 
-    def bring(self) -> tuple[str, Json]:
+    def run(self) -> tuple[str, Json]:
         """Sync the contact. Returns its id and the fields it now has from us. Raises Skip when nothing has changed."""
         if self.customer.contact_id and self.customer.last_sent is not None:
             try:

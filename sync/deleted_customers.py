@@ -36,7 +36,7 @@ def surviving_customer(shop: Shop, shopify_id: int) -> int:
     return int(found[0])
 
 
-def merged_into(shop: Shop, shopify_id: int) -> list[int]:
+def customers_merged_into(shop: Shop, shopify_id: int) -> list[int]:
     """Everybody who was merged into this customer, the latest first, and those merged into them."""
     found = db.execute_sql(
         """WITH RECURSIVE gone (id, noted_at, steps) AS (

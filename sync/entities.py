@@ -28,21 +28,21 @@ def save_all(table: type[SnapshotRow], shop: Shop, nodes: Iterable[tuple[dict[st
     """The same for many, each with its further columns, in one statement."""
     rows: dict[int, tuple[Any, ...]] = {}
     for node, columns in nodes:
-        row = _values(table, shop, node, columns)
+        row = _row(table, shop, node, columns)
         rows[row[0]] = max(row, rows.get(row[0], row), key=lambda each: each[1])
     if rows:  # in the order of their ids, so that two that overlap wait for each other rather than for ever
         arrays = [list(column) for column in zip(*(rows[each] for each in sorted(rows)), strict=True)]
-        db.execute_sql(_upsert(table), [shop.id, *arrays])
+        db.execute_sql(_upsert_statement(table), [shop.id, *arrays])
 
 
-def _values(table: type[SnapshotRow], shop: Shop, node: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
+def _row(table: type[SnapshotRow], shop: Shop, node: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
     shopify_id, updated_at = int(node["legacyResourceId"]), datetime.fromisoformat(node["updatedAt"])
     sealed = shop.vault.seal(orjson.dumps(node, default=str), table._meta.table_name, "seen", shopify_id)
-    return shopify_id, updated_at, sealed, *(columns[name] for name in table.more)
+    return shopify_id, updated_at, sealed, *(columns[name] for name in table.extra_columns)
 
 
-def _upsert(table: type[SnapshotRow]) -> str:
-    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.more}
+def _upsert_statement(table: type[SnapshotRow]) -> str:
+    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.extra_columns}
     names, name = ", ".join(columns), table._meta.table_name
     arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
     changed = ", ".join(f"{column} = excluded.{column}" for column in columns)
@@ -76,7 +76,7 @@ def set_contact(customer: Customer, contact_id: str, contact_type: str, fields: 
     )
 
 
-def set_skipped(customer: Customer, reason: str | None) -> None:
+def set_skip_reason(customer: Customer, reason: str | None) -> None:
     """There is nothing to sync by, so orders need not wait for a contact; None: there is after all."""
     Customer.update(skipped=reason).where(Customer.id == customer.id).execute()
 

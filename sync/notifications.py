@@ -11,7 +11,7 @@ from clients import AlreadyExists
 from clients.engage.client import ORDER_PATHS
 from mappings import Json, rules_from
 from mappings.contact import SOURCE, contact_fields, guest_customer
-from mappings.money import OrderCurrency
+from mappings.money import Ledger
 from mappings.notification.body import (
     NotificationKind,
     NotificationRules,
@@ -48,7 +48,7 @@ class NotificationSettings:
     path: str
     rules: NotificationRules
 
-    def news(self, at: str) -> bool:
+    def is_due(self, at: str) -> bool:
         """Whether a change at this instant is to be notified. Before `since` the shop notified in another way."""
         happened = datetime.fromisoformat(at)
         return self.enabled and utcnow() - happened < NOTIFY_WITHIN and (self.since is None or happened >= self.since)
@@ -93,16 +93,16 @@ def enqueue_order_notifications(task: Task, node: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
     wanted = notification_settings(task.shop)
     kind: NotificationKind = "cancelled" if node["cancelledAt"] else "confirmed"
-    if wanted.news(node["cancelledAt"] or node["createdAt"]):
+    if wanted.is_due(node["cancelledAt"] or node["createdAt"]):
         _enqueue(task, Notification.of_order(kind, node), change_key(kind, node))
     for parcel in sent_parcels(node):
-        if wanted.news(parcel["createdAt"]):
+        if wanted.is_due(parcel["createdAt"]):
             _enqueue(task, Notification.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
 
 
 def enqueue_refund_notification(task: Task, node: Json) -> None:
     """Enqueue the notification of a refund. Idempotent."""
-    if notification_settings(task.shop).news(node["createdAt"]):
+    if notification_settings(task.shop).is_due(node["createdAt"]):
         _enqueue(
             task, Notification.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node)
         )
@@ -115,7 +115,7 @@ def _enqueue(task: Task, notification: Notification, key: str) -> None:
 
 def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
     """Reason why no notification can be resent, as a sentence; None: it can."""
-    node = order.node
+    node = order.snapshot
     if not notification_settings(shop).enabled:
         return "The shop does not have its shoppers written to about orders."
     if kind_of_order(node) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
@@ -125,7 +125,7 @@ def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
 
 def resend_notification(shop: Shop, order: Order) -> Task | None:
     """Resend the notification of the order's state to its present e-mail address. None: there is a reason not to."""
-    kind = kind_of_order(order.node)
+    kind = kind_of_order(order.snapshot)
     if kind is None or reason_not_to_resend(shop, order):
         return None
     name, shopify_id, args = _latest(shop, kind, order)
@@ -133,7 +133,7 @@ def resend_notification(shop: Shop, order: Order) -> Task | None:
 
 
 def _latest(shop: Shop, kind: NotificationKind, order: Order) -> Notification:
-    node = order.node
+    node = order.snapshot
     if kind == "refunded":
         return Notification.of_refund(max(entities.refund_ids_of(shop, [order.shopify_id])))
     if kind in ("fulfilled", "partly_fulfilled") and (parcel := last_parcel(node)):
@@ -144,7 +144,7 @@ def _latest(shop: Shop, kind: NotificationKind, order: Order) -> Notification:
 def notify_order(task: Task, kind: NotificationKind, again: bool) -> None:
     """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
     order = entities.get(Order, task.shop, task.subject)
-    if kind == "confirmed" and order.node["cancelledAt"]:
+    if kind == "confirmed" and order.snapshot["cancelledAt"]:
         raise Skip("The order was cancelled before its confirmation went out.")
     _notify(task, kind, order, again)
 
@@ -154,14 +154,14 @@ def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
     order, parcel = entities.get(Order, task.shop, order_id), shopify_client(task).fulfillment(task.subject)
     if parcel is None:
         raise Skip("Shopify no longer has this parcel.")
-    _notify(task, kind_of_fulfillment(order.node, parcel), order, again, fulfillment=parcel)
+    _notify(task, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
 
 
 def notify_refund(task: Task, again: bool) -> None:
     """Notify of a refund. Raises Skip when no money is paid back."""
     refund = entities.get(Refund, task.shop, task.subject)
-    order, node = refunded_order(task, refund), refund.node
-    if not refunded_amount(node, OrderCurrency.of(order.node, "presentment")):
+    order, node = refunded_order(task, refund), refund.snapshot
+    if not refunded_amount(node, Ledger.of(order.snapshot, "presentment")):
         raise Skip("No money goes back with this refund.")
     _notify(task, "refunded", order, again, refund=node)
 
@@ -176,7 +176,7 @@ def _notify(
     refund: Json | None = None,
 ) -> None:
     """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
-    node, rules, zone = order.node, notification_rules(task.shop, order.node), task.shop.zone
+    node, rules, zone = order.snapshot, notification_rules(task.shop, order.snapshot), task.shop.zone
     email = node["email"]
     if reason := notification_skip_reason(node, email, fulfillment):
         raise Skip(reason)
@@ -186,7 +186,7 @@ def _notify(
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(task, order)
     body = notification_body(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
-    engage_client(task).notify_order(body, path=notification_settings(task.shop).path)
+    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
 
 
 def _ensure_contact(task: Task, node: Json) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from peewee import fn
+
 from clients.shopify.client import SearchPage
 from mappings import Json
-from models import Exchange, Lane, Shop, Snapshot, Task, utcnow
-from sync import poll_cursors
+from models import Exchange, Lane, PollCursor, Shop, Snapshot, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import NUMBERS, TaskType, enqueue
 
@@ -19,13 +20,13 @@ PAGES = 5  # read by one task; the next task reads on
 SETTLING = timedelta(minutes=1)  # a webhook may still arrive; the next poll overlaps
 
 
-Ask = Callable[[datetime, str | None], SearchPage]
+FetchPage = Callable[[datetime, str | None], SearchPage]
 
 
 def poll(
     task: Task,
     resource: str,
-    ask: Ask,
+    ask: FetchPage,
     table: type[Snapshot],
     task_type: TaskType,
     since: str | None,
@@ -35,7 +36,7 @@ def poll(
 
     `resource` names the poll's saved position. Without a `cursor` it starts there, or at `since`.
     """
-    start = datetime.fromisoformat(since) if since else poll_cursors.start(task.shop, resource)
+    start = datetime.fromisoformat(since) if since else poll_from(task.shop, resource)
     # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
     try:
@@ -45,13 +46,13 @@ def poll(
     with claims.effects(task):
         enqueue([_index_task(task, task_type, node, lane) for node in _changed(task, table, nodes)])
         if nodes:
-            poll_cursors.advance(task.shop, resource, max(map(_updated_at, nodes)))
+            advance_cursor(task.shop, resource, max(map(_updated_at, nodes)))
         if following:
             further = {"since": start.isoformat(), "cursor": following}
             NUMBERS[task.type].enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
 
 
-def _read(ask: Ask, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
+def _read(ask: FetchPage, start: datetime, cursor: str | None) -> tuple[list[Json], str | None]:
     """Read a few pages from the cursor on. Returns their nodes and the next cursor; None: that was all."""
     nodes: list[Json] = []
     for _ in range(PAGES):
@@ -75,13 +76,13 @@ def _is_changed(node: Json, known: Snapshot | None) -> bool:
     """Compare times, then contents: Shopify's times are whole seconds, and two changes may have the same."""
     if known is None or _updated_at(node) > known.updated_at:
         return True
-    return _updated_at(node) == known.updated_at and not _within(node, known.node)
+    return _updated_at(node) == known.updated_at and not _contains(node, known.snapshot)
 
 
-def _within(part: Any, whole: Any) -> bool:
+def _contains(part: Any, whole: Any) -> bool:
     """Whether every field of the part has the same value in the whole."""
     if isinstance(part, dict) and isinstance(whole, dict):
-        return all(name in whole and _within(value, whole[name]) for name, value in part.items())
+        return all(name in whole and _contains(value, whole[name]) for name, value in part.items())
     return bool(part == whole)
 
 
@@ -98,3 +99,22 @@ def _index_task(task: Task, task_type: TaskType, node: Json, lane: Lane) -> Task
 def _delete_pages(task: Task) -> None:
     """Delete the recorded pages: each is about a hundred people. Changes have tasks of their own, erased with those."""
     Exchange.update(received=None).where(Exchange.task == task).execute()
+
+
+OVERLAP = timedelta(minutes=10)  # Shopify's search finds a change some time after it was made
+
+
+def poll_from(shop: Shop, resource: str) -> datetime:
+    """From when on to ask: a little before the newest that is known, and not before the shop was connected."""
+    row = PollCursor.get_or_none((PollCursor.shop == shop) & (PollCursor.resource == resource))
+    connected: datetime = shop.connected_at
+    return max(row.since - OVERLAP, connected) if row else connected
+
+
+def advance_cursor(shop: Shop, resource: str, seen: datetime) -> None:
+    """Everything up to this instant is stored. One that is still to come would hide all until then."""
+    seen = min(seen, utcnow())
+    PollCursor.insert(shop=shop, resource=resource, since=seen).on_conflict(
+        conflict_target=[PollCursor.shop, PollCursor.resource],
+        update={PollCursor.since: fn.GREATEST(PollCursor.since, seen)},
+    ).execute()

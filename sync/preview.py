@@ -89,7 +89,7 @@ def _purchase_receipt(task: Task, sent: Json) -> Json | None:
 def _refund_receipt(task: Task, sent: Json) -> Json:
     shop, refund = task.shop, _as_stored(shopify_client_without_task(task.shop).refund(task.subject))
     order = entities.find(Order, shop, int(_as_stored(refund["order"])["legacyResourceId"]))
-    node = _as_stored(order.node if order else None)
+    node = _as_stored(order.snapshot if order else None)
     rules, store = receipt_rules_and_store(shop, order, node)
     contact_id = _contact_id(shop, node["customer"])
     return return_receipt(refund, node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)

@@ -10,7 +10,7 @@ import orjson
 import database
 from clients import Effect
 from clients.engage.client import json_bytes
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt
@@ -36,14 +36,14 @@ def receipt_rules(shop: Shop) -> ReceiptRules:
 
 def receipt_rules_and_store(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
-    if order and (sold := sent_receipts.purchase_of(order)):
-        return rules_from(ReceiptRules, sold.rules), sold.clear(shop)["storeExternalId"]
+    if order and (sold := sent_receipts.purchase_receipt_of(order)):
+        return rules_from(ReceiptRules, sold.rules), sold.open(shop)["storeExternalId"]
     return receipt_rules(shop), choose_store(shop, node).store
 
 
 def send_purchase(task: Task, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
-    node, rules = order.node, receipt_rules(task.shop)
+    node, rules = order.snapshot, receipt_rules(task.shop)
     if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
         raise Skip(reason)
     contact_id, zone, place = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, node)
@@ -61,9 +61,9 @@ def send_purchase(task: Task, order: Order) -> None:
 def send_correction(task: Task, order: Order) -> None:
     """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
     task.engage_id = order.receipt_id
-    receipts, node = sent_receipts.of_order(order), order.node
+    receipts, node = sent_receipts.of_order(order), order.snapshot
     refunds, listed = _refunds(task, order, node), {return_receipt_id(each, node) for each in node["refunds"]}
-    sent = [each.clear(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
+    sent = [each.open(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
     rules, store = receipt_rules_and_store(task.shop, order, node)
     number = 1 + sum(each.kind == ReceiptKind.CORRECTION for each in receipts)
     zone = task.shop.zone
@@ -106,7 +106,7 @@ def _sent_before(task: Task, receipt_id: str) -> Json | None:
         task.type,
         Effect.REPEATABLE,
     ):
-        receipt: Json = with_decimals(orjson.loads(exchange.clear(task.shop, "sent")))
+        receipt: Json = with_decimals(orjson.loads(exchange.open(task.shop, "sent")))
         if receipt.get("uniqueReceiptId") == receipt_id and _same_tenant(task.shop, exchange):
             return receipt
     return None
@@ -114,7 +114,7 @@ def _sent_before(task: Task, receipt_id: str) -> Json | None:
 
 def _same_tenant(shop: Shop, exchange: Exchange) -> bool:
     """Whether the request went to the tenant that the shop has now."""
-    return path_in_tenant(engage_origin(shop), exchange.clear(shop, "url").decode()) is not None
+    return path_in_tenant(engage_origin(shop), exchange.open(shop, "url").decode()) is not None
 
 
 def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
@@ -123,25 +123,25 @@ def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
     known = entities.refunds_of(order)
     unread = [each for each, at in listed.items() if each not in known or known[each].updated_at < at]
     for each in unread:
-        TYPES["IndexRefund"].after(task, each)
+        TYPES["IndexRefund"].enqueue_after(task, each)
     if unread:
         raise Wait("Its refunds have not all been read yet.", REFUND_WAIT)
     if any(known[each].updated_at > at for each, at in listed.items()):
-        TYPES["IndexOrder"].after(task, order.shopify_id)
+        TYPES["IndexOrder"].enqueue_after(task, order.shopify_id)
         raise Skip("One of its refunds is newer than what is known of the order, which is read anew.")
-    return [known[each].node for each in listed]
+    return [known[each].snapshot for each in listed]
 
 
 def _sync_refunds(task: Task, order: Order) -> None:
     """Wake or enqueue the order's refunds: they have waited for its receipt, or were skipped while it was not due."""
     sync, refunds = TYPES["SyncRefund"], entities.refund_ids_of(task.shop, [order.shopify_id])
     for refund_id in set(refunds) - sync.wake(task.shop, refunds):
-        sync.after(task, refund_id)
+        sync.enqueue_after(task, refund_id)
 
 
 def _sync_again(task: Task, order: Order) -> None:
     """Sync the order once more: the receipt that Engage has may not show its present state."""
-    TYPES["SyncOrder"].after(task, order.shopify_id)
+    TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
 
 
 ORDER_NOT_FOUND = "Shopify no longer has this order."
@@ -164,31 +164,31 @@ ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
 
 def send_refund(task: Task, refund: Refund, order: Order) -> None:
     """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
-    node, receipt_id = refund.node, return_receipt_id(refund.node, order.node)
+    node, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
     if sent_receipts.is_sent(task.shop, receipt_id):
         task.engage_id = receipt_id
         raise Skip(RECEIPT_SENT)
     rules, store = _as_sold(task, order)
-    if reason := refund_skip_reason(node, order.node, rules):
+    if reason := refund_skip_reason(node, order.snapshot, rules):
         raise Skip(reason)
     contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
-    receipt = return_receipt(node, order.node, contact_id=contact_id, store=store, rules=rules, zone=zone)
+    receipt = return_receipt(node, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
     sent = send_receipt(task, receipt)
     with claims.effects(task, engage_id=receipt_id):
         save_receipt(order, ReceiptKind.REFUND, sent, rules)
         if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].after(task, order.shopify_id)
+            TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
 
 
 def refunded_order(task: Task, refund: Refund) -> Order:
     """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
     order = entities.find(Order, task.shop, refund.order_id)
-    listed = order.node["refunds"] if order else []
+    listed = order.snapshot["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
     if is_order_deleted(task.shop, refund.order_id):
         raise Skip(ORDER_NOT_FOUND)
-    TYPES["IndexOrder"].after(task, refund.order_id)
+    TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
     raise Wait("Its order has not been read since.", ORDER_WAIT)
 
 
@@ -196,11 +196,11 @@ def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
     if order.receipt_id is None:
         _raise_unsold(task, order)
-    return receipt_rules_and_store(task.shop, order, order.node)
+    return receipt_rules_and_store(task.shop, order, order.snapshot)
 
 
 def _raise_unsold(task: Task, order: Order) -> None:
-    node, rules = order.node, receipt_rules(task.shop)
+    node, rules = order.snapshot, receipt_rules(task.shop)
     if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
         raise Skip(reason)
     contact_id_or_wait(task, order)

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from clients import Effect
-from clients.engage.replayable import path_in_tenant, replay_effect
+from clients.engage.resendable import path_in_tenant, resend_effect
 from encryption import Unreadable
 from mappings import Json
 from models import Customer, Exchange, Lane, State, Task
@@ -21,7 +21,7 @@ from taskqueue.types import NUMBERS, OVERRIDES, TYPES, enqueue
 
 EXCHANGE = "exchange"  # the argument with the exchange's id; statements that look for newer tasks know it
 RECEIPT_TYPES = {"SyncOrder", "SyncRefund"}
-GONE = "What was sent is no longer kept, so it cannot be sent again."
+NO_LONGER_KEPT = "What was sent is no longer kept, so it cannot be sent again."
 NOT_AGAIN = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
 
 
@@ -36,14 +36,14 @@ class NotResendable(StrEnum):
 
 @dataclass(frozen=True)
 class ResendableCall:
-    """A recorded request that may be resent. `letter`: Engage would mail the customer a second time."""
+    """A recorded request that may be resent. `sends_mail`: Engage would mail the customer a second time."""
 
     exchange: Exchange
     path: str
     sent: bytes
 
     @property
-    def letter(self) -> bool:
+    def sends_mail(self) -> bool:
         return self.exchange.effect == Effect.ONCE
 
 
@@ -59,11 +59,11 @@ def resendable_call(task: Task) -> ResendableCall | NotResendable:
 
 def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendable:
     try:
-        url, sent = exchange.clear(task.shop, "url").decode(), exchange.clear(task.shop, "sent")
+        url, sent = exchange.open(task.shop, "url").decode(), exchange.open(task.shop, "sent")
     except Unreadable:
         return NotResendable.GONE
     path = path_in_tenant(engage_origin(task.shop), url)
-    if path is None or replay_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
+    if path is None or resend_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
         return NotResendable.NOT_AGAIN
     return ResendableCall(exchange, path, sent)
 
@@ -98,13 +98,13 @@ def resend_bytes(task: Task, exchange: str) -> None:
     found = Exchange.get_or_none((Exchange.id == UUID(exchange)) & (Exchange.shop_id == task.shop_id))
     recording = _resendable(task, found) if found else NotResendable.GONE
     if isinstance(recording, NotResendable):
-        raise Unusable(NOT_AGAIN if recording is NotResendable.NOT_AGAIN else GONE)
-    engage_client(task).repeat(recording.exchange.method, recording.path, recording.sent)
+        raise Unusable(NOT_AGAIN if recording is NotResendable.NOT_AGAIN else NO_LONGER_KEPT)
+    engage_client(task).resend(recording.exchange.method, recording.path, recording.sent)
     with claims.effects(task, engage_id=task.engage_id):
-        _record(task, recording)
+        _record_sent(task, recording)
 
 
-def _record(task: Task, recording: ResendableCall) -> None:
+def _record_sent(task: Task, recording: ResendableCall) -> None:
     """Record what Engage now has."""
     name = NUMBERS[task.type].name
     if "/contacts/" in recording.path:

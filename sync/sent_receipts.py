@@ -25,7 +25,7 @@ def of_order(order: Order) -> list[Receipt]:
     return database.select_rows(Receipt, "shop_id = %s AND order_id = %s ORDER BY id", order.shop_id, order.shopify_id)
 
 
-def purchase_of(order: Order) -> Receipt | None:
+def purchase_receipt_of(order: Order) -> Receipt | None:
     """The order's sale, or None."""
     found = database.select_rows(
         Receipt, "shop_id = %s AND order_id = %s ORDER BY id LIMIT 1", order.shop_id, order.shopify_id

@@ -40,9 +40,9 @@ def save_tokens(shop: Shop, grant: AccessToken) -> None:
     """Keep what Shopify has granted, in place of what it granted before."""
     now = utcnow()
     shop.shopify_token = shop.seal("shopify_token", grant.token)
-    shop.shopify_token_until = now + grant.lives if grant.lives else None
-    shop.shopify_refresh = shop.seal("shopify_refresh", grant.refresh) if grant.refresh else None
-    shop.shopify_refresh_until = now + grant.refresh_lives if grant.refresh_lives else None
+    shop.shopify_token_until = now + grant.expires_in if grant.expires_in else None
+    shop.shopify_refresh = shop.seal("shopify_refresh", grant.refresh_token) if grant.refresh_token else None
+    shop.shopify_refresh_until = now + grant.refresh_expires_in if grant.refresh_expires_in else None
     shop.scopes = grant.scopes or shop.scopes
     shop.save(only=TOKEN_COLUMNS)
 
@@ -57,21 +57,21 @@ def connect_engage(shop: Shop, tenant: str, key: str) -> None:
     with db.atomic():
         row: Shop = Shop.select().where(Shop.id == shop.id).for_update().get()
         if row.engage_tenant != tenant:
-            forget_tenant(row)
+            clear_engage_records(row)
         row.engage_tenant, row.engage_key = tenant, row.seal("engage_key", key)
         row.failures, row.paused_until, row.pause_reason = 0, None, None
         row.save(only=ENGAGE_COLUMNS)
     shop.engage_tenant, shop.engage_key = row.engage_tenant, row.engage_key
 
 
-def connect(domain: str, shopify_token: str, engage_key: str, **fields: str) -> Shop:
+def connect_shop(domain: str, shopify_token: str, engage_key: str, **fields: str) -> Shop:
     """Create or update a shop with its two secrets. Running tasks see the new values at their next attempt."""
     with db.atomic():
         shop, _ = Shop.get_or_create(domain=domain, defaults={**fields, "key": new_key()})
         if not shop.active:  # it comes back; what happened meanwhile is not polled for
             shop.connected_at = utcnow()
         if shop.engage_tenant != fields["engage_tenant"]:
-            forget_tenant(shop)
+            clear_engage_records(shop)
         shop.shopify_token = shop.seal("shopify_token", shopify_token)
         shop.shopify_token_until = shop.shopify_refresh = shop.shopify_refresh_until = None
         shop.engage_key = shop.seal("engage_key", engage_key)
@@ -82,7 +82,7 @@ def connect(domain: str, shopify_token: str, engage_key: str, **fields: str) -> 
     return shop
 
 
-def forget_tenant(shop: Shop) -> None:
+def clear_engage_records(shop: Shop) -> None:
     """What another tenant has is not in this one: every customer is looked up there anew, and nothing is sold."""
     for forget in (
         "UPDATE customer SET contact_id = NULL, contact_type = NULL, sent = NULL WHERE shop_id = %s",
@@ -92,7 +92,7 @@ def forget_tenant(shop: Shop) -> None:
         db.execute_sql(forget, (shop.id,))
 
 
-def by_domain(domains: Iterable[str]) -> dict[str, Shop]:
+def shops_by_domain(domains: Iterable[str]) -> dict[str, Shop]:
     """The shops with these domains, by domain, with nothing but what a webhook needs: the id and the key."""
     found = db.execute_sql("SELECT id, domain, key FROM shop WHERE domain = ANY(%s)", (list(domains),)).fetchall()
     return {domain: Shop(id=number, domain=domain, key=key) for number, domain, key in found}

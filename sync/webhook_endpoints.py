@@ -18,7 +18,7 @@ def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:
     return shop.vault.seal(plain, "endpoint", column, shop.id)
 
 
-def of_shop(shop: Shop) -> WebhookEndpoint:
+def get_or_create(shop: Shop) -> WebhookEndpoint:
     """The shop's address, which it gets when it is first asked for: Svix wants it before it shows a secret."""
     token = secrets.token_urlsafe(32)
     sealed = {"token": _sealed(shop, "token", token.encode()), "secrets": _sealed(shop, "secrets", b"[]")}
@@ -26,7 +26,7 @@ def of_shop(shop: Shop) -> WebhookEndpoint:
     return WebhookEndpoint.get(WebhookEndpoint.shop == shop)
 
 
-def by_token(token: str) -> WebhookEndpoint | None:
+def find_by_token(token: str) -> WebhookEndpoint | None:
     """The one of an active shop with this token, or None."""
     return (
         WebhookEndpoint.select(WebhookEndpoint, Shop)

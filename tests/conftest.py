@@ -96,7 +96,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _opened: set[str] = set()
 
 
-class Current:
+class CurrentSandbox:
     """An ASGI app that passes on to the sandbox of the running test."""
 
     app: Any = None
@@ -112,7 +112,7 @@ def migrated() -> None:
     from database import db
 
     schema.migrate()
-    db.allow(CONNECTIONS)
+    db.limit_connections(CONNECTIONS)
     _opened.add("database")
 
 
@@ -133,19 +133,19 @@ def _empty_redis() -> None:
     from taskqueue.broker import broker
 
     if not GIVEN_REDIS:
-        broker.bell.flushdb()
+        broker.quick_client.flushdb()
         return
     broker.flush_all()
     for pattern in ("shopify:points:*", "rate:*"):  # each test has a Shopify and readers of its own
-        for paced in broker.bell.scan_iter(pattern):
-            broker.bell.delete(paced)
+        for paced in broker.quick_client.scan_iter(pattern):
+            broker.quick_client.delete(paced)
 
 
 def connect_shop(domain: str) -> Any:
     from sandbox.shopify import TOKEN
     from sync import shop_connections
 
-    return shop_connections.connect(
+    return shop_connections.connect_shop(
         domain=domain,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,
@@ -168,31 +168,31 @@ def other_shop(database: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def _sandboxes() -> Iterator[tuple[Current, Current]]:
+def current_sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
     from sandbox.serve import serving
 
-    shopify, engage = Current(), Current()
+    shopify, engage = CurrentSandbox(), CurrentSandbox()
     with serving(shopify, PORTS["shopify"]), serving(engage, PORTS["engage"]):
         yield shopify, engage
 
 
 @pytest.fixture
-def engage(_sandboxes: tuple[Current, Current]) -> Any:
+def engage(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
     """An empty Engage that applies receipts at once."""
     from sandbox.engage.http.server import Engage
 
     sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
-    _sandboxes[1].app = sandbox.app
+    current_sandboxes[1].app = sandbox.app
     return sandbox
 
 
 @pytest.fixture
-def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
+def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
     """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
     from sandbox.shopify import Shopify
 
     sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
-    _sandboxes[0].app = sandbox.app
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 

@@ -36,7 +36,7 @@ def _short(value: float) -> str:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """A part of the results: what was measured, line by line, and what a reader must know about it."""
 
     title: str

@@ -19,7 +19,7 @@ SHOPIFY_PORT, ENGAGE_PORT = "BENCH_SHOPIFY_PORT", "BENCH_ENGAGE_PORT"  # where t
 
 
 @dataclass(frozen=True)
-class Servers:
+class ServerPids:
     """Process ids, to ask what they cost."""
 
     postgres: int
@@ -27,7 +27,7 @@ class Servers:
 
 
 @contextmanager
-def servers(*, durable: bool = True) -> Iterator[Servers]:
+def servers(*, durable: bool = True) -> Iterator[ServerPids]:
     """A PostgreSQL as durable as in production and a Redis, both empty, with the environment that leads to them.
 
     Enter it before importing anything that reads the configuration.
@@ -39,7 +39,7 @@ def servers(*, durable: bool = True) -> Iterator[Servers]:
         ending.callback(postgres.stop)
         ending.callback(redis.stop)
         os.environ.update(_environment(postgres.start(), redis.start()))
-        yield Servers(_pid(postgres.process), _pid(redis.process))
+        yield ServerPids(_pid(postgres.process), _pid(redis.process))
 
 
 def _pid(process: subprocess.Popen[bytes] | None) -> int:
@@ -79,19 +79,19 @@ def process(*arguments: str, **environment: str) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class Web:
+class WebProcess:
     port: int
     pid: int
 
 
 @contextmanager
-def web(app: str) -> Iterator[Web]:
+def web(app: str) -> Iterator[WebProcess]:
     """One uvicorn worker, started as the Procfile starts it."""
     port = free_port()
     options = ("--no-access-log", "--log-level", "warning", "--limit-concurrency", "500")
     with process("-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), *options) as pid:
         dev_servers.wait_for(lambda: _listens(port), 30, app)
-        yield Web(port, pid)
+        yield WebProcess(port, pid)
 
 
 def _listens(port: int) -> bool:

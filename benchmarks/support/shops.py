@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import orjson
 
-from benchmarks.support.sender import Post
+from benchmarks.support.load_generator import PreparedRequest
 from benchmarks.support.servers import SECRET
 from models import Shop
 from sandbox.shopify import TOKEN, Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sandbox.shopify.webhooks.delivery import Delivery
 from sandbox.shopify.webhooks.payloads import order
@@ -25,7 +25,7 @@ def engage_key(tenant: str) -> str:
 
 
 def connect(name: str) -> Shop:
-    return shop_connections.connect(
+    return shop_connections.connect_shop(
         domain=f"{name}.myshopify.com",
         shopify_token=TOKEN,
         engage_key=engage_key(name),
@@ -45,11 +45,11 @@ def checkout(lines: int) -> Checkout:
     return Checkout(items=tuple(items), shipping=Decimal("49.00"))
 
 
-def shopper(number: int) -> Person:
-    return Person(first_name="Ada", last_name=f"Berg {number}", email=f"ada.{number}@example.com", phone=None)
+def customer(number: int) -> CustomerDetails:
+    return CustomerDetails(first_name="Ada", last_name=f"Berg {number}", email=f"ada.{number}@example.com", phone=None)
 
 
-def webhooks(domain: str, secret: str = SECRET, count: int = 50) -> list[Post]:
+def webhooks(domain: str, secret: str = SECRET, count: int = 50) -> list[PreparedRequest]:
     """Signed orders/create requests of different orders, most of them of about 10 kB."""
     shopify = Shopify(secret, NOWHERE, schedule=[])
     try:
@@ -59,14 +59,14 @@ def webhooks(domain: str, secret: str = SECRET, count: int = 50) -> list[Post]:
 
 
 def _body(shopify: Shopify, domain: str, number: int) -> bytes:
-    customer_id = shopify.add_customer(domain, shopper(number))
+    customer_id = shopify.add_customer(domain, customer(number))
     order_id = shopify.add_order(domain, checkout(lines=3 + number % 3), customer_id=customer_id)
     return orjson.dumps(order(shopify.order(domain, order_id) or {}, "Europe/Stockholm"))
 
 
-def _post(secret: str, domain: str, body: bytes) -> Post:
+def _post(secret: str, domain: str, body: bytes) -> PreparedRequest:
     delivery = Delivery(domain, "orders/create", "", "an-event", "2026-11-24T09:15:01.123456789Z", body)
     headers = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **delivery.headers(secret, "2026-10")}
     del headers["X-Shopify-Webhook-Id"]
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    return Post(f"POST /webhooks/shopify HTTP/1.1\r\n{''.join(lines)}".encode(), body)
+    return PreparedRequest(f"POST /webhooks/shopify HTTP/1.1\r\n{''.join(lines)}".encode(), body)

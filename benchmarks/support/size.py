@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Size:
+class BenchmarkSize:
     """`seconds`: of each load on the webhook endpoint. `shapes`: worker processes and threads of each."""
 
     rounds: int = 5
@@ -21,8 +21,8 @@ class Size:
     quiet_orders: int = 10
 
 
-FULL = Size()
-TINY = Size(
+FULL = BenchmarkSize()
+TINY = BenchmarkSize(
     rounds=1,
     seconds=0.2,
     connections=4,

@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from benchmarks.support import cpu, shops
-from benchmarks.support.figures import Figures, Table
-from benchmarks.support.sender import Load, Post, Sent, send, sending
+from benchmarks.support.figures import Figures, ResultTable
+from benchmarks.support.load_generator import Load, LoadResult, PreparedRequest, load_generator, send
 from sandbox import dev_servers
 from sandbox.serve import serving
 from tests.conftest import SECRET
@@ -22,7 +22,7 @@ from views.webhooks.shopify import verified
 PARTS = ["Webhook ingest", "Tracked tasks", "Enqueueing", "From webhook to receipt"]
 
 
-class Answering:
+class FixedAnswerApp:
     """An ASGI app that answers everything with `status` after `seconds`, and remembers the webhooks' ids."""
 
     def __init__(self, status=200, seconds=0.0):
@@ -38,7 +38,7 @@ class Answering:
 
 
 def load(address, **changes):
-    post = Post(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n", b"body")
+    post = PreparedRequest(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n", b"body")
     return Load(int(address.rpartition(":")[2]), [post], seconds=0.2, connections=2).but(**changes)
 
 
@@ -65,7 +65,7 @@ def test_the_alerts_are_simulated_and_their_document_written(tmp_path):
 
 
 def test_every_answer_is_counted_with_its_status():
-    app = Answering(status=503)
+    app = FixedAnswerApp(status=503)
     with serving(app) as address:
         sent = send(load(address))
 
@@ -74,7 +74,7 @@ def test_every_answer_is_counted_with_its_status():
 
 
 def test_every_request_is_a_webhook_of_its_own():
-    app = Answering()
+    app = FixedAnswerApp()
     with serving(app) as address:
         send(load(address))
 
@@ -82,7 +82,7 @@ def test_every_request_is_a_webhook_of_its_own():
 
 
 def test_a_steady_rate_is_kept():
-    app = Answering()
+    app = FixedAnswerApp()
     with serving(app) as address:
         send(load(address, rate=50))
 
@@ -90,19 +90,23 @@ def test_a_steady_rate_is_kept():
 
 
 def test_a_request_that_has_to_queue_waits_from_when_it_was_due():
-    with serving(Answering(seconds=0.1)) as address:
+    with serving(FixedAnswerApp(seconds=0.1)) as address:
         sent = send(load(address, rate=100, connections=1))
 
     assert sent.within_ms(1) >= 190  # it was due while the one before it was under way
 
 
 def test_refusals_are_no_result():
-    with serving(Answering(status=503)) as address, sending() as sender, pytest.raises(RuntimeError, match="503"):
+    with (
+        serving(FixedAnswerApp(status=503)) as address,
+        load_generator() as sender,
+        pytest.raises(RuntimeError, match="503"),
+    ):
         sender.send(load(address))
 
 
 def test_a_share_of_waits_is_one_that_was_seen():
-    sent = Sent(1.0, waits=[0.004, 0.001, 0.002, 0.003])
+    sent = LoadResult(1.0, waits=[0.004, 0.001, 0.002, 0.003])
 
     assert (sent.within_ms(0.5), sent.within_ms(0.99)) == (2.0, 4.0)
 
@@ -126,7 +130,7 @@ def test_figures_tell_the_median_and_the_spread():
 
 
 def test_a_table_is_markdown():
-    table = Table("Speed", "How fast.", ("what", "rate"), (("this", 1), ("that", 2)))
+    table = ResultTable("Speed", "How fast.", ("what", "rate"), (("this", 1), ("that", 2)))
 
     assert str(table) == "## Speed\n\nHow fast.\n\n| what | rate |\n| --- | --- |\n| this | 1 |\n| that | 2 |\n"
 

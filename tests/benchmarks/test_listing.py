@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from benchmarks.listing import Reader, _verdict
-from benchmarks.pages import answer, pages
-from demo_history import copy as demo_history_copy
+from benchmarks.listing import PageProcess, _verdict
+from benchmarks.listing_pages import answer, pages
+from demo_history.filling import fill as fill_history
 from models import Shop
 from sandbox import dev_servers
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
@@ -22,12 +22,12 @@ from views.web.session import session_cookie
 @pytest.fixture
 def biggest(database):
     """The biggest shop of a small history."""
-    demo_history_copy.fill(3_000, 2, lambda done, seconds: None)
+    fill_history(3_000, 2, lambda done, seconds: None)
     return Shop.get(Shop.domain == "invented-01.myshopify.com")
 
 
 def reader(tasks, rows=50, **times):
-    return Reader(tasks, 0.6, None, list(times), times, dict.fromkeys(times, rows))
+    return PageProcess(tasks, 0.6, None, list(times), times, dict.fromkeys(times, rows))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the client asks of Shopify, in which version, and what its journal and its log keep of that."""
+"""Requests of the Shopify client: their headers, API version, journal and log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clients import USER_AGENT, Effect
 from clients.shopify.client import ShopifyClient
-from tests.support.scripted_shopify import Kept, client, failure, scripted, served
+from tests.support.servers.scripted_shopify import RecordingJournal, client, failure, scripted, served
 
 __all__ = ["client", "scripted", "served"]
 
@@ -33,8 +33,8 @@ def test_the_user_agent_names_this_version():
     assert f"EngageConnector/{project['version']}" == USER_AGENT
 
 
-def test_the_journal_is_told_the_exact_bytes(served, scripted):
-    journal = Kept()
+def test_the_journal_records_the_exact_bytes(served, scripted):
+    journal = RecordingJournal()
     scripted.answers({"data": {"shop": {"id": "1"}}})
 
     ShopifyClient(served[1], "token", journal).shop()
@@ -50,7 +50,7 @@ def test_decimals_are_exact(scripted, client):
     assert client.shop() == {"rate": Decimal("0.1")}
 
 
-def test_another_version_than_asked_for_is_told_once(served, scripted, caplog):
+def test_another_api_version_than_requested_is_logged_once(served, scripted, caplog):
     client = ShopifyClient(served[1], "token", version="2025-01")
     scripted.answers({"data": {"shop": {"id": "1"}}}, X_Shopify_API_Version="2026-01")
 

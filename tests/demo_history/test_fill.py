@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from database import db
-from demo_history import copy as demo_history_copy
+from demo_history.filling import fill as fill_history
 from models import Attempt, Body, Exchange, Order, Outcome, Shop, State, Task
 from tasklog import totals
 from taskqueue import insert
 from taskqueue.periodic import TimeSlots
 from taskqueue.sweeper import sweep
 from taskqueue.types import NUMBERS, TYPES
-from tests.support.processes import run
+from tests.support.servers.processes import run
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
@@ -25,7 +25,7 @@ TASKS, SHOPS = 3_000, 4
 @pytest.fixture
 def history(database):
     """A small one, and when it was made."""
-    demo_history_copy.fill(TASKS, SHOPS, lambda done, seconds: None)
+    fill_history(TASKS, SHOPS, lambda done, seconds: None)
     return datetime.now(UTC)
 
 
@@ -97,11 +97,11 @@ def test_each_run_has_its_attempt_and_the_last_tells_how_it_went(history):
 
 
 def test_what_was_sent_can_be_read(database):
-    demo_history_copy.fill(20_000, 1, lambda done, seconds: None)
+    fill_history(20_000, 1, lambda done, seconds: None)
     shop, call = Shop.get(), Exchange.select().first()
     body = Body.select().first()
 
-    assert b"invented" in call.clear(shop, "sent")
+    assert b"invented" in call.open(shop, "sent")
     assert b"invented" in body.open(shop)
     assert Exchange.select().count() + Body.select().count() < 20_000 / 50
 
@@ -112,12 +112,12 @@ def test_orders_have_names_that_follow_each_other(history):
 
     assert names == [f"#{number}" for number in range(1001, 1001 + len(names))]
     order = Order.get((Order.shop == shop) & (Order.name == "#1001"))
-    assert order.node["note"] == "invented"
+    assert order.snapshot["note"] == "invented"
     assert Task.select().where((Task.shop == shop) & (Task.shopify_id == order.shopify_id)).exists()
 
 
 def test_filling_again_adds_to_the_same_shops(history):
-    demo_history_copy.fill(500, SHOPS, lambda done, seconds: None)
+    fill_history(500, SHOPS, lambda done, seconds: None)
 
     assert (Task.select().count(), Shop.select().count()) == (TASKS + 500, SHOPS)
     assert totals.drift() == []

@@ -1,10 +1,10 @@
-"""A bounded chaos run; `python -m tests.support.chaos` runs the full ones, and docs/chaos.md has their figures."""
+"""A bounded chaos run. The full ones: `python -m tests.support.servers.chaos`, with figures in docs/chaos.md."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.chaos import chaos
+from tests.support.servers.chaos import run_chaos
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +15,7 @@ def _nothing_open(database: object) -> None:
 
 
 def test_killed_workers_lose_and_double_nothing():
-    report = chaos(300, worker_kills=5, seed=1)
+    report = run_chaos(300, worker_kills=5, seed=1)
 
     assert report.defects == {}
     assert report.worker_kills == 5
@@ -23,7 +23,7 @@ def test_killed_workers_lose_and_double_nothing():
 
 
 def test_a_killed_and_emptied_redis_loses_and_doubles_nothing():
-    report = chaos(300, redis_kills=2, seed=2)
+    report = run_chaos(300, redis_kills=2, seed=2)
 
     assert report.defects == {}
     assert report.redis_kills == 2

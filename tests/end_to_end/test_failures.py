@@ -21,19 +21,19 @@ from sandbox.dev_servers import CHECKOUT, wait_for
 from sandbox.engage.faults import Fault
 from sandbox.engage.http.server import Engage
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tasklog import totals
 from taskqueue import insert
 from taskqueue.broker import TaskBroker
 from taskqueue.types import TYPES
 from tests.conftest import SECRET, connect_shop, free_port
-from tests.support.app_processes import Dynos, Servers, servers
 from tests.support.empty_tables import empty_tables
+from tests.support.servers.app_processes import AppProcesses, OwnServers, running_servers
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 RECEIPTS = "POST /api/v3/receipts"
-HURRIED = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
+SHORT_TIMES = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
 ALL = ("web", "worker", "scheduler")
 
 GUARD = 90  # seconds, for what takes a few unless the machine is busy
@@ -43,28 +43,28 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass
-class Stage:
+class RunningSystem:
     """A shop, both of its systems, and the app's processes, none of which runs yet."""
 
-    servers: Servers
-    dynos: Dynos
+    servers: OwnServers
+    processes: AppProcesses
     shop: Shop
     shopify: Shopify
     engage: Engage
 
     def buy(self, number: int = 1) -> int:
         """An order of a customer with this number, with its webhooks. Returns its id."""
-        person = Person(first_name=f"Ada {number}", email=f"ada.{number}@example.com")
+        person = CustomerDetails(first_name=f"Ada {number}", email=f"ada.{number}@example.com")
         customer_id = self.shopify.add_customer(self.shop.domain, person, number=number)
         return self.shopify.add_order(self.shop.domain, RECORD, customer_id=customer_id)
 
     def sent(self, part: str = "/receipts", method: str = "POST") -> int:
         """How many calls to this path Engage has seen."""
-        return len([call for call in self.engage.journal if call.method == method and part in call.path])
+        return len([call for call in self.engage.calls if call.method == method and part in call.path])
 
     def done(self) -> None:
         """Wait until every webhook has arrived and no task is pending."""
-        assert self.shopify.settled(GUARD)
+        assert self.shopify.wait_until_idle(GUARD)
         wait_for(lambda: not tasks(state=State.PENDING), GUARD, f"The end of {tasks(state=State.PENDING)}")
 
     def receipts(self) -> list[str]:
@@ -72,24 +72,24 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def own_servers(migrated: None) -> Iterator[Servers]:
-    with servers() as started:
+def own_servers(migrated: None) -> Iterator[OwnServers]:
+    with running_servers() as started:
         yield started
 
 
 @pytest.fixture
-def stage(own_servers, engage, _sandboxes) -> Iterator[Stage]:
+def stage(own_servers, engage, current_sandboxes) -> Iterator[RunningSystem]:
     own_servers.start()
-    dynos = Dynos(own_servers.folder, {**own_servers.environment, **HURRIED}, free_port())
-    url = f"http://127.0.0.1:{dynos.port}/webhooks/shopify"
+    processes = AppProcesses(own_servers.folder, {**own_servers.environment, **SHORT_TIMES}, free_port())
+    url = f"http://127.0.0.1:{processes.port}/webhooks/shopify"
     shopify = Shopify(SECRET, url, schedule=[0.5] * 20)
-    _sandboxes[0].app = shopify.app
-    with own_servers.looked_at(), connected(EVERY):
+    current_sandboxes[0].app = shopify.app
+    with own_servers.as_own_database(), connected(EVERY):
         empty_tables()
         redis.Redis.from_url(own_servers.redis.url()).flushdb()
-        yield Stage(own_servers, dynos, connect_shop("demo.myshopify.com"), shopify, engage)
+        yield RunningSystem(own_servers, processes, connect_shop("demo.myshopify.com"), shopify, engage)
         shopify.close()
-        dynos.close()
+        processes.close()
 
 
 def tasks(name=None, **fields):
@@ -116,7 +116,7 @@ def queued(stage):
     return redis.Redis.from_url(stage.servers.redis.url()).llen("dramatiq:live")
 
 
-def put(stage, name, shopify_id):
+def insert_unpublished(stage, name, shopify_id):
     """A task in the table alone, which nobody has rung for."""
     task = TYPES[name].new(stage.shop, key=str(new_id()), shopify_id=shopify_id)
     task.published_at = None
@@ -128,21 +128,21 @@ def put(stage, name, shopify_id):
 
 def test_redis_down_at_commit_costs_nothing_but_time(stage):
     stage.servers.redis.stop()
-    stage.dynos.start("web")
+    stage.processes.start("web")
 
     order_id = stage.buy()
 
-    assert stage.shopify.settled(GUARD)
+    assert stage.shopify.wait_until_idle(GUARD)
     assert {(each.status, each.attempts) for each in stage.shopify.deliveries} == {(200, 1)}
     assert max(each.elapsed for each in stage.shopify.deliveries) < SHOPIFY_WAITS
     stage.servers.redis.start()
-    stage.dynos.start_all("worker", "scheduler")
+    stage.processes.start_all("worker", "scheduler")
     stage.done()
     assert stage.receipts() == [str(order_id)]
 
 
 def test_workers_find_work_themselves_while_redis_is_away(stage):
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     stage.servers.redis.stop()
 
     order_ids = [stage.buy(number) for number in range(12)]
@@ -152,28 +152,28 @@ def test_workers_find_work_themselves_while_redis_is_away(stage):
 
 
 def test_what_an_emptied_redis_has_lost_is_rung_for_again(stage):
-    stage.dynos.start("web")
+    stage.processes.start("web")
     order_id = stage.buy()
-    assert stage.shopify.settled(GUARD)
+    assert stage.shopify.wait_until_idle(GUARD)
     wait_for(lambda: queued(stage) == 4, GUARD, "A message for each webhook")
 
     stage.servers.redis.kill()
     stage.servers.redis.start()
     assert queued(stage) == 0
 
-    stage.dynos.start_all("worker", "scheduler")
+    stage.processes.start_all("worker", "scheduler")
     stage.done()
     assert stage.receipts() == [str(order_id)]
 
 
 def test_a_stalled_redis_holds_up_neither_webhooks_nor_work(stage):
-    stage.dynos.start_all("web", "scheduler")
-    stage.dynos.keep("worker")
+    stage.processes.start_all("web", "scheduler")
+    stage.processes.supervise("worker")
 
     with stage.servers.stalled_redis():
         begun = time.monotonic()
         stage.buy(1)
-        assert stage.shopify.settled(GUARD)
+        assert stage.shopify.wait_until_idle(GUARD)
         wait_for(lambda: stage.sent() == 1, GUARD, "A receipt without Redis")
         time.sleep(max(0.0, 12 - (time.monotonic() - begun)))  # long enough for Dramatiq's own threads to notice
 
@@ -205,22 +205,22 @@ def test_a_worker_process_ends_when_one_of_its_threads_has(stage):
 
 def test_a_message_that_comes_many_times_to_two_workers_is_run_once(stage):
     order_id = stage.shopify.add_order(stage.shop.domain, RECORD)
-    task = put(stage, "IndexOrder", order_id)
-    bell = TaskBroker(stage.servers.redis.url())
-    bell.ring([("IndexOrder", "live", str(task.id))] * 50)
+    task = insert_unpublished(stage, "IndexOrder", order_id)
+    publisher = TaskBroker(stage.servers.redis.url())
+    publisher.publish([("IndexOrder", "live", str(task.id))] * 50)
 
-    stage.dynos.start_all("worker", "worker-2")
+    stage.processes.start_all("worker", "worker-2")
 
     wait_for(lambda: queued(stage) == 0 and not tasks(state=State.PENDING), GUARD, "The end")
     assert outcomes(task) == [Outcome.SUCCESS]
-    bell.close()
+    publisher.close()
 
 
 # PostgreSQL
 
 
 def test_a_webhook_without_a_database_is_refused_and_arrives_later(stage):
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     stage.servers.postgres.stop()
 
     order_id = stage.buy()
@@ -236,7 +236,7 @@ def test_a_webhook_without_a_database_is_refused_and_arrives_later(stage):
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_database_that_restarts_under_load_loses_nothing(end, stage):
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(25)]
     wait_for(lambda: stage.sent() > 1, GUARD, "The first receipts")
 
@@ -255,12 +255,12 @@ def test_a_database_that_restarts_under_load_loses_nothing(end, stage):
 
 def test_a_worker_killed_while_sending_costs_one_attempt(stage):
     stage.engage.script(RECEIPTS, [Fault.HANG])
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     order_id = stage.buy()
     wait_for(lambda: stage.sent() == 1, GUARD, "The receipt")
 
-    stage.dynos.kill("worker")
-    stage.dynos.start("worker")
+    stage.processes.kill("worker")
+    stage.processes.start("worker")
     stage.done()
 
     task = next(task for task in tasks("SyncOrder") if task.crashes)
@@ -273,13 +273,13 @@ def test_a_worker_killed_while_sending_costs_one_attempt(stage):
 
 def test_a_task_that_costs_three_workers_is_an_error(stage):
     stage.engage.script("GET /api/v3/contacts/id", [Fault.HANG] * 3)
-    stage.dynos.start_all("web", "scheduler")
-    stage.dynos.keep("worker")
-    stage.shopify.add_customer(stage.shop.domain, Person())
+    stage.processes.start_all("web", "scheduler")
+    stage.processes.supervise("worker")
+    stage.shopify.add_customer(stage.shop.domain, CustomerDetails())
 
     for deaths in range(1, 4):
         wait_for(lambda count=deaths: stage.sent("/contacts/id", "GET") == count, GUARD, f"Call {deaths}")
-        stage.dynos.kill("worker")
+        stage.processes.kill("worker")
     wait_for(lambda: tasks(state=State.ERROR), GUARD, "The error")
 
     (task,) = tasks(state=State.ERROR)
@@ -289,12 +289,12 @@ def test_a_task_that_costs_three_workers_is_an_error(stage):
 
 
 def test_the_other_tasks_of_a_killed_worker_go_on(stage):
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(10)]
     wait_for(lambda: stage.sent("/contacts") > 0, GUARD, "The first contacts")
 
-    stage.dynos.kill("worker")
-    stage.dynos.start("worker")
+    stage.processes.kill("worker")
+    stage.processes.start("worker")
 
     stage.done()
     assert sorted(stage.receipts()) == sorted(map(str, order_ids))
@@ -302,13 +302,13 @@ def test_the_other_tasks_of_a_killed_worker_go_on(stage):
 
 def test_a_worker_that_is_asked_to_end_does_so_soon_and_loses_nothing(stage):
     stage.engage.tenant("demo").faults = stage.engage.faults.of({"latency": 1, "latency_seconds": 0.3})
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     order_ids = [stage.buy(number) for number in range(6)]
     wait_for(lambda: stage.sent("/contacts") > 0, GUARD, "The first contacts")
 
-    seconds = stage.dynos.stop("worker")
+    seconds = stage.processes.stop("worker")
     held = Task.select().where(Task.leased_until.is_null(False)).count()
-    stage.dynos.start("worker")
+    stage.processes.start("worker")
     stage.done()
 
     assert seconds < 25
@@ -320,8 +320,8 @@ def test_a_worker_that_is_asked_to_end_does_so_soon_and_loses_nothing(stage):
 def test_the_time_limit_strikes_and_the_task_is_tried_again(stage):
     stage.engage.tenant("demo").faults.latency_seconds = 4
     stage.engage.script(RECEIPTS, [Fault.LATE])
-    stage.dynos.start_all("web", "scheduler")
-    stage.dynos.start("worker", TIME_LIMIT_SECONDS="1.5")
+    stage.processes.start_all("web", "scheduler")
+    stage.processes.start("worker", TIME_LIMIT_SECONDS="1.5")
     order_id = stage.buy()
 
     stage.done()
@@ -336,7 +336,7 @@ def test_the_time_limit_strikes_and_the_task_is_tried_again(stage):
 def test_a_call_that_lasts_longer_than_the_lease_keeps_its_task(stage):
     stage.engage.tenant("demo").faults.latency_seconds = 3.5
     stage.engage.script(RECEIPTS, [Fault.LATE])
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     stage.buy()
 
     stage.done()
@@ -348,16 +348,18 @@ def test_a_call_that_lasts_longer_than_the_lease_keeps_its_task(stage):
 def test_a_worker_that_sleeps_longer_than_its_lease_writes_nothing_when_it_wakes(stage):
     stage.engage.tenant("demo").faults.latency_seconds = 1
     stage.engage.script(RECEIPTS, [Fault.LATE])
-    stage.dynos.start_all(*ALL)
+    stage.processes.start_all(*ALL)
     order_id = stage.buy()
     wait_for(lambda: stage.sent() == 1, GUARD, "The receipt")
 
-    stage.dynos.signal("worker", signal.SIGSTOP)
-    stage.dynos.start("worker-2")
+    stage.processes.signal("worker", signal.SIGSTOP)
+    stage.processes.start("worker-2")
     wait_for(lambda: Order.get().receipt_id, GUARD, "The second worker's receipt")
-    stage.dynos.signal("worker", signal.SIGCONT)
+    stage.processes.signal("worker", signal.SIGCONT)
 
-    wait_for(lambda: "was given to another worker meanwhile" in stage.dynos.log("worker"), GUARD, "The zombie's words")
+    wait_for(
+        lambda: "was given to another worker meanwhile" in stage.processes.log("worker"), GUARD, "The zombie's words"
+    )
     stage.done()
     task = next(task for task in tasks("SyncOrder") if task.crashes)
     assert outcomes(task)[-2:] == [Outcome.LOST, Outcome.SUCCESS]
@@ -369,7 +371,7 @@ def test_a_worker_that_sleeps_longer_than_its_lease_writes_nothing_when_it_wakes
 
 def test_two_clocks_at_once_do_no_harm(stage):
     stage.engage.tenant("demo").faults = stage.engage.faults.of({"503": 0.2})
-    stage.dynos.start_all(*ALL, "scheduler-2")
+    stage.processes.start_all(*ALL, "scheduler-2")
 
     order_ids = [stage.buy(number) for number in range(20)]
 
@@ -381,8 +383,8 @@ def test_two_clocks_at_once_do_no_harm(stage):
 
 
 def test_without_a_clock_live_work_still_runs(stage):
-    stage.dynos.start_all("web", "worker")
-    customer_id = stage.shopify.add_customer(stage.shop.domain, Person())
+    stage.processes.start_all("web", "worker")
+    customer_id = stage.shopify.add_customer(stage.shop.domain, CustomerDetails())
 
     wait_for(lambda: tasks("SyncContact", state=State.SUCCESS), GUARD, "The contact")
 

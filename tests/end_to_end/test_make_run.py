@@ -27,7 +27,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".
 pytestmark = pytest.mark.slow
 
 
-class Run:
+class MakeRun:
     """`make run` without its setting up, in a checkout of its own."""
 
     def __init__(self, checkout: Path) -> None:
@@ -65,8 +65,8 @@ def run(checkout):
     """Starts `make run` in the checkout; whatever still runs afterwards is stopped."""
     started = []
 
-    def start() -> Run:
-        started.append(Run(checkout))
+    def start() -> MakeRun:
+        started.append(MakeRun(checkout))
         return started[-1]
 
     yield start

@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from models import Customer, State, Task, new_id
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.types import TYPES, types_by_topic
 
-ADA = Person()
+ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00"), quantity=2),), shipping=Decimal("49.00"))
 
 
@@ -37,7 +37,7 @@ def receipts(engage):
 
 
 def calls(engage, method, path=""):
-    return [call for call in engage.journal if call.method == method and path in call.path]
+    return [call for call in engage.calls if call.method == method and path in call.path]
 
 
 def newest(name):
@@ -154,13 +154,13 @@ def test_only_what_changed_is_sent_to_a_known_contact(shop, shopify, engage, dra
 def test_an_unchanged_customer_costs_no_call_to_engage(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    before = len(engage.journal)
+    before = len(engage.calls)
 
     index(shop, "SyncContact", customer_id)
     drain()
 
     assert newest("SyncContact").reason == "Nothing that Engage keeps has changed."
-    assert len(engage.journal) == before
+    assert len(engage.calls) == before
 
 
 def test_a_contact_that_engage_has_already_is_found_by_its_email(shop, shopify, engage, drain):

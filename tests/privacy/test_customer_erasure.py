@@ -7,15 +7,25 @@ import pytest
 from database import db
 from models import Body, Customer, DataRequest, DeletedCustomer, Erasure, Exchange, Order, State, Task
 from privacy import data_requests
-from privacy import person as privacy_person
+from privacy.person import OF_CUSTOMERS, OF_ORDERS
 from sync import deleted_customers, entities
 from tasklog import totals
 from taskqueue.outcomes import ERASED
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy, index, newest
-from tests.support.privacy_requests import ADA, BO, RECORD, ask, by_state, left, only, redact, told_by_webhook
-from tests.support.webhook_tasks import arrive
+from tests.support.privacy_requests import (
+    ADA,
+    BO,
+    RECORD,
+    counts_by_state,
+    receive_customer_webhook,
+    remaining_texts,
+    request_data,
+    request_erasure,
+    run_webhook_task,
+)
+from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.test_refunds import line_of
 
 # What is forgotten
@@ -23,15 +33,15 @@ from tests.sync.test_refunds import line_of
 
 def test_a_customer_is_forgotten_with_their_orders(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     contact_id = entities.get(Customer, shop, customer_id).contact_id
-    ask(shop, customer_id)
-    assert left(customer_id, order_id, contact_id) == {customer_id, order_id, contact_id}
+    request_data(shop, customer_id)
+    assert remaining_texts(customer_id, order_id, contact_id) == {customer_id, order_id, contact_id}
 
-    task = redact(shop, customer_id, [order_id])
+    task = request_erasure(shop, customer_id, [order_id])
 
     assert (task.state, task.reason, task.shopify_id) == (State.SUCCESS, None, None)
-    assert left(customer_id, order_id, contact_id, ADA.email) == set()
+    assert remaining_texts(customer_id, order_id, contact_id, ADA.email) == set()
     assert [table for table in (Customer, Order, DataRequest, Exchange, Body) if table.select().exists()] == []
 
 
@@ -40,13 +50,13 @@ def test_errors_lose_their_words_but_stay_errors(shop, shopify, engage, drain):
     engage.script("POST .*/contacts", [(422, {"errorCode": "X", "message": "Ada Ek is not a name"})])
     index(shop, "IndexCustomer", customer_id)
     drain(waiting=True)
-    assert left("Ada Ek") == {"Ada Ek"}
+    assert remaining_texts("Ada Ek") == {"Ada Ek"}
 
-    redact(shop, customer_id)
+    request_erasure(shop, customer_id)
 
     failed = newest("SyncContact")
     assert (failed.state, failed.reason) == (State.ERROR, ERASED)
-    assert left("Ada Ek") == set()
+    assert remaining_texts("Ada Ek") == set()
 
 
 def test_a_parcel_is_forgotten_that_was_told_of_by_hand(shop, shopify, engage, drain):
@@ -57,9 +67,9 @@ def test_a_parcel_is_forgotten_that_was_told_of_by_hand(shop, shopify, engage, d
     resent.enqueue(shop, key="by hand", shopify_id=parcel_id, args=args)
     drain()
 
-    redact(shop, None, [order_id], email=None)
+    request_erasure(shop, None, [order_id], email=None)
 
-    assert left(parcel_id, order_id) == set()
+    assert remaining_texts(parcel_id, order_id) == set()
 
 
 def test_whoever_was_merged_into_the_customer_is_forgotten_with_them(shop, shopify, engage, drain):
@@ -69,9 +79,9 @@ def test_whoever_was_merged_into_the_customer_is_forgotten_with_them(shop, shopi
     drain(waiting=True)
     deleted_customers.record(shop, gone, merged_into=kept)
 
-    redact(shop, kept)
+    request_erasure(shop, kept)
 
-    assert left(kept, gone, ADA.email, BO.email) == set()
+    assert remaining_texts(kept, gone, ADA.email, BO.email) == set()
     assert [table for table in (Customer, DeletedCustomer, Exchange) if table.select().exists()] == []
 
 
@@ -79,11 +89,11 @@ def test_a_refund_is_forgotten_whose_order_was_never_read(shop, shopify, engage)
     order_id = shopify.add_order(shop.domain, RECORD)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     run(TYPES["IndexRefund"], str(index(shop, "IndexRefund", refund_id).id))
-    assert left(refund_id) == {refund_id}
+    assert remaining_texts(refund_id) == {refund_id}
 
-    redact(shop, None, [order_id], email=None)
+    request_erasure(shop, None, [order_id], email=None)
 
-    assert left(refund_id, order_id) == set()
+    assert remaining_texts(refund_id, order_id) == set()
 
 
 def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_order(shop, shopify, engage, drain):
@@ -92,11 +102,11 @@ def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_orde
         index(shop, "IndexOrder", order_id)
     drain(waiting=True)
     for order_id in (mine, others):
-        ask(shop, None, [order_id])
+        request_data(shop, None, [order_id])
 
-    redact(shop, None, [mine])
+    request_erasure(shop, None, [mine])
 
-    assert [request.answer["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
+    assert [request.export["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
     assert Body.select().count() == 1  # what asked for the others'
 
 
@@ -105,7 +115,7 @@ def test_a_customer_known_by_address_alone_is_found(shop, shopify, engage, drain
     bo, _ = buy(shop, shopify, RECORD, BO)
     drain(waiting=True)
 
-    redact(shop, None, email="ADA@example.com ")
+    request_erasure(shop, None, email="ADA@example.com ")
 
     assert entities.find(Customer, shop, customer_id) is None
     assert entities.find(Customer, shop, bo)
@@ -120,7 +130,7 @@ def test_every_table_about_people_is_known(database):
     ).fetchall()
 
     beside = {("task", "shopify_id"), ("orders", "customer_id"), ("refund", "shopify_id")}
-    assert set(columns) - beside == {*privacy_person.OF_CUSTOMERS, *privacy_person.OF_ORDERS}
+    assert set(columns) - beside == {*OF_CUSTOMERS, *OF_ORDERS}
 
 
 # What is not
@@ -128,13 +138,13 @@ def test_every_table_about_people_is_known(database):
 
 def test_the_counts_stay(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     totals.fold()
-    before = by_state(shop)
+    before = counts_by_state(shop)
 
-    redact(shop, customer_id)
+    request_erasure(shop, customer_id)
 
-    assert by_state(shop) == before | {TYPES["ShopWebhook"].number: (1, 0, 0)}
+    assert counts_by_state(shop) == before | {TYPES["ShopWebhook"].number: (1, 0, 0)}
     assert totals.drift() == []
 
 
@@ -145,7 +155,7 @@ def test_other_customers_and_other_shops_are_left_alone(shop, other_shop, shopif
     drain(waiting=True)
     before = rows_of(bo, bos_order)
 
-    redact(shop, customer_id)
+    request_erasure(shop, customer_id)
 
     assert rows_of(bo, bos_order) == before
     assert entities.get(Customer, shop, bo).contact_id
@@ -161,8 +171,8 @@ def test_a_second_request_finds_nothing_and_does_no_harm(shop, shopify, engage, 
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
 
-    redact(shop, customer_id)
-    redact(shop, customer_id)
+    request_erasure(shop, customer_id)
+    request_erasure(shop, customer_id)
 
     assert [row.rows for row in Erasure.select().order_by(Erasure.erased_at)][1] == 0
 
@@ -170,4 +180,4 @@ def test_a_second_request_finds_nothing_and_does_no_harm(shop, shopify, engage, 
 @pytest.mark.parametrize("topic", ["customers/redact", "customers/data_request"])
 @pytest.mark.parametrize("payload", [b"", b"[]", {}, {"customer": 5}, {"customer": {"id": "1 OR 1"}}])
 def test_a_webhook_that_names_nobody_is_an_error(topic, payload, shop):
-    assert only(arrive(shop, topic, payload)).state == State.ERROR
+    assert run_webhook_task(receive_webhook(shop, topic, payload)).state == State.ERROR

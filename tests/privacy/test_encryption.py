@@ -17,13 +17,13 @@ from database import db
 from encryption import Unreadable, Vault, new_key, parse_keyring
 from models import Exchange, State, Task
 from sandbox.shopify import TOKEN
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from taskqueue.broker import broker
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY, SECRET
-from tests.support.processes import printed
-from tests.support.webhook_requests import post, web
+from tests.support.servers.processes import printed
+from tests.support.web.webhook_requests import post, web
 
 __all__ = ["web"]
 
@@ -160,7 +160,9 @@ def test_a_fresh_entry_is_a_usable_one():
     assert encryption.new_keyring_entry("k1") != encryption.new_keyring_entry("k1")
 
 
-ADA = Person("Canarina", "Kanariefågel", "canary@canary-mail.example", "+46701987654", address1="Canary street 1")
+ADA = CustomerDetails(
+    "Canarina", "Kanariefågel", "canary@canary-mail.example", "+46701987654", address1="Canary street 1"
+)
 CANARIES = [TOKEN, ENGAGE_KEY, "Canarina", "Kanarief", "canary@", "canary-mail", "701987654", "Canary street"]
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
 
@@ -207,8 +209,8 @@ def test_nothing_secret_or_personal_is_in_the_tables_in_clear(first_road):
 
 
 def test_what_is_searched_for_was_there_to_be_found(first_road):
-    sent = b"".join(row.clear(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
-    received = b"".join(row.clear(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
+    sent = b"".join(row.open(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
+    received = b"".join(row.open(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
 
     assert set(in_clear((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models import NOW, BulkImport, Customer, Erasure, ImportState, State, Task
-from tests.support.privacy_requests import redact
+from tests.support.privacy_requests import request_erasure
 from tests.sync.test_imports import past, until_reading
 
 
@@ -11,7 +11,7 @@ def test_they_are_forgotten_again_when_the_import_has_ended(shop, shopify, engag
     past(shopify, shop, 3, 0)
     until_reading(shop)
     customer_id = shopify.customer_id(shop.domain, 1)
-    waiting = redact(shop, customer_id)
+    waiting = request_erasure(shop, customer_id)
     assert (waiting.state, waiting.reason) == (
         State.PENDING,
         "An import is under way that may bring the customer back.",

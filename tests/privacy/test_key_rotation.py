@@ -14,14 +14,14 @@ import encryption
 from database import EVERY, connected, db
 from models import Exchange, Order, Shop, State, Task
 from sandbox.dev_servers import wait_for
-from sandbox.persons import person
+from sandbox.invented_customers import invented_customer
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import shop_connections, webhook_endpoints
 from taskqueue.types import TYPES
 from tests.conftest import SECRET, connect_shop, free_port
-from tests.support.app_processes import Dynos
-from tests.support.processes import printed, run, scratch
-from tests.support.webhook_requests import post
+from tests.support.servers.app_processes import AppProcesses
+from tests.support.servers.processes import printed, run, scratch
+from tests.support.web.webhook_requests import post
 
 __all__ = ["scratch"]
 
@@ -41,8 +41,8 @@ with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
     found = [shop.secret(column) for shop in shops.values() for column in ("shopify_token", "engage_key")]
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
-    found += [row.clear(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
-    found += [row.node for table in (Order, Customer) for row in table.select()]
+    found += [row.open(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
+    found += [row.snapshot for table in (Order, Customer) for row in table.select()]
     found += [row.url for row in Endpoint.select()]
     print(len(found))
 """
@@ -54,7 +54,7 @@ def names():
 
 
 def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_shop):
-    webhook_endpoints.of_shop(shop)
+    webhook_endpoints.get_or_create(shop)
 
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
@@ -121,7 +121,7 @@ WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT gr
 def connect_elsewhere(domain):
     fields = {"email": "a@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
     with connected(EVERY):
-        shop_connections.connect(domain, "token", "key", engage_tenant="elsewhere", **fields)
+        shop_connections.connect_shop(domain, "token", "key", engage_tenant="elsewhere", **fields)
     db.close()
 
 
@@ -129,10 +129,10 @@ def connect_elsewhere(domain):
 def work(scratch, shop, shopify, engage):
     """Web, worker and clock with both keys, and orders that keep coming while the block lasts."""
     port = free_port()
-    dynos = Dynos(scratch, {"SECRET_KEYS": BOTH}, port)
-    dynos.start_all("web", "worker", "scheduler")
+    processes = AppProcesses(scratch, {"SECRET_KEYS": BOTH}, port)
+    processes.start_all("web", "worker", "scheduler")
     yield Orders(shop, shopify, f"http://127.0.0.1:{port}")
-    dynos.close()
+    processes.close()
 
 
 class Orders:
@@ -144,7 +144,7 @@ class Orders:
 
     def buy(self):
         self.bought += 1
-        customer_id = self.shopify.add_customer(self.shop.domain, person(self.bought))
+        customer_id = self.shopify.add_customer(self.shop.domain, invented_customer(self.bought))
         self.shopify.add_order(self.shop.domain, RECORD, customer_id=customer_id)
         fresh = self.shopify.deliveries[self._sent :]
         self._sent += len(fresh)

@@ -7,20 +7,20 @@ import orjson
 from models import DataRequest
 from privacy import data_requests
 from tests.end_to_end.test_order_to_receipt import buy, index
-from tests.support.privacy_requests import ADA, BO, RECORD, ask, told_by_webhook
+from tests.support.privacy_requests import ADA, BO, RECORD, receive_customer_webhook, request_data
 from tests.sync.test_refunds import line_of
 
 
 def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     index(shop, "IndexRefund", shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}))
     drain(waiting=True)
 
-    task = ask(shop, customer_id)
+    task = request_data(shop, customer_id)
 
     (request,) = data_requests.of_shop(shop)
-    answer = request.answer
+    answer = request.export
     assert all(answer.values())
     assert (request.number, task.shopify_id) == (9999, customer_id)
     assert answer["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
@@ -36,9 +36,9 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
     buy(shop, shopify, RECORD, BO)
     drain(waiting=True)
 
-    ask(shop, customer_id)
+    request_data(shop, customer_id)
 
-    answer = orjson.dumps(DataRequest.get().answer)
+    answer = orjson.dumps(DataRequest.get().export)
     assert b"ada@example.com" in answer
     assert b"bo@example.com" not in answer
 
@@ -46,14 +46,14 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
 def test_the_record_is_encrypted(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
-    ask(shop, customer_id)
+    request_data(shop, customer_id)
 
     request = DataRequest.get()
-    assert b"ada@example.com" in orjson.dumps(request.answer)
-    assert b"ada@example.com" not in bytes(request.held)
+    assert b"ada@example.com" in orjson.dumps(request.export)
+    assert b"ada@example.com" not in bytes(request.sealed_export)
 
 
 def test_a_customer_who_is_unknown_gets_an_empty_record(shop):
-    ask(shop, 4711)
+    request_data(shop, 4711)
 
-    assert DataRequest.get().answer["customers"] == []
+    assert DataRequest.get().export["customers"] == []

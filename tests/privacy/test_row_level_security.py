@@ -28,10 +28,10 @@ from tasklog import totals
 from taskqueue import claims
 from taskqueue.runner import run
 from taskqueue.types import TYPES
-from tests.support.listings import add
-from tests.support.marked_shops import Tenant, move_in
-from tests.support.processes import empty_database, printed
-from tests.support.transfers import enqueue
+from tests.support.filled_shops import FilledShop, fill_shop
+from tests.support.servers.processes import empty_database, printed
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.tasks.task_steps import enqueue
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import SessionMiddleware, session_cookie
 from views.web.view import view
@@ -51,9 +51,9 @@ def tables(database) -> list[str]:
 
 
 @pytest.fixture
-def theirs(other_shop) -> Tenant:
+def theirs(other_shop) -> FilledShop:
     """A shop that has something in every table."""
-    return move_in(other_shop, "canary-theirs", 77_111)
+    return fill_shop(other_shop, "canary-theirs", 77_111)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_from_elsewhere_no_row_of_theirs_is_added(shop, theirs, raw, tables, sco
 
 
 def test_ones_own_row_is_not_given_to_another_shop(shop, theirs, raw, tables):
-    add(shop)
+    add_task(shop)
     enter(raw, shop.id)
 
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
@@ -266,14 +266,14 @@ def _entered(rest: ExitStack, context) -> ExitStack:
 
 def claim() -> Task | None:
     waiting = Task.select().where(Task.state == State.PENDING, Task.leased_until.is_null()).first()
-    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", engage=False, latest=False)
+    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", calls_engage=False, newest_only=False)
 
 
 # What relies on them
 
 
 def test_a_view_that_forgets_its_filter_shows_nothing_of_others(two):
-    mine, other = add(two[0]), add(two[1])
+    mine, other = add_task(two[0]), add_task(two[1])
 
     @view
     def forgetful(request):
@@ -308,7 +308,7 @@ def test_a_worker_that_forgets_its_filter_sees_nothing_of_others(two):
 
 def test_totals_follow_in_any_scope(two):
     with connected(two[0].id):
-        add(two[0])
+        add_task(two[0])
         assert totals.fold() == 1
         Task.update(state=State.ERROR).execute()
 

@@ -15,50 +15,59 @@ from taskqueue.outcomes import ERASED
 from taskqueue.types import TYPES
 from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, calls
-from tests.support.privacy_requests import ADA, RECORD, by_state, left, only, told_by_webhook
-from tests.support.webhook_tasks import arrive
+from tests.support.privacy_requests import (
+    ADA,
+    RECORD,
+    counts_by_state,
+    receive_customer_webhook,
+    remaining_texts,
+    run_webhook_task,
+)
+from tests.support.tasks.webhook_tasks import receive_webhook
 
 
 def leave(shop, shopify):
     shopify.uninstall(shop.domain)
-    only(arrive(shop, "app/uninstalled", {"id": 1}))
+    run_webhook_task(receive_webhook(shop, "app/uninstalled", {"id": 1}))
 
 
 def forget(shop):
     """The shop is to be forgotten: only this one task runs."""
-    return only(arrive(shop, "shop/redact", {"shop_id": 1}))
+    return run_webhook_task(receive_webhook(shop, "shop/redact", {"shop_id": 1}))
 
 
 def test_a_shop_is_forgotten_and_the_counts_stay(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     leave(shop, shopify)
-    before = by_state(shop)
+    before = counts_by_state(shop)
 
     task = forget(shop)
 
     assert (task.state, task.reason) == (State.SUCCESS, None)
-    assert left(shop.domain, customer_id, order_id, ADA.email, "owner@example.com") == set()
+    assert remaining_texts(shop.domain, customer_id, order_id, ADA.email, "owner@example.com") == set()
     successes, *others = before[TYPES["ShopWebhook"].number]
-    assert by_state(shop) == before | {TYPES["ShopWebhook"].number: (successes + 1, *others)}
+    assert counts_by_state(shop) == before | {TYPES["ShopWebhook"].number: (successes + 1, *others)}
     assert totals.drift() == []
 
 
 def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
-    told_by_webhook(shop, drain, customer_id)
+    receive_customer_webhook(shop, drain, customer_id)
     leave(shop, shopify)
 
     forget(shop)
 
-    holding = [table for table in erasure.tables() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()]
+    holding = [
+        table for table in erasure.tables_with_shop_data() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()
+    ]
     assert holding == []
     assert not Task.select().where(Task.shopify_id.is_null(False) | Task.engage_id.is_null(False)).exists()
 
 
 def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
     leave(shop, shopify)
-    waiting = arrive(shop, "shop/update", {"id": 1, "email": "owner@example.com"})
+    waiting = receive_webhook(shop, "shop/update", {"id": 1, "email": "owner@example.com"})
 
     forget(shop)
 
@@ -68,15 +77,17 @@ def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
 
 
 def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopify, drain):
-    running = arrive(shop, "shop/update", {"id": 1})
-    claims.claim(running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", engage=False, latest=False)
+    running = receive_webhook(shop, "shop/update", {"id": 1})
+    claims.claim(
+        running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
     shopify.uninstall(shop.domain)
 
     task = forget(shop)
 
     assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
     assert Body.select().count() == 2
-    assert shop_connections.by_domain([shop.domain]) == {}
+    assert shop_connections.shops_by_domain([shop.domain]) == {}
 
 
 def test_a_shops_key_is_forgotten(shop, shopify, drain):
@@ -118,7 +129,7 @@ def test_a_shop_whose_uninstall_was_never_told_is_forgotten(shop, shopify, engag
 
     forget(shop)
 
-    assert left(shop.domain) == set()
+    assert remaining_texts(shop.domain) == set()
 
 
 def test_a_shop_may_come_back_after_it_was_forgotten(shop, shopify, engage, drain):

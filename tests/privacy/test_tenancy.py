@@ -14,9 +14,9 @@ from starlette.routing import Mount
 from app import ROUTES
 from database import db
 from models import new_id
-from privacy.erasure import KEPT, tables
-from tests.support.forms import fields
-from tests.support.marked_shops import Tenant, move_in
+from privacy.erasure import KEPT, tables_with_shop_data
+from tests.support.filled_shops import FilledShop, fill_shop
+from tests.support.web.forms import fields
 from views.settings.form import SECTIONS
 from views.tasks.pagination import Cursor, Sort
 from views.web.csrf import SESSION_COOKIE
@@ -83,12 +83,12 @@ def searches(ids: Ids) -> list[str]:
     """The listing asked for by everything that another shop's tasks are found by."""
     texts = [ids["task_id"], ids["task_id"][:13], ids["order"], ids["engage"], ids["name"], ids["import_id"]]
     asked = [f"q={text}" for text in texts] + [f"q={ids['import_id']}&reading=import", f"q={ids['name']}&reading=order"]
-    mark = Cursor(None, UUID(ids["task_id"])).mark(NEWEST_FIRST)
+    mark = Cursor(None, UUID(ids["task_id"])).encode(NEWEST_FIRST)
     return [*asked, f"after={mark}", f"q={ids['order']}&state=error&type=SyncOrder", "sort=completed_at", "limit=200"]
 
 
 def pages(ids: Ids) -> list[str]:
-    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).mark(NEWEST_FIRST)}"]
+    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).encode(NEWEST_FIRST)}"]
 
 
 SETTINGS = Shared(parts=tuple(SECTIONS))
@@ -178,15 +178,15 @@ def test_every_route_has_a_case_and_every_case_a_route():
 
 
 @pytest.fixture
-def theirs(other_shop: Any) -> Tenant:
+def theirs(other_shop: Any) -> FilledShop:
     """Another shop that has one of everything."""
-    return move_in(other_shop, "canary-theirs", 77_111)
+    return fill_shop(other_shop, "canary-theirs", 77_111)
 
 
 @pytest.fixture
-def mine(shop: Any) -> Tenant:
+def mine(shop: Any) -> FilledShop:
     """The signed-in shop, which has one of everything too."""
-    return move_in(shop, "canary-mine", 88_222)
+    return fill_shop(shop, "canary-mine", 88_222)
 
 
 def address(path: str, way: dict[str, str], ids: Ids) -> str:
@@ -211,7 +211,7 @@ def ask(client: Any) -> Callable[..., Any]:
 def rows(shop_id: int) -> dict[str, list[str]]:
     """Every row of the shop's, in text."""
     found = {}
-    for table in [*tables(), *sorted(KEPT)]:
+    for table in [*tables_with_shop_data(), *sorted(KEPT)]:
         kept = db.execute_sql(f"SELECT t::text FROM {table} t WHERE shop_id = %s ORDER BY 1", (shop_id,)).fetchall()
         found[table] = [row for (row,) in kept]
     found["shop"] = [
@@ -232,7 +232,9 @@ def test_what_is_another_shops_is_nowhere_and_stays_as_it_is(ask, mine, theirs, 
         for verb in [method, "HEAD"] if method == "GET" else [method]:
             answer = ask(verb, address(path, way, theirs.ids), case.form(theirs.ids))
             assert answer.status_code == 404, way
-            assert [told for told in theirs.tells if told in without(answer.text, address(path, way, theirs.ids))] == []
+            assert [
+                told for told in theirs.secrets if told in without(answer.text, address(path, way, theirs.ids))
+            ] == []
     assert rows(theirs.shop.id) == before
 
 
@@ -265,13 +267,13 @@ def test_what_every_shop_has_tells_nothing_of_another(ask, mine, theirs, method,
             url = f"{path.replace('{part}', part)}?{query}"
             answer = ask(method, url, case.form)
             assert answer.status_code < 500
-            assert [told for told in theirs.tells if told in without(answer.text, url)] == [], url
+            assert [told for told in theirs.secrets if told in without(answer.text, url)] == [], url
     assert rows(theirs.shop.id) == before
-    assert not [row for kept in rows(mine.shop.id).values() for row in kept if theirs.mark in row]
+    assert not [row for kept in rows(mine.shop.id).values() for row in kept if theirs.canary in row]
 
 
-def named(tenant: Tenant) -> Ids:
-    return {"engage": f"{tenant.mark}-engage", "name": f"{tenant.mark}-order"}
+def named(tenant: FilledShop) -> Ids:
+    return {"engage": f"{tenant.canary}-engage", "name": f"{tenant.canary}-order"}
 
 
 def without(text: str, given: str) -> str:
@@ -304,17 +306,17 @@ def test_not_a_byte_of_a_page_comes_from_another_shop(ask, shop, other_shop, pat
     """Counts included: a number tells as much as a name."""
     before = steady(ask("GET", path).text)
 
-    theirs = move_in(other_shop, "canary-theirs", 77_111)
+    theirs = fill_shop(other_shop, "canary-theirs", 77_111)
 
     assert steady(ask("GET", path).text) == before
-    assert theirs.mark not in before
+    assert theirs.canary not in before
 
 
 def test_a_call_of_another_shop_is_not_read_through_ones_own_task(ask, mine, theirs):
     for part in ("sent", "received"):
         url = f"/tasks/{mine.ids['task_id']}/sent?part={part}&exchange="
         assert ask("GET", url + theirs.ids["exchange"]).status_code == 404
-        assert mine.mark in ask("GET", url + mine.ids["exchange"]).text
+        assert mine.canary in ask("GET", url + mine.ids["exchange"]).text
 
 
 def test_ones_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs):
@@ -331,7 +333,7 @@ COUNTS = {"/summary.json", "/tasks/live", "/batches/new", "/help/task-types"}
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET" and path not in COUNTS])
 def test_ones_own_things_are_on_the_pages(ask, mine, path):
     """So that the absence of another's says something."""
-    assert any(told in ask("GET", path).text for told in mine.tells)
+    assert any(told in ask("GET", path).text for told in mine.secrets)
 
 
 @pytest.mark.parametrize(("method", "path"), {**HIDDEN, **SHARED})
@@ -341,7 +343,7 @@ def test_signed_out_nothing_is_there_for_anybody(anonymous, mine, theirs, method
     for way in case.ways if isinstance(case, Hidden) else ({"part": "=alerts"},):
         answer = anonymous.request(method, address(path, way, mine.ids))
         assert answer.status_code == 401
-        assert [told for told in (*mine.tells, *theirs.tells) if told in answer.text] == []
+        assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
@@ -351,7 +353,7 @@ def test_what_needs_no_session_is_opened_by_nothing_that_is_made_up(anonymous, m
     answer = anonymous.request(method, url, content=b"{}" if method == "POST" else None)
 
     assert answer.status_code == OPEN[method, path].unknown
-    assert [told for told in (*mine.tells, *theirs.tells) if told in answer.text] == []
+    assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
 
 
 def test_the_session_of_one_shop_does_not_open_another(anonymous, mine, theirs):

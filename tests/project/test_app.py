@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import app
-from tests.support.webhook_requests import ORDER, headers
+from tests.support.web.webhook_requests import ORDER, headers
 
 MACHINES = ["/webhooks/shopify", "/webhooks/engage/{shop_token}", "/healthz", "/readyz", "/metrics"]
 SECURITY = {

@@ -11,7 +11,7 @@ import redis
 from pydantic import ValidationError
 
 from config import Config, Misconfigured, documented, read
-from tests.support.processes import run
+from tests.support.servers.processes import run
 
 
 def configured(variables: dict[str, str]) -> Config:

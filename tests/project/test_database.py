@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from database import connected, db
-from tests.support.processes import printed
+from tests.support.servers.processes import printed
 
 EXHAUST = """
 import threading
 from database import db
 
-db.allow(1)
+db.limit_connections(1)
 holder = threading.Thread(target=db.connect)  # a connection is its thread's, and stays taken when that ends
 holder.start()
 holder.join()
@@ -18,7 +18,7 @@ holder.join()
 ASK = """
 from starlette.testclient import TestClient
 from app import app
-from tests.support.webhook_requests import ORDER, headers
+from tests.support.web.webhook_requests import ORDER, headers
 
 with TestClient(app, raise_server_exceptions=False) as browser:
     print(browser.post("/webhooks/shopify", content=ORDER, headers=headers()).status_code)
@@ -31,12 +31,12 @@ with TestClient(app, raise_server_exceptions=False) as browser:
 
 WORK = """
 from uuid import uuid4
-from actors import TYPES
-from taskqueue.runner import run
 from scheduler import Job
+from taskqueue.runner import run
+from taskqueue.types import TYPES
 
 run(TYPES["SyncOrder"], str(uuid4()))
-Job(lambda: 1, 1).tick()
+Job("any", lambda: 1, 1).tick()
 print("both went on")
 """
 

@@ -11,7 +11,7 @@ import pytest
 import config
 import manage
 from taskqueue.types import NUMBERS, TYPES
-from tests.support import published
+from tests.support.tasks import published_types
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -72,12 +72,12 @@ def test_folders_and_files_that_the_readme_names_exist():
 
 
 def test_every_declared_type_is_a_published_one_and_has_a_description():
-    assert set(TYPES) == set(published.NUMBERS)
+    assert set(TYPES) == set(published_types.NUMBERS)
     assert all(kind.description.endswith(".") for kind in TYPES.values())
 
 
 def test_numbers_are_for_ever():
-    assert {kind.name: number for number, kind in NUMBERS.items() if number < 900} == published.NUMBERS
+    assert {kind.name: number for number, kind in NUMBERS.items() if number < 900} == published_types.NUMBERS
 
 
 def test_the_procfiles_programs_are_there():

@@ -13,20 +13,20 @@ import pytest
 import logs
 from actors import settings as actors_settings
 from models import Task
-from sandbox.demo_day import Day
-from sandbox.persons import person
+from sandbox.demo_activity import DemoActivity
+from sandbox.invented_customers import invented_customer
 from sandbox.shopify import TOKEN
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import webhook_endpoints
 from taskqueue.periodic import TimeSlots
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY, SECRET, free_port
-from tests.support.app_processes import Dynos
-from tests.support.demo_days import lived, pricing
-from tests.support.processes import printed, scratch
-from tests.support.webhook_requests import deliver, post, web
+from tests.support.servers.app_processes import AppProcesses
+from tests.support.servers.demo_run import demo_run, pricing
+from tests.support.servers.processes import printed, scratch
+from tests.support.web.webhook_requests import deliver, post, web
 
-__all__ = ["lived", "pricing", "scratch", "web"]
+__all__ = ["demo_run", "pricing", "scratch", "web"]
 
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
 
@@ -174,27 +174,27 @@ thread.join()
 # A day
 
 
-def day_of(lived):
-    actors_settings.enqueue_first_sync(lived.shop)
+def day_of(demo_run):
+    actors_settings.enqueue_first_sync(demo_run.shop)
     TimeSlots().fill()
-    Day(lived.town).open(lived.stage)
+    DemoActivity(demo_run.demo).start_opening(demo_run.simulation)
     for _ in range(9):
-        lived.pass_by(seconds=10)
-    lived.rest()
+        demo_run.advance(seconds=10)
+    demo_run.finish()
 
 
-def planted(lived):
+def planted(demo_run):
     """The personal data in both systems at the end of the day, and our secrets."""
-    told = [delivery.body.decode() for delivery in lived.town.shopify.deliveries]
+    told = [delivery.body.decode() for delivery in demo_run.demo.shopify.deliveries]
     words = re.findall(r'"(?:first_name|last_name|email|phone|address1)":"([^"]{4,})"', "".join(told))
-    endpoint = webhook_endpoints.of_shop(lived.shop)
+    endpoint = webhook_endpoints.get_or_create(demo_run.shop)
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 
-def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(lived, written):
-    day_of(lived)
+def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(demo_run, written):
+    day_of(demo_run)
 
-    names, text = planted(lived), written.getvalue()
+    names, text = planted(demo_run), written.getvalue()
     assert len(names) > 40
     assert [name for name in names if name in text] == []
     assert len(read(written)) > 100
@@ -204,7 +204,7 @@ def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(lived, writ
 
 
 def test_a_trace_leads_from_a_webhook_to_its_receipt(web, shop, shopify, engage, drain, written):
-    shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, person(1)))
+    shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, invented_customer(1)))
     for delivery in shopify.deliveries:
         assert post(web, delivery.body, delivery.headers(SECRET, "2026-10"))[0] == 200
     drain(waiting=True)
@@ -264,12 +264,14 @@ SAID = {
 
 
 def test_every_process_logs_json(scratch, database):
-    dynos = Dynos(scratch, {"LOG_FORMAT": "json"}, free_port())
+    processes = AppProcesses(scratch, {"LOG_FORMAT": "json"}, free_port())
     try:
-        dynos.start_all(*SAID)
-        lines = {name: [json.loads(each) for each in dynos.log(name).splitlines() if each[0] == "{"] for name in SAID}
+        processes.start_all(*SAID)
+        lines = {
+            name: [json.loads(each) for each in processes.log(name).splitlines() if each[0] == "{"] for name in SAID
+        }
     finally:
-        dynos.close()
+        processes.close()
 
     for name, said in SAID.items():
         assert [each for each in lines[name] if each["message"].startswith(said)]

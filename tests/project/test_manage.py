@@ -16,7 +16,7 @@ from tasklog import totals
 from taskqueue.broker import broker
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import free_port
-from tests.support.processes import empty_database, printed, run
+from tests.support.servers.processes import empty_database, printed, run
 from views.account import sign_in_links
 
 __all__ = ["empty_database"]
@@ -90,7 +90,9 @@ def test_connecting_syncs_the_shop_and_its_stores_at_once(database):
 
 def test_connecting_another_tenant_forgets_the_contacts(database):
     connect()
-    Customer.create(shop=Shop.get(), shopify_id=1, updated_at=utcnow(), seen=b"", contact_id="c", contact_type="Member")
+    Customer.create(
+        shop=Shop.get(), shopify_id=1, updated_at=utcnow(), sealed_snapshot=b"", contact_id="c", contact_type="Member"
+    )
 
     connect(email="other@example.com")
     assert Customer.get().contact_id == "c"
@@ -205,7 +207,7 @@ def test_sweep_publishes_due_tasks(shop):
     broker.flush_all()
 
     assert printed("manage.py", "sweep") == "Tasks published: 1"
-    assert broker.waiting("live") == 1
+    assert broker.queue_length("live") == 1
 
 
 def test_sweep_without_redis_is_no_failure(shop):

@@ -14,7 +14,7 @@ from sandbox.dev_servers import CHECKOUT
 from tasklog.counters import COUNTERS
 from taskqueue import circuit_breaker, claims, heartbeats
 from tests.project.test_layout import APP
-from tests.support.transfers import claim, enqueue, send
+from tests.support.tasks.task_steps import claim, enqueue, send
 from tests.views.ops.test_metrics import families
 
 OPERATIONS, PRIVACY, SECURITY = (

@@ -9,8 +9,8 @@ from models import Shop, Task
 from sandbox import dev_servers
 from shopify_app_config import COMPLIANCE_TOPICS, SCOPES
 from taskqueue.types import types_by_topic
-from tests.support.processes import printed
-from tests.support.webhook_tasks import arrive
+from tests.support.servers.processes import printed
+from tests.support.tasks.webhook_tasks import receive_webhook
 
 EXAMPLE = {"APP_URL": "https://app.example.com", "SHOPIFY_API_KEY": "0123456789abcdef0123456789abcdef"}
 KEPT = dev_servers.CHECKOUT / "shopify.app.toml"
@@ -35,7 +35,7 @@ def test_the_scopes_are_those_that_the_documentation_names():
 
 
 def test_what_the_shop_grants_is_known_and_looked_at_anew(shop, shopify, drain):
-    arrive(shop, "app/scopes_update", {"current": ["read_orders", "read_markets"]})
+    receive_webhook(shop, "app/scopes_update", {"current": ["read_orders", "read_markets"]})
     drain()
 
     assert Shop.get_by_id(shop.id).scopes == "read_orders,read_markets"

@@ -13,18 +13,25 @@ import pytest
 import redis
 
 from sandbox import dev_servers
-from tests.support.processes import printed, run, scratch
+from tests.support.servers.processes import printed, run, scratch
 
 __all__ = ["scratch"]
 
-FOLDER_OF = "import os, sys; {before}; sys.path.insert(0, sys.argv[1]); import services; print(services.data_folder())"
+DATA_FOLDER = """
+import os, sys
+{before}
+sys.path.insert(0, sys.argv[1])
+import dev_servers
+print(dev_servers.data_folder())
+"""
 
 
 def folder_of(checkout: Path, before: str = "", **environment: str) -> Path:
-    """Where a copy of the program in this folder would keep its data."""
-    checkout.mkdir(parents=True, exist_ok=True)
-    shutil.copy(dev_servers.__file__, checkout)
-    return Path(printed("-c", FOLDER_OF.format(before=before or "pass"), str(checkout), cwd=checkout, **environment))
+    """The data folder of a checkout in this folder."""
+    sandbox = checkout / "sandbox"
+    sandbox.mkdir(parents=True, exist_ok=True)
+    shutil.copy(dev_servers.__file__, sandbox)
+    return Path(printed("-c", DATA_FOLDER.format(before=before), str(sandbox), cwd=checkout, **environment))
 
 
 def test_each_checkout_has_a_folder_of_its_own(tmp_path):
@@ -52,7 +59,7 @@ def test_an_unusable_home_is_not_used(home, tmp_path):
     assert folder.parts[:2] == ("/", "tmp")
 
 
-def test_a_user_s_data_is_in_their_state_folder(tmp_path):
+def test_a_users_data_is_in_their_state_folder(tmp_path):
     plain = folder_of(tmp_path / "main", before=AS_A_USER, HOME="/home/ada", XDG_STATE_HOME="")
     chosen = folder_of(tmp_path / "main", before=AS_A_USER, HOME="/home/ada", XDG_STATE_HOME="/state")
 
@@ -60,13 +67,13 @@ def test_a_user_s_data_is_in_their_state_folder(tmp_path):
     assert chosen.parent == Path("/state/engage-connector")
 
 
-def test_root_s_data_is_never_below_a_home(tmp_path):
+def test_roots_data_is_never_below_a_home(tmp_path):
     folder = folder_of(tmp_path / "main", before="os.geteuid = lambda: 0", HOME="/root", XDG_STATE_HOME="/root/state")
 
     assert folder.parent == Path("/var/lib/engage-connector")
 
 
-def test_scratch_folders_are_new_ones(scratch):
+def test_each_scratch_folder_is_a_new_one(scratch):
     another = dev_servers.scratch_folder()
     another.rmdir()
 
@@ -107,12 +114,12 @@ def test_postgres_keeps_what_was_committed(end, postgres):
     assert ask(postgres, "SELECT number FROM kept") == [(7,)]
 
 
-def test_postgres_listens_to_nobody_but_its_folder(postgres):
+def test_postgres_listens_in_its_folder_only(postgres):
     assert ask(postgres, "SHOW listen_addresses") == [("",)]
     assert postgres.folder.stat().st_mode & 0o077 == 0
 
 
-def test_postgres_takes_every_character_and_sorts_without_a_locale(postgres):
+def test_postgres_stores_every_character_and_sorts_without_a_locale(postgres):
     assert ask(postgres, "SHOW server_encoding") == [("UTF8",)]
     assert ask(postgres, "SELECT 'å' < 'Ä', upper('å'), 'Z' < 'a'") == [(False, "Å", True)]
 
@@ -127,7 +134,7 @@ def test_postgres_tells_where_its_log_is_when_it_cannot_start(scratch):
         server.start()
 
 
-PROGRAM = "import services, sys; {before}; print(services.redis_program())"
+PROGRAM = "import sys; from sandbox import dev_servers; {before}; print(dev_servers.redis_program())"
 
 
 def test_a_server_on_the_path_is_preferred_to_the_wheel(tmp_path):
@@ -164,18 +171,18 @@ def test_redis_starts_empty_each_time(valkey):
     client.close()
 
 
-def test_redis_refuses_rather_than_forgets_when_it_is_full(valkey):
+def test_a_full_redis_refuses_writes_rather_than_evict_keys(valkey):
     with redis.Redis.from_url(valkey.url(), decode_responses=True) as client:
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
 
 
-LEAVE = "import services, sys, pathlib, os, signal\nfolder = pathlib.Path(sys.argv[1])\n"
+IMPORTS = "import sys, pathlib, os, signal\nfrom sandbox import dev_servers\nfolder = pathlib.Path(sys.argv[1])\n"
 
 
 def killed(script: str, folder: Path) -> None:
     """Run it, in a process that dies without having cleaned up."""
     ended = subprocess.run(
-        [sys.executable, "-c", f"{LEAVE}{script}\nos.kill(os.getpid(), signal.SIGKILL)", str(folder)],
+        [sys.executable, "-c", f"{IMPORTS}{script}\nos.kill(os.getpid(), signal.SIGKILL)", str(folder)],
         cwd=dev_servers.CHECKOUT,
         check=False,
         timeout=60,
@@ -183,26 +190,26 @@ def killed(script: str, folder: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
 
 
-def serving(postgres: dev_servers.Postgres) -> int:
+def server_pid(postgres: dev_servers.Postgres) -> int:
     """The process that has the data folder."""
     return int((postgres.data / "postmaster.pid").read_text().split()[0])
 
 
 def test_a_postgres_left_behind_by_a_killed_run_is_replaced(scratch):
-    killed("services.Postgres(folder).start()", scratch)
+    killed("dev_servers.Postgres(folder).start()", scratch)
     server = dev_servers.Postgres(scratch)
     ask(server, "CREATE TABLE kept AS SELECT 7 AS number")
-    orphan = serving(server)
+    orphan = server_pid(server)
 
     server.start()
 
-    assert serving(server) == server.process.pid != orphan
+    assert server_pid(server) == server.process.pid != orphan
     assert ask(server, "SELECT number FROM kept") == [(7,)]
     server.kill()
 
 
 def test_a_redis_left_behind_by_a_killed_run_is_replaced(scratch):
-    killed("services.Redis(folder).start()", scratch)
+    killed("dev_servers.Redis(folder).start()", scratch)
     server = dev_servers.Redis(scratch)
     with redis.Redis.from_url(server.url()) as client:
         client.set("name", "value")
@@ -215,41 +222,42 @@ def test_a_redis_left_behind_by_a_killed_run_is_replaced(scratch):
     server.kill()
 
 
-def test_waiting_ends_with_what_it_waited_for():
+def test_a_timeout_names_what_was_waited_for():
     with pytest.raises(TimeoutError, match=r"The thing took longer than 0\.1 seconds\."):
         dev_servers.wait_for(lambda: False, 0.1, "The thing")
 
 
-SMALL = "services.data_folder = lambda: pathlib.Path(sys.argv[1])\n"
+OWN_FOLDER = "dev_servers.data_folder = lambda: pathlib.Path(sys.argv[1])\n"
 
 
-def test_a_later_command_finds_what_runs(scratch):
+def test_a_later_command_finds_the_saved_environment(scratch):
     """In a process of its own, so that this checkout's own data folder is left alone."""
-    script = f"{LEAVE}{SMALL}services.remember({{'A': 'x=y', 'B': ''}})\nprint(services.remembered())"
+    save = "dev_servers.save_environment({'A': 'x=y', 'B': ''})"
+    script = f"{IMPORTS}{OWN_FOLDER}{save}\nprint(dev_servers.saved_environment())"
 
     assert printed("-c", script, str(scratch)) == "{'A': 'x=y', 'B': ''}"
     assert (scratch / "environment").stat().st_mode & 0o777 == 0o600
 
 
-JOIN = f"""{LEAVE}{SMALL}
+USE_SERVERS = f"""{IMPORTS}{OWN_FOLDER}
 environ = {{'REDIS_URL': 'mine'}}
-with services.joined(environ):
+with dev_servers.use_development_servers(environ):
     import psycopg
     psycopg.connect(environ['DATABASE_URL']).close()
     print(sorted(environ.items()))
-print(services.Postgres(folder).accepts())
+print(dev_servers.Postgres(folder).accepts())
 """
 
 
-def test_a_command_without_a_database_starts_one_for_the_moment(scratch):
+def test_a_command_without_a_database_starts_one_and_stops_it(scratch):
     (scratch / "environment").write_text("SECRET_KEYS=a:b\nREDIS_URL=theirs\n")
 
-    told = printed("-c", JOIN, str(scratch)).splitlines()
+    lines = printed("-c", USE_SERVERS, str(scratch)).splitlines()
 
     url = dev_servers.Postgres(scratch).url()
-    assert told == [str([("DATABASE_URL", url), ("REDIS_URL", "mine"), ("SECRET_KEYS", "a:b")]), "False"]
+    assert lines == [str([("DATABASE_URL", url), ("REDIS_URL", "mine"), ("SECRET_KEYS", "a:b")]), "False"]
 
 
-def test_a_command_uses_the_database_that_runs(postgres):
-    assert printed("-c", JOIN, str(postgres.folder)).splitlines()[-1] == "True"
-    assert serving(postgres) == postgres.process.pid
+def test_a_command_uses_a_database_that_runs_already(postgres):
+    assert printed("-c", USE_SERVERS, str(postgres.folder)).splitlines()[-1] == "True"
+    assert server_pid(postgres) == postgres.process.pid

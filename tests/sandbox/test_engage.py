@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 import requests
 
-from clients.engage.client import EngageClient as Client
+from clients.engage.client import EngageClient
 from sandbox.engage.faults import Fault, Faults
-from sandbox.engage.http.answers import Answer
+from sandbox.engage.http.messages import ApiResponse
 from sandbox.engage.http.server import Engage
 from sandbox.serve import serving
 
@@ -49,7 +49,7 @@ class Caller:
         return requests.get(self.base + path, timeout=5, **options)
 
     def entries(self) -> list:
-        return [entry for entry in self.engage.journal if entry.tenant == self.name]
+        return [entry for entry in self.engage.calls if entry.tenant == self.name]
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_the_201st_call_in_a_second_is_throttled():
     engage = Engage(faults=Faults())
     with serving(engage.app) as base, requests.Session() as session:
         answers = [session.get(f"{base}/demo/api/v3/contacts/count", headers=HEADERS) for _ in range(201)]
-        took = engage.journal[-1].at - engage.journal[0].at
+        took = engage.calls[-1].at - engage.calls[0].at
         time.sleep(1)
         later = session.get(f"{base}/demo/api/v3/contacts/count", headers=HEADERS)
 
@@ -349,7 +349,7 @@ def test_a_receipt_is_queued_and_applied_by_the_batch(call):
 
     response = call("POST", "/receipts", receipt(contact_id))
     before = call.look("/receipts").json()["counts"]
-    call.tenant.settle()
+    call.tenant.apply_batch()
     after = call.look("/receipts").json()
 
     assert (response.status_code, response.content) == (202, b"")
@@ -373,7 +373,7 @@ def test_a_second_receipt_with_the_same_unique_id_is_ignored(call):
 
     for total in (268.2, 1.0):
         assert call("POST", "/receipts", receipt(contact_id, totalGrossPrice=total)).status_code == 202
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     report = call.look("/receipts").json()
     assert report["counts"] == {"applied": 1, "queued": 0, "duplicates": 1, "dropped": 0}
@@ -382,7 +382,7 @@ def test_a_second_receipt_with_the_same_unique_id_is_ignored(call):
 
 def test_a_store_that_is_missing_is_created_by_the_batch(call):
     call("POST", "/receipts", receipt(call.contact()))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     assert call("GET", "/stores/SE-WEB").json()["externalId"] == "SE-WEB"
     assert call.look("/log").json()[0]["message"] == "Store SE-WEB was created"
@@ -390,7 +390,7 @@ def test_a_store_that_is_missing_is_created_by_the_batch(call):
 
 def test_a_receipt_without_its_contact_is_dropped_with_a_line_in_the_log(call):
     assert call("POST", "/receipts", receipt(NOBODY)).status_code == 202
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     (line,) = call.look("/log").json()
     assert call.look("/receipts").json()["counts"]["dropped"] == 1
@@ -402,7 +402,7 @@ def test_matching_by_email_means_members_unless_it_says_otherwise(call, key, app
     call.contact(contactType="Contact")
 
     call("POST", "/receipts", receipt("", contact={"matchKey": ELIN["email"], "matchKeyType": "Email"} | key))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     assert call.look("/receipts").json()["counts"]["applied"] == applied
 
@@ -412,7 +412,7 @@ def test_a_contact_without_a_store_is_from_that_of_its_first_receipt(call):
 
     call("POST", "/receipts", receipt(contact_id))
     call("POST", "/receipts", receipt(contact_id, uniqueReceiptId="2", storeExternalId="NO-WEB"))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     assert call("GET", f"/contacts/{contact_id}").json()["attributes"]["createdInStore"] == "SE-WEB"
 
@@ -424,7 +424,7 @@ def test_what_a_contact_bought_can_be_read_page_by_page(call):
             "POST", "/receipts", receipt(contact_id, uniqueReceiptId=f"610{day}", createdDate=f"2026-02-0{day}T09:20Z")
         )
     call("POST", "/receipts", receipt(call.contact(email="other@example.test"), uniqueReceiptId="7"))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     page = call("GET", f"/contacts/{contact_id}/transactions?offset=1&count=2").json()
 
@@ -455,7 +455,7 @@ def test_the_sums_are_purchases_minus_returns_to_the_digit(call):
         call("POST", "/receipts", returned(contact_id, f"6102-R{number}", amount))
     call("POST", "/receipts", receipt(contact_id, uniqueReceiptId="6103", currency="EUR"))
     call("POST", "/receipts", returned(contact_id, "6102-R0", 99))  # a duplicate
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     sums = call.tenant.receipts_report()["sums"]
 
@@ -469,7 +469,7 @@ def test_amounts_leave_the_report_as_they_came(call):
     text = json.dumps(body).replace('"totalGrossPrice": 0', '"totalGrossPrice": 12345678901234.567')
 
     call("POST", "/receipts", data=text)
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     report = call.look("/receipts").text
     assert report.count("12345678901234.567") == 3  # the receipt's own, its contact's and its order's
@@ -480,7 +480,7 @@ def test_amounts_leave_the_report_as_they_came(call):
 )
 def test_a_receipt_whose_parts_are_not_its_total_is_told(call, changes):
     call("POST", "/receipts", receipt(call.contact(), **changes))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     assert call.look("/receipts").json()["sums"]["unbalanced"] == ["6102"]
 
@@ -549,7 +549,7 @@ def test_a_store_whose_external_id_changed_comes_back_with_the_next_old_receipt(
     call("POST", "/stores/SE-WEB", {"externalId": "SE-NEW"})
 
     call("POST", "/receipts", receipt(call.contact()))
-    call.tenant.settle()
+    call.tenant.apply_batch()
 
     assert [store["externalId"] for store in call("GET", "/stores").json()] == ["SE-NEW", "SE-WEB"]
 
@@ -599,7 +599,7 @@ def test_the_journal_has_the_exact_bytes_both_ways(call):
     (entry,) = call.entries()
     assert (entry.method, entry.path, entry.query, entry.status) == ("POST", "/api/v3/receipts", "x=1", 422)
     assert entry.request == b'{"totalGrossPrice": 667.20}'
-    assert b"ValidationError" in entry.answer
+    assert b"ValidationError" in entry.response
 
 
 def test_the_journal_is_newest_first_and_can_be_narrowed(call):
@@ -618,13 +618,13 @@ def test_a_question_that_the_journal_does_not_understand_is_refused(call, query)
 
 
 def test_the_journal_forgets_the_oldest():
-    engage = Engage(faults=Faults(), journal_length=2)
+    engage = Engage(faults=Faults(), max_calls=2)
     with serving(engage.app) as base:
         call = Caller(engage, base, "demo")
         for path in ("/stores", "/contacts/count", "/stores"):
             call("GET", path)
 
-    assert [entry.path for entry in engage.journal] == ["/api/v3/contacts/count", "/api/v3/stores"]
+    assert [entry.path for entry in engage.calls] == ["/api/v3/contacts/count", "/api/v3/stores"]
 
 
 def test_the_journal_is_a_page_for_people_where_nothing_is_executed(call):
@@ -745,7 +745,7 @@ def test_the_environment_sets_the_rates(monkeypatch):
 
 
 def test_scripted_answers_come_in_order_and_then_the_sandbox_again(call):
-    call.engage.script("GET .*/stores$", [418, (400, {"errorCode": "X"}, {"X-Y": "z"}), Answer(204)])
+    call.engage.script("GET .*/stores$", [418, (400, {"errorCode": "X"}, {"X-Y": "z"}), ApiResponse(204)])
 
     answers = [call("GET", "/stores") for _ in range(4)]
 
@@ -764,7 +764,7 @@ def test_a_script_leaves_other_calls_alone(call):
 
 @pytest.fixture
 def client(call):
-    return Client(call.base, KEY)
+    return EngageClient(call.base, KEY)
 
 
 def test_the_client_lists_stores_inactive_ones_too(call, client):

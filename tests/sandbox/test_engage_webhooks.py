@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from clients import Unanswered
-from clients.engage.client import EngageClient as Client
+from clients.engage.client import EngageClient
 from clients.engage.webhooks import BadSignature, WebhookEvent, read_event, verify_signature
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http.server import Engage
-from sandbox.engage.webhooks.message import Endpoint, Message
-from sandbox.engage.webhooks.svix import SCHEDULE, Luck
+from sandbox.engage.webhooks.message import SvixEndpoint, SvixMessage
+from sandbox.engage.webhooks.svix import SCHEDULE, SvixFaults
 from sandbox.serve import serving
 
 KEY = "sandbox-key"
@@ -25,7 +25,7 @@ ELIN = {"email": "elin@example.test", "firstName": "Elin"}
 NOBODY = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 
 
-class App:
+class WebhookReceiver:
     """Who is told: keeps what comes, and answers with the next of `statuses`, then with 200."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class App:
 
 @pytest.fixture
 def app():
-    app = App()
+    app = WebhookReceiver()
     thread = threading.Thread(target=app.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield app
@@ -73,26 +73,26 @@ def running():
     engage.close()
 
 
-class Tenant:
+class ConnectedTenant:
     def __init__(self, engage: Engage, base: str, name: str) -> None:
         self.engage, self.base, self.name = engage, f"{base}/{name}", name
         self.tenant = engage.tenant(name)
-        self.client = Client(self.base, KEY, deadline=0.5)
+        self.client = EngageClient(self.base, KEY, deadline=0.5)
 
-    def tell(self, app: App, **options: object) -> None:
+    def tell(self, app: WebhookReceiver, **options: object) -> None:
         self.tenant.webhooks.subscribe(app.url, SECRET, **options)
 
     def contact(self, **fields: object) -> str:
         return self.client.create_contact(ELIN | fields, source="Shopify")
 
-    def settled(self) -> None:
-        assert self.tenant.webhooks.settled(5)
+    def wait_until_idle(self) -> None:
+        assert self.tenant.webhooks.wait_until_idle(5)
 
 
 @pytest.fixture
 def tenant(running):
     engage, base = running
-    return Tenant(engage, base, f"tenant-{uuid4()}")
+    return ConnectedTenant(engage, base, f"tenant-{uuid4()}")
 
 
 @pytest.fixture
@@ -108,27 +108,27 @@ def elin(tenant, app) -> str:
 
 def test_a_click_on_unsubscribe_is_told_to_the_app(tenant, app, elin):
     tenant.client.update_preferences(elin, {"acceptsEmail": True})
-    tenant.settled()
+    tenant.wait_until_idle()
     app.heard.clear()
 
-    tenant.engage.prefer(elin, acceptsEmail=False)
-    tenant.settled()
+    tenant.engage.set_preferences(elin, acceptsEmail=False)
+    tenant.wait_until_idle()
 
     (event,), ((_, body),) = app.events(), app.heard
-    assert (event.kind, event.contact_id) == ("contact.acceptsEmail.changed", elin)
+    assert (event.event_type, event.contact_id) == ("contact.acceptsEmail.changed", elin)
     assert b'"acceptsEmail":false' in body.replace(b" ", b"")
     assert len(app.ids()) == 1
 
 
 def test_a_click_can_come_over_http(tenant, app, elin):
     answer = requests.post(f"{tenant.base}/prefer", json={"contactId": elin, "acceptsSms": True}, timeout=5)
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert answer.json()["acceptsSms"] is True
-    assert [event.kind for event in app.events()] == ["contact.acceptsSms.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsSms.changed"]
 
 
-CHANGES: dict[str, tuple[Callable[[Client, str], object], list[str]]] = {
+CHANGES: dict[str, tuple[Callable[[EngageClient, str], object], list[str]]] = {
     "a field": (lambda client, key: client.update_contact(key, {"city": "Umeå"}), ["contact.updated"]),
     "the type": (lambda client, key: client.update_contact_type(key, "Contact"), ["contact.updated"]),
     "a preference": (
@@ -159,9 +159,9 @@ def test_an_event_is_what_changed_and_only_that(tenant, app, elin, what):
     change, kinds = CHANGES[what]
 
     change(tenant.client, elin)
-    tenant.settled()
+    tenant.wait_until_idle()
 
-    assert sorted(event.kind for event in app.events()) == kinds
+    assert sorted(event.event_type for event in app.events()) == kinds
     assert {event.contact_id for event in app.events()} <= {elin}
 
 
@@ -173,9 +173,9 @@ def test_a_preference_told_twice_is_an_event_once(tenant, app, elin):
             headers={"apikey": KEY},
             timeout=5,
         )
-    tenant.settled()
+    tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 def test_a_consent_given_again_is_not_told(tenant, app):
@@ -184,7 +184,7 @@ def test_a_consent_given_again_is_not_told(tenant, app):
     tenant.tell(app)
 
     tenant.client.update_contact(contact_id, {"consents": [account | {"comment": "again"}]})
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert app.heard == []
 
@@ -193,9 +193,9 @@ def test_a_new_contact_is_told_without_its_preferences(tenant, app):
     tenant.tell(app)
 
     contact_id = tenant.contact(preferences={"acceptsEmail": True})
-    tenant.settled()
+    tenant.wait_until_idle()
 
-    assert [(event.kind, event.contact_id) for event in app.events()] == [("contact.created", contact_id)]
+    assert [(event.event_type, event.contact_id) for event in app.events()] == [("contact.created", contact_id)]
 
 
 def test_a_deleted_contact_is_told(tenant, app, elin):
@@ -204,9 +204,9 @@ def test_a_deleted_contact_is_told(tenant, app, elin):
         headers={"apikey": KEY, "Content-Type": "application/json"},
         timeout=5,
     )
-    tenant.settled()
+    tenant.wait_until_idle()
 
-    assert [(event.kind, event.contact_id) for event in app.events()] == [("contact.deleted", elin)]
+    assert [(event.event_type, event.contact_id) for event in app.events()] == [("contact.deleted", elin)]
 
 
 def test_a_call_that_took_effect_is_told_though_it_never_was_answered(tenant, app, elin):
@@ -214,31 +214,31 @@ def test_a_call_that_took_effect_is_told_though_it_never_was_answered(tenant, ap
 
     with pytest.raises(Unanswered):
         tenant.client.update_preferences(elin, {"acceptsEmail": True})
-    tenant.settled()
+    tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 def test_only_the_kinds_that_are_wanted_are_told(tenant, app):
     tenant.tell(app, kinds=["contact.acceptsEmail.changed"])
 
     contact_id = tenant.contact()
-    tenant.engage.prefer(contact_id, acceptsEmail=True, acceptsSms=True)
-    tenant.settled()
+    tenant.engage.set_preferences(contact_id, acceptsEmail=True, acceptsSms=True)
+    tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 @pytest.mark.parametrize("contact_id", [NOBODY, "no id"])
 def test_nobody_cannot_change_their_mind(tenant, contact_id):
     with pytest.raises(LookupError):
-        tenant.engage.prefer(contact_id, acceptsEmail=False)
+        tenant.engage.set_preferences(contact_id, acceptsEmail=False)
 
 
 @pytest.mark.parametrize("wanted", [{"acceptsFax": True}, {"acceptsEmail": "no"}])
 def test_a_preference_that_is_none_is_refused_and_not_told(tenant, app, elin, wanted):
     answer = requests.post(f"{tenant.base}/prefer", json={"contactId": elin} | wanted, timeout=5)
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert (answer.status_code, app.heard) == (422, [])
 
@@ -255,7 +255,7 @@ def test_while_a_secret_is_replaced_both_signatures_come(tenant, app):
     tenant.tenant.webhooks.subscribe(app.url, SECRET, NEXT_SECRET)
 
     tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     ((headers, body),) = app.heard
     assert verify_signature(headers, body, [SECRET]) == verify_signature(headers, body, [NEXT_SECRET])
@@ -268,7 +268,7 @@ def test_what_was_not_taken_comes_again_under_the_same_id(tenant, app):
     tenant.tell(app)
 
     tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert len(app.heard) == 4
     assert len(set(app.ids())) == 1
@@ -281,7 +281,7 @@ def test_after_eight_attempts_it_is_given_up(tenant, app):
     tenant.tell(app)
 
     tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     (message,) = tenant.tenant.webhooks.messages()
     assert (len(app.heard), message.state) == (8, "failed")
@@ -293,7 +293,7 @@ def test_svixs_own_schedule_has_eight_attempts_over_a_day():
 
 
 def test_each_attempt_is_signed_at_its_own_time():
-    message = Message("msg_1", "contact.created", Endpoint("http://127.0.0.1", (SECRET,)), b"{}")
+    message = SvixMessage("msg_1", "contact.created", SvixEndpoint("http://127.0.0.1", (SECRET,)), b"{}")
 
     first, second = message.headers(1_000), message.headers(2_000)
 
@@ -307,7 +307,7 @@ def test_two_events_have_two_ids(tenant, app):
 
     for name in ("a", "b"):
         tenant.contact(email=f"{name}@example.test")
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert len(set(app.ids())) == 2
 
@@ -315,10 +315,10 @@ def test_two_events_have_two_ids(tenant, app):
 def test_a_message_can_be_sent_again_by_hand(tenant, app):
     tenant.tell(app)
     tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     tenant.tenant.webhooks.redeliver(app.ids()[0])
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert len(app.heard) == 2
     assert len(set(app.ids())) == 1
@@ -330,22 +330,22 @@ def test_a_message_that_was_not_sent_cannot_be_sent_again(tenant):
 
 
 def test_duplicates_come_when_asked_for(tenant, app):
-    tenant.tenant.webhooks.luck = Luck(duplicates=1.0)
+    tenant.tenant.webhooks.faults = SvixFaults(duplicates=1.0)
     tenant.tell(app)
 
     tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     assert len(app.heard) == 2
     assert len(set(app.ids())) == 1
 
 
 def test_late_ones_come_after_newer_ones_when_asked_for(tenant, app):
-    tenant.tenant.webhooks.luck = Luck(late=0.5, late_seconds=0.5)
+    tenant.tenant.webhooks.faults = SvixFaults(late=0.5, late_seconds=0.5)
     tenant.tell(app, kinds=["contact.created"])
 
     made = [tenant.contact(email=f"{number}@example.test") for number in range(20)]
-    tenant.settled()
+    tenant.wait_until_idle()
 
     told = [event.contact_id for event in app.events()]
     assert sorted(told) == sorted(made)
@@ -356,7 +356,7 @@ def test_nobody_listening_loses_nothing_but_the_webhook(tenant):
     tenant.tenant.webhooks.subscribe("http://127.0.0.1:1/", SECRET)
 
     assert tenant.contact()
-    tenant.settled()
+    tenant.wait_until_idle()
 
     (message,) = tenant.tenant.webhooks.messages()
     assert (message.state, message.status) == ("failed", None)
@@ -369,7 +369,7 @@ def test_a_subscription_can_come_over_http_and_be_changed(tenant, app):
     requests.post(f"{tenant.base}/webhooks", json=wanted | {"kinds": []}, timeout=5)
     requests.post(f"{tenant.base}/webhooks", json=wanted | {"kinds": []}, timeout=5)
     tenant.contact(email="second@example.test")
-    tenant.settled()
+    tenant.wait_until_idle()
 
     (told,) = requests.get(f"{tenant.base}/webhooks", timeout=5).json()
     assert (told["kind"], told["state"], told["url"]) == ("contact.created", "delivered", app.url)

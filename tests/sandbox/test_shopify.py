@@ -19,13 +19,13 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.persons import person
-from sandbox.purchases import items, purchases, replay, replaying
+from sandbox.invented_customers import invented_customer
+from sandbox.purchases import items_of, purchases, replay_orders, replaying_orders
 from sandbox.serve import serving
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
-from sandbox.shopify.webhooks.delivery import Faults
+from sandbox.shopify.webhooks.delivery import WebhookFaults
 
 SHOP = "demo.myshopify.com"
 SECRET = "hush"
@@ -33,7 +33,7 @@ EXAMPLES = Path(__file__).parents[3] / "shared" / "data" / "shopify-webhook-exam
 CD = Item("Blue Harbour", "CD-1", Decimal("149.00"))
 
 
-class Receiver:
+class DeliveryReceiver:
     """The app's end of the webhooks: keeps each, and answers with the statuses given, then with 200."""
 
     def __init__(self, *statuses: int, slow: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class Receiver:
 
 
 @contextmanager
-def connected(receiver: Receiver, **options):
+def connected(receiver: DeliveryReceiver, **options):
     """A sandbox whose webhooks go to this receiver."""
     with serving(receiver.app) as url:
         shopify = Shopify(SECRET, f"{url}/webhooks/shopify", **{"schedule": (0.01, 0.01), **options})
@@ -67,7 +67,7 @@ def connected(receiver: Receiver, **options):
 
 @pytest.fixture
 def receiver():
-    return Receiver()
+    return DeliveryReceiver()
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def shopify(receiver):
 
 def test_the_signature_is_over_the_exact_bytes(shopify, receiver):
     shopify.fire(SHOP, "orders/create", b'{ "id":1,  "note":"\xc3\xa5" }')
-    shopify.settled()
+    shopify.wait_until_idle()
 
     headers, body = receiver.got[0]
     digest = hmac.new(SECRET.encode(), body, hashlib.sha256).digest()
@@ -91,7 +91,7 @@ def test_the_signature_is_over_the_exact_bytes(shopify, receiver):
 
 def test_a_webhook_carries_every_header(shopify, receiver):
     webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1}, event_id="e1")
-    shopify.settled()
+    shopify.wait_until_idle()
 
     headers, _ = receiver.got[0]
     assert headers["x-shopify-topic"] == "orders/create"
@@ -104,10 +104,10 @@ def test_a_webhook_carries_every_header(shopify, receiver):
 
 @pytest.mark.parametrize("status", [500, 401, 302, 404, 503])
 def test_anything_but_2xx_is_delivered_again_the_same(status):
-    receiver = Receiver(status, status)
+    receiver = DeliveryReceiver(status, status)
     with connected(receiver) as shopify:
         webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
-        assert shopify.settled()
+        assert shopify.wait_until_idle()
 
     assert len(receiver.got) == 3
     assert {body for _, body in receiver.got} == {b'{"id":1}'}
@@ -115,10 +115,10 @@ def test_anything_but_2xx_is_delivered_again_the_same(status):
 
 
 def test_an_answer_after_five_seconds_is_none():
-    receiver = Receiver(slow=6.0)
+    receiver = DeliveryReceiver(slow=6.0)
     with connected(receiver) as shopify:
         shopify.fire(SHOP, "orders/create", {"id": 1})
-        assert shopify.settled(10)
+        assert shopify.wait_until_idle(10)
         (delivery,) = shopify.deliveries
 
     assert len(receiver.got) == 2
@@ -126,10 +126,10 @@ def test_an_answer_after_five_seconds_is_none():
 
 
 def test_a_webhook_nobody_takes_is_given_up():
-    receiver = Receiver(500, 500, 500)
+    receiver = DeliveryReceiver(500, 500, 500)
     with connected(receiver) as shopify:
         shopify.fire(SHOP, "orders/create", {"id": 1})
-        shopify.settled()
+        shopify.wait_until_idle()
         (delivery,) = shopify.deliveries
 
     assert (delivery.attempts, delivery.status, delivery.state) == (3, 500, "failed")
@@ -140,25 +140,25 @@ def test_a_webhook_waits_for_an_app_that_is_down(receiver):
         shopify = Shopify(SECRET, f"{url}/webhooks/shopify", schedule=(0.2,) * 20)
     shopify.fire(SHOP, "orders/create", {"id": 1})
     with serving(receiver.app, port=int(url.rpartition(":")[2])):
-        assert shopify.settled()
+        assert shopify.wait_until_idle()
     shopify.close()
 
     assert receiver.topics == ["orders/create"]
 
 
 def test_duplicates_have_the_same_webhook_id(receiver):
-    with connected(receiver, faults=Faults(duplicates=1.0)) as shopify:
+    with connected(receiver, faults=WebhookFaults(duplicates=1.0)) as shopify:
         webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
-        assert shopify.settled()
+        assert shopify.wait_until_idle()
 
     assert [headers["x-shopify-webhook-id"] for headers, _ in receiver.got] == [webhook_id] * 2
 
 
 def test_late_webhooks_arrive_out_of_order(receiver):
-    with connected(receiver, faults=Faults(late=0.5, late_seconds=0.5), workers=1) as shopify:
+    with connected(receiver, faults=WebhookFaults(late=0.5, late_seconds=0.5), workers=1) as shopify:
         for number in range(20):
             shopify.fire(SHOP, "orders/updated", {"id": number})
-        assert shopify.settled()
+        assert shopify.wait_until_idle()
 
     arrived = [body["id"] for body in receiver.bodies("orders/updated")]
     assert sorted(arrived) == list(range(20))
@@ -168,7 +168,7 @@ def test_late_webhooks_arrive_out_of_order(receiver):
 def test_deliveries_are_told_as_json(shopify):
     webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
     shopify.fire("other.myshopify.com", "orders/create", {"id": 2})
-    shopify.settled()
+    shopify.wait_until_idle()
 
     with serving(shopify.app) as url:
         told = requests.get(f"{url}/{SHOP}/deliveries", timeout=5).json()
@@ -183,7 +183,7 @@ def test_deliveries_are_told_as_json(shopify):
 
 def test_a_paid_order_fires_create_paid_and_updated_of_one_event(shopify, receiver):
     shopify.add_order(SHOP, Checkout((CD,)))
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert sorted(receiver.topics) == ["orders/create", "orders/paid", "orders/updated"]
     assert len({headers["x-shopify-event-id"] for headers, _ in receiver.got}) == 1
@@ -195,7 +195,7 @@ def test_an_authorised_order_is_paid_later(shopify, receiver):
     before = shopify.order(SHOP, order_id)
     shopify.pay(SHOP, order_id)
     after = shopify.order(SHOP, order_id)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert before["displayFinancialStatus"] == "AUTHORIZED"
     assert after["displayFinancialStatus"] == "PAID"
@@ -206,7 +206,7 @@ def test_an_authorised_order_is_paid_later(shopify, receiver):
 def test_a_fulfilled_order_says_so(shopify, receiver):
     order_id = shopify.add_order(SHOP, Checkout((CD,)))
     shopify.fulfil(SHOP, order_id)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     assert shopify.order(SHOP, order_id)["displayFulfillmentStatus"] == "FULFILLED"
     statuses = [body["fulfillment_status"] for body in receiver.bodies("orders/updated")]
@@ -228,10 +228,10 @@ def test_an_edited_order_keeps_what_was_ordered(shopify):
 def test_a_change_carries_the_time_it_was_made(receiver):
     noon = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
     seconds = iter(range(10))
-    with connected(receiver, clock=lambda: noon + timedelta(seconds=next(seconds))) as shopify:
+    with connected(receiver, now=lambda: noon + timedelta(seconds=next(seconds))) as shopify:
         order_id = shopify.add_order(SHOP, Checkout((CD,)))
         shopify.update_order(SHOP, order_id, note="ring the bell")
-        shopify.settled()
+        shopify.wait_until_idle()
 
     updated = {body["note"]: body["updated_at"] for body in receiver.bodies("orders/updated")}
     assert shopify.order(SHOP, order_id)["updatedAt"] == "2026-11-24T12:00:01Z"
@@ -239,7 +239,7 @@ def test_a_change_carries_the_time_it_was_made(receiver):
 
 
 def test_a_customer_that_changes_is_the_customer_of_the_order(shopify):
-    customer_id = shopify.add_customer(SHOP, Person(first_name="Ada"))
+    customer_id = shopify.add_customer(SHOP, CustomerDetails(first_name="Ada"))
     order_id = shopify.add_order(SHOP, Checkout((CD,)), customer_id=customer_id)
 
     shopify.update_customer(SHOP, customer_id, first_name="Eva")
@@ -248,9 +248,9 @@ def test_a_customer_that_changes_is_the_customer_of_the_order(shopify):
 
 
 def test_customers_fire_create_and_update(shopify, receiver):
-    customer_id = shopify.add_customer(SHOP, Person(account=False))
+    customer_id = shopify.add_customer(SHOP, CustomerDetails(account=False))
     shopify.update_customer(SHOP, customer_id, accepts_email=True)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     (created,), (updated,) = receiver.bodies("customers/create"), receiver.bodies("customers/update")
     assert created["id"] == updated["id"] == customer_id
@@ -276,7 +276,7 @@ def test_a_sandbox_started_again_gives_no_order_id_twice():
 
 
 def test_old_orders_give_way():
-    shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0, keep=2)
+    shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0, max_orders=2)
     ids = [shopify.add_order(SHOP, Checkout((CD,))) for _ in range(3)]
 
     assert [shopify.order(SHOP, each) is not None for each in ids] == [False, True, True]
@@ -286,9 +286,9 @@ def test_old_orders_give_way():
 
 
 def test_a_payloads_ids_are_graphqls(shopify, receiver):
-    customer_id = shopify.add_customer(SHOP, Person())
+    customer_id = shopify.add_customer(SHOP, CustomerDetails())
     order_id = shopify.add_order(SHOP, Checkout((CD, CD)), customer_id=customer_id)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     (body,) = receiver.bodies("orders/create")
     order = shopify.order(SHOP, order_id)
@@ -300,7 +300,7 @@ def test_a_payloads_ids_are_graphqls(shopify, receiver):
 
 def test_a_payloads_money_has_all_its_digits(shopify, receiver):
     shopify.add_order(SHOP, Checkout((CD,), shipping=Decimal(49), discount=Discount("TEN", Decimal("14.9"))))
-    shopify.settled()
+    shopify.wait_until_idle()
 
     (body,) = receiver.bodies("orders/create")
     assert (body["total_price"], body["subtotal_price"], body["total_discounts"]) == ("183.10", "134.10", "14.90")
@@ -320,9 +320,9 @@ def test_a_payloads_money_has_all_its_digits(shopify, receiver):
     ],
 )
 def test_a_payload_has_the_keys_of_shopifys_example(shopify, receiver, topic, path):
-    customer_id = shopify.add_customer(SHOP, Person())
+    customer_id = shopify.add_customer(SHOP, CustomerDetails())
     shopify.add_order(SHOP, Checkout((CD,)), customer_id=customer_id)
-    shopify.settled()
+    shopify.wait_until_idle()
 
     (ours,) = receiver.bodies(topic)
     example = json.loads((EXAMPLES / f"{topic}.json").read_text())["response"]
@@ -402,19 +402,21 @@ def test_the_purchases_are_all_there_in_order_of_date():
 
 
 def test_a_purchases_cds_cost_exactly_what_was_paid():
-    wrong = [row for row in purchases() if sum(each.price * each.quantity for each in items(row)) != row.dollars * 10]
+    wrong = [
+        row for row in purchases() if sum(each.price * each.quantity for each in items_of(row)) != row.dollars * 10
+    ]
 
     assert wrong == []
 
 
 def test_a_purchase_has_as_many_cds_as_were_bought():
-    assert all(sum(each.quantity for each in items(row)) == row.cds for row in purchases())
+    assert all(sum(each.quantity for each in items_of(row)) == row.cds for row in purchases())
 
 
 def test_the_same_number_is_the_same_person_and_nobody_elses_address():
-    people = [person(number) for number in range(1, 2358)]
+    people = [invented_customer(number) for number in range(1, 2358)]
 
-    assert people == [person(number) for number in range(1, 2358)]
+    assert people == [invented_customer(number) for number in range(1, 2358)]
     assert len({each.email for each in people}) == 2357
     phones = [each.phone for each in people if each.phone]
     assert len(set(phones)) == len(phones) > 1000
@@ -424,7 +426,7 @@ def test_the_same_number_is_the_same_person_and_nobody_elses_address():
 def test_a_replay_is_the_files_purchases_with_sums_that_agree():
     shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0)
 
-    orders = [shopify.order(SHOP, order_id) for order_id in replay(shopify, SHOP, 300)]
+    orders = [shopify.order(SHOP, order_id) for order_id in replay_orders(shopify, SHOP, 300)]
 
     gross = [
         sum(
@@ -441,8 +443,8 @@ def test_a_replay_is_the_files_purchases_with_sums_that_agree():
 
 def test_a_replay_has_something_of_everything(receiver):
     with connected(receiver) as shopify:
-        orders = [shopify.order(SHOP, order_id) for order_id in replay(shopify, SHOP, 300)]
-        assert shopify.settled(30)
+        orders = [shopify.order(SHOP, order_id) for order_id in replay_orders(shopify, SHOP, 300)]
+        assert shopify.wait_until_idle(30)
 
     assert any(len(each["transactions"]) == 2 and each["transactions"][0]["kind"] == "SALE" for each in orders)
     assert any(each["transactions"] and each["transactions"][0]["kind"] == "AUTHORIZATION" for each in orders)
@@ -457,8 +459,8 @@ def test_a_replay_has_something_of_everything(receiver):
 
 def test_each_shopper_is_created_once(receiver):
     with connected(receiver) as shopify:
-        replay(shopify, SHOP, 300)
-        assert shopify.settled(30)
+        replay_orders(shopify, SHOP, 300)
+        assert shopify.wait_until_idle(30)
 
     created = [body["id"] for body in receiver.bodies("customers/create")]
     assert len(created) == len(set(created)) > 100
@@ -466,7 +468,7 @@ def test_each_shopper_is_created_once(receiver):
 
 def test_shoppers_come_while_asked_for(receiver):
     with connected(receiver) as shopify:
-        with replaying(shopify, SHOP, rate=50):
+        with replaying_orders(shopify, SHOP, rate=50):
             _until(lambda: receiver.topics.count("orders/create") >= 5)
         made = len(shopify.deliveries)
         time.sleep(0.2)
@@ -476,7 +478,7 @@ def test_shoppers_come_while_asked_for(receiver):
 def test_nobody_comes_at_a_rate_of_zero(monkeypatch):
     monkeypatch.setenv("SANDBOX_RATE", "0")
     shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0)
-    with replaying(shopify, SHOP):
+    with replaying_orders(shopify, SHOP):
         time.sleep(0.1)
 
     assert shopify.deliveries == []

@@ -11,14 +11,14 @@ from clients import ApiError, Refused
 from database import EVERY, connected, db
 from models import NOW, Shop
 from sync.access_tokens import RECONNECT, access_token
-from tests.support.embedded_app import DOMAIN, framed, fresh
+from tests.support.web.embedded_app import DOMAIN, admin_frame, installed_shop
 
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
 def frame(database, shopify):
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         found.open("/")
         shopify.oauth.calls.clear()
         yield found
@@ -26,11 +26,11 @@ def frame(database, shopify):
 
 def ends_in(wait):
     Shop.update(shopify_token_until=NOW + wait).execute()
-    return fresh()
+    return installed_shop()
 
 
 def test_a_good_token_is_used_as_it_is(frame):
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(fresh()))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
     assert frame.shopify.oauth.calls == []
 
 
@@ -40,10 +40,10 @@ def test_one_that_ends_soon_is_renewed_and_both_tokens_are_replaced(frame):
 
     token = access_token(shop)
 
-    after = fresh()
+    after = installed_shop()
     assert after.secret("shopify_token") == token
     assert not set(before) & {token, after.secret("shopify_refresh")}
-    assert not after.ends_within(30 * MINUTE)
+    assert not after.token_expires_within(30 * MINUTE)
     assert frame.shopify.oauth.calls == [("renew", DOMAIN)]
 
 
@@ -67,7 +67,7 @@ def test_of_many_workers_one_renews_it(frame):
 def test_while_shopify_is_away_the_old_one_goes_on_to_its_end(frame):
     shop = ends_in(4 * MINUTE)
     Shop.update(domain="nowhere.myshopify.com").execute()
-    frame.shopify.store("nowhere.myshopify.com").installed = False
+    frame.shopify.records("nowhere.myshopify.com").installed = False
 
     assert access_token(Shop.get_by_id(shop.id)) == shop.secret("shopify_token")
 
@@ -78,7 +78,7 @@ def test_when_shopify_gives_no_more_it_is_asked_no_more(frame):
 
     for _ in range(2):
         with pytest.raises(Refused, match="open the app"):
-            access_token(fresh())
+            access_token(installed_shop())
 
     assert frame.shopify.oauth.calls == [("refused", DOMAIN)]
     assert RECONNECT.endswith("once.")
@@ -88,11 +88,11 @@ def test_opening_the_app_mends_it(frame):
     frame.shopify.oauth.revoke(DOMAIN)
     ends_in(-MINUTE)
     with pytest.raises(ApiError):
-        access_token(fresh())
+        access_token(installed_shop())
 
     frame.open("/tasks")
 
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(fresh()))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
 
 
 def test_a_token_that_does_not_expire_stays(shop, shopify):

@@ -8,15 +8,15 @@ import orjson
 import pytest
 
 from models import Customer, State, Task, new_id
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sync import consent_memory, deleted_customers, entities
-from sync.import_rules import require_contact
+from sync.imports.rules import require_contact
 from taskqueue.outcomes import Skip
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import RECORD
-from tests.support.webhook_tasks import arrive
+from tests.support.tasks.webhook_tasks import receive_webhook
 
-ADA = Person()
+ADA = CustomerDetails()
 
 
 def index(shop, name, shopify_id):
@@ -27,7 +27,7 @@ def webhooks(shop, shopify, *topics):
     """The newest webhook of each topic arrives, in this order."""
     for topic in topics:
         sent = next(one for one in reversed(shopify.deliveries) if one.topic == topic)
-        arrive(shop, topic, sent.body)
+        receive_webhook(shop, topic, sent.body)
 
 
 def known(shop, shopify_id):
@@ -79,7 +79,7 @@ def test_the_renaming_says_only_what_differs(shop, shopify, engage, drain, two):
     webhooks(shop, shopify, "customers/merge")
     drain()
 
-    (patch,) = [call for call in engage.journal if call.method == "PATCH"]
+    (patch,) = [call for call in engage.calls if call.method == "PATCH"]
     assert orjson.loads(patch.request) == {"externalId": str(kept), "firstName": "Ada-Lovisa"}
 
 
@@ -138,7 +138,7 @@ def test_merges_of_merges_end_at_the_last(shop):
     deleted_customers.record(shop, 2)
 
     assert [deleted_customers.surviving_customer(shop, one) for one in (1, 2, 3)] == [3, 3, 3]
-    assert deleted_customers.merged_into(shop, 3) == [2, 1]
+    assert deleted_customers.customers_merged_into(shop, 3) == [2, 1]
 
 
 def test_a_circle_of_merges_is_no_endless_walk(shop):
@@ -150,7 +150,7 @@ def test_a_circle_of_merges_is_no_endless_walk(shop):
 
 @pytest.mark.parametrize("payload", [{}, {"admin_graphql_api_customer_kept_id": "gid://shopify/Order/1"}, []])
 def test_a_merge_that_names_nobody_is_an_error_that_says_so(shop, drain, payload):
-    task = arrive(shop, "customers/merge", payload)
+    task = receive_webhook(shop, "customers/merge", payload)
 
     drain()
 
@@ -162,7 +162,7 @@ def test_a_merge_that_failed_changes_nothing(shop, shopify, drain, two):
     gids = dict(zip(("kept", "deleted"), (f"gid://shopify/Customer/{each}" for each in two), strict=True))
     named = {f"admin_graphql_api_customer_{which}_id": gid for which, gid in gids.items()}
 
-    arrive(shop, "customers/merge", {**named, "status": "failed"})
+    receive_webhook(shop, "customers/merge", {**named, "status": "failed"})
     drain()
 
     assert deleted_customers.surviving_customer(shop, two[1]) == two[1]
@@ -172,14 +172,14 @@ def test_a_deleted_customers_contact_stays_in_engage(shop, shopify, engage, drai
     customer = shopify.add_customer(shop.domain, ADA)
     index(shop, "IndexCustomer", customer)
     drain()
-    before = len(engage.journal)
+    before = len(engage.calls)
 
     shopify.delete_customer(shop.domain, customer)
     webhooks(shop, shopify, "customers/delete")
     drain()
 
     assert len(contacts(engage)) == 1
-    assert len(engage.journal) == before
+    assert len(engage.calls) == before
     assert known(shop, customer).skipped == "The customer was deleted at Shopify."
     assert newest("IndexCustomer").reason == "Shopify no longer has this customer."
 
@@ -224,8 +224,11 @@ def test_the_preferences_go_with_the_contact(shop, shopify, engage, drain, two):
     webhooks(shop, shopify, "customers/merge")
     drain()
 
-    assert consent_memory.memories_of(known(shop, kept))["acceptsEmail"].carried == remembered["acceptsEmail"].carried
-    assert remembered["acceptsEmail"].carried is not None
+    assert (
+        consent_memory.memories_of(known(shop, kept))["acceptsEmail"].newest_written
+        == remembered["acceptsEmail"].newest_written
+    )
+    assert remembered["acceptsEmail"].newest_written is not None
 
 
 def test_an_imported_order_of_one_who_was_merged_meanwhile_has_the_heirs_contact(shop, shopify, engage, drain):

@@ -12,16 +12,16 @@ from actors import settings as actors_settings
 from models import NOW, BulkImport, ImportState, Lane, PollCursor, Shop, State, Store, Task
 from privacy import uninstall
 from sandbox.engage.faults import Fault
-from sync import imports as sync_imports
-from sync import poll_cursors
+from sync import polling
 from sync import stores as sync_stores
+from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.periodic import PERIODIC, TimeSlots
 from taskqueue.runner import run
 from taskqueue.sweeper import pick_due
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import index, newest
-from tests.support.webhook_tasks import arrive
+from tests.support.tasks.webhook_tasks import receive_webhook
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -90,7 +90,11 @@ def test_stores_of_another_shop_are_left_alone(shop, other_shop):
 
 
 def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, drain):
-    shopify.store(shop.domain).changed_settings |= {"currencyCode": "EUR", "ianaTimezone": "Europe/Paris", "name": "Y"}
+    shopify.records(shop.domain).changed_settings |= {
+        "currencyCode": "EUR",
+        "ianaTimezone": "Europe/Paris",
+        "name": "Y",
+    }
 
     index(shop, "SyncShopCurrency", None)
     drain()
@@ -101,7 +105,7 @@ def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, 
 
 
 def test_a_shop_update_is_learnt_from_its_body(shop):
-    run_one(arrive(shop, "shop/update", UPDATE))
+    run_one(receive_webhook(shop, "shop/update", UPDATE))
 
     assert learnt(shop) == {
         "name": "New name",
@@ -124,11 +128,11 @@ UPDATE = {
 
 
 def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
-    arrive(shop, "shop/update", UPDATE | {"name": "Older name"})
+    receive_webhook(shop, "shop/update", UPDATE | {"name": "Older name"})
 
     drain()
 
-    assert learnt(shop)["name"] == shopify.store(shop.domain).settings()["name"]
+    assert learnt(shop)["name"] == shopify.records(shop.domain).settings()["name"]
 
 
 @pytest.mark.parametrize(
@@ -146,14 +150,14 @@ def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
 def test_what_cannot_be_used_is_not_taken_over(nonsense, shop):
     before = learnt(shop)
 
-    run_one(arrive(shop, "shop/update", {"id": 60000000001} | nonsense))
+    run_one(receive_webhook(shop, "shop/update", {"id": 60000000001} | nonsense))
 
     assert learnt(shop) == before
     assert newest("ShopWebhook").state == State.SUCCESS
 
 
 def test_an_unreadable_update_is_an_error(shop, drain):
-    arrive(shop, "shop/update", b"{")
+    receive_webhook(shop, "shop/update", b"{")
 
     drain()
 
@@ -165,10 +169,10 @@ def test_an_unreadable_update_is_an_error(shop, drain):
 
 def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
-    poll_cursors.advance(shop, "orders", NOON)
+    polling.advance_cursor(shop, "orders", NOON)
     shopify.uninstall(shop.domain)
 
-    arrive(shop, "app/uninstalled", {"id": 1})
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
     Task.update(due_at=NOW + timedelta(hours=1)).where(Task.type != TYPES["ShopWebhook"].number).execute()
     drain()
 
@@ -182,10 +186,10 @@ def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify
 def test_it_waits_for_what_is_running(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
     lease = timedelta(minutes=1)
-    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", engage=False, latest=False)
+    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", calls_engage=False, newest_only=False)
     shopify.uninstall(shop.domain)
 
-    arrive(shop, "app/uninstalled", {"id": 1})
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
     drain()
 
     assert newest("ShopWebhook").state == State.PENDING
@@ -194,7 +198,7 @@ def test_it_waits_for_what_is_running(shop, shopify, drain):
 
 
 def test_a_late_uninstall_does_not_stop_a_shop_that_came_back(shop, shopify, drain):
-    arrive(shop, "app/uninstalled", {"id": 1})
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
 
     drain()
 
@@ -205,7 +209,7 @@ def test_a_late_uninstall_does_not_stop_a_shop_that_came_back(shop, shopify, dra
 def test_while_shopify_cannot_be_asked_the_uninstall_waits(shop, shopify):
     shopify.admin.script.append(Fault.UNAVAILABLE)
 
-    run_one(arrive(shop, "app/uninstalled", {"id": 1}))
+    run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
 
     assert Shop.get_by_id(shop.id).active
     assert newest("ShopWebhook").state == State.PENDING
@@ -224,7 +228,7 @@ def test_what_comes_in_after_the_removal_is_ended(shop, other_shop):
 
 def test_tasks_about_a_removed_shop_are_left_to_run(shop):
     Shop.update(active=False).where(Shop.id == shop.id).execute()
-    arrive(shop, "shop/redact", {"shop_id": 1})
+    receive_webhook(shop, "shop/redact", {"shop_id": 1})
 
     uninstall.end_tasks_of_uninstalled()
 
@@ -233,20 +237,20 @@ def test_tasks_about_a_removed_shop_are_left_to_run(shop):
 
 def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_app(shop):
     index(shop, "IndexCustomer", 4711)
-    about_the_shop = arrive(shop, "shop/redact", {"shop_id": 1})
+    about_the_shop = receive_webhook(shop, "shop/redact", {"shop_id": 1})
     Task.update(published_at=None).execute()
     Shop.update(active=False).where(Shop.id == shop.id).execute()
 
-    picked = pick_due(Lane.LIVE, 10, again=timedelta(seconds=60))
+    picked = pick_due(Lane.LIVE, 10, republish_after=timedelta(seconds=60))
 
     assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
 
 
 def test_an_import_does_not_outlive_the_app(shop, shopify):
-    importing = sync_imports.begin(shop, NOON - timedelta(days=1), NOON)
+    importing = create_import(shop, NOON - timedelta(days=1), NOON)
     shopify.uninstall(shop.domain)
 
-    run_one(arrive(shop, "app/uninstalled", {"id": 1}))
+    run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
 
     assert BulkImport.get_by_id(importing.id).state == ImportState.CANCELLED
 
@@ -257,7 +261,7 @@ def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):
     connect_again(shop)
 
     assert Shop.get_by_id(shop.id).active
-    assert poll_cursors.start(Shop.get_by_id(shop.id), "orders") > NOON
+    assert polling.poll_from(Shop.get_by_id(shop.id), "orders") > NOON
 
 
 def test_a_new_token_does_not_move_the_time_of_connection(shop):

@@ -10,16 +10,16 @@ import pytest
 from models import Attempt, Customer, Order, State, new_id, utcnow
 from models import Market as Known
 from sandbox.engage.faults import Fault
-from sandbox.shopify.customers import Person, address
-from sandbox.shopify.markets import Market
+from sandbox.shopify.customers import CustomerDetails, address
+from sandbox.shopify.markets import SandboxMarket
 from sync import entities, stores
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import RECORD, buy, newest, receipts
-from tests.support.webhook_tasks import arrive
+from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.test_imports import begin
 
-ADA = Person()
-NORDIC, WEST = Market("nordic", ("NO", "DK", "FI")), Market("west", ("US-CA", "US-OR"))
+ADA = CustomerDetails()
+NORDIC, WEST = SandboxMarket("nordic", ("NO", "DK", "FI")), SandboxMarket("west", ("US-CA", "US-OR"))
 STORES = {"nordic": "NORDIC", "west": "WEST-COAST", "usa": "USA", "rest": "REST"}
 
 
@@ -88,7 +88,7 @@ def markets(shop, shopify, drain):
     shop.save()
 
     def known(*markets):
-        shopify.sell_in(shop.domain, *markets)
+        shopify.set_markets(shop.domain, *markets)
         index(shop, None, "SyncShopCurrency")
         drain()
 
@@ -109,7 +109,7 @@ def said(name):
 
 
 def test_a_sale_and_a_contact_of_a_market_are_sent_with_its_store(shop, shopify, engage, drain, markets):
-    markets(NORDIC, Market("rest"))
+    markets(NORDIC, SandboxMarket("rest"))
 
     buy(shop, shopify, person=buyer("NO"))
     drain(waiting=True)
@@ -131,7 +131,7 @@ def test_a_sale_goes_by_where_it_is_sent_and_a_contact_by_where_they_live(shop, 
 
 
 def test_a_sale_of_an_unmapped_market_gets_the_default_store_and_says_so(shop, shopify, engage, drain, markets):
-    markets(NORDIC, Market("asia", ("JP",)))
+    markets(NORDIC, SandboxMarket("asia", ("JP",)))
 
     buy(shop, shopify, person=buyer("JP"), customerLocale="ja")
     drain(waiting=True)
@@ -179,7 +179,7 @@ def test_the_task_page_says_that_the_store_is_the_default(client, shop, shopify,
 
 
 def test_the_smallest_market_that_a_country_is_in_wins(shop, shopify, engage, drain, markets):
-    markets(Market("rest"), Market("nordic", ("NO", "DK", "FI")), Market("usa", ("NO",)))
+    markets(SandboxMarket("rest"), SandboxMarket("nordic", ("NO", "DK", "FI")), SandboxMarket("usa", ("NO",)))
 
     index(shop, shopify.add_customer(shop.domain, buyer("NO")))
     drain()
@@ -188,13 +188,13 @@ def test_the_smallest_market_that_a_country_is_in_wins(shop, shopify, engage, dr
 
 
 def test_a_draft_market_is_none(shop, markets):
-    markets(NORDIC, Market("usa", ("US",), active=False))
+    markets(NORDIC, SandboxMarket("usa", ("US",), active=False))
 
     assert [market.handle for market in known_to(shop)] == ["nordic"]
 
 
 def test_markets_of_another_shop_are_left_alone(shop, other_shop, markets):
-    stores.save_markets(other_shop, [Market("theirs", ("NO",)).graphql(1) | {"conditions": EVERYWHERE}])
+    stores.save_markets(other_shop, [SandboxMarket("theirs", ("NO",)).graphql(1) | {"conditions": EVERYWHERE}])
 
     markets(NORDIC)
 
@@ -206,7 +206,7 @@ EVERYWHERE = {"regionsCondition": {"applicationLevel": "ALL"}}
 
 
 def test_a_market_of_more_regions_than_a_page_is_known_whole(shop, markets):
-    markets(Market("long", tuple(f"US-{number}" for number in range(601))), NORDIC)
+    markets(SandboxMarket("long", tuple(f"US-{number}" for number in range(601))), NORDIC)
 
     assert [(market.handle, len(market.regions)) for market in known_to(shop)] == [("long", 601), ("nordic", 3)]
 
@@ -214,9 +214,9 @@ def test_a_market_of_more_regions_than_a_page_is_known_whole(shop, markets):
 @pytest.mark.parametrize("topic", ["markets/create", "markets/update", "markets/delete"])
 def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets):
     markets(NORDIC)
-    shopify.sell_in(shop.domain, NORDIC, WEST)
+    shopify.set_markets(shop.domain, NORDIC, WEST)
 
-    arrive(shop, topic, {"id": 1})
+    receive_webhook(shop, topic, {"id": 1})
     drain()
 
     assert [market.handle for market in known_to(shop)] == ["nordic", "west"]
@@ -225,7 +225,7 @@ def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets
 def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, engage, drain, markets):
     shop.settings = {"stores": {"NO": "NO-WEB"}}
     shop.save()
-    shopify.store(shop.domain).markets = None
+    shopify.records(shop.domain).markets = None
     index(shop, None, "SyncShopCurrency")
 
     buy(shop, shopify, person=buyer("NO"))
@@ -238,7 +238,7 @@ def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, 
 
 
 def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, markets):
-    shopify.store(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
+    shopify.records(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
 
     index(shop, None, "SyncShopCurrency")
     drain()
@@ -247,7 +247,7 @@ def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, m
 
 
 def test_markets_that_cannot_be_read_now_are_asked_for_again(shop, shopify, drain, markets):
-    shopify.sell_in(shop.domain, NORDIC)
+    shopify.set_markets(shop.domain, NORDIC)
     shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])  # the shop's settings, its markets
 
     index(shop, None, "SyncShopCurrency")

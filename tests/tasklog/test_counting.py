@@ -12,17 +12,17 @@ from database import db
 from models import State
 from tasklog.filter import Filter
 from tasklog.totals import counts
-from tests.support.listings import add, read
+from tests.support.tasks.listed_tasks import add_task, read_filters
 from views.tasks.filters import count_up_to_timeout
 
 
 def test_a_count_is_exact_by_state_and_type(shop):
-    add(shop, state=State.ERROR), add(shop, state=State.ERROR, name="SyncContact"), add(shop)
+    add_task(shop, state=State.ERROR), add_task(shop, state=State.ERROR, name="SyncContact"), add_task(shop)
 
-    assert read("").count(shop, counts(shop.id)) == "3 tasks"
-    assert read("state=error").count(shop, counts(shop.id)) == "2 tasks"
-    assert read("state=error&type=SyncOrder").count(shop, counts(shop.id)) == "1 task"
-    assert read("state=pending&type=SyncOrder").count(shop, counts(shop.id)) == "0 tasks"
+    assert read_filters("").count(shop, counts(shop.id)) == "3 tasks"
+    assert read_filters("state=error").count(shop, counts(shop.id)) == "2 tasks"
+    assert read_filters("state=error&type=SyncOrder").count(shop, counts(shop.id)) == "1 task"
+    assert read_filters("state=pending&type=SyncOrder").count(shop, counts(shop.id)) == "0 tasks"
 
 
 def test_other_filters_are_counted_up_to_a_limit(shop):
@@ -33,10 +33,10 @@ def test_other_filters_are_counted_up_to_a_limit(shop):
         (shop.id,),
     )
 
-    assert read("created_from=2023-11-14").count(shop, counts(shop.id)) == "10,000+ tasks"
-    assert read("created_from=2023-11-14&state=success").count(shop, counts(shop.id)) == "10,000+ tasks"
-    assert read("created_from=2023-11-16&state=success").count(shop, counts(shop.id)) == "0 tasks"
-    assert read("q=1234").count(shop, counts(shop.id)) == "5 tasks"
+    assert read_filters("created_from=2023-11-14").count(shop, counts(shop.id)) == "10,000+ tasks"
+    assert read_filters("created_from=2023-11-14&state=success").count(shop, counts(shop.id)) == "10,000+ tasks"
+    assert read_filters("created_from=2023-11-16&state=success").count(shop, counts(shop.id)) == "0 tasks"
+    assert read_filters("q=1234").count(shop, counts(shop.id)) == "5 tasks"
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def rank(sort):
     sign = -1 if sort.descending else 1
 
     def key(task):
-        at = getattr(task, sort.instant) if sort.instant else NOON
+        at = getattr(task, sort.column) if sort.column else NOON
         return at is None, sign * at.timestamp() if at else 0, sign * task.id.int
 
     return key

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models import State, Task, new_id
 from taskqueue.types import TYPES
-from tests.support.listings import NOON, add, found, read
+from tests.support.tasks.listed_tasks import NOON, add_task, found_ids, read_filters
 from views.tasks.pagination import Sort, fetch_page
 
 rows = st.lists(
@@ -46,7 +46,7 @@ def is_open(task, tasks):
 def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, key, rows, descending, limit):
     Task.delete().execute()
     tasks = [
-        add(
+        add_task(
             shop,
             NOON + timedelta(seconds=place),
             name,
@@ -58,7 +58,7 @@ def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, ke
         )
         for place, (name, state, about, closed, lag) in enumerate(rows)
     ]
-    sort, selection = Sort(key, descending), read("problem=open").selection(shop)
+    sort, selection = Sort(key, descending), read_filters("problem=open").task_filter(shop)
 
     page = fetch_page(selection, sort, limit, None, back=False)
     pages = [page]
@@ -72,29 +72,29 @@ def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, ke
 
 
 def test_a_success_that_is_newer_solves_and_one_that_waits_does_not(shop):
-    failed = add(shop, NOON, state=State.ERROR, shopify_id=1)
-    waiting = add(shop, NOON + timedelta(seconds=1), state=State.PENDING, shopify_id=1)
+    failed = add_task(shop, NOON, state=State.ERROR, shopify_id=1)
+    waiting = add_task(shop, NOON + timedelta(seconds=1), state=State.PENDING, shopify_id=1)
 
-    assert found(shop, "problem=open") == {failed.id}
+    assert found_ids(shop, "problem=open") == {failed.id}
 
     Task.update(state=State.SUCCESS).where(Task.id == waiting.id).execute()
-    assert found(shop, "problem=open") == set()
+    assert found_ids(shop, "problem=open") == set()
 
 
 def test_another_shops_and_other_filters_are_left_out(shop, other_shop):
-    add(other_shop, state=State.ERROR, shopify_id=1)
-    order = add(shop, state=State.ERROR, shopify_id=1)
-    contact = add(shop, name="SyncContact", state=State.ERROR, shopify_id=2)
+    add_task(other_shop, state=State.ERROR, shopify_id=1)
+    order = add_task(shop, state=State.ERROR, shopify_id=1)
+    contact = add_task(shop, name="SyncContact", state=State.ERROR, shopify_id=2)
 
-    assert found(shop, "problem=open") == {order.id, contact.id}
-    assert found(shop, "problem=open&type=SyncContact") == {contact.id}
-    assert found(shop, "problem=open&state=success") == set()
-    assert found(shop, "problem=open&q=1") == {order.id}
+    assert found_ids(shop, "problem=open") == {order.id, contact.id}
+    assert found_ids(shop, "problem=open&type=SyncContact") == {contact.id}
+    assert found_ids(shop, "problem=open&state=success") == set()
+    assert found_ids(shop, "problem=open&q=1") == {order.id}
 
 
 def test_the_number_beside_the_list_is_the_lists(shop):
     for _ in range(3):
-        add(shop, state=State.ERROR, shopify_id=random.randint(1, 10**9))
+        add_task(shop, state=State.ERROR, shopify_id=random.randint(1, 10**9))
 
-    assert read("problem=open").count(shop, {}) == "3 tasks"
-    assert read("problem=open&state=pending").count(shop, {}) == "0 tasks"
+    assert read_filters("problem=open").count(shop, {}) == "3 tasks"
+    assert read_filters("problem=open&state=pending").count(shop, {}) == "0 tasks"

@@ -19,12 +19,12 @@ from psycopg.conninfo import make_conninfo
 from config import config
 from models import State
 from sandbox import dev_servers
-from tasklog.cursor import Part, Start
+from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
-from tasklog.listing import WALK, Statement, counting, listing
+from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
-from tests.support.processes import printed
-from views.tasks.filters import PROBLEM_TYPES
+from tests.support.servers.processes import printed
+from views.tasks.filters import problem_types
 
 TASKS = 1_000_000
 PAGE = 51
@@ -86,8 +86,8 @@ class Lists:
         """The plan as it was executed, by whom and with the settings that the statement is executed with."""
         with self.connection.connection.transaction():
             self.connection.execute(f"SET LOCAL ROLE {config.database_role}; SET LOCAL app.shop_id = '{self.shop}'")
-            if statement.walks:
-                self.connection.execute(WALK)
+            if statement.index_ordered:
+                self.connection.execute(READ_IN_ORDER)
             sql = f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) {statement.sql}"
             return self.connection.execute(sql, statement.values).fetchone()[0][0]["Plan"]
 
@@ -123,9 +123,10 @@ def faults(plan, most=BLOCKS):
         yield f"reads {blocks:,} blocks"
 
 
-PARTS = [Part(None, False, way) for way in (True, False)]
+PARTS = [Segment(None, False, way) for way in (True, False)]
 PARTS += [
-    Part(key, dated, way) for key, dated, way in product(["started_at", "completed_at"], [True, False], [True, False])
+    Segment(key, dated, way)
+    for key, dated, way in product(["started_at", "completed_at"], [True, False], [True, False])
 ]
 
 STATES = {
@@ -151,7 +152,7 @@ DAYS = {
 
 
 def problems(lists, kinds, days):
-    return replace(selection(lists, "any state", kinds, days), problems=PROBLEM_TYPES)
+    return replace(selection(lists, "any state", kinds, days), problems=problem_types())
 
 
 def selection(lists, states, kinds, days):
@@ -164,7 +165,7 @@ def starts(lists, part):
     """Nowhere yet, and in the middle."""
     task_id, completed_at, started_at, *_ = lists.task("completed_at IS NOT NULL AND started_at IS NOT NULL")
     at = {"started_at": started_at, "completed_at": completed_at}.get(part.instant) if part.dated else None
-    return None, Start(at, task_id)
+    return None, Position(at, task_id)
 
 
 @pytest.mark.parametrize("days", DAYS)
@@ -230,7 +231,7 @@ def test_every_search_in_every_order_reads_no_more_than_it_finds(lists, states, 
     chosen = selection(lists, states, kinds, days)
 
     for name, wanted in searches(lists).items():
-        found = replace(chosen, wanted=wanted)
+        found = replace(chosen, search=wanted)
         for part in PARTS:
             for start in starts(lists, part):
                 assert list(faults(lists.plan(listing(found, part, PAGE, start)))) == [], (name, part, start)

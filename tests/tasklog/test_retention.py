@@ -12,8 +12,8 @@ from models import Body, Incident, Mail, MailKind, MailState, Rule, State, Task,
 from tasklog import totals
 from tasklog.filter import id_at
 from tasklog.retention import BATCH, Retention
-from tests.support.listings import add
-from tests.support.pages import page
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.pages import get_page
 
 DAY = timedelta(days=1)
 
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 def old(shop, days, state=State.SUCCESS, **fields):
     at = utcnow() - days * DAY
     ended = {"completed_at": at, "duration_ms": 10} if state else {}
-    return add(shop, at, state=state, **ended, **fields)
+    return add_task(shop, at, state=state, **ended, **fields)
 
 
 def left():
@@ -41,7 +41,7 @@ def left():
 def test_a_task_is_kept_by_how_it_ended(shop, state, days, stays):
     task = old(shop, days, state)
 
-    Retention().tidy()
+    Retention().delete_expired()
 
     assert (task.id in left()) == stays
 
@@ -49,9 +49,9 @@ def test_a_task_is_kept_by_how_it_ended(shop, state, days, stays):
 @pytest.mark.parametrize(("days", "gone"), [(config.retain_body_days + 1, True), (config.retain_body_days - 1, False)])
 def test_a_task_without_its_data_says_why(client, shop, days, gone):
     task = old(shop, days)
-    Retention().tidy()
+    Retention().delete_expired()
 
-    text = page(client, f"/tasks/{task.id}").text
+    text = get_page(client, f"/tasks/{task.id}").text
 
     assert ("kept for 30 days, and is gone" in text) is gone
 
@@ -60,7 +60,7 @@ def test_the_totals_follow(shop):
     for days in (100, 100, 10):
         old(shop, days)
 
-    Retention().tidy()
+    Retention().delete_expired()
     totals.fold()
 
     assert totals.counts(shop.id)[25] == totals.Count(success=1, finished_ms=10)
@@ -74,7 +74,7 @@ def test_it_goes_in_batches_and_passes_what_stays(shop):
     kept = old(shop, 1).id
     retention = Retention()
 
-    first, second = retention.tidy(), retention.tidy()
+    first, second = retention.delete_expired(), retention.delete_expired()
 
     assert (first, second) == (BATCH - 3, 8)
     assert left() == {*stays, kept}
@@ -82,11 +82,11 @@ def test_it_goes_in_batches_and_passes_what_stays(shop):
 
 def test_a_shop_without_anything_old_is_left_alone_for_a_day(shop):
     retention, now = Retention(), utcnow()
-    retention.tidy(now)
+    retention.delete_expired(now)
     old(shop, 100)
 
-    assert retention.tidy(now + timedelta(hours=23)) == 0
-    assert retention.tidy(now + timedelta(hours=25)) == 1
+    assert retention.delete_expired(now + timedelta(hours=23)) == 0
+    assert retention.delete_expired(now + timedelta(hours=25)) == 1
 
 
 def body(shop, task):
@@ -98,7 +98,7 @@ def test_what_was_sent_goes_earlier_and_what_has_still_to_be_sent_stays(shop):
     for task in tasks:
         body(shop, task)
 
-    Retention().tidy()
+    Retention().delete_expired()
 
     assert {row.task_id for row in Body.select()} == {tasks[1].id, tasks[2].id}
     assert left() == {task.id for task in tasks}
@@ -112,7 +112,7 @@ def test_alerts_and_their_mails_go_with_the_hours(shop):
         incidents.close(incident, at, "recovered")
     incidents.start(shop, Rule.SILENCE, bad_since=at, opened_at=at)
 
-    Retention().tidy()
+    Retention().delete_expired()
 
     assert (Incident.select().count(), Mail.select().count()) == (2, 1)
 

@@ -13,10 +13,10 @@ from models import AuditEntry, SavedView, State, utcnow
 from privacy import erasure
 from tasklog import saved_views
 from tasklog.saved_views import MAX_NAME, MAX_VIEWS, UNDO, NameTaken, TooManyViews
-from tests.support.forms import Forms, fields, press
-from tests.support.listings import read
-from tests.support.pages import HTMX, Page, page
-from tests.support.transfers import enqueue, finish
+from tests.support.tasks.listed_tasks import read_filters
+from tests.support.tasks.task_steps import enqueue, finish
+from tests.support.web.forms import Forms, fields, press
+from tests.support.web.pages import HTMX, ParsedPage, get_page
 from views.tasks.tabs import BUILT_IN_TABS, listing_tabs
 
 ORDERS = "state=error&type=SyncOrder"
@@ -36,7 +36,7 @@ def act(client, saved, verb, query=ORDERS, **more):
 
 
 def current(shop, query):
-    return [tab.name for tab in listing_tabs(shop, read(query)).tabs if tab.current]
+    return [tab.name for tab in listing_tabs(shop, read_filters(query)).tabs if tab.current]
 
 
 def kept(shop):
@@ -47,7 +47,7 @@ def kept(shop):
 
 
 def test_every_shop_has_the_tabs_that_everybody_looks_for(client, shop):
-    tabs = [one for one in page(client, "/tasks").all("a") if one.get("id", "").startswith("tab-")]
+    tabs = [one for one in get_page(client, "/tasks").all("a") if one.get("id", "").startswith("tab-")]
 
     assert [one["href"] for one in tabs] == [
         "/tasks",
@@ -60,7 +60,7 @@ def test_every_shop_has_the_tabs_that_everybody_looks_for(client, shop):
 
 @pytest.mark.parametrize("query", BUILT_IN_TABS.values())
 def test_each_of_them_can_be_opened_and_is_current_then(client, shop, query):
-    found = page(client, f"/tasks?{query}")
+    found = get_page(client, f"/tasks?{query}")
 
     (now,) = [one for one in found.all("a") if one.get("aria-current") == "page"]
     assert now["href"].partition("?")[2] == query
@@ -69,10 +69,10 @@ def test_each_of_them_can_be_opened_and_is_current_then(client, shop, query):
 def test_a_tab_shows_what_it_is_called(client, shop):
     wanted, other = finish(shop, enqueue(shop), State.ERROR, reason="No."), enqueue(shop)
 
-    (errors,) = [tab.url for tab in listing_tabs(shop, read()).tabs if tab.name == "Errors"]
+    (errors,) = [tab.url for tab in listing_tabs(shop, read_filters()).tabs if tab.name == "Errors"]
 
-    assert f"/tasks/{wanted.id}" in page(client, errors).links
-    assert f"/tasks/{other.id}" not in page(client, errors).links
+    assert f"/tasks/{wanted.id}" in get_page(client, errors).links
+    assert f"/tasks/{other.id}" not in get_page(client, errors).links
 
 
 def test_a_tab_stays_current_in_another_order_and_is_none_of_what_is_filtered_further(shop):
@@ -101,7 +101,7 @@ def test_tabs_cost_one_statement_whatever_their_number(client, shop):
     for number in range(MAX_VIEWS):
         add(shop, f"View {number}", f"limit={number + 1}")
     db.query_hooks.append(lambda *asked: seen.append(asked))
-    listing_tabs(shop, read())
+    listing_tabs(shop, read_filters())
     db.query_hooks.pop()
 
     assert len(seen) == 1
@@ -121,9 +121,9 @@ def test_what_is_shown_gets_a_name_and_is_the_current_tab(client, shop):
 def test_the_order_is_saved_and_the_page_is_not(client, shop):
     for _ in range(2):
         enqueue(shop)
-    (older,) = [link for link in page(client, "/tasks?limit=1&sort=created_at").links if "after=" in link]
+    (older,) = [link for link in get_page(client, "/tasks?limit=1&sort=created_at").links if "after=" in link]
 
-    (address,) = [link for link in page(client, older).links if link.startswith("/views")]
+    (address,) = [link for link in get_page(client, older).links if link.startswith("/views")]
     press(client, address, address, name="Old ones")
 
     assert kept(shop) == [("Old ones", "sort=created_at&limit=1")]
@@ -137,11 +137,11 @@ def test_a_time_that_moves_along_goes_on_moving(client, shop):
 
 
 def test_an_order_alone_can_be_named_and_is_told_in_words(client, shop):
-    assert "Completed at, oldest first" in page(client, "/views?sort=completed_at").text
+    assert "Completed at, oldest first" in get_page(client, "/views?sort=completed_at").text
 
 
 def test_what_was_searched_for_is_left_out_and_the_page_says_so(client, shop):
-    asked = page(client, "/views?state=error&type=SyncOrder&q=4711").text
+    asked = get_page(client, "/views?state=error&type=SyncOrder&q=4711").text
 
     answer = press(client, f"/views?{ORDERS}&q=4711", f"/views?{ORDERS}&q=4711", name="Theirs")
 
@@ -183,7 +183,7 @@ def test_a_name_that_cannot_be_is_explained_beside_its_field_and_nothing_is_lost
     add(shop, query="state=pending")
 
     answer = save(client, name)
-    found = Page(answer.text)
+    found = ParsedPage(answer.text)
 
     (field,) = [one for one in found.all("input") if one.get("aria-invalid")]
     assert answer.status_code == 422
@@ -218,11 +218,11 @@ def test_of_two_that_are_saved_at_once_one_has_the_last_place(shop):
 
     ends = at_once(lambda: add(shop, "Left"), lambda: add(shop, "Right"))
 
-    assert sorted(ends) == ["Full", "SavedView"]
+    assert sorted(ends) == ["SavedView", "TooManyViews"]
 
 
 def test_of_two_of_one_name_at_once_one_has_it(shop):
-    assert sorted(at_once(lambda: add(shop, "Same"), lambda: add(shop, "SAME"))) == ["SavedView", "Taken"]
+    assert sorted(at_once(lambda: add(shop, "Same"), lambda: add(shop, "SAME"))) == ["NameTaken", "SavedView"]
 
 
 def at_once(*deeds):
@@ -283,7 +283,7 @@ def test_a_new_name_that_is_taken_is_explained_beside_that_views_field(client, s
 
     answer = act(client, saved, "rename", name="taken")
 
-    (field,) = [one for one in Page(answer.text).all("input") if one.get("aria-invalid")]
+    (field,) = [one for one in ParsedPage(answer.text).all("input") if one.get("aria-invalid")]
     assert (answer.status_code, field["id"], field["value"]) == (422, f"name-{saved.id}", "taken")
     assert [name for name, _ in kept(shop)] == ["Taken", "Mine"]
 
@@ -301,7 +301,7 @@ def test_a_deleted_view_is_gone_and_can_be_had_back(client, shop):
 
     act(client, saved, "delete")
     gone = kept(shop)
-    asked = page(client, f"/views?{ORDERS}").text
+    asked = get_page(client, f"/views?{ORDERS}").text
     act(client, saved, "restore")
 
     assert gone == []
@@ -325,7 +325,7 @@ def test_a_deleted_view_goes_for_good_when_it_can_no_longer_be_had_back(client, 
     old, saved = add(shop, "Old"), add(shop)
     SavedView.update(deleted_at=utcnow() - UNDO - timedelta(seconds=1)).where(SavedView.id == old.id).execute()
 
-    shown = page(client, "/views").text
+    shown = get_page(client, "/views").text
     act(client, saved, "delete")
 
     assert "Old" not in shown
@@ -349,7 +349,7 @@ def test_a_view_that_can_no_longer_be_shown_says_so_and_the_listing_stays_whole(
     add(shop, "Broken", "type=GoneForGood")
     add(shop, "Misspelt", "stat=error")
 
-    overview, views = page(client, "/tasks"), page(client, "/views")
+    overview, views = get_page(client, "/tasks"), get_page(client, "/views")
 
     assert "Broken can no longer be shown" in overview.text
     assert "/tasks?type=GoneForGood" not in overview.links
@@ -390,7 +390,7 @@ def test_nothing_of_another_shop_is_shown_and_names_are_each_shops_own(client, s
     answer = save(client, "Theirs", "state=pending")
 
     assert answer.status_code == 303
-    assert "Theirs" not in page(client, "/help/task-types").text
+    assert "Theirs" not in get_page(client, "/help/task-types").text
     assert kept(shop) == [("Theirs", "state=pending")]
 
 
@@ -414,4 +414,4 @@ def test_bad_input_is_a_sentence(client, shop):
 
 
 def test_the_views_of_an_erased_shop_go_with_it(shop):
-    assert "saved_view" in erasure.tables()
+    assert "saved_view" in erasure.tables_with_shop_data()

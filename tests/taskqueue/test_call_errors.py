@@ -14,7 +14,7 @@ from sandbox.engage.faults import Fault
 from sync.api_clients import engage_client
 from taskqueue.exchanges import ExchangeJournal
 from taskqueue.outcomes import A_DAY, RetryPolicy
-from tests.support.task_types import COUNT, add, again, counting, declare, goes, wait_of
+from tests.support.tasks.task_types import COUNT, add_task, counting, declare, retry_wait, run_again_now, run_new_task
 
 __all__ = ["counting", "declare"]
 
@@ -43,7 +43,7 @@ __all__ = ["counting", "declare"]
 def test_each_answer_of_engage_has_its_consequence(answer, state, attempts, outcome, shop, engage, counting):
     engage.script(COUNT, [answer])
 
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
 
     (attempt,) = task.attempt_set
     assert (task.state, task.attempts, attempt.outcome) == (state, attempts, outcome)
@@ -54,7 +54,7 @@ def test_each_answer_of_engage_has_its_consequence(answer, state, attempts, outc
 def test_a_reason_may_carry_a_character_that_text_columns_refuse(shop, engage, counting):
     engage.script(COUNT, [(422, {"message": "a \0 byte"})])
 
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
 
     assert task.state == State.ERROR
     assert "byte" in task.reason
@@ -65,7 +65,7 @@ def test_an_engage_that_is_not_there_is_tried_again(shop, declare, engage):
         call = Call("Engage", "POST", "http://127.0.0.1:1/", Effect.ONCE)
         send(call, {}, ExchangeJournal(task))
 
-    task = goes(declare(knock), shop)
+    task = run_new_task(declare(knock), shop)
 
     assert (task.state, task.reason) == (State.PENDING, "Engage could not be reached.")
 
@@ -74,26 +74,26 @@ def test_an_engage_that_is_not_there_is_tried_again(shop, declare, engage):
 def test_the_wait_that_engage_asks_for_is_kept(status, attempts, shop, engage, counting):
     engage.script(COUNT, [(status, "", {"Retry-After": "7"})])
 
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
 
-    assert wait_of(task) == pytest.approx(7, abs=0.5)
+    assert retry_wait(task) == pytest.approx(7, abs=0.5)
     assert task.attempts == attempts
 
 
 def test_waits_grow_threefold_up_to_an_hour():
-    steps = [A_DAY.wait(failed) / config.backoff for failed in range(1, 6)]
+    steps = [A_DAY.backoff(failed) / config.backoff for failed in range(1, 6)]
 
     assert steps == [1, 3, 9, 27, 81]
     assert A_DAY.longest == timedelta(hours=1)
-    assert RetryPolicy(40, longest=timedelta(seconds=1)).wait(30) == timedelta(seconds=1)
+    assert RetryPolicy(40, longest=timedelta(seconds=1)).backoff(30) == timedelta(seconds=1)
 
 
 def test_each_failure_waits_longer_with_jitter(shop, engage, counting):
     engage.script(COUNT, [503] * 4)
-    task, steps, waits = add(counting, shop), (1, 3, 9, 27), []
+    task, steps, waits = add_task(counting, shop), (1, 3, 9, 27), []
 
     for _ in steps:
-        waits.append(wait_of(task := again(task)) / config.backoff_seconds)
+        waits.append(retry_wait(task := run_again_now(task)) / config.backoff_seconds)
 
     for wait, longest in zip(waits, steps, strict=True):
         assert longest / 2 - 0.5 <= wait <= longest + 0.5
@@ -101,11 +101,11 @@ def test_each_failure_waits_longer_with_jitter(shop, engage, counting):
 
 
 def test_a_task_is_given_up_after_its_attempts(shop, engage, declare):
-    kind = declare(lambda task: engage_client(task).count(), retry=RetryPolicy(attempts=3))
+    kind = declare(lambda task: engage_client(task).contact_count(), retry=RetryPolicy(attempts=3))
     engage.script(COUNT, [503] * 3)
-    task = add(kind, shop)
+    task = add_task(kind, shop)
 
-    states = [again(task).state for _ in range(3)]
+    states = [run_again_now(task).state for _ in range(3)]
 
     assert states == [State.PENDING, State.PENDING, State.ERROR]
     assert "Given up after 3 attempts." in Task.get_by_id(task.id).reason

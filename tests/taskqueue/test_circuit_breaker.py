@@ -12,7 +12,16 @@ from sync.api_clients import engage_client
 from taskqueue import circuit_breaker
 from taskqueue.runner import FAILURES_TO_PAUSE
 from taskqueue.sweeper import sweep
-from tests.support.task_types import COUNT, add, again, counting, declare, go, goes, nothing
+from tests.support.tasks.task_types import (
+    COUNT,
+    add_task,
+    counting,
+    declare,
+    nothing,
+    run_again_now,
+    run_new_task,
+    run_task,
+)
 
 __all__ = ["counting", "declare"]
 
@@ -27,32 +36,32 @@ def fresh(shop):
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_refused_pauses_the_shop(status, shop, engage, counting):
     engage.script(COUNT, [status])
-    refused, other = goes(counting, shop), add(counting, shop)
+    refused, other = run_new_task(counting, shop), add_task(counting, shop)
 
-    other = go(other)
+    other = run_task(other)
 
     assert fresh(shop).pause_reason == refused.reason
     assert (other.state, other.fence) == (State.PENDING, 0)
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 def test_a_paused_shop_leaves_the_others_alone(shop, other_shop, engage, counting):
     engage.script(COUNT, [401])
-    goes(counting, shop)
+    run_new_task(counting, shop)
 
-    assert goes(counting, other_shop).state == State.SUCCESS
+    assert run_new_task(counting, other_shop).state == State.SUCCESS
 
 
 def test_a_paused_shops_work_towards_shopify_goes_on(shop, engage, counting, declare):
     engage.script(COUNT, [401])
-    goes(counting, shop)
+    run_new_task(counting, shop)
 
-    assert goes(declare(nothing), shop).state == State.SUCCESS
+    assert run_new_task(declare(nothing), shop).state == State.SUCCESS
 
 
 def test_nothing_is_rung_for_while_the_shop_is_paused(shop, engage, counting):
     circuit_breaker.pause(shop, "The key is refused.", timedelta(minutes=10))
-    add(counting, shop)
+    add_task(counting, shop)
     Task.update(published_at=None).execute()
 
     assert sweep() == 0
@@ -60,22 +69,22 @@ def test_nothing_is_rung_for_while_the_shop_is_paused(shop, engage, counting):
 
 def test_a_refused_key_never_turns_its_tasks_into_errors(shop, engage, counting):
     engage.script(COUNT, [401, 401])
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
     Attempt.update(started_at=Attempt.started_at - timedelta(days=30)).execute()
     Shop.update(paused_until=NOW).execute()
 
-    assert again(task).state == State.PENDING
+    assert run_again_now(task).state == State.PENDING
 
 
 def test_a_new_key_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
 
-    shop_connections.connect(
+    shop_connections.connect_shop(
         shop.domain, "token", engage.keys, email="", currency="SEK", timezone="UTC", engage_tenant="demo", store="S"
     )
 
-    assert again(task).state == State.SUCCESS
+    assert run_again_now(task).state == State.SUCCESS
 
 
 # The probe
@@ -83,39 +92,39 @@ def test_a_new_key_resumes_the_shop(shop, engage, counting):
 
 def test_one_probe_is_made_when_the_pause_is_over(shop, engage, counting):
     engage.script(COUNT, [401, 401])
-    first = goes(counting, shop)
-    second = add(counting, shop)
+    first = run_new_task(counting, shop)
+    second = add_task(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
-    probe, other = again(first), go(second)
+    probe, other = run_again_now(first), run_task(second)
 
     assert probe.fence == 2
     assert other.fence == 0
-    assert len(engage.journal) == 2
+    assert len(engage.calls) == 2
 
 
 def test_nobody_else_calls_while_the_probe_is_under_way(shop, engage, counting, declare):
     during = []
 
     def probe(task):
-        during.append(go(other))
-        engage_client(task).count()
+        during.append(run_task(other))
+        engage_client(task).contact_count()
 
-    task, other = add(declare(probe, engage=True), shop), add(counting, shop)
+    task, other = add_task(declare(probe, calls_engage=True), shop), add_task(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
-    assert go(task).state == State.SUCCESS
+    assert run_task(task).state == State.SUCCESS
     assert during[0].state == State.PENDING
 
 
 def test_a_probe_that_succeeds_resumes_the_shop(shop, engage, counting):
     engage.script(COUNT, [401])
-    task = goes(counting, shop)
+    task = run_new_task(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
-    assert again(task).state == State.SUCCESS
+    assert run_again_now(task).state == State.SUCCESS
     assert (fresh(shop).paused_until, fresh(shop).pause_reason) == (None, None)
-    assert goes(counting, shop).state == State.SUCCESS
+    assert run_new_task(counting, shop).state == State.SUCCESS
 
 
 # Failures in a row
@@ -125,9 +134,9 @@ def test_ten_failures_in_a_row_pause_the_shop(shop, engage, counting):
     engage.script(COUNT, [503] * FAILURES_TO_PAUSE)
 
     for _ in range(FAILURES_TO_PAUSE - 1):
-        goes(counting, shop)
+        run_new_task(counting, shop)
     nine = fresh(shop).paused_until
-    goes(counting, shop)
+    run_new_task(counting, shop)
 
     assert nine is None
     assert Shop.select().where(Shop.paused_until > NOW).exists()
@@ -138,10 +147,10 @@ def test_ten_failures_in_a_row_pause_the_shop(shop, engage, counting):
 def test_an_answer_breaks_the_row_of_failures(answer, shop, engage, counting):
     engage.script(COUNT, [503] * 3)
     for _ in range(3):
-        goes(counting, shop)
+        run_new_task(counting, shop)
     engage.script(COUNT, [answer] if answer else [])
 
-    goes(counting, shop)
+    run_new_task(counting, shop)
 
     assert fresh(shop).failures == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from database import db
 from models import NOW, Task
 from taskqueue.broker import broker
-from tests.support.task_types import add, declare, nothing
+from tests.support.tasks.task_types import add_task, declare, nothing
 
 __all__ = ["declare"]
 
@@ -14,21 +14,21 @@ def test_a_rolled_back_transaction_leaves_no_row_and_no_message(shop, declare):
     kind = declare(nothing)
 
     with db.atomic() as transaction:
-        add(kind, shop)
+        add_task(kind, shop)
         transaction.rollback()
 
     assert Task.select().count() == 0
-    assert broker.waiting("live") == 0
+    assert broker.queue_length("live") == 0
 
 
 def test_the_bell_rings_after_the_commit_and_not_before(shop, declare):
     kind = declare(nothing)
 
     with db.atomic():
-        add(kind, shop)
-        before = broker.waiting("live")
+        add_task(kind, shop)
+        before = broker.queue_length("live")
 
-    assert (before, broker.waiting("live")) == (0, 1)
+    assert (before, broker.queue_length("live")) == (0, 1)
 
 
 def test_a_key_that_is_there_already_adds_nothing(shop, declare):
@@ -52,7 +52,7 @@ def test_a_task_is_due_by_the_databases_clock(shop, declare):
     kind = declare(nothing)
 
     with db.atomic():
-        task = add(kind, shop)
+        task = add_task(kind, shop)
         same = (Task.due_at == NOW) & (Task.created_at == NOW) & (Task.published_at == NOW)
         found = Task.select().where((Task.id == task.id) & same).count()
 

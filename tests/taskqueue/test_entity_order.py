@@ -14,7 +14,7 @@ from database import EVERY, connected, db
 from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
 from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
-from sandbox.shopify.customers import Person
+from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.broker import broker
@@ -23,7 +23,7 @@ from taskqueue.runner import run
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import SECRET, free_port
 
-ADA = Person()
+ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 NUMBER = 990
 
@@ -37,7 +37,7 @@ def slow() -> Iterator[tuple]:
         begun.set()
         assert let_go.wait(10)
 
-    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, latest=True)(handler)
+    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, newest_only=True)(handler)
     yield kind, begun, let_go
     let_go.set()
     del TYPES[kind.name], NUMBERS[NUMBER], broker.actors[kind.name]
@@ -222,17 +222,17 @@ def test_two_updates_delivered_newest_first_end_in_the_newest_state(shop, shopif
     go(newer)
     go(older)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 @pytest.fixture
-def clocked(_sandboxes) -> Iterator[Callable]:
+def clocked(current_sandboxes) -> Iterator[Callable]:
     """Make a Shopify that changes things at these seconds of one minute."""
 
     def made(*seconds):
         at = iter(datetime(2026, 11, 24, 9, 0, second, tzinfo=UTC) for second in seconds)
-        shopify = Shopify(SECRET, "http://127.0.0.1:1/", schedule=[], clock=lambda: next(at))
-        _sandboxes[0].app = shopify.app
+        shopify = Shopify(SECRET, "http://127.0.0.1:1/", schedule=[], now=lambda: next(at))
+        current_sandboxes[0].app = shopify.app
         stack.callback(shopify.close)
         return shopify
 
@@ -244,13 +244,13 @@ def test_an_older_state_never_replaces_a_newer_one(shop, clocked, engage):
     shopify = clocked(1, 2)
     order_id = shopify.add_order(shop.domain, RECORD)
     go(index(shop, "IndexOrder", order_id))
-    old = entities.get(Order, shop, order_id).node
+    old = entities.get(Order, shop, order_id).snapshot
     shopify.update_order(shop.domain, order_id, note="newest")
     go(index(shop, "IndexOrder", order_id))
 
     entities.save(Order, shop, old, name=old["name"], customer_id=None)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 def test_of_two_states_in_one_second_the_later_seen_is_kept(shop, clocked, engage):
@@ -261,7 +261,7 @@ def test_of_two_states_in_one_second_the_later_seen_is_kept(shop, clocked, engag
 
     go(index(shop, "IndexOrder", order_id))
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 def test_news_that_comes_while_a_sync_runs_is_synced_afterwards(shop, shopify, engage, drain):
@@ -295,7 +295,7 @@ def test_a_receipt_is_sent_once_whatever_the_order_of_its_news(shop, shopify, en
 
 
 @pytest.fixture
-def webhooks(_sandboxes, shop) -> Iterator[Callable]:
+def webhooks(current_sandboxes, shop) -> Iterator[Callable]:
     """A Shopify whose webhooks arrive at the app, on a real port."""
     from app import app
     from sandbox.serve import serving
@@ -303,7 +303,7 @@ def webhooks(_sandboxes, shop) -> Iterator[Callable]:
     port = free_port()
     with serving(app, port):
         made = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", schedule=[0.2] * 5, workers=8)
-        _sandboxes[0].app = made.app
+        current_sandboxes[0].app = made.app
         yield made
         made.close()
 
@@ -314,11 +314,11 @@ def test_a_hundred_updates_in_a_second_end_in_the_newest_state_with_one_receipt(
     for number in range(1, 101):
         webhooks.update_order(shop.domain, order_id, note=f"update {number}")
         webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
-    assert entities.get(Order, shop, order_id).node["note"] == "update 100"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "update 100"
     (contact,) = engage.tenant("demo").contacts.all()
     assert contact["attributes"]["lastName"] == "Berg the 100."
     assert receipts(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
@@ -329,7 +329,7 @@ def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage)
     order_id = webhooks.add_order(shop.domain, RECORD, customer_id=webhooks.add_customer(shop.domain, ADA))
     for number in range(50):
         webhooks.update_order(shop.domain, order_id, note=f"update {number}")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
@@ -348,11 +348,11 @@ def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage)
 def test_the_contact_is_what_the_customer_has_become(shop, webhooks, engage):
     customer_id = webhooks.add_customer(shop.domain, ADA)
     webhooks.update_customer(shop.domain, customer_id, first_name="Beda")
-    assert webhooks.settled(20)
+    assert webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
     customer = entities.get(Customer, shop, customer_id)
     (contact,) = engage.tenant("demo").contacts.all()
     assert customer.last_sent["firstName"] == contact["attributes"]["firstName"] == "Beda"
-    assert orjson.loads(engage.journal[-1].request)["firstName"] == "Beda"
+    assert orjson.loads(engage.calls[-1].request)["firstName"] == "Beda"

@@ -10,7 +10,7 @@ from config import config
 from models import Exchange, Outcome
 from sandbox.serve import serving
 from taskqueue.exchanges import ExchangeJournal
-from tests.support.task_types import COUNT, again, counting, declare, goes
+from tests.support.tasks.task_types import COUNT, counting, declare, run_again_now, run_new_task
 
 __all__ = ["counting", "declare"]
 
@@ -33,7 +33,7 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
         kind = declare(
             lambda task: send(Call("Engage", "POST", url, Effect.REPEATABLE, b'{"a": 1.50}'), {}, ExchangeJournal(task))
         )
-        goes(kind, shop)
+        run_new_task(kind, shop)
 
     ((body, exchanges, opened),) = seen
     ((row_id, sealed, status, unknown),) = exchanges
@@ -41,12 +41,12 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
     assert (status, unknown) == (None, True)
     assert opened == [(Outcome.OPEN,)]
     kept = Exchange.get()
-    assert (kept.status, kept.unknown, kept.clear(shop, "received")) == (202, False, b"taken")
+    assert (kept.status, kept.unknown, kept.open(shop, "received")) == (202, False, b"taken")
 
 
 def test_each_attempt_keeps_its_own_calls(shop, engage, counting):
     engage.script(COUNT, [503, 200])
-    again(goes(counting, shop))
+    run_again_now(run_new_task(counting, shop))
 
     kept = Exchange.select().order_by(Exchange.id)
 

@@ -12,16 +12,26 @@ from taskqueue import claims
 from taskqueue.broker import broker
 from taskqueue.outcomes import LeaseLost
 from taskqueue.sweeper import MAX_CRASHES
-from tests.support.task_types import add, attempts, claimed, declare, go, goes, lose_worker, mailing, nothing
+from tests.support.tasks.task_types import (
+    add_task,
+    attempts,
+    claim_task,
+    declare,
+    lose_worker,
+    mailing,
+    nothing,
+    run_new_task,
+    run_task,
+)
 
 __all__ = ["declare", "mailing"]
 
 
 def test_a_zombies_finish_raises_lost_and_writes_nothing(shop, declare):
     kind = declare(nothing)
-    zombie = claimed(add(kind, shop))
+    zombie = claim_task(add_task(kind, shop))
     lose_worker(zombie)
-    other = claimed(zombie)
+    other = claim_task(zombie)
 
     with pytest.raises(LeaseLost):
         claims.finish(zombie, State.SUCCESS, reason="from the dead")
@@ -31,11 +41,11 @@ def test_a_zombies_finish_raises_lost_and_writes_nothing(shop, declare):
 
 
 def test_a_claim_that_a_server_crash_took_writes_nothing_once_another_has_the_task(shop, declare):
-    zombie = claimed(add(declare(nothing), shop))
+    zombie = claim_task(add_task(declare(nothing), shop))
     Attempt.delete().execute()  # what a crash takes back: the commit of a claim does not wait for the disk
     Task.update(fence=0, attempts=0, leased_until=None, started_at=None).execute()
 
-    other = claimed(zombie)
+    other = claim_task(zombie)
 
     assert other.fence == zombie.fence
     assert claims.renew([zombie], config.lease) == 0
@@ -51,25 +61,25 @@ def test_a_zombies_effects_are_rolled_back(shop, declare):
         with claims.effects(task):
             child.enqueue(shop, key="child")
 
-    task = goes(declare(slow), shop)
+    task = run_new_task(declare(slow), shop)
 
     assert task.state == State.PENDING
     assert Task.select().where(Task.key == "child").count() == 0
-    assert broker.waiting("live") == 1  # its own
+    assert broker.queue_length("live") == 1  # its own
 
 
 def test_a_zombie_sends_nothing_more(shop, engage, mailing):
-    zombie = claimed(add(mailing, shop))
+    zombie = claim_task(add_task(mailing, shop))
     lose_worker(zombie)
 
     with pytest.raises(LeaseLost):
         mailing.handler(zombie)
 
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
-    task = claimed(add(declare(nothing), shop))
+    task = claim_task(add_task(declare(nothing), shop))
     Task.update(leased_until=NOW - timedelta(seconds=1)).execute()
     claims.renew([task], config.lease)
 
@@ -80,27 +90,27 @@ def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
 
 
 def test_only_the_holder_renews_a_lease(shop, declare):
-    zombie = claimed(add(declare(nothing), shop))
+    zombie = claim_task(add_task(declare(nothing), shop))
     lose_worker(zombie)
-    claimed(zombie)
+    claim_task(zombie)
 
     assert claims.renew([zombie], config.lease) == 0
 
 
 def test_a_lost_worker_closes_the_attempt_and_the_task_is_due_again(shop, declare):
-    task = lose_worker(claimed(add(declare(nothing), shop)))
+    task = lose_worker(claim_task(add_task(declare(nothing), shop)))
 
     assert (task.state, task.leased_until, task.crashes) == (State.PENDING, None, 1)
     (attempt,) = attempts(task)
     assert (attempt.outcome, attempt.code, attempt.ended_at is None) == (Outcome.LOST, "worker lost", False)
-    assert go(task).state == State.SUCCESS
+    assert run_task(task).state == State.SUCCESS
 
 
 def test_a_task_that_costs_three_workers_is_an_error(shop, declare):
-    task = add(declare(nothing), shop)
+    task = add_task(declare(nothing), shop)
 
     for _ in range(MAX_CRASHES):
         Task.update(due_at=NOW).execute()
-        task = lose_worker(claimed(task))
+        task = lose_worker(claim_task(task))
 
     assert (task.state, task.code, task.reason) == (State.ERROR, "worker lost", "3 workers were lost at it.")

@@ -15,8 +15,8 @@ from sandbox.dev_servers import wait_for
 from scheduler import Job
 from taskqueue import heartbeats
 from tests.conftest import free_port
-from tests.support.app_processes import Dynos, servers
-from tests.support.processes import printed, scratch
+from tests.support.servers.app_processes import AppProcesses, running_servers
+from tests.support.servers.processes import printed, scratch
 
 __all__ = ["scratch"]
 
@@ -154,12 +154,12 @@ def test_a_watch_that_is_away_disturbs_nothing(database):
 
 
 def test_a_clock_beats_for_all_of_its_jobs(migrated):
-    with servers() as own:
-        dynos = Dynos(own.folder, own.environment, free_port())
-        with own.looked_at(), connected(EVERY):
-            dynos.start("scheduler")
+    with running_servers() as own:
+        processes = AppProcesses(own.folder, own.environment, free_port())
+        with own.as_own_database(), connected(EVERY):
+            processes.start("scheduler")
             soon = {job.name for job in scheduler.jobs() if job.seconds < 60}
             try:
                 wait_for(lambda: soon <= set(heartbeats.ages()), 40, "A beat of each job")
             finally:
-                dynos.close()
+                processes.close()

@@ -6,7 +6,7 @@ import pytest
 
 from models import Entity, Task
 from taskqueue.outcomes import Skip, Unusable
-from tests.support.task_types import add, declare, go, goes
+from tests.support.tasks.task_types import add_task, declare, run_new_task, run_task
 
 __all__ = ["declare"]
 
@@ -18,9 +18,9 @@ def test_a_later_success_solves_the_earlier_errors_of_its_entity(shop, declare):
         raise next(ends)
 
     kind = declare(end, entity=Entity.ORDER)
-    first, second = (goes(kind, shop, shopify_id=1) for _ in range(2))
+    first, second = (run_new_task(kind, shop, shopify_id=1) for _ in range(2))
 
-    solving = goes(kind, shop, shopify_id=1)
+    solving = run_new_task(kind, shop, shopify_id=1)
 
     assert [Task.get_by_id(task.id).closed_by for task in (first, second)] == [solving.id, solving.id]
 
@@ -32,17 +32,17 @@ def test_a_success_solves_nothing_else(other, shop, other_shop, declare):
             raise Unusable("No.")
 
     kind, another = (declare(end, entity=Entity.ORDER) for _ in range(2))
-    earlier = add(kind, shop, shopify_id=1, args={"broken": False})
-    failed = goes(kind, shop, shopify_id=1)
+    earlier = add_task(kind, shop, shopify_id=1, args={"broken": False})
+    failed = run_new_task(kind, shop, shopify_id=1)
     works = {"args": {"broken": False}, "shopify_id": 1}
     match other:
         case "entity":
-            goes(kind, shop, **{**works, "shopify_id": 2})
+            run_new_task(kind, shop, **{**works, "shopify_id": 2})
         case "type":
-            goes(another, shop, **works)
+            run_new_task(another, shop, **works)
         case "shop":
-            goes(kind, other_shop, **works)
+            run_new_task(kind, other_shop, **works)
         case _:
-            go(earlier)
+            run_task(earlier)
 
     assert Task.get_by_id(failed.id).closed_by is None

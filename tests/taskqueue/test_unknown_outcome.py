@@ -9,7 +9,17 @@ from models import Shop, State
 from sandbox.engage.faults import Fault
 from sync.api_clients import engage_client
 from taskqueue.sweeper import sweep
-from tests.support.task_types import MAIL, add, again, claimed, declare, go, goes, lose_worker, mailing
+from tests.support.tasks.task_types import (
+    MAIL,
+    add_task,
+    claim_task,
+    declare,
+    lose_worker,
+    mailing,
+    run_again_now,
+    run_new_task,
+    run_task,
+)
 
 __all__ = ["declare", "mailing"]
 
@@ -18,26 +28,26 @@ __all__ = ["declare", "mailing"]
 def test_a_mail_of_unknown_fate_is_an_error_and_never_sent_again(fate, shop, engage, mailing):
     engage.script(MAIL, [fate, 202])
 
-    task = go(goes(mailing, shop))
+    task = run_task(run_new_task(mailing, shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert sweep() == 0
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 @pytest.mark.parametrize("status", [429, 401])
 def test_a_mail_that_was_surely_not_sent_is_tried_again(status, shop, engage, mailing):
     engage.script(MAIL, [status, 202])
-    task = goes(mailing, shop)
+    task = run_new_task(mailing, shop)
     Shop.update(paused_until=None).execute()
 
-    assert again(task).state == State.SUCCESS
-    assert len(engage.journal) == 2
+    assert run_again_now(task).state == State.SUCCESS
+    assert len(engage.calls) == 2
 
 
 def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
     engage.script(MAIL, [202])
-    task = claimed(add(mailing, shop))
+    task = claim_task(add_task(mailing, shop))
     mailing.handler(task)
 
     task = lose_worker(task)
@@ -54,17 +64,17 @@ def test_a_mail_that_was_sent_before_something_else_failed_is_not_sent_again(err
         mailing.handler(task)
         raise error
 
-    task = again(goes(declare(mail_and_fail, engage=True), shop))
+    task = run_again_now(run_new_task(declare(mail_and_fail, calls_engage=True), shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
 
 
 def test_a_repeatable_call_whose_worker_was_lost_is_made_again(shop, engage, declare):
     contact = engage.tenant("demo").contacts.create({"email": "ada@example.com"})
     kind = declare(lambda task: engage_client(task).update_contact(contact["id"], {"firstName": "Ada"}))
-    task = claimed(add(kind, shop))
+    task = claim_task(add_task(kind, shop))
     kind.handler(task)
 
-    assert go(lose_worker(task)).state == State.SUCCESS
-    assert len(engage.journal) == 2
+    assert run_task(lose_worker(task)).state == State.SUCCESS
+    assert len(engage.calls) == 2

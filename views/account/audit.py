@@ -33,7 +33,7 @@ class AuditRow:
     @property
     def person(self) -> str:
         """The person's name if Shopify has sent it, else their id."""
-        return self.names.get(self.row.who, self.row.who) if self.row.who else t("audit.link")
+        return self.names.get(self.row.user_id, self.row.user_id) if self.row.user_id else t("audit.link")
 
     @property
     def action_label(self) -> str:
@@ -68,12 +68,12 @@ def index(request: Request) -> Response:
 
 
 def _entries(request: Request, rows: list[AuditEntry]) -> list[AuditRow]:
-    ids = {each for row in rows for each in (row.task_id, row.made_id) if each}
+    ids = {each for row in rows for each in (row.task_id, row.created_task_id) if each}
     known: dict[UUID | None, Task] = (
         {task.id: task for task in select_tasks(request.state.shop).where(Task.id.in_(ids))} if ids else {}
     )
     names = membership.names(request.state.shop)
-    return [AuditRow(row, known.get(row.task_id), known.get(row.made_id), names) for row in rows]
+    return [AuditRow(row, known.get(row.task_id), known.get(row.created_task_id), names) for row in rows]
 
 
 def _before(request: Request) -> UUID | None:

@@ -81,7 +81,7 @@ def download(request: Request) -> Response:
     require(request, Permission.EXPORT)
     data_request = _data_request(request)
     try:
-        personal_data = data_request.answer
+        personal_data = data_request.export
     except Unreadable:
         raise NotFound(t("refusal.unreadable")) from None
     with db.atomic():

@@ -17,9 +17,9 @@ from database import db
 from i18n import reasons
 from i18n.catalogue import t
 from models import Action, Permission, Shop
-from sync import imports as sync_imports
 from sync import shop_connections
 from sync import stores as sync_stores
+from sync.imports.state import newest_imports
 from views.imports.index import ImportForm
 from views.settings.choices import STORE, choose
 from views.web import audit_log, formatting
@@ -38,7 +38,7 @@ MAX_STORE_LENGTH = 100
 def home(request: Request) -> Response:
     """`GET /`: redirect to onboarding until Engage is connected, then to the task list."""
     shop: Shop = request.state.shop
-    return RedirectResponse(_redirect_url("/tasks" if shop.joined else "/welcome", request), 303)
+    return RedirectResponse(_redirect_url("/tasks" if shop.engage_connected else "/welcome", request), 303)
 
 
 def _redirect_url(path: str, request: Request) -> str:
@@ -92,7 +92,7 @@ def _test_call(tenant: str, key: str, errors: dict[str, str]) -> list[dict[str, 
     """The tenant's stores if Engage accepts the key; else the error message is put into `errors` by field."""
     engage = EngageClient(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
-        engage.count()
+        engage.contact_count()
         return engage.stores()
     except NotSent:
         errors["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
@@ -123,7 +123,7 @@ def choose_store(request: Request) -> Response:
 
 def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
     shop: Shop = request.state.shop
-    begun = sync_imports.newest(shop, 1)
+    begun = newest_imports(shop, 1)
     return render(
         request,
         "account/onboarding.html",
@@ -131,8 +131,8 @@ def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str
         errors=errors or {},
         tenant=shop.engage_tenant if tenant is None else tenant,
         stores=[store for store in sync_stores.stores_of(shop) if store.active],
-        is_connected=shop.joined,
-        has_store=shop.joined and bool(shop.store),
+        is_connected=shop.engage_connected,
+        has_store=shop.engage_connected and bool(shop.store),
         has_import=bool(begun),
         has_open_import=any(each.open for each in begun),
         form=ImportForm.default(formatting.time_zone(shop.timezone)),

@@ -42,7 +42,7 @@ def share_task(request: Request) -> Response:
 def share_entity(request: Request) -> Response:
     """`POST /support/{kind}/{shopify_id}`: create a support link to an order, customer or refund. It is shown once."""
     subject = find_entity(request, request.path_params["shopify_id"])
-    if subject.row is None and not subject.page(None, back=False).tasks:
+    if subject.snapshot is None and not subject.page(None, back=False).tasks:
         raise NotFound(t("entity.missing"))
     back = f"/entities/{subject.kind}/{subject.shopify_id}"
     return _create_link(request, back, kind=subject.kind, shopify_id=subject.shopify_id)
@@ -87,8 +87,8 @@ def _task_page(request: Request, link: SupportLink) -> Response:
         task=task,
         explanation=explain_outcome(task),
         timeline=timeline_of(task, runs, utcnow()),
-        body=attempts.webhook_body(task, BodyFormat()),
-        runs=runs,
+        webhook_body=attempts.webhook_body(task, BodyFormat()),
+        attempts=runs,
     )
 
 
@@ -98,9 +98,9 @@ def _entity_page(request: Request, link: SupportLink) -> Response:
         request,
         "account/support_link_entity.html",
         link=link,
-        subject=subject,
-        standing=sync_status(subject, now),
-        known=entity_ids(subject),
+        entity=subject,
+        sync_status=sync_status(subject, now),
+        entity_ids=entity_ids(subject),
         entries=history_entries(subject.page(None, back=False).tasks, now),
     )
 

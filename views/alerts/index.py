@@ -35,14 +35,14 @@ def index(request: Request) -> Response:
     return render(
         request,
         "alerts/index.html",
-        standings=rule_statuses(shop),
+        rules=rule_statuses(shop),
         open=incident_cards(shop, incidents.open_of(shop)),
         past=incident_cards(shop, past[:MAX_PAST]),
-        older=f"/alerts?before={past[MAX_PAST - 1].id}#past" if len(past) > MAX_PAST else None,
-        first=before is None,
+        older_url=f"/alerts?before={past[MAX_PAST - 1].id}#past" if len(past) > MAX_PAST else None,
+        is_first_page=before is None,
         mails=[MailRow(mail) for mail in outbox.newest(shop, MAX_MAILS)],
-        told=incident_mails.recipients_of(shop),
-        sends=bool(config.smtp_url),
+        recipients=incident_mails.recipients_of(shop),
+        sends_mail=bool(config.smtp_url),
         tested=request.query_params.get("tested") == "yes",
         snoozes=list(SNOOZES),
     )
@@ -64,7 +64,7 @@ def mail(request: Request) -> Response:
     if found is None or not found.text:
         raise NotFound(t("alerts.no_mail"))
     text = fill_token(found.text, shop, found.address) if found.state == MailState.KEPT else found.text
-    return render(request, "alerts/mail.html", told=MailRow(found), text=text)
+    return render(request, "alerts/mail.html", mail_row=MailRow(found), text=text)
 
 
 @action(needs=Permission.ALERTS)

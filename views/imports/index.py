@@ -15,7 +15,7 @@ from actors.imports import BEFORE_SHOPIFY
 from database import db
 from i18n.catalogue import t
 from models import OPEN_IMPORTS, Action, BulkImport, Permission, utcnow
-from sync import imports as sync_imports
+from sync.imports.state import newest_imports
 from views.imports.progress import ImportProgress
 from views.web import audit_log, formatting
 from views.web.errors import BadInput, NotFound
@@ -79,7 +79,7 @@ def index(request: Request) -> Response:
 
 
 def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
-    found = sync_imports.newest(request.state.shop, MAX_SHOWN + 1)
+    found = newest_imports(request.state.shop, MAX_SHOWN + 1)
     shown = [ImportProgress.of(importing) for importing in found[:MAX_SHOWN]]
     return render(
         request,

@@ -10,9 +10,9 @@ from i18n import numbers
 from i18n import reasons as i18n_reasons
 from i18n.catalogue import t
 from i18n.formats import format_date
-from models import BulkImport, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
-from sync import imports as sync_imports
-from sync.imports import BAD_KEPT
+from models import BulkImport, ImportBadLine, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
+from sync.imports.parts import MAX_BAD_LINES, bad_lines, failure_reason, parts_of
+from sync.imports.tasks import count_failed_tasks, count_pending_tasks
 from views.tasks.filters import TaskFilters
 from views.web import formatting
 
@@ -58,13 +58,18 @@ class ImportPartProgress:
         )
 
     @property
+    def bad_lines(self) -> list[ImportBadLine]:
+        """The lines of the result that could not be read, as far as they are stored."""
+        return bad_lines(self.row)
+
+    @property
     def bad_title(self) -> str:
         return t("imports.bad_lines", count=self.row.bad, part=self.name_in_sentence)
 
     @property
     def more_bad_note(self) -> str | None:
         """A note when there are more bad lines than are stored."""
-        return t("imports.bad_lines_more", count=BAD_KEPT) if self.row.bad > BAD_KEPT else None
+        return t("imports.bad_lines_more", count=MAX_BAD_LINES) if self.row.bad > MAX_BAD_LINES else None
 
 
 @dataclass
@@ -79,14 +84,14 @@ class ImportProgress:
 
     @classmethod
     def of(cls, importing: BulkImport) -> ImportProgress:
-        rows = sync_imports.parts_of(importing)
-        reasons = [sync_imports.stop_reason(row) for row in rows] if importing.open else []
+        rows = parts_of(importing)
+        reasons = [failure_reason(row) for row in rows] if importing.open else []
         stopped = next((reason for reason in reasons if reason is not None), None)
         return cls(
             importing,
             [ImportPartProgress(row) for row in rows],
-            sync_imports.tasks_left(importing),
-            sync_imports.tasks_failed(importing, MAX_ERRORS),
+            count_pending_tasks(importing),
+            count_failed_tasks(importing, MAX_ERRORS),
             stopped,
         )
 
@@ -135,7 +140,7 @@ class ImportProgress:
 
     @property
     def errors_url(self) -> str:
-        return TaskFilters(states=(State.ERROR,), q=str(self.bulk_import.id), read_as="import").url()
+        return TaskFilters(states=(State.ERROR,), q=str(self.bulk_import.id), search_kind="import").url()
 
     @cached_property
     def part(self) -> ImportPartProgress | None:

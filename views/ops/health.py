@@ -49,7 +49,7 @@ def _scheduler() -> str:
 
 def _redis() -> str:
     try:
-        broker.bell.ping()
+        broker.quick_client.ping()
     except redis.RedisError:
         return "away: tasks run, more slowly"
     return "ok"

@@ -68,7 +68,7 @@ SECTIONS: dict[str, list[Field]] = {
     ],
     "notifications": [
         SwitchField(("notifications", "enabled"), False),
-        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, words=False),
+        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, translated=False),
         _field(TextField, "notifications", "language", pattern=LOCALE),
         _field(ChoiceField, "notifications", "currency", options=("shop", "presentment")),
     ],
@@ -83,18 +83,18 @@ class SectionForm:
 
     name: str
     fields: Sequence[Field]
-    typed: Mapping[str, str]
-    wrong: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
-        return self.typed.get(name, "")
+        return self.values.get(name, "")
 
 
 def saved_section(shop: Shop, name: str) -> SectionForm:
     """A section filled with the shop's saved settings."""
     typed: dict[str, str] = {}
     for each in SECTIONS[name]:
-        typed |= each.typed(chosen_at(shop, each.path, each.default))
+        typed |= each.form_values(chosen_at(shop, each.path, each.default))
     return SectionForm(name, SECTIONS[name], typed)
 
 

@@ -45,9 +45,9 @@ def save_section(request: Request) -> Response:
     name = request.path_params["part"]
     if name not in SECTIONS:
         raise NotFound(t("settings.missing"))
-    wanted, filled = read_section(name, request.state.form)
-    if filled.wrong:
-        return render_page(request, filled=filled)
+    wanted, section = read_section(name, request.state.form)
+    if section.errors:
+        return render_page(request, section=section)
     return _save_once(request, name, lambda shop: choose(shop, wanted | _start_of_notifications(shop, wanted)))
 
 
@@ -61,9 +61,9 @@ def _start_of_notifications(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path
 @action(needs=None)
 def show_backtest(request: Request) -> Response:
     """`POST /settings/backtest`: which alerts the values of the form would have opened. Saves nothing."""
-    wanted, filled = read_section("alerts", request.state.form)
+    wanted, section = read_section("alerts", request.state.form)
     return render_page(
-        request, filled=filled, backtest=None if filled.wrong else _run_backtest(request.state.shop, wanted)
+        request, section=section, backtest=None if section.errors else _run_backtest(request.state.shop, wanted)
     )
 
 
@@ -75,10 +75,12 @@ def _run_backtest(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
 @action(needs=Permission.SETTINGS)
 def save_stores(request: Request) -> Response:
     """`POST /settings/stores`: save the default store, and the map from markets, countries and languages to stores."""
-    found = StoreMap.read(request.state.shop, request.state.form)
-    if found.wrong:
-        return render_page(request, stores=found)
-    return _save_once(request, "stores", lambda shop: choose(shop, {STORE: found.default, ("stores",): found.as_map()}))
+    store_map = StoreMap.read(request.state.shop, request.state.form)
+    if store_map.errors:
+        return render_page(request, store_map=store_map)
+    return _save_once(
+        request, "stores", lambda shop: choose(shop, {STORE: store_map.default, ("stores",): store_map.as_map()})
+    )
 
 
 @action(needs=Permission.SETTINGS)
@@ -87,13 +89,13 @@ def save_secret(request: Request) -> Response:
     secret = request.state.form.get("secret", "").strip()
 
     def save_to_endpoint(shop: Shop) -> dict[Path, Any]:
-        webhook_endpoints.add_secret(webhook_endpoints.of_shop(shop), secret)
+        webhook_endpoints.add_secret(webhook_endpoints.get_or_create(shop), secret)
         return {}
 
     try:
         return _save_once(request, "secret", save_to_endpoint)
     except ValueError:
-        return render_page(request, wrong={"secret": t("settings.bad.secret")})
+        return render_page(request, errors={"secret": t("settings.bad.secret")})
 
 
 def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
@@ -123,8 +125,8 @@ def add_recipients(request: Request) -> Response:
     """`POST /settings/addresses`: add recipients. Each gets a mail with a link that confirms its subscription."""
     shop, typed = request.state.shop, request.state.form.get("addresses", "")
     wanted = split_addresses(typed)
-    if wrong := validation_error(shop, wanted):
-        return render_page(request, typed_addresses=typed, wrong={"addresses": wrong})
+    if error := validation_error(shop, wanted):
+        return render_page(request, typed_addresses=typed, errors={"addresses": error})
     return _change_recipients(request, "add", lambda: _add_recipients(shop, wanted))
 
 

@@ -19,13 +19,13 @@ MAX_STORE_LENGTH = 100
 
 @dataclass(frozen=True)
 class StoreMap:
-    """The saved or submitted map. `known`: the tenant's stores, id to name; while it is empty, any store is valid."""
+    """The saved or submitted map. `store_names`: the tenant's stores, id to name; while empty, any is valid."""
 
     default: str
     rows: Sequence[tuple[str, str]]
-    known: Mapping[str, str]
-    places: Sequence[str]
-    wrong: Mapping[str, str] = field(default_factory=dict)
+    store_names: Mapping[str, str]
+    suggestions: Sequence[str]
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shop: Shop) -> StoreMap:
@@ -43,7 +43,7 @@ class StoreMap:
         return cls(default, rows, known, _suggestions(shop), _errors(default, rows, known))
 
     @property
-    def shown(self) -> list[tuple[str, str]]:
+    def form_rows(self) -> list[tuple[str, str]]:
         """The rows, and some empty ones to fill in."""
         return [*self.rows, *[("", "")] * max(0, min(EMPTY_ROWS, MAX_ROWS - len(self.rows)))]
 

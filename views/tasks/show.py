@@ -12,8 +12,7 @@ from database import db
 from i18n.catalogue import t
 from models import Action, Permission, Shop, Task, utcnow
 from views.entities.admin_links import admin_links_of
-from views.tasks import attempts
-from views.tasks.attempts import BodyFormat
+from views.tasks.attempts import BodyFormat, attempts_of, bodies_expired, exact_body, webhook_body
 from views.tasks.buttons import task_actions
 from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
@@ -48,35 +47,6 @@ def reveal(request: Request) -> Response:
     return _page(request, task, BodyFormat(raw=_is_raw(request), revealed=True))
 
 
-def _is_raw(request: Request) -> bool:
-    chosen = request.query_params.get("view", "pretty")
-    if chosen not in BODY_VIEWS:
-        raise BadInput(t("bad.choice", name="view", given=repr(chosen[:40]), known=", ".join(BODY_VIEWS)))
-    return chosen == "raw"
-
-
-def _page(request: Request, task: Task, look: BodyFormat) -> Response:
-    children = list(select_tasks(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
-    parent = select_tasks(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
-    runs = attempts.attempts_of(task, look)
-    return render(
-        request,
-        "tasks/show.html",
-        task=task,
-        look=look,
-        explanation=explain_outcome(task),
-        timeline=timeline_of(task, runs, utcnow()),
-        body=attempts.webhook_body(task, look),
-        runs=runs,
-        kept_days=config.retain_body_days if attempts.bodies_expired(task, utcnow()) else None,
-        parent=parent,
-        children=children[:MAX_CHILDREN],
-        more_children=len(children) > MAX_CHILDREN,
-        deeds=task_actions(task),
-        admins=admin_links_of(task),
-    )
-
-
 @view
 def drawer(request: Request) -> Response:
     """`GET /tasks/{id}/drawer`: every property, without the bodies."""
@@ -87,7 +57,7 @@ def drawer(request: Request) -> Response:
         partial="tasks/_drawer.html",
         task=task,
         explanation=explain_outcome(task),
-        deeds=task_actions(task),
+        actions=task_actions(task),
     )
 
 
@@ -96,10 +66,50 @@ def exact_bytes(request: Request) -> Response:
     """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one exchange."""
     require(request, Permission.REVEAL)
     task, params = find_task(request), request.query_params
-    content = attempts.exact_body(task, params.get("exchange"), params.get("part", "sent"))
+    content = exact_body(task, params.get("exchange"), params.get("part", "sent"))
     if request.method != "HEAD":
         _audit_reading(request, task)
     return _raw_response(content, f"{task.id}-{params.get('part', 'sent')}")
+
+
+def find_task(request: Request) -> Task:
+    """The task of the URL, if it is the signed-in shop's. Raises NotFound."""
+    shop: Shop = request.state.shop
+    task_id = query_params.parse_uuid(request.path_params["task_id"])
+    task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
+    if task is None:
+        raise NotFound(t("refusal.no_task"))
+    task.shop = shop
+    return task
+
+
+def _is_raw(request: Request) -> bool:
+    chosen = request.query_params.get("view", "pretty")
+    if chosen not in BODY_VIEWS:
+        raise BadInput(t("bad.choice", name="view", given=repr(chosen[:40]), known=", ".join(BODY_VIEWS)))
+    return chosen == "raw"
+
+
+def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
+    children = list(select_tasks(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
+    parent = select_tasks(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
+    shown_attempts = attempts_of(task, body_format)
+    return render(
+        request,
+        "tasks/show.html",
+        task=task,
+        body_format=body_format,
+        explanation=explain_outcome(task),
+        timeline=timeline_of(task, shown_attempts, utcnow()),
+        webhook_body=webhook_body(task, body_format),
+        attempts=shown_attempts,
+        retention_days=config.retain_body_days if bodies_expired(task, utcnow()) else None,
+        parent=parent,
+        children=children[:MAX_CHILDREN],
+        more_children=len(children) > MAX_CHILDREN,
+        actions=task_actions(task),
+        admin_links=admin_links_of(task),
+    )
 
 
 def _audit_reading(request: Request, task: Task) -> None:
@@ -119,17 +129,6 @@ def _raw_response(content: bytes, name: str) -> Response:
         media_type, disposition = "application/octet-stream", f'attachment; filename="{name}.bin"'
     headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": disposition, "Cache-Control": "no-store"}
     return Response(content, headers=headers, media_type=media_type)
-
-
-def find_task(request: Request) -> Task:
-    """The task of the URL, if it is the signed-in shop's. Raises Missing."""
-    shop: Shop = request.state.shop
-    task_id = query_params.parse_uuid(request.path_params["task_id"])
-    task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
-    if task is None:
-        raise NotFound(t("refusal.no_task"))
-    task.shop = shop
-    return task
 
 
 routes = [

@@ -19,10 +19,10 @@ def record(
     """
     if not db.in_transaction():
         raise RuntimeError("An action and its audit entry are one transaction.")
-    entry = AuditEntry(shop=shop, action=action, who=who, click=idempotency_key or new_id(), **fields)
+    entry = AuditEntry(shop=shop, action=action, user_id=who, click=idempotency_key or new_id(), **fields)
     inserted = (
         AuditEntry.insert(**entry.__data__)
-        .on_conflict(conflict_target=(AuditEntry.shop, AuditEntry.click, AuditEntry.action), action="ignore")
+        .on_conflict(conflict_target=(AuditEntry.shop, AuditEntry.idempotency_key, AuditEntry.action), action="ignore")
         .execute()
     )
     return entry if inserted else None
@@ -30,12 +30,12 @@ def record(
 
 def set_created_task(entry: AuditEntry, task_id: UUID) -> None:
     """Add the task that the action created."""
-    _update(entry, made_id=task_id)
+    _update(entry, created_task_id=task_id)
 
 
 def set_bulk_retry(entry: AuditEntry, bulk_retry_id: UUID, **details: Any) -> None:
     """Add the bulk retry that the action is about."""
-    _update(entry, batch_id=bulk_retry_id, details=details)
+    _update(entry, bulk_retry_id=bulk_retry_id, details=details)
 
 
 def set_details(entry: AuditEntry, **details: Any) -> None:
@@ -58,7 +58,9 @@ def find(shop: Shop, audit_id: UUID, action: Action) -> AuditEntry | None:
 
 def by_idempotency_key(shop: Shop, action: Action, key: UUID) -> AuditEntry | None:
     """The entry of this action with this idempotency key, or None."""
-    return AuditEntry.get_or_none((AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.click == key))
+    return AuditEntry.get_or_none(
+        (AuditEntry.shop == shop) & (AuditEntry.action == action) & (AuditEntry.idempotency_key == key)
+    )
 
 
 def page(shop: Shop, limit: int, before: UUID | None = None) -> list[AuditEntry]:

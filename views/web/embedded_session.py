@@ -96,14 +96,14 @@ def _installed_shop(viewer: IdTokenUser) -> Shop | None:
     shop = Shop.get_or_none((Shop.domain == viewer.shop) & Shop.active)
     return (
         None
-        if shop is None or (shop.ends_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
+        if shop is None or (shop.token_expires_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
         else shop
     )
 
 
 def _install(viewer: IdTokenUser, token: str) -> Shop:
     try:
-        grant = access_tokens.oauth_client(viewer.shop).exchange(token)
+        grant = access_tokens.oauth_client(viewer.shop).token_exchange(token)
     except IdTokenExpired:
         raise
     except ApiError as error:

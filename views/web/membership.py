@@ -25,7 +25,7 @@ def of_shop(shop: Shop) -> list[Member]:
 
 def names(shop: Shop) -> dict[str, str]:
     """The names of the shop's members, by their id at Shopify."""
-    return {each.user_id: each.called for each in of_shop(shop)}
+    return {each.user_id: each.display_name for each in of_shop(shop)}
 
 
 def register(shop: Shop, user_id: str, name: str, *, owner: bool) -> Member:
@@ -41,8 +41,8 @@ def register(shop: Shop, user_id: str, name: str, *, owner: bool) -> Member:
 
 def mark_seen(member: Member) -> None:
     """Save that the member opens the app, at most once an hour."""
-    if utcnow() - member.seen_at > SEEN_INTERVAL:
-        Member.update(seen_at=utcnow()).where(Member.id == member.id).execute()
+    if utcnow() - member.last_seen_at > SEEN_INTERVAL:
+        Member.update(last_seen_at=utcnow()).where(Member.id == member.id).execute()
 
 
 def set_permissions(member: Member, permissions: frozenset[Permission]) -> None:

@@ -16,7 +16,7 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from clients.http.redis_script import CIRCUIT_OPEN_SECONDS
+from clients.redis_script import CIRCUIT_OPEN_SECONDS
 from i18n.catalogue import t
 from taskqueue.broker import broker
 from views.web.errors import HttpError
@@ -24,7 +24,7 @@ from views.web.errors import HttpError
 log = logging.getLogger(__name__)
 
 # The broker's quick connections, with its short time-outs and its TLS settings; the address only names the protocol.
-_limiter = MovingWindowRateLimiter(RedisStorage("redis://", broker.bell.connection_pool, key_prefix="rate"))
+_limiter = MovingWindowRateLimiter(RedisStorage("redis://", broker.quick_client.connection_pool, key_prefix="rate"))
 _circuit_open_until = 0.0  # of time.monotonic(); after a failure not every request waits for a time-out
 
 

@@ -34,7 +34,7 @@ async def engage(request: Request) -> Response:
 
 def _endpoint(token: str) -> WebhookEndpoint | None:
     with connected(EVERY):
-        return webhook_endpoints.by_token(token)
+        return webhook_endpoints.find_by_token(token)
 
 
 routes = [webhook_route("/webhooks/engage/{shop_token}", "Engage", engage)]

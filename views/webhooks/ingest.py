@@ -127,7 +127,7 @@ def _first_line(error: Exception) -> str:
 def _commit(group: list[Webhook]) -> list[Task]:
     if not group:
         return []
-    shops = shop_connections.by_domain({webhook.domain for webhook in group})
+    shops = shop_connections.shops_by_domain({webhook.domain for webhook in group})
     pairs = [(webhook, _task(webhook, shops[webhook.domain])) for webhook in group if webhook.domain in shops]
     return insert.insert_webhooks([(task, _encrypted_body(webhook, task)) for webhook, task in pairs])
 

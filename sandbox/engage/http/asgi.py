@@ -1,4 +1,4 @@
-"""From ASGI to a question, and back onto the wire: an answer, or one of the ways in which answers do not arrive."""
+"""Read a request from ASGI, and send its response, or a fault in place of it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.engage.faults import Fault, Faults
-from sandbox.engage.http.answers import MARK, Answer, Question
+from sandbox.engage.http.messages import SANDBOX_HEADER, ApiRequest, ApiResponse
 
-PAGE = Answer(
+MAINTENANCE_PAGE = ApiResponse(
     200, b"<!doctype html><title>Maintenance</title><p>Please come back later.</p>", {"content-type": "text/html"}
 )
 NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends a reset, not an orderly end
 
 
-async def asked(scope: Scope, receive: Receive, tenant: str, path: str) -> Question:
-    """The whole request."""
+async def read_request(scope: Scope, receive: Receive, tenant: str, path: str) -> ApiRequest:
+    """Read the whole request."""
     query = scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = await _body(receive)
-    return Question(tenant, scope["method"], path, dict(parse_qsl(query, keep_blank_values=True)), query, headers, body)
+    return ApiRequest(
+        tenant, scope["method"], path, dict(parse_qsl(query, keep_blank_values=True)), query, headers, body
+    )
 
 
 async def _body(receive: Receive) -> bytes:
@@ -36,8 +38,8 @@ async def _body(receive: Receive) -> bytes:
     return b"".join([*parts, message.get("body", b"")])
 
 
-async def deliver(answer: Answer, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
-    """Send the answer as well as the fault allows. The faults that cut need uvicorn's connection."""
+async def send_response(response: ApiResponse, fault: Fault, faults: Faults, receive: Receive, send: Send) -> None:
+    """Send the response as the fault allows. The faults that cut the connection need uvicorn."""
     match fault:
         case Fault.RESET | Fault.RESET_BEFORE:
             await _reset(receive)
@@ -45,27 +47,27 @@ async def deliver(answer: Answer, fault: Fault, faults: Faults, receive: Receive
             await _wait_for_end(receive, faults.hang_seconds)
             await _reset(receive)
         case Fault.HALF:
-            body = answer.body or b'{"status":"queued"}'
-            await _cut(receive, _head(answer, len(body)) + body[: len(body) // 2])
+            body = response.body or b'{"status":"queued"}'
+            await _cut(receive, _head(response, len(body)) + body[: len(body) // 2])
         case Fault.HALF_HEADERS:
-            await _cut(receive, _head(answer, len(answer.body))[:-2])
+            await _cut(receive, _head(response, len(response.body))[:-2])
         case Fault.LATE:
             await asyncio.sleep(faults.latency_seconds)
-            await _answer(answer, send)
+            await _send_whole(response, send)
         case _:
-            await _answer(answer, send)
+            await _send_whole(response, send)
 
 
-async def _answer(answer: Answer, send: Send) -> None:
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": answer.header_lines()}
+async def _send_whole(response: ApiResponse, send: Send) -> None:
+    start: Message = {"type": "http.response.start", "status": response.status, "headers": response.header_lines()}
     await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
-def _head(answer: Answer, length: int) -> bytes:
-    lines = {"content-length": str(length), **MARK, **answer.headers}
+def _head(response: ApiResponse, length: int) -> bytes:
+    lines = {"content-length": str(length), **SANDBOX_HEADER, **response.headers}
     named = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 {answer.status} Cut\r\n{named}\r\n".encode()
+    return f"HTTP/1.1 {response.status} Cut\r\n{named}\r\n".encode()
 
 
 def _transport(receive: Receive) -> Any:

@@ -1,4 +1,4 @@
-"""The sandbox's Engage as an application: who may call, what goes wrong, what is written down."""
+"""The sandbox's Engage as an ASGI app: authentication, rate limit, faults, and the log of calls."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.engage import api
+from sandbox.engage.call_log import MAX_CALLS, CallLog
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http import asgi, pages
-from sandbox.engage.http.answers import Answer, Question, Refusal
-from sandbox.engage.journal import LONGEST, Journal
+from sandbox.engage.http.messages import ApiRequest, ApiResponse, Refusal
 from sandbox.engage.tenant import Tenant
 from sandbox.engage.webhooks.svix import SHORT_SCHEDULE
 
-KEY = "sandbox-key"
+API_KEY = "sandbox-key"
 CALLS_A_SECOND = 200
 
-Spec = Answer | Fault | int | tuple[Any, ...]
+ScriptedResponse = ApiResponse | Fault | int | tuple[Any, ...]
 
 
 class Engage:
@@ -33,12 +33,12 @@ class Engage:
 
     def __init__(
         self,
-        keys: str | Mapping[str, str] = KEY,
+        keys: str | Mapping[str, str] = API_KEY,
         *,
         faults: Faults | None = None,
         batch_seconds: float = 2.0,
         calls_a_second: int = CALLS_A_SECOND,
-        journal_length: int = LONGEST,
+        max_calls: int = MAX_CALLS,
         webhook_schedule: Sequence[float] = SHORT_SCHEDULE,
     ) -> None:
         self.keys = keys
@@ -46,26 +46,26 @@ class Engage:
         self.batch_seconds = batch_seconds
         self.calls_a_second = calls_a_second
         self.webhook_schedule = webhook_schedule
-        self.journal = Journal(journal_length)
+        self.calls = CallLog(max_calls)
         self._tenants: dict[str, Tenant] = {}
-        self._scripts: list[tuple[re.Pattern[str], deque[Answer | Fault]]] = []
+        self._scripts: list[tuple[re.Pattern[str], deque[ApiResponse | Fault]]] = []
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
         self.app = Starlette(routes=self._routes())
-        self.app.state.engage = self
+        self.app.state.tenant_of, self.app.state.calls = self.tenant, self.calls  # for `pages`
 
     def _routes(self) -> list[Mount]:
-        below = [
-            Route("/journal", pages.journal),
+        paths = [
+            Route("/journal", pages.calls),
             Route("/receipts", pages.receipts),
             Route("/log", pages.log),
             Route("/mails", pages.mails),
             Route("/webhooks", pages.webhooks, methods=["GET", "POST"]),
-            Route("/prefer", pages.prefer, methods=["POST"]),
+            Route("/prefer", pages.set_preferences, methods=["POST"]),
             Route("/faults", pages.faults, methods=["GET", "POST"]),
             Mount("/api", app=self._exchange),
         ]
-        return [Mount("/{tenant}", routes=below)]
+        return [Mount("/{tenant}", routes=paths)]
 
     def tenant(self, name: str) -> Tenant:
         with self._lock:
@@ -73,75 +73,75 @@ class Engage:
                 self._tenants[name] = Tenant(name, self.faults.copy(), self.batch_seconds, self.webhook_schedule)
             return self._tenants[name]
 
-    def prefer(self, contact_id: str, **preferences: bool) -> None:
-        """A shopper changes their mind in Engage: `prefer(contact_id, acceptsEmail=False)`. LookupError where none."""
-        for tenant in self._all():
+    def set_preferences(self, contact_id: str, **preferences: bool) -> None:
+        """Set a contact's preferences, as the customer does in Engage. Raises LookupError without such a contact."""
+        for tenant in self._all_tenants():
             with tenant.lock:
                 if contact_id in tenant.contacts:
-                    tenant.contacts.prefer(contact_id, preferences)
+                    tenant.contacts.set_preferences(contact_id, preferences)
                     return
         raise LookupError(f"No tenant has a contact {contact_id}.")
 
     def close(self) -> None:
-        """Stop delivering webhooks."""
-        for tenant in self._all():
+        """Stop sending webhooks."""
+        for tenant in self._all_tenants():
             tenant.webhooks.close()
 
-    def _all(self) -> list[Tenant]:
+    def _all_tenants(self) -> list[Tenant]:
         with self._lock:
             return list(self._tenants.values())
 
-    def script(self, path: str, answers: Sequence[Spec]) -> None:
-        """Answer the next calls whose "METHOD /api/v3/path" has this pattern in it so, one after the other.
+    def script(self, path: str, responses: Sequence[ScriptedResponse]) -> None:
+        """Answer the next calls whose "METHOD /api/v3/path" matches this pattern with these, one after the other.
 
-        An answer is a status, (status, body), (status, body, headers), an Answer, or a Fault (which may still act).
+        Each is a status, (status, body), (status, body, headers), an ApiResponse, or a Fault, which may take effect.
         """
-        made = deque(spec if isinstance(spec, Fault) else Answer.of(spec) for spec in answers)
+        scripted = deque(each if isinstance(each, Fault) else ApiResponse.of(each) for each in responses)
         with self._lock:
-            self._scripts.append((re.compile(path), made))
+            self._scripts.append((re.compile(path), scripted))
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         tenant_name = scope["path_params"]["tenant"]
         path = scope["path"].removeprefix(scope["root_path"].removesuffix("/api"))
-        question = await asgi.asked(scope, receive, tenant_name, path)
+        request = await asgi.read_request(scope, receive, tenant_name, path)
         tenant = self.tenant(tenant_name)
-        fault, answer = self._judge(tenant, question)
-        self.journal.add(question, answer, fault)
-        await asgi.deliver(answer, fault, tenant.faults, receive, send)
+        fault, response = self._respond(tenant, request)
+        self.calls.add(request, response, fault)
+        await asgi.send_response(response, fault, tenant.faults, receive, send)
 
-    def _judge(self, tenant: Tenant, question: Question) -> tuple[Fault, Answer]:
-        scripted = self._scripted(question)
-        if isinstance(scripted, Answer):
+    def _respond(self, tenant: Tenant, request: ApiRequest) -> tuple[Fault, ApiResponse]:
+        scripted = self._scripted(request)
+        if isinstance(scripted, ApiResponse):
             return Fault.NONE, scripted
         fault = scripted or tenant.faults.draw()
-        answer = self._answer(tenant, question) if fault.acts else Answer(503)
-        return fault, _spoilt(answer, fault, tenant.faults)
+        response = self._api_response(tenant, request) if fault.takes_effect else ApiResponse(503)
+        return fault, _with_fault(response, fault, tenant.faults)
 
-    def _scripted(self, question: Question) -> Answer | Fault | None:
+    def _scripted(self, request: ApiRequest) -> ApiResponse | Fault | None:
         with self._lock:
-            for pattern, answers in self._scripts:
-                if answers and pattern.search(f"{question.method} {question.path}"):
-                    return answers.popleft()
+            for pattern, responses in self._scripts:
+                if responses and pattern.search(f"{request.method} {request.path}"):
+                    return responses.popleft()
         return None
 
-    def _answer(self, tenant: Tenant, question: Question) -> Answer:
+    def _api_response(self, tenant: Tenant, request: ApiRequest) -> ApiResponse:
         try:
-            key = self._admit(question)
-            self._pace(key)
+            key = self._authenticate(request)
+            self._limit_rate(key)
         except Refusal as refusal:
-            return refusal.answer
-        return api.answer(tenant, question)
+            return refusal.response
+        return api.handle_request(tenant, request)
 
-    def _admit(self, question: Question) -> str:
-        key = question.headers.get("apikey", "")
-        expected = self.keys if isinstance(self.keys, str) else self.keys.get(question.tenant)
+    def _authenticate(self, request: ApiRequest) -> str:
+        key = request.headers.get("apikey", "")
+        expected = self.keys if isinstance(self.keys, str) else self.keys.get(request.tenant)
         if not key or key != expected:
             raise Refusal(401, "Unauthorized", "The API key is missing or not valid.")
-        if question.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refusal(500, "Error", "An error has occurred")
         return key
 
-    def _pace(self, key: str) -> None:
+    def _limit_rate(self, key: str) -> None:
         now, recent = time.monotonic(), self._recent[key]
         while recent and recent[0] <= now - 1:
             recent.popleft()
@@ -151,16 +151,16 @@ class Engage:
         recent.append(now)
 
 
-def _spoilt(answer: Answer, fault: Fault, faults: Faults) -> Answer:
+def _with_fault(response: ApiResponse, fault: Fault, faults: Faults) -> ApiResponse:
     match fault:
         case Fault.THROTTLED:
-            return Answer.json(429, {"message": "Too many requests."}, {"retry-after": f"{faults.retry_after:g}"})
+            return ApiResponse.json(429, {"message": "Too many requests."}, {"retry-after": f"{faults.retry_after:g}"})
         case Fault.THROTTLED_BARE:
-            return Answer.json(429, {"message": "Too many requests."})
+            return ApiResponse.json(429, {"message": "Too many requests."})
         case Fault.FAILED:
-            return Answer.json(500, {"message": "An error has occurred"})
+            return ApiResponse.json(500, {"message": "An error has occurred"})
         case Fault.UNAVAILABLE:
-            return Answer(503, b"Service Unavailable", {"content-type": "text/plain"})
+            return ApiResponse(503, b"Service Unavailable", {"content-type": "text/plain"})
         case Fault.HTML:
-            return asgi.PAGE
-    return answer
+            return asgi.MAINTENANCE_PAGE
+    return response

@@ -1,4 +1,4 @@
-"""What Engage tells about a contact that changed."""
+"""The webhook events of a contact that changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ Contact = dict[str, Any]
 Event = tuple[str, dict[str, Any]]
 
 
-def events(before: Contact, after: Contact) -> Iterator[Event]:
-    """The events for what is different now, and only for that. Their payloads beyond the id are assumed."""
+def change_events(before: Contact, after: Contact) -> Iterator[Event]:
+    """One event for each difference. Their payloads beyond the id are assumed."""
     own = {"contactId": after["id"]}
     if before["attributes"] != after["attributes"]:
         yield "contact.updated", own

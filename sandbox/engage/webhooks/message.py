@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Who is told. With two `secrets` each message is signed with both, as while one is replaced."""
+class SvixEndpoint:
+    """Where messages are sent. With two `secrets` each is signed with both, as during a rotation."""
 
     url: str
     secrets: tuple[str, ...]
-    kinds: Collection[str] = ()  # none means all
+    kinds: Collection[str] = ()  # none means all event types
 
 
 @dataclass
-class Message:
-    """One event on its way to one endpoint. `status` is the last answer's, None where there was none."""
+class SvixMessage:
+    """One event for one endpoint. `status` is the last response's, None without one."""
 
     svix_id: str
     kind: str
-    endpoint: Endpoint
+    endpoint: SvixEndpoint
     body: bytes = field(repr=False)
     attempts: int = 0
     status: int | None = None
@@ -36,8 +36,8 @@ class Message:
         named = {"svix-id": self.svix_id, "svix-timestamp": str(at), "svix-signature": signatures}
         return {"Content-Type": "application/json", "User-Agent": "Svix-Webhooks/1.0", **named}
 
-    def told(self) -> dict[str, object]:
-        """This message for a reader."""
+    def as_dict(self) -> dict[str, object]:
+        """This message as JSON."""
         names = ("svix_id", "kind", "attempts", "status", "state")
         return {name: getattr(self, name) for name in names} | {"url": self.endpoint.url, "body": self.body.decode()}
 

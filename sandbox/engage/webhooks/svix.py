@@ -1,4 +1,4 @@
-"""Delivers webhooks as Svix does: again when not answered well, in no promised order."""
+"""Send webhooks as Svix does: retried unless answered with 2xx, in no promised order."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from uuid import uuid4
 
 from clients import ApiError, Call, Effect, NullJournal
 from clients.http.transport import send
-from sandbox.engage.webhooks.message import Endpoint, Message, signing_key
+from sandbox.engage.webhooks.message import SvixEndpoint, SvixMessage, signing_key
 
 DEADLINE_SECONDS = 15.0
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 36000.0)  # Svix's own waits between its eight attempts
 SHORT_SCHEDULE = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # as many, within minutes
-REMEMBERED = 20_000
+MAX_MESSAGES = 20_000
 WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Luck:
+class SvixFaults:
     """What the network does to webhooks. Shares are of all of them; `late_seconds` is the longest delay."""
 
     duplicates: float = 0.0
@@ -38,74 +38,74 @@ class Svix:
 
     def __init__(self, schedule: Sequence[float] = SHORT_SCHEDULE) -> None:
         self.schedule = schedule
-        self.endpoints: list[Endpoint] = []
-        self.luck = Luck()
-        self._random = random.Random(1)  # the same luck in each run
+        self.endpoints: list[SvixEndpoint] = []
+        self.faults = SvixFaults()
+        self._random = random.Random(1)  # the same faults in each run
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Message]] = []
-        self._turn = itertools.count()
-        self._under_way = 0
+        self._due: list[tuple[float, int, SvixMessage]] = []
+        self._sequence = itertools.count()
+        self._in_progress = 0
         self._closed = False
-        self._sent: deque[Message] = deque(maxlen=REMEMBERED)
+        self._sent: deque[SvixMessage] = deque(maxlen=MAX_MESSAGES)
 
     def subscribe(self, url: str, *secrets: str, kinds: Collection[str] = ()) -> None:
-        """Tell this address from now on, of everything or of these kinds. Again to change what it had.
+        """Send events of these types, or of all, to this URL from now on. Again to change a subscription.
 
-        ValueError where a secret is none.
+        Raises ValueError where a secret is not valid.
         """
         for secret in secrets:
             signing_key(secret)
         others = [endpoint for endpoint in self.endpoints if endpoint.url != url]
-        self.endpoints = [*others, Endpoint(url, secrets, frozenset(kinds))]
+        self.endpoints = [*others, SvixEndpoint(url, secrets, frozenset(kinds))]
 
-    def post(self, kind: str, body: bytes) -> None:
-        """Send an event to everyone who wants its kind, as their luck has it."""
+    def send_event(self, kind: str, body: bytes) -> None:
+        """Send an event to every endpoint that wants its type, subject to the faults."""
         for endpoint in self.endpoints:
             if not endpoint.kinds or kind in endpoint.kinds:
-                self._enter(Message(f"msg_{uuid4().hex}", kind, endpoint, body))
+                self._enqueue(SvixMessage(f"msg_{uuid4().hex}", kind, endpoint, body))
 
     def redeliver(self, svix_id: str) -> None:
-        """Send a message again, under its id, as by the button in Svix's portal. LookupError where there is none."""
+        """Send a message again, under its id, as by the button in Svix's portal. Raises LookupError without it."""
         with self._changed:
             found = next((message for message in self._sent if message.svix_id == svix_id), None)
         if found is None:
             raise LookupError(f"There is no message {svix_id}.")
-        self._enter(Message(svix_id, found.kind, found.endpoint, found.body))
+        self._enqueue(SvixMessage(svix_id, found.kind, found.endpoint, found.body))
 
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[SvixMessage]:
         """The latest, oldest first."""
         with self._changed:
             return list(self._sent)
 
-    def settled(self, timeout: float) -> bool:
-        """Wait until nothing is on its way. False when that takes longer than this many seconds."""
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until no message is pending. False when that takes longer than this many seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._due and not self._under_way, timeout)
+            return self._changed.wait_for(lambda: not self._due and not self._in_progress, timeout)
 
     def close(self) -> None:
-        """Stop delivering; what is still on its way is dropped."""
+        """Stop sending; pending messages are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
 
-    def _enter(self, message: Message) -> None:
+    def _enqueue(self, message: SvixMessage) -> None:
         with self._changed:
             for delay in self._delays():
-                one = replace(message)
-                self._sent.append(one)
-                self._plan(one, delay)
+                copy = replace(message)
+                self._sent.append(copy)
+                self._schedule_attempt(copy, delay)
 
     def _delays(self) -> list[float]:
-        """How long to hold a message back, once for each time that it is sent."""
-        roll, luck = self._random.random, self.luck
-        delay = roll() * luck.late_seconds if roll() < luck.late else 0.0
-        return [delay, delay + roll()] if roll() < luck.duplicates else [delay]
+        """How long to delay a message, once for each time that it is sent."""
+        chance, faults = self._random.random, self.faults
+        delay = chance() * faults.late_seconds if chance() < faults.late else 0.0
+        return [delay, delay + chance()] if chance() < faults.duplicates else [delay]
 
-    def _plan(self, message: Message, delay: float) -> None:
-        heapq.heappush(self._due, (time.monotonic() + delay, next(self._turn), message))
+    def _schedule_attempt(self, message: SvixMessage, delay: float) -> None:
+        heapq.heappush(self._due, (time.monotonic() + delay, next(self._sequence), message))
         while len(self._threads) < WORKERS and not self._closed:
             thread = threading.Thread(target=self._work, name="engage-svix", daemon=True)
             self._threads.append(thread)
@@ -116,31 +116,31 @@ class Svix:
         while message := self._next():
             self._attempt(message)
             with self._changed:
-                self._under_way -= 1
-                self._conclude(message)
+                self._in_progress -= 1
+                self._record_result(message)
                 self._changed.notify_all()
 
-    def _next(self) -> Message | None:
+    def _next(self) -> SvixMessage | None:
         with self._changed:
             while not self._closed:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is not None and wait <= 0:
-                    self._under_way += 1
+                    self._in_progress += 1
                     return heapq.heappop(self._due)[2]
                 self._changed.wait(wait)
         return None
 
-    def _attempt(self, message: Message) -> None:
+    def _attempt(self, message: SvixMessage) -> None:
         call = Call("The app", "POST", message.endpoint.url, Effect.REPEATABLE, sent=message.body)
         with suppress(ApiError):
             send(call, message.headers(int(time.time())), NullJournal(), deadline=DEADLINE_SECONDS)
         message.attempts += 1
         message.status = None if call.error else call.status
 
-    def _conclude(self, message: Message) -> None:
+    def _record_result(self, message: SvixMessage) -> None:
         if message.status and 200 <= message.status < 300:
             message.state = "delivered"
         elif message.attempts > len(self.schedule):
             message.state = "failed"
         else:
-            self._plan(message, self.schedule[message.attempts - 1])
+            self._schedule_attempt(message, self.schedule[message.attempts - 1])

@@ -1,4 +1,4 @@
-"""What Shopify does with a consent that an app sends, as recorded from its live API."""
+"""Check and apply a consent that an app sends, as recorded from Shopify's live API."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from graphql import GraphQLError
 from sandbox.shopify.customers import Consent
 
 Json = dict[str, Any]
-TAKEN = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
+ACCEPTED_STATES = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
 
 
 @dataclass(frozen=True)
-class Complaint:
-    """A mutation's user error."""
+class UserError:
+    """One of a mutation's `userErrors`."""
 
     message: str
     code: str | None
     field: tuple[str, ...] | None = None
 
-    def told(self) -> Json:
+    def as_dict(self) -> Json:
         return {"message": self.message, "code": self.code, "field": list(self.field) if self.field else None}
 
 
-def judged(wanted: Json, place: str) -> Complaint | None:
-    """What is wrong with the consent itself, if anything."""
+def consent_error(wanted: Json, argument: str) -> UserError | None:
+    """What is wrong with the consent itself, or None."""
     state, level = wanted["marketingState"], wanted.get("marketingOptInLevel")
-    if state not in TAKEN:
+    if state not in ACCEPTED_STATES:
         raise GraphQLError(f"Cannot specify {state} as a marketing state input", extensions={"code": "INVALID"})
     if state == "SUBSCRIBED" and not level:
-        field = ("input", place, "marketingOptInLevel")
-        return Complaint("Marketing opt in level must exist", "MISSING_ARGUMENT", field)
+        field = ("input", argument, "marketingOptInLevel")
+        return UserError("Marketing opt in level must exist", "MISSING_ARGUMENT", field)
     if state == "PENDING" and level != "CONFIRMED_OPT_IN":
-        field = ("input", place, "marketingOptInLevel")
-        return Complaint("Marketing opt in level must be confirmed opt-in for pending consent state", "INVALID", field)
+        field = ("input", argument, "marketingOptInLevel")
+        return UserError("Marketing opt in level must be confirmed opt-in for pending consent state", "INVALID", field)
     if _at(wanted) > datetime.now(UTC):
-        field = ("input", place, "consentUpdatedAt")
-        return Complaint("Consent updated at must not be in the future", "INVALID", field)
+        field = ("input", argument, "consentUpdatedAt")
+        return UserError("Consent updated at must not be in the future", "INVALID", field)
     return None
 
 
-def newest(known: Consent, wanted: Json) -> Consent:
-    """The consent after the change: the newer of the two."""
+def newer_consent(known: Consent, wanted: Json) -> Consent:
+    """The newer of the known consent and the one that is wanted."""
     at = _at(wanted)
     if known.updated_at and known.updated_at > at:
         return known
@@ -53,7 +53,7 @@ def newest(known: Consent, wanted: Json) -> Consent:
 
 
 def _at(wanted: Json) -> datetime:
-    """Whole seconds: Shopify keeps no more."""
+    """The instant in whole seconds, as Shopify keeps it."""
     text = wanted.get("consentUpdatedAt")
     at = datetime.fromisoformat(text) if text else datetime.now(UTC)
     return at.replace(microsecond=0)

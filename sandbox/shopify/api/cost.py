@@ -1,4 +1,4 @@
-"""What a query costs at Shopify, and the leaky bucket it is paid from.
+"""What a query costs at Shopify, and the points that pay for it (Shopify: a leaky bucket).
 
 Shopify does not publish how a connection is priced. FITTED reproduces most of its recorded answers, PUBLISHED is the
 older text; a document of ours must pass both.
@@ -36,7 +36,7 @@ MUTATION = 10  # documented
 
 @dataclass(frozen=True)
 class Formula:
-    """How the size of a connection and of a plain list becomes points, and which objects are free."""
+    """How the size of a connection and of a list becomes points, and which objects are free."""
 
     connections: Callable[[int], int]
     lists: Callable[[int], int]
@@ -52,7 +52,7 @@ PUBLISHED = Formula(lambda first: first, lambda first: first, frozenset({"PageIn
 
 
 def cost(schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any], formula: Formula = FITTED) -> int:
-    """The points of the document's only operation: leaves 0, objects 1, connections by their `first`."""
+    """The points of the document's only operation: leaves cost 0, objects 1, connections by their `first`."""
     operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     priced = _Priced(schema, fragments, variables, formula)
@@ -88,12 +88,12 @@ class _Priced:
     def _field(self, parent: Any, node: FieldNode) -> int:
         if node.name.value.startswith("__"):
             return 0
-        answer: GraphQLNamedType = get_named_type(parent.fields[node.name.value].type)
-        if is_leaf_type(answer):
+        kind: GraphQLNamedType = get_named_type(parent.fields[node.name.value].type)
+        if is_leaf_type(kind):
             return 0
-        if answer.name.endswith("Connection"):
-            return 2 + self.formula.connections(self._first(node)) * (1 + self._nodes(answer, node))
-        each = self.selections(answer, node.selection_set) + (answer.name not in self.formula.free)
+        if kind.name.endswith("Connection"):
+            return 2 + self.formula.connections(self._first(node)) * (1 + self._nodes(kind, node))
+        each = self.selections(kind, node.selection_set) + (kind.name not in self.formula.free)
         return self.formula.lists(self._first(node)) * each
 
     def _nodes(self, connection: Any, node: FieldNode) -> int:
@@ -110,8 +110,8 @@ class _Priced:
         return 1
 
 
-class Bucket:
-    """Points that a shop's app may spend; they flow back at a steady rate."""
+class PointBudget:
+    """The points that an app may spend on a shop; they are restored at a steady rate."""
 
     def __init__(self, maximum: float = 2000, restore_rate: float = 100) -> None:
         self.maximum = maximum
@@ -120,8 +120,8 @@ class Bucket:
         self._at = time.monotonic()
         self._lock = threading.Lock()
 
-    def take(self, points: int) -> bool:
-        """Pay, or say that there are too few points. Either way `status` is right afterwards."""
+    def spend(self, points: int) -> bool:
+        """Spend the points, or return False if there are too few. Updates `status` either way."""
         with self._lock:
             self._refill()
             enough = self._points >= points

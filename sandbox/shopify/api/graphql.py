@@ -1,4 +1,4 @@
-"""The Admin API's endpoint: our documents executed against Shopify's own schema, paid for in points."""
+"""The Admin API's endpoint: execute documents against Shopify's own schema, and charge their cost in points."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.engage.faults import Fault
-from sandbox.engage.faults import Faults as CallFaults
+from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http import asgi
-from sandbox.engage.http.answers import Answer
-from sandbox.shopify.api.cost import MAX_COST, Bucket, cost
-from sandbox.shopify.api.resolvers import Roots
+from sandbox.engage.http.messages import ApiResponse
+from sandbox.shopify.api.cost import MAX_COST, PointBudget, cost
+from sandbox.shopify.api.resolvers import Resolvers
 from sandbox.shopify.api.schema import schema
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 
-__all__ = ["VERSION", "Admin", "schema"]
+__all__ = ["VERSION", "AdminApi", "schema"]
 
 VERSION = "2026-10"
 LIMITS_PAGE = "https://shopify.dev/api/usage/rate-limits"
@@ -42,95 +41,99 @@ TOO_MANY = "Exceeded 2 calls per second for api client. Reduce request rates to 
 Json = dict[str, Any]
 
 
-class Admin:
+class AdminApi:
     """Answers `POST /{shop}/admin/api/{version}/graphql.json`.
 
-    `faults` strike at their rates; `script` are the fates of the next calls, in order, before any of those.
+    `faults` happen at their rates; `script` are the faults of the next calls, in order, before any of those.
     """
 
     def __init__(
         self,
-        store_of: Callable[[str], Store],
-        roots_of: Callable[[Store, str], Roots],
-        opens: Callable[[str, str | None], bool],
+        records_of: Callable[[str], ShopRecords],
+        resolvers_of: Callable[[ShopRecords, str], Resolvers],
+        accepts: Callable[[str, str | None], bool],
         maximum: float,
         restore_rate: float,
     ) -> None:
-        self.faults = CallFaults.read(os.environ.get("SANDBOX_SHOPIFY_FAULTS", ""))
+        self.faults = Faults.read(os.environ.get("SANDBOX_SHOPIFY_FAULTS", ""))
         self.script: deque[Fault] = deque()
-        self._store_of = store_of
-        self._roots_of = roots_of
-        self._opens = opens
-        self._buckets: dict[str, Bucket] = defaultdict(lambda: Bucket(maximum, restore_rate))
+        self._records_of = records_of
+        self._resolvers_of = resolvers_of
+        self._accepts = accepts
+        self._budgets: dict[str, PointBudget] = defaultdict(lambda: PointBudget(maximum, restore_rate))
 
     async def __call__(self, request: Request) -> Response:
         fault = self.script.popleft() if self.script else self.faults.draw()
-        answer = self._answered(request, await request.body()) if fault.acts else Response(status_code=503)
-        return _Struck(answer, fault, self.faults)
+        response = self._response(request, await request.body()) if fault.takes_effect else Response(status_code=503)
+        return _WithFault(response, fault, self.faults)
 
-    def _answered(self, request: Request, body: bytes) -> Response:
-        store = self._store_of(request.path_params["shop"])
-        if not self._opens(store.domain, request.headers.get("X-Shopify-Access-Token")) or not store.installed:
-            return _answer({"errors": BAD_TOKEN}, 401)
+    def _response(self, request: Request, body: bytes) -> Response:
+        records = self._records_of(request.path_params["shop"])
+        if not self._accepts(records.domain, request.headers.get("X-Shopify-Access-Token")) or not records.installed:
+            return _json_response({"errors": BAD_TOKEN}, 401)
         try:
-            asked = orjson.loads(body)
-            query, variables = str(asked["query"]), dict(asked.get("variables") or {})
+            payload = orjson.loads(body)
+            query, variables = str(payload["query"]), dict(payload.get("variables") or {})
         except (ValueError, KeyError, TypeError):
-            return _answer({"errors": {"query": "Required parameter missing or invalid"}}, 400)
+            return _json_response({"errors": {"query": "Required parameter missing or invalid"}}, 400)
         base = str(request.url).partition("/admin/api/")[0]
-        return _answer(self._executed(store, base, query, variables, "Shopify-Search-Query-Debug" in request.headers))
+        return _json_response(
+            self._executed(records, base, query, variables, "Shopify-Search-Query-Debug" in request.headers)
+        )
 
-    def _executed(self, store: Store, base: str, query: str, variables: Json, debug: bool) -> Json:
+    def _executed(self, records: ShopRecords, base: str, query: str, variables: Json, debug: bool) -> Json:
         document, errors = _checked(query)
         if document is None:
             return {"errors": errors}
         try:
             price = cost(schema(), document, variables)
-        except (KeyError, TypeError, ValueError):  # a size that is missing or no number; executing says so in words
+        except (KeyError, TypeError, ValueError):  # a size that is missing or no number, which executing reports
             price = 1
-        bucket = self._buckets[store.domain]
+        budget = self._budgets[records.domain]
         if price > MAX_COST:
             return {"errors": [_too_costly(price)]}
-        if not bucket.take(price):
-            return {"errors": [_throttled()], "extensions": _spent(price, None, bucket)}
-        roots = self._roots_of(store, base)
+        if not budget.spend(price):
+            return {"errors": [_throttled()], "extensions": _spent(price, None, budget)}
+        resolvers = self._resolvers_of(records, base)
         result = execute_sync(
-            schema(), document, roots.fields(), variable_values=variables, field_resolver=_resolve
+            schema(), document, resolvers.fields(), variable_values=variables, field_resolver=_resolve
         ).formatted
-        told = {"search": roots.warnings} if debug and roots.warnings else {}
-        return {**result, "extensions": _spent(price, price, bucket) | told}
+        search = {"search": resolvers.warnings} if debug and resolvers.warnings else {}
+        return {**result, "extensions": _spent(price, price, budget) | search}
 
 
-class _Struck(Response):
-    """An answer, or what a fault makes of it."""
+class _WithFault(Response):
+    """A response, or what a fault makes of it."""
 
-    def __init__(self, answer: Response, fault: Fault, faults: CallFaults) -> None:
+    def __init__(self, response: Response, fault: Fault, faults: Faults) -> None:
         super().__init__()
-        self._answer = _spoilt(answer, fault, faults)
+        self._response = _error_of_fault(response, fault, faults)
         self._fault = fault
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._fault in (Fault.NONE, Fault.THROTTLED, Fault.THROTTLED_BARE, Fault.FAILED, Fault.UNAVAILABLE):
-            await self._answer(scope, receive, send)
+            await self._response(scope, receive, send)
             return
-        given = Answer(self._answer.status_code, bytes(self._answer.body), {"content-type": "application/json"})
-        answer = asgi.PAGE if self._fault is Fault.HTML else given
-        await asgi.deliver(answer, self._fault, self._faults, receive, send)
+        whole = ApiResponse(
+            self._response.status_code, bytes(self._response.body), {"content-type": "application/json"}
+        )
+        response = asgi.MAINTENANCE_PAGE if self._fault is Fault.HTML else whole
+        await asgi.send_response(response, self._fault, self._faults, receive, send)
 
 
-def _spoilt(answer: Response, fault: Fault, faults: CallFaults) -> Response:
+def _error_of_fault(response: Response, fault: Fault, faults: Faults) -> Response:
     match fault:
         case Fault.THROTTLED:
             wait = {"Retry-After": f"{float(faults.retry_after)}"}  # Shopify sends a float: 2.0
             return Response(orjson.dumps({"errors": TOO_MANY}), 429, wait, "application/json")
         case Fault.THROTTLED_BARE:
-            return _answer({"errors": TOO_MANY}, 429)
+            return _json_response({"errors": TOO_MANY}, 429)
         case Fault.FAILED:
-            return _answer({"errors": "Internal Server Error"}, 500)
+            return _json_response({"errors": "Internal Server Error"}, 500)
         case Fault.UNAVAILABLE:
-            return _answer({"errors": "Service Unavailable"}, 503)
-    return answer
+            return _json_response({"errors": "Service Unavailable"}, 503)
+    return response
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +159,7 @@ def _resolve(source: Json, info: GraphQLResolveInfo, **arguments: Any) -> Any:
 
 
 def _page(nodes: list[Json], first: int = 50, after: str | None = None, **_: Any) -> Json:
-    """A slice of a connection. A cursor is the place of its node, which a client has no business to know."""
+    """A slice of a connection. A cursor is the index of its node, which a client has no business to know."""
     start = int(after) + 1 if after else 0
     end = min(start + first, len(nodes))
     cursor = str(end - 1) if end > start else None
@@ -173,12 +176,12 @@ def _too_costly(price: int) -> Json:
     return {"message": message, "extensions": extensions}
 
 
-def _spent(requested: int, actual: int | None, bucket: Bucket) -> Json:
+def _spent(requested: int, actual: int | None, budget: PointBudget) -> Json:
     return {
-        "cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": bucket.status},
+        "cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": budget.status},
     }
 
 
-def _answer(answer: Json, status: int = 200) -> Response:
+def _json_response(response: Json, status: int = 200) -> Response:
     headers = {"X-Request-Id": str(uuid.uuid4()), "X-Shopify-API-Version": VERSION}
-    return Response(orjson.dumps(answer), status, headers, "application/json")
+    return Response(orjson.dumps(response), status, headers, "application/json")

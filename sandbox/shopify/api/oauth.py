@@ -1,7 +1,7 @@
-"""Shopify's door for tokens: ID tokens for who looks, offline tokens for the app, renewed by turns.
+"""Issue Shopify's tokens: ID tokens for staff, and offline access tokens for the app with refresh tokens.
 
-Documented: token exchange, expiring tokens, that each renewal replaces both, that the access token before goes on until
-its own end, and that the refresh token before may be used again until the new one is. The errors' texts are assumed.
+Documented: token exchange, expiring tokens, that each refresh replaces both, that the former access token is valid
+until its own end, and that the former refresh token may be used again until the new one is. Error texts are assumed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 
 ID_TOKEN_SECONDS = 60
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Staff:
-    """Somebody of a shop's staff."""
+    """A staff member of a shop."""
 
     user: str = "548380009"
     first_name: str = "Olga"
@@ -40,28 +40,30 @@ class Staff:
 
 @dataclass
 class _Shop:
-    tokens: dict[str, float] = field(default_factory=dict)  # until when each is good
+    tokens: dict[str, float] = field(default_factory=dict)  # until when each is valid
     refresh: str = ""
-    before: str = ""
+    former_refresh: str = ""
 
 
 class OAuth:
-    """`POST /{shop}/admin/oauth/access_token`, and who may call the Admin API with what it gave.
+    """Answers `POST /{shop}/admin/oauth/access_token`, and checks the tokens that it issued.
 
-    `always`: a token that opens every shop and never ends. `calls`: what was asked for, by kind and shop.
+    `permanent_token` is valid for every shop and never ends. `calls` are the grants made, as (kind, shop).
     """
 
-    def __init__(self, client_id: str, secret: str, scopes: str, store_of: Callable[[str], Store], always: str) -> None:
-        self.client_id, self.secret, self.scopes, self.always = client_id, secret, scopes, always
+    def __init__(
+        self, client_id: str, secret: str, scopes: str, records_of: Callable[[str], ShopRecords], permanent_token: str
+    ) -> None:
+        self.client_id, self.secret, self.scopes, self.permanent_token = client_id, secret, scopes, permanent_token
         self.seconds = 3600.0
         self.staff: dict[str, Staff] = {}
         self.calls: list[tuple[str, str]] = []
-        self._store_of = store_of
+        self._records_of = records_of
         self._shops: dict[str, _Shop] = {}
         self._lock = threading.Lock()
 
     def id_token(self, shop: str, staff: Staff | None = None, *, seconds: float = ID_TOKEN_SECONDS) -> str:
-        """What App Bridge hands to the app's page. Negative `seconds`: one that has ended."""
+        """The token that App Bridge gives to the app's page. Negative `seconds` give one that has ended."""
         staff, now = staff or Staff(), time.time()
         self.staff[staff.user] = staff
         claims = {
@@ -77,18 +79,18 @@ class OAuth:
         }
         return jwt.encode(claims, self.secret, "HS256")
 
-    def opens(self, shop: str, token: str | None) -> bool:
-        """Whether the Admin API takes this token for the shop."""
+    def accepts(self, shop: str, token: str | None) -> bool:
+        """Whether the Admin API accepts this token for the shop."""
         with self._lock:
-            return token == self.always or self._shop(shop).tokens.get(token or "", 0.0) > time.time()
+            return token == self.permanent_token or self._shop(shop).tokens.get(token or "", 0.0) > time.time()
 
     def end_tokens(self, shop: str) -> None:
-        """The access tokens that the app has end now."""
+        """End the access tokens that the app has."""
         with self._lock:
             self._shop(shop).tokens.clear()
 
     def revoke(self, shop: str) -> None:
-        """As when the app is removed: nothing that it has is good any more."""
+        """Revoke all of the app's tokens, as when the app is removed."""
         with self._lock:
             self._shops.pop(shop, None)
 
@@ -97,7 +99,7 @@ class OAuth:
         shop = request.path_params["shop"]
         if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.secret):
             return _refused("invalid_client")
-        if not self._store_of(shop).installed:
+        if not self._records_of(shop).installed:
             return _refused("invalid_client")
         answers = {EXCHANGE: self._exchange, "refresh_token": self._renew}
         answer = answers.get(form.get("grant_type", ""))
@@ -119,16 +121,16 @@ class OAuth:
     def _renew(self, shop: str, form: Json) -> Response:
         with self._lock:
             known = self._shop(shop)
-            good = form.get("refresh_token") in {known.refresh, known.before} - {""}
-        self.calls.append(("renew" if good else "refused", shop))
-        return JSONResponse(self._granted(shop)) if good else _refused("invalid_grant")
+            valid = form.get("refresh_token") in {known.refresh, known.former_refresh} - {""}
+        self.calls.append(("renew" if valid else "refused", shop))
+        return JSONResponse(self._granted(shop)) if valid else _refused("invalid_grant")
 
     def _granted(self, shop: str) -> Json:
         with self._lock:
             known = self._shop(shop)
             token = f"shpat_{secrets.token_hex(16)}"
             known.tokens[token] = time.time() + self.seconds
-            known.before, known.refresh = known.refresh, f"shprt_{secrets.token_hex(16)}"
+            known.former_refresh, known.refresh = known.refresh, f"shprt_{secrets.token_hex(16)}"
             return {
                 "access_token": token,
                 "scope": self.scopes,

@@ -1,7 +1,7 @@
-"""Shopify's search syntax, as far as the sandbox evaluates it, and its way with fields that do not exist.
+"""Read and evaluate Shopify's search syntax, as far as the sandbox supports it, with its handling of unknown fields.
 
 The names are those of the `query` arguments in Shopify's own schema. An unknown one is ignored, so that everything is
-answered, with a warning for those who ask for it.
+found, with a warning on request.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ TIMES = {"created_at", "customer_date", "updated_at"}
 
 
 @dataclass(frozen=True)
-class Term:
-    """One condition. The value is as it stood between the quotes."""
+class SearchTerm:
+    """One condition. The value is without its quotes."""
 
     field: str
     operator: str
     value: str
 
 
-class Search:
-    """The conditions of one search string over one kind of thing, and Shopify's complaints about it."""
+class SearchQuery:
+    """The conditions of one search string over one kind of entity, and Shopify's warning about it."""
 
     def __init__(self, kind: str, text: str | None) -> None:
         self.kind = kind
@@ -62,7 +62,7 @@ class Search:
         self._unknown = [each.field for each in found if each.field not in FIELDS[kind]]
 
     def matches(self, header: dict[str, Any]) -> bool:
-        """Whether a thing with these values is found. Unknown conditions count for nothing."""
+        """Whether an entity with these values is found. Unknown conditions are ignored."""
         return all(self._holds(term, header) for term in self.terms)
 
     def since(self, field: str) -> datetime | None:
@@ -72,20 +72,20 @@ class Search:
 
     @property
     def warning(self) -> dict[str, Any] | None:
-        """What `extensions.search` says of it, if there is anything to say."""
+        """What `extensions.search` says of it, or None."""
         if not self._unknown:
             return None
-        complaint = {"message": "Invalid search field for this query.", "code": "invalid_field"}
-        warnings = [{"field": each, **complaint} for each in self._unknown]
+        problem = {"message": "Invalid search field for this query.", "code": "invalid_field"}
+        warnings = [{"field": each, **problem} for each in self._unknown]
         return {"path": [self.kind], "query": self.text, "warnings": warnings}
 
-    def _holds(self, term: Term, header: dict[str, Any]) -> bool:
+    def _holds(self, term: SearchTerm, header: dict[str, Any]) -> bool:
         if term.field not in header:
             raise GraphQLError(f"The sandbox cannot search {self.kind} by {term.field}.")
         have, wanted = header[term.field], self._wanted(term)
         return OPERATORS[term.operator](have, wanted)
 
-    def _wanted(self, term: Term) -> Any:
+    def _wanted(self, term: SearchTerm) -> Any:
         if term.field not in TIMES:
             return int(term.value) if term.field == "id" else term.value.lower()
         at = _time(term.value)
@@ -94,22 +94,22 @@ class Search:
         return at
 
 
-def _terms(text: str) -> Iterator[Term]:
+def _terms(text: str) -> Iterator[SearchTerm]:
     for field, operator, value in TERM.findall(text):
         if field or value != "AND":
             yield from _term(field or "default", operator, value)
 
 
-def _term(field: str, operator: str, value: str) -> Iterator[Term]:
+def _term(field: str, operator: str, value: str) -> Iterator[SearchTerm]:
     if value[0] in "'\"":
-        yield Term(field, operator, value[1:-1])
+        yield SearchTerm(field, operator, value[1:-1])
         return
-    # Without quotes a colon ends the value, and what stands before it is taken for a field: 2026-11-24T09:00 has one.
+    # Without quotes a colon ends the value, and the part before it is taken for a field: 2026-11-24T09:00 has one.
     head, *rest = value.split(":")
     if not rest:
-        yield Term(field, operator, head)
+        yield SearchTerm(field, operator, head)
         return
-    yield from (Term(each, "", "") for each in value.split(":")[1:])
+    yield from (SearchTerm(each, "", "") for each in value.split(":")[1:])
 
 
 def _time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""One object after the other, cut to what a bulk query asks for, as lines of JSON."""
+"""Write objects as lines of JSON, with the fields that a bulk query selects."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from graphql import FieldNode, InlineFragmentNode, SelectionSetNode, StringValue
 
 from sandbox.shopify.bulk.rules import selection_of_nodes
 
-TOGETHER = 5  # parents that come before the first of their children
+PARENTS_BEFORE_CHILDREN = 5  # parents written before the first of their children
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One field of the query, made ready to be answered many times."""
+class SelectedField:
+    """One field of the query, prepared for many objects."""
 
     key: str
     name: str
-    below: tuple[Asked, ...] = ()
+    fields: tuple[SelectedField, ...] = ()
     connection: bool = False
     metafield: str | None = None
     only_on: str | None = None
 
 
-def asked(selected: SelectionSetNode | None, only_on: str | None = None) -> tuple[Asked, ...]:
+def selected_fields(selected: SelectionSetNode | None, only_on: str | None = None) -> tuple[SelectedField, ...]:
     """The fields of this selection."""
-    found: list[Asked] = []
+    found: list[SelectedField] = []
     for node in selected.selections if selected else ():
         if isinstance(node, InlineFragmentNode):
             kind = node.type_condition.name.value if node.type_condition else only_on
-            found += asked(node.selection_set, kind)
+            found += selected_fields(node.selection_set, kind)
         elif isinstance(node, FieldNode):
             found.append(_field(node, only_on))
     return tuple(found)
 
 
-def lines(objects: Iterable[Json], fields: tuple[Asked, ...]) -> Iterator[tuple[bytes, bool]]:
-    """The result's lines, and of each whether it is a root. Children follow their parents, but not at once."""
+def result_lines(objects: Iterable[Json], fields: tuple[SelectedField, ...]) -> Iterator[tuple[bytes, bool]]:
+    """The result's lines, each with whether it is a root. Children follow their parents, but not at once."""
     waiting: list[bytes] = []
     for count, each in enumerate(objects, 1):
         children: list[Json] = []
-        yield _line(_cut(each, fields, children)), True
-        waiting += map(_line, children)
-        if count % TOGETHER == 0:
+        yield _json_line(_pick(each, fields, children)), True
+        waiting += map(_json_line, children)
+        if count % PARENTS_BEFORE_CHILDREN == 0:
             yield from ((line, False) for line in waiting)
             waiting.clear()
     yield from ((line, False) for line in waiting)
 
 
-def _field(node: FieldNode, only_on: str | None) -> Asked:
+def _field(node: FieldNode, only_on: str | None) -> SelectedField:
     name = node.name.value
     key = node.alias.value if node.alias else name
     edges = [each for each in _selections(node) if isinstance(each, FieldNode) and each.name.value == "edges"]
-    below = selection_of_nodes(node) if edges else node.selection_set
-    return Asked(key, name, asked(below), bool(edges), _metafield(node), only_on)
+    selected = selection_of_nodes(node) if edges else node.selection_set
+    return SelectedField(key, name, selected_fields(selected), bool(edges), _metafield(node), only_on)
 
 
 def _selections(node: FieldNode) -> Iterable[Any]:
@@ -73,30 +73,30 @@ def _metafield(node: FieldNode) -> str | None:
     return f"{given['namespace']}.{given['key']}"
 
 
-def _cut(source: Json, fields: tuple[Asked, ...], children: list[Json]) -> Json:
+def _pick(source: Json, fields: tuple[SelectedField, ...], children: list[Json]) -> Json:
     shown: Json = {}
     for each in fields:
         if each.only_on and source.get("__typename") != each.only_on:
             continue
         if each.connection:
-            inner = (_cut(node, each.below, children) for node in source[each.name])
+            inner = (_pick(node, each.fields, children) for node in source[each.name])
             children += [{**node, "__parentId": source["id"]} for node in inner]
         else:
             shown[each.key] = _value(source, each, children)
     return shown
 
 
-def _value(source: Json, field: Asked, children: list[Json]) -> Any:
+def _value(source: Json, field: SelectedField, children: list[Json]) -> Any:
     if field.metafield:
         value = source["metafields"].get(field.metafield)
         return {"value": value} if value is not None else None
     found = source.get(field.name)
-    if not field.below or found is None:
+    if not field.fields or found is None:
         return found
     if isinstance(found, list):
-        return [_cut(each, field.below, children) for each in found]
-    return _cut(found, field.below, children)
+        return [_pick(each, field.fields, children) for each in found]
+    return _pick(found, field.fields, children)
 
 
-def _line(shown: Json) -> bytes:
+def _json_line(shown: Json) -> bytes:
     return orjson.dumps(shown) + b"\n"

@@ -1,4 +1,4 @@
-"""Bulk operations: run in the background, answered by a file of lines, told by a webhook."""
+"""Run bulk operations in the background: each writes a file of lines, and a webhook tells that it has finished."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import Any
 from graphql import FieldNode, GraphQLError, StringValueNode
 
 from sandbox.shopify.api.schema import schema
-from sandbox.shopify.api.search import Search
-from sandbox.shopify.bulk.lines import asked, lines
+from sandbox.shopify.api.search import SearchQuery
+from sandbox.shopify.bulk.lines import result_lines, selected_fields
 from sandbox.shopify.bulk.rules import root_of, selection_of_nodes
-from sandbox.shopify.store import Store
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.times import utc
 
 WEEK_SECONDS = 7 * 24 * 3600.0
@@ -33,19 +33,19 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Knobs:
-    """How bulk operations go. `failures`, `lost` and `cuts` are used up, one for each operation or download."""
+class BulkOptions:
+    """How bulk operations run. `failures`, `lost` and `cuts` are used up, one for each operation or download."""
 
-    seconds: float = 0.0  # at least so long an operation runs
+    seconds: float = 0.0  # that an operation takes at least
     url_seconds: float = WEEK_SECONDS
     at_once: int = 5
     failures: list[str] = field(default_factory=list)  # error codes; such an operation fails half-way
     lost: int = 0  # finish webhooks that are not sent
-    cuts: list[int] = field(default_factory=list)  # after so many bytes the connection of a download breaks
+    cuts: list[int] = field(default_factory=list)  # bytes after which the connection of a download breaks
 
 
 @dataclass
-class Operation:
+class BulkOperation:
     """One bulk query of a shop."""
 
     number: int
@@ -67,69 +67,69 @@ class Operation:
         return self.status not in UNFINISHED
 
 
-class Bulk:
-    """One shop's bulk operations. `finished` is told of each that has come to an end."""
+class BulkOperations:
+    """One shop's bulk operations. `finished` is called with each that has ended."""
 
     def __init__(
         self,
-        store: Store,
-        knobs: Knobs,
+        records: ShopRecords,
+        options: BulkOptions,
         folder: Callable[[], Path],
-        clock: Callable[[], datetime],
+        now: Callable[[], datetime],
         finished: Callable[[Json], None],
     ) -> None:
-        self.knobs = knobs
-        self._store = store
+        self.options = options
+        self._records = records
         self._folder = folder
-        self._clock = clock
+        self._now = now
         self._finished = finished
-        self._operations: dict[int, Operation] = {}
+        self._operations: dict[int, BulkOperation] = {}
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(16)
         self._last = 4_200_000_000_000
 
-    def run(self, text: str) -> tuple[Operation | None, Json | None]:
-        """Start an operation, or say why not, as a user error."""
+    def run(self, text: str) -> tuple[BulkOperation | None, Json | None]:
+        """Start an operation. Return it, or a user error that says why not."""
         try:
             root = root_of(schema(), text)
-            search = Search(root.name.value, _search_of(root))
+            search = SearchQuery(root.name.value, _search_of(root))
         except GraphQLError as error:
-            return None, _complaint(error.message, "INVALID")
+            return None, _user_error(error.message, "INVALID")
         with self._lock:
-            if sum(not each.ended for each in self._operations.values()) >= self.knobs.at_once:
-                return None, _complaint(FULL, "LIMIT_REACHED")
+            if sum(not each.ended for each in self._operations.values()) >= self.options.at_once:
+                return None, _user_error(FULL, "LIMIT_REACHED")
             self._last += 1
-            operation = Operation(
-                self._last, text, self._clock(), self._folder() / f"{self._store.domain}-{self._last}.jsonl"
+            operation = BulkOperation(
+                self._last, text, self._now(), self._folder() / f"{self._records.domain}-{self._last}.jsonl"
             )
             self._operations[operation.number] = operation
         threading.Thread(target=self._work, args=(operation, root, search), name="shopify-bulk", daemon=True).start()
         return operation, None
 
-    def cancel(self, gid: str) -> tuple[Operation | None, Json | None]:
-        """Ask an operation to stop, or say why it cannot."""
+    def cancel(self, gid: str) -> tuple[BulkOperation | None, Json | None]:
+        """Cancel an operation. Return it, and a user error if it cannot be cancelled."""
         operation = self.operation(gid)
         if operation is None:
-            return None, _complaint("Bulk operation does not exist", None)
+            return None, _user_error("Bulk operation does not exist", None)
         with self._lock:
             if operation.ended:
-                return operation, _complaint(ENDED.format(operation.status.lower()), None)
+                return operation, _user_error(ENDED.format(operation.status.lower()), None)
             operation.status = "CANCELING"
         return operation, None
 
-    def operation(self, gid: str) -> Operation | None:
+    def operation(self, gid: str) -> BulkOperation | None:
         prefix, _, number = gid.rpartition("/")
         known = prefix == "gid://shopify/BulkOperation" and number.isdecimal()
         return self._operations.get(int(number)) if known else None
 
-    def operations(self, search: Search) -> list[Operation]:
+    def operations(self, search: SearchQuery) -> list[BulkOperation]:
         """The operations found, oldest first."""
         return [each for each in list(self._operations.values()) if search.matches(_header(each))]
 
-    def told(self, operation: Operation, base: str) -> Json:
-        """The operation in the shape of the Admin API. Its URL is made anew each time, and is valid from now on."""
-        there = operation.ended and operation.objects > 0
-        url = self._url(operation, base) if there else None
+    def graphql(self, operation: BulkOperation, base: str) -> Json:
+        """The operation in the shape of the Admin API. Its URL is a new one each time."""
+        has_file = operation.ended and operation.objects > 0
+        url = self._url(operation, base) if has_file else None
         return {
             "id": operation.gid,
             "type": "QUERY",
@@ -139,68 +139,68 @@ class Bulk:
             "completedAt": operation.completed_at and utc(operation.completed_at),
             "objectCount": str(operation.objects),
             "rootObjectCount": str(operation.roots),
-            "fileSize": str(operation.path.stat().st_size) if there else None,
+            "fileSize": str(operation.path.stat().st_size) if has_file else None,
             "url": url if operation.status == "COMPLETED" else None,
             "partialDataUrl": url if operation.status == "FAILED" else None,
             "query": operation.query,
         }
 
-    def file(self, number: int, expires: str, signature: str) -> Operation | None:
-        """The operation whose file may be fetched with this signature, now."""
+    def signed_result(self, number: int, expires: str, signature: str) -> BulkOperation | None:
+        """The operation whose file may be fetched with this signature now, or None."""
         operation = self._operations.get(number)
-        wanted = self._signature(number, expires)
-        if operation is None or not hmac.compare_digest(signature, wanted) or float(expires) < time.time():
+        expected = self._signature(number, expires)
+        if operation is None or not hmac.compare_digest(signature, expected) or float(expires) < time.time():
             return None
         return operation
 
-    def _url(self, operation: Operation, base: str) -> str:
-        expires = f"{time.time() + self.knobs.url_seconds:.3f}"
+    def _url(self, operation: BulkOperation, base: str) -> str:
+        expires = f"{time.time() + self.options.url_seconds:.3f}"
         signature = self._signature(operation.number, expires)
         return f"{base}/bulk/{operation.number}.jsonl?expires={expires}&signature={signature}"
 
     def _signature(self, number: int, expires: str) -> str:
         return hmac.new(self._key, f"{number} {expires}".encode(), hashlib.sha256).hexdigest()
 
-    def _work(self, operation: Operation, root: FieldNode, search: Search) -> None:
-        begun = time.monotonic()
-        failure = self.knobs.failures.pop(0) if self.knobs.failures else None
-        self._go_on(operation, "RUNNING")
+    def _work(self, operation: BulkOperation, root: FieldNode, search: SearchQuery) -> None:
+        started = time.monotonic()
+        failure = self.options.failures.pop(0) if self.options.failures else None
+        self._set_running(operation)
         with suppress(FileNotFoundError):  # the sandbox was closed meanwhile, and its folder with it
             self._write(operation, root, search, failure)
-            self._rest(operation, begun)
+            self._wait(operation, started)
             self._end(operation, failure)
 
-    def _write(self, operation: Operation, root: FieldNode, search: Search, failure: str | None) -> None:
-        found = _found(self._store, search)
+    def _write(self, operation: BulkOperation, root: FieldNode, search: SearchQuery, failure: str | None) -> None:
+        found = _matching(self._records, search)
         with operation.path.open("wb") as file:
-            for line, is_root in lines(found, asked(selection_of_nodes(root))):
+            for line, is_root in result_lines(found, selected_fields(selection_of_nodes(root))):
                 if operation.status == "CANCELING" or (failure and operation.roots):
                     return
                 file.write(line)
                 operation.objects += 1
                 operation.roots += is_root
 
-    def _rest(self, operation: Operation, begun: float) -> None:
-        while operation.status == "RUNNING" and time.monotonic() < begun + self.knobs.seconds:
+    def _wait(self, operation: BulkOperation, started: float) -> None:
+        while operation.status == "RUNNING" and time.monotonic() < started + self.options.seconds:
             time.sleep(0.01)
 
-    def _end(self, operation: Operation, failure: str | None) -> None:
+    def _end(self, operation: BulkOperation, failure: str | None) -> None:
         cancelled = operation.status == "CANCELING"
-        operation.completed_at = self._clock()
+        operation.completed_at = self._now()
         operation.error_code = None if cancelled else failure
         operation.status = "CANCELED" if cancelled else "FAILED" if failure else "COMPLETED"
-        if self.knobs.lost:
-            self.knobs.lost -= 1
+        if self.options.lost:
+            self.options.lost -= 1
             return
-        self._finished(self.told(operation, ""))
+        self._finished(self.graphql(operation, ""))
 
-    def _go_on(self, operation: Operation, status: str) -> None:
+    def _set_running(self, operation: BulkOperation) -> None:
         with self._lock:
-            operation.status = status if operation.status == "CREATED" else operation.status
+            operation.status = "RUNNING" if operation.status == "CREATED" else operation.status
 
 
-class Folder:
-    """A folder for results, made when it is first needed and removed at the end."""
+class ResultFolder:
+    """A folder for results, made when first needed and removed at the end."""
 
     def __init__(self) -> None:
         self._made: tempfile.TemporaryDirectory[str] | None = None
@@ -216,16 +216,16 @@ class Folder:
             self._made.cleanup()
 
 
-def _found(store: Store, search: Search) -> Iterator[Json]:
-    """Everything that the search finds, the oldest first as far as the past goes."""
+def _matching(records: ShopRecords, search: SearchQuery) -> Iterator[Json]:
+    """All entities that the search finds; those of the history come first, oldest first."""
     if search.kind == "customers":
-        headers, read = store.customer_headers(search.since("customer_date")), store.customer
+        headers, read = records.customer_headers(search.since("customer_date")), records.customer
     else:
-        headers, read = store.order_headers(search.since("created_at")), store.order
+        headers, read = records.order_headers(search.since("created_at")), records.order
     for shopify_id, created_at, updated_at in headers:
         times = {"created_at": created_at, "customer_date": created_at, "updated_at": updated_at}
-        if search.matches({"id": shopify_id, **times}) and (thing := read(shopify_id)):
-            yield thing
+        if search.matches({"id": shopify_id, **times}) and (entity := read(shopify_id)):
+            yield entity
 
 
 def _search_of(root: FieldNode) -> str:
@@ -235,10 +235,10 @@ def _search_of(root: FieldNode) -> str:
     return ""
 
 
-def _header(operation: Operation) -> Json:
+def _header(operation: BulkOperation) -> Json:
     times = {"created_at": operation.created_at, "id": operation.number}
     return {**times, "operation_type": "query", "status": operation.status.lower()}
 
 
-def _complaint(message: str, code: str | None) -> Json:
+def _user_error(message: str, code: str | None) -> Json:
     return {"field": ["query"] if code else None, "message": message, "code": code}

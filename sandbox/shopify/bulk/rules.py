@@ -1,4 +1,4 @@
-"""What Shopify demands of a bulk query, in its own words."""
+"""Check a bulk query by Shopify's rules, with its error messages."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from graphql import (
     validate,
 )
 
-MOST_CONNECTIONS = 5
-DEEPEST = 2
+MAX_CONNECTIONS = 5
+MAX_DEPTH = 2
 
 
 def root_of(schema: GraphQLSchema, text: str) -> FieldNode:
-    """The bulk query's only field. Raises GraphQLError with Shopify's complaint."""
+    """The bulk query's only field. Raises GraphQLError with Shopify's message."""
     document = parse(text)
     if errors := validate(schema, document):
         raise errors[0]
@@ -37,9 +37,9 @@ def root_of(schema: GraphQLSchema, text: str) -> FieldNode:
     found = list(_connections(schema.query_type, operation.selection_set))
     if not found:
         raise GraphQLError("Bulk queries must contain at least one connection.")
-    if len(found) > MOST_CONNECTIONS:
+    if len(found) > MAX_CONNECTIONS:
         raise GraphQLError("Bulk queries cannot contain more than 5 connections.")
-    if max(found) > DEEPEST:
+    if max(found) > MAX_DEPTH:
         raise GraphQLError("Bulk queries cannot contain connections with a nesting depth greater than 2.")
     root = operation.selection_set.selections[0]
     if not isinstance(root, FieldNode):
@@ -70,30 +70,30 @@ def _below(parent: Any, node: FieldNode, depth: int, listed: bool) -> Iterator[i
     definition = parent.fields.get(node.name.value)
     if definition is None:  # a field of an inline fragment's own type
         return
-    answer = get_named_type(definition.type)
-    if not answer.name.endswith("Connection"):
+    kind = get_named_type(definition.type)
+    if not kind.name.endswith("Connection"):
         inside = listed or is_list_type(get_nullable_type(definition.type))
-        yield from _connections(answer, node.selection_set, depth, inside)
+        yield from _connections(kind, node.selection_set, depth, inside)
         return
     if listed:
         raise GraphQLError("Queries that contain a connection field within a list field are not currently supported.")
     yield depth
-    yield from _within(answer, node, depth)
+    yield from _within(kind, node, depth)
 
 
 def _within(connection: Any, node: FieldNode, depth: int) -> Iterator[int]:
     kind = get_named_type(get_named_type(connection.fields["edges"].type).fields["node"].type)
     if not isinstance(kind, GraphQLObjectType) or "Node" not in {each.name for each in kind.interfaces}:
         raise GraphQLError("Bulk queries can only contain connections whose nodes implement the Node interface.")
-    below = selection_of_nodes(node)
-    deeper = list(_connections(kind, below, depth + 1))
-    if deeper and not any(isinstance(each, FieldNode) and each.name.value == "id" for each in below.selections):
+    selected = selection_of_nodes(node)
+    deeper = list(_connections(kind, selected, depth + 1))
+    if deeper and not any(isinstance(each, FieldNode) and each.name.value == "id" for each in selected.selections):
         raise GraphQLError("The parent of a nested connection must select its id.")
     yield from deeper
 
 
 def selection_of_nodes(connection: FieldNode) -> SelectionSetNode:
-    """What is asked of each node, by `edges { node { ... } }`."""
+    """What is selected of each node, by `edges { node { ... } }`."""
     node = _child(_child(connection, "edges"), "node")
     if node is None or node.selection_set is None:
         raise GraphQLError("Bulk queries must ask for edges and their node.")

@@ -1,11 +1,11 @@
-"""What a shopper puts into the basket, and what it then costs in one currency."""
+"""A checkout, and its prices in one currency."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.shopify.money import ZERO, rounded, shared_out
+from sandbox.shopify.money import ZERO, allocate, rounded
 
 SHIPPING_TAX_RATE = Decimal("0.25")
 
@@ -33,7 +33,7 @@ class Discount:
 
 @dataclass(frozen=True)
 class Tender:
-    """One means of payment. Without an amount it pays what the others leave."""
+    """One means of payment. Without an amount it pays the rest."""
 
     gateway: str = "shopify_payments"
     amount: Decimal | None = None
@@ -41,7 +41,7 @@ class Tender:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A whole purchase. `rate` is how much of the presentment currency one unit of the shop's currency buys."""
+    """A whole checkout. `rate` is how much of the presentment currency one unit of the shop's currency buys."""
 
     items: tuple[Item, ...]
     shipping: Decimal | None = None
@@ -59,7 +59,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Prices:
-    """A checkout in one currency; lists are by line."""
+    """The prices of a checkout in one currency; lists are by line."""
 
     units: list[Decimal]
     discounts: list[Decimal]
@@ -83,34 +83,34 @@ class Prices:
         return self.subtotal + self.shipping + (ZERO if self.taxes_included else self.tax)
 
 
-def priced(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
-    """The checkout in this currency. Every total is the sum of its rounded parts, tenders included."""
+def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
+    """The checkout's prices in this currency. Every total is the sum of its rounded parts, tenders included."""
 
-    def here(amount: Decimal | None) -> Decimal:
+    def converted(amount: Decimal | None) -> Decimal:
         return rounded((amount or ZERO) * rate, currency)
 
     def tax(net: Decimal, tax_rate: Decimal) -> Decimal:
         return rounded(net * tax_rate / (1 + tax_rate if checkout.taxes_included else 1), currency)
 
-    units = [here(item.price) for item in checkout.items]
+    units = [converted(item.price) for item in checkout.items]
     gross = [unit * item.quantity for unit, item in zip(units, checkout.items, strict=True)]
-    discounts = shared_out(here(checkout.discount.amount if checkout.discount else None), gross, currency)
-    lines = [full - off for full, off in zip(gross, discounts, strict=True)]
+    discounts = allocate(converted(checkout.discount.amount if checkout.discount else None), gross, currency)
+    lines = [full - discount for full, discount in zip(gross, discounts, strict=True)]
     prices = Prices(
         units,
         discounts,
         [tax(line, item.tax_rate) for line, item in zip(lines, checkout.items, strict=True)],
         lines,
-        here(checkout.shipping),
-        tax(here(checkout.shipping), SHIPPING_TAX_RATE),
+        converted(checkout.shipping),
+        tax(converted(checkout.shipping), SHIPPING_TAX_RATE),
         checkout.taxes_included,
-        tenders=[here(tender.amount) for tender in checkout.tenders],
+        tenders=[converted(tender.amount) for tender in checkout.tenders],
     )
-    _fill_up(prices, checkout)
+    _fill_open_tenders(prices, checkout)
     return prices
 
 
-def _fill_up(prices: Prices, checkout: Checkout) -> None:
-    for place, tender in enumerate(checkout.tenders):
+def _fill_open_tenders(prices: Prices, checkout: Checkout) -> None:
+    for index, tender in enumerate(checkout.tenders):
         if tender.amount is None:
-            prices.tenders[place] = prices.total - sum(prices.tenders, ZERO)
+            prices.tenders[index] = prices.total - sum(prices.tenders, ZERO)

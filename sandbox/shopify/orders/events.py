@@ -1,4 +1,4 @@
-"""What merchants and shoppers do with orders."""
+"""Place, pay, fulfil, edit, refund and cancel orders, with Shopify's webhooks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sandbox.shopify.orders import edits, fulfillments, refunds
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sandbox.shopify.orders.placing import placed
 from sandbox.shopify.orders.refunds import Refunding
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.shops import ZONE, Shops
-from sandbox.shopify.store import Store
 from sandbox.shopify.webhooks.payload_parts import fulfillment, refund
 
 Order = dict[str, Any]
@@ -29,17 +29,17 @@ class OrderEvents(Shops):
     def add_order(
         self, shop: str, checkout: Checkout, *, customer_id: int | None = None, paid: bool = True, **fields: object
     ) -> int:
-        """A new order. `fields` override the order's own, in GraphQL's names. Fires orders/create, paid and updated."""
-        store = self.store(shop)
-        order = placed(checkout, next(self._numbers), self._next_id, self._clock(), paid=paid)
-        order |= self._placed_by(store, customer_id) | fields
-        store.keep(order)
-        self._fire_order(store, order, "orders/create", *(["orders/paid"] if paid else []), "orders/updated")
+        """Place an order. `fields` override its own, in GraphQL's names. Fires orders/create, paid and updated."""
+        records = self.records(shop)
+        order = placed(checkout, next(self._numbers), self._next_id, self._now(), paid=paid)
+        order |= self._customer_fields(records, customer_id) | fields
+        records.save(order)
+        self._fire_order(records, order, "orders/create", *(["orders/paid"] if paid else []), "orders/updated")
         return int(order["legacyResourceId"])
 
     def delete_order(self, shop: str, order_id: int) -> None:
-        """There is no such order any more. What Shopify fires then, orders/delete, the app has not asked for."""
-        self.store(shop).delete(order_id)
+        """Delete an order. Shopify fires orders/delete then, to which the app is not subscribed."""
+        self.records(shop).delete_order(order_id)
 
     def pay(self, shop: str, order_id: int) -> None:
         """Capture what was authorised, or pay what an edit added. Fires orders/paid and orders/updated."""
@@ -48,31 +48,31 @@ class OrderEvents(Shops):
         )
 
     def fulfil(self, shop: str, order_id: int, units: Mapping[int, int] | None = None) -> int:
-        """Send these units, or all that is left, and return the parcel's id.
+        """Fulfil these units, or all that are left, and return the fulfillment's id.
 
         Fires fulfillments/create and orders/updated.
         """
         order = self._change(shop, order_id, lambda order, at: fulfillments.fulfilled(order, units, self._next_id, at))
-        return self._fire_parcel(shop, order, len(order["fulfillments"]) - 1, "fulfillments/create")
+        return self._fire_fulfillment(shop, order, len(order["fulfillments"]) - 1, "fulfillments/create")
 
-    def track(self, shop: str, order_id: int, parcel_id: int, number: str) -> None:
-        """Give a parcel another tracking number. Fires fulfillments/update and orders/updated."""
-        order = self._change(shop, order_id, lambda order, at: fulfillments.tracked(order, parcel_id, number, at))
-        self._fire_parcel(shop, order, _place(order["fulfillments"], parcel_id), "fulfillments/update")
+    def track(self, shop: str, order_id: int, fulfillment_id: int, number: str) -> None:
+        """Give a fulfillment another tracking number. Fires fulfillments/update and orders/updated."""
+        order = self._change(shop, order_id, lambda order, at: fulfillments.tracked(order, fulfillment_id, number, at))
+        self._fire_fulfillment(shop, order, _index_of(order["fulfillments"], fulfillment_id), "fulfillments/update")
 
-    def cancel_fulfilment(self, shop: str, order_id: int, parcel_id: int) -> None:
-        """Take a parcel back before it leaves. Fires fulfillments/update and orders/updated."""
-        order = self._change(shop, order_id, lambda order, at: fulfillments.withdrawn(order, parcel_id, at))
-        self._fire_parcel(shop, order, _place(order["fulfillments"], parcel_id), "fulfillments/update")
+    def cancel_fulfilment(self, shop: str, order_id: int, fulfillment_id: int) -> None:
+        """Cancel a fulfillment before it leaves. Fires fulfillments/update and orders/updated."""
+        order = self._change(shop, order_id, lambda order, at: fulfillments.withdrawn(order, fulfillment_id, at))
+        self._fire_fulfillment(shop, order, _index_of(order["fulfillments"], fulfillment_id), "fulfillments/update")
 
     def edit_order(self, shop: str, order_id: int, line_item_id: int, quantity: int) -> None:
-        """Leave this many of one line. Fires orders/updated."""
+        """Leave this many units of one line. Fires orders/updated."""
         self._change(shop, order_id, lambda order, at: edits.edited(order, line_item_id, quantity), "orders/updated")
 
     def add_line(self, shop: str, order_id: int, item: Item) -> int:
         """Add a line, yet to be paid, and return its id. Fires orders/updated."""
         order = self._change(
-            shop, order_id, lambda order, at: edits.enlarged(order, item, self._next_id, at), "orders/updated"
+            shop, order_id, lambda order, at: edits.line_added(order, item, self._next_id, at), "orders/updated"
         )
         return int(order["lineItems"][-1]["id"].rpartition("/")[2])
 
@@ -87,30 +87,30 @@ class OrderEvents(Shops):
         restock: str | None = None,
         note: str | None = None,
     ) -> int:
-        """Give back units, shipping, or just an amount, in the shop's currency; return the refund's id.
+        """Refund units, shipping, or just an amount, in the shop's currency; return the refund's id.
 
         `amount` is the money, by default what units and shipping cost. Fires refunds/create and orders/updated.
         """
-        back = Refunding(units or {}, shipping, amount, note)
+        refunding = Refunding(units or {}, shipping, amount, note)
         order = self._change(
-            shop, order_id, lambda order, at: refunds.refunded(order, back, self._next_id, at, restock=restock)
+            shop, order_id, lambda order, at: refunds.refunded(order, refunding, self._next_id, at, restock=restock)
         )
         return self._fire_refund(shop, order)
 
-    def settle(self, shop: str, order_id: int) -> int:
-        """Give back what an edit left overpaid: a refund without lines or adjustments. Returns its id."""
-        order = self._change(shop, order_id, lambda order, at: refunds.settled(order, self._next_id, at))
+    def refund_overpayment(self, shop: str, order_id: int) -> int:
+        """Refund what an edit left overpaid, without lines or adjustments. Return the refund's id."""
+        order = self._change(shop, order_id, lambda order, at: refunds.overpayment_refunded(order, self._next_id, at))
         return self._fire_refund(shop, order)
 
     def exchange(self, shop: str, order_id: int, units: Mapping[int, int], item: Item) -> int:
-        """Take units back, send another item for them, and settle the difference. Returns the refund's id."""
+        """Exchange units for another item, and pay the difference. Return the refund's id."""
         refund_id = self.refund(shop, order_id, units, note="Exchange")
         self.add_line(shop, order_id, item)
         self.pay(shop, order_id)
         return refund_id
 
     def cancel(self, shop: str, order_id: int, *, reason: str = "CUSTOMER", refund: bool = True) -> int:
-        """Call the order off: what was paid goes back, what was authorised is voided, all of it is restocked.
+        """Cancel the order: what was paid is refunded, what was authorised is voided, all units are restocked.
 
         Fires refunds/create (also without money), orders/cancelled and orders/updated. Returns the refund's id.
         """
@@ -126,46 +126,46 @@ class OrderEvents(Shops):
         self._change(shop, order_id, lambda order, at: order | fields, "orders/updated")
 
     def order(self, shop: str, order_id: int) -> Order | None:
-        """The order in GraphQL's shape, its lines as a plain list."""
-        return self.store(shop).order(order_id)
+        """The order in GraphQL's shape, its lines as a list."""
+        return self.records(shop).order(order_id)
 
-    def _placed_by(self, store: Store, customer_id: int | None) -> Order:
-        known = store.person(customer_id) if customer_id else None
+    def _customer_fields(self, records: ShopRecords, customer_id: int | None) -> Order:
+        known = records.customer_record(customer_id) if customer_id else None
         if known is None:
             return {"billingAddress": None, "shippingAddress": None}
-        sent_to = address(known.person, f"gid://shopify/MailingAddress/{self._next_id()}")
+        home = address(known.details, f"gid://shopify/MailingAddress/{self._next_id()}")
         return {
             "customer": known.graphql(),
-            "email": known.person.email,
-            "phone": known.person.phone,
-            "billingAddress": sent_to,
-            "shippingAddress": sent_to,
-            "customerAcceptsMarketing": known.person.accepts_email,
+            "email": known.details.email,
+            "phone": known.details.phone,
+            "billingAddress": home,
+            "shippingAddress": home,
+            "customerAcceptsMarketing": known.details.accepts_email,
         }
 
     def _change(self, shop: str, order_id: int, change: Change, *topics: str) -> Order:
-        store, at = self.store(shop), self._clock()
-        with store.lock:
-            order = store.order(order_id)
+        records, at = self.records(shop), self._now()
+        with records.lock:
+            order = records.order(order_id)
             if order is None:
                 raise KeyError(f"{shop} has no order {order_id}")
             order = {**change(order, at), "updatedAt": times.utc(at)}
-            store.keep(order)
-        self._fire_order(store, order, *topics)
+            records.save(order)
+        self._fire_order(records, order, *topics)
         return order
 
-    def _fire_parcel(self, shop: str, order: Order, place: int, topic: str) -> int:
-        parcel, event_id = order["fulfillments"][place], str(uuid.uuid4())
+    def _fire_fulfillment(self, shop: str, order: Order, index: int, topic: str) -> int:
+        parcel, event_id = order["fulfillments"][index], str(uuid.uuid4())
         self.fire(shop, topic, fulfillment(parcel, order, ZONE), event_id=event_id)
-        self._fire_order(self.store(shop), order, "orders/updated", event_id=event_id)
+        self._fire_order(self.records(shop), order, "orders/updated", event_id=event_id)
         return int(parcel["legacyResourceId"])
 
     def _fire_refund(self, shop: str, order: Order, *topics: str) -> int:
-        back, event_id = order["refunds"][-1], str(uuid.uuid4())
-        self.fire(shop, "refunds/create", refund(back, order, ZONE), event_id=event_id)
-        self._fire_order(self.store(shop), order, *topics, "orders/updated", event_id=event_id)
-        return int(back["legacyResourceId"])
+        last, event_id = order["refunds"][-1], str(uuid.uuid4())
+        self.fire(shop, "refunds/create", refund(last, order, ZONE), event_id=event_id)
+        self._fire_order(self.records(shop), order, *topics, "orders/updated", event_id=event_id)
+        return int(last["legacyResourceId"])
 
 
-def _place(parts: list[Order], shopify_id: int) -> int:
-    return next(place for place, each in enumerate(parts) if each["legacyResourceId"] == str(shopify_id))
+def _index_of(parts: list[Order], shopify_id: int) -> int:
+    return next(index for index, each in enumerate(parts) if each["legacyResourceId"] == str(shopify_id))

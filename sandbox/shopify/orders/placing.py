@@ -1,4 +1,4 @@
-"""One checkout becoming an order, in both of its currencies."""
+"""Make an order from a checkout, in both of its currencies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sandbox.shopify.money import ZERO, Bag, bag
-from sandbox.shopify.orders.checkout import SHIPPING_TAX_RATE, Checkout, Discount, Item, Prices, Tender, priced
+from sandbox.shopify.money import ZERO, MoneyBag, money_bag
+from sandbox.shopify.orders.checkout import SHIPPING_TAX_RATE, Checkout, Discount, Item, Prices, Tender, prices_in
 from sandbox.shopify.times import utc
 
 GATEWAYS = {"shopify_payments": "Shopify Payments", "gift_card": "Gift card", "klarna": "Klarna", "manual": "Manual"}
@@ -18,12 +18,12 @@ NextId = Callable[[], int]
 
 
 def placed(checkout: Checkout, number: int, next_id: NextId, at: datetime, *, paid: bool) -> dict[str, Any]:
-    """A new order, paid in full or authorised only. Who placed it is for the caller to add."""
+    """A new order, paid in full or authorised only. The caller adds the customer."""
     return _Placing(checkout, next_id, at).order(number, "SALE" if paid else "AUTHORIZATION")
 
 
-def further_line(item: Item, order: dict[str, Any], next_id: NextId, at: datetime) -> dict[str, Any]:
-    """A line for an order that was placed before, at its exchange rate."""
+def new_line(item: Item, order: dict[str, Any], next_id: NextId, at: datetime) -> dict[str, Any]:
+    """A new line for an existing order, at its exchange rate."""
     currencies = {"currency": order["currencyCode"], "presentment_currency": order["presentmentCurrencyCode"]}
     checkout = Checkout((item,), rate=Decimal(order["rate"]), taxes_included=order["taxesIncluded"], **currencies)
     return _Placing(checkout, next_id, at).lines()[0]
@@ -34,15 +34,15 @@ class _Placing:
         self._checkout = checkout
         self._next_id = next_id
         self._at = at
-        shop = priced(checkout, checkout.currency, Decimal(1))
-        self._both: tuple[Prices, Prices] = (shop, priced(checkout, checkout.presentment_currency, checkout.rate))
+        shop = prices_in(checkout, checkout.currency, Decimal(1))
+        self._both: tuple[Prices, Prices] = (shop, prices_in(checkout, checkout.presentment_currency, checkout.rate))
 
     def order(self, number: int, kind: str) -> dict[str, Any]:
         shopify_id = self._next_id()
         total = self._bag(lambda prices: prices.total)
-        nothing = self._bag(lambda prices: ZERO)
-        received, outstanding = (total, nothing) if kind == "SALE" else (nothing, total)
-        transactions, deliveries = self._transactions(kind), self._shipping()
+        zero = self._bag(lambda prices: ZERO)
+        received, outstanding = (total, zero) if kind == "SALE" else (zero, total)
+        transactions, shipping_lines = self._transactions(kind), self._shipping()
         return {
             **self._header(shopify_id, number),
             "displayFinancialStatus": "PAID" if kind == "SALE" else "AUTHORIZED",
@@ -51,8 +51,8 @@ class _Placing:
             "totalDiscountsSet": self._bag(lambda prices: sum(prices.discounts, ZERO)),
             "totalShippingPriceSet": self._bag(lambda prices: prices.shipping),
             "totalTaxSet": self._bag(lambda prices: prices.tax),
-            "totalTipReceivedSet": nothing,
-            "totalCashRoundingAdjustment": {"paymentSet": nothing, "refundSet": nothing},
+            "totalTipReceivedSet": zero,
+            "totalCashRoundingAdjustment": {"paymentSet": zero, "refundSet": zero},
             "totalPriceSet": total,
             "originalTotalPriceSet": total,
             "currentTotalPriceSet": total,
@@ -61,16 +61,16 @@ class _Placing:
             "currentTotalTaxSet": self._bag(lambda prices: prices.tax),
             "totalReceivedSet": received,
             "totalOutstandingSet": outstanding,
-            "totalRefundedSet": nothing,
+            "totalRefundedSet": zero,
             "taxLines": self._tax_by_rate(),
             "lineItems": self.lines(),
-            "shippingLines": deliveries,
-            "shippingLine": next(iter(deliveries), None),
+            "shippingLines": shipping_lines,
+            "shippingLine": next(iter(shipping_lines), None),
             "transactions": transactions,
         }
 
     def lines(self) -> list[dict[str, Any]]:
-        return [self._line(place, item) for place, item in enumerate(self._checkout.items)]
+        return [self._line(index, item) for index, item in enumerate(self._checkout.items)]
 
     def _header(self, shopify_id: int, number: int) -> dict[str, Any]:
         at, discount = utc(self._at), self._checkout.discount
@@ -98,7 +98,7 @@ class _Placing:
             "tags": [],
             "currencyCode": self._checkout.currency,
             "presentmentCurrencyCode": self._checkout.presentment_currency,
-            "rate": str(self._checkout.rate),  # not Shopify's: for what is added or refunded later
+            "rate": str(self._checkout.rate),  # not a field of Shopify's: for later lines and refunds
             "taxesIncluded": self._checkout.taxes_included,
             "dutiesIncluded": False,
             "discountCodes": [discount.code] if discount else [],
@@ -106,12 +106,12 @@ class _Placing:
             "refunds": [],
         }
 
-    def _bag(self, amount: Callable[[Prices], Decimal]) -> Bag:
+    def _bag(self, amount: Callable[[Prices], Decimal]) -> MoneyBag:
         shop, presentment = self._both
-        return bag(amount(shop), amount(presentment), self._checkout.currencies)
+        return money_bag(amount(shop), amount(presentment), self._checkout.currencies)
 
-    def _line(self, place: int, item: Item) -> dict[str, Any]:
-        tax = self._bag(lambda prices: prices.taxes[place])
+    def _line(self, index: int, item: Item) -> dict[str, Any]:
+        tax = self._bag(lambda prices: prices.taxes[index])
         return {
             "id": f"gid://shopify/LineItem/{self._next_id()}",
             "name": item.title,
@@ -124,13 +124,13 @@ class _Placing:
             "isGiftCard": item.gift_card,
             "requiresShipping": not item.gift_card,
             "taxable": bool(item.tax_rate),
-            "originalUnitPriceSet": self._bag(lambda prices: prices.units[place]),
-            "discountedTotalSet": self._bag(lambda prices: prices.lines[place]),
-            "discountAllocations": self._allocations(place, self._checkout.discount),
+            "originalUnitPriceSet": self._bag(lambda prices: prices.units[index]),
+            "discountedTotalSet": self._bag(lambda prices: prices.lines[index]),
+            "discountAllocations": self._allocations(index, self._checkout.discount),
             "taxLines": [_tax_line(item.tax_rate, tax)] if item.tax_rate else [],
         }
 
-    def _allocations(self, place: int, discount: Discount | None) -> list[dict[str, Any]]:
+    def _allocations(self, index: int, discount: Discount | None) -> list[dict[str, Any]]:
         if not discount:
             return []
         application = {
@@ -141,7 +141,7 @@ class _Placing:
             "targetType": "LINE_ITEM",
             "code": discount.code,
         }
-        allocated = self._bag(lambda prices: prices.discounts[place])
+        allocated = self._bag(lambda prices: prices.discounts[index])
         return [{"allocatedAmountSet": allocated, "discountApplication": application}]
 
     def _shipping(self) -> list[dict[str, Any]]:
@@ -171,9 +171,9 @@ class _Placing:
 
     def _transactions(self, kind: str) -> list[dict[str, Any]]:
         tenders = enumerate(self._checkout.tenders)
-        return [self._transaction(kind, place, tender) for place, tender in tenders if self._both[0].tenders[place]]
+        return [self._transaction(kind, index, tender) for index, tender in tenders if self._both[0].tenders[index]]
 
-    def _transaction(self, kind: str, place: int, tender: Tender) -> dict[str, Any]:
+    def _transaction(self, kind: str, index: int, tender: Tender) -> dict[str, Any]:
         return {
             "id": f"gid://shopify/OrderTransaction/{self._next_id()}",
             "kind": kind,
@@ -182,9 +182,9 @@ class _Placing:
             "formattedGateway": GATEWAYS.get(tender.gateway, tender.gateway),
             "processedAt": utc(self._at),
             "test": False,
-            "amountSet": self._bag(lambda prices: prices.tenders[place]),
+            "amountSet": self._bag(lambda prices: prices.tenders[index]),
         }
 
 
-def _tax_line(rate: Decimal, tax: Bag) -> dict[str, Any]:
+def _tax_line(rate: Decimal, tax: MoneyBag) -> dict[str, Any]:
     return {"title": "Moms", "rate": float(rate), "priceSet": tax}

@@ -1,50 +1,50 @@
-"""An order's current totals and states, counted anew from its lines, refunds, parcels and payments."""
+"""Recalculate an order's current totals and states from its lines, refunds, fulfillments and payments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.shopify.money import Bag, minus, nothing, plus, scaled, shop_amount, total
+from sandbox.shopify.money import MoneyBag, add, scaled, shop_amount, subtract, total, zero_like
 
 Order = dict[str, Any]
 Line = dict[str, Any]
 
 
-def recounted(order: Order) -> Order:
-    """The order with everything that follows from its parts. What was ordered stays as it is."""
-    zero = nothing(order["totalPriceSet"])
+def recalculated(order: Order) -> Order:
+    """The order with current totals and states. Its original totals stay as they are."""
+    zero = zero_like(order["totalPriceSet"])
     refunds = order["refunds"]
     given_back = [each for refund in refunds for each in refund["refundShippingLines"]]
-    subtotal = total((worth(line, line["currentQuantity"]) for line in order["lineItems"]), zero)
+    subtotal = total((price_of(line, line["currentQuantity"]) for line in order["lineItems"]), zero)
     shipping = total((each["discountedPriceSet"] for each in order["shippingLines"]), zero)
-    shipping = minus(shipping, total((each["subtotalAmountSet"] for each in given_back), zero))
-    tax = minus(_tax(order, zero), total((each["taxAmountSet"] for each in given_back), zero))
+    shipping = subtract(shipping, total((each["subtotalAmountSet"] for each in given_back), zero))
+    tax = subtract(_tax(order, zero), total((each["taxAmountSet"] for each in given_back), zero))
     adjusted = total((each["amountSet"] for refund in refunds for each in refund["orderAdjustments"]), zero)
     current = total((shipping, adjusted, *([] if order["taxesIncluded"] else [tax])), subtotal)
     refunded = total((each["totalRefundedSet"] for each in refunds), zero)
-    counted = {
+    totals = {
         "currentSubtotalPriceSet": subtotal,
         "currentShippingPriceSet": shipping,
         "currentTotalTaxSet": tax,
         "currentTotalPriceSet": current,
         "totalRefundedSet": refunded,
-        "totalOutstandingSet": plus(minus(current, order["totalReceivedSet"]), refunded),
+        "totalOutstandingSet": add(subtract(current, order["totalReceivedSet"]), refunded),
     }
-    return _with_states(order | counted)
+    return _with_states(order | totals)
 
 
-def worth(line: Line, units: int) -> Bag:
-    """What so many of the line's units cost after discounts. Differences of it add up to the line's whole price."""
+def price_of(line: Line, units: int) -> MoneyBag:
+    """The price of so many of the line's units after discounts. Differences of it add up to the line's whole price."""
     return scaled(line["discountedTotalSet"], units, line["quantity"])
 
 
-def tax_on(line: Line, units: int) -> Bag:
+def tax_on(line: Line, units: int) -> MoneyBag:
     """The tax on so many of the line's units."""
-    zero = nothing(line["discountedTotalSet"])
+    zero = zero_like(line["discountedTotalSet"])
     return total((scaled(each["priceSet"], units, line["quantity"]) for each in line["taxLines"]), zero)
 
 
-def _tax(order: Order, zero: Bag) -> Bag:
+def _tax(order: Order, zero: MoneyBag) -> MoneyBag:
     of_lines = total((tax_on(line, line["currentQuantity"]) for line in order["lineItems"]), zero)
     return total((tax["priceSet"] for line in order["shippingLines"] for tax in line["taxLines"]), of_lines)
 

@@ -1,4 +1,4 @@
-"""Webhooks as Shopify sends them: signed, again when not answered in five seconds, in no promised order."""
+"""Send webhooks as Shopify does: signed, retried when not answered in five seconds, in no promised order."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from clients.http.transport import send
 
 DEADLINE_SECONDS = 5.0
 SCHEDULE = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0)  # as many retries as Shopify makes within four hours
-REMEMBERED = 20_000
+MAX_DELIVERIES = 20_000
 
 
 @dataclass(frozen=True)
-class Faults:
+class WebhookFaults:
     """What the network does to webhooks. Shares are of all of them; `late_seconds` is the longest delay."""
 
     duplicates: float = 0.0
@@ -37,7 +37,7 @@ class Faults:
 
 @dataclass
 class Delivery:
-    """One webhook on its way. `status` is the last answer's, None where there was none; `elapsed` is its seconds."""
+    """One webhook to be delivered. `status` and `elapsed` (in seconds) are of the last response; None without one."""
 
     shop: str
     topic: str
@@ -65,20 +65,20 @@ class Delivery:
             "X-Shopify-Triggered-At": self.triggered_at,
         }
 
-    def told(self) -> dict[str, object]:
-        """This delivery for a reader, without its body."""
+    def as_dict(self) -> dict[str, object]:
+        """This delivery as JSON, without its body."""
         names = ("shop", "topic", "webhook_id", "event_id", "triggered_at", "attempts", "status", "elapsed", "state")
         return {name: getattr(self, name) for name in names}
 
 
-class Courier:
-    """Delivers from a few background threads, started with the first webhook."""
+class WebhookSender:
+    """Sends from a few background threads, started with the first webhook."""
 
     def __init__(
         self, url: str, secret: str, *, schedule: Sequence[float] = SCHEDULE, workers: int = 4, version: str = "2026-10"
     ) -> None:
         self.url = url
-        self.faults = Faults()
+        self.faults = WebhookFaults()
         self._secret = secret
         self._version = version
         self._schedule = schedule
@@ -87,12 +87,12 @@ class Courier:
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._due: list[tuple[float, int, Delivery]] = []
-        self._turn = itertools.count()
-        self._under_way = 0
+        self._sequence = itertools.count()
+        self._in_progress = 0
         self._closed = False
-        self._journal: deque[Delivery] = deque(maxlen=REMEMBERED)
+        self._deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
 
-    def post(
+    def send(
         self, shop: str, topic: str, body: bytes, *, webhook_id: str | None = None, event_id: str | None = None
     ) -> str:
         """Send a webhook as soon as a thread is free, subject to the faults. Returns its webhook id."""
@@ -100,21 +100,21 @@ class Courier:
         known = (shop, topic, webhook_id, event_id or str(uuid.uuid4()), _nanoseconds(), body)
         with self._changed:
             for delay in self._delays():
-                self._plan(Delivery(*known), delay, remember=True)
+                self._schedule_attempt(Delivery(*known), delay, remember=True)
         return webhook_id
 
     def deliveries(self) -> list[Delivery]:
         """The latest deliveries, oldest first."""
         with self._changed:
-            return list(self._journal)
+            return list(self._deliveries)
 
-    def settled(self, timeout: float) -> bool:
-        """Wait until nothing is on its way. False when that takes longer than this many seconds."""
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until no delivery is pending. False when that takes longer than this many seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._due and not self._under_way, timeout)
+            return self._changed.wait_for(lambda: not self._due and not self._in_progress, timeout)
 
     def close(self) -> None:
-        """Stop delivering; what is still on its way is dropped."""
+        """Stop sending; pending deliveries are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -122,22 +122,22 @@ class Courier:
             thread.join()
 
     def _delays(self) -> list[float]:
-        """How long to hold a webhook back, once for each time that it is sent."""
-        luck, faults = self._random.random, self.faults
-        delay = luck() * faults.late_seconds if luck() < faults.late else 0.0
-        delay += luck() if luck() < faults.reordered else 0.0
-        return [delay, delay + luck()] if luck() < faults.duplicates else [delay]
+        """How long to delay a webhook, once for each time that it is sent."""
+        chance, faults = self._random.random, self.faults
+        delay = chance() * faults.late_seconds if chance() < faults.late else 0.0
+        delay += chance() if chance() < faults.reordered else 0.0
+        return [delay, delay + chance()] if chance() < faults.duplicates else [delay]
 
-    def _plan(self, delivery: Delivery, delay: float, *, remember: bool = False) -> None:
+    def _schedule_attempt(self, delivery: Delivery, delay: float, *, remember: bool = False) -> None:
         if remember:
-            self._journal.append(delivery)
-        heapq.heappush(self._due, (time.monotonic() + delay, next(self._turn), delivery))
+            self._deliveries.append(delivery)
+        heapq.heappush(self._due, (time.monotonic() + delay, next(self._sequence), delivery))
         self._start()
         self._changed.notify_all()
 
     def _start(self) -> None:
         while len(self._threads) < self._workers and not self._closed:
-            thread = threading.Thread(target=self._work, name="shopify-courier", daemon=True)
+            thread = threading.Thread(target=self._work, name="shopify-webhooks", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -145,8 +145,8 @@ class Courier:
         while delivery := self._next():
             self._attempt(delivery)
             with self._changed:
-                self._under_way -= 1
-                self._conclude(delivery)
+                self._in_progress -= 1
+                self._record_result(delivery)
                 self._changed.notify_all()
 
     def _next(self) -> Delivery | None:
@@ -154,7 +154,7 @@ class Courier:
             while not self._closed:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is not None and wait <= 0:
-                    self._under_way += 1
+                    self._in_progress += 1
                     return heapq.heappop(self._due)[2]
                 self._changed.wait(wait)
         return None
@@ -167,13 +167,13 @@ class Courier:
         delivery.status = None if call.error else call.status
         delivery.elapsed = call.duration.total_seconds() if call.duration else None
 
-    def _conclude(self, delivery: Delivery) -> None:
+    def _record_result(self, delivery: Delivery) -> None:
         if delivery.status and 200 <= delivery.status < 300:
             delivery.state = "delivered"
         elif delivery.attempts > len(self._schedule):
             delivery.state = "failed"
         else:
-            self._plan(delivery, self._schedule[delivery.attempts - 1])
+            self._schedule_attempt(delivery, self._schedule[delivery.attempts - 1])
 
 
 def _nanoseconds() -> str:

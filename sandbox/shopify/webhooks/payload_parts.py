@@ -1,11 +1,11 @@
-"""What several webhooks carry: lines, taxes, addresses, parcels and refunds in the older REST shape."""
+"""Parts of several webhooks' payloads: lines, taxes, addresses, fulfillments and refunds in the older REST shape."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify.money import ZERO, Bag, nothing, rounded, shop_amount
+from sandbox.shopify.money import ZERO, MoneyBag, rounded, shop_amount, zero_like
 from sandbox.shopify.times import local
 
 Payload = dict[str, Any]
@@ -14,7 +14,7 @@ Payload = dict[str, Any]
 def line_item(sold: Payload) -> Payload:
     """A line of an order."""
     return {
-        "id": number(sold["id"]),
+        "id": id_number(sold["id"]),
         "admin_graphql_api_id": sold["id"],
         "name": sold["name"],
         "title": sold["title"],
@@ -28,20 +28,20 @@ def line_item(sold: Payload) -> Payload:
         "current_quantity": sold["currentQuantity"],
         "fulfillable_quantity": sold["unfulfilledQuantity"],
         "fulfillment_service": "manual",
-        "fulfillment_status": _sent(sold),
+        "fulfillment_status": _fulfillment_status(sold),
         "gift_card": sold["isGiftCard"],
         "grams": 0,
         "properties": [],
         "requires_shipping": sold["requiresShipping"],
         "taxable": sold["taxable"],
-        "price": plain(sold["originalUnitPriceSet"]),
-        "price_set": both(sold["originalUnitPriceSet"]),
+        "price": shop_amount_text(sold["originalUnitPriceSet"]),
+        "price_set": both_currencies(sold["originalUnitPriceSet"]),
         # Shares of a discount on the whole order are in the allocations only.
         "total_discount": "0.00",
         "discount_allocations": [
             {
-                "amount": plain(each["allocatedAmountSet"]),
-                "amount_set": both(each["allocatedAmountSet"]),
+                "amount": shop_amount_text(each["allocatedAmountSet"]),
+                "amount_set": both_currencies(each["allocatedAmountSet"]),
                 "discount_application_index": each["discountApplication"]["index"],
             }
             for each in sold["discountAllocations"]
@@ -51,7 +51,7 @@ def line_item(sold: Payload) -> Payload:
     }
 
 
-def _sent(sold: Payload) -> str | None:
+def _fulfillment_status(sold: Payload) -> str | None:
     if not sold["unfulfilledQuantity"]:
         return "fulfilled" if sold["currentQuantity"] else None
     return "partial" if sold["unfulfilledQuantity"] < sold["currentQuantity"] else None
@@ -100,7 +100,7 @@ def refund(back: Payload, placed: Payload, zone: str) -> Payload:
         "restock": any(each["restockType"] != "NO_RESTOCK" for each in back["refundLineItems"]),
         "return": None,
         "duties": [],
-        "total_duties_set": both(nothing(back["totalRefundedSet"])),
+        "total_duties_set": both_currencies(zero_like(back["totalRefundedSet"])),
         "refund_line_items": [_refunded_line(each) for each in back["refundLineItems"]],
         "refund_shipping_lines": [_refunded_shipping(each) for each in back["refundShippingLines"]],
         "order_adjustments": [_adjustment(each, order_id) for each in back["orderAdjustments"]],
@@ -110,45 +110,45 @@ def refund(back: Payload, placed: Payload, zone: str) -> Payload:
 
 def _refunded_line(back: Payload) -> Payload:
     return {
-        "id": number(back["id"]),
+        "id": id_number(back["id"]),
         "quantity": back["quantity"],
-        "line_item_id": number(back["lineItem"]["id"]),
+        "line_item_id": id_number(back["lineItem"]["id"]),
         "location_id": None,
         "restock_type": back["restockType"].lower(),
         # Unlike all other money, these two are numbers.
         "subtotal": float(shop_amount(back["subtotalSet"])),
         "total_tax": float(shop_amount(back["totalTaxSet"])),
-        "subtotal_set": both(back["subtotalSet"]),
-        "total_tax_set": both(back["totalTaxSet"]),
+        "subtotal_set": both_currencies(back["subtotalSet"]),
+        "total_tax_set": both_currencies(back["totalTaxSet"]),
         "line_item": line_item(back["lineItem"]),
     }
 
 
 def _refunded_shipping(back: Payload) -> Payload:
     return {
-        "id": number(back["id"]),
-        "shipping_line_id": number(back["shippingLine"]["id"]),
-        "subtotal_amount_set": both(back["subtotalAmountSet"]),
-        "tax_amount_set": both(back["taxAmountSet"]),
+        "id": id_number(back["id"]),
+        "shipping_line_id": id_number(back["shippingLine"]["id"]),
+        "subtotal_amount_set": both_currencies(back["subtotalAmountSet"]),
+        "tax_amount_set": both_currencies(back["taxAmountSet"]),
     }
 
 
 def _adjustment(each: Payload, order_id: int) -> Payload:
     return {
-        "id": number(each["id"]),
+        "id": id_number(each["id"]),
         "order_id": order_id,
         "kind": "refund_discrepancy",
         "reason": "Refund discrepancy",
-        "amount": plain(each["amountSet"]),
-        "amount_set": both(each["amountSet"]),
-        "tax_amount": plain(each["taxAmountSet"]),
-        "tax_amount_set": both(each["taxAmountSet"]),
+        "amount": shop_amount_text(each["amountSet"]),
+        "amount_set": both_currencies(each["amountSet"]),
+        "tax_amount": shop_amount_text(each["taxAmountSet"]),
+        "tax_amount_set": both_currencies(each["taxAmountSet"]),
     }
 
 
 def _transaction(each: Payload, order_id: int, zone: str) -> Payload:
     return {
-        "id": number(each["id"]),
+        "id": id_number(each["id"]),
         "admin_graphql_api_id": each["id"],
         "order_id": order_id,
         "kind": each["kind"].lower(),
@@ -158,13 +158,13 @@ def _transaction(each: Payload, order_id: int, zone: str) -> Payload:
         "created_at": local(each["processedAt"], zone),
         "processed_at": local(each["processedAt"], zone),
         "test": each["test"],
-        "amount": plain(each["amountSet"]),
+        "amount": shop_amount_text(each["amountSet"]),
         "currency": each["amountSet"]["shopMoney"]["currencyCode"],
     }
 
 
 def address(address: Payload) -> Payload:
-    """Where somebody lives."""
+    """A postal address."""
     names = [address["firstName"], address["lastName"]]
     return {
         "first_name": address["firstName"],
@@ -185,17 +185,17 @@ def address(address: Payload) -> Payload:
 
 def tax_line(line: Payload) -> Payload:
     """A tax at one rate."""
-    shown = {"price": plain(line["priceSet"]), "price_set": both(line["priceSet"])}
+    shown = {"price": shop_amount_text(line["priceSet"]), "price_set": both_currencies(line["priceSet"])}
     return {**shown, "rate": line["rate"], "title": line["title"], "channel_liable": False}
 
 
-def plain(money: Bag) -> str:
-    """The shop's side of it, as text."""
+def shop_amount_text(money: MoneyBag) -> str:
+    """The amount in the shop's currency, as text."""
     return _amount(shop_amount(money), money["shopMoney"]["currencyCode"])
 
 
-def both(money: Bag) -> Payload:
-    """Both sides, as REST writes them."""
+def both_currencies(money: MoneyBag) -> Payload:
+    """The amounts in both currencies, as REST writes them."""
     sides = {"shop_money": money["shopMoney"], "presentment_money": money["presentmentMoney"]}
     return {
         side: {"amount": _amount(Decimal(each["amount"]), each["currencyCode"]), "currency_code": each["currencyCode"]}
@@ -203,7 +203,7 @@ def both(money: Bag) -> Payload:
     }
 
 
-def number(gid: str) -> int:
+def id_number(gid: str) -> int:
     """The number at the end of a global id."""
     return int(gid.rpartition("/")[2])
 

@@ -1,19 +1,19 @@
-"""What webhooks carry: the same customers and orders in the older REST shape."""
+"""The payloads of customers' and orders' webhooks, in the older REST shape."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.shopify.money import minus, scaled
+from sandbox.shopify.money import scaled, subtract
 from sandbox.shopify.times import local
 from sandbox.shopify.webhooks.payload_parts import (
     address,
-    both,
+    both_currencies,
     fulfillment,
+    id_number,
     line_item,
-    number,
-    plain,
     refund,
+    shop_amount_text,
     tax_line,
 )
 
@@ -40,29 +40,29 @@ EMPTY = (
 )
 
 
-def customer(shopper: Payload, zone: str) -> Payload:
+def customer(fields: Payload, zone: str) -> Payload:
     """A customers/* body. It has carried neither consents nor tags nor totals since 2025-01."""
-    email, phone, home = shopper["defaultEmailAddress"], shopper["defaultPhoneNumber"], shopper["defaultAddress"]
+    email, phone, home = fields["defaultEmailAddress"], fields["defaultPhoneNumber"], fields["defaultAddress"]
     shown = {
-        "id": int(shopper["legacyResourceId"]),
-        "created_at": local(shopper["createdAt"], zone),
-        "updated_at": local(shopper["updatedAt"], zone),
-        "first_name": shopper["firstName"],
-        "last_name": shopper["lastName"],
-        "state": shopper["state"].lower(),
-        "note": shopper["note"],
-        "verified_email": shopper["verifiedEmail"],
+        "id": int(fields["legacyResourceId"]),
+        "created_at": local(fields["createdAt"], zone),
+        "updated_at": local(fields["updatedAt"], zone),
+        "first_name": fields["firstName"],
+        "last_name": fields["lastName"],
+        "state": fields["state"].lower(),
+        "note": fields["note"],
+        "verified_email": fields["verifiedEmail"],
         "multipass_identifier": None,
-        "tax_exempt": shopper["taxExempt"],
+        "tax_exempt": fields["taxExempt"],
         "email": email and email["emailAddress"],
         "phone": phone and phone["phoneNumber"],
         "currency": "SEK",
         "addresses": [],
         "tax_exemptions": [],
-        "admin_graphql_api_id": shopper["id"],
+        "admin_graphql_api_id": fields["id"],
     }
     if home:
-        own = {"id": number(home["id"]), "customer_id": shown["id"], "default": True}
+        own = {"id": id_number(home["id"]), "customer_id": shown["id"], "default": True}
         shown["default_address"] = {**address(home), **own, "country_name": home["country"]}
     return shown
 
@@ -77,7 +77,7 @@ def order(placed: Payload, zone: str) -> Payload:
         "shipping_address": placed["shippingAddress"] and address(placed["shippingAddress"]),
         "customer": placed["customer"] and customer(placed["customer"], zone),
         "discount_codes": [
-            {"code": code, "amount": plain(placed["totalDiscountsSet"]), "type": "fixed_amount"}
+            {"code": code, "amount": shop_amount_text(placed["totalDiscountsSet"]), "type": "fixed_amount"}
             for code in placed["discountCodes"]
         ],
         "discount_applications": _applications(placed),
@@ -131,35 +131,35 @@ def _header(placed: Payload, zone: str) -> Payload:
 
 
 def _totals(placed: Payload) -> Payload:
-    nothing = minus(placed["totalPriceSet"], placed["totalPriceSet"])
+    nothing = subtract(placed["totalPriceSet"], placed["totalPriceSet"])
     full = nothing
     for line in placed["lineItems"]:
-        full = minus(full, scaled(line["originalUnitPriceSet"], -line["quantity"], 1))
+        full = subtract(full, scaled(line["originalUnitPriceSet"], -line["quantity"], 1))
     bags = {**{name: placed[field] for name, field in TOTALS.items()}, "total_line_items_price": full}
     return {
-        **{name: plain(each) for name, each in bags.items()},
-        **{f"{name}_set": both(each) for name, each in bags.items()},
-        "current_shipping_price_set": both(placed["currentShippingPriceSet"]),
-        "total_shipping_price_set": both(placed["totalShippingPriceSet"]),
-        "total_cash_rounding_payment_adjustment_set": both(nothing),
-        "total_cash_rounding_refund_adjustment_set": both(nothing),
-        "total_outstanding": plain(placed["totalOutstandingSet"]),
-        "total_tip_received": plain(placed["totalTipReceivedSet"]),
+        **{name: shop_amount_text(each) for name, each in bags.items()},
+        **{f"{name}_set": both_currencies(each) for name, each in bags.items()},
+        "current_shipping_price_set": both_currencies(placed["currentShippingPriceSet"]),
+        "total_shipping_price_set": both_currencies(placed["totalShippingPriceSet"]),
+        "total_cash_rounding_payment_adjustment_set": both_currencies(nothing),
+        "total_cash_rounding_refund_adjustment_set": both_currencies(nothing),
+        "total_outstanding": shop_amount_text(placed["totalOutstandingSet"]),
+        "total_tip_received": shop_amount_text(placed["totalTipReceivedSet"]),
         "total_weight": 0,
     }
 
 
 def _shipping(line: Payload) -> Payload:
     return {
-        "id": number(line["id"]),
+        "id": id_number(line["id"]),
         "title": line["title"],
         "code": line["code"],
         "source": "shopify",
         "is_removed": line["isRemoved"],
-        "price": plain(line["originalPriceSet"]),
-        "price_set": both(line["originalPriceSet"]),
-        "discounted_price": plain(line["discountedPriceSet"]),
-        "discounted_price_set": both(line["discountedPriceSet"]),
+        "price": shop_amount_text(line["originalPriceSet"]),
+        "price_set": both_currencies(line["originalPriceSet"]),
+        "discounted_price": shop_amount_text(line["discountedPriceSet"]),
+        "discounted_price_set": both_currencies(line["discountedPriceSet"]),
         "discount_allocations": [],
         "tax_lines": [tax_line(each) for each in line["taxLines"]],
     }
@@ -170,7 +170,7 @@ def _applications(placed: Payload) -> list[Payload]:
         {
             "target_type": "line_item",
             "type": "discount_code",
-            "value": plain(placed["totalDiscountsSet"]),
+            "value": shop_amount_text(placed["totalDiscountsSet"]),
             "value_type": "fixed_amount",
             "allocation_method": "across",
             "target_selection": "all",

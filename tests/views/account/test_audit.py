@@ -9,7 +9,7 @@ import pytest
 
 from database import db
 from models import Action, AuditEntry, State, Task, new_id
-from tests.support.transfers import enqueue, finish
+from tests.support.tasks.task_steps import enqueue, finish
 from views.account.audit import PAGE_SIZE
 from views.web import audit_log
 
@@ -55,7 +55,7 @@ def test_an_idempotency_key_allows_an_action_once(shop, other_shop):
 def test_the_page_shows_who_did_what_and_the_created_task(client, shop):
     task = finish(shop, enqueue(shop, shopify_id=1001), State.ERROR, reason="No.")
     made = enqueue(shop, "IndexOrder", shopify_id=1001)
-    note(shop, Action.REBUILD, "Ada", task_id=task.id, made_id=made.id)
+    note(shop, Action.REBUILD, "Ada", task_id=task.id, created_task_id=made.id)
 
     page = client.get("/audit")
 
@@ -98,7 +98,7 @@ def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
 
 
 def test_every_entry_is_on_exactly_one_page_newest_first(client, shop):
-    names = [note(shop, who=f"person {number:03}").who for number in range(PAGE_SIZE * 2 + 3)]
+    names = [note(shop, who=f"person {number:03}").user_id for number in range(PAGE_SIZE * 2 + 3)]
     shown, url = [], "/audit"
     while url:
         page = client.get(url)

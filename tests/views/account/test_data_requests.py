@@ -14,9 +14,9 @@ from privacy import data_requests as privacy_data_requests
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy
-from tests.support.pages import page
-from tests.support.privacy_requests import ADA, RECORD, customers_asked
-from tests.support.webhook_tasks import arrive
+from tests.support.privacy_requests import ADA, RECORD, customer_payload
+from tests.support.tasks.webhook_tasks import receive_webhook
+from tests.support.web.pages import get_page
 from views.account import data_requests
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
@@ -37,7 +37,7 @@ def download(client, task_id):
 
 
 def test_the_empty_page_explains_data_requests(client):
-    text = page(client, "/data-requests").text
+    text = get_page(client, "/data-requests").text
 
     assert "Nobody has asked yet" in text
     assert "the answer can be downloaded here" in text
@@ -47,7 +47,7 @@ def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
     asked_at = utcnow() - timedelta(days=10, minutes=1)
     task_id = save_request(shop, asked_at=asked_at)
 
-    listed = page(client, "/data-requests")
+    listed = get_page(client, "/data-requests")
 
     assert f"{asked_at:%Y-%m-%dT%H:%M:%S.%fZ}" in [each["datetime"] for each in listed.all("time")]
     assert f"{asked_at + timedelta(days=30):%Y-%m-%dT%H:%M:%S.%fZ}" in [each["datetime"] for each in listed.all("time")]
@@ -67,7 +67,7 @@ def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
 def test_a_data_request_shows_the_time_left_to_answer(ago, label, client, shop):
     save_request(shop, asked_at=utcnow() - ago)
 
-    assert label in page(client, "/data-requests").text
+    assert label in get_page(client, "/data-requests").text
 
 
 def test_the_page_shows_only_the_end_of_the_customers_id(client, shop):
@@ -83,7 +83,7 @@ def test_the_page_shows_only_the_end_of_the_customers_id(client, shop):
 def test_a_customer_known_by_e_mail_alone_has_no_id(client, shop):
     save_request(shop, customer_id=None)
 
-    assert "not named" in page(client, "/data-requests").text
+    assert "not named" in get_page(client, "/data-requests").text
 
 
 def test_the_newest_data_request_comes_first(client, shop):
@@ -109,20 +109,20 @@ def test_a_long_list_says_that_it_is_truncated(client, shop):
 
 
 def test_a_data_request_without_an_export_is_counted(client, shop):
-    arrive(shop, ASKED, customers_asked(ASKED, 4711))
-    arrive(shop, "customers/redact", customers_asked("customers/redact", 4711))
+    receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
+    receive_webhook(shop, "customers/redact", customer_payload("customers/redact", 4711))
 
-    listed = page(client, "/data-requests")
+    listed = get_page(client, "/data-requests")
 
     assert "1 request has no answer yet" in listed.text
     assert "/tasks?state=error&state=pending&type=ShopWebhook" in listed.links
 
 
 def test_a_data_request_with_an_export_is_not_counted(client, shop):
-    task = arrive(shop, ASKED, customers_asked(ASKED, 4711))
+    task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     run(TYPES["ShopWebhook"], str(task.id))
 
-    assert "no answer yet" not in page(client, "/data-requests").text
+    assert "no answer yet" not in get_page(client, "/data-requests").text
 
 
 # The answer
@@ -131,7 +131,7 @@ def test_a_data_request_with_an_export_is_not_counted(client, shop):
 def test_the_export_has_all_personal_data_of_the_customer(client, shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
-    task = arrive(shop, ASKED, customers_asked(ASKED, customer_id))
+    task = receive_webhook(shop, ASKED, customer_payload(ASKED, customer_id))
     run(TYPES["ShopWebhook"], str(task.id))
 
     answer = download(client, task.id)
@@ -144,12 +144,12 @@ def test_the_export_has_all_personal_data_of_the_customer(client, shop, shopify,
 
 
 def test_the_thirty_days_start_when_the_request_arrives(client, shop):
-    task = arrive(shop, ASKED, customers_asked(ASKED, 4711))
+    task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     Task.update(created_at=Task.created_at - timedelta(days=3)).where(Task.id == task.id).execute()
 
     run(TYPES["ShopWebhook"], str(task.id))
 
-    assert "26 days left" in page(client, "/data-requests").text
+    assert "26 days left" in get_page(client, "/data-requests").text
 
 
 def test_the_export_is_a_download_that_no_cache_stores(client, shop):
@@ -170,7 +170,7 @@ def test_a_download_is_audited(client, shop):
     client.get("/data-requests")
 
     assert [(row.action, row.task_id) for row in AuditEntry.select()] == [(Action.DOWNLOAD, task_id)]
-    assert "Downloaded what was held of a customer" in page(client, "/audit").text
+    assert "Downloaded what was held of a customer" in get_page(client, "/audit").text
 
 
 def test_the_export_needs_a_session(anonymous, shop):
@@ -185,15 +185,15 @@ def test_another_shops_data_request_is_not_found(client, other_shop):
     assert answer.status_code == 404
     assert not AuditEntry.select().exists()
     assert "There is no such request" in answer.text  # rather than that it cannot be decrypted
-    assert "Nobody has asked yet" in page(client, "/data-requests").text
+    assert "Nobody has asked yet" in get_page(client, "/data-requests").text
     client.cookies.set(SESSION_COOKIE, session_cookie(other_shop.id))
     assert download(client, task_id).status_code == 200
 
 
 def test_another_shops_unanswered_request_is_not_counted(client, other_shop):
-    arrive(other_shop, ASKED, customers_asked(ASKED, 4711))
+    receive_webhook(other_shop, ASKED, customer_payload(ASKED, 4711))
 
-    assert "no answer yet" not in page(client, "/data-requests").text
+    assert "no answer yet" not in get_page(client, "/data-requests").text
 
 
 @pytest.mark.parametrize("task_id", ["1", "x" * 300, "%00", "00000000-0000-0000-0000-000000000000"])
@@ -215,10 +215,10 @@ def test_an_export_that_cannot_be_decrypted_says_so(client, shop):
 
 
 def test_an_erased_customers_export_is_deleted(client, shop):
-    task = arrive(shop, ASKED, customers_asked(ASKED, 4711))
+    task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     run(TYPES["ShopWebhook"], str(task.id))
 
-    erased = arrive(shop, "customers/redact", customers_asked("customers/redact", 4711))
+    erased = receive_webhook(shop, "customers/redact", customer_payload("customers/redact", 4711))
     run(TYPES["ShopWebhook"], str(erased.id))
 
     assert download(client, task.id).status_code == 404

@@ -9,8 +9,8 @@ import pytest
 from i18n.locale import LANGUAGES
 from taskqueue.periodic import PERIODIC
 from taskqueue.types import TYPES
-from tests.support import published
-from tests.support.pages import page
+from tests.support.tasks import published_types
+from tests.support.web.pages import get_page
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def test_groups_and_types_are_in_the_published_order(html):
         found |= {group: []} if group else {}
         list(found.values())[-1].extend([name] if name else [])
 
-    assert found == {group: list(types) for group, types in published.GROUPS.items()}
+    assert found == {group: list(types) for group, types in published_types.GROUPS.items()}
 
 
 def test_a_type_has_its_published_description(html):
-    assert [name for name, sentence in published.SENTENCES.items() if sentence not in row(html, name)] == []
+    assert [name for name, sentence in published_types.DESCRIPTIONS.items() if sentence not in row(html, name)] == []
 
 
 def test_index_order_is_described_by_orders_unlike_the_published_page(html):
@@ -56,11 +56,11 @@ def test_a_type_shows_its_summary_area(name, area, html):
 def test_a_type_shows_whether_it_calls_engage(html):
     calling = [name for name in TYPES if row(html, name).endswith("Yes Show them")]
 
-    assert calling == [name for name, kind in TYPES.items() if kind.engage]
+    assert calling == [name for name, kind in TYPES.items() if kind.calls_engage]
 
 
 def test_a_type_links_to_its_tasks(client):
-    assert {f"/tasks?type={name}" for name in TYPES} <= set(page(client, "/help/task-types").links)
+    assert {f"/tasks?type={name}" for name in TYPES} <= set(get_page(client, "/help/task-types").links)
 
 
 def test_a_webhook_type_shows_shopifys_topics(html):

@@ -7,9 +7,9 @@ import pytest
 from app import ROUTES
 from database import db
 from models import EVERYTHING, Member, Permission
-from tests.support.embedded_app import BO, framed
-from tests.support.forms import Forms
-from tests.support.pages import Page
+from tests.support.web.embedded_app import BO, admin_frame
+from tests.support.web.forms import Forms
+from tests.support.web.pages import ParsedPage
 from views.web import membership
 
 SEALED = ("/webhooks/", "/alerts/confirm", "/alerts/unsubscribe")  # by a signature, or by a token of their own
@@ -17,14 +17,14 @@ SEALED = ("/webhooks/", "/alerts/confirm", "/alerts/unsubscribe")  # by a signat
 
 @pytest.fixture
 def olga(database, shopify):
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         found.open("/")
         yield found
 
 
 @pytest.fixture
 def bo(olga, shopify):
-    with framed(shopify, staff=BO) as found:
+    with admin_frame(shopify, staff=BO) as found:
         found.open("/tasks")
         yield found
 
@@ -48,7 +48,7 @@ def test_every_action_declares_its_permission():
 
 def test_a_granted_permission_works_at_once(olga, bo):
     action = f"/people/{member(BO).id}"
-    assert "Bo Dahl" in Page(olga.get("/people").text).text
+    assert "Bo Dahl" in ParsedPage(olga.get("/people").text).text
 
     form = Forms(olga.get("/people").text).found[action]
     answer = olga.post(action, {name: form[name] for name in ("token", "click")} | {"settings": "yes", "retry": "yes"})
@@ -61,7 +61,7 @@ def test_a_granted_permission_works_at_once(olga, bo):
 
 def test_a_member_without_permissions_sees_no_buttons(olga, bo):
     assert "/people/" not in "".join(Forms(bo.get("/people").text).found.keys() - {f"/people/{member(BO).id}"})
-    assert "Save" not in Page(bo.get("/people").text).text
+    assert "Save" not in ParsedPage(bo.get("/people").text).text
     assert bo.get("/tasks.csv").status_code == 403
     assert olga.get("/tasks.csv").status_code == 200
 
@@ -87,4 +87,4 @@ def test_the_audit_page_shows_members_by_name(olga):
     form = Forms(olga.get("/settings").text).found["/settings/alerts"]
     olga.post("/settings/alerts", form)
 
-    assert "Olga Ek" in Page(olga.get("/audit").text).text
+    assert "Olga Ek" in ParsedPage(olga.get("/audit").text).text

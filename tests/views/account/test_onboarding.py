@@ -7,9 +7,9 @@ import pytest
 from models import Shop, Task
 from sync import stores
 from tests.conftest import ENGAGE_KEY
-from tests.support.embedded_app import framed, fresh
-from tests.support.forms import Forms
-from tests.support.pages import Page
+from tests.support.web.embedded_app import admin_frame, installed_shop
+from tests.support.web.forms import Forms
+from tests.support.web.pages import ParsedPage
 from views.account.onboarding import tenant_name
 from views.web import audit_log
 
@@ -17,7 +17,7 @@ from views.web import audit_log
 @pytest.fixture
 def frame(database, shopify, engage):
     engage.tenant("demo").stores.create({"name": "The web", "externalId": "SE-WEB"})
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         found.open("/")
         yield found
 
@@ -30,20 +30,20 @@ def test_the_first_step_connects_engage_and_saves_its_stores(frame):
     answer = press(frame, "/welcome/engage", tenant="demo", key=ENGAGE_KEY)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/welcome#store")
-    assert (fresh().engage_tenant, fresh().secret("engage_key")) == ("demo", ENGAGE_KEY)
-    assert [store.external_id for store in stores.stores_of(fresh())] == ["SE-WEB"]
-    assert [row.details for row in audit_log.page(fresh(), 5)] == [{"part": "engage"}]
+    assert (installed_shop().engage_tenant, installed_shop().secret("engage_key")) == ("demo", ENGAGE_KEY)
+    assert [store.external_id for store in stores.stores_of(installed_shop())] == ["SE-WEB"]
+    assert [row.details for row in audit_log.page(installed_shop(), 5)] == [{"part": "engage"}]
 
 
 def test_the_second_step_chooses_the_store_and_the_third_imports(frame):
     press(frame, "/welcome/engage", tenant="demo", key=ENGAGE_KEY)
-    assert "Choose the store first." in Page(frame.get("/welcome").text).text
+    assert "Choose the store first." in ParsedPage(frame.get("/welcome").text).text
 
     answer = press(frame, "/welcome/store", store="SE-WEB")
 
-    assert (answer.status_code, fresh().store) == (303, "SE-WEB")
+    assert (answer.status_code, installed_shop().store) == (303, "SE-WEB")
     page = frame.get("/welcome").text
-    assert "Everything is connected." in Page(page).text
+    assert "Everything is connected." in ParsedPage(page).text
     assert "/imports" in Forms(page).found
 
 
@@ -63,9 +63,9 @@ def test_an_error_is_shown_at_its_field_and_keeps_the_input(frame, tenant, key, 
     answer = press(frame, "/welcome/engage", tenant=tenant, key=key)
 
     assert answer.status_code == 422
-    assert message in Page(answer.text).text
+    assert message in ParsedPage(answer.text).text
     assert f'value="{tenant}"' in answer.text
-    assert not fresh().joined
+    assert not installed_shop().engage_connected
     assert key == "" or key not in answer.text.replace(f'value="{tenant}"', "")
 
 
@@ -85,13 +85,13 @@ def test_the_tenant_and_its_key_can_be_replaced(frame):
 
     press(frame, "/welcome/engage", tenant="other", key=ENGAGE_KEY)
 
-    assert fresh().engage_tenant == "other"
+    assert installed_shop().engage_tenant == "other"
 
 
 def test_tasks_are_skipped_until_engage_is_connected(frame, drain):
     from actors.settings import index_stores
 
-    index_stores.enqueue(fresh(), key="early")
+    index_stores.enqueue(installed_shop(), key="early")
     drain()
 
     assert Task.get(Task.key == "early").reason.startswith("Engage is not connected yet.")

@@ -11,8 +11,8 @@ from database import db
 from models import Action, SupportLink, Task, utcnow
 from tasklog.retention import Retention
 from tests.end_to_end.test_order_to_receipt import buy
-from tests.support.forms import Forms, press
-from tests.support.pages import page
+from tests.support.web.forms import Forms, press
+from tests.support.web.pages import get_page
 from views.web import audit_log
 
 
@@ -33,7 +33,7 @@ def test_a_support_link_shows_a_task_read_only(client, anonymous, order):
     path = link_in(press(client, f"/tasks/{task.id}", f"/tasks/{task.id}/support"))
     anonymous.cookies.clear()
 
-    found = page(anonymous, path)
+    found = get_page(anonymous, path)
 
     assert "You read this by a link of demo.myshopify.com" in found.text
     assert "Attempt 1" in found.text
@@ -47,7 +47,7 @@ def test_a_support_link_shows_an_order(client, anonymous, order):
     path = link_in(press(client, f"/entities/order/{order}", f"/support/order/{order}"))
     anonymous.cookies.clear()
 
-    found = page(anonymous, path)
+    found = get_page(anonymous, path)
 
     assert "What happened" in found.text or "Order" in found.text
     assert not [each for each in found.links if str(each).startswith(("/tasks/", "/entities/"))]
@@ -74,13 +74,13 @@ def test_a_support_link_expires_and_is_deleted(client, shop, order):
     SupportLink.update(expires_at=utcnow() - timedelta(seconds=1)).execute()
 
     assert client.get(path).status_code == 404
-    Retention().tidy()
+    Retention().delete_expired()
     assert SupportLink.select().count() == 0
 
 
 def test_all_support_links_can_be_revoked_at_once(client, shop, order):
     path = link_in(press(client, f"/entities/order/{order}", f"/support/order/{order}"))
-    assert "1 link shows something now." in page(client, "/people").text
+    assert "1 link shows something now." in get_page(client, "/people").text
 
     press(client, "/people", "/people/support/end")
 
@@ -96,9 +96,9 @@ def test_a_support_link_ends_when_the_app_is_uninstalled(client, shop, order):
 
 
 def test_another_shops_task_cannot_be_shared(client, other_shop):
-    from tests.support.listings import add
+    from tests.support.tasks.listed_tasks import add_task
 
-    task = add(other_shop, utcnow())
+    task = add_task(other_shop, utcnow())
     form = Forms(client.get("/settings").text).found["/settings/alerts"]
 
     assert client.post(f"/tasks/{task.id}/support", data=form).status_code == 404

@@ -7,9 +7,10 @@ import re
 import pytest
 
 from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, State, Task, new_id, utcnow
-from sync import imports as sync_imports
+from sync.imports.parts import parts_of, save_bad_lines, update_part
+from sync.imports.state import create_import
 from taskqueue.types import TYPES
-from tests.support.forms import fields, press
+from tests.support.web.forms import fields, press
 from tests.sync.test_imports import END, START
 
 FORM = {"first": "2026-01-01", "last": "2026-03-31", "ready": "yes"}
@@ -131,7 +132,7 @@ def test_a_second_import_is_refused_while_one_is_open(client):
 @pytest.mark.parametrize("token", ["", "0" * 64])
 @pytest.mark.parametrize("path", ["/imports", "/imports/{}/cancel"])
 def test_a_form_without_a_valid_csrf_token_is_refused(path, token, client, shop):
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
 
     answer = client.post(path.format(importing.id), data=FORM | {"token": token})
 
@@ -147,7 +148,7 @@ def test_an_import_needs_a_session(anonymous, shop):
 
 
 def test_an_import_can_be_paused_resumed_and_cancelled(client, shop):
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
     states = []
     for action in ("pause", "resume", "cancel"):
         assert f"/imports/{importing.id}/{action}" in client.get("/imports").text
@@ -160,7 +161,7 @@ def test_an_import_can_be_paused_resumed_and_cancelled(client, shop):
 
 @pytest.mark.parametrize("path", ["/imports/{}/cancel", "/imports/{}/explode", "/imports/99999999999999999999/pause"])
 def test_another_shops_import_is_not_found(path, client, other_shop):
-    importing = sync_imports.begin(other_shop, START, END)
+    importing = create_import(other_shop, START, END)
 
     answer = client.post(path.format(importing.id), data=fields(client, "/tasks", "/sign-out"))
 
@@ -209,9 +210,9 @@ def test_the_page_polls_while_an_import_is_running(client, shop):
 
 
 def test_bad_lines_are_shown_with_their_numbers(client, shop):
-    part = sync_imports.parts_of(under_way(shop))[0]
-    sync_imports.keep_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
-    sync_imports.update_part(part, bad=1)
+    part = parts_of(under_way(shop))[0]
+    save_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
+    update_part(part, bad=1)
 
     assert "Line 17: It is no &lt;b&gt;JSON&lt;/b&gt; object." in client.get("/imports").text
 
@@ -219,7 +220,7 @@ def test_bad_lines_are_shown_with_their_numbers(client, shop):
 def test_a_stopped_import_shows_the_reason_and_can_be_resumed(client, shop):
     importing = under_way(shop)
     task = child(shop, importing, 1, State.ERROR, "Shopify does not know this bulk operation any more.")
-    ImportPart.update(task_id=task.id).where(ImportPart.id == sync_imports.parts_of(importing)[0].id).execute()
+    ImportPart.update(task_id=task.id).where(ImportPart.id == parts_of(importing)[0].id).execute()
 
     page = client.get("/imports").text
 
@@ -230,9 +231,9 @@ def test_a_stopped_import_shows_the_reason_and_can_be_resumed(client, shop):
 
 
 def under_way(shop):
-    importing = sync_imports.begin(shop, START, END)
-    sync_imports.update_part(
-        sync_imports.parts_of(importing)[0],
+    importing = create_import(shop, START, END)
+    update_part(
+        parts_of(importing)[0],
         state=ImportStep.READ,
         expected=2000,
         found=1500,

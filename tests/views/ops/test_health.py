@@ -12,8 +12,8 @@ import schema
 from models import Heartbeat, utcnow
 from taskqueue import heartbeats
 from tests.conftest import free_port
-from tests.support.processes import empty_database, scratch, web_process
-from tests.support.webhook_requests import web
+from tests.support.servers.processes import empty_database, scratch, web_process
+from tests.support.web.webhook_requests import web
 from views.web.csrf import SESSION_COOKIE
 
 __all__ = ["empty_database", "scratch", "web"]

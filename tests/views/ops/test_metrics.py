@@ -19,9 +19,9 @@ from sandbox import dev_servers
 from tasklog import totals
 from tasklog.counters import BOUNDS, COUNTERS, Counters, stored
 from taskqueue import circuit_breaker, claims, heartbeats
-from tests.support.processes import web_process
-from tests.support.transfers import claim, enqueue, finish, send
-from tests.support.webhook_requests import deliver, web
+from tests.support.servers.processes import web_process
+from tests.support.tasks.task_steps import claim, enqueue, finish, send
+from tests.support.web.webhook_requests import deliver, web
 from views.ops.metrics import metrics_text
 
 __all__ = ["web"]
@@ -150,7 +150,7 @@ def test_the_durations_of_attempts_are_a_histogram(shop):
 
 @pytest.mark.parametrize("seconds", [0, *BOUNDS, 1000])
 def test_a_bucket_counts_durations_up_to_its_limit(seconds, database):
-    COUNTERS.took("call_seconds", seconds, "Engage")
+    COUNTERS.observe("call_seconds", seconds, "Engage")
 
     buckets = samples("connector_call_seconds_bucket")
 
@@ -233,7 +233,7 @@ def test_counts_of_several_processes_add_up(shop):
     others = [Counters() for _ in range(4)]
     for each in others:
         for _ in range(100):
-            each.count("attempts", "25", "success")
+            each.increment("attempts", "25", "success")
 
     at_once([each.flush for each in others])
 
@@ -255,7 +255,7 @@ def at_once(functions):
 
 def test_counts_that_cannot_be_written_are_written_later(database):
     counts = Counters()
-    counts.count("attempts", "25", "success")
+    counts.increment("attempts", "25", "success")
     with db.as_owner():
         db.execute_sql("ALTER TABLE tally RENAME TO gone")
     counts.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models import State
-from tests.support.transfers import enqueue, finish, sale, webhook
+from tests.support.tasks.task_steps import enqueue, finish, sale, webhook
 
 __all__ = ["sale", "webhook"]
 

@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 import app
 from models import State
-from tests.support.forms import fields
-from tests.support.fuzzing import examples
-from tests.support.listings import add
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.forms import fields
+from tests.support.web.fuzzing import examples
 from views.web.query_params import PARAMETER_NAMES
 
 ROUTES = [route for route in app.ROUTES if isinstance(route, Route)]
@@ -57,7 +57,7 @@ def test_no_query_makes_a_page_fail(client, path, data):
 @pytest.fixture
 def form_token(client, shop):
     """The CSRF token and idempotency key of a form."""
-    task = add(shop, state=State.ERROR)
+    task = add_task(shop, state=State.ERROR)
     return fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
 
 

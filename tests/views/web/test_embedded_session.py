@@ -7,9 +7,9 @@ import pytest
 from models import EVERYTHING, Shop, Task
 from sync import shop_connections
 from sync.access_tokens import access_token
-from tests.support.embedded_app import BO, DOMAIN, OLGA, framed, fresh
-from tests.support.forms import Forms
-from tests.support.pages import Page
+from tests.support.web.embedded_app import BO, DOMAIN, OLGA, admin_frame, installed_shop
+from tests.support.web.forms import Forms
+from tests.support.web.pages import ParsedPage
 from views.web import membership
 
 IFRAME = {"Sec-Fetch-Dest": "iframe"}
@@ -18,7 +18,7 @@ RETRY = "X-Shopify-Retry-Invalid-Session-Request"
 
 @pytest.fixture
 def frame(database, shopify):
-    with framed(shopify) as found:
+    with admin_frame(shopify) as found:
         yield found
 
 
@@ -28,15 +28,15 @@ def test_opening_the_app_installs_it_and_leads_to_onboarding(frame):
     answer = frame.open("/")
 
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/welcome")
-    shop = fresh()
-    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.joined) == (
+    shop = installed_shop()
+    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.engage_connected) == (
         "Fresh",
         "Asia/Tokyo",
         "JPY",
         True,
         False,
     )
-    assert frame.shopify.oauth.opens(DOMAIN, access_token(shop))
+    assert frame.shopify.oauth.accepts(DOMAIN, access_token(shop))
     assert [row.key.partition(":")[0] for row in Task.select()] == ["connected"]
 
 
@@ -53,12 +53,12 @@ def test_the_shop_comes_from_the_id_token_and_not_from_the_url(frame, other_shop
 
     assert answer.status_code == 200
     assert not membership.of_shop(other_shop)
-    assert [each.user_id for each in membership.of_shop(fresh())] == [OLGA.user]
+    assert [each.user_id for each in membership.of_shop(installed_shop())] == [OLGA.user]
 
 
 def test_an_installed_shop_keeps_its_access_token(frame):
     assert frame.get("/tasks").status_code == 200
-    page = Page(frame.open("/tasks").text)
+    page = ParsedPage(frame.open("/tasks").text)
 
     assert "Task overview" in page.text
     assert "Sign out" not in page.text
@@ -81,7 +81,7 @@ def test_a_document_without_an_id_token_goes_to_the_bounce_page(frame):
     assert "shopify-reload=%2Ftasks%3Fstate%3Derror" in bounce
     page = frame.client.get(bounce, headers=IFRAME)
     assert 'name="shopify-api-key" content="sandbox-client-id"' in page.text
-    assert [tag["src"] for tag in Page(page.text).all("script")] == [
+    assert [tag["src"] for tag in ParsedPage(page.text).all("script")] == [
         "https://cdn.shopify.com/shopifycloud/app-bridge.js"
     ]
 
@@ -138,40 +138,50 @@ def test_a_shop_is_installed_only_with_an_access_token(frame):
 
 def test_a_shop_that_reinstalls_the_app_has_to_connect_engage_again(frame, shopify):
     frame.open("/")
-    shop = fresh()
+    shop = installed_shop()
     shop_connections.connect_engage(shop, "demo", "key")
     Shop.update(active=False, shopify_token=None, shopify_refresh=None, engage_key=None).execute()
 
     answer = frame.open("/")
 
     assert answer.headers["location"].startswith("/welcome")
-    assert (fresh().id, fresh().active, fresh().engage_tenant, fresh().joined) == (shop.id, True, "demo", False)
+    assert (
+        installed_shop().id,
+        installed_shop().active,
+        installed_shop().engage_tenant,
+        installed_shop().engage_connected,
+    ) == (
+        shop.id,
+        True,
+        "demo",
+        False,
+    )
 
 
 def test_the_first_member_and_the_owner_have_every_permission(frame, shopify):
     frame.open("/")
-    with framed(shopify, staff=BO) as second:
+    with admin_frame(shopify, staff=BO) as second:
         second.open("/tasks")
 
-    olga, bo = membership.of_shop(fresh())
-    assert (olga.called, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
-    assert (bo.called, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
+    olga, bo = membership.of_shop(installed_shop())
+    assert (olga.display_name, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
+    assert (bo.display_name, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
 
 
 def test_a_member_without_permission_gets_403_and_changes_nothing(frame, shopify):
     frame.open("/")
-    with framed(shopify, staff=BO) as bo:
+    with admin_frame(shopify, staff=BO) as bo:
         form = Forms(bo.get("/settings").text).found["/settings/alerts"]
         answer = bo.post("/settings/alerts", form | {"alerts_error_rate_threshold": "10"})
 
     assert answer.status_code == 403
     assert "not permitted to do this: Change settings" in answer.text
-    assert fresh().settings == {}
+    assert installed_shop().settings == {}
 
 
 def test_a_csrf_token_is_bound_to_its_member(frame, shopify):
     form = Forms(frame.open("/settings").text).found["/settings/alerts"]
-    with framed(shopify, "other.myshopify.com") as other:
+    with admin_frame(shopify, "other.myshopify.com") as other:
         other.open("/")
         answer = other.post("/settings/alerts", form)
 

@@ -13,8 +13,8 @@ from i18n.locale import ENGLISH
 from models import Outcome, Shop, State, Task
 from taskqueue import circuit_breaker, claims
 from taskqueue.types import TYPES
-from tests.support.pages import Page, page
-from tests.support.transfers import claim, enqueue, finish, send
+from tests.support.tasks.task_steps import claim, enqueue, finish, send
+from tests.support.web.pages import ParsedPage, get_page
 from views.web.language import COOKIE, parse_accept_language, supported_language
 
 LONG = 20  # characters that do not come together by accident
@@ -22,7 +22,7 @@ SWEDISH = {"Accept-Language": "sv-SE,sv;q=0.9,en-US;q=0.8,en;q=0.7"}
 
 
 def language_of(response):
-    (html,) = Page(response.text).all("html")
+    (html,) = ParsedPage(response.text).all("html")
     assert response.headers["Content-Language"] == html["lang"]
     return html["lang"]
 
@@ -123,7 +123,7 @@ def test_choosing_a_language_sets_a_cookie_and_keeps_the_url(client):
 
 
 def test_every_page_links_to_the_other_languages_and_marks_the_current(client):
-    offered = [link for link in page(client, "/tasks?state=error&lang=xx").all("a") if "hreflang" in link]
+    offered = [link for link in get_page(client, "/tasks?state=error&lang=xx").all("a") if "hreflang" in link]
 
     assert [(each["lang"], each["href"], "aria-current" in each) for each in offered] == [
         ("en", "?state=error&lang=en", True),
@@ -194,7 +194,7 @@ def test_a_swedish_page_has_no_english_text(client, everything):
     assert left | within == set()
 
 
-class Swedish(Page):
+class Swedish(ParsedPage):
     """A page without what it says to be in another language."""
 
     def __init__(self, text):
@@ -217,7 +217,7 @@ class Swedish(Page):
 def test_the_pages_of_an_empty_shop_are_translated(client, shop):
     client.cookies.set(COOKIE, "sv")
 
-    words = page(client, "/tasks").text
+    words = get_page(client, "/tasks").text
 
     assert "Inga uppgifter ännu" in words
     assert not {sentence for sentence in foreign() if len(sentence) > 12 and sentence in words}

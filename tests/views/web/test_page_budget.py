@@ -6,15 +6,15 @@ import gzip
 
 import pytest
 
-from tests.support.pages import Page, page
-from tests.support.transfers import enqueue, finish, sale, webhook
+from tests.support.tasks.task_steps import enqueue, finish, sale, webhook
+from tests.support.web.pages import ParsedPage, get_page
 
 __all__ = ["sale", "webhook"]
 
 
 def test_a_page_has_no_inline_script_or_style(client, sale):
     for url in ("/tasks", f"/tasks/{sale.id}", f"/tasks/{sale.id}/drawer"):
-        found = page(client, url)
+        found = get_page(client, url)
         assert all("src" in script for script in found.all("script"))
         assert not found.all("style")
         assert not [name for _, attributes in found.tags for name in attributes if name == "style" or name[:2] == "on"]
@@ -24,7 +24,7 @@ def test_a_full_page_with_its_static_files_is_small(client, shop):
     for _ in range(50):
         finish(shop, enqueue(shop, shopify_id=6100000001001))
     response = client.get("/tasks")
-    found = Page(response.text)
+    found = ParsedPage(response.text)
 
     files = [one["src"] for one in found.all("script")] + [one["href"] for one in found.all("link")]
     bodies = [client.get(name).content for name in files]

@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from models import State, Task
 from taskqueue.broker import broker
-from tests.support.forms import fields
-from tests.support.listings import add
-from tests.support.processes import printed, scratch, web_process
+from tests.support.servers.processes import printed, scratch, web_process
 from tests.support.sessions import HALF_AN_HOUR
-from tests.support.webhook_requests import PATH, deliver, web
+from tests.support.tasks.listed_tasks import add_task
+from tests.support.web.forms import fields
+from tests.support.web.webhook_requests import PATH, deliver, web
 from views.account import sign_in_links
 from views.web.rate_limits import EXPORTS, REVEALS, SIGN_INS, UNSIGNED_WEBHOOKS, RateLimit, client_network
 
@@ -71,21 +71,21 @@ def test_a_request_is_allowed_again_when_the_window_has_passed(database):
 def test_a_refused_request_is_not_counted(database):
     use_up(ONE_A_DAY, "me")
 
-    assert broker.bell.llen(next(broker.bell.scan_iter("rate:*"))) == ONE_A_DAY.requests
+    assert broker.quick_client.llen(next(broker.quick_client.scan_iter("rate:*"))) == ONE_A_DAY.requests
 
 
 def test_a_limit_holds_when_redis_has_lost_its_scripts(database):
     ONE_A_DAY.hit("me")
-    broker.bell.script_flush()
+    broker.quick_client.script_flush()
 
     assert [ONE_A_DAY.hit("me") for _ in range(3)][:2] == [0, 0]
-    broker.bell.script_flush()
+    broker.quick_client.script_flush()
     assert ONE_A_DAY.peek("me") > 0
 
 
 def test_flushing_redis_resets_the_count(database):
     use_up(ONE_A_DAY, "me")
-    broker.bell.flushdb()
+    broker.quick_client.flushdb()
 
     assert ONE_A_DAY.hit("me") == 0
 
@@ -93,13 +93,13 @@ def test_flushing_redis_resets_the_count(database):
 def test_the_count_expires_with_its_window(database):
     ONE_A_DAY.hit("me")
 
-    assert 0 < broker.bell.ttl(next(broker.bell.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
+    assert 0 < broker.quick_client.ttl(next(broker.quick_client.scan_iter("rate:*"))) <= ONE_A_DAY.seconds
 
 
 def test_no_network_address_is_kept_in_redis(database):
     SIGN_INS.hit("203.0.113.7")
 
-    assert [b"203" in key for key in broker.bell.scan_iter("rate:*")] == [False]
+    assert [b"203" in key for key in broker.quick_client.scan_iter("rate:*")] == [False]
 
 
 def test_invalid_sign_in_links_are_limited(anonymous, shop):
@@ -136,7 +136,7 @@ def test_a_refused_json_export_is_json(client, shop):
 
 
 def test_revealing_personal_data_is_limited(client, shop):
-    page = f"/tasks/{add(shop, state=State.ERROR).id}"
+    page = f"/tasks/{add_task(shop, state=State.ERROR).id}"
     form = fields(client, page, f"{page}/reveal")
     use_up(REVEALS, f"{shop.id} None")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.forms import Forms
+from tests.support.web.forms import Forms
 from views.web.request_checks import LARGEST_BODY
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox import dev_servers
 from sandbox.shopify import CLIENT_ID
-from tests.support.embedded_app import DOMAIN, framed
-from tests.support.pages import Page
+from tests.support.web.embedded_app import DOMAIN, admin_frame
+from tests.support.web.pages import ParsedPage
 from views.web.security_headers import content_security_policy
 
 PAGES = ["/tasks", "/alerts", "/settings", "/imports", "/people", "/welcome", "/audit", "/nothing-here", "/tasks.json"]
@@ -42,12 +42,12 @@ def test_every_script_has_the_nonce_of_its_response(client):
     nonces = [re.search(r"'nonce-([\w-]+)'", answer.headers["content-security-policy"])[1] for answer in answers]
 
     for answer, nonce in zip(answers, nonces, strict=True):
-        assert {script["nonce"] for script in Page(answer.text).all("script")} == {nonce}
+        assert {script["nonce"] for script in ParsedPage(answer.text).all("script")} == {nonce}
     assert nonces[0] != nonces[1]
 
 
 def test_frame_ancestors_of_an_embedded_page_is_the_shops_admin(database, shopify):
-    with framed(shopify) as frame:
+    with admin_frame(shopify) as frame:
         answer = frame.open("/tasks")
 
     assert policy_of(answer)["frame-ancestors"] == f"https://{DOMAIN} https://admin.shopify.com"
@@ -100,7 +100,7 @@ def test_a_page_loads_nothing_from_a_third_party(client):
     sources = [
         tag.get("src") or tag.get("href") or ""
         for name in ("script", "link", "img")
-        for tag in Page(answer.text).all(name)
+        for tag in ParsedPage(answer.text).all(name)
     ]
     assert all(source.startswith(("/static/", "#")) for source in sources)
 

@@ -11,12 +11,12 @@ import pytest
 import requests
 
 from models import Body, Customer, Shop, State, Task, WebhookEndpoint, new_id
-from sandbox.engage.webhooks.message import Endpoint as Receiver
-from sandbox.engage.webhooks.message import Message
+from sandbox.engage.webhooks.message import SvixEndpoint as Receiver
+from sandbox.engage.webhooks.message import SvixMessage
 from sync import entities, webhook_endpoints
 from taskqueue import exchanges, insert
 from taskqueue.types import TYPES
-from tests.support.webhook_requests import web
+from tests.support.web.webhook_requests import web
 from views.web.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
@@ -33,14 +33,14 @@ def event(event_type="contact.acceptsEmail.changed", **payload):
 
 @pytest.fixture
 def endpoint(shop):
-    found = webhook_endpoints.of_shop(shop)
+    found = webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(found, SECRET)
     return found
 
 
 def post(web, endpoint, body=b"{}", *secrets, at=None, svix_id=None, signed=None):
     """POST it as Svix would; `signed` is the body that the signature is of."""
-    message = Message(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), signed or body)
+    message = SvixMessage(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), signed or body)
     path = endpoint.url.partition("/webhooks")[2] if isinstance(endpoint, WebhookEndpoint) else f"/engage/{endpoint}"
     return requests.post(f"{web}/webhooks{path}", body, headers=message.headers(at or int(time.time())), timeout=20)
 
@@ -64,7 +64,7 @@ def test_a_redelivery_with_a_new_signature_is_the_same_task(web, endpoint):
 
 
 def test_two_shops_may_get_webhooks_with_the_same_id(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, SECRET)
 
     for each in (endpoint, other):
@@ -102,7 +102,7 @@ def test_an_unsigned_webhook_is_refused(web, endpoint):
 
 
 def test_an_endpoint_without_a_secret_accepts_nothing(web, shop):
-    assert post(web, webhook_endpoints.of_shop(shop)).status_code == 401
+    assert post(web, webhook_endpoints.get_or_create(shop)).status_code == 401
 
 
 def test_during_a_rotation_both_secrets_are_valid(web, endpoint):
@@ -114,7 +114,7 @@ def test_during_a_rotation_both_secrets_are_valid(web, endpoint):
 def test_the_secret_before_the_previous_one_is_invalid(web, endpoint):
     webhook_endpoints.add_secret(endpoint, NEXT_SECRET)
     webhook_endpoints.add_secret(
-        webhook_endpoints.of_shop(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
+        webhook_endpoints.get_or_create(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
     )
 
     assert post(web, endpoint).status_code == 401
@@ -137,7 +137,7 @@ def test_the_webhook_url_of_an_uninstalled_shop_is_not_found(web, endpoint):
 
 
 def test_a_shops_secret_is_invalid_at_another_shops_url(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, NEXT_SECRET)
 
     assert post(web, other).status_code == 401
@@ -146,7 +146,7 @@ def test_a_shops_secret_is_invalid_at_another_shops_url(web, endpoint, other_sho
 def test_a_webhook_url_is_stable_and_only_its_hash_is_readable(endpoint):
     token = endpoint.url.rpartition("/")[2]
 
-    assert webhook_endpoints.of_shop(endpoint.shop).url == endpoint.url
+    assert webhook_endpoints.get_or_create(endpoint.shop).url == endpoint.url
     assert len(token) >= 43
     assert token.encode() not in bytes(endpoint.token)
     assert endpoint.token_hash != token
@@ -210,13 +210,15 @@ def test_a_contact_without_a_customer_is_skipped_without_a_call(shop, engage, dr
     drain()
 
     assert Task.get_by_id(task.id).reason == "No customer of the shop is this contact."
-    assert len(engage.journal) == 0
+    assert len(engage.calls) == 0
 
 
 def test_a_contact_that_was_deleted_in_engage_is_skipped(shop, shopify, engage, drain):
-    from sandbox.shopify.customers import Person
+    from sandbox.shopify.customers import CustomerDetails
 
-    customer = entities.save(Customer, shop, shopify.customer(shop.domain, shopify.add_customer(shop.domain, Person())))
+    customer = entities.save(
+        Customer, shop, shopify.customer(shop.domain, shopify.add_customer(shop.domain, CustomerDetails()))
+    )
     Customer.update(contact_id=CONTACT).where(Customer.id == customer.id).execute()
     task = arrive(shop, event())
 

@@ -19,8 +19,8 @@ from models import Shop, Task
 from sandbox import dev_servers
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
-from tests.support.processes import printed, running, scratch, web_process
-from tests.support.webhook_requests import ORDER, deliver, signature, web
+from tests.support.servers.processes import printed, running, scratch, web_process
+from tests.support.web.webhook_requests import ORDER, deliver, signature, web
 from views.webhooks.ingest import LARGEST_GROUP, MOST_WAITING, Webhook, ingest
 
 __all__ = ["scratch", "web"]

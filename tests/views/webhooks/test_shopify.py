@@ -13,7 +13,7 @@ import pytest
 from models import Task
 from taskqueue import exchanges
 from taskqueue.types import TYPES
-from tests.support.webhook_requests import ORDER, PATH, at_once, deliver, headers, post, signature, web
+from tests.support.web.webhook_requests import ORDER, PATH, deliver, headers, in_parallel, post, signature, web
 from views.web.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
@@ -184,7 +184,7 @@ def test_a_webhook_delivered_twice_is_one_task(web, shop):
 
 
 def test_a_webhook_delivered_many_times_at_once_is_one_task(web, shop):
-    assert at_once(24, lambda _: deliver(web, webhook_id="same")) == [200] * 24
+    assert in_parallel(24, lambda _: deliver(web, webhook_id="same")) == [200] * 24
     assert Task.select().count() == 1
 
 
@@ -232,5 +232,5 @@ def test_a_webhook_id_of_any_length_is_a_key(web, shop):
 def test_many_simultaneous_webhooks_are_as_many_tasks(web, shop, other_shop):
     domains = [shop.domain, other_shop.domain]
 
-    assert at_once(30, lambda number: deliver(web, shop_domain=domains[number % 2])) == [200] * 30
+    assert in_parallel(30, lambda number: deliver(web, shop_domain=domains[number % 2])) == [200] * 30
     assert Task.select().where(Task.shop == other_shop).count() == 15

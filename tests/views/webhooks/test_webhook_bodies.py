@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models import State, Task
 from taskqueue import exchanges
-from tests.support.webhook_requests import ORDER, PATH, deliver, headers, signature, web
+from tests.support.web.webhook_requests import ORDER, PATH, deliver, headers, signature, web
 from views.webhooks.shopify import TOPICS
 
 __all__ = ["web"]
