@@ -13,13 +13,15 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 
 import services
@@ -31,10 +33,19 @@ CONNECTIONS = 64  # one process is everything here, and threads that have ended 
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
+# A machine that is busy must not fail a test: Hypothesis's own limits of time are for the idle one of its author.
+# And a test's examples may share its fixtures.
+SHARED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("any machine", deadline=None, suppress_health_check=SHARED)
+settings.load_profile("any machine")
+
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    """From below those that systems give to outgoing connections, so that none takes it before it is listened to."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)  # pytest-randomly seeds the other one alike in each process
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 PORTS = {"shopify": free_port(), "engage": free_port()}

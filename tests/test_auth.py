@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from starlette.applications import Starlette
@@ -195,7 +195,7 @@ def test_a_session_lasts_for_its_time(browser, shop):
     assert look(browser, signed_at(time.time() - SESSION_SECONDS + 60, shop.id)) == shop.domain
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     cookie=st.one_of(st.binary(max_size=80), st.from_regex(rb"[\w-]{1,30}\.[\w-]{1,12}\.[\w-]{1,40}", fullmatch=True))
 )

@@ -153,6 +153,7 @@ def test_a_watch_that_is_away_disturbs_nothing(database):
     assert printed("-c", PULSE, HEARTBEAT_URL=f"http://127.0.0.1:{free_port()}") == "0"
 
 
+@pytest.mark.slow
 def test_a_clock_beats_for_all_of_its_jobs(migrated):
     with servers() as own:
         dynos = Dynos(own.folder, own.environment, free_port())

@@ -206,6 +206,7 @@ def test_what_fails_at_once_is_a_sentence_and_no_file(client, shop):
     assert client.get("/tasks.csv?q=%00").status_code == 400
 
 
+@pytest.mark.slow
 def test_five_times_the_tasks_take_no_more_memory(shop):
     many(shop, 4 * export.PORTION)
     few = asyncio.run(peak(shop))

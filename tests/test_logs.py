@@ -189,6 +189,7 @@ def planted(lived):
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 
+@pytest.mark.slow
 def test_a_days_log_names_nobody_and_a_trace_leads_from_a_webhook_to_its_receipt(lived, written):
     day_of(lived)
 

@@ -41,6 +41,7 @@ def told(town):
     return {order: each[town.pricing.currency] for order, each in sums.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pricing", PRICINGS, ids=attrgetter("currency"))
 def test_receipts_at_engage_are_shopifys_net_sales_per_order(lived):
     town, stage = lived.town, lived.stage

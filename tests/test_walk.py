@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database import db
@@ -123,7 +123,7 @@ def begun(shop, rows):
     return world
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(tasks, max_size=16),
     choice=selections,
@@ -145,7 +145,7 @@ def test_tasks_that_are_left_alone_come_once_and_in_order(shop, other_shop, rows
         assert [one for page in back for one in page if one in world.still] == expected
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(tasks, max_size=16), choice=selections, most=st.integers(1, 20))
 def test_a_list_has_as_many_tasks_as_are_counted(shop, rows, choice, most):
     states, kinds, begins, ends = choice
