@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import urllib.error
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -141,7 +140,7 @@ class Day:
                 yield 1.0
             today = datetime.now(UTC).date()
             merchant.ask_for_import(today - PAST, today)
-        except urllib.error.HTTPError as refusal:
+        except OSError as refusal:  # or the app has gone meanwhile
             print(f"No import this time: {refusal}", flush=True)
 
     def _order(self, stage: Stage, story: Story) -> Scene:

@@ -34,8 +34,7 @@ NEWER = 6 * BLOCKS  # of open problems each is asked for what came after it
 
 DATABASE = "engage_connector_million"
 
-# One process has the million; in several it would be filled several times.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("million")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from tests.incidents import HOUR, NOON, look, ordered
 from tests.test_alerts_page import silent
 
 __all__ = ["browser", "js", "silent", "site", "visit"]
-pytestmark = pytest.mark.xdist_group("alerts in the browser")
 
 
 @pytest.fixture

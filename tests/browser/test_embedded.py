@@ -24,7 +24,6 @@ from tests.embedded import DOMAIN
 from tests.processes import web_process
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
-pytestmark = pytest.mark.xdist_group("embedded in the browser")
 
 
 @pytest.fixture(scope="module")

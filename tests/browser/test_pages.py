@@ -12,7 +12,6 @@ from tests.browser.visits import NARROW, PHONE, WIDE, browser, history, js, site
 from tests.test_first_road import buy, index
 
 __all__ = ["browser", "history", "js", "site", "visit"]
-pytestmark = pytest.mark.xdist_group("pages in the browser")
 
 
 @pytest.fixture

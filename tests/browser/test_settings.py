@@ -13,7 +13,6 @@ from tests.incidents import DAY, HOUR, ordered
 
 __all__ = ["browser", "js", "site", "visit"]
 ANNA = "anna@example.com"
-pytestmark = pytest.mark.xdist_group("settings in the browser")
 
 
 @pytest.fixture
