@@ -34,10 +34,10 @@ check: setup ## Formatting, lint, types, migration drift
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m pytest -q --no-cov tests/test_migrations.py
+	$(PY) -m pytest -q --no-cov tests/project/test_migrations.py
 
 audit: setup ## Known holes in the requirements, unsafe code, and a bill of materials (sbom.json)
-	@$(PY) -m tests.audit
+	@$(PY) -m tests.support.audit
 
 bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md
 	$(PY) -m benchmarks
@@ -61,7 +61,7 @@ LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 clean: ## Remove the environment and this checkout's data folder
-	@test ! -x $(PY) || $(PY) -m services clean
+	@test ! -x $(PY) || $(PY) -m sandbox.dev_servers clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 .PHONY: help setup run test test-slow coverage check audit bench bench-list screenshots format lock clean

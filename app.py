@@ -1,4 +1,9 @@
-"""The web process: routes and middleware."""
+"""The web process: its routes, its middleware, and which of it a webhook, a static file or a page goes through.
+
+The app's own routes are for machines: webhooks, health and metrics, with the security headers and the body limit that
+every answer needs. A path that is none of theirs is a person's and goes on to `site`: static files and the bounce page,
+which have no session, and behind them `pages`, which have one.
+"""
 
 from __future__ import annotations
 
@@ -8,80 +13,83 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 import logs
-from views import (
-    acting,
-    addresses,
-    alerts,
-    audit,
-    auth,
-    batches,
-    data_requests,
-    engage_webhooks,
-    entities,
-    export,
-    health,
-    help,
-    imports,
-    live,
-    metrics,
-    overview,
-    people,
-    saved,
-    saving,
-    settings,
-    summary,
-    support,
-    tasks,
-    webhooks,
-    welcome,
-)
-from views.guards import Guards
-from views.language import Languages
+from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
+from views.alerts import index as alerts_index
+from views.alerts import subscriptions
+from views.entities import show as entities_show
+from views.imports import index as imports_index
+from views.ops import health, metrics
+from views.settings import index as settings_index
+from views.tasks import actions, bulk_retry, saved_views, saved_views_edit, summary
+from views.tasks import export as tasks_export
+from views.tasks import index as tasks_index
+from views.tasks import show as tasks_show
+from views.web import session
+from views.web.language import LanguageMiddleware
+from views.web.request_checks import BodyLimit, HostCheck, OriginCheck
+from views.web.security_headers import SecurityHeadersMiddleware
+from views.webhooks import engage as webhooks_engage
+from views.webhooks import shopify as webhooks_shopify
 
 STATIC = Path(__file__).parent / "static"
 
 
-logs.configure()
-app = Starlette(
+logs.configure_logging()
+
+pages = Router(
     routes=[
-        *webhooks.routes,
-        *engage_webhooks.routes,
-        *auth.routes,
-        *health.routes,
-        *metrics.routes,
-        *overview.routes,
-        *export.routes,
-        *saved.routes,
-        *saving.routes,
+        *session.routes,
+        *sign_in_links.routes,
+        *tasks_index.routes,
+        *tasks_export.routes,
+        *saved_views.routes,
+        *saved_views_edit.routes,
         *summary.routes,
-        *live.routes,
-        *tasks.routes,
-        *entities.routes,
-        *imports.routes,
-        *acting.routes,
-        *batches.routes,
+        *tasks_show.routes,
+        *entities_show.routes,
+        *imports_index.routes,
+        *actions.routes,
+        *bulk_retry.routes,
         *audit.routes,
-        *addresses.routes,
-        *alerts.routes,
-        *settings.routes,
-        *welcome.routes,
-        *people.routes,
-        *support.routes,
+        *subscriptions.routes,
+        *alerts_index.routes,
+        *settings_index.routes,
+        *onboarding.routes,
+        *members.routes,
+        *support_links.routes,
         *data_requests.routes,
         *help.routes,
-        Mount("/static", StaticFiles(directory=STATIC)),
     ],
+    middleware=[Middleware(session.SessionMiddleware)],
+)
+site = Router(
+    routes=[session.bounce_page, Mount("/static", StaticFiles(directory=STATIC))],
+    default=pages,
     middleware=[
-        Middleware(Guards),
-        Middleware(GZipMiddleware, compresslevel=4),
-        Middleware(Languages),
-        Middleware(auth.Session),
+        Middleware(HostCheck),
+        Middleware(OriginCheck, exempt=[subscriptions.one_click]),
+        Middleware(LanguageMiddleware),
     ],
 )
+app = Starlette(
+    routes=[
+        *webhooks_shopify.routes,
+        *webhooks_engage.routes,
+        *health.routes,
+        *metrics.routes,
+    ],
+    middleware=[
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(BodyLimit),
+        Middleware(GZipMiddleware, compresslevel=4),
+    ],
+)
+app.router.default = site
+ROUTES = [*app.routes, *site.routes, *pages.routes]
 
 # What is loaded by now stays. Looking through it for garbage takes 20 ms, of whichever request is being answered.
 gc.collect()

@@ -1,121 +1,127 @@
-"""Every environment variable, read once, typed. The README lists them; a test compares."""
+"""Environment variables, each declared once with its type, default and meaning. A test compares the README's table."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
 from datetime import timedelta
 from math import isfinite
+from typing import Annotated, Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-def _variable(default: str, about: str) -> str:
-    return f"{default}\0{about}"
+def _must_be(wanted: str, fits: Callable[[Any], object]) -> AfterValidator:
+    def check(value: Any) -> Any:
+        if not fits(value):
+            raise PydanticCustomError("misfit", "{wanted}", {"wanted": wanted, "value": value})
+        return value
+
+    return AfterValidator(check)
 
 
-class Variables:
-    """Name, default and meaning of every variable. The README's table and `Config` both come from here."""
+def _like(pattern: str, wanted: str) -> AfterValidator:
+    return _must_be(wanted, re.compile(pattern).fullmatch)
 
-    DATABASE_URL = _variable("", "PostgreSQL 15 or later; empty: an embedded one, in development")
-    DATABASE_ROLE = _variable("engage_app", "the role that the app acts as there; `manage.py migrate` makes it")
-    REDIS_URL = _variable("", "Redis 6.2 or later, or Valkey; empty: an embedded one, in development")
-    REDIS_VERIFY = _variable(
-        "1", "0: take the certificate of a `rediss` server that nobody vouches for, such as Heroku's"
-    )
-    PORT = _variable("8000", "where the web process listens")
-    APP_URL = _variable("http://127.0.0.1:8000", "how the outside reaches the app; https makes cookies secure")
-    SECRET_KEYS = _variable("", "`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt")
-    SHOPIFY_API_KEY = _variable("", "the app's client id at Shopify")
-    SHOPIFY_API_SECRET = _variable("", "the app's client secret at Shopify; comma-separated while it is being rotated")
-    SHOPIFY_API_VERSION = _variable("2026-10", "version of Shopify's Admin API")
-    SHOPIFY_ORIGIN = _variable("https://{shop}", "where a shop's Admin API lives; the sandbox sets it")
-    SHOPIFY_FRAMES = _variable("https://{shop} https://admin.shopify.com", "who may show the app; the sandbox sets it")
-    APP_BRIDGE_URL = _variable(
-        "https://cdn.shopify.com/shopifycloud/app-bridge.js", "Shopify's script inside its admin; the sandbox sets it"
-    )
-    ENGAGE_ORIGIN = _variable("https://{tenant}.voyado.com", "where a tenant's Engage lives; the sandbox sets it")
-    SMTP_URL = _variable("", "`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent")
-    MAIL_FROM = _variable("Engage connector <no-reply@localhost>", "whom mails come from")
-    OPERATOR_EMAIL = _variable("", "who is told when the app itself has stopped; empty: nobody")
-    HEARTBEAT_URL = _variable(
-        "", "asked for once a minute while the clock is in time, for an outside watch; empty: none"
-    )
-    RETAIN_SUCCESS_DAYS = _variable("90", "how long tasks that went well are kept")
-    RETAIN_ERROR_DAYS = _variable("365", "how long tasks that failed are kept")
-    RETAIN_BODY_DAYS = _variable("30", "how long what was sent and received is kept")
-    RETAIN_HOUR_DAYS = _variable("760", "how long the counts of each hour, alerts and their mails are kept")
-    LEASE_SECONDS = _variable("60", "how long a worker may be silent before its task is given to another")
-    TIME_LIMIT_SECONDS = _variable("600", "how long one attempt at a task may take")
-    BACKOFF_SECONDS = _variable("10", "the first wait after a failed attempt; it triples up to an hour")
-    WEB_THREADS = _variable("8", "pages served at once by one web process, each with a database connection")
-    LOG_LEVEL = _variable("INFO", "DEBUG, INFO, WARNING or ERROR")
-    LOG_FORMAT = _variable("json", "json, or text for people")
-    METRICS_TOKEN = _variable("", "what `/metrics` asks for as `Authorization: Bearer`; empty: there are no metrics")
-    METRICS_SHOPS = _variable("0", "1: metrics name shops")
+
+def _is_conninfo(value: str) -> bool:
+    with contextlib.suppress(psycopg.ProgrammingError):
+        conninfo_to_dict(value)
+        return True
+    return False
+
+
+SECRET = Field(repr=False)
+ABOVE_ZERO = _must_be("above 0", lambda number: isfinite(number) and number > 0)
+
+# Addresses stay strings: pydantic's own types add a slash to an origin, and refuse unix:// and libpq's name=value form.
+DatabaseUrl = Annotated[str, SECRET, _must_be("an address such as postgresql://user:password@host/name", _is_conninfo)]
+RedisUrl = Annotated[str, SECRET, _like(r"((redis|rediss|unix)://\S+)?", "an address such as redis://host:6379")]
+SMTP_URL = r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"
+SmtpUrl = Annotated[str, SECRET, _like(SMTP_URL, "an address such as smtp://user:password@host:587")]
+AppUrl = Annotated[str, _like(r"https?://[^/\s]+", "an address such as https://app.example.com, without a path")]
+Origin = Annotated[str, _like(r"https?://\S*[^/\s]", "an address that begins with https:// and does not end with /")]
+Origins = Annotated[str, _like(r"https?://[^;,]+", "addresses such as https://admin.shopify.com, with spaces between")]
+ScriptUrl = Annotated[str, _like(r"https?://[^/\s;,]+/\S+", "the address of a script")]
+PING_URL = r"(https?://[^/\s]+(/\S*)?)?"
+PingUrl = Annotated[str, _like(PING_URL, "an address such as https://hc.example.com/ping/name")]
+SENDER = r"[^@\r\n]*[^@\s]@[^@\s]+"
+Sender = Annotated[str, _like(SENDER, "an address such as Engage connector <no-reply@example.com>")]
+Email = Annotated[str, _like(r"([^@\s]+@[^@\s]+)?", "an address such as operations@example.com")]
+Role = Annotated[str, _like(r"[a-z_][a-z0-9_]{0,62}", "a name of small letters, digits and underscores")]
+ApiVersion = Annotated[str, _like(r"\d{4}-\d\d|unstable", "a version like 2026-10")]
+BearerToken = Annotated[str, SECRET, _like(r"[!-~]*", "without spaces or line breaks")]
+Secret = Annotated[str, SECRET]
+Port = Annotated[int, _must_be("a port from 1 to 65535", lambda port: 0 < port < 65536)]
+Count = Annotated[int, ABOVE_ZERO]
+Seconds = Annotated[float, ABOVE_ZERO]
 
 
 class Misconfigured(ValueError):
     """A variable that cannot be used. `str()` is a sentence that names it, without its value where that is secret."""
 
 
-def documented() -> dict[str, tuple[str, str]]:
-    """Every variable's default and meaning, by name."""
-    found = {name: value.split("\0") for name, value in vars(Variables).items() if name.isupper()}
-    return {name: (default, about) for name, (default, about) in found.items()}
+class Config(BaseSettings):
+    """The environment, typed. A field is the variable of its name in capitals."""
 
+    model_config = SettingsConfigDict(alias_generator=str.upper, case_sensitive=True, frozen=True)
 
-@dataclass(frozen=True)
-class Config:
-    database_url: str
-    database_role: str
-    redis_url: str
-    redis_verify: str
-    port: int
-    app_url: str
-    secret_keys: str
-    shopify_api_key: str
-    shopify_api_secret: str
-    shopify_api_version: str
-    shopify_origin: str
-    shopify_frames: str
-    app_bridge_url: str
-    engage_origin: str
-    smtp_url: str
-    mail_from: str
-    operator_email: str
-    heartbeat_url: str
-    retain_success_days: int
-    retain_error_days: int
-    retain_body_days: int
-    retain_hour_days: int
-    lease_seconds: float
-    time_limit_seconds: float
-    backoff_seconds: float
-    web_threads: int
-    log_level: str
-    log_format: str
-    metrics_token: str
-    metrics_shops: str
+    database_url: DatabaseUrl = Field("", description="PostgreSQL 15 or later; empty: embedded, for development")
+    database_role: Role = Field("engage_app", description="the app's role in PostgreSQL, made by `manage.py migrate`")
+    redis_url: RedisUrl = Field("", description="Redis 6.2 or later, or Valkey; empty: embedded, for development")
+    redis_verify: bool = Field(True, description="0: accept self-signed certificates of `rediss://`, such as Heroku's")
+    port: Port = Field(8000, description="port of the web process")
+    app_url: AppUrl = Field("http://127.0.0.1:8000", description="public origin of the app; https makes cookies secure")
+    secret_keys: Secret = Field(
+        "", description="`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt"
+    )
+    shopify_api_key: str = Field("", description="the app's client id at Shopify")
+    shopify_api_secret: Secret = Field(
+        "", description="the app's client secret at Shopify; comma-separated during a rotation"
+    )
+    shopify_api_version: ApiVersion = Field("2026-10", description="version of Shopify's Admin API")
+    shopify_origin: Origin = Field("https://{shop}", description="origin of a shop's Admin API; the sandbox sets it")
+    shopify_frames: Origins = Field(
+        "https://{shop} https://admin.shopify.com", description="origins that may frame the app; the sandbox sets it"
+    )
+    app_bridge_url: ScriptUrl = Field(
+        "https://cdn.shopify.com/shopifycloud/app-bridge.js",
+        description="Shopify's script inside its admin; the sandbox sets it",
+    )
+    engage_origin: Origin = Field(
+        "https://{tenant}.voyado.com", description="origin of a tenant's Engage; the sandbox sets it"
+    )
+    smtp_url: SmtpUrl = Field(
+        "", description="`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent"
+    )
+    mail_from: Sender = Field("Engage connector <no-reply@localhost>", description="sender of mails")
+    operator_email: Email = Field("", description="recipient of alerts about the app itself; empty: no such mails")
+    heartbeat_url: PingUrl = Field(
+        "", description="requested each minute while the scheduler is on time, for an uptime monitor; empty: none"
+    )
+    retain_success_days: Count = Field(90, description="retention of successful tasks")
+    retain_error_days: Count = Field(365, description="retention of failed tasks")
+    retain_body_days: Count = Field(30, description="retention of request and response bodies")
+    retain_hour_days: Count = Field(760, description="retention of hourly counts, alerts and their mails")
+    lease_seconds: Seconds = Field(60, description="how long a worker may be silent before another takes its task")
+    time_limit_seconds: Seconds = Field(600, description="longest duration of one attempt at a task")
+    backoff_seconds: Seconds = Field(10, description="wait after the first failed attempt; triples up to an hour")
+    web_threads: Count = Field(8, description="pages served at once by a web process, each with a database connection")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["json", "text"] = Field("json", description="json, or text for people")
+    metrics_token: BearerToken = Field("", description="`Authorization: Bearer` of `/metrics`; empty: no metrics")
+    metrics_shops: bool = Field(False, description="1: metrics name shops")
 
+    @model_validator(mode="before")
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Config:
-        """The configuration that these variables stand for; an empty one counts as missing. Raises Misconfigured."""
-        values = {}
-        for field in fields(cls):
-            name = field.name.upper()
-            text = environ.get(name, "").strip() or documented()[name][0]
-            values[field.name] = _typed(name, text, str(field.type))
-        for name, (fits, wanted) in RULES.items():
-            if not fits(value := values[name.lower()]):
-                given = "" if name in WITH_PASSWORD else f", not {value!r}"
-                raise Misconfigured(f"{name} must be {wanted}{given}.")
-        return cls(**values)  # type: ignore[arg-type]
+    def _blank_is_unset(cls, variables: dict[str, str]) -> dict[str, str]:
+        return {name: text.strip() for name, text in variables.items() if text.strip()}
 
     @property
     def lease(self) -> timedelta:
@@ -127,9 +133,10 @@ class Config:
 
     @property
     def redis_address(self) -> str:
-        """Where Redis is, with how its certificate is looked at; empty where none is given."""
-        lax = self.redis_verify == "0" and self.redis_url.startswith("rediss://")
-        return f"{self.redis_url}{'&' if '?' in self.redis_url else '?'}ssl_cert_reqs=none" if lax else self.redis_url
+        """REDIS_URL with REDIS_VERIFY as its parameter; empty where there is no URL."""
+        if self.redis_verify or not self.redis_url.startswith("rediss://"):
+            return self.redis_url
+        return f"{self.redis_url}{'&' if '?' in self.redis_url else '?'}ssl_cert_reqs=none"
 
     @property
     def shopify_secrets(self) -> list[bytes]:
@@ -137,69 +144,33 @@ class Config:
         return [secret.strip().encode() for secret in self.shopify_api_secret.split(",") if secret.strip()]
 
 
-def _typed(name: str, text: str, kind: str) -> str | int | float:
-    convert = {"str": str, "int": int, "float": float}[kind]
+def documented() -> dict[str, tuple[str, str]]:
+    """Every variable's default and meaning, by name."""
+    fields = Config.model_fields.items()
+    return {name.upper(): (_text(field.default), field.description or "") for name, field in fields}
+
+
+def _text(default: object) -> str:
+    return str(int(default) if isinstance(default, bool) else default)
+
+
+def read() -> Config:
+    """The configuration in the environment; a blank variable counts as unset. Raises Misconfigured."""
     try:
-        converted: str | int | float = convert(text)
-    except ValueError:
-        raise Misconfigured(f"{name} must be a number, not {text!r}.") from None
-    return converted
+        return Config()
+    except ValidationError as error:
+        raise Misconfigured(_sentence(error.errors()[0])) from None
 
 
-def _positive(value: float) -> bool:
-    return isfinite(value) and value > 0
+def _sentence(error: ErrorDetails) -> str:
+    name, context = str(error["loc"][0]), error.get("ctx", {})
+    parsed = "0 or 1" if error["type"] == "bool_parsing" else "a number"
+    wanted = context.get("wanted") or context.get("expected", parsed).replace("'", "")
+    given = f", not {context.get('value', error['input'])!r}" if Config.model_fields[name.lower()].repr else ""
+    return f"{name} must be {wanted}{given}."
 
 
-def _conninfo(value: str) -> bool:
-    with contextlib.suppress(psycopg.ProgrammingError):
-        conninfo_to_dict(value)
-        return True
-    return False
-
-
-def _like(pattern: str) -> Callable[[str], bool]:
-    return lambda value: re.fullmatch(pattern, value) is not None
-
-
-ORIGIN = _like(r"https?://\S*[^/\s]"), "an address that begins with https:// and does not end with /"
-WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "METRICS_TOKEN")
-RULES: dict[str, tuple[Callable[..., bool], str]] = {
-    "DATABASE_URL": (_conninfo, "an address such as postgresql://user:password@host/name"),
-    "DATABASE_ROLE": (_like(r"[a-z_][a-z0-9_]{0,62}"), "a name of small letters, digits and underscores"),
-    "REDIS_URL": (_like(r"((redis|rediss|unix)://\S+)?"), "an address such as redis://host:6379"),
-    "PORT": (lambda port: 0 < port < 65536, "a port from 1 to 65535"),
-    "APP_URL": (_like(r"https?://[^/\s]+"), "an address such as https://app.example.com, without a path"),
-    "SHOPIFY_API_VERSION": (_like(r"\d{4}-\d\d|unstable"), "a version like 2026-10"),
-    "SHOPIFY_ORIGIN": ORIGIN,
-    "SHOPIFY_FRAMES": (_like(r"https?://[^;,]+"), "addresses such as https://admin.shopify.com, with spaces between"),
-    "APP_BRIDGE_URL": (_like(r"https?://[^/\s;,]+/\S+"), "the address of a script"),
-    "ENGAGE_ORIGIN": ORIGIN,
-    "SMTP_URL": (_like(r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"), "an address such as smtp://user:password@host:587"),
-    "MAIL_FROM": (_like(r"[^@\r\n]*[^@\s]@[^@\s]+"), "an address such as Engage connector <no-reply@example.com>"),
-    "OPERATOR_EMAIL": (_like(r"([^@\s]+@[^@\s]+)?"), "an address such as operations@example.com"),
-    "HEARTBEAT_URL": (_like(r"(https?://[^/\s]+(/\S*)?)?"), "an address such as https://hc.example.com/ping/name"),
-    "RETAIN_SUCCESS_DAYS": (_positive, "above 0"),
-    "RETAIN_ERROR_DAYS": (_positive, "above 0"),
-    "RETAIN_BODY_DAYS": (_positive, "above 0"),
-    "RETAIN_HOUR_DAYS": (_positive, "above 0"),
-    "LEASE_SECONDS": (_positive, "above 0"),
-    "TIME_LIMIT_SECONDS": (_positive, "above 0"),
-    "BACKOFF_SECONDS": (_positive, "above 0"),
-    "WEB_THREADS": (_positive, "above 0"),
-    "LOG_FORMAT": (_like("json|text"), "json or text"),
-    "REDIS_VERIFY": (_like("[01]"), "0 or 1"),
-    "METRICS_TOKEN": (_like(r"[!-~]*"), "without spaces or line breaks"),
-    "METRICS_SHOPS": (_like("[01]"), "0 or 1"),
-    "LOG_LEVEL": (_like("DEBUG|INFO|WARNING|ERROR"), "DEBUG, INFO, WARNING or ERROR"),
-}
-
-
-def _config() -> Config:
-    """This process's configuration. A wrong one ends the process with a sentence."""
-    try:
-        return Config.read(os.environ)
-    except Misconfigured as error:
-        sys.exit(str(error))
-
-
-config = _config()
+try:
+    config = read()
+except Misconfigured as error:
+    sys.exit(str(error))

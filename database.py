@@ -1,45 +1,49 @@
-"""The one PostgreSQL database: a connection per thread, kept while it works, replaced when it is broken.
+"""PostgreSQL database: a connection per thread, replaced when it is broken, and row-level security per shop.
 
-PostgreSQL itself shows a connection the rows of one shop only: of the scope that the thread has entered. Outside of any
-scope there are no rows. What is entered reaches the connection with the next statement, unless it is there already.
+PostgreSQL's row-level security shows a connection the rows of one shop only: of the scope that the thread has entered.
+Outside of any scope there are no rows. The next statement sets the connection's scope, unless it is set already.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from playhouse.pool import PooledPostgresqlDatabase
+from peewee import InterfaceError, Model, OperationalError
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from config import config
 
 CONNECT_SECONDS = 2  # a webhook must still be answered within Shopify's five
-SILENCE_MS = 3000  # unanswered packets for so long, and the network is taken for gone
-LOCKS = 1_163_477_349  # ours, among all advisory locks of the database
-WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once unless told to wait
+SILENCE_MS = 3000  # of unanswered packets, after which the connection is closed
+LOCK_GROUP = 1_163_477_349  # ours, among all advisory locks of the database
+WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once without a timeout
+# No server, no connection to it, or none left in this process's pool, which peewee counts as a ValueError.
+DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, MaxConnectionsExceeded)
 
+Row = TypeVar("Row", bound=Model)
 Scope = int | Literal["every"] | None  # a shop's id; all shops; nothing
 EVERY: Literal["every"] = "every"
 SET_SCOPE = "SELECT set_config('app.shop_id', %s, false)"
-# Neither the tables' owner nor a superuser, for both of whom PostgreSQL's policies may count for nothing.
+# The app's role is neither the tables' owner nor a superuser: row-level security may not hold for these.
 BECOME = "SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER')"
 UNKNOWN = object()
 
 
-class Place(threading.local):
-    """Where a thread is: the scope that it has entered, and the one that its connection is in."""
+class ThreadScope(threading.local):
+    """Scope that a thread has entered, and the one that its connection is set to."""
 
     wanted: Scope = None
-    there: Any = UNKNOWN
+    current: Any = UNKNOWN
 
 
 class Database(PooledPostgresqlDatabase):
-    def point_to(self, url: str, connections: int) -> None:
-        """Use this database from now on. Nothing is opened yet."""
+    def configure(self, url: str, connections: int) -> None:
+        """Use this database from now on. Opens no connection yet."""
         where: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
         where.setdefault("options", "-c timezone=UTC")
         where.setdefault("connect_timeout", CONNECT_SECONDS)
@@ -47,47 +51,47 @@ class Database(PooledPostgresqlDatabase):
         name = where.pop("dbname", None)
         self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
 
-    def allow(self, connections: int) -> None:
-        """Let this process have so many connections at once: one for each of its threads."""
+    def limit_connections(self, connections: int) -> None:
+        """Set this process's limit of connections: one for each of its threads."""
         self._max_connections = connections
 
     def _initialize_connection(self, conn: Any) -> None:
-        """Of a connection that comes from the pool nothing is believed."""
-        _place.there = UNKNOWN
+        """Assume nothing about the scope of a connection from the pool."""
+        _scope.current = UNKNOWN
         conn.execute(BECOME, (config.database_role,))
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        self._move()
+        self._set_scope()
         if sql.startswith("ROLLBACK"):
-            _place.there = UNKNOWN  # what was set since the savepoint is taken back with the rest
+            _scope.current = UNKNOWN  # a rollback restores the scope of the savepoint
         return super().execute_sql(sql, params)
 
     def begin(self, *args: Any, **options: Any) -> None:
-        self._move()
+        self._set_scope()
         super().begin(*args, **options)
 
     def rollback(self) -> None:
-        _place.there = UNKNOWN
+        _scope.current = UNKNOWN
         super().rollback()
 
-    def _move(self) -> None:
-        """Bring the connection to where the thread is. Until that is certain, nothing is known of it."""
-        wanted = _place.wanted
-        if _place.there == wanted and not self.is_closed():
+    def _set_scope(self) -> None:
+        """Set the connection to the thread's scope. It counts as unknown until the statement has succeeded."""
+        wanted = _scope.wanted
+        if _scope.current == wanted and not self.is_closed():
             return
         if self.connection().info.transaction_status == TransactionStatus.INERROR:
             return
-        _place.there = UNKNOWN
+        _scope.current = UNKNOWN
         super().execute_sql(SET_SCOPE, ("" if wanted is None else str(wanted),))
-        _place.there = wanted
+        _scope.current = wanted
 
-    def moved(self, scope: Scope) -> None:
-        """A statement has brought the connection there along with its own work: `moving_to`."""
-        _place.there = scope
+    def scope_changed(self, scope: Scope) -> None:
+        """Note that a statement has set the connection's scope along with its own work: `moving_to`."""
+        _scope.current = scope
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:
-        """Be who the tables belong to, of every shop, until the block ends: to change tables rather than rows."""
+        """Act as the tables' owner, for all shops, until the block ends: to change tables rather than rows."""
         with every_shop():
             self.execute_sql("SET ROLE NONE")
             try:
@@ -96,27 +100,27 @@ class Database(PooledPostgresqlDatabase):
                 self.execute_sql(BECOME, (config.database_role,))
 
 
-def moving_to(scope: str) -> str:
-    """What a statement returns to leave its connection in this scope, in SQL. Then tell `db.moved`."""
+def set_scope_sql(scope: str) -> str:
+    """SQL expression that sets the connection's scope within a statement. Call `db.scope_changed` afterwards."""
     return f"set_config('app.shop_id', {scope}, false)"
 
 
-_place = Place()
+_scope = ThreadScope()
 db = Database(None, prefer_psycopg3=True)
-db.point_to(config.database_url, connections=config.web_threads + 8)
+db.configure(config.database_url, connections=config.web_threads + 8)
 
 
 @contextmanager
 def connected(scope: Scope = None) -> Iterator[None]:
-    """Have a working connection for the duration, in this scope: a shop's, of EVERY shop, or where there is nothing.
+    """Have a working connection until the block ends, in this scope: a shop's id, EVERY shop, or None for no rows.
 
-    The connection stays with the thread afterwards, unless it broke. What scope somebody left it in is not believed,
-    but where all are wanted: a mistake would show too little.
+    The thread keeps the connection afterwards, unless it broke. The scope that it was left in is set anew, except for
+    EVERY: there a mistake would show too few rows, not too many.
     """
     _drop_broken()
     db.connect(reuse_if_open=True)
     if scope != EVERY:
-        _place.there = UNKNOWN
+        _scope.current = UNKNOWN
     try:
         with scoped(scope):
             yield
@@ -126,31 +130,32 @@ def connected(scope: Scope = None) -> Iterator[None]:
 
 @contextmanager
 def scoped(scope: Scope) -> Iterator[None]:
-    """See and change this shop's rows only, until the block ends."""
-    before, _place.wanted = _place.wanted, scope
+    """Enter a scope until the block ends: see and change this shop's rows only."""
+    before, _scope.wanted = _scope.wanted, scope
     try:
         yield
     finally:
-        _place.wanted = before
+        _scope.wanted = before
 
 
 def every_shop() -> AbstractContextManager[None]:
-    """See and change the rows of all shops, until the block ends: for what serves them all."""
+    """Enter the scope of all shops until the block ends: for work that serves them all."""
     return scoped(EVERY)
 
 
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
-    """Whether this process does alone, of all that share the database, what has this name, until the block ends.
+def advisory_lock(name: str) -> Iterator[bool]:
+    """Try to hold the advisory lock of this name until the block ends. Yields whether this process holds it.
 
-    The lock is the connection's: it goes with a process that dies. A pooler that shares connections would break it.
+    The lock belongs to the connection: it ends with a process that dies. A pooler that shares connections would break
+    it.
     """
-    (mine,) = db.execute_sql("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LOCKS, name)).fetchone()
+    (mine,) = db.execute_sql("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LOCK_GROUP, name)).fetchone()
     try:
         yield mine
     finally:
         if mine and not db.connection().closed:
-            db.execute_sql("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOCKS, name))
+            db.execute_sql("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOCK_GROUP, name))
 
 
 def _drop_broken() -> None:
@@ -159,6 +164,20 @@ def _drop_broken() -> None:
 
 
 def _usable() -> bool:
-    """Not closed by the server, and not in the middle of a query that a time limit has cut short."""
+    """Whether the server has not closed the connection, and no time limit has interrupted a query on it."""
     idle = db.connection().info.transaction_status == TransactionStatus.IDLE
     return not db.connection().closed and (idle or db.in_transaction())
+
+
+def select_rows(table: type[Row], condition: str, *values: Any) -> list[Row]:
+    """The rows with this condition, in SQL: peewee takes longer to build a query than PostgreSQL to answer it."""
+    columns = ", ".join(field.column_name for field in table._meta.sorted_fields)
+    found = db.execute_sql(f"SELECT {columns} FROM {table._meta.table_name} WHERE {condition}", values)  # noqa: S608
+    return [row_of(table, row) for row in found.fetchall()]
+
+
+def row_of(table: type[Row], values: Iterable[Any]) -> Row:
+    """A row by hand: peewee would look up each column's name again at every query, at half the cost of a claim."""
+    row = table(__no_default__=True)
+    row.__data__.update(zip(table._meta.sorted_field_names, values, strict=True))
+    return row

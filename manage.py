@@ -10,7 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import services
+# The app's only import of the sandbox: `where`, and the embedded servers where DATABASE_URL or REDIS_URL is unset. Its
+# own imports are the standard library and psycopg, so `manage.py migrate` needs no development package in production.
+from sandbox import dev_servers
 
 LINK_VALID = timedelta(minutes=30)
 
@@ -28,10 +30,10 @@ def migrate(_: argparse.Namespace) -> None:
 
 def connect(arguments: argparse.Namespace) -> None:
     """Create or update a shop and its Engage tenant."""
-    from actors.settings import connected
-    from models import Shop
+    from actors.settings import enqueue_first_sync
+    from sync import shop_connections
 
-    shop = Shop.connect(
+    shop = shop_connections.connect_shop(
         domain=arguments.shop,
         shopify_token=arguments.shopify_token,
         engage_key=arguments.engage_key,
@@ -41,37 +43,38 @@ def connect(arguments: argparse.Namespace) -> None:
         engage_tenant=arguments.engage_tenant,
         store=arguments.store,
     )
-    connected(shop)
+    enqueue_first_sync(shop)
     print(f"{shop.domain} is connected to Engage's {shop.engage_tenant}.")
 
 
 def sign_in(arguments: argparse.Namespace) -> None:
     """Print a link that opens the shop's pages once, within half an hour."""
     from config import config
-    from models import Shop, SignIn
+    from models import Shop
+    from views.account import sign_in_links
 
     shop = Shop.get_or_none(Shop.domain == arguments.shop)
     if shop is None:
         raise SystemExit(f"There is no shop {arguments.shop}; connect it first.")
-    print(f"{config.app_url}/sign-in?token={SignIn.issue(shop, LINK_VALID)}")
+    print(f"{config.app_url}/sign-in?token={sign_in_links.issue(shop, LINK_VALID)}")
 
 
 def sweep(_: argparse.Namespace) -> None:
-    """Ring for due tasks and give back what dead workers held, once."""
+    """Publish due tasks and take back those of lost workers, once."""
     import actors  # noqa: F401 - the table of task types
-    from actors.sweep import sweep
+    from taskqueue.sweeper import sweep
 
-    print(f"Tasks rung for: {sweep()}")
+    print(f"Tasks published: {sweep()}")
 
 
 def where(_: argparse.Namespace) -> None:
     """Print the folder that holds the development servers' data."""
-    print(services.data_folder())
+    print(dev_servers.data_folder())
 
 
 def recount(_: argparse.Namespace) -> None:
     """Compare the totals with the tasks, and mend them where they differ."""
-    import totals
+    from tasklog import totals
 
     for shop, number, state, counted, kept in totals.recount():
         print(f"shop {shop}, type {number}, state {state}: {kept} were kept, {counted} are there")
@@ -79,13 +82,14 @@ def recount(_: argparse.Namespace) -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Add invented shops with a year of tasks, for demos and measurements."""
-    import invented
+    from demo_history import shops
+    from demo_history.filling import fill as fill_history
 
     try:
-        invented.check(beside_real_ones=arguments.yes)
-    except invented.Real as error:
+        shops.check_shops(beside_real_ones=arguments.yes)
+    except shops.RealShopError as error:
         raise SystemExit(str(error)) from None
-    invented.fill(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
+    fill_history(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))
 
 
 def _progress(wanted: int, done: int, seconds: float) -> None:
@@ -95,18 +99,19 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 def check_alerts(arguments: argparse.Namespace) -> None:
     """Print how every alert rule stands as of an instant, and why."""
-    from actors import alerting
+    import actors  # noqa: F401 - the table of task types
+    from alerts import jobs
     from models import utcnow
 
     now = arguments.now or utcnow()
     print(f"As of {now:%Y-%m-%d %H:%M:%S} UTC")
-    for domain, rule, state, why in alerting.explained(now, arguments.shop):
+    for domain, rule, state, why in jobs.evaluate_rules(now, arguments.shop):
         print(f"{domain}  {rule}  {state}  {why}")
 
 
 def rotate_secrets(_: argparse.Namespace) -> None:
     """Wrap every shop's key by the first of SECRET_KEYS, so that the others can be removed."""
-    from models.rotation import rotate
+    from privacy.key_rotation import rotate
 
     left = rotate(lambda done, total: print(f"{done:,} of {total:,} shops", flush=True))
     if left:
@@ -117,16 +122,16 @@ def rotate_secrets(_: argparse.Namespace) -> None:
 def shopify_app(_: argparse.Namespace) -> None:
     """Print shopify.app.toml for this deployment, to be released by `shopify app deploy`."""
     import actors  # noqa: F401 - the table of task types
-    from actors.shopify_app import described
+    from shopify_app_config import generate
 
-    print(described(), end="")
+    print(generate(), end="")
 
 
 def new_key(_: argparse.Namespace) -> None:
     """Print a fresh entry for SECRET_KEYS."""
-    import vault
+    import encryption
 
-    print(vault.random_entry("k1"))
+    print(encryption.new_keyring_entry("k1"))
 
 
 def _one_of(known: Callable[[], set[str]], wanted: str, text: str) -> str:
@@ -198,9 +203,9 @@ WITHOUT_DATABASE = ("where", "new-key", "shopify-app")
 
 def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="manage.py", description=__doc__)
-    several = commands.add_subparsers(required=True, metavar="COMMAND")
+    subcommands = commands.add_subparsers(required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
-        command = several.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command = subcommands.add_parser(name, help=function.__doc__, description=function.__doc__)
         command.set_defaults(run=function)
         for option, check in OPTIONS.get(name, {}).items():
             command.add_argument(f"--{option}", required=True, type=check)
@@ -216,12 +221,12 @@ def main() -> None:
     if arguments.run in [COMMANDS[name] for name in WITHOUT_DATABASE]:
         arguments.run(arguments)
         return
-    with services.joined(os.environ):
+    with dev_servers.use_development_servers(os.environ):
         _with_database(arguments)
 
 
 def _with_database(arguments: argparse.Namespace) -> None:
-    """Our modules read the environment, so they come in only when it is complete."""
+    """Import our modules only here: they read the environment, which has to be complete."""
     from peewee import PeeweeException, ProgrammingError
 
     from config import Misconfigured
@@ -233,12 +238,14 @@ def _with_database(arguments: argparse.Namespace) -> None:
     except Misconfigured as error:
         raise SystemExit(str(error)) from None
     except ProgrammingError as error:
-        raise SystemExit(f"The schema is not up to date; run: python manage.py migrate ({_said(error)})") from None
+        raise SystemExit(
+            f"The schema is not up to date; run: python manage.py migrate ({_first_line(error)})"
+        ) from None
     except PeeweeException as error:
-        raise SystemExit(f"The database could not do it: {_said(error)}") from None
+        raise SystemExit(f"The database could not do it: {_first_line(error)}") from None
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error.args[0] if error.args else error).split("\n")[0]
 
 

@@ -1,6 +1,6 @@
-"""The clock: sweeps, folds, periodic tasks, alerts, mail, retention, each at its own pace.
+"""Scheduler: run the sweep, folding of totals, periodic tasks, alerts, mail and retention, each at its interval.
 
-Running two is safe: a job is one process's at a time, and rows and keys pick what is done, not the clock.
+Running two is safe: a job runs in one process at a time, and rows and idempotency keys decide what is done.
 """
 
 from __future__ import annotations
@@ -13,64 +13,60 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
-from peewee import InterfaceError, OperationalError
 
-import actors
+import actors  # noqa: F401 - declares the task types
 import logs
-import totals
-from actors import alerting, batches
-from actors.periodic import Slots
-from actors.removal import end_late
-from actors.sweep import sweep
+from alerts import jobs as alerts_jobs
 from config import config
-from database import EVERY, alone, connected
-from models.heartbeat import Heartbeat
-from retention import Retention
+from database import DATABASE_UNAVAILABLE, EVERY, advisory_lock, connected
+from privacy.uninstall import end_tasks_of_uninstalled
+from tasklog import totals
+from tasklog.retention import Retention
+from taskqueue import bulk_retry, heartbeats
+from taskqueue import types as taskqueue_types
+from taskqueue.periodic import TimeSlots
+from taskqueue.sweeper import sweep
 
 log = logging.getLogger("scheduler")
 
-BEAT_SECONDS = 10  # between two signs of life of the same job
-PULSE_SECONDS = 60
-PULSE_WAIT = 10  # for the outside watch to answer
+HEARTBEAT_SECONDS = 10  # between two heartbeats of the same job
+PING_SECONDS = 60
+PING_TIMEOUT = 10  # seconds, for the monitor at HEARTBEAT_URL
 
 
 @dataclass
 class Job:
-    """Something that is done again and again, so many seconds apart."""
+    """A function that runs at an interval. `name` is used by heartbeats, metrics and the lock: it never changes."""
 
+    name: str
     do: Callable[[], int]
     seconds: float
-    _beaten: float = field(default=0.0, repr=False)
-
-    @property
-    def name(self) -> str:
-        """As the heartbeat knows it: "sweep", "Slots.fill"."""
-        return self.do.__qualname__
+    _noted_at: float = field(default=0.0, repr=False)
 
     def tick(self) -> None:
-        """Do it on this thread's connection, unless another clock does; without the database wait for the next turn."""
+        """Run the job on this thread's connection, unless another scheduler does. Without a database, skip this run."""
         try:
-            with connected(EVERY), alone(self.name) as mine:
+            with connected(EVERY), advisory_lock(self.name) as mine:
                 if mine:
                     self.do()
-                    self._beat()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("%s: the database is away: %s", self.name, error)
+                    self._note_heartbeat()
+        except DATABASE_UNAVAILABLE as error:
+            log.warning("%s: the database is unavailable: %s", self.name, error)
 
-    def _beat(self) -> None:
-        if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            Heartbeat.beat(self.name)
-            self._beaten = time.monotonic()
+    def _note_heartbeat(self) -> None:
+        if time.monotonic() - self._noted_at >= HEARTBEAT_SECONDS:
+            heartbeats.beat(self.name)
+            self._noted_at = time.monotonic()
 
 
-def pulse() -> int:
-    """Tell the outside watch that the clock is in time. It is to raise the alarm when this stays away."""
-    late = Heartbeat.late()
+def ping_monitor() -> int:
+    """Ping the outside monitor at HEARTBEAT_URL while no job is late. It raises the alarm when the pings stop."""
+    late = heartbeats.late()
     if late or not config.heartbeat_url:
         log.log(logging.WARNING if late else logging.DEBUG, "Late: %s", ", ".join(late) or "nothing")
         return 0
     try:
-        with urllib.request.urlopen(config.heartbeat_url, timeout=PULSE_WAIT):  # noqa: S310 - the operator's own
+        with urllib.request.urlopen(config.heartbeat_url, timeout=PING_TIMEOUT):  # noqa: S310 - the operator's own
             return 1
     except OSError as error:
         log.warning("HEARTBEAT_URL does not answer: %s", error)
@@ -79,39 +75,39 @@ def pulse() -> int:
 
 def jobs() -> list[Job]:
     return [
-        Job(sweep, 0.5),
-        Job(totals.fold, 1),
-        Job(batches.advance, 1),
-        Job(Slots().fill, 5),
-        Job(alerting.post, 5),
-        Job(alerting.watch, 15),
-        Job(alerting.remind, 15),
-        Job(end_late, 60),
-        Job(Retention().tidy, 60),
-        Job(pulse, PULSE_SECONDS),
+        Job("sweep", sweep, 0.5),
+        Job("fold", totals.fold, 1),
+        Job("advance", bulk_retry.process_portions, 1),
+        Job("Slots.fill", TimeSlots().fill, 5),
+        Job("post", alerts_jobs.deliver_mails, 5),
+        Job("watch", alerts_jobs.check_rules, 15),
+        Job("remind", alerts_jobs.send_reminders, 15),
+        Job("end_late", end_tasks_of_uninstalled, 60),
+        Job("Retention.tidy", Retention().delete_expired, 60),
+        Job("pulse", ping_monitor, PING_SECONDS),
     ]
 
 
 def main() -> None:
-    logs.configure()
-    clock, every = BlockingScheduler(timezone="UTC"), jobs()
-    clock.configure(executors={"default": {"type": "threadpool", "max_workers": len(every)}})
-    for job in every:
-        clock.add_job(
+    logs.configure_logging()
+    scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
+    scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})
+    for job in all_jobs:
+        scheduler.add_job(
             job.tick, "interval", seconds=job.seconds, max_instances=1, coalesce=True, misfire_grace_time=None
         )
-    signal.signal(signal.SIGTERM, lambda *_: clock.shutdown(wait=False))
-    _forget_others(every)
-    log.info("The clock runs for %d task types.", len(actors.TYPES))
-    clock.start()
+    signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
+    _delete_other_heartbeats(all_jobs)
+    log.info("The scheduler runs for %d task types.", len(taskqueue_types.TYPES))
+    scheduler.start()
 
 
-def _forget_others(every: list[Job]) -> None:
+def _delete_other_heartbeats(all_jobs: list[Job]) -> None:
     try:
         with connected():
-            Heartbeat.only(job.name for job in every)
-    except (OperationalError, InterfaceError) as error:
-        log.warning("The database is away: %s", error)
+            heartbeats.keep_only(job.name for job in all_jobs)
+    except DATABASE_UNAVAILABLE as error:
+        log.warning("The database is unavailable: %s", error)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The database's schema, brought up to date by peewee's own migrations."""
+"""Database schema: apply peewee's migrations, and grant the app's role its privileges."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from config import config
 from database import db
 
 FOLDER = Path(__file__).parent / "migrations"
-LOCK = 7_310_551  # any number that nothing else in this database locks by
+LOCK = 7_310_551  # an advisory lock that nothing else in this database uses
 
 
-# The app may work with rows, and with nothing else. Names of roles are no parameters; config.py knows their letters.
-MAY_MAKE = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
-MEMBER = "SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"
-MAKE = """DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"""
-ADMIT = """
+# The app's role may change rows, and nothing else. A role's name cannot be a parameter; config.py checks its letters.
+MAY_CREATE_ROLE = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+IS_MEMBER = "SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"
+CREATE_ROLE = (
+    """DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"""
+)
+GRANT = """
     GRANT USAGE ON SCHEMA public TO {role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
@@ -25,34 +27,34 @@ ADMIT = """
 
 
 def migrate() -> list[str]:
-    """Apply what is missing, one process at a time. Returns the names of what was applied."""
+    """Apply the pending migrations, one process at a time. Returns their names."""
     with db.connection_context(), db.as_owner():
         db.execute_sql("SELECT pg_advisory_lock(%s)", (LOCK,))
         try:
             applied: list[str] = Runner(db, str(FOLDER)).up()
-            _admit(config.database_role)
+            _grant(config.database_role)
         finally:
             db.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return applied
 
 
-def _admit(role: str) -> None:
-    """Let the app's role work with every table that there is by now, if it is there or may be made."""
-    (may_make,) = db.execute_sql(MAY_MAKE).fetchone()
-    if may_make and not is_member(role):
-        db.execute_sql(MAKE.format(role=role))
+def _grant(role: str) -> None:
+    """Grant the app's role its privileges on every table. Creates the role where that is allowed."""
+    (may_create,) = db.execute_sql(MAY_CREATE_ROLE).fetchone()
+    if may_create and not is_member(role):
+        db.execute_sql(CREATE_ROLE.format(role=role))
         db.execute_sql(f"GRANT {role} TO CURRENT_USER")
     if is_member(role):
-        db.execute_sql(ADMIT.format(role=role))
+        db.execute_sql(GRANT.format(role=role))
 
 
 def is_member(role: str) -> bool:
-    """Whether whoever connects can act as this role. Else the app acts as the owner, whom the policies bind as well."""
-    found = db.execute_sql(MEMBER, (role,)).fetchone()
+    """Whether the connecting user can act as this role. Else the app acts as the owner, whom the policies bind too."""
+    found = db.execute_sql(IS_MEMBER, (role,)).fetchone()
     return bool(found and found[0])
 
 
 def pending() -> list[str]:
-    """Names of the migrations that are not applied yet."""
-    with db.as_owner():  # after a migration that failed, the app's role may not know of any
+    """Names of the pending migrations."""
+    with db.as_owner():  # after a failed migration the app's role may have no privilege to read them
         return [step.name for step in Runner(db, str(FOLDER)).status() if not step.applied]

@@ -1,25 +1,10 @@
-"""What the workers do: one module per task group. Importing this package fills the table of task types."""
+"""Task types, one module per task group. Importing this package declares all of them as Dramatiq actors."""
 
-from actors import alerting, customer, imports, notification, order, polling, preferences, refund, replay, settings
-from actors.broker import broker
-from actors.registry import NUMBERS, TYPES, topics
-from actors.worker import Watch
+from actors import customer, imports, mail, order, refund, settings
+from sync import resend
+from taskqueue.broker import broker
+from taskqueue.watchdog import Watchdog
 
-__all__ = [
-    "NUMBERS",
-    "TYPES",
-    "alerting",
-    "broker",
-    "customer",
-    "imports",
-    "notification",
-    "order",
-    "polling",
-    "preferences",
-    "refund",
-    "replay",
-    "settings",
-    "topics",
-]
+__all__ = ["broker", "customer", "imports", "mail", "order", "refund", "resend", "settings"]
 
-broker.add_middleware(Watch())
+broker.add_middleware(Watchdog())

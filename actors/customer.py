@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from actors.buyer import GONE, take_up
-from actors.contact import FindOrCreate, Sync
-from actors.imported import KNOWN, goes_on
-from actors.links import adopt, carry, give_up, has_news, leave, link, merged
-from actors.outcomes import Skip
-from actors.payloads import webhook_id
-from actors.registry import TaskGroup
-from actors.stores import place_of
-from actors.systems import engage_of, shopify_of
-from mappings import chosen
-from mappings.contact import ContactRules, skip_reason
-from mappings.stores import Place
-from models import Customer, Entity, Shop, Task
-from models.consents import Consents
-from models.departures import Departure
+from mappings.contact import contact_skip_reason
+from models import Customer, Entity, Task
+from sync import consent_memory, deleted_customers, entities
+from sync.api_clients import engage_client, shopify_client
+from sync.awaiting_contact import CUSTOMER_DELETED, resume_orders
+from sync.consents import sync_to_engage, sync_to_shopify
+from sync.contact_links import (
+    adopt_contact,
+    enqueue_preferences,
+    has_new_consent,
+    link_contact,
+    mark_deleted,
+    mark_skipped,
+    merge_customers,
+)
+from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
+from sync.imports.rules import ALREADY_A_CONTACT, skip_if_cancelled
+from sync.polling import poll
+from sync.webhook_payload import webhook_entity_id
+from taskqueue import claims
+from taskqueue.declare import TaskGroup
+from taskqueue.outcomes import Skip
+from taskqueue.types import TYPES
 
 group = TaskGroup("customer", "Customer sync tasks")
 
-# Which field of their bodies is the customer's id.
+# Webhook topic: the field of its body that has the customer's id.
 CONSENT_TOPICS = {"customers_email_marketing_consent/update": "customer_id", "customers_marketing_consent/update": "id"}
 TOPICS = ("customers/create", "customers/update", "customers/delete", "customers/merge", *CONSENT_TOPICS)
 
@@ -31,63 +37,85 @@ TOPICS = ("customers/create", "customers/update", "customers/delete", "customers
 def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
     """On creation or update of customer in Shopify, the app receives this webhook."""
     if topic == "customers/merge":
-        return merged(task)
-    task.shopify_id = webhook_id(task, CONSENT_TOPICS.get(topic, "id"))
-    with task.effects():
+        return merge_customers(task)
+    task.shopify_id = webhook_entity_id(task, CONSENT_TOPICS.get(topic, "id"))
+    with claims.effects(task):
         if topic == "customers/delete":
-            Departure.note(task.shop, task.shopify_id)
-        index_customer.after(task, task.subject)
+            deleted_customers.record(task.shop, task.shopify_id)
+        index_customer.enqueue_after(task, task.subject)
         if topic in CONSENT_TOPICS:
-            carry(task, task.shopify_id)
+            enqueue_preferences(task, task.shopify_id)
 
 
-@group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, latest=True)
+@group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, newest_only=True)
 def index_customer(task: Task) -> None:
     """When a customer is created or updated."""
-    node = shopify_of(task).customer(task.subject)
+    node = shopify_client(task).customer(task.subject)
     if node is None:
-        leave(task)
+        mark_deleted(task)
         raise Skip("Shopify no longer has this customer.")
-    with task.effects():
-        customer = adopt(task, Customer.remember(task.shop, node))
-        if customer.skipped == GONE:  # they were not: Shopify may show a new customer late
-            customer.skip(None)
-        sync_contact.after(task, customer.shopify_id)
-        if customer.contact_id and has_news(customer, Consents.of(customer)):
-            carry(task, customer.shopify_id)
+    with claims.effects(task):
+        customer = adopt_contact(task, entities.save(Customer, task.shop, node))
+        if customer.skipped == CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
+            entities.set_skip_reason(customer, None)
+        sync_contact.enqueue_after(task, customer.shopify_id)
+        if customer.contact_id and has_new_consent(customer, consent_memory.memories_of(customer)):
+            enqueue_preferences(task, customer.shopify_id)
 
 
-@group.task(14, "SyncContact", "Sync contact", entity=Entity.CUSTOMER, engage=True, latest=True)
+@group.task(14, "SyncContact", "Sync contact", entity=Entity.CUSTOMER, calls_engage=True, newest_only=True)
 def sync_contact(task: Task, import_id: int | None = None) -> None:
     """When app initiates a customer sync to Engage."""
-    goes_on(import_id)
-    customer = Customer.known(task.shop, task.subject)
+    skip_if_cancelled(import_id)
+    customer = entities.get(Customer, task.shop, task.subject)
     if import_id and customer.contact_id:
-        raise Skip(KNOWN)
-    if customer.skipped == GONE:
-        raise Skip(GONE)
-    node = customer.node
-    place = store_for(task.shop, node)
-    rules = rules_of(task.shop, place.store)
-    if reason := skip_reason(node, rules):
-        give_up(customer, reason)
+        raise Skip(ALREADY_A_CONTACT)
+    if customer.skipped == CUSTOMER_DELETED:
+        raise Skip(CUSTOMER_DELETED)
+    node = customer.snapshot
+    place = contact_store(task.shop, node)
+    rules = contact_rules(task.shop, place.store)
+    if reason := contact_skip_reason(node, rules):
+        mark_skipped(customer, reason)
         raise Skip(reason)
-    sync = (FindOrCreate if import_id else Sync)(engage_of(task), customer, node, rules)
-    contact_id, fields = sync.bring()
-    task.note = place.note if sync.created_in else None
-    with task.effects(engage_id=contact_id):
-        customer.became(contact_id, sync.contact_type, fields)
+    contact_sync = (FindOrCreateContact if import_id else ContactSync)(engage_client(task), customer, node, rules)
+    contact_id, fields = contact_sync.run()
+    task.note = place.note if contact_sync.created_in else None
+    with claims.effects(task, engage_id=contact_id):
+        entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
         if contact_id != customer.contact_id:
-            if sync.created_as or not import_id:  # an import changes no contact that was there
-                link(task, customer, sync.created_as)
-            take_up(task, customer.shopify_id)
+            if contact_sync.created_as or not import_id:  # an import changes no contact that was there
+                link_contact(task, customer, contact_sync.created_as)
+            resume_orders(task, customer.shopify_id)
 
 
-def store_for(shop: Shop, customer: dict[str, Any]) -> Place:
-    """The store that a new contact is created in."""
-    return place_of(shop, customer, shop.settings.get("contact", {}).get("store"))
+@group.task(12, "IndexShopCustomers", "Index shop customers")
+def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
+    """When the app initiates timestamp based customers polling for customer indexing for each shop."""
+    ask = shopify_client(task).customers_updated_since
+    poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
 
 
-def rules_of(shop: Shop, store: str) -> ContactRules:
-    """How the shop wants its contacts."""
-    return chosen(ContactRules, {**shop.settings.get("contact", {}), "store": store})
+@group.task(
+    15,
+    "UpdateCustomerMarketingPreferences",
+    "Update customer marketing preferences",
+    entity=Entity.CUSTOMER,
+    calls_engage=True,
+    newest_only=True,
+)
+def update_customer_marketing_preferences(task: Task) -> None:
+    """When the app initiates a sync of marketing preferences from Shopify to Engage."""
+    sync_to_engage(task)
+
+
+@group.task(
+    16,
+    "SyncCustomerMarketingPreferences",
+    "Sync customer marketing preferences",
+    entity=Entity.CUSTOMER,
+    calls_engage=True,
+)
+def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
+    """When the app initiates sync of marketing preferences from Engage to Shopify."""
+    sync_to_shopify(task)

@@ -1,125 +1,139 @@
-"""Import tasks: from the merchant's click to a task for every customer and order of the past."""
+"""Bulk import tasks: from the request on the imports page to a sync task for every past customer and order."""
 
 from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
 
-from actors.import_steps import Reading, full
-from actors.outcomes import Skip, Unusable, Wait
-from actors.payloads import payload_of, text
-from actors.registry import TaskGroup, TaskType
-from actors.systems import shopify_of
-from clients import shopify_bulk
-from clients.bulk_lines import Changed, Expired
-from clients.shopify import Shopify
+from clients.shopify import bulk_query
+from clients.shopify.bulk_result import ResultFileChanged, ResultUrlExpired
+from clients.shopify.client import ShopifyClient
 from config import config
 from database import db
 from mappings import Json
-from models import Lane, Shop, Task, utcnow
-from models.bulk import OPEN, Import, Kind, Part, Stage, Step
+from models import OPEN_IMPORTS, BulkImport, ImportKind, ImportPart, ImportState, ImportStep, Lane, Shop, Task, utcnow
+from sync.api_clients import shopify_client
+from sync.imports.parts import (
+    current_part,
+    current_task,
+    has_query_starting,
+    part_by_operation,
+    reason_to_stop,
+    restart_reading,
+    update_part,
+)
+from sync.imports.reader import ImportReader, has_enough_pending
+from sync.imports.state import change_import_state, create_import
+from sync.imports.tasks import cancel_tasks, count_untried_tasks, hold_tasks, release_tasks
+from sync.webhook_payload import text_in, webhook_payload
+from taskqueue import claims
+from taskqueue.declare import TaskGroup
+from taskqueue.outcomes import Skip, Unusable, Wait
+from taskqueue.types import TaskType
 
 group = TaskGroup("import", "Data import tasks")
 
-EVER = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
-A_DAY = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
+BEFORE_SHOPIFY = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
+MARGIN = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
 ASK_AGAIN = (3.0, 6.0)  # times BACKOFF_SECONDS
 ROOM_WAIT = timedelta(seconds=5)
 ADDRESS_WAIT = timedelta(seconds=1)
-LOOKS = 5  # for the part that a finished operation belongs to
-HAND_OVER = timedelta(hours=12)  # a task may wait for a day, an operation or a merchant's pause may last longer
+LOOKUP_ATTEMPTS = 5  # attempts to find the part that a finished operation belongs to
+HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an operation or a pause may last longer
 
 
 @group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")
 def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
     """When the merchant initiates a bulk import process from settings within the app."""
-    importing = Import.get((Import.id == import_id) & (Import.shop == task.shop))
-    with task.effects():
-        go_on(importing, task)
+    importing = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == task.shop))
+    with claims.effects(task):
+        enqueue_next_step(importing, task)
 
 
 @group.task(3, "HandleBulkImportCreate", "Handle bulk import create")
 def handle_bulk_import_create(task: Task, part_id: int) -> None:
     """When the app initiates a bulk import create in Shopify."""
-    part = _turn(task, part_id)
-    operation_id = shopify_of(task).run_bulk_query(_query(part))
-    with task.effects():
-        part.changed(operation_id=operation_id, state=Step.AWAIT, begun_at=utcnow())
-        go_on(part.bulk_import, task)
+    part = _part_of(task, part_id)
+    operation_id = shopify_client(task).run_bulk_query(_query(part))
+    with claims.effects(task):
+        update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
+        enqueue_next_step(part.bulk_import, task)
 
 
-def _query(part: Part) -> str:
-    importing: Import = part.bulk_import
-    if part.kind == Kind.CUSTOMERS:  # an order of today may be a customer's of long ago
-        return shopify_bulk.customers(EVER, utcnow() + A_DAY)
-    return shopify_bulk.orders(importing.starts_at, importing.ends_at)
+def _query(part: ImportPart) -> str:
+    importing: BulkImport = part.bulk_import
+    if part.kind == ImportKind.CUSTOMERS:  # an order of today may belong to a customer of long ago
+        return bulk_query.customers_query(BEFORE_SHOPIFY, utcnow() + MARGIN)
+    return bulk_query.orders_query(importing.starts_at, importing.ends_at)
 
 
 @group.task(5, "BulkOperationFinishWebhook", "Bulk operation finish webhook", topics=("bulk_operations/finish",))
 def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     """When Shopify finishes a bulk operation and the app receives this webhook."""
-    operation_id = text(payload_of(task), "admin_graphql_api_id")
+    operation_id = text_in(webhook_payload(task), "admin_graphql_api_id")
     task.shopify_id = _number(operation_id)
     if task.shopify_id is None:
         raise Unusable("The webhook's body names no bulk operation.")
-    if Part.by_operation(task.shop, operation_id) is None:
-        if task.fence <= LOOKS and Part.asking(task.shop):  # Shopify may be done before we have kept what it is called
+    if part_by_operation(task.shop, operation_id) is None:
+        if task.fence <= LOOKUP_ATTEMPTS and has_query_starting(
+            task.shop
+        ):  # Shopify may finish before we have saved the operation's id
             raise Wait("An import is just beginning its query.", ADDRESS_WAIT)
         raise Skip("No import waits for this operation.")
-    with task.effects():
+    with claims.effects(task):
         handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
 
 
 @group.task(4, "HandleBulkOperationFinish", "Handle bulk operation finish")
 def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     """When the app initiates handling a bulk operation finished by Shopify."""
-    part = _turn(task, part_id)
-    operation = _operation(shopify_of(task), part)
-    if operation["status"] in shopify_bulk.UNFINISHED:
+    part = _part_of(task, part_id)
+    operation = _operation(shopify_client(task), part)
+    if operation["status"] in bulk_query.UNFINISHED:
         _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*ASK_AGAIN))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:
         raise Unusable(note)
-    with task.effects():
+    with claims.effects(task):
         count = int(operation["rootObjectCount"] or 0)
-        part.changed(state=Step.READ if url else Step.FOLLOW, expected=count, note=note)
-        go_on(part.bulk_import, task)
+        update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
+        enqueue_next_step(part.bulk_import, task)
 
 
 @group.task(1, "ProcessBulkImportData", "Process bulk import data")
 def process_bulk_import_data(task: Task, part_id: int) -> None:
     """When the app initiates processing of bulk import data."""
-    part = _turn(task, part_id)
-    if full(part.bulk_import):
+    part = _part_of(task, part_id)
+    if has_enough_pending(part.bulk_import):
         _wait(task, part, "Enough of the import is under way.", ROOM_WAIT)
         return
-    ended = _read(task, part) if part.state == Step.READ else Reading(task, part).join()
-    with task.effects():
+    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join_orders()
+    with claims.effects(task):
         if ended:
-            part.changed(state=_after(part))
-        go_on(part.bulk_import, task)
+            update_part(part, state=_after(part))
+        enqueue_next_step(part.bulk_import, task)
 
 
-def _read(task: Task, part: Part) -> bool:
-    """Read on, from an address that is valid now. Returns whether that was the end of the file."""
-    shopify = shopify_of(task)
+def _read(task: Task, part: ImportPart) -> bool:
+    """Read on, from a fresh URL of the result. Returns whether that was the end of the file."""
+    shopify = shopify_client(task)
     operation = _operation(shopify, part)
     if (url := _result(operation)) is None:
         raise Unusable("Shopify no longer has the result; begin a new import.")
     try:
-        with shopify.stream(url, part.position, etag=part.etag) as lines:
-            return Reading(task, part).read(lines)
-    except Expired as expired:
+        with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
+            return ImportReader(task, part).read(lines)
+    except ResultUrlExpired as expired:
         raise Wait(str(expired), ADDRESS_WAIT) from expired
-    except Changed as changed:
+    except ResultFileChanged as changed:
         with db.atomic():
-            part.again()
+            restart_reading(part)
         raise Wait(str(changed), ADDRESS_WAIT) from changed
 
 
-def _after(part: Part) -> Step:
-    return Step.JOIN if part.state == Step.READ and part.kind == Kind.ORDERS else Step.FOLLOW
+def _after(part: ImportPart) -> ImportStep:
+    return ImportStep.JOIN if part.state == ImportStep.READ and part.kind == ImportKind.ORDERS else ImportStep.FOLLOW
 
 
 @group.task(6, "TriggerNextBatch", "Trigger next batch")
@@ -127,109 +141,114 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
     """When the app initiates a consecutive bulk import action. For example, triggering order bulk import action
     after the customer bulk import finishes.
     """
-    part = _turn(task, part_id)
-    importing: Import = part.bulk_import
-    if importing.untried():  # an order needs its contact
+    part = _part_of(task, part_id)
+    importing: BulkImport = part.bulk_import
+    if count_untried_tasks(importing):  # orders are imported after their contacts
         _wait(task, part, "What was read is still on its way to Engage.", ROOM_WAIT)
         return
-    with task.effects():
-        part.changed(state=Step.OVER, ended_at=utcnow())
-        if importing.part is None:
-            importing.become(Stage.DONE, of=(Stage.RUNNING,))
+    with claims.effects(task):
+        update_part(part, state=ImportStep.OVER, ended_at=utcnow())
+        if current_part(importing) is None:
+            change_import_state(importing, ImportState.DONE, of=(ImportState.RUNNING,))
         else:
-            go_on(importing, task)
+            enqueue_next_step(importing, task)
 
 
-NEXT: dict[int, TaskType] = {
-    Step.ASK: handle_bulk_import_create,
-    Step.AWAIT: handle_bulk_operation_finish,
-    Step.READ: process_bulk_import_data,
-    Step.JOIN: process_bulk_import_data,
-    Step.FOLLOW: trigger_next_batch,
+NEXT_STEP: dict[int, TaskType] = {
+    ImportStep.ASK: handle_bulk_import_create,
+    ImportStep.AWAIT: handle_bulk_operation_finish,
+    ImportStep.READ: process_bulk_import_data,
+    ImportStep.JOIN: process_bulk_import_data,
+    ImportStep.FOLLOW: trigger_next_batch,
 }
 
 
-def go_on(importing: Import, parent: Task | None = None) -> None:
-    """Inside a transaction: add the task for what is to be done next. Whoever had the turn before has it no longer."""
-    if (part := importing.part) is None:
+def enqueue_next_step(importing: BulkImport, parent: Task | None = None) -> None:
+    """Enqueue the task of the import's next step, inside a transaction. The task before it loses its turn."""
+    if (part := current_part(importing)) is None:
         return
-    kind, turn = NEXT[part.state], part.turn + 1
-    lane = Lane.BULK if kind is process_bulk_import_data else Lane.LIVE
-    shopify_id = _number(part.operation_id or "") if kind is handle_bulk_operation_finish else None
+    task_type, turn = NEXT_STEP[part.state], part.task_number + 1
+    lane = Lane.BULK if task_type is process_bulk_import_data else Lane.LIVE
+    shopify_id = _number(part.operation_id or "") if task_type is handle_bulk_operation_finish else None
     key, args = f"{part.id}:{turn}", {"part_id": part.id}
-    task = kind.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
-    part.changed(turn=turn, task_id=task and task.id)
+    task = task_type.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
+    update_part(part, task_number=turn, task_id=task and task.id)
 
 
-def begin(shop: Shop, starts_at: datetime, ends_at: datetime) -> Import:
-    """An import of everything from then on and before then. Raises IntegrityError while another one is open."""
+def begin_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImport:
+    """Begin an import of a period. Raises IntegrityError while another one is open."""
     with db.atomic():
-        importing = Import.begin(shop, starts_at, ends_at)
+        importing = create_import(shop, starts_at, ends_at)
         key, args = f"import:{importing.id}", {"import_id": importing.id}
         handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
     return importing
 
 
-def pause(importing: Import) -> None:
-    """Nothing more is read, and nothing that waits is sent."""
+def pause_import(importing: BulkImport) -> None:
+    """Pause: read nothing more, and send nothing of what is pending."""
     with db.atomic():
-        if importing.become(Stage.PAUSED, of=(Stage.RUNNING,)):
-            importing.hold_back()
+        if change_import_state(importing, ImportState.PAUSED, of=(ImportState.RUNNING,)):
+            hold_tasks(importing)
 
 
-def resume(importing: Import) -> None:
-    """Go on, after a pause or after an error."""
+def resume_import(importing: BulkImport) -> None:
+    """Resume after a pause or after an error."""
     with db.atomic():
-        if importing.become(Stage.RUNNING, of=OPEN):
-            importing.release()
-            _ask_anew(importing)
-            go_on(importing)
+        if change_import_state(importing, ImportState.RUNNING, of=OPEN_IMPORTS):
+            release_tasks(importing)
+            _restart_query(importing)
+            enqueue_next_step(importing)
 
 
-def _ask_anew(importing: Import) -> None:
-    """A part whose result was of no use is begun again; what it has brought already is known then."""
-    part = importing.part
-    if part and part.state in (Step.AWAIT, Step.READ) and (task := part.task) and task.code == "unusable":
-        part.again()
-        part.changed(state=Step.ASK)
+def _restart_query(importing: BulkImport) -> None:
+    """Restart a part whose result was unusable. What it has synced already is skipped then."""
+    part = current_part(importing)
+    if (
+        part
+        and part.state in (ImportStep.AWAIT, ImportStep.READ)
+        and (task := current_task(part))
+        and task.code == "unusable"
+    ):
+        restart_reading(part)
+        update_part(part, state=ImportStep.ASK)
 
 
-def cancel(importing: Import) -> None:
-    """Read no more, and end what waits. What has arrived at Engage stays there."""
-    if importing.become(Stage.CANCELLED, of=OPEN):
-        importing.drop()
-        if part := importing.part:
+def cancel_import(importing: BulkImport) -> None:
+    """Cancel: read nothing more, and end what is pending. What has arrived at Engage stays there."""
+    if change_import_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS):
+        cancel_tasks(importing)
+        if part := current_part(importing):
             handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))
 
 
-def _turn(task: Task, part_id: int) -> Part:
-    """The part, if it is this task's turn. Raises Skip."""
-    part = Part.get((Part.id == part_id) & (Part.shop_id == task.shop_id))
-    if reason := part.halted(task.id):
-        if part.bulk_import.state == Stage.CANCELLED:
-            _stop_at_shopify(task, part)
+def _part_of(task: Task, part_id: int) -> ImportPart:
+    """Return the part, if it is this task's turn. Raises Skip."""
+    part = ImportPart.get((ImportPart.id == part_id) & (ImportPart.shop_id == task.shop_id))
+    if reason := reason_to_stop(part, task.id):
+        if part.bulk_import.state == ImportState.CANCELLED:
+            _cancel_at_shopify(task, part)
         raise Skip(reason)
     return part
 
 
-def _stop_at_shopify(task: Task, part: Part) -> None:
-    if part.state != Step.AWAIT or part.operation_id is None:
+def _cancel_at_shopify(task: Task, part: ImportPart) -> None:
+    if part.state != ImportStep.AWAIT or part.operation_id is None:
         return
-    shopify = shopify_of(task)
+    shopify = shopify_client(task)
     operation = shopify.bulk_operation(part.operation_id)
-    if operation and operation["status"] in shopify_bulk.UNFINISHED:
+    if operation and operation["status"] in bulk_query.UNFINISHED:
         shopify.cancel_bulk(part.operation_id)
 
 
-def _wait(task: Task, part: Part, reason: str, wait: timedelta) -> None:
-    """Wait, and before a task's patience is over let another wait in its place. Raises Wait."""
+def _wait(task: Task, part: ImportPart, reason: str, wait: timedelta) -> None:
+    """Raise Wait; after HAND_OVER enqueue a new task that waits instead, because a task may wait for a day only."""
     if utcnow() - task.created_at < HAND_OVER:
         raise Wait(reason, wait)
-    with task.effects():
-        go_on(part.bulk_import, task)
+    with claims.effects(task):
+        enqueue_next_step(part.bulk_import, task)
 
 
-def _operation(shopify: Shopify, part: Part) -> Json:
+def _operation(shopify: ShopifyClient, part: ImportPart) -> Json:
     operation = shopify.bulk_operation(part.operation_id or "")
     if operation is None:
         raise Unusable("Shopify does not know this bulk operation any more; begin a new import.")
@@ -242,7 +261,7 @@ def _result(operation: Json) -> str | None:
 
 
 def _note(operation: Json) -> str | None:
-    """What is to be said of an operation that did not end well."""
+    """Note for an operation that Shopify did not complete; None: it did."""
     if operation["status"] == "COMPLETED":
         return None
     code = f" ({operation['errorCode']})" if operation["errorCode"] else ""

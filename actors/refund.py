@@ -2,97 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from actors.announce import announce_refund
-from actors.buyer import contact_id_of
-from actors.imported import contact_known, goes_on
-from actors.order import NO_ORDER, is_gone
-from actors.outcomes import THREE_DAYS, Skip, Wait
-from actors.payloads import webhook_id
-from actors.registry import TYPES, TaskGroup
-from actors.sale import ALREADY, keep, rules_and_store_of, rules_of, send
-from actors.systems import shopify_of
-from mappings.receipt import ReceiptRules, reason_not_due, skip_reason
-from mappings.refund import receipt_id_of, refund_receipt_of, refund_skip_reason
-from models import Entity, Order, Refund, Task
-from models.receipts import Kind, Receipt
+from models import Entity, Refund, Task
+from sync import entities
+from sync.api_clients import shopify_client
+from sync.imports.rules import require_contact, skip_if_cancelled
+from sync.notifications import NOTIFY_WITHIN, enqueue_refund_notification, notify_refund
+from sync.receipts import refunded_order, send_refund
+from sync.webhook_payload import webhook_entity_id
+from taskqueue import claims
+from taskqueue.declare import TaskGroup
+from taskqueue.outcomes import THREE_DAYS, Skip
+from taskqueue.types import TYPES
 
 group = TaskGroup("refund", "Refund sync tasks")
-
-ORDER_WAIT = timedelta(seconds=15)  # its order wakes it earlier
 
 
 @group.task(31, "RefundWebhook", "Refund webhook", topics=("refunds/create",))
 def refund_webhook(task: Task, **_: str) -> None:
     """When a refund is created in Shopify the app receives this webhook."""
-    task.shopify_id = webhook_id(task)
-    with task.effects():
-        index_refund.after(task, task.subject)
+    task.shopify_id = webhook_entity_id(task)
+    with claims.effects(task):
+        index_refund.enqueue_after(task, task.subject)
 
 
-@group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, latest=True)
+@group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, newest_only=True)
 def index_refund(task: Task, import_id: int | None = None) -> None:
     """When a refund is created or updated in the app's database."""
-    goes_on(import_id)
-    node = shopify_of(task).refund(task.subject)
+    skip_if_cancelled(import_id)
+    node = shopify_client(task).refund(task.subject)
     if node is None or node["order"] is None:
         raise Skip("Shopify no longer has this refund.")
     order_id, args = int(node["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
-    with task.effects():
-        refund = Refund.remember(task.shop, node, order_id=order_id)
-        sync_refund.after(task, refund.shopify_id, **args)
-        if import_id is None:  # nobody wants a mail about what is long over
-            announce_refund(task, node)
+    with claims.effects(task):
+        refund = entities.save(Refund, task.shop, node, order_id=order_id)
+        sync_refund.enqueue_after(task, refund.shopify_id, **args)
+        if import_id is None:  # an import notifies of nothing: it is long over
+            enqueue_refund_notification(task, node)
         TYPES["SyncOrder"].wake(task.shop, [order_id])
 
 
-@group.task(34, "SyncRefund", "Sync refund", entity=Entity.REFUND, engage=True, latest=True, retry=THREE_DAYS)
+@group.task(
+    34, "SyncRefund", "Sync refund", entity=Entity.REFUND, calls_engage=True, newest_only=True, retry=THREE_DAYS
+)
 def sync_refund(task: Task, import_id: int | None = None) -> None:
     """When the app initiates a refund sync to Engage via a POST to the /receipts endpoint."""
-    goes_on(import_id)
-    refund = Refund.known(task.shop, task.subject)
-    order, node = order_of(task, refund), refund.node
+    skip_if_cancelled(import_id)
+    refund = entities.get(Refund, task.shop, task.subject)
+    order = refunded_order(task, refund)
     if import_id:
-        contact_known(task.shop, order.customer_id)
-    receipt_id = receipt_id_of(node, order.node)
-    if Receipt.sent(task.shop, receipt_id):
-        task.engage_id = receipt_id
-        raise Skip(ALREADY)
-    rules, store = _as_sold(task, order)
-    if reason := refund_skip_reason(node, order.node, rules):
-        raise Skip(reason)
-    contact_id, zone = contact_id_of(task, order), task.shop.zone
-    receipt = refund_receipt_of(node, order.node, contact_id=contact_id, store=store, rules=rules, zone=zone)
-    sent = send(task, receipt)
-    with task.effects(engage_id=receipt_id):
-        keep(order, Kind.REFUND, sent, rules)
-        if sent is not receipt or Order.known(task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].after(task, order.shopify_id)
+        require_contact(task.shop, order.customer_id)
+    send_refund(task, refund, order)
 
 
-def order_of(task: Task, refund: Refund) -> Order:
-    """The refund's order as it is after the refund. Raises Wait until that is known."""
-    order = Order.find(task.shop, refund.order_id)
-    listed = order.node["refunds"] if order else []
-    if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
-        return order
-    if is_gone(task.shop, refund.order_id):
-        raise Skip(NO_ORDER)
-    TYPES["IndexOrder"].after(task, refund.order_id)
-    raise Wait("Its order has not been read since.", ORDER_WAIT)
-
-
-def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
-    """The rules and the store of the order's own receipt. Raises Skip when it has none, Wait until it is sent."""
-    if order.receipt_id is None:
-        _raise_unsold(task, order)
-    return rules_and_store_of(task.shop, order, order.node)
-
-
-def _raise_unsold(task: Task, order: Order) -> None:
-    node, rules = order.node, rules_of(task.shop)
-    if reason := skip_reason(node, rules) or reason_not_due(node, rules):
-        raise Skip(reason)
-    contact_id_of(task, order)
-    raise Wait("The order's own receipt goes first.", ORDER_WAIT)
+@group.task(
+    33,
+    "SyncRefundNotification",
+    "Sync refund notification",
+    entity=Entity.REFUND,
+    calls_engage=True,
+    stale_after=NOTIFY_WITHIN,
+)
+def sync_refund_notification(task: Task, again: bool = False) -> None:
+    """When the app initiates an order refund notification sync to Engage via a POST to the /orders endpoint."""
+    notify_refund(task, again)

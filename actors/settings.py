@@ -1,20 +1,20 @@
-"""Settings tasks: what we know of the shop itself and of Engage's stores, and what Shopify tells about the shop."""
+"""Settings tasks: sync the shop's own data, Shopify's markets and Engage's stores; webhooks about the shop."""
 
 from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
 
-from actors import compliance, removal
-from actors.outcomes import Skip, Unusable
-from actors.payloads import id_of, part, payload_of, text
-from actors.registry import TaskGroup
-from actors.systems import engage_of, shopify_of
 from clients import Rejected
 from mappings import Json
 from models import Entity, Shop, Task, new_id
-from models.markets import Market
-from models.stores import Store
+from privacy import requests, uninstall
+from sync import stores as sync_stores
+from sync.api_clients import engage_client, shopify_client
+from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
+from taskqueue import claims
+from taskqueue.declare import TaskGroup
+from taskqueue.outcomes import Skip, Unusable
 
 group = TaskGroup("settings", "Settings tasks")
 
@@ -23,24 +23,24 @@ OF_THE_APP = ("app/uninstalled", "app/scopes_update")
 TOPICS = ("shop/update", *MARKETS, *OF_THE_APP, "customers/data_request", "customers/redact", "shop/redact")
 
 
-@group.task(41, "IndexStores", "Index stores", engage=True)
+@group.task(41, "IndexStores", "Index stores", calls_engage=True)
 def index_stores(task: Task) -> None:
     """When an Engage store is created or updated in the app's database."""
-    told = engage_of(task).stores()
-    with task.effects():
-        Store.keep(task.shop, told)
+    stores = engage_client(task).stores()
+    with claims.effects(task):
+        sync_stores.save_stores(task.shop, stores)
 
 
-@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, latest=True)
+@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, newest_only=True)
 def sync_shop_currency(task: Task) -> None:
     """When the app initiates a shop currency sync from Shopify to app's database."""
     if not task.shop.active:
-        raise Skip(removal.REMOVED)
-    shop, markets = shopify_of(task).shop(), _markets(task)
-    with task.effects():
+        raise Skip(uninstall.UNINSTALLED)
+    shop, markets = shopify_client(task).shop(), _markets(task)
+    with claims.effects(task):
         if markets is not None:
-            Market.keep(task.shop, markets)
-        learn(task.shop, shop)
+            sync_stores.save_markets(task.shop, markets)
+        save_shop(task.shop, shop)
 
 
 @group.task(43, "ShopWebhook", "Shop webhook", entity=Entity.SHOP, topics=TOPICS)
@@ -51,48 +51,48 @@ def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
     HANDLERS[topic](task)
 
 
-def connected(shop: Shop) -> None:
-    """A shop was connected: learn about it and its stores at once rather than when their hour comes."""
-    installed(shop)
-    joined(shop)
+def enqueue_first_sync(shop: Shop) -> None:
+    """Enqueue the first sync of a connected shop and its stores, rather than wait for their time slots."""
+    enqueue_shop_sync(shop)
+    enqueue_store_sync(shop)
 
 
-def installed(shop: Shop) -> None:
-    """A shop has the app: learn about it."""
+def enqueue_shop_sync(shop: Shop) -> None:
+    """Enqueue the sync of a shop that has installed the app."""
     sync_shop_currency.enqueue(shop, key=f"connected:{new_id()}")
 
 
-def joined(shop: Shop) -> None:
-    """A shop has a tenant of Engage's: learn of its stores."""
+def enqueue_store_sync(shop: Shop) -> None:
+    """Enqueue the sync of Engage's stores for a shop that has a tenant."""
     index_stores.enqueue(shop, key=f"connected:{new_id()}")
 
 
-def learn(shop: Shop, told: Json) -> None:
-    """Take over what Shopify's `shop` says."""
-    _learn(
+def save_shop(shop: Shop, node: Json) -> None:
+    """Save the fields of Shopify's `shop` object."""
+    _save(
         shop,
-        currency=text(told, "currencyCode"),
-        timezone=text(told, "ianaTimezone"),
-        name=text(told, "name"),
-        email=text(told, "email"),
-        plan=text(part(told, "plan"), "publicDisplayName"),
+        currency=text_in(node, "currencyCode"),
+        timezone=text_in(node, "ianaTimezone"),
+        name=text_in(node, "name"),
+        email=text_in(node, "email"),
+        plan=text_in(object_in(node, "plan"), "publicDisplayName"),
     )
 
 
-def _updated(task: Task) -> None:
+def _shop_updated(task: Task) -> None:
     if not task.shop.active:
-        raise Skip(removal.REMOVED)
-    payload = payload_of(task)
-    task.shopify_id = id_of(payload)
-    with task.effects():
-        _learn(task.shop, **_told(payload))
+        raise Skip(uninstall.UNINSTALLED)
+    payload = webhook_payload(task)
+    task.shopify_id = required_id(payload)
+    with claims.effects(task):
+        _save(task.shop, **_columns(payload))
         sync_shop_currency.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
 
 
 def _markets(task: Task) -> list[Json] | None:
-    """The shop's markets, or None when the app may not read them: stores then go by country and locale."""
+    """Read the shop's markets; None when the app may not: stores are then chosen by country and locale."""
     try:
-        return shopify_of(task).markets()
+        return shopify_client(task).markets()
     except Rejected as rejected:
         if rejected.code != "ACCESS_DENIED":
             raise
@@ -100,33 +100,33 @@ def _markets(task: Task) -> list[Json] | None:
 
 
 def _markets_changed(task: Task) -> None:
-    with task.effects():
+    with claims.effects(task):
         sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
 
 
 def _scopes_changed(task: Task) -> None:
-    """Somebody has granted the app more, or less: the shop's markets may be read from now on."""
+    """Handle app/scopes_update: with more access scopes the shop's markets may be read from now on."""
     if not task.shop.active:
-        raise Skip(removal.REMOVED)
-    granted = payload_of(task).get("current")
-    with task.effects():
+        raise Skip(uninstall.UNINSTALLED)
+    granted = webhook_payload(task).get("current")
+    with claims.effects(task):
         if isinstance(granted, list):
             Shop.update(scopes=",".join(map(str, granted))).where(Shop.id == task.shop_id).execute()
         sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
 
 
-def _told(payload: Json) -> dict[str, str]:
+def _columns(payload: Json) -> dict[str, str]:
     return {
-        "currency": text(payload, "currency"),
-        "timezone": text(payload, "iana_timezone"),
-        "name": text(payload, "name"),
-        "email": text(payload, "email"),
-        "plan": text(payload, "plan_display_name"),
+        "currency": text_in(payload, "currency"),
+        "timezone": text_in(payload, "iana_timezone"),
+        "name": text_in(payload, "name"),
+        "email": text_in(payload, "email"),
+        "plan": text_in(payload, "plan_display_name"),
     }
 
 
-def _learn(shop: Shop, **columns: str) -> None:
-    """Take over what is usable. The rest stays as it was: a shop without a zone or a currency could send nothing."""
+def _save(shop: Shop, **columns: str) -> None:
+    """Save usable values. Others stay as they were: a shop without a time zone or a currency could send nothing."""
     known = {name: value for name, value in columns.items() if _USABLE.get(name, bool)(value)}
     if known:
         Shop.update(**known).where(Shop.id == shop.id).execute()
@@ -138,11 +138,11 @@ _USABLE: dict[str, Callable[[str], bool]] = {
     "email": lambda value: value.count("@") == 1 and not set(value) & set(" ,;<>\r\n"),
 }
 HANDLERS: dict[str, Callable[[Task], None]] = {
-    "shop/update": _updated,
+    "shop/update": _shop_updated,
     **dict.fromkeys(MARKETS, _markets_changed),
-    "app/uninstalled": removal.uninstalled,
+    "app/uninstalled": uninstall.uninstall,
     "app/scopes_update": _scopes_changed,
-    "customers/data_request": compliance.data_request,
-    "customers/redact": compliance.redact_customer,
-    "shop/redact": compliance.redact_shop,
+    "customers/data_request": requests.export_customer,
+    "customers/redact": requests.erase_customer,
+    "shop/redact": requests.erase_shop,
 }

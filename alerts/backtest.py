@@ -1,4 +1,4 @@
-"""What would have been: the alerts of the last 30 days, had these values been set. Pure, by the rules themselves."""
+"""Backtest of alert settings: the alerts that they would have opened in the last 30 days, by the rules themselves."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from functools import cache
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from alerts import error_rate, silence
-from alerts.error_rate import ALL, ENOUGH, LONGEST, WINDOW, Memory, Tally
-from alerts.facts import Finished
-from alerts.rhythm import Rhythm
-from alerts.window import MIDNIGHT, Interval
+from alerts.rules import error_rate, silence
+from alerts.rules.error_rate import ALL_GROUPS, MAX_AGE, MIN_SAMPLE, WINDOW, ErrorRateMemory, Tally
+from alerts.rules.rhythm import Baseline
+from alerts.rules.window import MIDNIGHT, Interval
+from alerts.task_history import FinishedTask
 
 SPAN, STEP = timedelta(days=30), timedelta(minutes=5)
-MOST = 200_000  # finished tasks of one replay
-NEAR = 3  # times the normal rate: a threshold below it is reached by chance
+MAX_TASKS = 200_000  # finished tasks in one backtest
+NEAR_FACTOR = 3  # times the normal rate: a threshold below that is reached by chance
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Past:
-    """An alert that would have been. `closed_at`: None, it would be open now."""
+class BacktestAlert:
+    """An alert that would have opened. `closed_at`: None if it would still be open."""
 
     bad_since: datetime
     opened_at: datetime
@@ -33,10 +33,10 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """The alerts, and since when it was looked for them: not the whole span, when there was too much of it."""
+class BacktestResult:
+    """The alerts of a backtest, and its start: later than asked for if there were too many tasks."""
 
-    alerts: list[Past]
+    alerts: list[BacktestAlert]
     since: datetime
 
 
@@ -44,179 +44,190 @@ class Replay:
 
 
 def silence_alerts(
-    settings: silence.Settings, orders: Sequence[datetime], counts_from: datetime, now: datetime, span: timedelta = SPAN
-) -> list[Past]:
-    """Those that would have opened, from the sorted instants at which orders reached Engage.
+    settings: silence.SilenceSettings,
+    orders: Sequence[datetime],
+    counts_from: datetime,
+    now: datetime,
+    span: timedelta = SPAN,
+) -> list[BacktestAlert]:
+    """Backtest of order silence, from the sorted instants at which orders reached Engage.
 
-    The last one before the span belongs to them. `counts_from`: as in `silence.Facts`.
+    `orders` includes the last one before the span. `counts_from`: as for the rule itself.
     """
     period = settings.period
     if period is None:
         return []
     gaps = (gap for gap in _gaps(orders, counts_from, now, span) if gap.end - gap.start >= period)
-    return _opened(gaps, lambda anchor: silence.fires(settings, anchor), now, span)
+    return _alerts_of(gaps, lambda anchor: silence.firing_time(settings, anchor), now, span)
 
 
-def rhythm_alerts(
+def anomaly_alerts(
     orders: Sequence[datetime],
     zone: ZoneInfo,
     counts_from: datetime,
     now: datetime,
-    left_out: Sequence[Interval] = (),
+    incidents: Sequence[Interval] = (),
     span: timedelta = SPAN,
-) -> list[Past]:
-    """The same by the shop's rhythm, of which each day knows no more than what had been when it began.
+) -> list[BacktestAlert]:
+    """Backtest of the anomaly rule. Each day is evaluated by the baseline of the time before it.
 
-    `orders`: the eight weeks before the span as well.
+    `orders` includes the eight weeks before the span.
     """
 
     @cache
-    def known(midnight: datetime) -> Rhythm | None:
-        return Rhythm.of(orders, zone, midnight, left_out)
+    def baseline(midnight: datetime) -> Baseline | None:
+        return Baseline.of(orders, zone, midnight, incidents)
 
-    def fires(anchor: datetime) -> datetime | None:
-        rhythm = known(datetime.combine(anchor.date(), MIDNIGHT, UTC))
-        return rhythm.reached(anchor) if rhythm else None
+    def fires_at(anchor: datetime) -> datetime | None:
+        learned = baseline(datetime.combine(anchor.date(), MIDNIGHT, UTC))
+        return learned.limit_reached_at(anchor) if learned else None
 
-    return _opened(_gaps(orders, counts_from, now, span), fires, now, span)
+    return _alerts_of(_gaps(orders, counts_from, now, span), fires_at, now, span)
 
 
 def _gaps(orders: Sequence[datetime], counts_from: datetime, now: datetime, span: timedelta) -> Iterator[Interval]:
-    """From each order to the next one, those that reach into the span. The last goes on: its end is beyond all time."""
+    """The times from each order to the next that overlap the span. The last one is still open: its end is NEVER."""
     first, last = bisect_right(orders, now - span), bisect_right(orders, now)
-    for place in range(max(first - 1, 0), last):
-        anchor = max(orders[place], counts_from)
-        following = orders[place + 1] if place + 1 < last else NEVER
+    for index in range(max(first - 1, 0), last):
+        anchor = max(orders[index], counts_from)
+        following = orders[index + 1] if index + 1 < last else NEVER
         if anchor < following:
             yield Interval(anchor, following)
 
 
-def _opened(
-    gaps: Iterator[Interval], fires: Callable[[datetime], datetime | None], now: datetime, span: timedelta
-) -> list[Past]:
-    """At most one for each gap: an order closes it. One that comes at the very instant prevents it."""
+def _alerts_of(
+    gaps: Iterator[Interval], fires_at: Callable[[datetime], datetime | None], now: datetime, span: timedelta
+) -> list[BacktestAlert]:
+    """At most one alert for each gap: the next order closes it. An order at the very instant prevents it."""
     alerts = []
     for gap in gaps:
-        opened_at = fires(gap.start)
+        opened_at = fires_at(gap.start)
         if opened_at and now - span < opened_at <= now and opened_at < gap.end:
-            alerts.append(Past(gap.start, opened_at, None if gap.end == NEVER else gap.end))
+            alerts.append(BacktestAlert(gap.start, opened_at, None if gap.end == NEVER else gap.end))
     return alerts
 
 
-def hardly_fires(settings: silence.Settings, now: datetime) -> timedelta | None:
-    """How long it takes at least, when the period is not over within one opening of the window. None: it is."""
-    if settings.period is None or not settings.within or settings.window.unlimited:
+def shortest_time_to_alert(settings: silence.SilenceSettings, now: datetime) -> timedelta | None:
+    """The shortest time until an alert, if the period is longer than the daily window; None if it is not."""
+    if settings.period is None or not settings.only_window_time or settings.window.unlimited:
         return None
     opening = next(each for each in settings.window.intervals(now) if each.start >= now)
     if settings.period < opening.end - opening.start:
         return None
-    return silence.fires(settings, opening.start) - opening.start
+    return silence.firing_time(settings, opening.start) - opening.start
 
 
 # Error rate
 
 
-def error_alerts(
-    settings: error_rate.Settings,
-    finished: Sequence[Finished],
+def error_rate_alerts(
+    settings: error_rate.ErrorRateSettings,
+    finished: Sequence[FinishedTask],
     now: datetime,
     span: timedelta = SPAN,
     step: timedelta = STEP,
-) -> Replay:
-    """Those that would have opened, from what finished in the span and the day before it, oldest first.
+) -> BacktestResult:
+    """Backtest of the error rate, from the tasks that finished in the span and the day before it, oldest first.
 
-    The rule is judged step by step as the clock does it; of too many tasks the newest are looked at.
+    The rule is evaluated step by step, as the scheduler does it; if there are too many tasks, the newest are used.
     """
-    looked, since = finished, now - span
-    if len(finished) > MOST:
-        looked = finished[-MOST:]
-        since = min(max(since, looked[0].at + LONGEST), now)  # before that a rate would be that of a part
-    return Replay(_replayed(settings, looked, since, now, step) if settings.on else [], since)
+    used, since = finished, now - span
+    if len(finished) > MAX_TASKS:
+        used = finished[-MAX_TASKS:]
+        since = min(max(since, used[0].at + MAX_AGE), now)  # before that, a rate would be calculated from a part only
+    return BacktestResult(_evaluated_in_steps(settings, used, since, now, step) if settings.on else [], since)
 
 
-def _replayed(
-    settings: error_rate.Settings, finished: Sequence[Finished], since: datetime, now: datetime, step: timedelta
-) -> list[Past]:
-    tallies, failures = Tallies(finished, guarded=settings.guarded), [each.at for each in finished if each.failed]
-    alerts: list[Past] = []
-    memory, at = Memory(), now - (now - since) // step * step
+def _evaluated_in_steps(
+    settings: error_rate.ErrorRateSettings,
+    finished: Sequence[FinishedTask],
+    since: datetime,
+    now: datetime,
+    step: timedelta,
+) -> list[BacktestAlert]:
+    tallies, failures = (
+        RunningTallies(finished, guarded=settings.guarded),
+        [each.at for each in finished if each.failed],
+    )
+    alerts: list[BacktestAlert] = []
+    memory, at = ErrorRateMemory(), now - (now - since) // step * step
     while at <= now:
-        after = error_rate.judge(settings, tallies.at(at), memory, at).memory
+        after = error_rate.evaluate(settings, tallies.at(at), memory, at).memory
         if after.opened_at and not memory.opened_at:
-            alerts.append(Past(after.bad_since or at, after.opened_at))
+            alerts.append(BacktestAlert(after.bad_since or at, after.opened_at))
         if memory.opened_at and not after.opened_at:
             alerts[-1] = replace(alerts[-1], closed_at=at)
         memory = after
-        at = _due(at + step, failures, step) if memory == Memory() else at + step
+        at = _next_step(at + step, failures, step) if memory == ErrorRateMemory() else at + step
     return alerts
 
 
-def _due(at: datetime, failures: Sequence[datetime], step: timedelta) -> datetime:
-    """The first step from here on at which something may be bad: that needs an error which is younger than an hour."""
-    place = bisect_left(failures, at - WINDOW)
-    if place == len(failures):
+def _next_step(at: datetime, failures: Sequence[datetime], step: timedelta) -> datetime:
+    """The first step from `at` on at which the rate may be bad: that needs an error of the last hour."""
+    index = bisect_left(failures, at - WINDOW)
+    if index == len(failures):
         return NEVER
-    return at + max(0, -((at - failures[place]) // step)) * step
+    return at + max(0, -((at - failures[index]) // step)) * step
 
 
-class Tallies:
-    """`error_rate.tallies` at one instant after another, for little more than the work of what changed in between.
+class RunningTallies:
+    """The error rate's tallies at successive instants, updated incrementally.
 
-    Of things that finished in the very same microsecond others may be among the latest twenty.
+    If several entities finished in the same microsecond, the latest twenty may differ from those of the rule.
     """
 
-    def __init__(self, finished: Sequence[Finished], *, guarded: bool = True) -> None:
-        self._coming = sorted(finished, key=lambda each: each.at)
-        self._place = 0
+    def __init__(self, finished: Sequence[FinishedTask], *, guarded: bool = True) -> None:
+        self._finished = sorted(finished, key=lambda each: each.at)
+        self._next = 0
         self._guarded = guarded
-        self._groups = {ALL: _Group()}
+        self._groups = {ALL_GROUPS: _Group()}
 
     def at(self, now: datetime) -> list[Tally]:
-        """Of an instant that is not before the one asked for last."""
-        while self._place < len(self._coming) and self._coming[self._place].at <= now:
-            self._add(self._coming[self._place])
-            self._place += 1
+        """The tallies at an instant, which must not be before the last one asked for."""
+        while self._next < len(self._finished) and self._finished[self._next].at <= now:
+            self._add(self._finished[self._next])
+            self._next += 1
         for group in self._groups.values():
             group.forget(now)
-        named = sorted(name for name, group in self._groups.items() if name != ALL and group.day.outcomes)
-        return [self._groups[name].tally(name, self._guarded) for name in (ALL, *named)]
+        named = sorted(name for name, group in self._groups.items() if name != ALL_GROUPS and group.day.outcomes)
+        return [self._groups[name].tally(name, self._guarded) for name in (ALL_GROUPS, *named)]
 
-    def _add(self, each: Finished) -> None:
-        self._groups[ALL].add(each)
+    def _add(self, each: FinishedTask) -> None:
+        self._groups[ALL_GROUPS].add(each)
         self._groups.setdefault(each.group, _Group()).add(each)
 
 
 class _Group:
-    """What is known of a group's things: of a day, and of the last hour of it."""
+    """The latest outcomes in a group: of the last day, and of the last hour."""
 
     def __init__(self) -> None:
         self.day, self.hour = _Latest(), _Latest()
 
-    def add(self, each: Finished) -> None:
+    def add(self, each: FinishedTask) -> None:
         self.day.add(each)
         self.hour.add(each)
 
     def forget(self, now: datetime) -> None:
-        self.day.forget(now - LONGEST + timedelta.resolution)
+        self.day.forget(now - MAX_AGE + timedelta.resolution)
         self.hour.forget(now - WINDOW)
 
     def tally(self, name: str, guarded: bool) -> Tally:
-        """The hour is counted already; the latest twenty, which are never more, are looked through."""
+        """The hour has running counts; the latest twenty are counted here."""
         recent = self.hour.errors > 0
-        if not guarded or len(self.hour.outcomes) >= ENOUGH:
+        if not guarded or len(self.hour.outcomes) >= MIN_SAMPLE:
             return Tally(name, len(self.hour.outcomes), self.hour.errors, recent)
-        newest = list(islice(reversed(self.day.outcomes.values()), ENOUGH))
+        newest = list(islice(reversed(self.day.outcomes.values()), MIN_SAMPLE))
         return Tally(name, len(newest), sum(each.failed for each in newest), recent)
 
 
 class _Latest:
-    """The latest outcome of each thing, the oldest first, and how many of them are errors."""
+    """The latest outcome of each entity, oldest first, and the number of errors among them."""
 
     def __init__(self) -> None:
-        self.outcomes: OrderedDict[str, Finished] = OrderedDict()
+        self.outcomes: OrderedDict[str, FinishedTask] = OrderedDict()
         self.errors = 0
 
-    def add(self, each: Finished) -> None:
+    def add(self, each: FinishedTask) -> None:
         if each.entity in self.outcomes:
             self._remove(each.entity)
         self.outcomes[each.entity] = each
@@ -230,12 +241,12 @@ class _Latest:
         self.errors -= self.outcomes.pop(entity).failed
 
 
-def normal_rate(finished: Sequence[Finished]) -> float | None:
-    """What share of the shop's things normally fails, by how each of them ended. None: they are too few to tell."""
+def normal_error_rate(finished: Sequence[FinishedTask]) -> float | None:
+    """The share of the shop's entities that normally fails, by the latest outcome of each. None: there are too few."""
     latest = {each.entity: each.failed for each in sorted(finished, key=lambda each: each.at)}
-    return sum(latest.values()) / len(latest) if len(latest) >= ENOUGH else None
+    return sum(latest.values()) / len(latest) if len(latest) >= MIN_SAMPLE else None
 
 
-def too_near(settings: error_rate.Settings, normal: float | None) -> bool:
-    """Whether the threshold is so near to the normal rate that chance alone reaches it."""
-    return settings.on and normal is not None and settings.share < NEAR * normal
+def threshold_near_normal(settings: error_rate.ErrorRateSettings, normal: float | None) -> bool:
+    """Whether the threshold is so near the normal error rate that it is reached by chance."""
+    return settings.on and normal is not None and settings.share < NEAR_FACTOR * normal

@@ -1,262 +1,86 @@
-"""The clock's look at every rule: judge it, open and close incidents, and put into the outbox what is to be told."""
+"""Incidents: open, close, update and find them. At most one is open for a shop and a rule; an index ensures it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from alerts import error_rate, rhythm, silence
-from alerts.facts import Kinds, finished, last_order, orders, stalled_since
-from alerts.settings import AlertSettings
-from alerts.telling import closed, noticed, opened
-from alerts.window import Interval
-from database import db
-from models import Shop, utcnow
-from models.heartbeat import Heartbeat
-from models.incidents import Incident, Rule, Standing, Watch
+from peewee import JOIN, Expression
 
-EVERY, POSTPONED = timedelta(seconds=60), timedelta(hours=1)
-ASKED_LATELY = timedelta(minutes=10)  # a shop that has no orders is not asked for them each minute
-AT_ONCE = 500  # rules of one turn
-LEARN, LEARNT_FROM = timedelta(days=1), 100_000  # how often the shop's rhythm is learnt anew, and from how many orders
-READ = 2_000  # tasks of each type and outcome
-BEAT = "watch"  # the clock's job that calls this
-OVERSLEPT = timedelta(minutes=5)
-UNSEEN = (Standing.OFF, Standing.UNKNOWN)
-
-log = logging.getLogger("alerts")
-
-Ask = Callable[[Shop, datetime, datetime], int | None]
+from models import Incident, Shop
 
 
-@dataclass(frozen=True)
-class Found:
-    """How a rule stands, and what the row and the incident are to remember of it."""
-
-    standing: Standing
-    evidence: dict[str, Any]
-    bad_since: datetime | None = None
-    good_since: datetime | None = None
-    opened_at: datetime | None = None
-    closed_at: datetime | None = None
-    closed_by: str = "recovered"
+def open_of(shop: Shop) -> list[Incident]:
+    """The shop's open incidents, oldest first."""
+    return list(Incident.select().where(Incident.shop == shop, Incident.closed_at.is_null()).order_by(Incident.id))
 
 
-def check(kinds: Kinds, ask: Ask, now: datetime | None = None) -> int:
-    """Judge the rules whose turn has come, each by itself. Returns how many that were."""
-    if Heartbeat.ages().get(BEAT, timedelta()) > OVERSLEPT:
-        Watch.forgive(utcnow())
-    stalled = stalled_since()
-    _standstill(stalled, now or utcnow())
-    Watch.begin()
-    taken = Watch.take(AT_ONCE, EVERY)
-    for shop_id, rule in taken:
-        _check(shop_id, rule, kinds, ask, stalled, now or utcnow())
-    return len(taken)
+def find(shop: Shop, incident_id: UUID) -> Incident | None:
+    """Find an incident of the shop by its id."""
+    return Incident.get_or_none((Incident.id == incident_id) & (Incident.shop == shop))
 
 
-def _standstill(since: datetime | None, now: datetime) -> None:
-    """The app's own incident: open while nobody takes the work that is due."""
-    incident = Incident.of(None, Rule.STALLED)
-    with db.atomic():
-        if since and incident is None and (new := Incident.start(None, Rule.STALLED, bad_since=since, opened_at=now)):
-            noticed(new, now)
-        if since is None and incident and incident.close(now, "recovered"):
-            incident.closed_at, incident.closed_by = now, "recovered"
-            closed(None, incident, now)
+def closed(shop: Shop, limit: int, before: UUID | None = None) -> list[Incident]:
+    """Up to `limit` closed incidents of the shop, newest first, those older than `before`."""
+    found = Incident.select().where(Incident.shop == shop, Incident.closed_at.is_null(False))
+    if before:
+        found = found.where(Incident.id < before)
+    return list(found.order_by(Incident.id.desc()).limit(limit))
 
 
-def _check(shop_id: int, rule: str, kinds: Kinds, ask: Ask, stalled: datetime | None, now: datetime) -> None:
-    """A shop with a broken setting waits an hour, and stops nobody else."""
-    try:
-        shop = Shop.get_by_id(shop_id)
-        watch = Watch.get(Watch.shop == shop, Watch.rule == rule)
-        found = judged(shop, watch, kinds, ask, now, stalled)
-        with db.atomic():
-            turn(shop, watch, found, now)
-    except Exception as error:
-        log.exception("The rule %s of shop %s could not be judged.", rule, shop_id)
-        Watch.postpone(shop_id, rule, POSTPONED, type(error).__name__)
+def open_by_rule(shop: Shop | None, rule: str) -> Incident | None:
+    """The open incident of a rule. Without a shop: of the app itself."""
+    return Incident.select().where(_belongs_to(shop), Incident.rule == rule, Incident.closed_at.is_null()).first()
 
 
-def judged(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, stalled: datetime | None = None) -> Found:
-    """How the rule stands as of an instant. `stalled`: since when the app itself stands still. Writes nothing."""
-    if watch.rule == Rule.SILENCE:
-        return _silence(shop, watch, kinds, ask, now, stalled)
-    if watch.rule == Rule.RHYTHM:
-        return _rhythm(shop, watch, kinds, now, stalled)
-    return _errors(shop, watch, kinds, now)
-
-
-def _silence(shop: Shop, watch: Watch, kinds: Kinds, ask: Ask, now: datetime, stalled: datetime | None) -> Found:
-    chosen, is_open = AlertSettings.of(shop), Incident.of(shop, Rule.SILENCE) is not None
-    settings = chosen.silence(shop)
-    counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
-    last = last_order(shop, kinds, now)
-    asked = _instant(watch.evidence.get("asked_at"))
-    elsewhere = last is None and is_open
-    if last is None and not is_open and _worth_asking(shop, settings, counts_from, asked, now):
-        asked, elsewhere = now, bool(ask(shop, counts_from, now))
-    facts = silence.Facts(last, counts_from, elsewhere, stalled, shop.active)
-    verdict = silence.judge(settings, facts, now, is_open=is_open)
-    evidence = {
-        "since": _iso(verdict.since),
-        "fires_at": _iso(verdict.fires_at),
-        "elapsed": round(verdict.elapsed.total_seconds()),
-        "period": chosen.silence_period,
-        "window": list(chosen.window) if chosen.window else None,
-        "first": last is None,
-        "asked_at": _iso(asked),
-    }
-    return _silent(verdict, evidence, watch, last, now)
-
-
-def _silent(
-    verdict: silence.Verdict, evidence: dict[str, Any], watch: Watch, last: datetime | None, now: datetime
-) -> Found:
-    """It is over with the next order; when it ends without one, other settings ended it."""
-    moved = bool(last and watch.bad_since and last > watch.bad_since)
-    return Found(
-        verdict.standing,
-        evidence,
-        bad_since=verdict.since,
-        opened_at=verdict.fires_at,
-        closed_at=last if moved else now,
-        closed_by="recovered" if moved else "settings",
+def opening_times(shop: Shop, rule: str, since: datetime) -> list[datetime]:
+    """The times since an instant at which a rule's incidents were opened, oldest first."""
+    found = Incident.select(Incident.opened_at).where(
+        Incident.shop == shop, Incident.rule == rule, Incident.opened_at > since
     )
+    return [row.opened_at for row in found.order_by(Incident.opened_at)]
 
 
-def _rhythm(shop: Shop, watch: Watch, kinds: Kinds, now: datetime, stalled: datetime | None) -> Found:
-    if not AlertSettings.of(shop).smart or not shop.active:
-        return Found(Standing.OFF, {}, closed_at=now, closed_by="settings")
-    is_open = Incident.of(shop, Rule.RHYTHM) is not None
-    found, kept = _learnt(shop, watch, kinds, now, is_open=is_open)
-    last = last_order(shop, kinds, now)
-    counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
-    verdict = rhythm.judge(found, silence.Facts(last, counts_from, stalled_since=stalled), now)
-    missing = found.expected(verdict.since, now) if found and verdict.since else 0.0
-    evidence = {
-        "since": _iso(verdict.since),
-        "fires_at": _iso(verdict.fires_at),
-        "elapsed": round(verdict.elapsed.total_seconds()),
-        "expected": round(missing, 1),
-        "limit": round(found.limit, 1) if found else None,
-        "rhythm": kept,
-    }
-    return _silent(verdict, evidence, watch, last, now)
+def periods(shop: Shop, since: datetime, now: datetime) -> list[tuple[datetime, datetime]]:
+    """From when to when something was wrong, for each incident that was open after `since`; the app's own included."""
+    concerned = (Incident.shop == shop) | Incident.shop.is_null()
+    recent = Incident.closed_at.is_null() | (Incident.closed_at > since)
+    return [(row.bad_since, row.closed_at or now) for row in Incident.select().where(concerned, recent)]
 
 
-def _learnt(
-    shop: Shop, watch: Watch, kinds: Kinds, now: datetime, *, is_open: bool
-) -> tuple[rhythm.Rhythm | None, dict[str, Any]]:
-    """The shop's rhythm, learnt anew once a day, but not while its own alert is open; and as the row keeps it."""
-    kept: dict[str, Any] = watch.evidence.get("rhythm") or {}
-    if kept and (is_open or now - datetime.fromisoformat(kept["at"]) < LEARN):
-        rates = kept.get("rates")
-        return (rhythm.Rhythm(shop.zone, tuple(rates), kept["limit"]) if rates else None), kept
-    begin = now - rhythm.HISTORY - LEARN
-    known = [Interval(*each) for each in Incident.times(shop, begin, now)]
-    found = rhythm.Rhythm.of(orders(shop, kinds, begin, now, LEARNT_FROM), shop.zone, now, known)
-    rates = [round(rate, 6) for rate in found.rates] if found else None
-    return found, {"at": _iso(now), "rates": rates, "limit": found.limit if found else None}
+def opened_at(shop: Shop, opened_at: datetime) -> Incident | None:
+    """The incident that was opened at this instant, or None."""
+    return Incident.get_or_none((Incident.shop == shop) & (Incident.opened_at == opened_at))
 
 
-def _counts_from(shop: Shop, watch: Watch, now: datetime, *, known: bool) -> datetime:
-    """What was while nobody looked is no silence."""
-    if watch.state in UNSEEN and not known:
-        return now
-    return max(watch.counts_from or shop.connected_at, shop.connected_at)
+def due_reminders(now: datetime) -> list[Incident]:
+    """Open incidents, with their shops, of which a reminder is due."""
+    due = Incident.closed_at.is_null() & (Incident.remind_at <= now)
+    return list(Incident.select(Incident, Shop).join(Shop, JOIN.LEFT_OUTER).where(due).order_by(Incident.remind_at))
 
 
-def _worth_asking(
-    shop: Shop, settings: silence.Settings, since: datetime, asked: datetime | None, now: datetime
-) -> bool:
-    """Whether to ask Shopify if there were orders at all, of a shop that none has come from: after too long a time."""
-    if settings.period is None or not shop.active or (asked and now - asked < ASKED_LATELY):
-        return False
-    return silence.fires(settings, since) <= now
+def start(shop: Shop | None, rule: str, **fields: Any) -> Incident | None:
+    """Open an incident. None: the rule has an open one already."""
+    row = Incident(shop=shop, rule=rule, **fields)
+    target = {"conflict_target": (Incident.shop, Incident.rule), "conflict_where": Incident.closed_at.is_null()}
+    return row if Incident.insert(**row.__data__).on_conflict(action="ignore", **target).execute() else None
 
 
-def _errors(shop: Shop, watch: Watch, kinds: Kinds, now: datetime) -> Found:
-    settings = AlertSettings.of(shop).errors()
-    if not shop.active or not settings.on:
-        return Found(Standing.OFF, {}, closed_at=now, closed_by="settings")
-    tasks = finished(shop, kinds, now - error_rate.LONGEST, now, READ)
-    found = error_rate.tallies(tasks, now, guarded=settings.guarded)
-    verdict = error_rate.judge(settings, found, _memory(watch), now)
-    evidence = {
-        "threshold": settings.threshold,
-        "tallies": [asdict(each) for each in found],
-        "worst": asdict(verdict.worst) if verdict.worst else None,
-        "held_back": any(each.held_back(settings) for each in found),
-        "thin_since": _iso(verdict.memory.thin_since),
-    }
-    return Found(
-        verdict.standing,
-        evidence,
-        bad_since=verdict.memory.bad_since,
-        good_since=verdict.memory.good_since,
-        opened_at=verdict.memory.opened_at,
-        closed_at=now,
-        closed_by="expired" if verdict.expired else "recovered",
+def close(incident: Incident, at: datetime, by: str) -> bool:
+    """Close an incident. False: another process has closed it."""
+    closing = Incident.update(closed_at=at, closed_by=by).where(
+        Incident.id == incident.id, Incident.closed_at.is_null()
     )
+    return bool(closing.execute())
 
 
-def _memory(watch: Watch) -> error_rate.Memory:
-    is_open = watch.state in (Standing.FIRING, Standing.RECOVERING)
-    return error_rate.Memory(
-        watch.bad_since,
-        watch.good_since,
-        watch.since if is_open else None,
-        _instant(watch.evidence.get("thin_since")),
-    )
+def update(incident: Incident, **fields: Any) -> None:
+    """Set fields of an incident, on the object and in its row."""
+    for name, value in fields.items():
+        setattr(incident, name, value)
+    Incident.update(**fields).where(Incident.id == incident.id).execute()
 
 
-def turn(shop: Shop, watch: Watch, found: Found, now: datetime) -> None:
-    """Write down how the rule stands, in the caller's transaction, and what follows from the change."""
-    before, after = Standing(watch.state), found.standing
-    changes: dict[str, Any] = {
-        "state": after,
-        "evidence": found.evidence,
-        "failure": None,
-        "bad_since": found.bad_since,
-        "good_since": found.good_since,
-    }
-    if before != after:
-        changes["since"] = now
-    if before in UNSEEN and after in (Standing.OK, Standing.WAITING):
-        changes["counts_from"] = now
-    if not watch.move(**changes):
-        return
-    incident = Incident.of(shop, watch.rule)
-    if after == Standing.FIRING and incident is None:
-        _open(shop, watch.rule, found, now)
-    if incident and after in (Standing.OK, Standing.WAITING, Standing.PENDING, Standing.OFF):
-        _close(shop, incident, found, now)
-
-
-def _open(shop: Shop, rule: str, found: Found, now: datetime) -> None:
-    begun = found.bad_since or now
-    at = max(found.opened_at or now, begun)
-    incident = Incident.start(shop, rule, bad_since=begun, opened_at=min(at, now), evidence=found.evidence)
-    if incident:
-        opened(shop, incident, now)
-
-
-def _close(shop: Shop, incident: Incident, found: Found, now: datetime) -> None:
-    by = "off" if found.standing == Standing.OFF else found.closed_by
-    at = max(found.closed_at or now, incident.opened_at)
-    if incident.close(at, by):
-        incident.closed_at, incident.closed_by = at, by
-        closed(shop, incident, now)
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _belongs_to(shop: Shop | None) -> Expression:
+    return Incident.shop.is_null() if shop is None else Incident.shop == shop

@@ -1,4 +1,4 @@
-"""What a shop has chosen about its alerts, from `settings["alerts"]`."""
+"""Alert settings of a shop, read from `settings["alerts"]`, as settings of the rules."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
-from alerts import error_rate, silence
-from alerts.window import MIDNIGHT, Window
-from mappings import chosen
+from alerts.rules import error_rate, silence
+from alerts.rules.window import MIDNIGHT, DailyWindow
+from mappings import rules_from
 from models import Shop
 
-SHORTEST, LONGEST = 15, 43_200  # minutes
+MIN_PERIOD_MINUTES, MAX_PERIOD_MINUTES = 15, 43_200  # minutes
 END_OF_DAY = "24:00"
 
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """As it is stored. `silence_period`: minutes; `window`: two local times; None is off, and always open.
+    """The settings as they are stored. `silence_period`: minutes, None is off.
 
-    `smart`: silence is judged by the shop's own rhythm as well.
+    `window`: two local times, None is always open. `smart`: the anomaly rule is on as well, by the shop's own baseline.
     """
 
     silence_period: int | None = None
@@ -32,30 +32,30 @@ class AlertSettings:
     @classmethod
     def of(cls, shop: Shop) -> AlertSettings:
         stored: dict[str, Any] = shop.settings.get("alerts", {})
-        return chosen(cls, stored)
+        return rules_from(cls, stored)
 
-    def silence(self, shop: Shop) -> silence.Settings:
-        """Raises ValueError for what cannot be, however it came there."""
+    def silence(self, shop: Shop) -> silence.SilenceSettings:
+        """Settings of the silence rule. Raises ValueError for an invalid period."""
         period = self.silence_period
-        if period is not None and not SHORTEST <= period <= LONGEST:
+        if period is not None and not MIN_PERIOD_MINUTES <= period <= MAX_PERIOD_MINUTES:
             raise ValueError(f"The order silence period is {period} minutes.")
         length = timedelta(minutes=period) if period else None
-        return silence.Settings(length, self._window(shop), self.count_only_window_time)
+        return silence.SilenceSettings(length, self._window(shop), self.count_only_window_time)
 
-    def errors(self) -> error_rate.Settings:
-        """Raises ValueError."""
+    def errors(self) -> error_rate.ErrorRateSettings:
+        """Settings of the error rate rule. Raises ValueError for an invalid threshold."""
         threshold = self.error_rate_threshold or 0
         if not 0 <= threshold <= 100:
             raise ValueError(f"The error rate threshold is {threshold} %.")
-        return error_rate.Settings(threshold or None, self.guarded)
+        return error_rate.ErrorRateSettings(threshold or None, self.guarded)
 
-    def _window(self, shop: Shop) -> Window:
+    def _window(self, shop: Shop) -> DailyWindow:
         if self.window is None:
-            return Window.always(shop.zone)
-        start, end = map(clock_time, self.window)
-        return Window(start, end, shop.zone)
+            return DailyWindow.always(shop.zone)
+        start, end = map(time_of_day, self.window)
+        return DailyWindow(start, end, shop.zone)
 
 
-def clock_time(text: str) -> time:
-    """A time of day, in minutes; 24:00 is the end of the day. Raises ValueError."""
+def time_of_day(text: str) -> time:
+    """A time of day, to the minute; 24:00 is the end of the day. Raises ValueError."""
     return MIDNIGHT if text == END_OF_DAY else time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)

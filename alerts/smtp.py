@@ -1,4 +1,4 @@
-"""Mail, by SMTP: one message to one address at a time."""
+"""SMTP client: sends one mail to one recipient at a time."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-SECONDS = 15.0  # for each answer of the server
+TIMEOUT_SECONDS = 15.0  # for each response of the server
 PORTS = {"smtp": 587, "smtps": 465}
-POLICY = "5.7."  # RFC 3463: security or policy status
+POLICY_STATUS = "5.7."  # RFC 3463: security or policy status
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class NotSent(Exception):
-    """The mail may be tried again later. `str()` says why, in the server's words where it has some."""
+class MailNotSent(Exception):
+    """The mail was not sent and may be retried. `str()` has the reason, in the server's words if it gave any."""
 
 
 class Bounced(Exception):
-    """The server will never take a mail to this address. `str()` holds its words."""
+    """The server rejects mails to this address for good. `str()` has its reason."""
 
 
 @dataclass(frozen=True)
-class Smtp:
-    """A server, as `SMTP_URL` names it."""
+class SmtpServer:
+    """A mail server, from `SMTP_URL`."""
 
     host: str
     port: int
     secure: bool = False
     user: str = ""
     password: str = ""
-    seconds: float = SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     @classmethod
-    def of(cls, url: str) -> Smtp:
-        """From `smtp://user:password@host:port` (STARTTLS where it is offered) or `smtps://` (TLS from the start)."""
+    def of(cls, url: str) -> SmtpServer:
+        """From `smtp://user:password@host:port` (STARTTLS if it is offered) or `smtps://` (TLS from the start)."""
         parts = urlsplit(url)
         return cls(
             parts.hostname or "localhost",
@@ -48,61 +48,63 @@ class Smtp:
         )
 
     def send(self, message: EmailMessage) -> None:
-        """Hand the message over to the server for the one address in `To`. Raises NotSent or Bounced.
+        """Send the message to the one address in `To`. Raises MailNotSent or Bounced.
 
-        When the connection ends after the message went out and before it was acknowledged, that is NotSent: sent once
-        more, it has the same Message-ID.
+        If the connection ends after the message was sent and before it was acknowledged, that is MailNotSent: the retry
+        has the same Message-ID.
         """
         with self._session() as session:
             try:
                 session.send_message(message)
             except smtplib.SMTPRecipientsRefused as error:
-                ((code, words),) = error.recipients.values()
-                raise _refused(code, _text(words)) from error
+                ((code, reply),) = error.recipients.values()
+                raise _refused(code, _text(reply)) from error
             except smtplib.SMTPResponseException as error:
-                raise NotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
+                raise MailNotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
 
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         try:
             session = self._connected()
         except (OSError, smtplib.SMTPException) as error:
-            raise NotSent(f"The mail server {self.host} could not be reached: {error}") from error
+            raise MailNotSent(f"The mail server {self.host} could not be reached: {error}") from error
         try:
-            self._enter(session)
+            self._log_in(session)
             yield session
         except (OSError, smtplib.SMTPException) as error:
-            raise NotSent(f"The mail server {self.host} did not take the mail: {error}") from error
+            raise MailNotSent(f"The mail server {self.host} did not take the mail: {error}") from error
         finally:
-            _leave(session)
+            _quit(session)
 
     def _connected(self) -> smtplib.SMTP:
         if self.secure:
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.seconds, context=ssl.create_default_context())
-        return smtplib.SMTP(self.host, self.port, timeout=self.seconds)
+            return smtplib.SMTP_SSL(
+                self.host, self.port, timeout=self.timeout_seconds, context=ssl.create_default_context()
+            )
+        return smtplib.SMTP(self.host, self.port, timeout=self.timeout_seconds)
 
-    def _enter(self, session: smtplib.SMTP) -> None:
+    def _log_in(self, session: smtplib.SMTP) -> None:
         session.ehlo()
         if not self.secure and session.has_extn("starttls"):
             session.starttls(context=ssl.create_default_context())
             session.ehlo()
         elif not self.secure and self.user and self.host not in LOOPBACK:
-            raise NotSent(f"The mail server {self.host} offers no encryption; the password was not sent.")
+            raise MailNotSent(f"The mail server {self.host} offers no encryption; the password was not sent.")
         if self.user:
             session.login(self.user, self.password)
 
 
-def _refused(code: int, words: str) -> NotSent | Bounced:
-    """5xx is final, unless it is about a policy: that is nothing about the address."""
-    final = 500 <= code < 600 and not words.startswith(POLICY)
-    return Bounced(f"{code} {words}") if final else NotSent(f"{code} {words}")
+def _refused(code: int, reply: str) -> MailNotSent | Bounced:
+    """5xx is final, unless it is about a policy, which does not concern the address."""
+    final = 500 <= code < 600 and not reply.startswith(POLICY_STATUS)
+    return Bounced(f"{code} {reply}") if final else MailNotSent(f"{code} {reply}")
 
 
-def _text(words: bytes | str) -> str:
-    return words.decode(errors="replace") if isinstance(words, bytes) else words
+def _text(reply: bytes | str) -> str:
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else reply
 
 
-def _leave(session: smtplib.SMTP) -> None:
+def _quit(session: smtplib.SMTP) -> None:
     try:
         session.quit()
     except (OSError, smtplib.SMTPException):

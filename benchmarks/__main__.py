@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.figures import Table
-from benchmarks.size import FULL, TINY, Size
-from benchmarks.stage import Servers, servers
+from benchmarks.support.figures import ResultTable
+from benchmarks.support.servers import ServerPids, servers
+from benchmarks.support.size import FULL, TINY, BenchmarkSize
 
 RESULTS = Path(__file__).parent / "results.md"
 TEXT = """\
@@ -37,8 +37,8 @@ def main() -> None:
         chosen.to.write_text(_measured(TINY if chosen.tiny else FULL, started))
 
 
-def _measured(size: Size, started: Servers) -> str:
-    from benchmarks import machine
+def _measured(size: BenchmarkSize, started: ServerPids) -> str:
+    from benchmarks.support import machine
 
     tables = [_told(table) for table in _tables(size, started)]
     return TEXT.format(
@@ -49,19 +49,19 @@ def _measured(size: Size, started: Servers) -> str:
     )
 
 
-def _tables(size: Size, started: Servers) -> Iterator[Table]:
+def _tables(size: BenchmarkSize, started: ServerPids) -> Iterator[ResultTable]:
     # The configuration is read at import, and only now leads to our servers.
     import schema
-    from benchmarks import enqueueing, ingest, road, tasks
+    from benchmarks import enqueueing, ingest, order_to_receipt, task_throughput
 
     schema.migrate()
     yield ingest.measure(size, started)
-    yield tasks.measure(size, started)
+    yield task_throughput.measure(size, started)
     yield enqueueing.measure(size)
-    yield road.measure(size)
+    yield order_to_receipt.measure(size)
 
 
-def _told(table: Table) -> Table:
+def _told(table: ResultTable) -> ResultTable:
     """The table, shown to whoever waits."""
     print(table, file=sys.stderr, flush=True)
     return table

@@ -6,29 +6,29 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from actors.broker import broker
-from benchmarks import bare, shops, tracked
-from benchmarks.figures import Figures, Table
-from benchmarks.size import Size
+from benchmarks.support import bare_dramatiq, shops, tracked_tasks
+from benchmarks.support.figures import Figures, ResultTable
+from benchmarks.support.size import BenchmarkSize
 from database import EVERY, connected, db
+from taskqueue.broker import broker
 
-ABOUT = """\
+DESCRIPTION = """\
 From one thread, the row and its message: each in a transaction of its own, or in batches of 100 as an import or a
 fan-out does it. *bare* is Dramatiq's `actor.send`, a message only."""
 
 
-def measure(size: Size) -> Table:
+def measure(size: BenchmarkSize) -> ResultTable:
     with connected(EVERY):
-        fill = partial(tracked.fill, tracked.nothing, shops.connect("enqueueing"))
+        fill = partial(tracked_tasks.fill, tracked_tasks.nothing, shops.connect("enqueueing"))
         ways: dict[str, Callable[[], None]] = {
-            "bare, one by one": lambda: bare.fill(size.enqueued),
+            "bare, one by one": lambda: bare_dramatiq.fill(size.enqueued),
             "tracked, one by one": lambda: fill(size.enqueued, batch=1),
             "tracked, in batches of 100": lambda: fill(size.enqueued),
         }
         taken = [[size.enqueued / _seconds(way) for way in ways.values()] for _ in range(size.rounds)]
     rates = [Figures.of(rate, " /s") for rate in zip(*taken, strict=True)]
     rows = tuple((name, rate, rate.per(rates[0])) for name, rate in zip(ways, rates, strict=True))
-    return Table("Enqueueing", ABOUT, ("what", "tasks a second", "of bare"), rows)
+    return ResultTable("Enqueueing", DESCRIPTION, ("what", "tasks a second", "of bare"), rows)
 
 
 def _seconds(way: Callable[[], None]) -> float:
@@ -38,5 +38,5 @@ def _seconds(way: Callable[[], None]) -> float:
     with db.as_owner():
         db.execute_sql("TRUNCATE task CASCADE")
     broker.flush_all()
-    bare.broker.flush_all()
+    bare_dramatiq.broker.flush_all()
     return taken

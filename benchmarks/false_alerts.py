@@ -17,12 +17,12 @@ from random import Random
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from alerts import error_rate, silence
-from alerts.backtest import error_alerts, rhythm_alerts, silence_alerts
-from alerts.facts import Finished
-from alerts.rhythm import HISTORY, Rhythm
-from alerts.window import Window
-from benchmarks.figures import Figures, Table
+from alerts.backtest import anomaly_alerts, error_rate_alerts, silence_alerts
+from alerts.rules import error_rate, silence
+from alerts.rules.rhythm import HISTORY, Baseline
+from alerts.rules.window import DailyWindow
+from alerts.task_history import FinishedTask
+from benchmarks.support.figures import Figures, ResultTable
 
 RESULTS = Path(__file__).parent.parent / "docs" / "alerts-measured.md"
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -42,7 +42,7 @@ THRESHOLD, MONTH, PATIENCE = 10, timedelta(days=30), timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class Size:
+class SimulationSize:
     """How much is simulated."""
 
     orders: tuple[int, ...] = (5, 20, 100, 1_000)
@@ -52,7 +52,7 @@ class Size:
     months: int = 12
 
 
-FULL, TINY = Size(), Size(orders=(20,), tasks=(40,), years=1, days=14, months=1)
+FULL, TINY = SimulationSize(), SimulationSize(orders=(20,), tasks=(40,), years=1, days=14, months=1)
 
 
 # What happens in a shop
@@ -95,15 +95,15 @@ def _arrivals(chance: Random, rate: float) -> Iterator[float]:
 
 
 @dataclass(frozen=True)
-class Year:
+class SimulatedYear:
     """A shop's orders in it, and in the weeks before that its rhythm is read from."""
 
     orders: list[datetime]
     days: int
-    rhythms: dict[datetime, Rhythm | None] = field(default_factory=dict)
+    rhythms: dict[datetime, Baseline | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, per_day: int, days: int, seed: int, *, eventful: bool = False) -> Year:
+    def of(cls, per_day: int, days: int, seed: int, *, eventful: bool = False) -> SimulatedYear:
         def rate(start: datetime) -> float:
             return _rate(start, per_day) * (_event(start) if eventful else 1)
 
@@ -116,11 +116,11 @@ class Year:
     def last(self, stop: datetime) -> datetime:
         return self.orders[bisect_left(self.orders, stop) - 1]
 
-    def rhythm(self, stop: datetime) -> Rhythm | None:
+    def rhythm(self, stop: datetime) -> Baseline | None:
         """As it was known at the last midnight."""
         midnight = stop.replace(hour=0, minute=0)
         if midnight not in self.rhythms:
-            self.rhythms[midnight] = Rhythm.of(self.orders, ZONE, midnight)
+            self.rhythms[midnight] = Baseline.of(self.orders, ZONE, midnight)
         return self.rhythms[midnight]
 
     def stops(self, hour: int) -> Iterator[datetime]:
@@ -131,114 +131,114 @@ class Year:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SilenceRule:
     """`alerts`: those of a year. `fires`: when it tells that nothing has come since a stop."""
 
     name: str
-    alerts: Callable[[Year], list[object]]
-    fires: Callable[[Year, datetime], datetime | None]
+    alerts: Callable[[SimulatedYear], list[object]]
+    fires: Callable[[SimulatedYear, datetime], datetime | None]
 
-    def delay(self, year: Year, stop: datetime) -> float:
+    def delay(self, year: SimulatedYear, stop: datetime) -> float:
         """In hours. It may fire at once, as the shop was quiet before."""
         fires = self.fires(year, stop)
         return max((fires - stop) / HOUR, 0.0) if fires else math.inf
 
 
-def _fixed(name: str, hours: int, window: Window, *, within: bool = True) -> Rule:
-    settings = silence.Settings(hours * HOUR, window, within)
-    return Rule(
+def _fixed(name: str, hours: int, window: DailyWindow, *, within: bool = True) -> SilenceRule:
+    settings = silence.SilenceSettings(hours * HOUR, window, within)
+    return SilenceRule(
         name,
         lambda year: silence_alerts(settings, year.orders, year.orders[0], year.end, year.days * DAY),
-        lambda year, stop: silence.fires(settings, year.last(stop)),
+        lambda year, stop: silence.firing_time(settings, year.last(stop)),
     )
 
 
-def _rhythm_fires(year: Year, stop: datetime) -> datetime | None:
+def _rhythm_fires(year: SimulatedYear, stop: datetime) -> datetime | None:
     rhythm = year.rhythm(stop)
-    return rhythm.reached(year.last(stop)) if rhythm else None
+    return rhythm.limit_reached_at(year.last(stop)) if rhythm else None
 
 
-ALWAYS, OPEN = Window.always(ZONE), Window(time(8), time(22), ZONE)
+ALWAYS, OPEN = DailyWindow.always(ZONE), DailyWindow(time(8), time(22), ZONE)
 RULES = (
     _fixed("3 h, all day", 3, ALWAYS),
     _fixed("3 h, 08-22, literal", 3, OPEN, within=False),
     _fixed("3 h, 08-22, window time", 3, OPEN),
     _fixed("6 h, 08-22, literal", 6, OPEN, within=False),
     _fixed("6 h, 08-22, window time", 6, OPEN),
-    Rule(
+    SilenceRule(
         "shop's rhythm",
-        lambda year: rhythm_alerts(year.orders, ZONE, year.orders[0], year.end, span=year.days * DAY),
+        lambda year: anomaly_alerts(year.orders, ZONE, year.orders[0], year.end, span=year.days * DAY),
         _rhythm_fires,
     ),
 )
 
 
-def _silence(size: Size) -> Table:
+def _silence(size: SimulationSize) -> ResultTable:
     head = ("orders a day", "rule", "false alerts a year", *(f"stop at {hour:02}:00" for hour in STOPS))
     rows = [row for per_day in size.orders for row in _silence_rows(size, per_day)]
-    return Table("Order silence", SILENCE.format(years=size.years), head, tuple(rows))
+    return ResultTable("Order silence", SILENCE.format(years=size.years), head, tuple(rows))
 
 
-def _silence_rows(size: Size, per_day: int) -> Iterator[tuple[object, ...]]:
-    years = [Year.of(per_day, size.days, seed) for seed in range(size.years)]
+def _silence_rows(size: SimulationSize, per_day: int) -> Iterator[tuple[object, ...]]:
+    years = [SimulatedYear.of(per_day, size.days, seed) for seed in range(size.years)]
     for rule in RULES:
         delays = (median(rule.delay(year, stop) for year in years for stop in year.stops(hour)) for hour in STOPS)
         yield f"{per_day:,}", rule.name, _alerts(rule, years), *(f"{delay:.1f} h" for delay in delays)
 
 
-def _alerts(rule: Rule, years: list[Year]) -> Figures:
+def _alerts(rule: SilenceRule, years: list[SimulatedYear]) -> Figures:
     return Figures.of(len(rule.alerts(year)) for year in years)
 
 
-def _events(size: Size) -> Table:
+def _events(size: SimulationSize) -> ResultTable:
     rows = [(f"{per_day:,}", *_events_row(size, per_day)) for per_day in size.orders]
-    return Table("Sales and holidays", EVENTS, ("orders a day", *(rule.name for rule in RULES)), tuple(rows))
+    return ResultTable("Sales and holidays", EVENTS, ("orders a day", *(rule.name for rule in RULES)), tuple(rows))
 
 
-def _events_row(size: Size, per_day: int) -> list[Figures]:
-    years = [Year.of(per_day, size.days, seed, eventful=True) for seed in range(size.years)]
+def _events_row(size: SimulationSize, per_day: int) -> list[Figures]:
+    years = [SimulatedYear.of(per_day, size.days, seed, eventful=True) for seed in range(size.years)]
     return [_alerts(rule, years) for rule in RULES]
 
 
 # Error rate
 
 
-def _month(per_day: int, number: int, *, bursty: bool) -> list[Finished]:
+def _month(per_day: int, number: int, *, bursty: bool) -> list[FinishedTask]:
     """What finishes in a month and the day before it."""
     chance, begin = Random(f"{per_day} {number}"), BEGIN + number * MONTH
-    finished: list[Finished] = []
+    finished: list[FinishedTask] = []
     for place, at in enumerate(_instants(chance, begin - DAY, begin + MONTH, lambda start: _rate(start, per_day))):
-        task = Finished(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < NORMAL, at)
+        task = FinishedTask(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < NORMAL, at)
         finished += [task, *(_again(chance, task) if bursty and task.failed else ())]
     return sorted(finished, key=lambda each: each.at)
 
 
-def _again(chance: Random, task: Finished) -> Iterator[Finished]:
+def _again(chance: Random, task: FinishedTask) -> Iterator[FinishedTask]:
     """The same thing fails once more, and maybe again."""
     while chance.random() < AGAIN:
         task = replace(task, at=task.at + chance.expovariate(1) * AGAIN_AFTER)
         yield task
 
 
-def _errors(size: Size) -> Table:
+def _errors(size: SimulationSize) -> ResultTable:
     head = ("tasks a day", "literal", "literal, bursty", "guarded", "guarded, bursty", "delay, median", "worst")
     rows = [(f"{per_day:,}", *_false_errors(size, per_day), *_delays(size, per_day)) for per_day in size.tasks]
-    return Table("Error rate", ERRORS.format(months=size.months), head, tuple(rows))
+    return ResultTable("Error rate", ERRORS.format(months=size.months), head, tuple(rows))
 
 
-def _false_errors(size: Size, per_day: int) -> Iterator[str]:
+def _false_errors(size: SimulationSize, per_day: int) -> Iterator[str]:
     for guarded in (False, True):
-        settings = error_rate.Settings(THRESHOLD, guarded)
+        settings = error_rate.ErrorRateSettings(THRESHOLD, guarded)
         for bursty in (False, True):
             months = (_month(per_day, number, bursty=bursty) for number in range(size.months))
             counts = [
-                len(error_alerts(settings, month, BEGIN + (number + 1) * MONTH, MONTH, MINUTE).alerts)
+                len(error_rate_alerts(settings, month, BEGIN + (number + 1) * MONTH, MONTH, MINUTE).alerts)
                 for number, month in enumerate(months)
             ]
             yield f"{sum(counts):,}"
 
 
-def _delays(size: Size, per_day: int) -> tuple[str, str]:
+def _delays(size: SimulationSize, per_day: int) -> tuple[str, str]:
     hours = [_delay(per_day, number) for number in range(size.months)]
     return f"{median(hours):.1f} h", f"{max(hours):.1f} h"
 
@@ -252,7 +252,7 @@ def _delay(per_day: int, number: int) -> float:
         for each in _month(per_day, number, bursty=False)
         if each.at <= broken + PATIENCE
     ]
-    replay = error_alerts(error_rate.Settings(THRESHOLD), tasks, broken + PATIENCE, PATIENCE, MINUTE)
+    replay = error_rate_alerts(error_rate.ErrorRateSettings(THRESHOLD), tasks, broken + PATIENCE, PATIENCE, MINUTE)
     return min(((each.opened_at - broken) / HOUR for each in replay.alerts), default=math.inf)
 
 
@@ -310,7 +310,7 @@ def main() -> None:
     chosen.to.write_text(TEXT.format(reading=READING, tables="\n".join(map(str, tables))))
 
 
-def _told(table: Table) -> Table:
+def _told(table: ResultTable) -> ResultTable:
     """The table, shown to whoever waits."""
     print(table, file=sys.stderr, flush=True)
     return table

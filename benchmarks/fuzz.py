@@ -16,11 +16,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from benchmarks import machine
-from benchmarks.figures import Table
-from benchmarks.odd_requests import Asked, any_request
-from benchmarks.stage import SECRET, Web, servers, web
-from services import CHECKOUT
+from benchmarks.support import machine
+from benchmarks.support.figures import ResultTable
+from benchmarks.support.fuzz_requests import FuzzRequest, any_request
+from benchmarks.support.servers import SECRET, WebProcess, servers, web
+from sandbox.dev_servers import CHECKOUT
 
 RESULTS = CHECKOUT / "docs" / "fuzz.md"
 ROUND = 5_000  # requests that Hypothesis makes up at once; it remembers all of a round
@@ -37,16 +37,16 @@ schemathesis makes of an OpenAPI document of what programs read. Hypothesis make
 {tables}"""
 
 
-class Browser:
+class FuzzClient:
     """A signed-in reader with a connection that is kept."""
 
-    def __init__(self, where: Web, cookie: str) -> None:
+    def __init__(self, where: WebProcess, cookie: str) -> None:
         self.cookie = cookie
         self._connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=30)
         self.counts: Counter[tuple[str, str, int]] = Counter()
         self.failed: list[str] = []
 
-    def ask(self, asked: Asked) -> bytes:
+    def ask(self, asked: FuzzRequest) -> bytes:
         """The answer's body. What went wrong is kept in `failed`."""
         headers = {"Cookie": self.cookie} | asked.headers
         try:
@@ -62,31 +62,32 @@ class Browser:
         return body
 
 
-def run(requests: int, first_seed: int) -> tuple[Browser, float]:
+def run(requests: int, first_seed: int) -> tuple[FuzzClient, float]:
     """Ask so many, and return who asked and how many seconds it took."""
     import schema
-    from app import app
-    from benchmarks.shops import connect
+    from app import ROUTES
+    from benchmarks.support.shops import connect
     from database import every_shop, scoped
-    from tests.fuzzing import known_by
-    from views.auth import COOKIE, session_for
-    from views.webhooks import TOPICS
+    from tests.support.web.fuzzing import known_values_by
+    from views.web.csrf import SESSION_COOKIE
+    from views.web.session import session_cookie
+    from views.webhooks.shopify import TOPICS
 
     schema.migrate()
     with every_shop():
         shop = connect("demo")
     with web("app:app") as where, scoped(shop.id):
-        browser = Browser(where, f"{COOKIE}={session_for(shop.id)}")
-        known = known_by(lambda page: browser.ask(Asked("GET", page, page)).decode(), shop)
+        browser = FuzzClient(where, f"{SESSION_COOKIE}={session_cookie(shop.id)}")
+        known = known_values_by(lambda page: browser.ask(FuzzRequest("GET", page, page)).decode(), shop)
         browser.counts.clear()
-        odd = any_request(app.routes, known, sorted(TOPICS), SECRET.encode())
+        odd = any_request(ROUTES, known, sorted(TOPICS), SECRET.encode())
         begun = time.monotonic()
         for place, done in enumerate(range(0, requests, ROUND)):
             _round(browser, odd, min(ROUND, requests - done), first_seed + place)
         return browser, time.monotonic() - begun
 
 
-def _round(browser: Browser, odd: Any, requests: int, number: int) -> None:
+def _round(browser: FuzzClient, odd: Any, requests: int, number: int) -> None:
     @seed(number)
     @settings(
         max_examples=requests,
@@ -96,25 +97,25 @@ def _round(browser: Browser, odd: Any, requests: int, number: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(asked=odd)
-    def ask(asked: Asked) -> None:
+    def ask(asked: FuzzRequest) -> None:
         browser.ask(asked)
 
     ask()
 
 
-def document(browser: Browser, requests: int, seconds: float, first_seed: int) -> str:
+def document(browser: FuzzClient, requests: int, seconds: float, first_seed: int) -> str:
     """docs/fuzz.md."""
     counts = browser.counts
     statuses = sorted({status for _, _, status in counts})
     total = sum(counts.values())
-    by_status = Table(
+    by_status = ResultTable(
         "By status",
         f"{total / seconds:,.0f} requests a second, one after another.",
         ("Status", "Answers"),
         tuple((status or "none", f"{_sum(counts, status):,}") for status in statuses),
     )
     routes = sorted({(route, method) for method, route, _ in counts})
-    by_route = Table(
+    by_route = ResultTable(
         "By route",
         "0 stands for no answer. What is found under none of its ids is 404; what is sealed for nobody, 403.",
         ("Route", *(str(status or "none") for status in statuses)),

@@ -26,13 +26,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import services
-from benchmarks.stage import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, servers, web
+from benchmarks.support.servers import ENGAGE_PORT, SECRET, SHOPIFY_PORT, process, servers, web
+from sandbox import dev_servers
 
 if TYPE_CHECKING:
-    from models import Shop
-    from models.bulk import Import
-    from sandbox.engage import Engage
+    from models import BulkImport, Shop
+    from sandbox.engage.http.server import Engage
     from sandbox.shopify import Shopify
 
 LIVE = "live"
@@ -44,7 +43,7 @@ MB = 1 << 20
 
 
 @dataclass
-class Report:
+class ImportReport:
     """What was imported, and how. Everything below `unfinished` is a defect unless it is zero."""
 
     customers: int
@@ -77,7 +76,7 @@ class Report:
         return [name for name in names[names.index("unfinished") :] if getattr(self, name)]
 
 
-class Worker:
+class WorkerProcess:
     """One worker process, which may be killed and comes back at once."""
 
     def __init__(self) -> None:
@@ -85,7 +84,7 @@ class Worker:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, *WORKER], cwd=services.CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, *WORKER], cwd=dev_servers.CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
         )
 
     def kill(self) -> None:
@@ -117,7 +116,7 @@ def _resident(folder: Path) -> int:
         return 0
 
 
-class Live:
+class LiveOrders:
     """Another shop's orders, one every other second, from their webhook to their receipt."""
 
     def __init__(self, shopify: Shopify, shop: Shop) -> None:
@@ -125,7 +124,7 @@ class Live:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sell, daemon=True)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveOrders:
         self._thread.start()
         return self
 
@@ -134,18 +133,18 @@ class Live:
         self._thread.join()
 
     def _sell(self) -> None:
-        from benchmarks.shops import checkout
-        from sandbox.people import person
+        from benchmarks.support.shops import checkout
+        from sandbox.invented_customers import invented_customer
 
         while not self._ended.wait(LIVE_EVERY):
             self.sold += 1
-            customer_id = self.shopify.add_customer(self.shop.domain, person(10_000_000 + self.sold))
+            customer_id = self.shopify.add_customer(self.shop.domain, invented_customer(10_000_000 + self.sold))
             self.shopify.add_order(self.shop.domain, checkout(1), customer_id=customer_id)
 
     def seconds(self) -> list[float]:
         """From the first stored webhook to the receipt, of every order."""
-        from actors import TYPES
         from database import db
+        from taskqueue.types import TYPES
 
         found = db.execute_sql(
             """SELECT extract(epoch FROM min(synced.completed_at) - min(asked.created_at))::float FROM task asked
@@ -157,30 +156,30 @@ class Live:
         return [seconds for (seconds,) in found.fetchall()]
 
 
-def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> Report:
+def measure(customers: int, orders: int, shops: int, kills: int, seconds: float) -> ImportReport:
     """One run of at most so many seconds, on servers that are running."""
     from database import EVERY, connected
 
-    report = Report(customers // shops * shops, orders // shops * shops, shops, kills)
+    report = ImportReport(customers // shops * shops, orders // shops * shops, shops, kills)
     with ExitStack() as ending, connected(EVERY):
         engage, merchants, live = ending.enter_context(_everything(report))
         imports = [_begin(merchant) for merchant in merchants]
-        worker = Worker()
+        worker = WorkerProcess()
         ending.callback(worker.end)
         with live:
             _watch(report, imports, worker, seconds)
         with suppress(TimeoutError):
-            services.wait_for(lambda: len(live.seconds()) >= live.sold, LIVE_PATIENCE, "The last live orders")
+            dev_servers.wait_for(lambda: len(live.seconds()) >= live.sold, LIVE_PATIENCE, "The last live orders")
         _judge(report, engage, merchants, imports, live)
     return report
 
 
 @contextmanager
-def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
+def _everything(report: ImportReport) -> Iterator[tuple[Engage, list[Shop], LiveOrders]]:
     """Both sandboxes in this process, the shops with their pasts, and the clock."""
-    from benchmarks.shops import connect, engage_key
-    from sandbox.engage import Engage
-    from sandbox.purchases import give_past
+    from benchmarks.support.shops import connect, engage_key
+    from sandbox.engage.http.server import Engage
+    from sandbox.purchases import add_history
     from sandbox.serve import serving
     from sandbox.shopify import Shopify
 
@@ -193,21 +192,21 @@ def _everything(report: Report) -> Iterator[tuple[Engage, list[Shop], Live]]:
         shopify = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", points=1e9)
         for merchant in merchants:
             share = report.customers // report.shops, report.orders // report.shops
-            give_past(shopify, merchant.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
+            add_history(shopify, merchant.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
         ending.enter_context(serving(shopify.app, int(os.environ[SHOPIFY_PORT])))
         ending.enter_context(serving(engage.app, int(os.environ[ENGAGE_PORT])))
         ending.enter_context(process("scheduler.py"))
-        yield engage, merchants, Live(shopify, live)
+        yield engage, merchants, LiveOrders(shopify, live)
 
 
-def _begin(shop: Shop) -> Import:
-    from actors import imports
+def _begin(shop: Shop) -> BulkImport:
+    from actors import imports as actors_imports
 
     now = datetime.now(UTC)
-    return imports.begin(shop, now - timedelta(days=DAYS + 1), now)
+    return actors_imports.begin_import(shop, now - timedelta(days=DAYS + 1), now)
 
 
-def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float) -> None:
+def _watch(report: ImportReport, imports: list[BulkImport], worker: WorkerProcess, seconds: float) -> None:
     """Wait for the end of every import, kill the worker in between, and look at its memory."""
     begun, samples, killed = time.monotonic(), [], 0
     while (passed := time.monotonic() - begun) < seconds and _open(imports):
@@ -220,30 +219,30 @@ def _watch(report: Report, imports: list[Import], worker: Worker, seconds: float
     report.worker_mb = samples[:: max(1, len(samples) // 10)]
 
 
-def _open(imports: list[Import]) -> bool:
+def _open(imports: list[BulkImport]) -> bool:
     """Whether anything is still to be done for one of them."""
-    from models import State, Task
-    from models.bulk import Import, Stage
+    from models import BulkImport, ImportState, State, Task
 
-    running = Import.select().where(Import.id.in_(imports), Import.state == Stage.RUNNING)
+    running = BulkImport.select().where(BulkImport.id.in_(imports), BulkImport.state == ImportState.RUNNING)
     pending = Task.select().where(Task.shop.in_([each.shop for each in imports]), Task.state == State.PENDING)
     return bool(running.exists() or pending.exists())
 
 
-def _share_read(report: Report) -> float:
+def _share_read(report: ImportReport) -> float:
     from database import db
-    from models.bulk import Part
+    from models import ImportPart
 
-    found = sum(part.found for part in Part.select(Part.found))
+    found = sum(part.found for part in ImportPart.select(ImportPart.found))
     db.close()
     db.connect()
     return found / (report.customers + report.orders)
 
 
-def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[Import], live: Live) -> None:
-    from actors import NUMBERS
-    from models import Customer, Order, State, Task
-    from models.bulk import Part
+def _judge(
+    report: ImportReport, engage: Engage, merchants: list[Shop], imports: list[BulkImport], live: LiveOrders
+) -> None:
+    from models import Customer, ImportPart, Order, State, Task
+    from taskqueue.types import NUMBERS
 
     mine = Task.shop.in_(merchants)
     done = Task.select().where(mine, Task.state != State.PENDING).count()
@@ -252,7 +251,7 @@ def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[
     report.errors = Task.select().where(mine, Task.state == State.ERROR).count()
     told = Task.select(Task.type, Task.state, Task.reason).where(mine, Task.reason.is_null(False))
     report.outcomes = dict(Counter(f"{NUMBERS[each.type].name}: {each.reason}" for each in told).most_common(12))
-    report.bad_lines = sum(part.bad for part in Part.select(Part.bad))
+    report.bad_lines = sum(part.bad for part in ImportPart.select(ImportPart.bad))
     report.customers_missing = report.customers - Customer.select().where(Customer.shop.in_(merchants)).count()
     report.orders_missing = report.orders - Order.select().where(Order.shop.in_(merchants)).count()
     for merchant in merchants:
@@ -263,9 +262,9 @@ def _judge(report: Report, engage: Engage, merchants: list[Shop], imports: list[
         report.live_median_seconds, report.live_worst_seconds = round(median(seconds), 2), round(max(seconds), 2)
 
 
-def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
+def _judge_shop(report: ImportReport, tenant: Any, merchant: Shop) -> None:
     from models import Order
-    from sandbox.shopify.history import ONE_IN
+    from sandbox.shopify.bulk.history import ORDERS_PER_RETURN
 
     contacts = [contact["attributes"]["externalId"] for contact in tenant.contacts.all()]
     share = report.customers // report.shops
@@ -274,7 +273,9 @@ def _judge_shop(report: Report, tenant: Any, merchant: Shop) -> None:
     found = tenant.receipts_report()
     applied = {receipt["uniqueReceiptId"] for receipt in found["applied"]}
     sold = {str(order.shopify_id) for order in Order.select(Order.shopify_id).where(Order.shop == merchant)}
-    returns = len(applied - sold) - -(-(report.orders // report.shops) // ONE_IN)  # more than there should be
+    returns = len(applied - sold) - -(
+        -(report.orders // report.shops) // ORDERS_PER_RETURN
+    )  # more than there should be
     report.receipts += len(applied)
     report.receipts_dropped += len(found["dropped"])
     report.receipts_missing += len(sold - applied) + max(0, -returns)

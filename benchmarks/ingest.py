@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actors.broker import broker
-from benchmarks import cpu, shops
-from benchmarks.figures import Figures, Table
-from benchmarks.sender import Load, Sender, Sent, sending
-from benchmarks.size import Size
-from benchmarks.stage import Servers, Web, web
+from benchmarks.support import cpu, shops
+from benchmarks.support.figures import Figures, ResultTable
+from benchmarks.support.load_generator import Load, LoadGenerator, LoadResult, load_generator
+from benchmarks.support.servers import ServerPids, WebProcess, web
+from benchmarks.support.size import BenchmarkSize
 from database import EVERY, connected
 from models import Body, Task
+from taskqueue.broker import broker
 
-ABOUT = """\
+DESCRIPTION = """\
 `POST /webhooks/shopify` with signed orders of about {size:.1f} kB, each with a webhook id of its own, over
 {connections} keep-alive connections from a process of its own; one uvicorn worker, started as the Procfile does.
 *Stored* is the whole endpoint: verified, encrypted, committed to disk, answered, rung for. *Only verified* is the same
@@ -22,42 +22,44 @@ Latency is taken at a steady half of the round's own stored rate, and counts fro
 
 
 @dataclass(frozen=True)
-class Round:
+class IngestRound:
     """`web` and `postgres`: seconds of processor time that the stored ones took."""
 
-    stored: Sent
-    verified: Sent
-    paced: Sent
+    stored: LoadResult
+    verified: LoadResult
+    paced: LoadResult
     web: float
     postgres: float
 
 
-def measure(size: Size, servers: Servers) -> Table:
+def measure(size: BenchmarkSize, servers: ServerPids) -> ResultTable:
     with connected(EVERY):
         posts = shops.webhooks(shops.connect("ingest").domain)
-    with sending() as sender, web("app:app") as whole, web("benchmarks.verifying:app") as bare:
+    with load_generator() as sender, web("app:app") as whole, web("benchmarks.support.verify_only:app") as bare:
         load = Load(whole.port, posts, size.seconds, connections=size.connections)
         _warm(sender, load, whole, bare)
         taken = [_round(sender, load, whole, bare, servers) for _ in range(size.rounds)]
     _check(sum(len(sent.waits) for each in taken for sent in (each.stored, each.paced)))
-    about = ABOUT.format(size=sum(len(post.body) for post in posts) / len(posts) / 1000, connections=size.connections)
-    return Table("Webhook ingest", about, ("what", "median (lowest - highest)", "budget"), _rows(taken))
+    about = DESCRIPTION.format(
+        size=sum(len(post.body) for post in posts) / len(posts) / 1000, connections=size.connections
+    )
+    return ResultTable("Webhook ingest", about, ("what", "median (lowest - highest)", "budget"), _rows(taken))
 
 
-def _warm(sender: Sender, load: Load, *webs: Web) -> None:
+def _warm(sender: LoadGenerator, load: Load, *webs: WebProcess) -> None:
     for each in webs:
         sender.send(load.but(port=each.port, seconds=0.3))
     with connected(EVERY):
         Task.delete().execute()
 
 
-def _round(sender: Sender, load: Load, whole: Web, bare: Web, servers: Servers) -> Round:
+def _round(sender: LoadGenerator, load: Load, whole: WebProcess, bare: WebProcess, servers: ServerPids) -> IngestRound:
     broker.flush_all()
     before = cpu.seconds(whole.pid), cpu.seconds(servers.postgres)
     stored = sender.send(load)
     used = cpu.seconds(whole.pid) - before[0], cpu.seconds(servers.postgres) - before[1]
     verified = sender.send(load.but(port=bare.port))
-    return Round(stored, verified, sender.send(load.but(rate=stored.rate / 2)), *used)
+    return IngestRound(stored, verified, sender.send(load.but(rate=stored.rate / 2)), *used)
 
 
 def _check(answered: int) -> None:
@@ -69,7 +71,7 @@ def _check(answered: int) -> None:
         raise RuntimeError(f"{answered} webhooks were answered, but {kept} rows and bodies are there.")
 
 
-def _rows(taken: list[Round]) -> tuple[tuple[object, ...], ...]:
+def _rows(taken: list[IngestRound]) -> tuple[tuple[object, ...], ...]:
     stored = Figures.of((each.stored.rate for each in taken), " /s")
     verified = Figures.of((each.verified.rate for each in taken), " /s")
     median, slow = (Figures.of((each.paced.within_ms(share) for each in taken), " ms") for share in (0.5, 0.99))

@@ -22,15 +22,15 @@ from statistics import quantiles
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-import services
-from benchmarks import machine
-from benchmarks.figures import Table
-from benchmarks.stage import servers
+from benchmarks.support import machine
+from benchmarks.support.figures import ResultTable
+from benchmarks.support.servers import servers
+from sandbox import dev_servers
 
 RESULTS = Path(__file__).parent / "results-listing.md"
 SIZES = (10_000, 1_000_000, 10_000_000)
 SHOPS, ROUNDS, WARMING = 20, 60, 2
-HERE = services.CHECKOUT
+HERE = dev_servers.CHECKOUT
 FILLING = f"`manage.py fill --shops {SHOPS} --tasks N`, on a server that does not wait for its disk."
 SHARE = "SELECT (max(n) / sum(n))::float FROM (SELECT sum(count) AS n FROM task_total GROUP BY shop_id) AS by_shop"
 SUMMARY, BUDGET_MS, SUMMARY_MS, BUDGET_RATIO = "summary", 30, 5, 2
@@ -53,7 +53,7 @@ otherwise quiet one; it starts servers of its own and removes them.
 
 
 @dataclass
-class Reader:
+class PageProcess:
     """A process that answers for the pages of one size."""
 
     tasks: int
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _measured(sizes: tuple[int, ...], rounds: int) -> str:
-    filled = _told(Table("Filling", FILLING, ("tasks", "took", "database"), tuple(map(_filled, sizes))))
+    filled = _told(ResultTable("Filling", FILLING, ("tasks", "took", "database"), tuple(map(_filled, sizes))))
     with ExitStack() as stack:
         readers = [stack.enter_context(_reader(size)) for size in sizes]
         _ask(readers, rounds)
@@ -137,19 +137,19 @@ def _environment(tasks: int) -> dict[str, str]:
 
 
 @contextmanager
-def _reader(tasks: int) -> Iterator[Reader]:
-    environment, command = _environment(tasks), [sys.executable, "-m", "benchmarks.pages"]
+def _reader(tasks: int) -> Iterator[PageProcess]:
+    environment, command = _environment(tasks), [sys.executable, "-m", "benchmarks.listing_pages"]
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         (share,) = connection.execute(SHARE).fetchone() or (0.0,)
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environment, cwd=HERE, stdin=pipe, stdout=pipe, text=True) as process:
         if process.stdout is None:
             raise RuntimeError("The reader has no output.")
-        yield Reader(tasks, share, process, json.loads(process.stdout.readline()))
+        yield PageProcess(tasks, share, process, json.loads(process.stdout.readline()))
         process.terminate()
 
 
-def _ask(readers: list[Reader], rounds: int) -> None:
+def _ask(readers: list[PageProcess], rounds: int) -> None:
     """Every page in turns; each round has another order, and begins with another size."""
     for _ in range(WARMING):
         for reader in readers:
@@ -161,19 +161,19 @@ def _ask(readers: list[Reader], rounds: int) -> None:
                 readers[(place + number) % len(readers)].ask(page)
 
 
-def _tables(readers: list[Reader]) -> Iterator[Table]:
+def _tables(readers: list[PageProcess]) -> Iterator[ResultTable]:
     """One for each filter in every order, and one for the rest."""
     head = ("page", *(f"{reader.tasks:,}" for reader in readers), "rows", "ratio")
     groups: dict[str, list[str]] = {}
     for page in readers[0].pages:
         groups.setdefault(page.partition(" / ")[0] if " / " in page else "Search and summary", []).append(page)
     for group, pages in groups.items():
-        yield Table(
+        yield ResultTable(
             group.capitalize(), "Milliseconds, median / p95.", head, tuple(_line(readers, page) for page in pages)
         )
 
 
-def _line(readers: list[Reader], page: str) -> tuple[str, ...]:
+def _line(readers: list[PageProcess], page: str) -> tuple[str, ...]:
     rows = sorted({reader.rows[page] for reader in readers})
     ratio = _ratio(readers, page)
     return (
@@ -184,13 +184,13 @@ def _line(readers: list[Reader], page: str) -> tuple[str, ...]:
     )
 
 
-def _ratio(readers: list[Reader], page: str) -> float | None:
+def _ratio(readers: list[PageProcess], page: str) -> float | None:
     """None, when one page shows more rows than the other."""
     first, last = readers[0], readers[-1]
     return last.middle(page) / first.middle(page) if first.rows[page] == last.rows[page] else None
 
 
-def _verdict(readers: list[Reader]) -> str:
+def _verdict(readers: list[PageProcess]) -> str:
     last = readers[-1]
     pages = [page for page in last.pages if page != SUMMARY]
     ratios = [found for page in pages if (found := _ratio(readers, page))]
@@ -210,7 +210,7 @@ def _kept(kept: bool) -> str:
     return "kept" if kept else "**not kept**"
 
 
-def _told(table: Table) -> Table:
+def _told(table: ResultTable) -> ResultTable:
     """The table, shown to whoever waits."""
     print(table, file=sys.stderr, flush=True)
     return table

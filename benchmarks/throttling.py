@@ -17,21 +17,24 @@ from decimal import Decimal
 
 import redis
 
-import services
-from benchmarks.figures import Table
+from benchmarks.support.figures import ResultTable
 from clients import Call, Throttled
-from clients.shopify import Shopify as Client
-from clients.shopify_points import Points
+from clients.shopify.client import ShopifyClient
+from clients.shopify.cost_limiter import CostLimiter
+from sandbox import dev_servers
 from sandbox.serve import serving
-from sandbox.shopify import TOKEN, Checkout, Item, Shopify
+from sandbox.shopify import TOKEN, Shopify
+from sandbox.shopify.orders.checkout import Checkout, Item
 
 SHOP = "demo.myshopify.com"
 RATES = (100, 1000)  # points a second, on Shopify's smallest plan and on Plus
-ABOUT = "{workers} workers of one shop read {orders} orders each from the sandbox, whose bucket holds 2,000 points."
+DESCRIPTION = (
+    "{workers} workers of one shop read {orders} orders each from the sandbox, whose bucket holds 2,000 points."
+)
 
 
 @dataclass
-class Counting:
+class CountingJournal:
     """A journal that counts."""
 
     calls: int = 0
@@ -50,31 +53,42 @@ def main() -> None:
     options.add_argument("--orders", type=int, default=6, help="that each worker reads")
     chosen = options.parse_args()
     logging.disable(logging.WARNING)  # each throttled call is told
-    folder = services.scratch_folder()
+    folder = dev_servers.scratch_folder()
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        server = services.Redis(folder)
+        server = dev_servers.Redis(folder)
         ending.callback(server.stop)
         url = server.start()
-        print(Table("Throttling", ABOUT.format(**vars(chosen)), HEAD, _rows(url, chosen.workers, chosen.orders)))
+        print(
+            ResultTable(
+                "Throttling", DESCRIPTION.format(**vars(chosen)), HEAD, _rows(url, chosen.workers, chosen.orders)
+            )
+        )
 
 
 HEAD = ("points a second", "", "calls", "throttled", "seconds")
 
 
 def _rows(url: str, workers: int, orders: int) -> tuple[tuple[object, ...], ...]:
-    ways: dict[str, Callable[[int], Points | None]] = {
+    ways: dict[str, Callable[[int], CostLimiter | None]] = {
         "each for itself": lambda rate: None,
-        "in common": lambda rate: Points(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
+        "in common": lambda rate: CostLimiter(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
     }
     return tuple((rate, way, *_measured(rate, of, workers, orders)) for rate in RATES for way, of in ways.items())
 
 
-def _measured(rate: int, points: Callable[[int], Points | None], workers: int, orders: int) -> tuple[int, int, str]:
+def _measured(
+    rate: int, limiter_of: Callable[[int], CostLimiter | None], workers: int, orders: int
+) -> tuple[int, int, str]:
     shopify = Shopify("secret", "http://127.0.0.1:1/", workers=0, restore_rate=rate)
-    order_id, journal = shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),))), Counting()
+    order_id, journal = (
+        shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),))),
+        CountingJournal(),
+    )
     with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
-        clients = [Client(f"{origin}/{SHOP}", TOKEN, journal, points=points(rate)) for _ in range(workers)]
+        clients = [
+            ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, cost_limiter=limiter_of(rate)) for _ in range(workers)
+        ]
         began = time.monotonic()
         list(pool.map(lambda client: [_read(client, order_id) for _ in range(orders)], clients))
         took = time.monotonic() - began
@@ -82,7 +96,7 @@ def _measured(rate: int, points: Callable[[int], Points | None], workers: int, o
     return journal.calls, journal.throttled, f"{took:.1f}"
 
 
-def _read(client: Client, order_id: int) -> None:
+def _read(client: ShopifyClient, order_id: int) -> None:
     """Read the order, after as many waits as it takes."""
     while True:
         try:

@@ -1,26 +1,32 @@
-"""The two systems we talk to: what a call is, and the one family of errors a call may end in."""
+"""API clients of Shopify and Engage. Here is what they share: the call, its journal and one family of errors."""
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from pathlib import Path
 from typing import Protocol
 
-UNKNOWN = "outcome unknown"  # the code of an Error whose call may have acted, and must not be made again by itself
+# Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
+_PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
+# The code of an Error whose call may have acted, and is never retried automatically.
+OUTCOME_UNKNOWN = "outcome unknown"
 
 
 class Effect(IntEnum):
-    """What a call does over there, and so whether it may be made again when its outcome is unknown."""
+    """What a call changes in the other system, and so whether it may be retried when its outcome is unknown."""
 
     READ = 0
-    REPEATABLE = 1  # a key of ours makes the second one harmless
-    ONCE = 2  # a second one would be a second mail to a shopper
+    REPEATABLE = 1  # idempotent: a key of ours makes the second one harmless
+    ONCE = 2  # not idempotent: a second one would be a second mail to a customer
 
 
 @dataclass
 class Call:
-    """One request and what came of it. Bodies are bytes, exactly as sent and received."""
+    """One HTTP request and its response or error. Bodies are bytes, exactly as sent and received."""
 
     system: str
     method: str
@@ -30,23 +36,23 @@ class Call:
     status: int | None = None
     received: bytes = b""
     error: str | None = None
-    unknown: bool = True  # whether it may have arrived, as far as is known so far
+    unknown: bool = True  # whether the request may have arrived, as far as is known by now
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: timedelta | None = None
 
 
 class Journal(Protocol):
-    """Who is told of every call: a task's attempt, in production."""
+    """Records every call: in production, with a task's attempt."""
 
     def sending(self, call: Call) -> None:
-        """Before the call. One that changes something is on disk when this returns."""
+        """Record the request before it is sent. One that changes something is on disk when this returns."""
 
     def answered(self, call: Call) -> None:
-        """After the call, however it ended."""
+        """Record the response or the error, however the call ended."""
 
 
-class Silent:
-    """A journal for calls outside of a task."""
+class NullJournal:
+    """A journal that records nothing, for calls outside of a task."""
 
     def sending(self, call: Call) -> None: ...
 
@@ -54,10 +60,10 @@ class Silent:
 
 
 class ApiError(Exception):
-    """A call that did not do what was asked. `str()` is a sentence for the task page, without personal data.
+    """A call that failed. `str()` is a sentence for the task page, without personal data.
 
-    `permanent`: asking again is pointless. `retry_after`: the wait that the other side asked for.
-    `unknown`: the other side may have acted all the same. `code`: the other side's own name for it, if it gave one.
+    `permanent`: a retry is pointless. `retry_after`: the wait that the other system asked for.
+    `unknown`: the other system may have acted all the same. `code`: its own error code, if it sent one.
     """
 
     permanent = False
@@ -73,27 +79,27 @@ class ApiError(Exception):
 
 
 class NotSent(ApiError):
-    """No connection: nothing left us."""
+    """There was no connection, so nothing was sent."""
 
 
 class Unanswered(ApiError):
-    """The request left and no complete answer came: time-out, reset, a reply cut short or unreadable."""
+    """The request was sent and no complete response came: time-out, reset, a response cut short or unreadable."""
 
     unknown = True
 
 
 class Throttled(ApiError):
-    """Too many calls (HTTP 429, or THROTTLED inside a 200). Does not use up an attempt."""
+    """Rate limited (HTTP 429, or THROTTLED inside a 200). Does not use up an attempt."""
 
 
 class Unavailable(ApiError):
-    """The other side failed (HTTP 5xx, 408, 425). It may have acted before it failed."""
+    """The other system failed (HTTP 5xx, 408, 425). It may have acted before it failed."""
 
     unknown = True
 
 
 class Refused(ApiError):
-    """Our key is not accepted (HTTP 401, 403, 402, 423): a matter for the shop, not for this task."""
+    """Our key or token is not accepted (HTTP 401, 403, 402, 423): a matter for the shop, not for this task."""
 
 
 class Rejected(ApiError):
@@ -103,8 +109,8 @@ class Rejected(ApiError):
 
 
 class NotFound(Rejected):
-    """There is no such thing there (HTTP 404)."""
+    """The other system does not have what was asked for (HTTP 404)."""
 
 
-class Conflict(Rejected):
-    """It exists already, or more than one does (HTTP 409)."""
+class AlreadyExists(Rejected):
+    """What was to be created exists already, or several things match (HTTP 409)."""

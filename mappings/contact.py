@@ -1,4 +1,4 @@
-"""The contact that Engage gets for a customer, and what of it to change when the customer changes."""
+"""Contact at Engage from a customer at Shopify: its fields when created, and the changes of an update."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mappings import Json, number
+from mappings import Json, numeric_id
 
 MEMBER = "Member"
 CONTACT = "Contact"
@@ -20,13 +20,18 @@ _GENDERS = {
     **dict.fromkeys(("female", "woman", "f"), "Female"),
     **dict.fromkeys(("other", "non-binary", "nonbinary", "x"), "Other"),
 }
+_MISSING_KEY = {
+    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
+    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
+    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
+}
 
 
 @dataclass(frozen=True)
 class ContactRules:
-    """What a shop chooses about its contacts: all are members, or only those with an account are.
+    """A shop's settings for its contacts. `mode`: all are members, or only those with an account.
 
-    `key` is the field by which its tenant tells contacts apart, where only one will do.
+    `key` is the field by which the tenant identifies contacts, if it is only one.
     """
 
     mode: Literal["members", "accounts"] = "members"
@@ -35,21 +40,14 @@ class ContactRules:
     store: str = ""
 
 
-_MISSING = {
-    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
-    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
-    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
-}
-
-
-def skip_reason(customer: Json, rules: ContactRules) -> str | None:
-    """Why Engage cannot have this customer, as a sentence, or None (abandoned checkouts leave some without a key)."""
+def contact_skip_reason(customer: Json, rules: ContactRules) -> str | None:
+    """Why this customer cannot be a contact, as a sentence, or None (abandoned checkouts leave some without a key)."""
     keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
-    return None if keys.get(rules.key, "".join(keys.values())) else _MISSING[rules.key]
+    return None if keys.get(rules.key, "".join(keys.values())) else _MISSING_KEY[rules.key]
 
 
-def guest_of(order: Json) -> Json:
-    """Whoever an order alone tells of, in the shape of a customer: without an account, and asked for nothing."""
+def guest_customer(order: Json) -> Json:
+    """The customer of a guest order, in the shape of a customer: without an account and without consent."""
     address = order.get("billingAddress") or order.get("shippingAddress") or {}
     names = {name: address.get(name) for name in ("firstName", "lastName")}
     email = {"emailAddress": order.get("email")}
@@ -57,70 +55,71 @@ def guest_of(order: Json) -> Json:
     return {**known, **names, "defaultEmailAddress": email, "defaultAddress": address}
 
 
-def contact_type_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:
-    """Member, or Contact for those without an account where the shop tells them apart.
+def type_of_contact(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> str:
+    """The contact type: Member, or Contact for customers without an account if the shop distinguishes them.
 
-    `orders` are those known of the customer: one made in a physical shop makes a Member in any case.
+    `orders` are the customer's known ones: one from a physical shop makes a Member in any case.
     """
-    member = rules.mode == "members" or _has_account(customer) or any(map(made_in_a_shop, orders))
+    member = rules.mode == "members" or _has_account(customer) or any(map(is_pos_order, orders))
     return MEMBER if member else CONTACT
 
 
-def made_in_a_shop(order: Json) -> bool:
-    """Whether the order was rung up at Shopify's point of sale."""
+def is_pos_order(order: Json) -> bool:
+    """Whether the order was made at Shopify's point of sale (POS)."""
     return order.get("sourceName") == "pos" or bool(order.get("retailLocation"))
 
 
-def upgrade_needed(current: str | None, customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> bool:
-    """Whether to make a Contact a Member. Nobody is made less, and a tenant's own types are left alone."""
-    return (current or "").lower() == CONTACT.lower() and contact_type_of(customer, rules, orders) == MEMBER
+def needs_upgrade(current: str | None, customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> bool:
+    """Whether to upgrade a Contact to a Member. There is no downgrade, and a tenant's own types stay as they are."""
+    return (current or "").lower() == CONTACT.lower() and type_of_contact(customer, rules, orders) == MEMBER
 
 
-def query_of(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, str]:
-    """The query of POST /api/v3/contacts: version 3 silently ignores these where version 2 read them, in headers.
+def create_query(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, str]:
+    """The query of POST /api/v3/contacts: version 3 silently ignores these in headers, where version 2 read them.
 
-    A customer of a physical shop comes without a store, which can never change: Engage takes it from their purchase.
+    A customer of a physical shop is created without a store, since it can never be changed: Engage takes it from their
+    purchase.
     """
-    store = "" if any(map(made_in_a_shop, orders)) else rules.store
+    store = "" if any(map(is_pos_order, orders)) else rules.store
     return {"source": SOURCE} | ({"storeExternalId": store} if store else {})
 
 
-def contact_of(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
-    """The body for POST /api/v3/contacts. What Shopify does not know is left out."""
+def contact_fields(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
+    """The body for POST /api/v3/contacts, without fields that Shopify does not know."""
     known = {name: value for name, value in _fields(customer).items() if value}
     return {
-        "contactType": contact_type_of(customer, rules, orders),
+        "contactType": type_of_contact(customer, rules, orders),
         **known,
         "preferences": _preferences(customer) | {"acceptsPostal": False},
         "consents": [_account_consent(customer, rules, customer.get("createdAt"))],
     }
 
 
-def update_of(customer: Json, rules: ContactRules) -> Json:
-    """All that an existing contact should say, with "" where Shopify has nothing: to be reduced by `changes`.
+def update_fields(customer: Json, rules: ContactRules) -> Json:
+    """All fields of an existing contact, with "" where Shopify has no value: to be reduced by `changed_fields`.
 
-    The type has a call of its own, and preferences have a task of their own, which knows what was said when, and in
-    which system.
+    The type has a call of its own, and preferences have a task of their own, which knows when and in which system each
+    decision was made.
     """
     return {**_fields(customer), "consents": [_account_consent(customer, rules, customer.get("updatedAt"))]}
 
 
-def changes(wanted: Json, known: Json) -> Json:
-    """What to send so that a contact known to be `known` becomes `wanted`, both as `update_of` gives them.
+def changed_fields(wanted: Json, known: Json) -> Json:
+    """The fields to send so that a contact with the fields `known` gets those in `wanted`, both from `update_fields`.
 
-    `known` is what was wanted last time, so an emptied value is sent as "" once and one that Shopify never had is not.
-    A consent is compared by its value, not by its date.
+    `known` is what was sent last time, so a value that became empty is sent as "" once, and one that Shopify never had
+    is not. A consent is compared by its value, not by its date.
     """
     changed = {name: value for name, value in wanted.items() if _differs(name, value, known)}
-    if given := _given(wanted.get("consents") or [], known.get("consents") or []):
-        changed["consents"] = given
+    if consents := _changed_consents(wanted.get("consents") or [], known.get("consents") or []):
+        changed["consents"] = consents
     return changed
 
 
-def known_of(contact: Json, wanted: Json) -> Json:
-    """Engage's own contact as a `known` for the first update, when nothing of ours was sent before.
+def known_fields(contact: Json, wanted: Json) -> Json:
+    """Engage's own contact as the `known` of the first update, when we have not sent anything before.
 
-    It holds only what Shopify has a value for, so that `changes` empties nothing that came from elsewhere.
+    It has only fields for which Shopify has a value, so that `changed_fields` empties nothing that came from elsewhere.
     """
     flat = {**contact, **(contact.get("attributes") or {})}
     return {name: flat[name] for name, value in wanted.items() if value and name in flat}
@@ -129,7 +128,7 @@ def known_of(contact: Json, wanted: Json) -> Json:
 def _fields(customer: Json) -> dict[str, str]:
     address = customer.get("defaultAddress") or {}
     return {
-        "externalId": number(customer),
+        "externalId": numeric_id(customer),
         "firstName": _text(customer.get("firstName")),
         "lastName": _text(customer.get("lastName")),
         "email": _email(customer),
@@ -180,7 +179,7 @@ def _preferences(customer: Json) -> dict[str, bool]:
     email = (customer.get("defaultEmailAddress") or {}).get("marketingState")
     sms = ((customer.get("defaultPhoneNumber") or {}).get("smsMarketingConsent") or {}).get("state")
     states = {"acceptsEmail": email, "acceptsSms": sms}
-    # No state is no answer, and must not become a "no".
+    # Without a state there is no decision, which must not become a "no".
     return {name: state.upper() == "SUBSCRIBED" for name, state in states.items() if state}
 
 
@@ -188,6 +187,6 @@ def _differs(name: str, value: Any, known: Json) -> bool:
     return name != "consents" and (value or "") != (known.get(name) or "")
 
 
-def _given(wanted: list[Json], known: list[Json]) -> list[Json]:
+def _changed_consents(wanted: list[Json], known: list[Json]) -> list[Json]:
     values = {consent["id"]: consent["value"] for consent in known}
     return [consent for consent in wanted if values.get(consent["id"]) != consent["value"]]

@@ -1,8 +1,8 @@
-"""Which of Engage's stores a customer or an order belongs to.
+"""Store at Engage for a customer or an order, by location, market, country, locale or language.
 
-Shopify tells no order's market, and a customer's only by a field that it will remove. A market is the countries that it
-is made of, so it is found by the address: an order's is where it goes, a customer's their default one, which is what
-Shopify's own field says.
+Shopify does not state an order's market, and a customer's only in a field that it will remove. A market is defined by
+its countries, so it is found by the address: an order's shipping address, a customer's default address, which gives
+the same as Shopify's own field.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mappings import Json, number
+from mappings import Json, numeric_id
 
 ANYWHERE = "*"
 
 
 @dataclass(frozen=True)
 class StoreRules:
-    """`stores` maps a location's id, a market's handle, a country ("SE"), a locale ("sv-SE") or a language ("sv").
+    """A shop's map of stores. Keys: a location's id, a market's handle, a country, a locale ("sv-SE") or a language.
 
-    `markets` are the handles of those that the customer's or order's address is in, the most particular first.
+    `markets` are the handles of those that the customer's or order's address is in, the most specific first.
     """
 
     default: str = ""
@@ -28,29 +28,29 @@ class StoreRules:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A store, and a sentence when it is one for want of a better."""
+class StoreChoice:
+    """The chosen store, and a sentence if it is only the default."""
 
     store: str
     note: str | None = None
 
 
-def store_of(customer_or_order: Json, rules: StoreRules) -> Place:
-    """The store of the shop it was bought in, of the market, the country, the locale, else the default.
+def store_of(customer_or_order: Json, rules: StoreRules) -> StoreChoice:
+    """The store of the location, of the market, the country, the locale or the language, else the default.
 
-    An order has the locale of its purchase, a customer their own. The first of these that the map has an entry for
-    wins, whatever its spelling in capitals, and "sv_SE" is "sv-SE".
+    An order has the locale of its purchase, a customer their own. The first of these with an entry in the map wins.
+    Keys are compared without case, and "sv_SE" equals "sv-SE".
     """
-    stores = {spelt(name): store for name, store in rules.stores.items()}
+    stores = {normalized(name): store for name, store in rules.stores.items()}
     names = [name for name in _names(customer_or_order, rules.markets) if name]
     for name in names:
         if store := stores.get(name):
-            return Place(store)
-    return Place(rules.default, _said(rules.default, names) if rules.stores else None)
+            return StoreChoice(store)
+    return StoreChoice(rules.default, _note(rules.default, names) if rules.stores else None)
 
 
-def regions_of(customer_or_order: Json) -> list[str]:
-    """Where its address is, as markets spell it, the most particular first: "US-CA", "US", anywhere."""
+def address_regions(customer_or_order: Json) -> list[str]:
+    """The regions of the address, as in markets, the most specific first: "US-CA", "US", anywhere ("*")."""
     address = _address(customer_or_order)
     country, province = address.get("countryCodeV2"), address.get("provinceCode")
     if not country:
@@ -58,8 +58,8 @@ def regions_of(customer_or_order: Json) -> list[str]:
     return [*([f"{country}-{province}"] if province else []), country, ANYWHERE]
 
 
-def regions_of_market(market: Json) -> list[str]:
-    """What a market is made of, in the same spelling. A market that is not open to visitors is made of nothing."""
+def market_regions(market: Json) -> list[str]:
+    """The regions of a market, in the same format; none if the market is not active."""
     condition = (market["conditions"] or {}).get("regionsCondition")
     if condition is None or market["status"] != "ACTIVE":
         return []
@@ -68,11 +68,16 @@ def regions_of_market(market: Json) -> list[str]:
     return [_region(node) for node in condition["regions"]["nodes"]]
 
 
+def normalized(name: str | None) -> str:
+    """A name as it is compared: without case, "_" as "-"."""
+    return (name or "").strip().replace("_", "-").lower()
+
+
 def _region(node: Json) -> str:
     if "countryCode" in node:
         return str(node["countryCode"])
     country, code = node["country"]["code"], node["code"]
-    # ISO 3166-2 has the country in front, and an address has the rest alone; which of them this is, nothing says.
+    # ISO 3166-2 begins with the country, and an address has only the rest; which one this is, is not documented.
     return code if code.startswith(f"{country}-") else f"{country}-{code}"
 
 
@@ -81,20 +86,16 @@ def _address(node: Json) -> Json:
 
 
 def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
-    yield number(node.get("retailLocation"))
-    yield from map(spelt, markets)
-    yield spelt(_address(node).get("countryCodeV2"))
-    locale = spelt(node.get("customerLocale") or node.get("locale"))
+    yield numeric_id(node.get("retailLocation"))
+    yield from map(normalized, markets)
+    yield normalized(_address(node).get("countryCodeV2"))
+    locale = normalized(node.get("customerLocale") or node.get("locale"))
     yield locale
     language, *rest = locale.split("-")
-    # The region is the last part: "zh-hans-tw".
+    # The country is the last part: "zh-hans-tw".
     yield from (*rest[-1:], language)
 
 
-def _said(default: str, names: list[str]) -> str:
+def _note(default: str, names: list[str]) -> str:
     tried = ", ".join(dict.fromkeys(names)) or "an unknown place"
     return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
-
-
-def spelt(name: str | None) -> str:
-    return (name or "").strip().replace("_", "-").lower()

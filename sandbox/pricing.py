@@ -1,4 +1,4 @@
-"""What a shop sells in: a currency, its price level, and whether tax stands in the price."""
+"""A shop's currency and price level, and whether its prices include tax."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from sandbox.shopify.money import rounded
 
 @dataclass(frozen=True)
 class Pricing:
-    """`per_dollar`: what a dollar of 1997 costs there. The purchases that are replayed were made in those."""
+    """`per_dollar`: the price of what cost a dollar in 1997, since the replayed purchases were made in those."""
 
     currency: str
     per_dollar: Decimal
     taxes_included: bool = True
 
     def price(self, dollars: Decimal) -> Decimal:
-        """The same price there, in whole units of the currency's smallest coin."""
+        """The same price in this currency, rounded to its smallest unit."""
         return rounded(dollars * self.per_dollar, self.currency)
 
-    def shared(self, price: Decimal, count: int) -> list[tuple[Decimal, int]]:
-        """So many prices that sum to this one, as (price, how many); some are a coin dearer where it must be."""
-        coin = _coin(self.currency)
-        cheaper, dearer = divmod(int(price / coin), count)
-        return [(cheaper * coin, count - dearer), ((cheaper + 1) * coin, dearer)]
+    def split(self, price: Decimal, count: int) -> list[tuple[Decimal, int]]:
+        """So many prices that sum to this one, as (price, how many). They differ by one smallest unit at most."""
+        unit = _smallest_unit(self.currency)
+        lower, higher_count = divmod(int(price / unit), count)
+        return [(lower * unit, count - higher_count), ((lower + 1) * unit, higher_count)]
 
 
-def _coin(currency: str) -> Decimal:
+def _smallest_unit(currency: str) -> Decimal:
     return Decimal(1).scaleb(int(rounded(Decimal(0), currency).as_tuple().exponent))
 
 

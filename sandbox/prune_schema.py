@@ -1,4 +1,4 @@
-"""Cut Shopify's Admin schema down to what our documents can reach: `python -m sandbox.prune_schema PATH`.
+"""Prune Shopify's Admin schema to what our documents use: `python -m sandbox.prune_schema PATH`.
 
 PATH is the introspection result that Shopify publishes in the npm package `@shopify/dev-mcp` (ISC), gzipped.
 """
@@ -25,10 +25,10 @@ from graphql import (
     visit,
 )
 
-DOCUMENTS = Path(__file__).parent.parent / "clients" / "graphql"
+DOCUMENTS = Path(__file__).parent.parent / "clients" / "shopify" / "graphql"
 PRUNED = Path(__file__).parent / "admin_2026-10.graphql"
 LEAVES = ("SCALAR", "ENUM")
-GIVEN = (*LEAVES, "INPUT_OBJECT")
+ARGUMENT_KINDS = (*LEAVES, "INPUT_OBJECT")
 ROOTS = ("QueryRoot", "Mutation")
 NOTICE = """\
 # Shopify's Admin API, version 2026-10: the part that this project's documents reach, without descriptions.
@@ -57,67 +57,67 @@ def full_schema(introspection: dict[str, Any]) -> GraphQLSchema:
 
 def pruned(introspection: dict[str, Any], documents: Iterable[str]) -> str:
     """The SDL of what the documents use: their types with every scalar and enum field, and the objects they ask for."""
-    asked = _asked(full_schema(introspection), documents)
+    selected = _selected_fields(full_schema(introspection), documents)
     types = {each["name"]: each for each in introspection["__schema"]["types"]}
-    _spread_over_implementations(asked, types)
-    _add_edges(asked, types)
-    asked["Node"].add("id")  # which types have it decides what a bulk query may ask for
-    cut = {name: _cut(types[name], fields, set(asked)) for name, fields in asked.items()}
-    cut |= _inputs(cut.values(), types)
-    leaves = {name: _bare(types[name]) for name in _leaves(cut.values())}
+    _spread_over_implementations(selected, types)
+    _add_edges(selected, types)
+    selected["Node"].add("id")  # which types have it decides what a bulk query may ask for
+    pruned_types = {name: _pruned_type(types[name], fields, set(selected)) for name, fields in selected.items()}
+    pruned_types |= _inputs(pruned_types.values(), types)
+    leaves = {name: _without_description(types[name]) for name in _leaves(pruned_types.values())}
     schema = {
         "queryType": introspection["__schema"]["queryType"],
-        "mutationType": introspection["__schema"]["mutationType"] if "Mutation" in cut else None,
-        "types": [each for _, each in sorted({**cut, **leaves}.items())],
+        "mutationType": introspection["__schema"]["mutationType"] if "Mutation" in pruned_types else None,
+        "types": [each for _, each in sorted({**pruned_types, **leaves}.items())],
         "directives": [],
     }
     return NOTICE + print_schema(full_schema({"__schema": schema})) + "\n"
 
 
-def _asked(schema: GraphQLSchema, documents: Iterable[str]) -> dict[str, set[str]]:
+def _selected_fields(schema: GraphQLSchema, documents: Iterable[str]) -> dict[str, set[str]]:
     """The fields that the documents select, by their type's name."""
-    asked: dict[str, set[str]] = defaultdict(set)
+    selected: dict[str, set[str]] = defaultdict(set)
     position = TypeInfo(schema)
 
-    class Asked(Visitor):
+    class SelectedFields(Visitor):
         def enter_field(self, node: FieldNode, *_: object) -> None:
             if parent := position.get_parent_type():
-                asked[parent.name].add(node.name.value)
+                selected[parent.name].add(node.name.value)
 
     for document in documents:
-        visit(parse(document), TypeInfoVisitor(position, Asked()))
-    return asked
+        visit(parse(document), TypeInfoVisitor(position, SelectedFields()))
+    return selected
 
 
-def _add_edges(asked: dict[str, set[str]], types: dict[str, Any]) -> None:
+def _add_edges(selected: dict[str, set[str]], types: dict[str, Any]) -> None:
     """Bulk queries ask for edges where the documents ask for nodes."""
-    for name in [name for name in asked if name.endswith("Connection")]:
+    for name in [name for name in selected if name.endswith("Connection")]:
         edges = next(each for each in types[name]["fields"] if each["name"] == "edges")
-        asked[name].add("edges")
-        asked[_named(edges["type"])["name"]].add("node")
+        selected[name].add("edges")
+        selected[_named(edges["type"])["name"]].add("node")
 
 
-def _spread_over_implementations(asked: dict[str, set[str]], types: dict[str, Any]) -> None:
-    for name in [name for name in asked if types[name]["kind"] == "INTERFACE"]:
+def _spread_over_implementations(selected: dict[str, set[str]], types: dict[str, Any]) -> None:
+    for name in [name for name in selected if types[name]["kind"] == "INTERFACE"]:
         for implementation in types[name]["possibleTypes"]:
-            asked[implementation["name"]] |= asked[name]
+            selected[implementation["name"]] |= selected[name]
 
 
-def _cut(definition: dict[str, Any], asked: set[str], kept: set[str]) -> dict[str, Any]:
+def _pruned_type(definition: dict[str, Any], selected: set[str], kept_types: set[str]) -> dict[str, Any]:
     root = definition["name"] in ROOTS
-    kinds = GIVEN if definition["name"] == "Mutation" else LEAVES  # no query of ours takes an input object
+    kinds = ARGUMENT_KINDS if definition["name"] == "Mutation" else LEAVES  # no query of ours takes an input object
     fields = [
         _with_arguments(each, kinds)
         for each in definition["fields"]
-        if each["name"] in asked or (not root and _named(each["type"])["kind"] in LEAVES)
+        if each["name"] in selected or (not root and _named(each["type"])["kind"] in LEAVES)
     ]
-    interfaces = [each for each in definition.get("interfaces") or [] if each["name"] in kept]
-    return {**_bare(definition), "fields": fields, "interfaces": interfaces}
+    interfaces = [each for each in definition.get("interfaces") or [] if each["name"] in kept_types]
+    return {**_without_description(definition), "fields": fields, "interfaces": interfaces}
 
 
 def _with_arguments(field: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
-    arguments = [_bare(each) for each in field["args"] if _named(each["type"])["kind"] in kinds]
-    return {**_bare(field), "args": arguments}
+    arguments = [_without_description(each) for each in field["args"] if _named(each["type"])["kind"] in kinds]
+    return {**_without_description(field), "args": arguments}
 
 
 def _inputs(definitions: Iterable[dict[str, Any]], types: dict[str, Any]) -> dict[str, Any]:
@@ -126,8 +126,8 @@ def _inputs(definitions: Iterable[dict[str, Any]], types: dict[str, Any]) -> dic
     waiting = [name for each in definitions for name in _used(each) if types[name]["kind"] == "INPUT_OBJECT"]
     while waiting:
         name = waiting.pop()
-        fields = [_bare(each) for each in types[name]["inputFields"]]
-        found[name] = {**_bare(types[name]), "inputFields": fields}
+        fields = [_without_description(each) for each in types[name]["inputFields"]]
+        found[name] = {**_without_description(types[name]), "inputFields": fields}
         named = {_named(each["type"])["name"] for each in fields}
         waiting += [each for each in named - set(found) if types[each]["kind"] == "INPUT_OBJECT"]
     return found
@@ -148,13 +148,13 @@ def _named(reference: dict[str, Any]) -> dict[str, Any]:
     return _named(reference["ofType"]) if reference.get("ofType") else reference
 
 
-def _bare(definition: dict[str, Any]) -> dict[str, Any]:
+def _without_description(definition: dict[str, Any]) -> dict[str, Any]:
     values = [{**each, "description": None} for each in definition.get("enumValues") or []]
     return {**definition, "description": None, "enumValues": values or None}
 
 
 def main(path: str) -> None:
-    """Write the pruned schema anew. Run it when a document asks for something new."""
+    """Write the pruned schema. Run it when a document uses a field that the schema lacks."""
     with gzip.open(path) as packed:
         introspection = json.load(packed)["data"]
     PRUNED.write_text(pruned(introspection, [each.read_text() for each in sorted(DOCUMENTS.rglob("*.graphql"))]))

@@ -1,4 +1,4 @@
-"""`make run`: real servers, the sandbox, and every process of the app, until Ctrl-C."""
+"""Run real servers, the sandbox and every process of the app, until Ctrl-C (`make run`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
-import services
-from sandbox.keep import PROCESSES
+from sandbox import dev_servers
+from sandbox.supervise import PROCESSES
 
 START_SECONDS = 60
 
@@ -30,16 +30,18 @@ def main() -> None:
         folder = _own_folder(stack)
         environment = _environment(folder, stack)
         os.environ.update(environment)
-        services.remember(environment)
-        from sandbox.demo import prepare  # our modules read the environment, so they come in only now
+        dev_servers.save_environment(environment)
+        from sandbox.demo_setup import (
+            set_up_demo_shop,
+        )  # our modules read the environment, so they are imported only now
 
-        link, told = prepare()
-        _start(environment | told, link)
+        link, sandbox_environment = set_up_demo_shop()
+        _start(environment | sandbox_environment, link)
 
 
 def _own_folder(stack: ExitStack) -> Path:
     """This checkout's data folder, locked so that two runs do not share one database server."""
-    folder = services.data_folder()
+    folder = dev_servers.data_folder()
     folder.mkdir(parents=True, exist_ok=True)
     lock = stack.enter_context((folder / "run.lock").open("w"))
     try:
@@ -50,31 +52,31 @@ def _own_folder(stack: ExitStack) -> Path:
 
 
 def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
-    """What the app's processes are told: given variables as they are, the rest from what is started here."""
+    """The processes' variables: those that are given, and others for what is started here."""
     given = os.environ
     port = int(given.get("PORT") or 8000)
     _must_be_free(port)
-    sandbox = _free_port(port + 1)
-    kept = services.remembered()
+    sandbox_port = _free_port(port + 1)
+    saved = dev_servers.saved_environment()
     return {
         "PORT": str(port),
-        "SANDBOX_PORT": str(sandbox),
+        "SANDBOX_PORT": str(sandbox_port),
         "APP_URL": given.get("APP_URL") or f"http://127.0.0.1:{port}",
-        "DATABASE_URL": given.get("DATABASE_URL") or _started(services.Postgres(folder), stack),
-        "REDIS_URL": given.get("REDIS_URL") or _started(services.Redis(folder), stack),
-        "SECRET_KEYS": given.get("SECRET_KEYS") or kept.get("SECRET_KEYS") or _new_key(),
+        "DATABASE_URL": given.get("DATABASE_URL") or _started(dev_servers.Postgres(folder), stack),
+        "REDIS_URL": given.get("REDIS_URL") or _started(dev_servers.Redis(folder), stack),
+        "SECRET_KEYS": given.get("SECRET_KEYS") or saved.get("SECRET_KEYS") or _new_key(),
         "SHOPIFY_API_KEY": given.get("SHOPIFY_API_KEY") or "sandbox-client-id",
         "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "the secret of the app in the sandbox",
-        "SHOPIFY_FRAMES": f"http://127.0.0.1:{sandbox} http://localhost:{sandbox}",
-        "APP_BRIDGE_URL": f"http://localhost:{sandbox}/admin/bridge.js",
-        "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox}/shopify/{{shop}}",
-        "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox}/engage/{{tenant}}",
+        "SHOPIFY_FRAMES": f"http://127.0.0.1:{sandbox_port} http://localhost:{sandbox_port}",
+        "APP_BRIDGE_URL": f"http://localhost:{sandbox_port}/admin/bridge.js",
+        "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox_port}/shopify/{{shop}}",
+        "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox_port}/engage/{{tenant}}",
         "LOG_FORMAT": given.get("LOG_FORMAT") or "text",
         "SANDBOX_FAULTS": given.get("SANDBOX_FAULTS") or "503=0.01,429=0.005,reset=0.003",
     }
 
 
-def _started(server: services.Postgres | services.Redis, stack: ExitStack) -> str:
+def _started(server: dev_servers.Postgres | dev_servers.Redis, stack: ExitStack) -> str:
     stack.callback(server.stop)
     return server.start()
 
@@ -101,26 +103,26 @@ def _free_port(wanted: int) -> int:
 
 
 def _start(environment: dict[str, str], link: str) -> None:
-    """Everything under honcho. Returns when it was stopped."""
+    """Run every process under honcho, until it is stopped."""
     manager = Manager()
     for name in PROCESSES:
-        keep = shlex.join([sys.executable, "-m", "sandbox.keep", name])
-        manager.add_process(name, keep, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
-    threading.Thread(target=_tell, args=(environment, link), daemon=True).start()
+        command = shlex.join([sys.executable, "-m", "sandbox.supervise", name])
+        manager.add_process(name, command, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
+    threading.Thread(target=_print_addresses, args=(environment, link), daemon=True).start()
     manager.loop()
 
 
-def _tell(environment: dict[str, str], link: str) -> None:
-    """Say where to look, once there is something to see."""
+def _print_addresses(environment: dict[str, str], link: str) -> None:
+    """Print the addresses as soon as the app is ready."""
     app = environment["APP_URL"]
     for _ in _seconds(START_SECONDS):
         with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{app}/readyz"):  # noqa: S310
-            sandbox = f"http://127.0.0.1:{environment['SANDBOX_PORT']}"
+            sandbox_url = f"http://127.0.0.1:{environment['SANDBOX_PORT']}"
             print(
                 f"\n  The task page:        {app}/tasks\n"
                 f"  Sign in (once, 30 min): {link}\n"
                 f"  In Shopify's admin:   http://localhost:{environment['SANDBOX_PORT']}/admin/demo.myshopify.com/tasks\n"
-                f"  Engage's journal:     {sandbox}/engage/demo/journal\n"
+                f"  Calls to Engage:      {sandbox_url}/engage/demo/journal\n"
                 f"  Another link:         .venv/bin/python manage.py sign-in --shop demo.myshopify.com\n"
                 f"  Stop with Ctrl-C.\n",
                 flush=True,

@@ -18,7 +18,7 @@ START_SECONDS = 10.0
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """The app's base URL, such as `http://127.0.0.1:40123`, for as long as the block lasts. Port 0 is any free one."""
     with socket.create_server(("127.0.0.1", port)) as listening:
-        # A client's idle keep-alive connections may not hold up the end.
+        # Idle keep-alive connections of a client must not delay the end.
         settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -1,20 +1,20 @@
-// Inside Shopify's admin there is no session cookie: every request carries an ID token, which lives a minute.
-// App Bridge adds it to what is fetched; where it does not, this does. Links and forms, which are no fetches, are sent here.
+// Inside Shopify's admin there is no session cookie: every request carries an ID token, which is valid for a minute.
+// App Bridge adds it to fetches; this script does so where App Bridge does not. Links and forms are not fetches, so this script sends them.
 (() => {
   const handedOn = JSON.parse(document.querySelector("meta[name='handed-on']").content);
-  const SHOPIFYS = ["embedded", "hmac", "host", "id_token", "locale", "protocol", "session", "shop", "timestamp"];
+  const SHOPIFY_PARAMETERS = ["embedded", "hmac", "host", "id_token", "locale", "protocol", "session", "shop", "timestamp"];
   const RETRY = "X-Shopify-Retry-Invalid-Session-Request";
   const bridged = window.fetch;
 
-  const isOurs = (url) => url.origin === location.origin;
+  const isSameOrigin = (url) => url.origin === location.origin;
   const token = () => window.shopify.idToken();
 
-  // The address without what is Shopify's: a token has no place in the history, nor in what a page's links refer to.
-  const address = new URL(location.href);
-  SHOPIFYS.forEach((name) => address.searchParams.delete(name));
-  history.replaceState(history.state, "", address);
+  // Remove Shopify's parameters from the URL: a token must not get into the history, nor into a Referer header.
+  const current = new URL(location.href);
+  SHOPIFY_PARAMETERS.forEach((name) => current.searchParams.delete(name));
+  history.replaceState(history.state, "", current);
 
-  async function asked(request) {
+  async function fetchWithToken(request) {
     const headers = new Headers(request.headers);
     headers.set("Authorization", `Bearer ${await token()}`);
     return bridged(new Request(request, { headers }));
@@ -22,10 +22,10 @@
 
   window.fetch = async (resource, options) => {
     const request = new Request(resource, options);
-    if (!isOurs(new URL(request.url))) return bridged(resource, options);
-    const again = request.clone();
-    const answer = await asked(request);
-    return answer.status === 401 && answer.headers.has(RETRY) ? asked(again) : answer;
+    if (!isSameOrigin(new URL(request.url))) return bridged(resource, options);
+    const retry = request.clone();
+    const response = await fetchWithToken(request);
+    return response.status === 401 && response.headers.has(RETRY) ? fetchWithToken(retry) : response;
   };
 
   async function go(target) {
@@ -35,19 +35,19 @@
     location.assign(url);
   }
 
-  async function save(answer) {
-    const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "");
+  async function save(response) {
+    const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") || "");
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await answer.blob());
-    link.download = named ? named[1] : "";
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = name ? name[1] : "";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
 
-  async function show(answer) {
-    if ((answer.headers.get("Content-Disposition") || "").startsWith("attachment")) return save(answer);
-    if (answer.redirected) return go(answer.url);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  async function show(response) {
+    if ((response.headers.get("Content-Disposition") || "").startsWith("attachment")) return save(response);
+    if (response.redirected) return go(response.url);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     document.title = page.title;
     document.body.replaceWith(page.body);
     window.htmx?.process(document.body);
@@ -60,7 +60,7 @@
     if (!link || event.defaultPrevented || link.target || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const url = new URL(link.href);
     const within = url.pathname === location.pathname && url.search === location.search && url.hash;
-    if (!isOurs(url) || within) return;
+    if (!isSameOrigin(url) || within) return;
     event.preventDefault();
     if (link.hasAttribute("download")) save(await fetch(url));
     else go(url);

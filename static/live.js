@@ -1,15 +1,15 @@
-// Keeps the numbers true while somebody looks: asks every few seconds, and puts each part that changed in its place.
-// Rows stay where they are; that there are new ones is said beside them.
+// Live update of the task list page: polls every few seconds, and replaces each data-live part that has changed.
+// The rows are not replaced; the number of new tasks is shown beside them.
 (() => {
-  const EVERY = 5000, LONGEST = 60000, PAUSED = "live-paused";
-  let timer = 0, wait = EVERY, tag = "", asked = "";
+  const INTERVAL = 5000, MAX_INTERVAL = 60000, PAUSED = "live-paused";
+  let timer = 0, wait = INTERVAL, etag = "", polled = "";
 
   const button = () => document.querySelector("#live button");
-  let stopped = false;  // for this page, where a frame is given no storage
-  const remembered = (deed) => { try { return deed(sessionStorage); } catch { return null; } };
-  const paused = () => stopped || remembered((storage) => storage.getItem(PAUSED)) === "1";
+  let stopped = false;  // for this page only, since a frame may have no session storage
+  const withStorage = (use) => { try { return use(sessionStorage); } catch { return null; } };
+  const paused = () => stopped || withStorage((storage) => storage.getItem(PAUSED)) === "1";
 
-  function place(html) {
+  function replaceParts(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const part of fresh.querySelectorAll("[data-live]")) {
       const old = document.querySelector(`[data-live="${part.dataset.live}"]`);
@@ -20,33 +20,33 @@
     }
   }
 
-  async function ask() {
+  async function poll() {
     const url = document.getElementById("live")?.dataset.url;
     if (!url || document.hidden || paused()) return;
-    if (url !== asked) tag = "";
-    asked = url;
+    if (url !== polled) etag = "";
+    polled = url;
     try {
-      const answer = await fetch(url, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-      if (answer.status === 401 || answer.status === 403) return;
-      if (!answer.ok && answer.status !== 304) throw new Error(answer.status);
-      wait = EVERY;
-      if (answer.status === 200) {
-        tag = answer.headers.get("ETag") || "";
-        const html = await answer.text();
-        if (url === document.getElementById("live")?.dataset.url) place(html);
+      const response = await fetch(url, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
+      if (response.status === 401 || response.status === 403) return;
+      if (!response.ok && response.status !== 304) throw new Error(response.status);
+      wait = INTERVAL;
+      if (response.status === 200) {
+        etag = response.headers.get("ETag") || "";
+        const html = await response.text();
+        if (url === document.getElementById("live")?.dataset.url) replaceParts(html);
       }
     } catch {
-      wait = Math.min(wait * 2, LONGEST);
+      wait = Math.min(wait * 2, MAX_INTERVAL);
     }
-    plan();
+    schedule();
   }
 
-  function plan() {
+  function schedule() {
     clearTimeout(timer);
-    if (!document.hidden && !paused()) timer = setTimeout(ask, wait);
+    if (!document.hidden && !paused()) timer = setTimeout(poll, wait);
   }
 
-  function show() {
+  function showButton() {
     if (!button()) return;
     button().hidden = false;
     button().setAttribute("aria-pressed", String(paused()));
@@ -55,12 +55,12 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#live button")) return;
     stopped = !paused();
-    remembered((storage) => storage.setItem(PAUSED, stopped ? "1" : "0"));
-    show();
-    plan();
+    withStorage((storage) => storage.setItem(PAUSED, stopped ? "1" : "0"));
+    showButton();
+    schedule();
   });
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
-  document.addEventListener("htmx:after:swap", show);
-  show();
-  plan();
+  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : poll()));
+  document.addEventListener("htmx:after:swap", showButton);
+  showButton();
+  schedule();
 })();

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 
-import services
+from sandbox import dev_servers
 
 DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and the app"
@@ -33,17 +33,16 @@ CONNECTIONS = 64  # one process is everything here, and threads that have ended 
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
-# A machine that is busy must not fail a test: Hypothesis's own limits of time are for the idle one of its author.
-# And a test's examples may share its fixtures.
-SHARED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("any machine", deadline=None, suppress_health_check=SHARED)
+# Hypothesis's limits of time fail tests on a busy machine; and our examples may share a test's fixtures.
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("any machine", deadline=None, suppress_health_check=UNCHECKED)
 settings.load_profile("any machine")
 
 
 def free_port() -> int:
-    """From below those that systems give to outgoing connections, so that none takes it before it is listened to."""
+    """Choose a port below the ephemeral range, from which an outgoing connection could take it before we listen."""
     while True:
-        port = SystemRandom().randrange(20_000, 32_000)  # pytest-randomly seeds the other one alike in each process
+        port = SystemRandom().randrange(20_000, 32_000)  # pytest-randomly gives `random` one seed in every process
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
@@ -55,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before any module of ours that reads the environment is imported."""
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         return  # it only hands the tests out to processes that have servers of their own
-    folder = services.scratch_folder()
+    folder = dev_servers.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DATABASE_URL=_database(folder),
@@ -83,7 +82,7 @@ def _database(folder: Path) -> str:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {name}")
         return make_conninfo(url, dbname=name)
-    postgres = services.Postgres(folder, durable=False)
+    postgres = dev_servers.Postgres(folder, durable=False)
     STACK.callback(postgres.stop)
     return postgres.start()
 
@@ -91,7 +90,7 @@ def _database(folder: Path) -> str:
 def _redis(folder: Path) -> str:
     if url := GIVEN_REDIS:
         return urlsplit(url)._replace(path=f"/{_worker()}").geturl() if url.startswith("redis") else url
-    redis = services.Redis(folder)
+    redis = dev_servers.Redis(folder)
     STACK.callback(redis.stop)
     return redis.start()
 
@@ -107,7 +106,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _opened: set[str] = set()
 
 
-class Current:
+class CurrentSandbox:
     """An ASGI app that passes on to the sandbox of the running test."""
 
     app: Any = None
@@ -118,11 +117,12 @@ class Current:
 
 @pytest.fixture(scope="session")
 def migrated() -> None:
+    import actors  # noqa: F401 - declares the task types
     import schema
     from database import db
 
     schema.migrate()
-    db.allow(CONNECTIONS)
+    db.limit_connections(CONNECTIONS)
     _opened.add("database")
 
 
@@ -130,7 +130,7 @@ def migrated() -> None:
 def database(migrated: None) -> Iterator[Any]:
     """The database, with empty tables."""
     from database import EVERY, connected, db
-    from tests.empty_tables import empty_tables
+    from tests.support.empty_tables import empty_tables
 
     with connected(EVERY):
         empty_tables()
@@ -140,22 +140,22 @@ def database(migrated: None) -> Iterator[Any]:
 
 def _empty_redis() -> None:
     """All of it where it is ours; in one that was given, what the app keeps there."""
-    from actors import broker
+    from taskqueue.broker import broker
 
     if not GIVEN_REDIS:
-        broker.bell.flushdb()
+        broker.quick_client.flushdb()
         return
     broker.flush_all()
     for pattern in ("shopify:points:*", "rate:*"):  # each test has a Shopify and readers of its own
-        for paced in broker.bell.scan_iter(pattern):
-            broker.bell.delete(paced)
+        for paced in broker.quick_client.scan_iter(pattern):
+            broker.quick_client.delete(paced)
 
 
 def connect_shop(domain: str) -> Any:
-    from models import Shop
     from sandbox.shopify import TOKEN
+    from sync import shop_connections
 
-    return Shop.connect(
+    return shop_connections.connect_shop(
         domain=domain,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,
@@ -178,31 +178,31 @@ def other_shop(database: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def _sandboxes() -> Iterator[tuple[Current, Current]]:
+def current_sandboxes() -> Iterator[tuple[CurrentSandbox, CurrentSandbox]]:
     from sandbox.serve import serving
 
-    shopify, engage = Current(), Current()
+    shopify, engage = CurrentSandbox(), CurrentSandbox()
     with serving(shopify, PORTS["shopify"]), serving(engage, PORTS["engage"]):
         yield shopify, engage
 
 
 @pytest.fixture
-def engage(_sandboxes: tuple[Current, Current]) -> Any:
+def engage(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
     """An empty Engage that applies receipts at once."""
-    from sandbox.engage import Engage
+    from sandbox.engage.http.server import Engage
 
     sandbox = Engage(ENGAGE_KEY, batch_seconds=0)
-    _sandboxes[1].app = sandbox.app
+    current_sandboxes[1].app = sandbox.app
     return sandbox
 
 
 @pytest.fixture
-def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
+def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
     """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
     from sandbox.shopify import Shopify
 
     sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
-    _sandboxes[0].app = sandbox.app
+    current_sandboxes[0].app = sandbox.app
     yield sandbox
     sandbox.close()
 
@@ -210,9 +210,9 @@ def shopify(_sandboxes: tuple[Current, Current]) -> Iterator[Any]:
 @pytest.fixture
 def drain(database: Any) -> Callable[..., None]:
     """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
-    from actors import NUMBERS
-    from actors.run import run
     from models import NOW, State, Task
+    from taskqueue.runner import run
+    from taskqueue.types import NUMBERS
 
     def drained(seconds: float = 10, *, waiting: bool = False) -> None:
         until = time.monotonic() + seconds
@@ -242,7 +242,8 @@ def anonymous() -> Iterator[Any]:
 @pytest.fixture
 def client(anonymous: Any, shop: Any) -> Any:
     """A browser that is signed in to `shop`."""
-    from views.auth import COOKIE, session_for
+    from views.web.csrf import SESSION_COOKIE
+    from views.web.session import session_cookie
 
-    anonymous.cookies.set(COOKIE, session_for(shop.id))
+    anonymous.cookies.set(SESSION_COOKIE, session_cookie(shop.id))
     return anonymous

@@ -1,8 +1,8 @@
 """A Voyado Engage on loopback: the parts of its API that the connector calls, in memory. See `sandbox/README.md`."""
 
-from sandbox.engage.answers import Answer
+from sandbox.engage.call_log import CallLog, LoggedCall
 from sandbox.engage.faults import Fault, Faults
-from sandbox.engage.journal import Entry, Journal
-from sandbox.engage.server import Engage
+from sandbox.engage.http.messages import ApiResponse
+from sandbox.engage.http.server import Engage
 
-__all__ = ["Answer", "Engage", "Entry", "Fault", "Faults", "Journal"]
+__all__ = ["ApiResponse", "CallLog", "Engage", "Fault", "Faults", "LoggedCall"]

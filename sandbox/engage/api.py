@@ -1,141 +1,141 @@
-"""Engage's calls: a table of method, path and what they do to a tenant."""
+"""Engage's API calls: a table of methods and paths, and what each call does with a tenant."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from sandbox.engage.answers import Answer, Question, Refusal
+from sandbox.engage.http.messages import ApiRequest, ApiResponse, Refusal
 from sandbox.engage.tenant import Tenant
-from sandbox.engage.transactions import page
+from sandbox.engage.transactions import transaction_page
 
-Handler = Callable[..., Answer]
-CALLS: list[tuple[str, re.Pattern[str], Handler]] = []
+CallHandler = Callable[..., ApiResponse]
+CALLS: list[tuple[str, re.Pattern[str], CallHandler]] = []
 
 
-def call(method: str, path: str, version: str = "v3") -> Callable[[Handler], Handler]:
-    def enter(handler: Handler) -> Handler:
+def api_call(method: str, path: str, version: str = "v3") -> Callable[[CallHandler], CallHandler]:
+    def register(handler: CallHandler) -> CallHandler:
         CALLS.append((method, re.compile(f"/api/{version}{path}"), handler))
         return handler
 
-    return enter
+    return register
 
 
-def answer(tenant: Tenant, question: Question) -> Answer:
-    """Do what is asked, and say so."""
+def handle_request(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    """Make the call. A refusal is a response, too."""
     try:
         with tenant.lock:
-            tenant.receipts.settle()
-            return _dispatch(tenant, question)
+            tenant.receipts.apply_due()
+            return _dispatch(tenant, request)
     except Refusal as refusal:
-        return refusal.answer
+        return refusal.response
 
 
-def _dispatch(tenant: Tenant, question: Question) -> Answer:
+def _dispatch(tenant: Tenant, request: ApiRequest) -> ApiResponse:
     allowed = False
     for method, pattern, handler in CALLS:
-        if found := pattern.fullmatch(question.path):
-            if method == question.method:
-                return handler(tenant, question, *found.groups())
+        if found := pattern.fullmatch(request.path):
+            if method == request.method:
+                return handler(tenant, request, *found.groups())
             allowed = True
     if allowed:
         raise Refusal(405, "MethodNotAllowed", "This path has other methods.")
     raise Refusal(404, "NotFound", "The sandbox has no such call.")
 
 
-@call("GET", "/contacts/count")
-def count_contacts(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, len(tenant.contacts))
+@api_call("GET", "/contacts/count")
+def count_contacts(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, len(tenant.contacts))
 
 
-@call("GET", "/contacts/id")
-def find_contact(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.contacts.find(question.query))
+@api_call("GET", "/contacts/id")
+def find_contact(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.find(request.query))
 
 
-@call("GET", "/contacts/changes")
-def changed_contacts(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.history.asked(question.query))
+@api_call("GET", "/contacts/changes")
+def changed_contacts(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contact_changes.changed_ids(request.query))
 
 
-@call("POST", "/contacts")
-def create_contact(tenant: Tenant, question: Question) -> Answer:
-    query = question.query
+@api_call("POST", "/contacts")
+def create_contact(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    query = request.query
     contact = tenant.contacts.create(
-        question.fields(),
+        request.fields(),
         source=query.get("source", ""),
         store=query.get("storeExternalId", ""),
         approved=query.get("createAsUnapproved", "").lower() != "true",
     )
-    return Answer.json(201, contact)
+    return ApiResponse.json(201, contact)
 
 
-@call("GET", "/contacts/([^/]+)")
-def read_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.get(contact_id))
+@api_call("GET", "/contacts/([^/]+)")
+def read_contact(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.get(contact_id))
 
 
-@call("PATCH", "/contacts/([^/]+)")
-def change_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.change(contact_id, question.fields()))
+@api_call("PATCH", "/contacts/([^/]+)")
+def change_contact(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.update(contact_id, request.fields()))
 
 
-@call("POST", "/contacts/([^/]+)/updateContactType")
-def change_contact_type(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    return Answer.json(200, tenant.contacts.change_type(contact_id, question.query.get("contactTypeId", "")))
+@api_call("POST", "/contacts/([^/]+)/updateContactType")
+def change_contact_type(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.update_type(contact_id, request.query.get("contactTypeId", "")))
 
 
-@call("DELETE", "/contacts/([^/]+)")
-def delete_contact(tenant: Tenant, question: Question, contact_id: str) -> Answer:
+@api_call("DELETE", "/contacts/([^/]+)")
+def delete_contact(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
     tenant.contacts.delete(contact_id)
-    return Answer.json(200, {})
+    return ApiResponse.json(200, {})
 
 
-@call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
-def change_preference(tenant: Tenant, question: Question, contact_id: str, name: str) -> Answer:
-    return Answer.json(200, tenant.contacts.prefer(contact_id, {name: question.fields().get("value")}))
+@api_call("POST", "/contacts/([^/]+)/preferences/(acceptsEmail|acceptsSms|acceptsPostal)")
+def change_preference(tenant: Tenant, request: ApiRequest, contact_id: str, name: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.contacts.set_preferences(contact_id, {name: request.fields().get("value")}))
 
 
-@call("GET", "/contacts/([^/]+)/transactions")
-def list_transactions(tenant: Tenant, question: Question, contact_id: str) -> Answer:
-    own = tenant.receipts.of.get(tenant.contacts.get(contact_id)["id"], [])
-    return Answer.json(200, page(own, tenant.stores, question.query))
+@api_call("GET", "/contacts/([^/]+)/transactions")
+def list_transactions(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
+    receipts = tenant.receipts.by_contact.get(tenant.contacts.get(contact_id)["id"], [])
+    return ApiResponse.json(200, transaction_page(receipts, tenant.stores, request.query))
 
 
-@call("POST", "/orders", version="v2")
-def notify_order(tenant: Tenant, question: Question) -> Answer:
-    tenant.notify(question.fields())
-    return Answer(202)
+@api_call("POST", "/orders", version="v2")
+def notify_order(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    tenant.notify(request.fields())
+    return ApiResponse(202)
 
 
-@call("POST", "/orders")
-def notify_order_v3(tenant: Tenant, question: Question) -> Answer:
+@api_call("POST", "/orders")
+def notify_order_v3(tenant: Tenant, request: ApiRequest) -> ApiResponse:
     if not tenant.orders.v3:
-        raise Refusal(404, "NotFound", "The sandbox has no such call, unless it is told to.")
-    return notify_order(tenant, question)
+        raise Refusal(404, "NotFound", "The sandbox has no such call, unless `orders.v3` is set.")
+    return notify_order(tenant, request)
 
 
-@call("POST", "/receipts")
-def create_receipt(tenant: Tenant, question: Question) -> Answer:
-    tenant.receipts.accept(question.fields())
-    return Answer(202)
+@api_call("POST", "/receipts")
+def create_receipt(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    tenant.receipts.accept(request.fields())
+    return ApiResponse(202)
 
 
-@call("GET", "/stores")
-def list_stores(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(200, tenant.stores.all(inactive=question.query.get("includeInactive", "").lower() == "true"))
+@api_call("GET", "/stores")
+def list_stores(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.stores.all(inactive=request.query.get("includeInactive", "").lower() == "true"))
 
 
-@call("POST", "/stores")
-def create_store(tenant: Tenant, question: Question) -> Answer:
-    return Answer.json(201, tenant.stores.create(question.fields()))
+@api_call("POST", "/stores")
+def create_store(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(201, tenant.stores.create(request.fields()))
 
 
-@call("GET", "/stores/([^/]+)")
-def read_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    return Answer.json(200, tenant.stores.get(external_id))
+@api_call("GET", "/stores/([^/]+)")
+def read_store(tenant: Tenant, request: ApiRequest, external_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.stores.get(external_id))
 
 
-@call("POST", "/stores/([^/]+)")
-def change_store(tenant: Tenant, question: Question, external_id: str) -> Answer:
-    return Answer.json(200, tenant.stores.change(external_id, question.fields()))
+@api_call("POST", "/stores/([^/]+)")
+def change_store(tenant: Tenant, request: ApiRequest, external_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.stores.change(external_id, request.fields()))

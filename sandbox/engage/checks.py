@@ -1,4 +1,4 @@
-"""What bodies must look like, complaint by complaint: shared by receipts and orders."""
+"""Validate what receipts and orders have in common. Each error is a sentence."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ MATCH_KEY_TYPES = {
 }
 
 
-def contact_complaints(contact: object) -> Iterator[str]:
+def contact_errors(contact: object) -> Iterator[str]:
     if not isinstance(contact, dict):
         yield "contact is required."
         return
-    yield from texts(contact, "matchKey matchKeyType", within="contact.")
+    yield from missing_texts(contact, "matchKey matchKeyType", within="contact.")
     if str(contact.get("matchKeyType", "")).lower() not in MATCH_KEY_TYPES:
         yield "contact.matchKeyType is not known."
 
 
-def shape_complaints(fields: dict[str, Any]) -> Iterator[str]:
-    """About the currency and the time, where there are any."""
+def format_errors(fields: dict[str, Any]) -> Iterator[str]:
+    """Errors of the currency and the time, where they are given."""
     if isinstance(fields.get("currency"), str) and not CURRENCY.fullmatch(fields["currency"]):
         yield "currency must be three letters."
     if isinstance(fields.get("createdDate"), str) and not has_offset(fields["createdDate"]):
         yield "createdDate must be a date and time with an offset."
 
 
-def parts(fields: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+def objects_in(fields: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
     given = fields.get(name)
     return (part for part in (given if isinstance(given, list) else []) if isinstance(part, dict))
 
 
-def texts(fields: dict[str, Any], names: str, within: str = "") -> Iterator[str]:
+def missing_texts(fields: dict[str, Any], names: str, within: str = "") -> Iterator[str]:
     return (f"{within}{name} is required." for name in names.split() if not is_text(fields.get(name)))
 
 
@@ -45,7 +45,7 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def numbers(fields: dict[str, Any], names: str, within: str = "") -> Iterator[str]:
+def missing_numbers(fields: dict[str, Any], names: str, within: str = "") -> Iterator[str]:
     return (f"{within}{name} must be a number." for name in names.split() if not is_number(fields.get(name)))
 
 

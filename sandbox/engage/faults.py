@@ -1,4 +1,4 @@
-"""What may go wrong on the way to Engage and back, at chosen rates, from a seed."""
+"""Faults of API calls, drawn at configured rates from a seed."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-NUMBERS = ("seed", "latency_seconds", "hang_seconds", "retry_after")
+SETTINGS = ("seed", "latency_seconds", "hang_seconds", "retry_after")
 
 
 class Fault(StrEnum):
-    """How one call fails. All but the ones marked "acts" leave the tenant as it was."""
+    """How one call fails. Those without "takes effect" leave the tenant as it was."""
 
     NONE = "none"
     THROTTLED = "429"  # with Retry-After
     THROTTLED_BARE = "429-bare"  # without
-    FAILED = "500"  # acts, then says that it failed
+    FAILED = "500"  # takes effect, then says that it failed
     UNAVAILABLE = "503"
-    LATE = "latency"  # acts and answers, late
-    HANG = "hang"  # acts, never answers
+    LATE = "latency"  # takes effect and answers, late
+    HANG = "hang"  # takes effect, never answers
     RESET_BEFORE = "reset-before"
-    RESET = "reset"  # acts, then cuts the connection
-    HALF = "half"  # acts, cuts the connection within the body
-    HALF_HEADERS = "half-headers"  # acts, cuts the connection within the headers
+    RESET = "reset"  # takes effect, then cuts the connection
+    HALF = "half"  # takes effect, cuts the connection within the body
+    HALF_HEADERS = "half-headers"  # takes effect, cuts the connection within the headers
     HTML = "html"  # a proxy's page with status 200
 
     @property
-    def acts(self) -> bool:
+    def takes_effect(self) -> bool:
         return self in (Fault.NONE, Fault.FAILED, Fault.LATE, Fault.HANG, Fault.RESET, Fault.HALF, Fault.HALF_HEADERS)
 
 
 @dataclass
 class Faults:
-    """The share of calls that each fault strikes."""
+    """The share of calls that each fault happens to."""
 
     rates: dict[Fault, float] = field(default_factory=dict)
     seed: float = 1
@@ -54,32 +54,32 @@ class Faults:
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Faults:
-        """From a mapping of the same names. Raises ValueError with a sentence."""
+        """From a mapping of the same names. Raises ValueError with a message."""
         numbers = {name: _number(name, value) for name, value in values.items()}
-        rates = {Fault(name): number for name, number in numbers.items() if name not in NUMBERS}
-        return cls(rates, **{name: numbers[name] for name in NUMBERS if name in numbers})
+        rates = {Fault(name): number for name, number in numbers.items() if name not in SETTINGS}
+        return cls(rates, **{name: numbers[name] for name in SETTINGS if name in numbers})
 
     def copy(self) -> Faults:
         """The same rates, drawn anew from the seed."""
         return Faults(dict(self.rates), self.seed, self.latency_seconds, self.hang_seconds, self.retry_after)
 
     def draw(self) -> Fault:
-        """The next call's fate."""
-        mark = self._random.random()
+        """The next call's fault."""
+        left = self._random.random()
         for fault, rate in self.rates.items():
-            mark -= rate
-            if mark < 0:
+            left -= rate
+            if left < 0:
                 return fault
         return Fault.NONE
 
     def as_dict(self) -> dict[str, float]:
         return {str(fault): rate for fault, rate in self.rates.items()} | {
-            name: getattr(self, name) for name in NUMBERS
+            name: getattr(self, name) for name in SETTINGS
         }
 
 
 def _number(name: str, value: object) -> float:
-    if name not in NUMBERS and name not in list(Fault):
+    if name not in SETTINGS and name not in list(Fault):
         raise ValueError(f"There is no fault {name!r}; there are {', '.join(Fault)}.")
     try:
         return float(str(value))

@@ -1,4 +1,4 @@
-"""Which fields a contact has, what they may hold, and what a contact can be searched by."""
+"""Validate a contact's fields, and read the query of a contact search."""
 
 from __future__ import annotations
 
@@ -6,65 +6,75 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.http.messages import Refusal
 
-IDENTITY = ("firstName", "lastName", "email", "mobilePhone", "externalId", "socialSecurityNumber", "birthDay", "gender")
-PLACE = ("street", "zipCode", "city", "careOf", "country", "countryCode", "store", "age")
-WRITABLE = frozenset((*IDENTITY, *PLACE))
+IDENTITY_FIELDS = (
+    "firstName",
+    "lastName",
+    "email",
+    "mobilePhone",
+    "externalId",
+    "socialSecurityNumber",
+    "birthDay",
+    "gender",
+)
+ADDRESS_FIELDS = ("street", "zipCode", "city", "careOf", "country", "countryCode", "store", "age")
+WRITABLE = frozenset((*IDENTITY_FIELDS, *ADDRESS_FIELDS))
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 PHONE = re.compile(r"\+[1-9]\d{6,14}")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PERSONAL_NUMBER = re.compile(r"\d{6,8}[-+]?\d{4}")
-SEARCHES = {  # a query's name, the field it means, what it must look like, and Engage's name for it when it does not
+# A query parameter, the field that it means, its pattern, and Engage's code when the value does not match.
+SEARCH_PARAMETERS = {
     "email": ("email", EMAIL, "InvalidEmailAddress"),
     "mobilePhone": ("mobilePhone", PHONE, "InvalidPhoneNumber"),
     "socialSecurityNumber": ("socialSecurityNumber", PERSONAL_NUMBER, "InvalidSocialSecurityNumber"),
     "customKey": ("externalId", re.compile(".+"), "InvalidSearchQuery"),
 }
-ANY = ("email", "socialSecurityNumber", "mobilePhone", "customKey")  # the order in which `any` tries them
+ANY_ORDER = ("email", "socialSecurityNumber", "mobilePhone", "customKey")  # the order in which `any` tries them
 
 
 def read_attributes(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that may be written, checked; others are ignored, as Engage does."""
+    """The writable fields, validated; others are ignored, as Engage does."""
     known = {name: value for name, value in fields.items() if name in WRITABLE}
     if wrong := [name for name, value in known.items() if isinstance(value, dict | list | bool)]:
-        raise invalid(f"{wrong[0]} must be a text.")
+        raise validation_error(f"{wrong[0]} must be a text.")
     for name, pattern in (("email", EMAIL), ("mobilePhone", PHONE), ("birthDay", DATE)):
         if known.get(name) and not pattern.fullmatch(str(known[name])):
-            raise invalid(f"{name} is not valid.")
+            raise validation_error(f"{name} is not valid.")
     return known
 
 
 def read_preferences(fields: dict[str, Any]) -> dict[str, bool]:
     given = fields.get("preferences") or {}
     if not isinstance(given, dict) or not all(isinstance(given.get(name, False), bool) for name in PREFERENCES):
-        raise invalid("preferences must be true or false.")
+        raise validation_error("preferences must be true or false.")
     return {name: given[name] for name in PREFERENCES if name in given}
 
 
 def read_consents(fields: dict[str, Any]) -> list[dict[str, Any]]:
     given = fields.get("consents") or []
     if not isinstance(given, list) or not all(isinstance(consent, dict) and consent.get("id") for consent in given):
-        raise invalid("consents must be a list of objects with an id.")
+        raise validation_error("consents must be a list of objects with an id.")
     if not all(isinstance(consent.get("value"), bool) for consent in given):
-        raise invalid("A consent's value must be true or false.")
+        raise validation_error("A consent's value must be true or false.")
     return given
 
 
-def searched(query: Mapping[str, str]) -> tuple[str, str]:
-    """The field and the value that GET contacts/id is asked for. Raises Refusal where that makes no sense."""
-    for name, (field, pattern, code) in SEARCHES.items():
+def search_field(query: Mapping[str, str]) -> tuple[str, str]:
+    """The field and the value to search for, of GET contacts/id. Raises Refusal where the query is not valid."""
+    for name, (field, pattern, code) in SEARCH_PARAMETERS.items():
         if name in query:
             if not pattern.fullmatch(query[name]):
                 raise Refusal(400, code, f"{name} is not valid.")
             return field, query[name]
-    for field, pattern, _ in (SEARCHES[name] for name in ANY):
+    for field, pattern, _ in (SEARCH_PARAMETERS[name] for name in ANY_ORDER):
         if pattern.fullmatch(query.get("any", "")):
             return field, query["any"]
     raise Refusal(400, "InvalidSearchQuery", "Ask for an email, mobilePhone, socialSecurityNumber, customKey or any.")
 
 
-def invalid(message: str) -> Refusal:
+def validation_error(message: str) -> Refusal:
     return Refusal(422, "ValidationError", message)

@@ -1,4 +1,4 @@
-"""The rules about an order's sums, which a tenant may have on or off."""
+"""The rules about an order's sums, each of which a tenant may switch on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.checks import parts
+from sandbox.engage.checks import objects_in
 
 Order = dict[str, Any]
 FEES = ("freightFee", "handlingFee", "totalRoundOff")
 
 
 @dataclass(frozen=True)
-class Rule:
+class SumRule:
     holds: Callable[[Order], bool]
-    complaint: str
+    message: str
 
 
 def _taxes(order: Order) -> bool:
-    """With or without the fees' own taxes: Engage's words leave them out, its example has them in."""
+    """With or without the fees' own taxes: Engage's text leaves them out, its example includes them."""
     lines, total = _lines(order, "taxAmount"), order.get("totalTax")
     return total in (lines, lines + _fees(order, "tax"))
 
@@ -30,19 +30,21 @@ def _total(order: Order) -> bool:
 
 
 def _payments(order: Order) -> bool:
-    return bool(sum(payment["value"] for payment in parts(order, "paymentMethods")) == order["totalGrossPrice"])
+    return bool(sum(payment["value"] for payment in objects_in(order, "paymentMethods")) == order["totalGrossPrice"])
 
 
 RULES = {
-    "taxes": Rule(_taxes, "The taxes of the items must add up to totalTax."),
-    "total": Rule(_total, "The items' grossPaidPrice and the fees must add up to totalGrossPrice."),
-    "payments": Rule(_payments, "The payments must add up to totalGrossPrice."),
+    "taxes": SumRule(_taxes, "The taxes of the items must add up to totalTax."),
+    "total": SumRule(_total, "The items' grossPaidPrice and the fees must add up to totalGrossPrice."),
+    "payments": SumRule(_payments, "The payments must add up to totalGrossPrice."),
 }
 
 
 def _lines(order: Order, name: str) -> Decimal:
     """A return line's amounts are positive and count against the rest."""
-    signed = (-item.get(name, 0) if item["type"] == "RETURN" else item.get(name, 0) for item in parts(order, "items"))
+    signed = (
+        -item.get(name, 0) if item["type"] == "RETURN" else item.get(name, 0) for item in objects_in(order, "items")
+    )
     return sum(signed, Decimal(0))
 
 

@@ -1,4 +1,4 @@
-"""Order notifications, version 2: checked, turned into mails, and forgotten."""
+"""Order notifications, version 2: validate each, and make a mail of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.answers import Refusal
-from sandbox.engage.checks import contact_complaints, is_number, numbers, parts, shape_complaints, sign, texts
+from sandbox.engage.checks import (
+    contact_errors,
+    format_errors,
+    is_number,
+    missing_numbers,
+    missing_texts,
+    objects_in,
+    sign,
+)
+from sandbox.engage.http.messages import Refusal
 from sandbox.engage.order_sums import FEES, RULES
 
 STATUSES = (
@@ -36,8 +44,8 @@ Order = dict[str, Any]
 
 
 @dataclass
-class Orders:
-    """Each accepted call is a mail: there is no check against earlier ones. `rules` are the switches that are on."""
+class OrderNotifications:
+    """Each accepted call is a mail: there is no check for duplicates. `rules` are the rules of sums that are on."""
 
     statuses: Collection[str] = STATUSES
     payment_statuses: Collection[str] = PAYMENT_STATUSES
@@ -46,13 +54,13 @@ class Orders:
     mails: list[dict[str, Any]] = field(default_factory=list)
 
     def accept(self, order: Order) -> dict[str, Any]:
-        """Send a mail. Raises Refusal with everything that is wrong with the order."""
-        if wrong := list(complaints(order)):
-            raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
+        """Make a mail. Raises Refusal with every error of the order."""
+        if errors := list(order_errors(order)):
+            raise Refusal(422, "ValidationError", " ".join(errors)[:1000])
         self._refuse_unknown(order, "orderStatus", self.statuses)
         self._refuse_unknown(order, "paymentStatus", self.payment_statuses)
-        if wrong := [RULES[name].complaint for name in self.rules if not RULES[name].holds(order)]:
-            raise Refusal(422, "ValidationError", " ".join(wrong))
+        if errors := [RULES[name].message for name in self.rules if not RULES[name].holds(order)]:
+            raise Refusal(422, "ValidationError", " ".join(errors))
         names = ("orderNumber", "orderStatus", "paymentStatus", "language", "contact")
         mail = {"at": datetime.now(UTC).isoformat(), **{name: order[name] for name in names}, "order": order}
         self.mails.append(mail)
@@ -68,23 +76,23 @@ class Orders:
             raise Refusal(422, code, f"The {name} {order[name][:50]!r} is not configured here.")
 
 
-def complaints(order: Order) -> Iterator[str]:
-    """What is always wrong, a sentence each. Engage: orders, "order validations"."""
-    yield from contact_complaints(order.get("contact"))
-    yield from texts(order, "orderNumber createdDate storeId currency orderStatus paymentStatus language")
-    yield from numbers(order, "totalGrossPrice")
-    yield from shape_complaints(order)
+def order_errors(order: Order) -> Iterator[str]:
+    """The errors that every tenant refuses, a sentence each. Engage: orders, "order validations"."""
+    yield from contact_errors(order.get("contact"))
+    yield from missing_texts(order, "orderNumber createdDate storeId currency orderStatus paymentStatus language")
+    yield from missing_numbers(order, "totalGrossPrice")
+    yield from format_errors(order)
     if not isinstance(order.get("extraData", {}), dict):
         yield "extraData must be an object."
-    for payment in parts(order, "paymentMethods"):
-        yield from texts(payment, "type", within="paymentMethods.")
-        yield from numbers(payment, "value", within="paymentMethods.")
+    for payment in objects_in(order, "paymentMethods"):
+        yield from missing_texts(payment, "type", within="paymentMethods.")
+        yield from missing_numbers(payment, "value", within="paymentMethods.")
     yield from (
         f"{name}.value, and its tax if given, must be a number."
         for name in FEES
         if name in order and not _is_fee(order[name])
     )
-    items = list(parts(order, "items"))
+    items = list(objects_in(order, "items"))
     if not items:
         yield "items is required."
     for item in items:
@@ -96,8 +104,8 @@ def _is_fee(fee: object) -> bool:
 
 
 def _item(item: dict[str, Any]) -> Iterator[str]:
-    yield from texts(item, "type sku description", within="items.")
-    yield from numbers(item, "quantity grossPaidPrice", within="items.")
+    yield from missing_texts(item, "type sku description", within="items.")
+    yield from missing_numbers(item, "quantity grossPaidPrice", within="items.")
     kind, quantity = item.get("type"), sign(item.get("quantity"))
     if kind not in ("PURCHASE", "RETURN"):
         yield "items.type must be PURCHASE or RETURN."
@@ -105,23 +113,23 @@ def _item(item: dict[str, Any]) -> Iterator[str]:
         yield "items.quantity must be positive on a PURCHASE."
     if kind == "RETURN" and quantity >= 0:
         yield "items.quantity must be negative on a RETURN."
-    if any(sign(discount.get("value")) >= 0 for discount in parts(item, "discounts")):
+    if any(sign(discount.get("value")) >= 0 for discount in objects_in(item, "discounts")):
         yield "items.discounts.value must be negative."
     if "taxAmount" in item:
         yield from _tax(item)
 
 
 def _tax(item: dict[str, Any]) -> Iterator[str]:
-    if wrong := list(numbers(item, "taxAmount taxPercent", within="items.")):
-        yield from wrong
+    if errors := list(missing_numbers(item, "taxAmount taxPercent", within="items.")):
+        yield from errors
         return
     if item.get("type") == "RETURN" and sign(item["taxAmount"]) * sign(item.get("quantity")) >= 0:
         yield "items.taxAmount must be positive on a RETURN."
-    if is_number(item.get("grossPaidPrice")) and not _fits(item):
+    if is_number(item.get("grossPaidPrice")) and not _tax_matches(item):
         yield "items.taxAmount must be grossPaidPrice - grossPaidPrice / (1 + taxPercent / 100)."
 
 
-def _fits(item: dict[str, Any]) -> bool:
+def _tax_matches(item: dict[str, Any]) -> bool:
     """Within one unit of the last digit that the tax was written with."""
     gross, tax, percent = (Decimal(item[name]) for name in ("grossPaidPrice", "taxAmount", "taxPercent"))
     step = Decimal(1).scaleb(min(int(tax.as_tuple().exponent), 0))

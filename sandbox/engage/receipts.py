@@ -1,4 +1,4 @@
-"""A tenant's receipts: checked, queued, and applied by the batch that comes later."""
+"""Validate and queue a tenant's receipts, and apply them by a later batch."""
 
 from __future__ import annotations
 
@@ -9,74 +9,76 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.answers import Refusal
-from sandbox.engage.checks import contact_complaints, numbers, parts, shape_complaints, sign, texts
+from sandbox.engage.checks import contact_errors, format_errors, missing_numbers, missing_texts, objects_in, sign
+from sandbox.engage.http.messages import Refusal
 
 Receipt = dict[str, Any]
 
 
 @dataclass
 class Receipts:
-    """Queued ones wait for the batch; `apply` puts one on its contact and returns that one's id, None if it cannot."""
+    """Queued ones wait for the batch. `apply` gives one to its contact and returns the contact's id, or None."""
 
     apply: Callable[[Receipt], str | None]
     batch_seconds: float = 2.0
     applied: dict[str, Receipt] = field(default_factory=dict)
-    of: defaultdict[str, list[Receipt]] = field(default_factory=lambda: defaultdict(list))  # a contact's applied ones
+    by_contact: defaultdict[str, list[Receipt]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # a contact's applied ones
     duplicates: list[Receipt] = field(default_factory=list)
     dropped: list[Receipt] = field(default_factory=list)
     queued: deque[tuple[float, Receipt]] = field(default_factory=deque)
 
     def accept(self, receipt: Receipt) -> None:
-        """Queue it. Raises Refusal with everything that is wrong with it."""
-        if wrong := list(complaints(receipt)):
-            raise Refusal(422, "ValidationError", " ".join(wrong)[:1000])
+        """Queue a receipt. Raises Refusal with every error of it."""
+        if errors := list(receipt_errors(receipt)):
+            raise Refusal(422, "ValidationError", " ".join(errors)[:1000])
         self.queued.append((time.monotonic() + self.batch_seconds, receipt))
 
-    def settle(self, *, everything: bool = False) -> None:
+    def apply_due(self, *, everything: bool = False) -> None:
         """Apply what is due.
 
         Called before each call to the tenant, which is the same as a batch of its own: nothing changes between calls.
         """
         now = time.monotonic()
         while self.queued and (everything or self.queued[0][0] <= now):
-            self._settle(self.queued.popleft()[1])
+            self._apply_once(self.queued.popleft()[1])
 
-    def _settle(self, receipt: Receipt) -> None:
+    def _apply_once(self, receipt: Receipt) -> None:
         key = receipt["uniqueReceiptId"]
         if key in self.applied:
             self.duplicates.append(receipt)
         elif contact_id := self.apply(receipt):
             self.applied[key] = receipt
-            self.of[contact_id].append(receipt)
+            self.by_contact[contact_id].append(receipt)
         else:
             self.dropped.append(receipt)
 
 
-def complaints(receipt: Receipt) -> Iterator[str]:
-    """What is wrong with a receipt, a sentence each. Engage: receipts, "field definitions"."""
-    yield from contact_complaints(receipt.get("contact"))
-    yield from texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
-    yield from numbers(receipt, "totalGrossPrice")
-    yield from shape_complaints(receipt)
+def receipt_errors(receipt: Receipt) -> Iterator[str]:
+    """The errors of a receipt, a sentence each. Engage: receipts, "field definitions"."""
+    yield from contact_errors(receipt.get("contact"))
+    yield from missing_texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
+    yield from missing_numbers(receipt, "totalGrossPrice")
+    yield from format_errors(receipt)
     if "exchangeRateToGroupCurrency" in receipt:
-        yield from numbers(receipt, "exchangeRateToGroupCurrency")
-    for payment in parts(receipt, "paymentMethods"):
-        yield from texts(payment, "type")
-        yield from numbers(payment, "value")
-    items = list(parts(receipt, "items"))
+        yield from missing_numbers(receipt, "exchangeRateToGroupCurrency")
+    for payment in objects_in(receipt, "paymentMethods"):
+        yield from missing_texts(payment, "type")
+        yield from missing_numbers(payment, "value")
+    items = list(objects_in(receipt, "items"))
     for item in items:
         yield from _item(item)
     for name in ("paymentMethods", "items"):
-        if not list(parts(receipt, name)):
+        if not list(objects_in(receipt, name)):
             yield f"{name} is required."
     if items and all(item.get("type") == "RETURN" for item in items) and sign(receipt.get("totalGrossPrice")) > 0:
         yield "totalGrossPrice must be negative on a return."
 
 
 def _item(item: dict[str, Any]) -> Iterator[str]:
-    yield from texts(item, "type sku articleNumber articleName", within="items.")
-    yield from numbers(item, "quantity grossPaidPrice taxAmount taxPercent", within="items.")
+    yield from missing_texts(item, "type sku articleNumber articleName", within="items.")
+    yield from missing_numbers(item, "quantity grossPaidPrice taxAmount taxPercent", within="items.")
     if item.get("type") not in ("PURCHASE", "RETURN", "ADJUSTMENT"):
         yield "items.type must be PURCHASE, RETURN or ADJUSTMENT."
     if type(item.get("quantity")) is Decimal:

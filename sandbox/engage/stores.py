@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.engage.answers import Refusal
-from sandbox.engage.fields import invalid
+from sandbox.engage.fields import validation_error
+from sandbox.engage.http.messages import Refusal
 
-TEXTS = (
+TEXT_FIELDS = (
     "name",
     "externalId",
     "city",
@@ -30,13 +30,13 @@ TEXTS = (
     "timeZone",
     "locale",
 )
-KINDS = ("ECOM", "RETAIL")
+STORE_TYPES = ("ECOM", "RETAIL")
 
 Store = dict[str, Any]
 
 
 class Stores:
-    """By external id, which is unique and may change."""
+    """Stores by their external ids, which are unique and may change."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Store] = {}
@@ -45,7 +45,7 @@ class Stores:
         return external_id in self._by_id
 
     def all(self, *, inactive: bool) -> list[Store]:
-        """The active ones, and the others when asked for."""
+        """The active stores, and the inactive ones on request."""
         return [store for store in self._by_id.values() if inactive or store["active"]]
 
     def get(self, external_id: str) -> Store:
@@ -60,11 +60,11 @@ class Stores:
         if missing := [name for name in ("name", "externalId") if not known.get(name)]:
             raise Refusal(400, "ValidationError", f"{missing[0]} is required.")
         self._refuse_taken(known["externalId"])
-        store = dict.fromkeys(TEXTS) | {"active": True, "type": "ECOM"} | known
+        store = dict.fromkeys(TEXT_FIELDS) | {"active": True, "type": "ECOM"} | known
         return self._by_id.setdefault(known["externalId"], store)
 
     def change(self, external_id: str, fields: dict[str, Any]) -> Store:
-        """Set what is named, the external id too. Unknown names are ignored."""
+        """Set the given fields, the external id too. Unknown names are ignored."""
         store, known = self.get(external_id), _known(fields)
         new_id = known.get("externalId") or external_id
         if new_id != external_id:
@@ -79,10 +79,10 @@ class Stores:
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
-    known = {name: value for name, value in fields.items() if name in TEXTS or name == "active"}
+    known = {name: value for name, value in fields.items() if name in TEXT_FIELDS or name == "active"}
     for name, value in known.items():
         if not isinstance(value, bool if name == "active" else str | None):
-            raise invalid(f"{name} must be {'true or false' if name == 'active' else 'a text'}.")
-    if known.get("type", "ECOM") not in KINDS:
-        raise invalid("type must be ECOM or RETAIL.")
+            raise validation_error(f"{name} must be {'true or false' if name == 'active' else 'a text'}.")
+    if known.get("type", "ECOM") not in STORE_TYPES:
+        raise validation_error("type must be ECOM or RETAIL.")
     return known

@@ -1,4 +1,4 @@
-"""A contact's receipts as Engage gives them back."""
+"""A contact's receipts as Engage returns them, in pages."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sandbox.engage.answers import Refusal
+from sandbox.engage.http.messages import Refusal
+from sandbox.engage.receipt_sums import signed_sum
 from sandbox.engage.receipts import Receipt
 from sandbox.engage.stores import Stores
-from sandbox.engage.sums import signed
 
 GROUP_CURRENCY = "SEK"
-PAGE = 100
+PAGE_SIZE = 100
 
 
-def page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> dict[str, Any]:
-    """The part of them that `offset` and `count` ask for, newest sale first. Raises Refusal where those are wrong."""
+def transaction_page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> dict[str, Any]:
+    """The page of `offset` and `count`, newest sale first. Raises Refusal where those are not valid."""
     try:
-        offset, count = int(query.get("offset") or 0), int(query.get("count") or PAGE)
+        offset, count = int(query.get("offset") or 0), int(query.get("count") or PAGE_SIZE)
     except ValueError:
         offset = count = -1
     if offset < 0 or count < 0:
@@ -30,9 +30,9 @@ def page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> d
 
 
 def transaction(receipt: Receipt, stores: Stores) -> dict[str, Any]:
-    """The published names. Net is taken to mean without tax."""
+    """A receipt by Engage's published names. Net is assumed to mean without tax."""
     items, store = receipt["items"], _store(receipt, stores)
-    net = receipt["totalGrossPrice"] - signed(items, "taxAmount")
+    net = receipt["totalGrossPrice"] - signed_sum(items, "taxAmount")
     return {
         "id": str(uuid5(NAMESPACE_OID, receipt["uniqueReceiptId"])),
         "externalId": receipt["uniqueReceiptId"],

@@ -12,31 +12,31 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.shopify import times
-from sandbox.shopify.admin import Admin
-from sandbox.shopify.checkout import Checkout, Discount, Item, Tender
+from sandbox.shopify.api.graphql import AdminApi
+from sandbox.shopify.api.oauth import OAuth
+from sandbox.shopify.api.resolvers import Resolvers
+from sandbox.shopify.bulk.files import ResultFiles
+from sandbox.shopify.bulk.history import ShopHistory
 from sandbox.shopify.customer_events import CustomerEvents
-from sandbox.shopify.customers import Person
-from sandbox.shopify.files import Files
-from sandbox.shopify.history import History
-from sandbox.shopify.oauth import OAuth
-from sandbox.shopify.order_events import OrderEvents
-from sandbox.shopify.roots import Roots
+from sandbox.shopify.customers import CustomerDetails
+from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
+from sandbox.shopify.orders.events import OrderEvents
+from sandbox.shopify.records import MAX_ORDERS, ShopRecords
 from sandbox.shopify.shop_events import ShopEvents
 from sandbox.shopify.shops import NUMBERS_SINCE
-from sandbox.shopify.store import DEFAULT_KEEP, Store
-from sandbox.shopify.webhooks import SCHEDULE, Courier, Delivery, Faults
+from sandbox.shopify.webhooks.delivery import SCHEDULE, Delivery, WebhookFaults, WebhookSender
 
 __all__ = [
     "NUMBERS_SINCE",
     "Checkout",
+    "CustomerDetails",
     "Delivery",
     "Discount",
-    "Faults",
-    "History",
     "Item",
-    "Person",
+    "ShopHistory",
     "Shopify",
     "Tender",
+    "WebhookFaults",
 ]
 
 CLIENT_ID = "sandbox-client-id"
@@ -45,12 +45,12 @@ TOKEN = "shpat_sandbox"  # noqa: S105 - opens nothing but this sandbox
 
 
 class Shopify(OrderEvents, CustomerEvents, ShopEvents):
-    """The shops, their Admin API (`app`) and the courier that carries their webhooks to one URL.
+    """The shops, their Admin API (`app`), and their webhooks, which are sent to one URL.
 
-    Every method may be called from any thread. Ids are numbers, answers are in GraphQL's shape. `clock` gives the
-    second at which a change is made: like Shopify's own, two changes in one second have the same `updatedAt`.
-    `during` is entered with this object while the app is up: whatever should go on in the background.
-    `admin.faults` are the Admin API's, `courier.faults` the webhooks', and `bulk` says how bulk operations go.
+    Every method may be called from any thread. Ids are numbers, answers are in GraphQL's shape. `now` gives the
+    second at which a change is made: as at Shopify, two changes in one second have the same `updatedAt`.
+    `during` gives a context that is entered while the app runs. `admin.faults` are the faults of the Admin API,
+    `webhook_sender.faults` those of webhooks, and `bulk` has the options of bulk operations.
     """
 
     def __init__(
@@ -62,33 +62,33 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         points: float = 2000,
         restore_rate: float = 100,
         schedule: Sequence[float] = SCHEDULE,
-        faults: Faults | None = None,
+        faults: WebhookFaults | None = None,
         workers: int = 4,
-        keep: int = DEFAULT_KEEP,
-        clock: Callable[[], datetime] = times.now,
+        max_orders: int = MAX_ORDERS,
+        now: Callable[[], datetime] = times.now,
         during: Callable[[Shopify], AbstractContextManager[object]] = nullcontext,
         client_id: str = CLIENT_ID,
     ) -> None:
-        super().__init__(Courier(webhook_url, secret, schedule=schedule, workers=workers), clock, keep)
+        super().__init__(WebhookSender(webhook_url, secret, schedule=schedule, workers=workers), now, max_orders)
         self.token = token
-        self.courier.faults = faults or Faults()
-        self.oauth = OAuth(client_id, secret, SCOPES, self.store, token)
-        self.admin = Admin(self.store, self._roots, self.oauth.opens, points, restore_rate)
+        self.webhook_sender.faults = faults or WebhookFaults()
+        self.oauth = OAuth(client_id, secret, SCOPES, self.records, token)
+        self.admin = AdminApi(self.records, self._resolvers, self.oauth.accepts, points, restore_rate)
         self._during = during
         routes = [
             Route("/{shop}/admin/api/{version}/graphql.json", self.admin.__call__, methods=["POST"]),
             Route("/{shop}/admin/oauth/access_token", self.oauth.__call__, methods=["POST"]),
-            Route("/{shop}/bulk/{number:int}.jsonl", Files(self.bulk_of).__call__),
+            Route("/{shop}/bulk/{number:int}.jsonl", ResultFiles(self.bulk_of).__call__),
             Route("/{shop}/deliveries", self._deliveries),
         ]
         self.app = Starlette(routes=routes, lifespan=self._lifespan)
 
-    def _roots(self, store: Store, base: str) -> Roots:
-        return Roots(store, self.bulk_of(store.domain), base, self.consent_changed)
+    def _resolvers(self, records: ShopRecords, base: str) -> Resolvers:
+        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed)
 
     async def _deliveries(self, request: Request) -> JSONResponse:
         shop = request.path_params["shop"]
-        return JSONResponse([each.told() for each in self.deliveries if each.shop == shop])
+        return JSONResponse([each.as_dict() for each in self.deliveries if each.shop == shop])
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

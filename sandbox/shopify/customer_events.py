@@ -1,4 +1,4 @@
-"""What becomes of customers: they come, change, consent, merge and go."""
+"""Add, update, merge and delete customers, and change their consents, with Shopify's webhooks."""
 
 from __future__ import annotations
 
@@ -8,107 +8,111 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.shopify import notices
-from sandbox.shopify.customers import Consent, Customer, Person
+from sandbox.shopify.customers import Consent, CustomerDetails, CustomerRecord
+from sandbox.shopify.records import ShopRecords
 from sandbox.shopify.shops import ZONE, Shops
-from sandbox.shopify.store import Store
+from sandbox.shopify.webhooks import event_payloads
 
 
 class CustomerEvents(Shops):
     """Every method fires the webhooks that Shopify would."""
 
-    def add_customer(self, shop: str, person: Person, *, number: int | None = None) -> int:
-        """A new customer. The same number is the same customer of this shop, in every run. Fires customers/create."""
-        store, at = self.store(shop), self._clock()
+    def add_customer(self, shop: str, details: CustomerDetails, *, number: int | None = None) -> int:
+        """Add a customer. The same number gives this shop's same customer id in every run. Fires customers/create."""
+        records, at = self.records(shop), self._now()
         shopify_id = self.customer_id(shop, number) if number is not None else self._next_id()
-        store.customers[shopify_id] = Customer.new(shopify_id, person, at)
-        self._fire_customer(store, shopify_id, "customers/create")
+        records.customers[shopify_id] = CustomerRecord.new(shopify_id, details, at)
+        self._fire_customer(records, shopify_id, "customers/create")
         return shopify_id
 
     def update_customer(self, shop: str, customer_id: int, **changes: object) -> None:
-        """Change fields of the customer's Person. Fires customers/update.
+        """Change fields of the customer's details. Fires customers/update.
 
-        `accepts_email` and `accepts_sms` are the shopper's own choice, made now; their consents' topics fire too.
+        `accepts_email` and `accepts_sms` are the customer's own choice, made now; they fire the consents' topics, too.
         """
-        store, at = self.store(shop), self._clock()
-        with store.lock:
-            known = _known(store, customer_id)
-            chosen = replace(known, person=replace(known.person, **changes), updated_at=at)  # type: ignore[arg-type]
-            store.customers[customer_id] = _with_choices(chosen, changes, at)
+        records, at = self.records(shop), self._now()
+        with records.lock:
+            known = _known(records, customer_id)
+            chosen = replace(known, details=replace(known.details, **changes), updated_at=at)  # type: ignore[arg-type]
+            records.customers[customer_id] = _with_choices(chosen, changes, at)
         event_id = str(uuid.uuid4())
-        self._fire_customer(store, customer_id, "customers/update", event_id)
+        self._fire_customer(records, customer_id, "customers/update", event_id)
         for kind in ("email", "sms"):
             if f"accepts_{kind}" in changes:
-                self._fire_consent(store, customer_id, kind, event_id)
+                self._fire_consent(records, customer_id, kind, event_id)
 
     def merge_customers(self, shop: str, kept_id: int, deleted_id: int) -> None:
-        """Two customers become one, who has the other's orders and what only the other had.
+        """Merge two customers: the kept one gets the other's orders, and the details that it lacks.
 
         Fires customers/merge, customers/update and customers/delete.
         """
-        store, at, event_id = self.store(shop), self._clock(), str(uuid.uuid4())
-        with store.lock:
-            kept, gone = _known(store, kept_id), _known(store, deleted_id)
-            merged = replace(_filled_up(kept, gone), updated_at=at)
-            store.customers[kept_id] = merged
-            store.hand_over(deleted_id, merged)
-            store.forget(deleted_id)
-        told = gone.graphql()
-        self.fire(shop, "customers/merge", notices.merged(merged.graphql(), told), event_id=event_id)
-        self._fire_customer(store, kept_id, "customers/update", event_id)
-        self.fire(shop, "customers/delete", notices.deleted(told), event_id=event_id)
+        records, at, event_id = self.records(shop), self._now(), str(uuid.uuid4())
+        with records.lock:
+            kept, deleted = _known(records, kept_id), _known(records, deleted_id)
+            merged = replace(_with_missing_details(kept, deleted), updated_at=at)
+            records.customers[kept_id] = merged
+            records.move_orders(deleted_id, merged)
+            records.delete_customer(deleted_id)
+        deleted_fields = deleted.graphql()
+        self.fire(shop, "customers/merge", event_payloads.merged(merged.graphql(), deleted_fields), event_id=event_id)
+        self._fire_customer(records, kept_id, "customers/update", event_id)
+        self.fire(shop, "customers/delete", event_payloads.deleted(deleted_fields), event_id=event_id)
 
     def delete_customer(self, shop: str, customer_id: int) -> None:
-        """There is no such customer any more; the orders stay, and are nobody's. Fires customers/delete."""
-        store = self.store(shop)
-        told = _known(store, customer_id).graphql()
-        store.forget(customer_id)
-        self.fire(shop, "customers/delete", notices.deleted(told))
+        """Delete a customer; the orders stay, without a customer. Fires customers/delete."""
+        records = self.records(shop)
+        fields = _known(records, customer_id).graphql()
+        records.delete_customer(customer_id)
+        self.fire(shop, "customers/delete", event_payloads.deleted(fields))
 
     def customer(self, shop: str, customer_id: int) -> dict[str, Any] | None:
         """The customer in GraphQL's shape."""
-        return self.store(shop).customer(customer_id)
+        return self.records(shop).customer(customer_id)
 
     def customer_id(self, shop: str, number: int) -> int:
-        """The id of a shop's customer with this number, known already or not."""
+        """The id of a shop's customer with this number, whether or not it was added."""
         return 7_000_000_000_000 + zlib.crc32(shop.encode()) * 1_000_000 + number
 
-    def consent_changed(self, store: Store, changed: Customer, kind: str) -> None:
-        """Keep what an app changed through the Admin API. Fires customers/update and the consent's topic."""
+    def consent_changed(self, records: ShopRecords, changed: CustomerRecord, kind: str) -> None:
+        """Save what an app changed through the Admin API. Fires customers/update and the consent's topic."""
         event_id = str(uuid.uuid4())
-        store.customers[changed.shopify_id] = replace(changed, updated_at=self._clock())
-        self._fire_customer(store, changed.shopify_id, "customers/update", event_id)
-        self._fire_consent(store, changed.shopify_id, kind, event_id)
+        records.customers[changed.shopify_id] = replace(changed, updated_at=self._now())
+        self._fire_customer(records, changed.shopify_id, "customers/update", event_id)
+        self._fire_consent(records, changed.shopify_id, kind, event_id)
 
-    def _fire_consent(self, store: Store, customer_id: int, kind: str, event_id: str) -> None:
-        told = _known(store, customer_id).graphql()
-        if kind == "email" and told["defaultEmailAddress"]:
-            body = notices.email_consent(told, ZONE)
-            self.fire(store.domain, "customers_email_marketing_consent/update", body, event_id=event_id)
-        if kind == "sms" and told["defaultPhoneNumber"]:
-            body = notices.sms_consent(told, ZONE)
-            self.fire(store.domain, "customers_marketing_consent/update", body, event_id=event_id)
+    def _fire_consent(self, records: ShopRecords, customer_id: int, kind: str, event_id: str) -> None:
+        fields = _known(records, customer_id).graphql()
+        if kind == "email" and fields["defaultEmailAddress"]:
+            body = event_payloads.email_consent(fields, ZONE)
+            self.fire(records.domain, "customers_email_marketing_consent/update", body, event_id=event_id)
+        if kind == "sms" and fields["defaultPhoneNumber"]:
+            body = event_payloads.sms_consent(fields, ZONE)
+            self.fire(records.domain, "customers_marketing_consent/update", body, event_id=event_id)
 
 
-def _known(store: Store, customer_id: int) -> Customer:
-    known = store.person(customer_id)
+def _known(records: ShopRecords, customer_id: int) -> CustomerRecord:
+    known = records.customer_record(customer_id)
     if known is None:
-        raise KeyError(f"{store.domain} has no customer {customer_id}")
+        raise KeyError(f"{records.domain} has no customer {customer_id}")
     return known
 
 
-def _with_choices(customer: Customer, changes: dict[str, object], at: datetime) -> Customer:
+def _with_choices(customer: CustomerRecord, changes: dict[str, object], at: datetime) -> CustomerRecord:
     if "accepts_email" in changes:
-        customer = replace(customer, email_consent=Consent.chosen(customer.person.accepts_email, at))
+        customer = replace(customer, email_consent=Consent.chosen(customer.details.accepts_email, at))
     if "accepts_sms" in changes:
-        customer = replace(customer, sms_consent=Consent.chosen(customer.person.accepts_sms, at))
+        customer = replace(customer, sms_consent=Consent.chosen(customer.details.accepts_sms, at))
     return customer
 
 
-def _filled_up(kept: Customer, gone: Customer) -> Customer:
-    """The kept one with what it lacks. A consent goes with its address or number."""
-    if not kept.person.email:
-        kept = replace(kept, person=replace(kept.person, email=gone.person.email), email_consent=gone.email_consent)
-    if not kept.person.phone:
-        kept = replace(kept, person=replace(kept.person, phone=gone.person.phone), sms_consent=gone.sms_consent)
+def _with_missing_details(kept: CustomerRecord, deleted: CustomerRecord) -> CustomerRecord:
+    """The kept customer with the details that it lacks. A consent goes with its address or number."""
+    if not kept.details.email:
+        kept = replace(
+            kept, details=replace(kept.details, email=deleted.details.email), email_consent=deleted.email_consent
+        )
+    if not kept.details.phone:
+        kept = replace(
+            kept, details=replace(kept.details, phone=deleted.details.phone), sms_consent=deleted.sms_consent
+        )
     return kept

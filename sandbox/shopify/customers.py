@@ -1,4 +1,4 @@
-"""Customers as Shopify keeps them."""
+"""Customers as Shopify stores them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ COUNTRIES = {"SE": "Sweden", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody who shops. An `account` is one that can be signed in to; guests have none."""
+class CustomerDetails:
+    """A customer's details. An `account` can be signed in to; guests have none."""
 
     first_name: str | None = "Ada"
     last_name: str | None = "Ek"
@@ -39,7 +39,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Consent:
-    """Whether somebody wants to be written to, since when, and who says so (SHOPIFY or OTHER)."""
+    """Whether a customer wants messages, since when, and where that was collected (SHOPIFY or OTHER)."""
 
     state: str
     level: str | None = None
@@ -48,31 +48,31 @@ class Consent:
 
     @classmethod
     def chosen(cls, wanted: bool, at: datetime) -> Consent:
-        """What the shopper chose in the shop itself."""
+        """What the customer chose in the shop itself."""
         return cls("SUBSCRIBED" if wanted else "UNSUBSCRIBED", "SINGLE_OPT_IN", at, "SHOPIFY")
 
 
-NO_EMAILS = Consent("NOT_SUBSCRIBED")
-NO_TEXTS = Consent("NEVER_SUBSCRIBED")
+NO_EMAIL_CONSENT = Consent("NOT_SUBSCRIBED")
+NO_SMS_CONSENT = Consent("NEVER_SUBSCRIBED")
 
 
 @dataclass(frozen=True)
-class Customer:
-    """A person known to a shop."""
+class CustomerRecord:
+    """A customer of a shop."""
 
     shopify_id: int
-    person: Person
+    details: CustomerDetails
     created_at: datetime
     updated_at: datetime
-    email_consent: Consent = field(default=NO_EMAILS)
-    sms_consent: Consent = field(default=NO_TEXTS)
+    email_consent: Consent = field(default=NO_EMAIL_CONSENT)
+    sms_consent: Consent = field(default=NO_SMS_CONSENT)
 
     @classmethod
-    def new(cls, shopify_id: int, person: Person, at: datetime) -> Customer:
-        """Somebody who came to the shop at this instant."""
-        email = Consent.chosen(True, at) if person.accepts_email else NO_EMAILS
-        sms = Consent.chosen(True, at) if person.accepts_sms else NO_TEXTS
-        return cls(shopify_id, person, at, at, email, sms)
+    def new(cls, shopify_id: int, details: CustomerDetails, at: datetime) -> CustomerRecord:
+        """A customer who is added at this instant."""
+        email = Consent.chosen(True, at) if details.accepts_email else NO_EMAIL_CONSENT
+        sms = Consent.chosen(True, at) if details.accepts_sms else NO_SMS_CONSENT
+        return cls(shopify_id, details, at, at, email, sms)
 
     @property
     def gid(self) -> str:
@@ -80,34 +80,34 @@ class Customer:
 
     def graphql(self) -> dict[str, Any]:
         """This customer in the shape of the Admin API."""
-        person = self.person
+        details = self.details
         return {
             "id": self.gid,
             "legacyResourceId": str(self.shopify_id),
             "createdAt": utc(self.created_at),
             "updatedAt": utc(self.updated_at),
-            "firstName": person.first_name,
-            "lastName": person.last_name,
-            "displayName": person.name or person.email or "",
-            "locale": person.locale,
-            "note": person.note,
-            "state": "ENABLED" if person.account else "DISABLED",
+            "firstName": details.first_name,
+            "lastName": details.last_name,
+            "displayName": details.name or details.email or "",
+            "locale": details.locale,
+            "note": details.note,
+            "state": "ENABLED" if details.account else "DISABLED",
             "verifiedEmail": True,
             "taxExempt": False,
             "dataSaleOptOut": False,
-            "tags": list(person.tags),
+            "tags": list(details.tags),
             "defaultEmailAddress": self._email(),
             "defaultPhoneNumber": self._phone(),
-            "defaultAddress": address(person, f"gid://shopify/MailingAddress/{self.shopify_id}"),
-            "metafields": {"voyado.gender": person.gender},
+            "defaultAddress": address(details, f"gid://shopify/MailingAddress/{self.shopify_id}"),
+            "metafields": {"voyado.gender": details.gender},
         }
 
     def _email(self) -> dict[str, Any] | None:
-        if not self.person.email:
+        if not self.details.email:
             return None
         consent = self.email_consent
         return {
-            "emailAddress": self.person.email,
+            "emailAddress": self.details.email,
             "validFormat": True,
             "marketingState": consent.state,
             "marketingOptInLevel": consent.level,
@@ -115,7 +115,7 @@ class Customer:
         }
 
     def _phone(self) -> dict[str, Any] | None:
-        if not self.person.phone:
+        if not self.details.phone:
             return None
         consent = self.sms_consent
         shown = {
@@ -124,25 +124,25 @@ class Customer:
             "updatedAt": consent.updated_at and utc(consent.updated_at),
             "collectedFrom": consent.source,
         }
-        return {"phoneNumber": self.person.phone, "smsMarketingConsent": shown}
+        return {"phoneNumber": self.details.phone, "smsMarketingConsent": shown}
 
 
-def address(person: Person, gid: str) -> dict[str, Any] | None:
-    """The person's address, or None for one who gave none."""
-    if not person.address1:
+def address(details: CustomerDetails, gid: str) -> dict[str, Any] | None:
+    """The customer's postal address, or None without one."""
+    if not details.address1:
         return None
     return {
         "id": gid,
-        "firstName": person.first_name,
-        "lastName": person.last_name,
+        "firstName": details.first_name,
+        "lastName": details.last_name,
         "company": None,
-        "address1": person.address1,
-        "address2": person.address2,
-        "city": person.city,
+        "address1": details.address1,
+        "address2": details.address2,
+        "city": details.city,
         "province": None,
         "provinceCode": None,
-        "zip": person.zip_code,
-        "country": COUNTRIES.get(person.country_code, person.country_code),
-        "countryCodeV2": person.country_code,
-        "phone": person.phone,
+        "zip": details.zip_code,
+        "country": COUNTRIES.get(details.country_code, details.country_code),
+        "countryCodeV2": details.country_code,
+        "phone": details.phone,
     }

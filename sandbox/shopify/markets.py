@@ -1,4 +1,4 @@
-"""The markets that a shop sells in: each is some countries, by their codes."""
+"""The markets that a shop sells in, each with the codes of its countries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Market:
+class SandboxMarket:
     """A market by its handle. A region is a country ("SE") or a part of one ("US-CA"); none at all is everywhere."""
 
     handle: str
@@ -32,10 +32,10 @@ class Market:
         }
 
 
-HOME = (
-    Market("sweden", ("SE",)),
-    Market("nordic", ("NO", "DK", "FI", "IS")),
-    Market("europe", ("AT", "DE", "FR", "NL")),
+DEFAULT_MARKETS = (
+    SandboxMarket("sweden", ("SE",)),
+    SandboxMarket("nordic", ("NO", "DK", "FI", "IS")),
+    SandboxMarket("europe", ("AT", "DE", "FR", "NL")),
 )
 
 

@@ -1,4 +1,4 @@
-"""Amounts in a shop's currency and the shopper's, side by side as Shopify keeps them."""
+"""Calculate with amounts in the shop's currency and the customer's, side by side as Shopify stores them."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from decimal import ROUND_HALF_UP, Decimal
 DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "KWD": 3, "BHD": 3}
 ZERO = Decimal(0)
 
-Bag = dict[str, dict[str, str]]
+MoneyBag = dict[str, dict[str, str]]
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
-    """The amount in the currency's own number of digits."""
+    """The amount with the currency's own number of digits."""
     return amount.quantize(Decimal(1).scaleb(-DIGITS.get(currency, 2)), ROUND_HALF_UP)
 
 
-def bag(shop: Decimal, presentment: Decimal, currencies: tuple[str, str]) -> Bag:
+def money_bag(shop: Decimal, presentment: Decimal, currencies: tuple[str, str]) -> MoneyBag:
     """A GraphQL MoneyBag."""
     return {"shopMoney": _money(shop, currencies[0]), "presentmentMoney": _money(presentment, currencies[1])}
 
 
-def shop_amount(money: Bag) -> Decimal:
+def shop_amount(money: MoneyBag) -> Decimal:
     return Decimal(money["shopMoney"]["amount"])
 
 
-def nothing(like: Bag) -> Bag:
+def zero_like(like: MoneyBag) -> MoneyBag:
     """Zero in the same two currencies."""
-    return minus(like, like)
+    return subtract(like, like)
 
 
-def converted(amount: Decimal, rate: Decimal, currencies: tuple[str, str]) -> Bag:
-    """An amount in the shop's currency, and what it is in the shopper's."""
-    return bag(rounded(amount, currencies[0]), rounded(amount * rate, currencies[1]), currencies)
+def converted(amount: Decimal, rate: Decimal, currencies: tuple[str, str]) -> MoneyBag:
+    """An amount in the shop's currency, and the same in the customer's."""
+    return money_bag(rounded(amount, currencies[0]), rounded(amount * rate, currencies[1]), currencies)
 
 
-def total(bags: Iterable[Bag], start: Bag) -> Bag:
+def total(bags: Iterable[MoneyBag], start: MoneyBag) -> MoneyBag:
     """The sum, in both currencies."""
     for each in bags:
-        start = plus(start, each)
+        start = add(start, each)
     return start
 
 
-def lesser(one: Bag, other: Bag) -> Bag:
+def smaller(one: MoneyBag, other: MoneyBag) -> MoneyBag:
     """The one that is less in the shop's currency."""
     return one if shop_amount(one) <= shop_amount(other) else other
 
 
-def scaled(money: Bag, numerator: Decimal | int, denominator: Decimal | int) -> Bag:
+def scaled(money: MoneyBag, numerator: Decimal | int, denominator: Decimal | int) -> MoneyBag:
     """This part of the money, in both of its currencies."""
     parts = {}
     for side, each in money.items():
@@ -56,12 +56,12 @@ def scaled(money: Bag, numerator: Decimal | int, denominator: Decimal | int) -> 
     return parts
 
 
-def plus(money: Bag, other: Bag) -> Bag:
+def add(money: MoneyBag, other: MoneyBag) -> MoneyBag:
     """The sum, in both currencies."""
-    return minus(money, minus(nothing(other), other))
+    return subtract(money, subtract(zero_like(other), other))
 
 
-def minus(money: Bag, other: Bag) -> Bag:
+def subtract(money: MoneyBag, other: MoneyBag) -> MoneyBag:
     """The difference, in both currencies."""
     return {
         side: _money(Decimal(each["amount"]) - Decimal(other[side]["amount"]), each["currencyCode"])
@@ -69,8 +69,8 @@ def minus(money: Bag, other: Bag) -> Bag:
     }
 
 
-def shared_out(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
-    """The amount split by these weights, each share rounded and the sum exact."""
+def allocate(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Split the amount by these weights, each share rounded and the sum exact."""
     shares, left, weight_left = [], amount, sum(weights, ZERO)
     for weight in weights:
         share = rounded(left * weight / weight_left, currency) if weight_left else ZERO
@@ -80,7 +80,7 @@ def shared_out(amount: Decimal, weights: Sequence[Decimal], currency: str) -> li
 
 
 def _money(amount: Decimal, currency: str) -> dict[str, str]:
-    # Shopify's GraphQL drops zeros at the end, but for one: "899.0", "49.5", "12.34".
+    # Shopify's GraphQL drops zeros at the end, except one: "899.0", "49.5", "12.34".
     text = f"{amount:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return {"amount": text if "." in text else f"{text}.0", "currencyCode": currency}

@@ -1,4 +1,4 @@
-"""Instants as Shopify writes them: whole seconds, UTC in GraphQL, the shop's own zone in webhooks."""
+"""Format instants as Shopify does: whole seconds, in UTC for GraphQL and in the shop's time zone for webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/; run by `make screenshots`, and no test of anything."""
+"""The screenshots of docs/, taken by `make screenshots`; they test nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-import services
-import totals
-from actors.registry import TYPES
+from alerts import incidents
 from models import State, Task, utcnow
+from sandbox import dev_servers
+from tasklog import totals
+from taskqueue.types import TYPES
 from tests.browser.visits import PHONE, browser, site, visit
-from tests.incidents import HOUR, NOON, look, ordered, the_incident
-from tests.listings import add
-from tests.test_alerts_page import silent
-from tests.test_first_road import buy, index
+from tests.end_to_end.test_order_to_receipt import buy, index
+from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, open_incident
+from tests.support.tasks.listed_tasks import add_task
+from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "silent", "site", "visit"]
 DAY = ("OrderWebhook", "IndexOrder", "SyncOrder", "CustomerWebhook", "IndexCustomer", "SyncContact", "SyncRefund")
@@ -24,49 +25,49 @@ BUSY = (2, 1, 1, 1, 1, 2, 4, 7, 9, 12, 14, 15, 16, 14, 13, 12, 14, 16, 18, 20, 1
 
 @pytest.fixture
 def day(shop, shopify, engage, drain):
-    """An order that went all the way, after a day of others; the task that synced it."""
+    """A day of tasks, and an order that was synced after it: the task that synced the order."""
     now = utcnow().replace(minute=10, second=0, microsecond=0)
-    for hour, many in enumerate(BUSY):
-        for place in range(many):
-            at = now - timedelta(hours=23 - hour, minutes=place)
-            ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 90 + 37 * place}
-            name, about = DAY[(hour + place) % len(DAY)], 6_100_000_001_000 + 100 * hour + place
-            if (hour * 7 + place) % 29 == 5:
+    for hour, count in enumerate(BUSY):
+        for minute in range(count):
+            at = now - timedelta(hours=23 - hour, minutes=minute)
+            ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 90 + 37 * minute}
+            name, about = DAY[(hour + minute) % len(DAY)], 6_100_000_001_000 + 100 * hour + minute
+            if (hour * 7 + minute) % 29 == 5:
                 failed = {"reason": "Engage answered 503.", "code": "Engage 503"}
-                add(shop, at, "SyncOrder", State.ERROR, shopify_id=about, attempts=8, **ended, **failed)
+                add_task(shop, at, "SyncOrder", State.ERROR, shopify_id=about, attempts=8, **ended, **failed)
             else:
-                add(shop, at, name, shopify_id=about, attempts=1, **ended)
+                add_task(shop, at, name, shopify_id=about, attempts=1, **ended)
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
     index(shop, "IndexOrder", order_id)
-    add(shop, utcnow() - timedelta(minutes=3), "SyncContact", State.PENDING, shopify_id=6_100_000_009_001)
+    add_task(shop, utcnow() - timedelta(minutes=3), "SyncContact", State.PENDING, shopify_id=6_100_000_009_001)
     totals.fold()
     return Task.select().where(Task.shopify_id == order_id, Task.type == TYPES["SyncOrder"].number).first()
 
 
-def take(page: Page, name: str) -> None:
-    """What the window shows."""
-    page.screenshot(path=services.CHECKOUT / "docs" / f"{name}.png", animations="disabled")
+def save_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot of the window."""
+    page.screenshot(path=dev_servers.CHECKOUT / "docs" / f"{name}.png", animations="disabled")
 
 
-def test_the_pictures(visit, day):
+def test_save_the_screenshots(visit, day):
     for name, options in {"overview": {}, "dark": {"scheme": "dark"}, "phone": {"width": PHONE}}.items():
-        take(visit("/tasks", **options), name)
+        save_screenshot(visit("/tasks", **options), name)
     page = visit("/tasks?state=error")
     page.locator("#listing tbody tr td:nth-child(2)").first.click()
     expect(page.locator("#drawer-title")).to_be_focused()
-    take(page, "drawer")
-    take(visit(f"/tasks/{day.id}"), "task")
-    take(visit(f"/entities/order/{day.shopify_id}"), "entity")
+    save_screenshot(page, "drawer")
+    save_screenshot(visit(f"/tasks/{day.id}"), "task")
+    save_screenshot(visit(f"/entities/order/{day.shopify_id}"), "entity")
 
 
-def test_the_pictures_of_alerts(visit, silent):
-    ordered(silent, NOON + HOUR)
-    look(NOON + HOUR)
-    look(NOON + 5 * HOUR)
-    the_incident(silent).change(cause={"cause": "no_orders", "orders": 0})
-    take(visit("/alerts"), "alerts")
+def test_save_the_screenshots_of_alerts(visit, silent):
+    add_order_sync(silent, NOON + HOUR)
+    evaluate(NOON + HOUR)
+    evaluate(NOON + 5 * HOUR)
+    incidents.update(open_incident(silent), diagnosis={"cause": "no_orders", "orders": 0})
+    save_screenshot(visit("/alerts"), "alerts")
     page = visit("/settings")
     page.get_by_label("Error rate threshold", exact=True).fill("10")
     expect(page.locator("#backtest .strip")).to_be_visible()
-    take(page, "settings")
+    save_screenshot(page, "settings")

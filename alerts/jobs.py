@@ -1,0 +1,108 @@
+"""Alert jobs: evaluate the rules, send reminders, deliver mail. They join alerts with task types and API clients."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cache
+
+import redis
+
+from alerts import diagnosis, evaluation, incident_mails, incidents, outbox, rule_states
+from alerts.delivery import deliver
+from alerts.smtp import SmtpServer
+from alerts.task_history import AlertTaskTypes, stalled_since
+from clients import ApiError
+from config import config
+from encryption import Unreadable
+from models import SHOP_RULES, SILENCE_RULES, AlertRule, Incident, Lane, Shop, utcnow
+from sync.api_clients import shopify_client_without_task
+from taskqueue.broker import QUEUES, broker
+from taskqueue.types import TYPES
+
+MAILS = 100  # published at once
+OVERDUE, SENT_HERE = timedelta(minutes=2), 5  # an alert that no worker runs must not wait for a worker
+TIMEOUT_SECONDS = 10.0
+
+log = logging.getLogger("alerts")
+
+
+@cache
+def alert_task_types() -> AlertTaskTypes:
+    """The task types that the alert rules evaluate."""
+    return AlertTaskTypes(
+        order_sync=TYPES["SyncOrder"].number,
+        order_received=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
+        groups={each.number: each.group.name for each in TYPES.values() if each.group.name != "import"},
+    )
+
+
+def check_rules() -> int:
+    """Evaluate the alert rules that are due, of every shop. Returns the number of rules."""
+    return evaluation.evaluate_due_rules(alert_task_types(), shopify_orders_count)
+
+
+def evaluate_rules(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
+    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, state, reason)."""
+    stalled = stalled_since()
+    for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
+        rows = rule_states.of_shop(shop)
+        for rule in SHOP_RULES:
+            yield (
+                shop.domain,
+                rule,
+                *_state_and_reason(shop, rows.get(rule) or AlertRule(shop=shop, rule=rule), now, stalled),
+            )
+
+
+def _state_and_reason(shop: Shop, alert_rule: AlertRule, now: datetime, stalled: datetime | None) -> tuple[str, str]:
+    try:
+        evaluated = evaluation.evaluate_rule(shop, alert_rule, alert_task_types(), shopify_orders_count, now, stalled)
+    except ValueError as error:
+        return "broken", str(error)
+    reason = " ".join(
+        f"{name}={value}"
+        for name, value in evaluated.evidence.items()
+        if name != "rhythm" and value not in (None, [], False)
+    )
+    return evaluated.state, reason
+
+
+def send_reminders() -> int:
+    """Send due reminders of open incidents. Returns the number of incidents."""
+    return incident_mails.queue_reminders()
+
+
+def deliver_mails() -> int:
+    """Publish due mails to the workers, and deliver here those that no worker claims. Returns the number published."""
+    due = outbox.due(MAILS)
+    try:
+        broker.publish([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
+    except redis.RedisError as error:
+        log.warning("Redis is unavailable; the scheduler sends the mails: %s", error)
+    for mail_id in outbox.due(SENT_HERE, OVERDUE):
+        deliver(mail_id, diagnose, smtp_server())
+    return len(due)
+
+
+def smtp_server() -> SmtpServer | None:
+    return SmtpServer.of(config.smtp_url) if config.smtp_url else None
+
+
+def diagnose(shop: Shop, incident: Incident) -> None:
+    """Diagnose why no order came, and save the result with the incident. No other step delays a mail for longer."""
+    if incident.rule not in SILENCE_RULES:
+        return
+    since, until = incident.bad_since, utcnow()
+    found = diagnosis.diagnose(shop, alert_task_types(), since, until, lambda: shopify_orders_count(shop, since, until))
+    incidents.update(incident, diagnosis=found.as_json())
+
+
+def shopify_orders_count(shop: Shop, since: datetime, until: datetime) -> int | None:
+    """The number of orders that Shopify has of a period; None when it does not answer."""
+    try:
+        return shopify_client_without_task(shop, TIMEOUT_SECONDS).orders_count(since, until)
+    except (ApiError, Unreadable, ValueError) as error:
+        log.warning("The orders that Shopify has of shop %s could not be counted: %s", shop.id, error)
+        return None

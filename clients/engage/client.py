@@ -1,0 +1,198 @@
+"""Client of Voyado Engage's API, version 3: one method per call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+
+from clients import USER_AGENT, Call, Effect, Journal, NotFound, NullJournal, Refused
+from clients.engage.rate_limiter import RateLimiter
+from clients.engage.resendable import resend_effect
+from clients.engage.responses import (
+    NOT_FOUND_CODE,
+    ContactConflict,
+    contact_id_of,
+    existing_contact_conflict,
+    flat_contact,
+    parse_response,
+    unreadable_response,
+)
+from clients.http.transport import DEADLINE_SECONDS, send
+
+__all__ = ["ContactConflict", "EngageClient", "json_bytes"]
+
+API = "/api/v3"
+HTTP_CREATED = 201
+ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's own app may use either; the first is documented
+PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
+
+_KEY = re.compile(r"[!-~]+")
+
+
+class EngageClient:
+    """Client of one tenant, with its API key. `origin` is scheme and host, as in `https://demo.voyado.com`.
+
+    Engage has no call that merges two contacts; people do that on its own pages. It has one that deletes a contact,
+    which is left out here: it cannot be undone, and a contact outlives the shop's customer (points, other shops).
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        key: str,
+        journal: Journal | None = None,
+        rate_limiter: RateLimiter | None = None,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> None:
+        self.origin = origin.rstrip("/")
+        self.journal = journal or NullJournal()
+        self.rate_limiter = rate_limiter
+        self.deadline = deadline
+        self._headers = {
+            "apikey": key,
+            "Content-Type": "application/json",  # on GET too: without it Engage answers 500
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+
+    def contact_count(self) -> int:
+        """The number of contacts: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
+        call, answer = self._call("GET", f"{API}/contacts/count", Effect.READ)
+        if type(answer) is not int:
+            raise unreadable_response(call)
+        return answer
+
+    def find_contact(
+        self, *, email: str | None = None, mobile_phone: str | None = None, custom_key: str | None = None
+    ) -> str | None:
+        """The id of the one contact with this email, phone or key, or None. Engage: contacts, "find contact".
+
+        Raises ContactConflict, with the ids, if several match. `custom_key` is the external id or the member number,
+        depending on the tenant's configuration.
+        """
+        keys = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
+        query = {name: value for name, value in keys.items() if value}
+        try:
+            call, answer = self._call("GET", f"{API}/contacts/id", Effect.READ, query=query)
+        except NotFound as error:
+            if error.code != NOT_FOUND_CODE:
+                raise
+            return None
+        return contact_id_of(call, answer)
+
+    def contact(self, contact_id: str) -> dict[str, Any]:
+        """A contact, with its fields as `create_contact` takes them. Engage: contacts, "get contact"."""
+        call, answer = self._call("GET", f"{API}/contacts/{UUID(contact_id)}", Effect.READ)
+        if not isinstance(answer, dict):
+            raise unreadable_response(call)
+        return flat_contact(answer)
+
+    def create_contact(self, fields: dict[str, Any], *, source: str, store: str | None = None) -> str:
+        """Create a contact and return its id. Engage: contacts, "create contact".
+
+        Raises ContactConflict if its key is taken, which also makes the call idempotent. By one version of the
+        documentation, the response then is a success with the existing contact's id: only 201 means created.
+        """
+        query = {"source": source} | ({"storeExternalId": store} if store else {})
+        call, answer = self._call("POST", f"{API}/contacts", Effect.REPEATABLE, query=query, body=fields)
+        created = contact_id_of(call, answer)
+        if call.status != HTTP_CREATED:
+            raise existing_contact_conflict(call, created)
+        return created
+
+    def update_contact(self, contact_id: str, changes: dict[str, Any]) -> None:
+        """Set these fields; null and empty values erase the field in Engage. Engage: contacts, "update contact"."""
+        self._call("PATCH", f"{API}/contacts/{UUID(contact_id)}", Effect.REPEATABLE, body=changes)
+
+    def update_preferences(self, contact_id: str, preferences: Mapping[str, bool]) -> None:
+        """Set marketing preferences: the named ones of acceptsEmail, acceptsSms and acceptsPostal; others stay.
+
+        Engage: preferences, which recommends the contact's update for this. Raises ValueError if one is neither true
+        nor false: Engage would take "not known" for an opt-out.
+        """
+        valid = all(name in PREFERENCES and type(value) is bool for name, value in preferences.items())
+        if not preferences or not valid:
+            raise ValueError(f"Each of {', '.join(PREFERENCES)} that is named must be true or false, and one must be.")
+        self.update_contact(contact_id, {"preferences": dict(preferences)})
+
+    def update_contact_type(self, contact_id: str, contact_type: str) -> None:
+        """Change a contact's type, as from Contact to Member. Engage: contacts, "update contact type"."""
+        path = f"{API}/contacts/{UUID(contact_id)}/updateContactType"
+        self._call("POST", path, Effect.REPEATABLE, query={"contactTypeId": contact_type})
+
+    def create_receipt(self, receipt: dict[str, Any]) -> None:
+        """Create a receipt: register a purchase or a return. Engage: receipts, "register a purchase".
+
+        Idempotent: Engage ignores a second one with the same `uniqueReceiptId`. Success means queued, not stored.
+        """
+        self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, expects_json=False)
+
+    def create_order_notification(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
+        """Send an order notification, which triggers Engage's mails. Engage: orders, "purchases and returns".
+
+        Not idempotent: Engage stores nothing of it and detects no duplicates, so a second call is a second mail, and
+        an error whose `unknown` is set must not be retried. Raises ValueError for a path that is not in ORDER_PATHS.
+        """
+        if path not in ORDER_PATHS:
+            raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
+        self._call("POST", path, Effect.ONCE, body=body, expects_json=False)
+
+    def resend(self, method: str, path: str, sent: bytes) -> None:
+        """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not resendable.
+
+        A notification that is resent is a second mail to the customer.
+        """
+        effect = resend_effect(method, path)
+        if effect is None:
+            raise ValueError(f"{method} {path} is no call to be made again.")
+        call = Call("Engage", method, self.origin + path, effect, sent=sent)
+        self._send(call, expects_json=False)
+
+    def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
+        """All stores, with the fields that Engage has. Engage: stores."""
+        query = {"includeInactive": "true"} if include_inactive else None
+        call, answer = self._call("GET", f"{API}/stores", Effect.READ, query=query)
+        if not isinstance(answer, list) or not all(isinstance(store, dict) for store in answer):
+            raise unreadable_response(call)
+        return answer
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        effect: Effect,
+        *,
+        query: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+        expects_json: bool = True,
+    ) -> tuple[Call, Any]:
+        url = self.origin + path + (f"?{urlencode(query)}" if query else "")
+        call = Call("Engage", method, url, effect, sent=b"" if body is None else json_bytes(body))
+        return call, self._send(call, expects_json=expects_json)
+
+    def _send(self, call: Call, *, expects_json: bool) -> Any:
+        """The response's JSON, after the rate limiter has let the call through."""
+        if not _KEY.fullmatch(self._headers["apikey"]):  # not valid in an HTTP header
+            raise Refused("The Engage API key has characters that no such key has.", call=call)
+        if self.rate_limiter:
+            self.rate_limiter.acquire()
+        response = send(call, self._headers, self.journal, deadline=self.deadline)
+        return parse_response(response, call, expects_json)
+
+
+def json_bytes(body: dict[str, Any]) -> bytes:
+    """The body as JSON bytes: a Decimal becomes a JSON number with exactly its digits."""
+    return orjson.dumps(body, default=_number)
+
+
+def _number(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError(f"{value!r} has no place in a request to Engage")

@@ -1,0 +1,102 @@
+"""Pagination within orders, refunds and parcels: read each with all of its lines, as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clients import Unavailable
+from clients.shopify.graphql_client import GraphQLClient
+
+FIRST_LINES = 20  # on one page of OrderById, well below Shopify's limit of 1,000 points for a query
+NEXT_LINES = 50  # the same for OrderLineItems
+REFUND_LINES = 30  # the same for RefundById
+PARCEL_LINES = 50  # the same for FulfillmentById
+NESTED_LIST_SIZE = 5  # the refunds, and the parcels, that OrderById returns
+MAX_READINGS = 3
+
+Json = dict[str, Any]
+
+
+def read_order(client: GraphQLClient, gid: str) -> Json | None:
+    """The order with all of its lines, refunds and parcels. Its refunds' lines have ids and quantities only."""
+
+    def complete(found: Json) -> bool:
+        return _lines(client, found) and _refunds(client, found) and _parcels(client, found)
+
+    return _unchanged(lambda: client.query("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
+
+
+def read_refund(client: GraphQLClient, gid: str) -> Json | None:
+    """The refund with all of its lines."""
+
+    def page(after: str | None) -> Json | None:
+        return client.query("refund_by_id", "refund", id=gid, first=REFUND_LINES, after=after)
+
+    return _unchanged(lambda: page(None), lambda found: _pages(found, "refundLineItems", page), "refund")
+
+
+def read_fulfillment(client: GraphQLClient, gid: str) -> Json | None:
+    """The parcel with all of its lines."""
+
+    def page(after: str | None) -> Json | None:
+        return client.query("fulfillment_by_id", "fulfillment", id=gid, first=PARCEL_LINES, after=after)
+
+    return _unchanged(lambda: page(None), lambda found: _pages(found, "fulfillmentLineItems", page), "parcel")
+
+
+def _unchanged(read: Callable[[], Json | None], complete: Callable[[Json], bool], name: str) -> Json | None:
+    """Read all pages; start over if the object changed meanwhile, since its pages then do not belong together."""
+    for _ in range(MAX_READINGS):
+        found = read()
+        if found is None or complete(found):
+            return found
+    raise Unavailable(f"Shopify changed the {name} each time it was being read.")
+
+
+def _pages(found: Json, connection: str, page: Callable[[str], Json | None]) -> bool:
+    """Add the pages after the first. False: the object changed meanwhile."""
+    first = found[connection]
+    while first["pageInfo"]["hasNextPage"]:
+        more = page(first["pageInfo"]["endCursor"])
+        if more is None or more["updatedAt"] != found["updatedAt"] or not more[connection]["nodes"]:
+            return False
+        first["nodes"] += more[connection]["nodes"]
+        first["pageInfo"] = more[connection]["pageInfo"]
+    return True
+
+
+def _lines(client: GraphQLClient, found: Json) -> bool:
+    def page(after: str) -> Json | None:
+        return client.query("order_line_items", "order", id=found["id"], first=NEXT_LINES, after=after)
+
+    return _pages(found, "lineItems", page)
+
+
+def _parcels(client: GraphQLClient, found: Json) -> bool:
+    return _list(client, found, "fulfillments", "order_fulfillments")
+
+
+def _refunds(client: GraphQLClient, found: Json) -> bool:
+    first = found["refunds"]
+    if not _list(client, found, "refunds", "order_refunds"):
+        return False
+    complete = {each["id"]: each for each in first if not each["refundLineItems"]["pageInfo"]["hasNextPage"]}
+    found["refunds"] = [complete.get(each["id"]) or _with_lines(client, each) for each in found["refunds"]]
+    return all(each["refundLineItems"] for each in found["refunds"])
+
+
+def _with_lines(client: GraphQLClient, header: Json) -> Json:
+    complete = read_refund(client, header["id"])
+    return {**header, "refundLineItems": complete and complete["refundLineItems"]}
+
+
+def _list(client: GraphQLClient, found: Json, name: str, document: str) -> bool:
+    """Replace a list that may be incomplete by the complete one. False: the order changed meanwhile."""
+    if len(found[name]) < NESTED_LIST_SIZE:
+        return True
+    complete = client.query(document, "order", id=found["id"])
+    if complete is None or complete["updatedAt"] != found["updatedAt"]:
+        return False
+    found[name] = complete[name]
+    return True

@@ -1,0 +1,160 @@
+"""Body of an order notification, by which Engage mails the customer about a change of an order (v2 orders)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mappings import Json, nodes, numeric_id
+from mappings.money import ZERO, Ledger
+from mappings.notification.contents import order_contents, refund_contents
+from mappings.notification.extra_fields import extra_fields
+from mappings.receipt.payments import refund_payments
+from mappings.receipt.purchase import in_zone
+
+NotificationKind = Literal["confirmed", "partly_fulfilled", "fulfilled", "cancelled", "refunded"]
+
+# Each value must be configured in the tenant, or Engage rejects the call. ORDER_CREATED, ORDER_FULFILLED and PAID are
+# from Engage's samples; the others are named like them.
+ORDER_STATUS: dict[str, str] = {
+    "confirmed": "ORDER_CREATED",
+    "partly_fulfilled": "ORDER_PARTLY_FULFILLED",
+    "fulfilled": "ORDER_FULFILLED",
+    "cancelled": "ORDER_CANCELLED",
+    "refunded": "ORDER_REFUNDED",
+}
+# By Shopify's displayFinancialStatus; a state that is not listed keeps Shopify's name.
+PAYMENT_STATUS = {"PAID": "PAID", "PARTIALLY_REFUNDED": "PARTIALLY_REFUNDED", "REFUNDED": "REFUNDED"}
+
+
+@dataclass(frozen=True)
+class NotificationRules:
+    """A shop's settings for its notifications. Presentment currency, since a mail shows customers what they paid.
+
+    The mappings have only entries that differ from the defaults.
+    """
+
+    store: str = ""
+    language: str = "sv-SE"
+    currency: Literal["shop", "presentment"] = "presentment"
+    order_status: Mapping[str, str] = field(default_factory=dict)
+    payment_status: Mapping[str, str] = field(default_factory=dict)
+
+    def order_status_of(self, kind: NotificationKind) -> str:
+        return self.order_status.get(kind) or ORDER_STATUS[kind]
+
+    def payment_status_of(self, financial: str) -> str:
+        return self.payment_status.get(financial) or PAYMENT_STATUS.get(financial, financial)
+
+
+def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> str | None:
+    """Why no notification is sent, as a sentence, or None."""
+    if order.get("test"):
+        return "This is a test order, and Engage writes about real ones only."
+    if not email:
+        return "The order has no e-mail address to write to."
+    if not nodes(order["lineItems"]):
+        return "The order has no articles to write about."
+    if fulfillment and fulfillment.get("status") != "SUCCESS":
+        return f"The parcel is not on its way ({fulfillment.get('status')})."
+    return None
+
+
+def kind_of_order(order: Json) -> NotificationKind | None:
+    """The notification to resend, by the order's present state, or None if there is nothing to notify about."""
+    if order.get("test") or not nodes(order["lineItems"]):
+        return None
+    if order.get("cancelledAt"):
+        return "cancelled"
+    if order["displayFinancialStatus"] == "REFUNDED" and order.get("refunds"):
+        return "refunded"
+    return _shipped(order) or "confirmed"
+
+
+def sent_parcels(order: Json) -> list[Json]:
+    """The order's parcels that are in transit or delivered, oldest first."""
+    sent = [parcel for parcel in order.get("fulfillments") or [] if parcel["status"] == "SUCCESS"]
+    return sorted(sent, key=lambda parcel: (parcel["createdAt"], int(numeric_id(parcel))))
+
+
+def last_parcel(order: Json) -> Json | None:
+    return next(reversed(sent_parcels(order)), None)
+
+
+def kind_of_fulfillment(order: Json, parcel: Json) -> NotificationKind:
+    """Whether a parcel completed its order or fulfilled a part. May be asked after the next one was sent as well."""
+    last = numeric_id(parcel) == numeric_id(last_parcel(order))
+    return "fulfilled" if last and order["displayFulfillmentStatus"] == "FULFILLED" else "partly_fulfilled"
+
+
+def change_key(kind: NotificationKind, order: Json, change: Json | None = None) -> str:
+    """The key of a change, so that it is notified once; `change` is its fulfilment or refund.
+
+    A parcel has the same key for both kinds: the next parcel may turn "partly" into "fulfilled".
+    """
+    name = "parcel" if kind in ("fulfilled", "partly_fulfilled") else kind
+    return ":".join([name, numeric_id(order), *([numeric_id(change)] if change else [])])
+
+
+def notification_body(
+    kind: NotificationKind,
+    order: Json,
+    *,
+    rules: NotificationRules,
+    email: str,
+    fulfillment: Json | None = None,
+    refund: Json | None = None,
+    zone: ZoneInfo | None = None,
+) -> Json:
+    """The body for POST /api/v2/orders: everything that the mail may show, since Engage stores nothing of an order.
+
+    For a parcel with a part of the order it has that part; for a refund it has what came back, with negative totals as
+    on receipts. Raises ValueError for "refunded" without a refund.
+    """
+    ledger = Ledger.of(order, rules.currency)
+    if kind == "refunded":
+        if refund is None:
+            raise ValueError("A notification of a refund needs the refund.")
+        items = refund_contents(refund, order, ledger)
+        payments = refund_payments(refund, items.total, ZERO, ledger)
+    else:
+        items, payments = order_contents(kind, order, fulfillment, ledger)
+    return {
+        "contact": {"matchKey": email, "matchKeyType": "email"},
+        "orderNumber": order["name"],
+        "orderStatus": rules.order_status_of(kind),
+        "paymentStatus": rules.payment_status_of(order["displayFinancialStatus"]),
+        "language": order.get("customerLocale") or rules.language,
+        "storeId": rules.store,
+        "currency": ledger.currency,
+        **_dates(kind, order, fulfillment, refund, zone),
+        **items.body(ledger),
+        "paymentMethods": payments,
+        "extraData": extra_fields(order, fulfillment),
+    }
+
+
+def _shipped(order: Json) -> NotificationKind | None:
+    match order["displayFulfillmentStatus"]:
+        case "FULFILLED":
+            return "fulfilled"
+        case "PARTIALLY_FULFILLED":
+            return "partly_fulfilled"
+    return None
+
+
+def _dates(
+    kind: NotificationKind, order: Json, parcel: Json | None, refund: Json | None, zone: ZoneInfo | None
+) -> Json:
+    changed_at = (parcel or refund or {}).get("createdAt") or _changed_at(kind, order)
+    dates = {"createdDate": in_zone(order["createdAt"], zone), "statusChangedDate": in_zone(changed_at, zone)}
+    if parcel and parcel.get("createdAt"):
+        dates["shippingDate"] = in_zone(parcel["createdAt"], zone)
+    return dates
+
+
+def _changed_at(kind: NotificationKind, order: Json) -> str:
+    times = {"confirmed": order["createdAt"], "cancelled": order.get("cancelledAt")}
+    return times.get(kind) or order.get("updatedAt") or order["createdAt"]

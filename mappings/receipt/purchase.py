@@ -1,0 +1,158 @@
+"""Purchase receipt of an order: its body, and when it is due or skipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from mappings import Json, nodes, numeric_id
+from mappings.money import ZERO, Ledger
+from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
+from mappings.receipt.payments import order_payments
+from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
+
+_PAID = {"PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
+_FULFILLED = {"FULFILLED", "FULFILLMENT_NOT_REQUIRED"}
+_NEVER_PAID = {"AUTHORIZED", "EXPIRED", "PENDING", "VOIDED"}
+
+
+@dataclass(frozen=True)
+class ReceiptRules:
+    """A shop's settings for its receipts. Shop currency because Voyado's own field map names Order.currencyCode."""
+
+    currency: Literal["shop", "presentment"] = "shop"
+    freight_line: bool = True
+    freight_sku: str = "FREIGHT"
+    trigger: Literal["created", "paid", "fulfilled"] = "paid"
+
+
+DEFAULT_RULES = ReceiptRules()
+
+
+def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> str | None:
+    """Why the receipt is not due yet, as a sentence, or None. With a state of Shopify's unknown to us it is not due."""
+    match rules.trigger:
+        case "paid" if (state := order["displayFinancialStatus"]) not in _PAID:
+            return f"The order is not paid yet ({state})."
+        case "fulfilled" if (state := order["displayFulfillmentStatus"]) not in _FULFILLED:
+            return f"The order is not fulfilled yet ({state})."
+    return None
+
+
+def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> str | None:
+    """Why this order never gets a receipt, as a sentence, or None. Call it before `receipt_not_due_reason`.
+
+    An order may still cost something after an edit removed all articles: its freight.
+    """
+    if order.get("test"):
+        return "This is a test order, and Engage gets real sales only."
+    if not order.get("customer"):
+        return "The order has no customer, so there is no contact for its receipt."
+    if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
+        return "The order was cancelled before it was paid, so nothing was sold."
+    if not any(units_sold(order).values()) and not total_gross(_Costs.of(order, rules).on_receipt(rules)):
+        return "Every line was removed from the order, so nothing was sold."
+    return None
+
+
+def purchase_receipt(
+    order: Json, *, contact_id: str, store: str, rules: ReceiptRules, zone: ZoneInfo | None = None
+) -> Json:
+    """The body for POST /api/v3/receipts: the purchase, including what was refunded later (a refund has its own
+    receipt).
+
+    Amounts are Decimal with the currency's decimals. `zone` gives the time of sale in the shop's zone, which Engage
+    prefers; without it Shopify's offset stays. The exchange rate is left out: the group currency is a setting of the
+    tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
+    """
+    _require_every_line(order)
+    ledger, costs = Ledger.of(order, rules.currency), _Costs.of(order, rules)
+    lines = costs.on_receipt(rules)
+    total = total_gross(lines)
+    payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(numeric_id(order), order["createdAt"], lines, payments)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What an order cost, as lines: articles, freight, and the rest."""
+
+    goods: list[ReceiptLine]
+    freight: list[ReceiptLine]
+    extra: list[ReceiptLine]
+
+    @classmethod
+    def of(cls, order: Json, rules: ReceiptRules) -> _Costs:
+        ledger = Ledger.of(order, rules.currency)
+        sold, shipping = article_lines(order, ledger), freight_lines(order, ledger, rules.freight_sku)
+        return cls(
+            sold, shipping, adjustment_line(_amount_without_article(order, total_gross(sold + shipping), ledger))
+        )
+
+    @property
+    def all(self) -> list[ReceiptLine]:
+        return self.goods + self.freight + self.extra
+
+    def on_receipt(self, rules: ReceiptRules) -> list[ReceiptLine]:
+        """The lines that the shop's receipts show."""
+        return self.all if rules.freight_line else self.goods + self.extra
+
+
+@dataclass(frozen=True)
+class ReceiptFields:
+    """The fields that all receipts of an order have in common."""
+
+    contact_id: str
+    store: str
+    receipt_number: str
+    currency: str
+    zone: ZoneInfo | None = None
+
+    def body(self, receipt_id: str, at: str, lines: list[ReceiptLine], payments: list[Json]) -> Json:
+        """The body of one receipt; `at` is Shopify's time of the purchase, return or correction."""
+        return {
+            "contact": {"matchKey": self.contact_id, "matchKeyType": "contactId"},
+            "uniqueReceiptId": receipt_id,
+            "receiptNumber": self.receipt_number,
+            "createdDate": in_zone(at, self.zone),
+            "storeExternalId": self.store,
+            "currency": self.currency,
+            "totalGrossPrice": total_gross(lines),
+            "taxDetails": tax_details(lines),
+            "paymentMethods": payments,
+            "items": [line.body() for line in lines],
+        }
+
+
+def _require_every_line(order: Json) -> None:
+    if (order["lineItems"].get("pageInfo") or {}).get("hasNextPage"):
+        raise ValueError("A receipt needs every line of the order, and more pages of them are left to read.")
+    if not nodes(order["lineItems"]):
+        raise ValueError("A receipt needs the lines of the order, and there are none.")
+
+
+def _amount_without_article(order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
+    """Tips, duties and rounding: the difference between Shopify's total and the lines sold, if there is such a total.
+
+    Without refunds that is the current total, which follows edits. After a refund it is too low, and the total as
+    ordered is the right one, unless an edit removed units from that.
+    """
+    if not order.get("refunds"):
+        return _rounded_price(order, "currentTotalPriceSet", ledger) - gross
+    if sold_as_ordered(order):
+        return _rounded_price(order, "totalPriceSet", ledger) - gross
+    return ZERO
+
+
+def _rounded_price(order: Json, name: str, ledger: Ledger) -> Decimal:
+    return ledger.rounded(ledger.amount(order.get(name) or order["totalPriceSet"]))
+
+
+def in_zone(at: str, zone: ZoneInfo | None) -> str:
+    """A time of Shopify's in the shop's zone, which Engage prefers; without a zone Shopify's own offset stays."""
+    instant = datetime.fromisoformat(at)
+    return (instant.astimezone(zone) if zone else instant).isoformat()

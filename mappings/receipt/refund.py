@@ -1,0 +1,61 @@
+"""Return receipt of a refund: its body, and why a refund is skipped."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from mappings import Json, numeric_id
+from mappings.money import ZERO, Ledger
+from mappings.receipt.lines import remainder_line, total_gross
+from mappings.receipt.payments import refund_payments
+from mappings.receipt.purchase import ReceiptFields, ReceiptRules
+from mappings.receipt.returned_lines import ReturnedLines, is_payment_only
+from mappings.receipt.sold_lines import sold_as_ordered
+
+# Voyado's own field map gives a refund the order's id, which Engage would ignore as a duplicate of the purchase.
+# Never change it: another format would send every old refund again.
+RECEIPT_ID = "{order}-R{refund}"
+GOODWILL_NAME = "Refund beyond the articles, or part of it kept"
+
+
+def return_receipt_id(refund: Json, order: Json) -> str:
+    """The uniqueReceiptId of a refund."""
+    return RECEIPT_ID.format(order=numeric_id(order), refund=numeric_id(refund))
+
+
+def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | None:
+    """Why this refund never gets a receipt, as a sentence, or None.
+
+    The caller also checks that the order's own receipt was sent, and to which contact: a return without its purchase
+    must not be sent.
+    """
+    if order.get("test"):
+        return "This is a refund of a test order, and Engage gets real sales only."
+    returned = ReturnedLines.of(refund, order, Ledger.of(order, rules.currency), rules.freight_sku)
+    if not returned.worth:
+        return "Nothing came off the sale with this refund: what was returned was free, or its price was kept."
+    if is_payment_only(refund) and not sold_as_ordered(order):
+        return "The money settles an edit of the order, and the edit's own correction tells Engage."
+    if not rules.freight_line and not returned.goods and not returned.without_article:
+        return "Only freight was refunded, and this shop's receipts leave freight out."
+    return None
+
+
+def return_receipt(
+    refund: Json, order: Json, *, contact_id: str, store: str, rules: ReceiptRules, zone: ZoneInfo | None = None
+) -> Json:
+    """The body for POST /api/v3/receipts: what came back, at the prices that Shopify subtracted from the sale (Engage:
+    "register a return").
+
+    It depends on nothing that changes about the order, so it is the same whenever it is made, and the receipts of all
+    refunds sum to what Shopify subtracted. If the refunded amount differs from the lines (goodwill, a restocking fee),
+    the difference is a line of its own. Raises ValueError if the refund's lines are incomplete.
+    """
+    ledger = Ledger.of(order, rules.currency)
+    returned = ReturnedLines.of(refund, order, ledger, rules.freight_sku)
+    lines = returned.goods + (returned.freight if rules.freight_line else [])
+    lines += remainder_line(returned.without_article, GOODWILL_NAME)
+    left_out = ZERO if rules.freight_line else total_gross(returned.freight)
+    payments = refund_payments(refund, total_gross(lines), left_out, ledger)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)

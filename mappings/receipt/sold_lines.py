@@ -1,0 +1,145 @@
+"""Sold lines of an order: articles and freight, with their prices, taxes and discounts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from mappings import Json, nodes, numeric_id
+from mappings.money import ZERO, Ledger
+from mappings.receipt.lines import LineDiscount, LineTax, ReceiptLine, total_tax
+
+
+def article_lines(order: Json, ledger: Ledger) -> list[ReceiptLine]:
+    """A line for each article of which any unit was sold, even if it was free."""
+    return lines_for_units(order, units_sold(order), ledger)
+
+
+def lines_for_units(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[ReceiptLine]:
+    """A line for each article, with the number of units given by line id."""
+    return [_article(line, units[line["id"]], ledger) for line in nodes(order["lineItems"]) if units[line["id"]]]
+
+
+def freight_lines(order: Json, ledger: Ledger, sku: str) -> list[ReceiptLine]:
+    """A line for each shipping line that has a price, even if a discount made it free."""
+    shipping = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
+    return [_freight_line(line, ledger, sku) for line in shipping if ledger.amount(line["originalPriceSet"])]
+
+
+def units_sold(order: Json) -> dict[str, int]:
+    """Units sold by line id: those that remain and those that were returned, without those that an edit removed.
+
+    If a refund does not state its lines, that is unknown; then every missing unit counts as sold and returned.
+    """
+    refunds = order.get("refunds") or []
+    lines = nodes(order["lineItems"])
+    if any(refund.get("refundLineItems") is None for refund in refunds):
+        return {line["id"]: line["quantity"] for line in lines}
+    returned = _units_returned(refunds)
+    return {line["id"]: min(line["quantity"], units_remaining(line) + returned[line["id"]]) for line in lines}
+
+
+def sold_as_ordered(order: Json) -> bool:
+    """Whether the order was sold as it was ordered: no edit removed a unit."""
+    sold = units_sold(order)
+    return all(sold[line["id"]] == line["quantity"] for line in nodes(order["lineItems"]))
+
+
+def _units_returned(refunds: list[Json]) -> Counter[str]:
+    returned: Counter[str] = Counter()
+    for line in (line for refund in refunds for line in nodes(refund["refundLineItems"])):
+        returned[line["lineItem"]["id"]] += line["quantity"]
+    return returned
+
+
+def units_remaining(line: Json) -> int:
+    """The number of units of a line that remain in the order."""
+    left = line.get("currentQuantity")
+    return line["quantity"] if left is None else left
+
+
+def _article(line: Json, units: int, ledger: Ledger) -> ReceiptLine:
+    paid = _paid(line, units, ledger)
+    taxes = _taxes(line, paid, ledger, units, line["quantity"])
+    article = article_line(line, units, ledger.gross(paid, total_tax(taxes)), taxes)
+    return replace(article, discounts=_discounts(line, units, paid, ledger))
+
+
+def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, ...]) -> ReceiptLine:
+    """A receipt line. The article is identified by its SKU, or else by Shopify's id of variant, product or line."""
+    product = line.get("product") or {}
+    sku = line.get("sku") or numeric_id(line.get("variant")) or numeric_id(product) or numeric_id(line)
+    return ReceiptLine(
+        sku=sku,
+        article=numeric_id(product) or sku,
+        name=line.get("name") or line.get("title") or sku,
+        group=product.get("productType") or "",
+        units=units,
+        gross=gross,
+        taxes=taxes,
+    )
+
+
+def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:
+    paid = ledger.rounded(ledger.amount(line["discountedPriceSet"]))
+    taxes = _taxes(line, paid, ledger)
+    off = ledger.rounded(ledger.amount(line["originalPriceSet"])) - paid
+    return ReceiptLine(
+        sku=sku,
+        article=sku,
+        name=line.get("title") or sku,
+        units=1,
+        gross=ledger.gross(paid, total_tax(taxes)),
+        taxes=taxes,
+        discounts=(LineDiscount("discount", "Freight discount", off),) if off else (),
+    )
+
+
+def _paid(line: Json, units: int, ledger: Ledger) -> Decimal:
+    ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_discounted(line, ledger), ZERO)
+    # Shopify converts price and discount separately, so that in the shop's currency a free line can be negative.
+    return ledger.rounded(max(ordered, ZERO) * units / line["quantity"])
+
+
+def _discounts(line: Json, units: int, paid: Decimal, ledger: Ledger) -> tuple[LineDiscount, ...]:
+    # The discount is full price less paid price, so that the three agree also if some units were removed.
+    off = ledger.rounded(ledger.amount(line["originalUnitPriceSet"]) * units) - paid
+    shares = ledger.split(off, _discounted(line, ledger))
+    return tuple(_discount(each, share) for each, share in zip(_allocations(line), shares, strict=True) if share)
+
+
+def _discount(allocation: Json, value: Decimal) -> LineDiscount:
+    source = allocation.get("discountApplication") or {}
+    if code := source.get("code"):
+        return LineDiscount("code", code, value)
+    return LineDiscount("discount", source.get("title") or "Discount", value)
+
+
+def _discounted(line: Json, ledger: Ledger) -> list[Decimal]:
+    return [ledger.amount(allocation["allocatedAmountSet"]) for allocation in _allocations(line)]
+
+
+def _allocations(line: Json) -> list[Json]:
+    return line.get("discountAllocations") or []
+
+
+def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: int = 1) -> tuple[LineTax, ...]:
+    charged = ledger.rounded(sum(_rates(line, ledger).values(), ZERO) * units / quantity)
+    return split_tax(line, min(charged, paid) if ledger.tax_included else charged, ledger)
+
+
+def split_tax(line: Json, charged: Decimal, ledger: Ledger) -> tuple[LineTax, ...]:
+    """An amount of tax, split over the tax rates of a line. A line without tax in Shopify has no tax here either."""
+    by_rate = _rates(line, ledger)
+    values = ledger.split(charged if by_rate else ZERO, list(by_rate.values()))
+    return tuple(LineTax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
+
+
+def _rates(line: Json, ledger: Ledger) -> dict[tuple[str, Decimal], Decimal]:
+    by_rate: dict[tuple[str, Decimal], Decimal] = {}
+    for tax in line.get("taxLines") or []:
+        rate = tax.get("title") or "", Decimal(str(tax.get("rate") or 0)) * 100
+        by_rate[rate] = by_rate.get(rate, ZERO) + ledger.amount(tax["priceSet"])
+    return by_rate

@@ -1,0 +1,81 @@
+"""GDPR requests from Shopify: personal data export (data_request) and erasure (redact) of a customer or a shop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mappings import Json
+from models import Erasure, Shop, Task
+from privacy import data_requests, erasure
+from privacy.person import Person, customers_by_email
+from privacy.personal_data import export_personal_data
+from privacy.uninstall import RUNNING_WAIT, deactivate, still_installed
+from sync.imports.state import has_open_import
+from sync.webhook_payload import ids_in, object_in, optional_id, text_in, webhook_payload
+from taskqueue import claims
+from taskqueue.outcomes import ERASED, Skip, Unusable, Wait
+
+MEANWHILE = "Something came in meanwhile."
+IMPORTING = "An import is under way that may bring the customer back."
+IMPORT_WAIT = timedelta(minutes=10)  # the customer is erased already, and once more after the import
+
+
+def export_customer(task: Task) -> None:
+    """Save the personal data export of a customer, for the shop to pass on."""
+    payload = webhook_payload(task)
+    person = _person(task.shop, payload, "orders_requested")
+    export = export_personal_data(person)
+    request_number = optional_id(object_in(payload, "data_request"), "id")
+    task.shopify_id = next(iter(person.customer_ids), None)
+    with claims.effects(task):
+        asked = {"number": request_number, "customer_id": task.shopify_id, "asked_at": task.created_at}
+        data_requests.save(task.shop, task.id, export, **asked)
+
+
+def erase_customer(task: Task) -> None:
+    """Erase a customer and their orders: rows, bodies and ids. Counts stay."""
+    person = _person(task.shop, webhook_payload(task), "orders_to_redact")
+    tasks = person.task_ids()
+    erasure.end_tasks(task.shop, tasks, ERASED)
+    if erasure.are_running(tasks):
+        raise Wait("Tasks of the customer are still running.", RUNNING_WAIT)
+    rows = person.erase_tasks()
+    if person.task_ids():
+        raise Wait(MEANWHILE, RUNNING_WAIT)
+    rows += person.erase_rows()
+    if has_open_import(task.shop):
+        raise Wait(IMPORTING, IMPORT_WAIT)
+    with claims.effects(task):
+        _record_erasure(task, "customers/redact", rows)
+
+
+def erase_shop(task: Task) -> None:
+    """Erase a shop with all its customers, unless it has the app again. Counts stay."""
+    if still_installed(task):
+        raise Skip("The shop has the app: it was installed again.")
+    deactivate(task.shop)
+    erasure.release_domain(task.shop)
+    erasure.end_all_tasks(task.shop, ERASED)
+    if erasure.has_running_tasks(task.shop, beside=task.id):
+        raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
+    rows = erasure.erase_shop_rows(task.shop, task.id)
+    if erasure.end_all_tasks(task.shop, ERASED) or erasure.has_running_tasks(task.shop, beside=task.id):
+        raise Wait(MEANWHILE, RUNNING_WAIT)
+    with claims.effects(task):
+        _record_erasure(task, "shop/redact", rows)
+        erasure.delete_key(task.shop)
+
+
+def _record_erasure(task: Task, topic: str, rows: int) -> None:
+    erasure.delete_bodies(task.id)
+    Erasure.insert(task_id=task.id, shop_id=task.shop_id, topic=topic, rows=rows).execute()
+
+
+def _person(shop: Shop, payload: Json, orders: str) -> Person:
+    """Person that the webhook is about. Shopify may name them by e-mail address alone. Raises Unusable."""
+    customer = object_in(payload, "customer")
+    shopify_id, email, order_ids = optional_id(customer, "id"), text_in(customer, "email"), ids_in(payload, orders)
+    if not (shopify_id or email or order_ids):
+        raise Unusable("The webhook names no customer and no order.")
+    found = [shopify_id] if shopify_id else customers_by_email(shop, email) if email else []
+    return Person.identify(shop, found, order_ids)

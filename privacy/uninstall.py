@@ -1,0 +1,58 @@
+"""Uninstall: end a shop's tasks and delete its tokens when it removes the app. Its data stay until shop/redact."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from clients import Refused, Rejected
+from database import db
+from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop, Task
+from privacy import erasure
+from sync.api_clients import shopify_client
+from sync.imports.state import change_import_state
+from taskqueue import claims
+from taskqueue.outcomes import Skip, Wait
+
+UNINSTALLED = "The app was removed from the shop."
+RUNNING_WAIT = timedelta(seconds=5)
+
+
+def uninstall(task: Task) -> None:
+    """Handle an app/uninstalled webhook: deactivate the shop. A late one, after a new install, does nothing."""
+    if still_installed(task):
+        raise Skip("The shop has the app: it was installed again.")
+    deactivate(task.shop)
+    erasure.end_entity_tasks(task.shop, UNINSTALLED)
+    if erasure.has_running_tasks(task.shop, beside=task.id):
+        raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
+    with claims.effects(task):
+        PollCursor.delete().where(PollCursor.shop == task.shop).execute()
+        for importing in BulkImport.select().where(BulkImport.shop == task.shop):
+            change_import_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS)
+
+
+def still_installed(task: Task) -> bool:
+    """Whether Shopify accepts the shop's access token. Asked each time, because webhooks may be lost or late."""
+    if not task.shop.active or task.shop.shopify_token is None:
+        return False
+    try:
+        shopify_client(task).shop()
+    except (Refused, Rejected):  # Rejected: a closed shop may be 404
+        return False
+    return True
+
+
+def deactivate(shop: Shop) -> None:
+    """Deactivate the shop: no task of it is claimed from now on, and its tokens and keys are deleted."""
+    resting = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
+    Shop.update(**resting, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
+
+
+def end_tasks_of_uninstalled() -> int:
+    """End pending tasks of uninstalled shops: late webhooks, and tasks that workers gave back. Returns how many."""
+    found = db.execute_sql(
+        f"""SELECT id FROM shop WHERE NOT active AND EXISTS (
+                SELECT 1 FROM task WHERE shop_id = shop.id AND state = 0 AND leased_until IS NULL
+                    AND entity <> {Entity.SHOP:d})"""  # noqa: S608
+    )
+    return sum(erasure.end_entity_tasks(Shop(id=shop_id), UNINSTALLED) for (shop_id,) in found.fetchall())

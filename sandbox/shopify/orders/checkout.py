@@ -1,0 +1,116 @@
+"""A checkout, and its prices in one currency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sandbox.shopify.money import ZERO, allocate, rounded
+
+SHIPPING_TAX_RATE = Decimal("0.25")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of an order. `price` is for one unit, in the shop's currency."""
+
+    title: str
+    sku: str
+    price: Decimal
+    quantity: int = 1
+    tax_rate: Decimal = Decimal("0.25")
+    gift_card: bool = False
+    vendor: str = "Sandbox Records"
+
+
+@dataclass(frozen=True)
+class Discount:
+    """A code that takes this much off the items, in the shop's currency."""
+
+    code: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Tender:
+    """One means of payment. Without an amount it pays the rest."""
+
+    gateway: str = "shopify_payments"
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A whole checkout. `rate` is how much of the presentment currency one unit of the shop's currency buys."""
+
+    items: tuple[Item, ...]
+    shipping: Decimal | None = None
+    discount: Discount | None = None
+    tenders: tuple[Tender, ...] = (Tender(),)
+    currency: str = "SEK"
+    presentment_currency: str = "SEK"
+    rate: Decimal = Decimal(1)
+    taxes_included: bool = True
+
+    @property
+    def currencies(self) -> tuple[str, str]:
+        return self.currency, self.presentment_currency
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices of a checkout in one currency; lists are by line."""
+
+    units: list[Decimal]
+    discounts: list[Decimal]
+    taxes: list[Decimal]
+    lines: list[Decimal]
+    shipping: Decimal
+    shipping_tax: Decimal
+    taxes_included: bool
+    tenders: list[Decimal]
+
+    @property
+    def subtotal(self) -> Decimal:
+        return sum(self.lines, ZERO)
+
+    @property
+    def tax(self) -> Decimal:
+        return sum(self.taxes, self.shipping_tax)
+
+    @property
+    def total(self) -> Decimal:
+        return self.subtotal + self.shipping + (ZERO if self.taxes_included else self.tax)
+
+
+def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
+    """The checkout's prices in this currency. Every total is the sum of its rounded parts, tenders included."""
+
+    def converted(amount: Decimal | None) -> Decimal:
+        return rounded((amount or ZERO) * rate, currency)
+
+    def tax(net: Decimal, tax_rate: Decimal) -> Decimal:
+        return rounded(net * tax_rate / (1 + tax_rate if checkout.taxes_included else 1), currency)
+
+    units = [converted(item.price) for item in checkout.items]
+    gross = [unit * item.quantity for unit, item in zip(units, checkout.items, strict=True)]
+    discounts = allocate(converted(checkout.discount.amount if checkout.discount else None), gross, currency)
+    lines = [full - discount for full, discount in zip(gross, discounts, strict=True)]
+    prices = Prices(
+        units,
+        discounts,
+        [tax(line, item.tax_rate) for line, item in zip(lines, checkout.items, strict=True)],
+        lines,
+        converted(checkout.shipping),
+        tax(converted(checkout.shipping), SHIPPING_TAX_RATE),
+        checkout.taxes_included,
+        tenders=[converted(tender.amount) for tender in checkout.tenders],
+    )
+    _fill_open_tenders(prices, checkout)
+    return prices
+
+
+def _fill_open_tenders(prices: Prices, checkout: Checkout) -> None:
+    for index, tender in enumerate(checkout.tenders):
+        if tender.amount is None:
+            prices.tenders[index] = prices.total - sum(prices.tenders, ZERO)

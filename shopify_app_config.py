@@ -1,0 +1,69 @@
+"""Generate `shopify.app.toml`: access scopes and webhook topics, from the code. Shopify: "app configuration"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from config import config
+from taskqueue.types import types_by_topic
+
+# Access scopes of the documents in clients/graphql, and of webhooks without a document; docs/scopes.md says which.
+SCOPES = (
+    "read_customer_merge",
+    "read_customers",
+    "read_fulfillments",
+    "read_locations",
+    "read_markets",
+    "read_orders",
+    "write_customers",
+)
+COMPLIANCE_TOPICS = (
+    "customers/data_request",
+    "customers/redact",
+    "shop/redact",
+)  # Shopify takes these in the file alone
+
+FILE = """\
+# Made by `python manage.py shopify-app`; released by `shopify app deploy`.
+name = "Voyado Engage"
+client_id = "{client_id}"
+application_url = "{url}/"
+embedded = true
+
+[access_scopes]
+scopes = "{scopes}"
+
+[auth]
+redirect_urls = ["{url}/"]
+
+[webhooks]
+api_version = "{version}"
+
+[[webhooks.subscriptions]]
+topics = [
+{topics}
+]
+uri = "/webhooks/shopify"
+
+[[webhooks.subscriptions]]
+compliance_topics = [
+{compliance}
+]
+uri = "/webhooks/shopify"
+"""
+
+
+def generate() -> str:
+    """Generate the file for this deployment: its URL, its client id, and every webhook topic of the task types."""
+    return FILE.format(
+        client_id=config.shopify_api_key,
+        url=config.app_url,
+        scopes=",".join(SCOPES),
+        version=config.shopify_api_version,
+        topics=_toml_lines(sorted(set(types_by_topic()) - set(COMPLIANCE_TOPICS))),
+        compliance=_toml_lines(COMPLIANCE_TOPICS),
+    )
+
+
+def _toml_lines(names: Iterable[str]) -> str:
+    return "\n".join(f'  "{name}",' for name in names)

@@ -1,0 +1,104 @@
+"""Orders that await their customer's contact: wait for it, and wake them once it exists or never will."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import database
+from database import db
+from mappings import numeric_id
+from mappings.notification.body import sent_parcels
+from models import Customer, Order, Shop, Task
+from sync import deleted_customers, entities, sent_receipts
+from taskqueue.outcomes import Skip, Wait
+from taskqueue.types import TYPES
+
+CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
+CUSTOMER_DELETED = "The customer was deleted at Shopify."
+NO_CUSTOMER = "The order has no customer, so there is no contact for it."
+NO_CONTACT_YET = "Its customer is not a contact in Engage yet."
+NOT_IN_ENGAGE = "Its customer is not in Engage: "
+
+
+def contact_id_or_wait(task: Task, order: Order) -> str:
+    """Id of the order's contact. Raises Skip when there will be none, Wait until it exists.
+
+    A refund goes to the contact of the order's receipt, also when Shopify has deleted the customer since.
+    """
+    customer_id = deleted_customers.surviving_customer(task.shop, order.customer_id) if order.customer_id else 0
+    customer = entities.find(Customer, task.shop, customer_id) if customer_id else None
+    if customer and customer.contact_id:
+        return str(customer.contact_id)
+    if reason := _reason_for_none(task.shop, customer_id, customer):
+        if sold := sent_receipts.purchase_receipt_of(order):
+            return str(sold.open(task.shop)["contact"]["matchKey"])
+        raise Skip(reason)
+    if customer is None or task.fence > 1:  # its own webhook is lost, not late
+        TYPES["IndexCustomer"].enqueue_after(task, customer_id)
+    raise Wait(NO_CONTACT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
+
+
+def _reason_for_none(shop: Shop, customer_id: int, customer: Customer | None) -> str | None:
+    """Reason why there will be no contact; None while there may be one."""
+    if not customer_id:
+        return NO_CUSTOMER
+    if customer:
+        return NOT_IN_ENGAGE + customer.skipped if customer.skipped else None
+    return NOT_IN_ENGAGE + CUSTOMER_DELETED if deleted_customers.is_deleted(shop, customer_id) else None
+
+
+def wake_orders(shop: Shop, customer_id: int) -> None:
+    """Wake the tasks that wait for the customer's contact: it exists, or there will be none."""
+    _wake(shop, _orders_of(shop, customer_id))
+
+
+def resume_orders(task: Task, customer_id: int) -> None:
+    """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
+    heir = deleted_customers.surviving_customer(task.shop, customer_id)
+    if heir != customer_id:  # merged meanwhile
+        TYPES["IndexCustomer"].enqueue_after(task, heir)
+    if orders := _orders_of(task.shop, customer_id):
+        _wake(task.shop, orders)
+        for order_id in _skipped(task.shop, orders):
+            TYPES["SyncOrder"].enqueue_after(task, order_id)
+
+
+def _wake(shop: Shop, orders: list[int]) -> None:
+    refunds = entities.refund_ids_of(shop, orders)
+    waiting = {
+        "SyncOrder": orders,
+        "SyncOrderNotification": orders,
+        "SyncOrderFulfillmentNotification": _parcels_of(shop, orders),
+        "SyncRefund": refunds,
+        "SyncRefundNotification": refunds,
+    }
+    for name, shopify_ids in waiting.items():
+        TYPES[name].wake(shop, shopify_ids)
+
+
+def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
+    """Ids of the parcels (fulfillments) of those orders that have no receipt yet."""
+    unsold = database.select_rows(
+        Order, "shop_id = %s AND shopify_id = ANY(%s) AND receipt_id IS NULL", shop.id, orders
+    )
+    for order in unsold:
+        order.shop = shop
+    return [int(numeric_id(parcel)) for order in unsold for parcel in sent_parcels(order.snapshot)]
+
+
+def _orders_of(shop: Shop, customer_id: int) -> list[int]:
+    """Ids of the customer's orders, and of those who were merged into the customer."""
+    return entities.order_ids_of(shop, [customer_id, *deleted_customers.customers_merged_into(shop, customer_id)])
+
+
+def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:
+    """Those of the orders whose sync was skipped for lack of a contact, or runs and may be about to be."""
+    found = db.execute_sql(
+        """SELECT DISTINCT task.shopify_id FROM task
+           JOIN orders ON orders.shop_id = task.shop_id AND orders.shopify_id = task.shopify_id
+           WHERE task.shop_id = %s AND type = %s AND task.shopify_id = ANY(%s) AND receipt_id IS NULL
+             AND CASE WHEN state = 0 THEN leased_until IS NOT NULL
+                 ELSE starts_with(reason, %s) OR starts_with(reason, %s) END""",
+        (shop.id, TYPES["SyncOrder"].number, order_ids, NO_CONTACT_YET, NOT_IN_ENGAGE),
+    )
+    return [order_id for (order_id,) in found.fetchall()]

@@ -1,0 +1,172 @@
+"""sync.consents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from clients import NotFound
+from clients.engage.client import EngageClient
+from clients.engage.webhooks import UnreadableWebhook, WebhookEvent, read_event
+from clients.shopify.client import ShopifyClient
+from clients.shopify.consent import ConsentResult
+from mappings import Json
+from mappings.consent.decisions import (
+    ConsentMemories,
+    ConsentWrite,
+    PreferenceName,
+    consents_to_write,
+    preferences_to_write,
+)
+from mappings.consent.observations import (
+    after_comparison,
+    after_engage_event,
+    after_shopify_read,
+    engage_preferences,
+    shopify_states,
+)
+from models import Customer, Shop, Task, utcnow
+from sync import consent_memory, entities
+from sync.api_clients import engage_client, shopify_client
+from sync.contact_links import customer_of_contact, enqueue_preferences
+from taskqueue import claims, exchanges
+from taskqueue.outcomes import Skip, Unusable
+
+EVENTS: dict[str, PreferenceName] = {
+    "contact.acceptsemail.changed": "acceptsEmail",
+    "contact.acceptssms.changed": "acceptsSms",
+}
+
+
+TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has this turned off."
+
+
+def sync_to_engage(task: Task) -> None:
+    """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
+    customer, contact_id = _contact_of(task)
+    node, engage = _customer_node(task), engage_client(task)
+    states, memories = (
+        shopify_states(node),
+        consent_memory.update(customer, lambda memories: after_shopify_read(memories, node)),
+    )
+    if not preferences_to_write(memories, {}, states):
+        raise Skip("Engage has been told of every answer already.")
+    current = _engage_preferences(engage, contact_id)
+    memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
+    wanted = _allowed(task.shop, preferences_to_write(memories, current, states))
+    if not wanted:
+        raise Skip("Engage has these preferences already.")
+    began_at = utcnow()
+    engage.update_preferences(contact_id, wanted)
+    with claims.effects(task, engage_id=contact_id):
+        consent_memory.update(customer, lambda memories: _written(memories, wanted, began_at))
+
+
+def sync_to_shopify(task: Task) -> None:
+    """Write the preference that an Engage webhook names to Shopify's customer. Raises Skip when Shopify has it."""
+    name, contact_id = _changed_preference(task)
+    customer = _customer_of(task, contact_id)
+    current, shopify = _engage_preferences(engage_client(task), contact_id), shopify_client(task)
+    if name not in current:
+        raise Unusable(f"Engage's contact does not say what {name} is.")
+    node = _customer_node(task)
+    memories = consent_memory.update(
+        customer, lambda memories: _observed(memories, node, name, current[name], task.created_at)
+    )
+    states = shopify_states(node)
+    if _allowed(task.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
+        enqueue_preferences(task, customer.shopify_id)
+    if not both_ways(task.shop):
+        raise Skip(TURNED_OFF)
+    writes = consents_to_write({name: memories[name]}, states, now=utcnow())
+    if not writes:
+        raise Skip("Shopify has this answer already, or a newer one.")
+    consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
+    with claims.effects(task, engage_id=contact_id):
+        consent_memory.update(customer, lambda memories: _confirmed(memories, consents))
+
+
+def both_ways(shop: Shop) -> bool:
+    """Whether the shop syncs every change both ways. If not, a "yes" in Shopify sets Engage's, and that is all."""
+    return bool(shop.settings.get("preferences", {}).get("both_ways", False))
+
+
+def _contact_of(task: Task) -> tuple[Customer, str]:
+    customer = entities.find(Customer, task.shop, task.subject)
+    if customer is None or not customer.contact_id:
+        raise Skip("The customer is not a contact yet; becoming one brings the preferences along.")
+    task.engage_id = customer.contact_id
+    return customer, customer.contact_id
+
+
+def _customer_node(task: Task) -> Json:
+    node = shopify_client(task).customer(task.subject)
+    if node is None:
+        raise Skip("Shopify no longer has this customer.")
+    return node
+
+
+def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
+    """Preference and contact id that Engage's webhook is about. Raises Skip or Unusable."""
+    event = _event(task)
+    task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
+    if event.event_type.lower() not in EVENTS:
+        raise Skip(f"Nothing follows from {event.event_type[:100]}.")
+    if event.contact_id is None:
+        raise Unusable("Engage's webhook names no contact.")
+    return EVENTS[event.event_type.lower()], event.contact_id
+
+
+def _event(task: Task) -> WebhookEvent:
+    try:
+        return read_event(exchanges.webhook_body(task))
+    except UnreadableWebhook as error:
+        raise Unusable(str(error)) from error
+
+
+def _customer_of(task: Task, contact_id: str) -> Customer:
+    customer = customer_of_contact(task.shop, contact_id)
+    if customer is None:
+        raise Skip("No customer of the shop is this contact.")
+    task.shopify_id = customer.shopify_id
+    return customer
+
+
+def _engage_preferences(engage: EngageClient, contact_id: str) -> dict[PreferenceName, bool]:
+    try:
+        return engage_preferences(engage.contact(contact_id))
+    except NotFound as error:
+        raise Skip("Engage no longer has this contact.") from error
+
+
+def _allowed(shop: Shop, wanted: dict[str, bool]) -> dict[str, bool]:
+    return {name: value for name, value in wanted.items() if value or both_ways(shop)}
+
+
+def _written(memories: ConsentMemories, wanted: dict[str, bool], began_at: datetime) -> ConsentMemories:
+    changed = {
+        name: memory.after_engage_write(wanted[name], began_at=began_at, done_at=utcnow())
+        for name, memory in memories.items()
+        if name in wanted
+    }
+    return {**memories, **changed}
+
+
+def _observed(
+    memories: ConsentMemories, node: Json, name: PreferenceName, value: bool, at: datetime
+) -> ConsentMemories:
+    observed = after_shopify_read(memories, node)
+    return {**observed, name: after_engage_event(observed[name], value, at)}
+
+
+def _write(shopify: ShopifyClient, customer_id: int, write: ConsentWrite) -> ConsentResult:
+    update = shopify.update_email_consent if write.name == "acceptsEmail" else shopify.update_sms_consent
+    return update(customer_id, write.state, write.consent_updated_at)
+
+
+def _confirmed(memories: ConsentMemories, consents: dict[PreferenceName, ConsentResult]) -> ConsentMemories:
+    """Record the consents that Shopify returned for our writes, so that its webhook about them is no change."""
+    changed = {
+        name: memories[name].after_shopify_state(consent.state, consent.updated_at)
+        for name, consent in consents.items()
+    }
+    return {**memories, **changed}

@@ -1,0 +1,115 @@
+"""Link customers to contacts: when a customer becomes a contact, is merged into another, or is deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import database
+from database import db
+from mappings.consent.decisions import ConsentMemories
+from mappings.consent.observations import after_comparison, after_shopify_read, engage_preferences, shopify_states
+from models import Customer, Order, Shop, Task, utcnow
+from sync import consent_memory, deleted_customers, entities
+from sync.awaiting_contact import CUSTOMER_DELETED, resume_orders, wake_orders
+from sync.consent_memory import new_memories
+from sync.webhook_payload import text_in, webhook_payload
+from taskqueue import claims
+from taskqueue.outcomes import Skip, Unusable
+from taskqueue.types import TYPES
+
+CUSTOMER_GID = re.compile(r"gid://shopify/Customer/(\d{1,18})")
+ORDERS_READ = 20  # for one made in a physical shop
+
+
+def link_contact(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
+    """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
+    memories = after_shopify_read(new_memories(), customer.snapshot)
+    if created_as is not None:
+        memories = after_comparison(memories, engage_preferences(created_as), utcnow())
+    consent_memory.replace(customer, memories)
+    if created_as is None and "SUBSCRIBED" in shopify_states(customer.snapshot).values():
+        enqueue_preferences(task, customer.shopify_id)
+
+
+def enqueue_preferences(task: Task, shopify_id: int) -> None:
+    """Enqueue the sync of Shopify's marketing preferences to the contact. Idempotent: one task for one cause."""
+    kind = TYPES["UpdateCustomerMarketingPreferences"]
+    key = f"{task.parent_id or task.id}:{shopify_id}"  # one poll is the cause for many customers
+    kind.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
+
+
+def merge_customers(task: Task) -> None:
+    """Handle a customers/merge webhook: index both customers, and note which one was merged into the other."""
+    payload = webhook_payload(task)
+    kept, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
+    task.shopify_id = kept
+    if text_in(payload, "status") == "failed":
+        raise Skip("Shopify could not merge the customers.")
+    with claims.effects(task):
+        deleted_customers.record(task.shop, deleted, merged_into=kept)
+        for shopify_id in (deleted, kept):
+            TYPES["IndexCustomer"].enqueue_after(task, shopify_id)
+        resume_orders(task, kept)
+
+
+def _customer_id(payload: dict[str, Any], which: str) -> int:
+    found = CUSTOMER_GID.fullmatch(text_in(payload, f"admin_graphql_api_customer_{which}_id"))
+    if found is None:
+        raise Unusable(f"The webhook does not say which customer was {which}.")
+    return int(found[1])
+
+
+def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
+    """Whether Shopify's customer has a marketing consent that is not recorded yet."""
+    return after_shopify_read(memories, customer.snapshot) != memories
+
+
+def adopt_contact(task: Task, kept: Customer) -> Customer:
+    """Give the customer the contact of one merged into it, unless it has one. Its next sync updates the key."""
+    if kept.contact_id:
+        return kept
+    for merged_id in deleted_customers.customers_merged_into(kept.shop, kept.shopify_id):
+        merged_customer = entities.find(Customer, kept.shop, merged_id)
+        if merged_customer and merged_customer.contact_id:
+            _move_contact(merged_customer, merged_customer.contact_id, kept)
+            resume_orders(task, kept.shopify_id)
+            return entities.get(Customer, kept.shop, kept.shopify_id)
+    return kept
+
+
+def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
+    entities.set_contact(new, contact_id, old.contact_type or "", old.last_sent or {})
+    consent_memory.replace(new, consent_memory.memories_of(old))
+    Customer.update(contact_id=None, sent=None, skipped=CUSTOMER_DELETED).where(Customer.id == old.id).execute()
+
+
+def customer_of_contact(shop: Shop, contact_id: str) -> Customer | None:
+    """Customer of the contact; of several, one that Shopify still has."""
+    found = Customer.select().where((Customer.shop == shop) & (Customer.contact_id == contact_id))
+    return found.order_by(Customer.skipped == CUSTOMER_DELETED, Customer.id.desc()).first()
+
+
+def recent_orders(customer: Customer) -> Iterator[dict[str, Any]]:
+    """Yield the customer's orders that we have, newest first, decrypted one by one."""
+    which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
+    for order in database.select_rows(Order, which, customer.shop_id, customer.shopify_id, ORDERS_READ):
+        order.shop = customer.shop
+        yield order.snapshot
+
+
+def mark_deleted(task: Task) -> None:
+    """Record that Shopify has deleted the customer. The contact stays as it is, and waiting orders are woken."""
+    with db.atomic():
+        deleted_customers.record(task.shop, task.subject)
+        if customer := entities.find(Customer, task.shop, task.subject):
+            entities.set_skip_reason(customer, CUSTOMER_DELETED)
+        wake_orders(task.shop, task.subject)
+
+
+def mark_skipped(customer: Customer, reason: str) -> None:
+    """Record why the customer cannot be a contact, and wake the orders that wait for it."""
+    with db.atomic():
+        entities.set_skip_reason(customer, reason)
+        wake_orders(customer.shop, customer.shopify_id)

@@ -1,0 +1,133 @@
+"""Bulk import: parse lines of a bulk result into rows, save them, and enqueue the tasks that sync them to Engage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from clients.shopify.bulk_query import assemble_order
+from mappings import Json
+from models import BulkImport, Customer, ImportKind, Lane, Order, Snapshot, Task
+from sync import entities
+from sync.webhook_payload import LARGEST_ID
+from taskqueue.types import TYPES, enqueue
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """A complete customer or order, as it was when Shopify wrote the file."""
+
+    number: int
+    shopify_id: int
+    updated_at: datetime
+    node: Json
+
+
+def parse_line(line: bytes) -> Json:
+    """Parse a line as a JSON object. Raises ValueError with a sentence."""
+    try:
+        node = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"It is not readable JSON ({error}).") from error
+    if not isinstance(node, dict):
+        raise ValueError("It is no JSON object.")
+    return node
+
+
+def make_row(number: int, node: Json) -> ImportRow:
+    """Make a row of a node. Raises ValueError with a sentence when its id or time of change is unusable."""
+    try:
+        updated_at = datetime.fromisoformat(node["updatedAt"])
+        found = ImportRow(number, id_from_gid(node["id"]), updated_at, node)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("It has no usable id and time of change.") from error
+    if updated_at.tzinfo is None or str(node.get("legacyResourceId")) != str(found.shopify_id):
+        raise ValueError("It has no usable id and time of change.")
+    return found
+
+
+def make_order_row(number: int, line: bytes, children: list[bytes]) -> ImportRow:
+    """Make an order's row of its line and the lines of its articles. Raises ValueError."""
+    order = parse_line(line)
+    return make_row(number, assemble_order(order, [parse_line(child) for child in children]))
+
+
+def parent_id(node: Json) -> int | None:
+    """Id of the order that an article's line belongs to; None for a line without a parent."""
+    parent = node.get("__parentId")
+    return None if parent is None else id_from_gid(parent)
+
+
+def id_from_gid(gid: str) -> int:
+    """Number at the end of Shopify's global id (gid). Raises ValueError."""
+    number = str(gid).rpartition("/")[2]
+    if not number.isdecimal() or not 0 < int(number) <= LARGEST_ID:
+        raise ValueError("It has no usable id.")
+    return int(number)
+
+
+@dataclass(frozen=True)
+class SavedCounts:
+    """Counts of saved rows: those that Engage has already, and the tasks enqueued for the others."""
+
+    known: int
+    sent: int
+
+
+def save_rows(task: Task, importing: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
+    """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
+    table: type[Snapshot] = Customer if kind == ImportKind.CUSTOMERS else Order
+    among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
+    before = {seen.shopify_id: seen for seen in table.select().where(among)}
+    # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
+    newer = [each for each in rows if _newer(each, before.get(each.shopify_id))]
+    entities.save_all(table, task.shop, ((each.node, _columns(kind, each.node)) for each in newer))
+    fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
+    tasks = [
+        _task(task, importing, "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder", each) for each in fresh
+    ]
+    if kind == ImportKind.ORDERS:
+        tasks += [_task(task, importing, name, refund) for each in rows for name, refund in _refunds(importing, each)]
+    return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
+
+
+def _newer(row: ImportRow, seen: Snapshot | None) -> bool:
+    return seen is None or seen.updated_at < row.updated_at
+
+
+def _columns(kind: ImportKind, node: Json) -> Json:
+    if kind == ImportKind.CUSTOMERS:
+        return {}
+    customer = node.get("customer")
+    return {"name": str(node.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
+
+
+def _at_engage(seen: Snapshot | None) -> bool:
+    match seen:
+        case Customer():
+            return seen.contact_id is not None
+        case Order():
+            return seen.receipt_id is not None
+    return False
+
+
+def _refunds(importing: BulkImport, order: ImportRow) -> Iterable[tuple[str, ImportRow]]:
+    """Refunds created within the import's period. A bulk query has no more than their ids, so each is indexed."""
+    for refund in order.node.get("refunds") or ():
+        made = datetime.fromisoformat(refund["createdAt"])
+        if importing.starts_at <= made < importing.ends_at:
+            yield "IndexRefund", ImportRow(order.number, id_from_gid(refund["id"]), made, refund)
+
+
+def _task(task: Task, importing: BulkImport, name: str, about: ImportRow) -> Task:
+    return TYPES[name].new(
+        task.shop,
+        key=f"import:{importing.id}:{about.shopify_id}",
+        shopify_id=about.shopify_id,
+        parent=task,
+        lane=Lane.BULK,
+        args={"import_id": importing.id},
+    )

@@ -1,0 +1,201 @@
+"""Order notifications by Engage: enqueue one per recent change of an order, parcel or refund, and resend one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from clients import AlreadyExists
+from clients.engage.client import ORDER_PATHS
+from mappings import Json, rules_from
+from mappings.contact import SOURCE, contact_fields, guest_customer
+from mappings.money import Ledger
+from mappings.notification.body import (
+    NotificationKind,
+    NotificationRules,
+    change_key,
+    kind_of_fulfillment,
+    kind_of_order,
+    last_parcel,
+    notification_body,
+    notification_skip_reason,
+    sent_parcels,
+)
+from mappings.receipt.payments import refunded_amount
+from models import Order, Refund, Shop, Task, new_id, utcnow
+from sync import entities
+from sync.api_clients import engage_client, shopify_client
+from sync.awaiting_contact import contact_id_or_wait
+from sync.contacts import contact_rules, contact_store
+from sync.receipts import refunded_order
+from sync.stores import choose_store
+from taskqueue.outcomes import Skip
+from taskqueue.types import TYPES
+
+NOTIFY_WITHIN = timedelta(
+    days=2
+)  # older changes are not notified: an old order may be edited, or indexed for the first time
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """Notification settings of a shop: whether it wants them, since when, and Engage's path and rules for them."""
+
+    enabled: bool
+    since: datetime | None
+    path: str
+    rules: NotificationRules
+
+    def is_due(self, at: str) -> bool:
+        """Whether a change at this instant is to be notified. Before `since` the shop notified in another way."""
+        happened = datetime.fromisoformat(at)
+        return self.enabled and utcnow() - happened < NOTIFY_WITHIN and (self.since is None or happened >= self.since)
+
+
+def notification_settings(shop: Shop) -> NotificationSettings:
+    """Read `settings["notifications"]`: `enabled` (off unless set), `since`, `path`, fields of NotificationRules."""
+    settings: Json = shop.settings.get("notifications", {})
+    since = datetime.fromisoformat(settings["since"]) if settings.get("since") else None
+    path, rules = settings.get("path") or ORDER_PATHS[0], rules_from(NotificationRules, settings)
+    return NotificationSettings(bool(settings.get("enabled")), since, path, rules)
+
+
+def notification_rules(shop: Shop, order: Json) -> NotificationRules:
+    """Notification rules for an order: with the store of its receipt, unless the shop has chosen one store for all."""
+    rules = notification_settings(shop).rules
+    return rules if rules.store else replace(rules, store=choose_store(shop, order).store)
+
+
+class Notification(NamedTuple):
+    """Notification task to enqueue: its type, what it is about, and its arguments."""
+
+    name: str
+    shopify_id: int
+    args: Json
+
+    @classmethod
+    def of_order(cls, kind: NotificationKind, order: Json) -> Notification:
+        return cls("SyncOrderNotification", int(order["legacyResourceId"]), {"kind": kind})
+
+    @classmethod
+    def of_parcel(cls, parcel: Json, order: Json) -> Notification:
+        args = {"order_id": int(order["legacyResourceId"])}
+        return cls("SyncOrderFulfillmentNotification", int(parcel["legacyResourceId"]), args)
+
+    @classmethod
+    def of_refund(cls, refund_id: int) -> Notification:
+        return cls("SyncRefundNotification", refund_id, {})
+
+
+def enqueue_order_notifications(task: Task, node: Json) -> None:
+    """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
+    wanted = notification_settings(task.shop)
+    kind: NotificationKind = "cancelled" if node["cancelledAt"] else "confirmed"
+    if wanted.is_due(node["cancelledAt"] or node["createdAt"]):
+        _enqueue(task, Notification.of_order(kind, node), change_key(kind, node))
+    for parcel in sent_parcels(node):
+        if wanted.is_due(parcel["createdAt"]):
+            _enqueue(task, Notification.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
+
+
+def enqueue_refund_notification(task: Task, node: Json) -> None:
+    """Enqueue the notification of a refund. Idempotent."""
+    if notification_settings(task.shop).is_due(node["createdAt"]):
+        _enqueue(
+            task, Notification.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node)
+        )
+
+
+def _enqueue(task: Task, notification: Notification, key: str) -> None:
+    args, shopify_id = notification.args, notification.shopify_id
+    TYPES[notification.name].enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task, args=args)
+
+
+def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
+    """Reason why no notification can be resent, as a sentence; None: it can."""
+    node = order.snapshot
+    if not notification_settings(shop).enabled:
+        return "The shop does not have its shoppers written to about orders."
+    if kind_of_order(node) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
+        return "Its refund has not been read yet."
+    return notification_skip_reason(node, node["email"])
+
+
+def resend_notification(shop: Shop, order: Order) -> Task | None:
+    """Resend the notification of the order's state to its present e-mail address. None: there is a reason not to."""
+    kind = kind_of_order(order.snapshot)
+    if kind is None or reason_not_to_resend(shop, order):
+        return None
+    name, shopify_id, args = _latest(shop, kind, order)
+    return TYPES[name].enqueue(shop, key=f"resend:{new_id()}", shopify_id=shopify_id, args=args | {"again": True})
+
+
+def _latest(shop: Shop, kind: NotificationKind, order: Order) -> Notification:
+    node = order.snapshot
+    if kind == "refunded":
+        return Notification.of_refund(max(entities.refund_ids_of(shop, [order.shopify_id])))
+    if kind in ("fulfilled", "partly_fulfilled") and (parcel := last_parcel(node)):
+        return Notification.of_parcel(parcel, node)
+    return Notification.of_order(kind, node)
+
+
+def notify_order(task: Task, kind: NotificationKind, again: bool) -> None:
+    """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
+    order = entities.get(Order, task.shop, task.subject)
+    if kind == "confirmed" and order.snapshot["cancelledAt"]:
+        raise Skip("The order was cancelled before its confirmation went out.")
+    _notify(task, kind, order, again)
+
+
+def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
+    """Notify of a parcel that was sent."""
+    order, parcel = entities.get(Order, task.shop, order_id), shopify_client(task).fulfillment(task.subject)
+    if parcel is None:
+        raise Skip("Shopify no longer has this parcel.")
+    _notify(task, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
+
+
+def notify_refund(task: Task, again: bool) -> None:
+    """Notify of a refund. Raises Skip when no money is paid back."""
+    refund = entities.get(Refund, task.shop, task.subject)
+    order, node = refunded_order(task, refund), refund.snapshot
+    if not refunded_amount(node, Ledger.of(order.snapshot, "presentment")):
+        raise Skip("No money goes back with this refund.")
+    _notify(task, "refunded", order, again, refund=node)
+
+
+def _notify(
+    task: Task,
+    kind: NotificationKind,
+    order: Order,
+    again: bool,
+    *,
+    fulfillment: Json | None = None,
+    refund: Json | None = None,
+) -> None:
+    """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
+    node, rules, zone = order.snapshot, notification_rules(task.shop, order.snapshot), task.shop.zone
+    email = node["email"]
+    if reason := notification_skip_reason(node, email, fulfillment):
+        raise Skip(reason)
+    if again:
+        _ensure_contact(task, node)
+    else:
+        with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
+            contact_id_or_wait(task, order)
+    body = notification_body(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
+    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
+
+
+def _ensure_contact(task: Task, node: Json) -> None:
+    """Create a contact for the order's e-mail address if there is none: Engage mails contacts only.
+
+    An address that was corrected on the order alone may be no contact's.
+    """
+    engage, guest = engage_client(task), guest_customer(node)
+    rules = contact_rules(task.shop, contact_store(task.shop, guest).store)
+    with suppress(AlreadyExists):  # several contacts have it, or one has just been created
+        if engage.find_contact(email=node["email"]) is None:
+            engage.create_contact(contact_fields(guest, rules), source=SOURCE, store=rules.store)

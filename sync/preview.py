@@ -1,0 +1,147 @@
+"""Preview what a task would send now, made from Shopify's present state; or rebuild it by indexing its entity again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from mappings import Json
+from mappings.contact import changed_fields, update_fields
+from mappings.notification.body import NotificationKind, kind_of_fulfillment, notification_body
+from mappings.receipt.purchase import purchase_receipt
+from mappings.receipt.refund import return_receipt
+from models import Customer, Entity, Lane, Order, Refund, Shop, Task
+from sync import deleted_customers, entities
+from sync.api_clients import shopify_client_without_task
+from sync.contacts import contact_rules, contact_store
+from sync.notifications import notification_rules
+from sync.receipts import receipt_rules_and_store
+from taskqueue.types import NUMBERS, TYPES
+
+ORDERS, REFUNDS, CUSTOMERS = "IndexOrder", "IndexRefund", "IndexCustomer"
+
+
+class EntityNotFound(Exception):
+    """Shopify does not have the task's entity, or its order is not known."""
+
+
+@dataclass(frozen=True)
+class IndexSource:
+    """Type of the index task that reads an entity, and the entity's Shopify id."""
+
+    name: str
+    shopify_id: int
+
+
+def index_source(task: Task) -> IndexSource | None:
+    """Index task for the task's entity; None for tasks without one."""
+    task_type = NUMBERS.get(task.type)
+    if task_type is None or task.shopify_id is None:
+        return None
+    match task_type.entity:
+        case Entity.ORDER:
+            return IndexSource(ORDERS, task.shopify_id)
+        case Entity.REFUND:
+            return IndexSource(REFUNDS, task.shopify_id)
+        case Entity.CUSTOMER:
+            return IndexSource(CUSTOMERS, task.shopify_id)
+        case Entity.FULFILLMENT if "order_id" in task.args:
+            return IndexSource(ORDERS, int(task.args["order_id"]))
+    return None
+
+
+def order_of_task(task: Task) -> Order | None:
+    """Order of a task about an order, a parcel or a refund; None: no known order."""
+    source = index_source(task)
+    if source is None or source.name == CUSTOMERS:
+        return None
+    refund = entities.find(Refund, task.shop, source.shopify_id) if source.name == REFUNDS else None
+    order_id = refund.order_id if refund else None if source.name == REFUNDS else source.shopify_id
+    return entities.find(Order, task.shop, order_id) if order_id else None
+
+
+def enqueue_index(task: Task, source: IndexSource, key: str) -> Task | None:
+    """Enqueue the index task, which leads to the sync, in the caller's transaction. None: its key exists already."""
+    task_type = TYPES[source.name]
+    return task_type.enqueue(task.shop, key=key, shopify_id=source.shopify_id, parent=task, lane=Lane.LIVE)
+
+
+def preview(task: Task, sent: Json) -> Json | None:
+    """Make the body that the task would send now, to compare with the one that was `sent`. None: no useful comparison.
+
+    Asks Shopify. Raises NotThere and the errors of `clients`.
+    """
+    make = PREVIEWS.get(NUMBERS[task.type].name)
+    return make(task, sent) if make else None
+
+
+def _purchase_receipt(task: Task, sent: Json) -> Json | None:
+    if sent.get("uniqueReceiptId") != str(task.shopify_id):
+        return None  # a correction: what Engage lacked at that time
+    shop, node = task.shop, _as_stored(shopify_client_without_task(task.shop).order(task.subject))
+    rules, store = receipt_rules_and_store(shop, entities.find(Order, shop, task.subject), node)
+    contact_id = _contact_id(shop, node["customer"])
+    return purchase_receipt(node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+
+
+def _refund_receipt(task: Task, sent: Json) -> Json:
+    shop, refund = task.shop, _as_stored(shopify_client_without_task(task.shop).refund(task.subject))
+    order = entities.find(Order, shop, int(_as_stored(refund["order"])["legacyResourceId"]))
+    node = _as_stored(order.snapshot if order else None)
+    rules, store = receipt_rules_and_store(shop, order, node)
+    contact_id = _contact_id(shop, node["customer"])
+    return return_receipt(refund, node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+
+
+def _contact_fields(task: Task, sent: Json) -> Json:
+    """Preview the fields that were sent, and others that have changed since."""
+    shop, node = task.shop, _as_stored(shopify_client_without_task(task.shop).customer(task.subject))
+    wanted = update_fields(node, contact_rules(shop, contact_store(shop, node).store))
+    customer = entities.find(Customer, shop, task.subject)
+    changed = changed_fields(wanted, (customer and customer.last_sent) or {})
+    return {name: value for name, value in wanted.items() if name in sent or name in changed}
+
+
+def _notification(task: Task, sent: Json) -> Json:
+    """Preview the notification of an order, a parcel or a refund."""
+    shop, shopify, source = task.shop, shopify_client_without_task(task.shop), index_source(task)
+    refund = parcel = None
+    if source and source.name == REFUNDS:
+        refund = _as_stored(shopify.refund(task.subject))
+        node = _as_stored(shopify.order(int(_as_stored(refund["order"])["legacyResourceId"])))
+    else:
+        node = _as_stored(shopify.order(source.shopify_id if source else task.subject))
+    if NUMBERS[task.type].entity is Entity.FULFILLMENT:
+        parcel = _as_stored(shopify.fulfillment(task.subject))
+    rules, email = notification_rules(shop, node), node["email"] or ""
+    kind: NotificationKind = task.args.get("kind", "confirmed")
+    if refund or parcel:
+        kind = kind_of_fulfillment(node, parcel) if parcel else "refunded"
+    return notification_body(kind, node, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone)
+
+
+PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
+    "SyncOrder": _purchase_receipt,
+    "SyncRefund": _refund_receipt,
+    "SyncContact": _contact_fields,
+    "SyncOrderNotification": _notification,
+    "SyncOrderFulfillmentNotification": _notification,
+    "SyncRefundNotification": _notification,
+}
+
+
+def _as_stored(node: Json | None) -> Json:
+    """Convert a node to the form in which our tables return it. Raises NotThere."""
+    if node is None:
+        raise EntityNotFound
+    found: Json = orjson.loads(orjson.dumps(node, default=str))
+    return found
+
+
+def _contact_id(shop: Shop, customer: Json | None) -> str:
+    if customer is None:
+        return ""
+    found = entities.find(Customer, shop, deleted_customers.surviving_customer(shop, int(customer["legacyResourceId"])))
+    return str(found.contact_id or "") if found else ""

@@ -1,0 +1,125 @@
+"""Resend what a task sent to Engage: the same bytes, as a new task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+import orjson
+
+from clients import Effect
+from clients.engage.resendable import path_in_tenant, resend_effect
+from encryption import Unreadable
+from mappings import Json
+from models import Customer, Exchange, Lane, State, Task
+from sync import entities, sent_receipts
+from sync.api_clients import engage_client, engage_origin
+from taskqueue import claims
+from taskqueue.outcomes import Unusable
+from taskqueue.types import NUMBERS, OVERRIDES, TYPES, enqueue
+
+EXCHANGE = "exchange"  # the argument with the exchange's id; statements that look for newer tasks know it
+RECEIPT_TYPES = {"SyncOrder", "SyncRefund"}
+NO_LONGER_KEPT = "What was sent is no longer kept, so it cannot be sent again."
+NOT_AGAIN = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
+
+
+class NotResendable(StrEnum):
+    """Reason that a task has nothing to resend."""
+
+    PENDING = "pending"
+    NOTHING = "nothing"
+    GONE = "gone"
+    NOT_AGAIN = "not_again"
+
+
+@dataclass(frozen=True)
+class ResendableCall:
+    """A recorded request that may be resent. `sends_mail`: Engage would mail the customer a second time."""
+
+    exchange: Exchange
+    path: str
+    sent: bytes
+
+    @property
+    def sends_mail(self) -> bool:
+        return self.exchange.effect == Effect.ONCE
+
+
+def resendable_call(task: Task) -> ResendableCall | NotResendable:
+    """Find the task's last request that changed something in Engage, or why it cannot be resent."""
+    if task.state == State.PENDING:
+        return NotResendable.PENDING
+    mine = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    changing = mine & (Exchange.effect != Effect.READ) & (Exchange.system == "Engage")
+    last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
+    return _resendable(task, last) if last else NotResendable.NOTHING
+
+
+def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendable:
+    try:
+        url, sent = exchange.open(task.shop, "url").decode(), exchange.open(task.shop, "sent")
+    except Unreadable:
+        return NotResendable.GONE
+    path = path_in_tenant(engage_origin(task.shop), url)
+    if path is None or resend_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
+        return NotResendable.NOT_AGAIN
+    return ResendableCall(exchange, path, sent)
+
+
+def _same_contact(task: Task, path: str, sent: bytes) -> bool:
+    """Whether an update is of the customer's present contact, without marketing preferences: only those are resent."""
+    if "/contacts/" not in path:
+        return True
+    customer = entities.find(Customer, task.shop, task.shopify_id) if task.shopify_id else None
+    same = customer is not None and customer.contact_id is not None and path.endswith(customer.contact_id)
+    return same and "preferences" not in _fields(sent)
+
+
+def _fields(sent: bytes) -> Json:
+    try:
+        found = orjson.loads(sent)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def enqueue_resend(task: Task, recording: ResendableCall, key: str) -> Task | None:
+    """Enqueue a resend as a new task of the same type, in the caller's transaction. None: its key exists already."""
+    kind = NUMBERS[task.type]
+    again = kind.new(task.shop, key=key, shopify_id=task.shopify_id, parent=task, lane=Lane.LIVE)
+    again.args, again.engage_id = {EXCHANGE: str(recording.exchange.id)}, task.engage_id
+    return next(iter(enqueue([again])), None)
+
+
+def resend_bytes(task: Task, exchange: str) -> None:
+    """Resend the recorded request `exchange`: the function of such a task, in place of its type's."""
+    found = Exchange.get_or_none((Exchange.id == UUID(exchange)) & (Exchange.shop_id == task.shop_id))
+    recording = _resendable(task, found) if found else NotResendable.GONE
+    if isinstance(recording, NotResendable):
+        raise Unusable(NOT_AGAIN if recording is NotResendable.NOT_AGAIN else NO_LONGER_KEPT)
+    engage_client(task).resend(recording.exchange.method, recording.path, recording.sent)
+    with claims.effects(task, engage_id=task.engage_id):
+        _record_sent(task, recording)
+
+
+def _record_sent(task: Task, recording: ResendableCall) -> None:
+    """Record what Engage now has."""
+    name = NUMBERS[task.type].name
+    if "/contacts/" in recording.path:
+        _record_contact(task, _fields(recording.sent))
+    elif name in RECEIPT_TYPES and not sent_receipts.is_sent(
+        task.shop, str(_fields(recording.sent).get("uniqueReceiptId"))
+    ):
+        TYPES[name].enqueue(task.shop, key=f"after:{task.id}", shopify_id=task.shopify_id, parent=task)
+
+
+def _record_contact(task: Task, fields: Json) -> None:
+    """Record the contact's fields, so that the next sync sends what has changed since."""
+    customer = entities.get(Customer, task.shop, task.subject)
+    if customer.contact_id and customer.last_sent is not None:
+        entities.set_contact(customer, customer.contact_id, customer.contact_type or "", customer.last_sent | fields)
+
+
+OVERRIDES[EXCHANGE] = resend_bytes

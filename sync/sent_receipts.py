@@ -1,0 +1,37 @@
+"""sync.sent_receipts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import database
+from database import db
+from models import Order, Receipt, ReceiptKind, Shop
+
+
+def save(order: Order, kind: ReceiptKind, receipt_id: str, body: bytes, rules: dict[str, Any]) -> None:
+    """Remember what was sent. A receipt has one body for ever: Engage ignores a second one."""
+    sealed = order.shop.vault.seal(body, "receipt", "body", receipt_id)
+    db.execute_sql(
+        """INSERT INTO receipt (shop_id, order_id, kind, receipt_id, body, rules, sent_at)
+           VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT DO NOTHING""",
+        (order.shop_id, order.shopify_id, kind, receipt_id, sealed, json.dumps(rules)),
+    )
+
+
+def of_order(order: Order) -> list[Receipt]:
+    """What went out about the order, oldest first."""
+    return database.select_rows(Receipt, "shop_id = %s AND order_id = %s ORDER BY id", order.shop_id, order.shopify_id)
+
+
+def purchase_receipt_of(order: Order) -> Receipt | None:
+    """The order's sale, or None."""
+    found = database.select_rows(
+        Receipt, "shop_id = %s AND order_id = %s ORDER BY id LIMIT 1", order.shop_id, order.shopify_id
+    )
+    return next(iter(found), None)
+
+
+def is_sent(shop: Shop, receipt_id: str) -> bool:
+    return bool(database.select_rows(Receipt, "shop_id = %s AND receipt_id = %s", shop.id, receipt_id))

@@ -1,0 +1,88 @@
+"""Choose the Engage store of a contact or a receipt, by the shop's store map (settings, `stores`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from peewee import SQL
+
+from database import db
+from mappings.stores import StoreChoice, StoreRules, address_regions, market_regions, store_of
+from models import NOW, Market, Shop, Store, utcnow
+
+
+def choose_store(shop: Shop, customer_or_order: dict[str, Any], default: str | None = None) -> StoreChoice:
+    """Store of the customer or order, with a note when the map has none for it. `default`: instead of the shop's."""
+    stores, default = shop.settings.get("stores", {}), default or shop.store
+    if not stores:
+        return StoreChoice(default)
+    markets = market_handles(shop, address_regions(customer_or_order))
+    return store_of(customer_or_order, StoreRules(default, stores, markets))
+
+
+def _market_row(shop: Shop, market: dict[str, Any]) -> dict[str, Any]:
+    regions = sorted(set(market_regions(market)))
+    return {"shop": shop, "handle": market["handle"], "name": market["name"], "regions": regions}
+
+
+def save_markets(shop: Shop, told: Iterable[dict[str, Any]]) -> None:
+    """Bring the shop's rows in step with Shopify's whole list. Only open markets of regions are kept."""
+    rows = [_market_row(shop, market) for market in told]
+    with db.atomic():
+        Market.delete().where(Market.shop == shop).execute()
+        if kept := [row for row in rows if row["regions"]]:
+            Market.insert_many(kept).execute()
+
+
+def market_handles(shop: Shop, regions: Sequence[str]) -> list[str]:
+    """Of the markets that any of the regions is in: by the order of the regions, then the smallest first."""
+    found = db.execute_sql(
+        """SELECT handle FROM market JOIN unnest(%s::text[]) WITH ORDINALITY asked (region, place)
+               ON region = ANY(regions)
+           WHERE shop_id = %s ORDER BY place, cardinality(regions), handle""",
+        (list(regions), shop.id),
+    )
+    return [handle for (handle,) in found.fetchall()]
+
+
+STORE_COLUMNS = {"name": "name", "type": "kind", "countryCode": "country", "locale": "locale", "timeZone": "timezone"}
+
+
+STORE_CHANGED = SQL(
+    """(store.name, store.kind, store.country, store.locale, store.timezone, store.active) IS DISTINCT FROM
+       (excluded.name, excluded.kind, excluded.country, excluded.locale, excluded.timezone, excluded.active)"""
+)
+
+
+def _store_row(shop: Shop, store: dict[str, Any]) -> dict[str, Any]:
+    texts = {
+        column: str(store.get(name) or "") for name, column in {**STORE_COLUMNS, "externalId": "external_id"}.items()
+    }
+    return {"shop": shop, "active": store.get("active") is not False, "changed_at": utcnow(), **texts}
+
+
+def save_stores(shop: Shop, told: Iterable[dict[str, Any]]) -> None:
+    """Bring the shop's rows in step with Engage's whole list. A store that is not in it any more is inactive."""
+    rows = {row["external_id"]: row for row in (_store_row(shop, store) for store in told) if row["external_id"]}
+    gone = (Store.shop == shop) & Store.active & Store.external_id.not_in(list(rows))
+    Store.update(active=False, changed_at=NOW).where(gone).execute()
+    if rows:
+        Store.insert_many(list(rows.values())).on_conflict(
+            conflict_target=[Store.shop, Store.external_id],
+            preserve=[
+                Store.name,
+                Store.kind,
+                Store.country,
+                Store.locale,
+                Store.timezone,
+                Store.active,
+                Store.changed_at,
+            ],
+            where=STORE_CHANGED,
+        ).execute()
+
+
+def stores_of(shop: Shop) -> list[Store]:
+    """The shop's stores by name, the inactive ones last."""
+    return list(Store.select().where(Store.shop == shop).order_by(Store.active.desc(), Store.name, Store.external_id))

@@ -1,0 +1,47 @@
+"""sync.webhook_endpoints."""
+
+from __future__ import annotations
+
+import secrets
+
+import orjson
+
+from clients.engage.webhooks import is_webhook_secret
+from database import db
+from encryption import token_hash
+from models import Shop, WebhookEndpoint
+
+SECRETS_KEPT = 2  # the new one and, while Svix signs with both, the one before
+
+
+def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:
+    return shop.vault.seal(plain, "endpoint", column, shop.id)
+
+
+def get_or_create(shop: Shop) -> WebhookEndpoint:
+    """The shop's address, which it gets when it is first asked for: Svix wants it before it shows a secret."""
+    token = secrets.token_urlsafe(32)
+    sealed = {"token": _sealed(shop, "token", token.encode()), "secrets": _sealed(shop, "secrets", b"[]")}
+    WebhookEndpoint.insert(shop=shop, token_hash=token_hash(token), **sealed).on_conflict_ignore().execute()
+    return WebhookEndpoint.get(WebhookEndpoint.shop == shop)
+
+
+def find_by_token(token: str) -> WebhookEndpoint | None:
+    """The one of an active shop with this token, or None."""
+    return (
+        WebhookEndpoint.select(WebhookEndpoint, Shop)
+        .join(Shop)
+        .where((WebhookEndpoint.token_hash == token_hash(token)) & Shop.active)
+        .first()
+    )
+
+
+def add_secret(endpoint: WebhookEndpoint, secret: str) -> None:
+    """Take webhooks signed with this secret, and still those with the one before. ValueError where it is none."""
+    if not is_webhook_secret(secret):
+        raise ValueError("A webhook secret of Engage's begins with whsec_.")
+    with db.atomic():
+        row = WebhookEndpoint.select().where(WebhookEndpoint.shop == endpoint.shop).for_update().get()
+        others = [known for known in row.signing_secrets if known != secret]
+        endpoint.secrets = _sealed(endpoint.shop, "secrets", orjson.dumps([secret, *others][:SECRETS_KEPT]))
+        endpoint.save(only=[WebhookEndpoint.secrets])

@@ -1,0 +1,73 @@
+"""Leases of the tasks that run in this process: a thread renews them until their runs end.
+
+A worker that is lost renews nothing: its leases expire, and the sweep takes its tasks back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from uuid import UUID
+
+from config import config
+from database import DATABASE_UNAVAILABLE, EVERY, connected
+from models import Task
+from taskqueue import claims
+
+log = logging.getLogger(__name__)
+
+
+class Leases:
+    """Leases of the running tasks. One thread renews all of them, at a quarter of a lease."""
+
+    def __init__(self) -> None:
+        self._running: dict[UUID, Task] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def renewing(self, task: Task) -> _Renewing:
+        """Renew the task's lease until the block ends."""
+        return _Renewing(self, task)
+
+    def add(self, task: Task) -> None:
+        with self._lock:
+            self._running[task.id] = task
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._renew_forever, name="leases", daemon=True)
+                self._thread.start()
+
+    def remove(self, task: Task) -> None:
+        with self._lock:
+            self._running.pop(task.id, None)
+
+    def _renew_forever(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(config.lease_seconds / 4):
+            with self._lock:
+                running = list(self._running.values())
+            if running:
+                self._renew(running)
+
+    @staticmethod
+    def _renew(running: list[Task]) -> None:
+        try:
+            with connected(EVERY):
+                claims.renew(running, config.lease)
+        except DATABASE_UNAVAILABLE as error:
+            log.warning("%d leases could not be renewed: %s", len(running), error)
+
+
+class _Renewing:
+    """Context manager: renews a task's lease until the block ends."""
+
+    def __init__(self, leases: Leases, task: Task) -> None:
+        self.leases, self.task = leases, task
+
+    def __enter__(self) -> None:
+        self.leases.add(self.task)
+
+    def __exit__(self, *_: object) -> None:
+        self.leases.remove(self.task)
+
+
+LEASES = Leases()

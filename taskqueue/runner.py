@@ -1,0 +1,174 @@
+"""Run a task: claim its row, call its function, record the outcome.
+
+What failed is retried with backoff and jitter; a circuit breaker pauses and probes a shop whose Engage fails. A run has
+a lease and a fence: when another worker has taken over the lease, the fence is outdated and the run writes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+from datetime import timedelta
+from uuid import UUID
+
+from dramatiq.middleware import TimeLimitExceeded
+from peewee import IntegrityError
+
+import logs
+from clients import OUTCOME_UNKNOWN, ApiError, Effect, Refused, Throttled
+from config import config
+from database import DATABASE_UNAVAILABLE, EVERY, connected, scoped
+from models import Outcome, State, Task
+from taskqueue import circuit_breaker, claims, exchanges
+from taskqueue.leases import LEASES
+from taskqueue.outcomes import REPLACED, LeaseLost, Skip, Unusable, Wait
+from taskqueue.types import TaskType
+
+log = logging.getLogger(__name__)
+
+GIVE_WAY = timedelta(seconds=0.5)  # until the next claim, while another task of the same entity runs
+LONGEST_WAIT = timedelta(days=1)
+REFUSED_WAIT = timedelta(minutes=10)  # a wrong key has to be corrected by a person
+PROBE_WAIT = timedelta(seconds=30)  # between two probes of a shop whose circuit breaker is open
+FAILURES_TO_PAUSE = 10  # of one shop's calls to Engage, before its circuit breaker opens
+PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)  # of a shop by its circuit breaker
+INTERNAL_ERROR_ATTEMPTS = 3  # attempts at a task that fails in our own code
+MAY_HAVE_ARRIVED = (
+    "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
+)
+
+WORKER = f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run(task_type: TaskType, task_id: str) -> None:
+    """Run one task, as the actor of every type. Never raises: the sweep finds what went unrecorded by its lease."""
+    with logs.log_context(type=task_type.name, task=task_id):
+        _run(task_type, task_id)
+
+
+def _run(task_type: TaskType, task_id: str) -> None:
+    try:
+        with connected(EVERY):
+            if task := _claim(task_type, UUID(task_id)):
+                with scoped(task.shop_id):
+                    _carry_out(task_type, task)
+    except LeaseLost:
+        log.warning("%s %s was given to another worker meanwhile; nothing was written.", task_type.name, task_id)
+    except DATABASE_UNAVAILABLE as error:
+        log.warning("The database is unavailable; the sweep publishes %s %s again: %s", task_type.name, task_id, error)
+
+
+def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
+    try:
+        return claims.claim(
+            task_id,
+            lease=config.lease,
+            worker=WORKER,
+            calls_engage=task_type.calls_engage,
+            newest_only=task_type.newest_only,
+        )
+    except IntegrityError:
+        claims.give_way(task_id, GIVE_WAY, replaceable=task_type.newest_only)
+        return None
+
+
+def _carry_out(task_type: TaskType, task: Task) -> None:
+    """Attempt the task, unless a newer one replaces it or the shop's circuit breaker is open and probed by another."""
+    if task.newer_id:
+        claims.finish(task, State.SUCCESS, reason=REPLACED, closed_by=task.newer_id)
+    elif task_type.calls_engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
+        claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
+    else:
+        with LEASES.renewing(task), logs.log_context(trace=task.trace or str(task.id), shop=task.shop_id):
+            _attempt(task_type, task)
+            log.info("%s: %s.", task_type.name, task.outcome_name)
+
+
+def _attempt(task_type: TaskType, task: Task) -> None:
+    try:
+        task_type.call(task)
+        if not task.finished:
+            claims.finish(task, State.SUCCESS)
+        if task_type.calls_engage:
+            circuit_breaker.resume(task.shop)
+    except (LeaseLost, *DATABASE_UNAVAILABLE):
+        raise
+    except (Exception, TimeLimitExceeded) as error:
+        _end(task_type, task, error)
+
+
+def _end(task_type: TaskType, task: Task, error: BaseException) -> None:
+    """Record the outcome of a task whose function raised this exception."""
+    match error:
+        case Skip():
+            claims.finish(task, State.SUCCESS, reason=str(error), engage_id=task.engage_id)
+        case Wait():
+            _wait(task, str(error), error.wait)
+        case Unusable():
+            claims.finish(task, State.ERROR, reason=str(error), code="unusable")
+        case ApiError():
+            _call_failed(task_type, task, error)
+        case TimeLimitExceeded():
+            _failed(task_type, task, f"Took longer than {config.time_limit_seconds:g} seconds.", "time limit")
+        case _:
+            log.error("%s %s failed in our own code.", task_type.name, task.id, exc_info=error)
+            reason = f"Our own code failed ({type(error).__name__})."
+            _failed(task_type, task, reason, "internal", at_most=INTERNAL_ERROR_ATTEMPTS)
+
+
+def _wait(task: Task, reason: str, wait: timedelta) -> None:
+    if exchanges.waited(task, reason) > LONGEST_WAIT:
+        claims.finish(task, State.ERROR, reason=f"{reason} Waited for a day.", code="waited")
+    else:
+        claims.retry_in(task, wait, Outcome.WAITED, reason)
+
+
+def _call_failed(task_type: TaskType, task: Task, error: ApiError) -> None:
+    system = error.call.system if error.call else ""
+    code = " ".join(filter(None, [system, str(error.call.status or "") if error.call else "", error.code or ""]))
+    if error.permanent:
+        claims.finish(task, State.ERROR, reason=str(error), code=code)
+        if system == "Engage" and error.call and error.call.status:
+            circuit_breaker.resume(task.shop)
+        return
+    if isinstance(error, Throttled):
+        _wait(task, str(error), error.retry_after or _jittered(config.backoff))
+        return
+    if isinstance(error, Refused):
+        if system == "Engage":
+            circuit_breaker.pause(task.shop, str(error), REFUSED_WAIT)
+        # However long it takes to correct the key: a wait is no failed attempt.
+        claims.retry_in(task, REFUSED_WAIT, Outcome.WAITED, str(error), code)
+        return
+    if system == "Engage":
+        circuit_breaker.count_failure(
+            task.shop, str(error), at_most=FAILURES_TO_PAUSE, wait=PAUSE, longest=LONGEST_PAUSE
+        )
+    unsure = error.unknown and error.call is not None and error.call.effect is Effect.ONCE
+    _failed(task_type, task, str(error), code, unsure=unsure, wait=error.retry_after)
+
+
+def _failed(
+    task_type: TaskType,
+    task: Task,
+    reason: str,
+    code: str,
+    *,
+    unsure: bool = False,
+    wait: timedelta | None = None,
+    at_most: int | None = None,
+) -> None:
+    """Record a failed attempt: retry later, unless a retry could do harm or the attempts are used up."""
+    if unsure or exchanges.is_unsure(task.id, task.fence):
+        claims.finish(task, State.ERROR, reason=f"{reason} {MAY_HAVE_ARRIVED}", code=OUTCOME_UNKNOWN)
+    elif task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
+        claims.finish(task, State.ERROR, reason=f"{reason} Given up after {task.attempts} attempts.", code=code)
+    else:
+        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, reason, code)
+
+
+def _jittered(wait: timedelta) -> timedelta:
+    """Backoff with jitter: half of the wait to all of it, so that what failed together is not retried together."""
+    return wait * random.uniform(0.5, 1)  # noqa: S311

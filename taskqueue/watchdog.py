@@ -1,0 +1,91 @@
+"""Watchdog of a worker process: end it when a thread has died, and run due tasks while Redis is unavailable."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
+from typing import Any
+
+import redis
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+import logs
+from database import DATABASE_UNAVAILABLE, EVERY, connected, db
+from models import Lane
+from tasklog.counters import COUNTERS
+from taskqueue.broker import TaskBroker
+from taskqueue.runner import run
+from taskqueue.sweeper import pick_due, reap
+from taskqueue.types import NUMBERS
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY = 1.0  # seconds
+# With few messages at a time a worker sleeps between fetches; with many it holds what other workers could run.
+PREFETCH = 48
+CONCURRENT = 8  # tasks run by one process while Redis is unavailable
+PICKED_AT_ONCE = 64
+PICK_AGAIN = timedelta(seconds=10)  # a task that was picked and not run
+
+_pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
+
+
+class Watchdog(Middleware):
+    """End the process when one of its threads has died, so that the platform starts another.
+
+    Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer. A
+    process without its threads looks healthy and does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+
+    def after_process_boot(self, broker: Broker) -> None:
+        logs.configure_logging()
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        db.limit_connections(
+            connections=worker.worker_threads + CONCURRENT + 3
+        )  # three: this watchdog, leases, metrics
+        worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        threading.Thread(target=self._check_forever, args=(broker, worker), name="watchdog", daemon=True).start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self.stopping.set()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        COUNTERS.flush()
+
+    def _check_forever(self, broker: Any, worker: Worker) -> None:
+        while not self.stopping.wait(CHECK_EVERY):
+            if not all(thread.is_alive() for thread in [*worker.consumers.values(), *worker.workers]):
+                log.error("A thread of this worker has died; the process ends so that another takes its place.")
+                os._exit(70)
+            if not _redis_answers(broker):
+                work_without_redis()
+
+
+def _redis_answers(broker: TaskBroker) -> bool:
+    try:
+        return bool(broker.quick_client.ping())
+    except redis.RedisError:
+        return False
+
+
+def work_without_redis() -> int:
+    """Run due tasks straight from the table, and do the sweep's work. Returns the number of tasks."""
+    try:
+        with connected(EVERY):
+            reap()
+            due = [row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, republish_after=PICK_AGAIN)]
+    except DATABASE_UNAVAILABLE as error:
+        log.warning("Redis and the database are unavailable: %s", error)
+        return 0
+    wait([_pool.submit(run, NUMBERS[number], str(task_id)) for task_id, number in due])
+    return len(due)

@@ -1,0 +1,150 @@
+"""What a newcomer does: one command, in a folder whose name has a space, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import suppress
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+from sandbox import dev_servers
+from taskqueue.types import TYPES
+from tests.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
+
+pytestmark = pytest.mark.slow
+
+
+class MakeRun:
+    """`make run` without its setting up, in a checkout of its own."""
+
+    def __init__(self, checkout: Path) -> None:
+        self.port = free_port()
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+        self.log = checkout.parent / f"{self.port}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox.run"],
+                cwd=checkout,
+                env={**kept, "PORT": str(self.port)},
+                stdout=log,
+                stderr=log,
+            )
+
+    def link(self) -> str:
+        dev_servers.wait_for(lambda: "sign-in?token=" in self.log.read_text(), 60, f"make run ({self.log.read_text()})")
+        return re.findall(r"http\S+sign-in\?token=\S+", self.log.read_text())[0]
+
+    def ports(self) -> list[int]:
+        """Where the app and the sandbox listen."""
+        return [
+            self.port,
+            *map(int, re.findall(r"http://127\.0\.0\.1:(\d+)/engage/demo/journal", self.log.read_text())),
+        ]
+
+    def stop(self) -> int:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def run(checkout):
+    """Starts `make run` in the checkout; whatever still runs afterwards is stopped."""
+    started = []
+
+    def start() -> MakeRun:
+        started.append(MakeRun(checkout))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.stop()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the project, with a data folder of its own that is removed afterwards."""
+    copy = tmp_path / "a checkout"
+    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    yield copy
+    shutil.rmtree(data_folder(copy))
+
+
+def data_folder(checkout):
+    where = [sys.executable, "manage.py", "where"]
+    return Path(subprocess.run(where, cwd=checkout, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def signed_in(run):
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    browser.open(run.link()).close()
+    return browser
+
+
+def asked(browser, run, path):
+    with browser.open(f"http://127.0.0.1:{run.port}{path}") as answer:
+        return json.load(answer)
+
+
+def grown(browser, run, success):
+    """The summary, once both syncs have this many successes more."""
+    found = {}
+
+    def enough():
+        found.update(asked(browser, run, "/summary.json"))
+        return all(found[name]["success"] >= success for name in ("contact_sync", "order_sync"))
+
+    dev_servers.wait_for(enough, 60, "The flow of orders")
+    return found
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_there_is_a_task_of_every_type_within_two_minutes_and_ctrl_c_ends_all_of_it(run, checkout):
+    started = run()
+    browser, missing = signed_in(started), set(TYPES)
+
+    def nothing_is_missing():
+        missing.difference_update([n for n in missing if asked(browser, started, f"/tasks.json?type={n}")["tasks"]])
+        return not missing
+
+    with suppress(TimeoutError):
+        dev_servers.wait_for(nothing_is_missing, 120, "A task of every type")
+    assert missing == set()
+
+    ports = started.ports()
+    assert [listens(port) for port in ports] == [True, True]
+    assert started.stop() in (0, 130)
+    assert [listens(port) for port in ports] == [False, False]
+    assert not (data_folder(checkout) / "postgres" / "postmaster.pid").exists()
+    assert "Traceback" not in started.log.read_text()
+
+
+def test_one_command_shows_orders_flowing_and_the_next_run_goes_on(run):
+    first = run()
+    seen = grown(signed_in(first), first, success=3)
+    assert first.stop() in (0, 130)
+
+    second = run()
+
+    went_on = grown(signed_in(second), second, success=seen["order_sync"]["success"] + 1)
+    assert went_on["since"] == seen["since"]
+    assert second.stop() in (0, 130)
+    assert "Traceback" not in first.log.read_text() + second.log.read_text()

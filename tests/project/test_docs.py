@@ -1,0 +1,87 @@
+"""Documents that cannot lie: what they name must be there, and the other way round."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import config
+import manage
+from taskqueue.types import NUMBERS, TYPES
+from tests.support.tasks import published_types
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "sandbox/README.md"]
+DOCUMENTS += [f"docs/{name}.md" for name in ("decisions", "operations", "privacy", "security")]
+
+
+def test_the_readme_lists_every_variable_with_its_default_and_meaning():
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)`)? ?\| (.*) \|$", README, re.MULTILINE)
+
+    assert {name: (default, about) for name, default, about in rows} == config.documented()
+
+
+def test_the_readme_names_every_command_of_manage():
+    sentence = next(line for line in README.splitlines() if line.startswith("`manage.py` has"))
+
+    assert re.findall(r"`([a-z][a-z-]+)`", sentence) == list(manage.COMMANDS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_within_the_project_lead_somewhere(name):
+    text = (ROOT / name).read_text()
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+
+    missing = [target for target in targets if not ((ROOT / name).parent / target).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_make_targets_that_documents_name_exist(name):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"`make ([a-z-]+)", (ROOT / name).read_text())) <= targets
+
+
+def test_make_alone_prints_every_target_with_its_purpose():
+    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    named = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+    assert set(re.findall(r"^make ([a-z-]+) +\S", printed, re.MULTILINE)) == set(named)
+
+
+def test_the_readmes_paths_are_routes():
+    from app import ROUTES
+
+    routes = {re.sub(r"{\w+}", "{id}", getattr(route, "path", "")) for route in ROUTES}
+    named = re.findall(r"`(?:GET |POST )?(/[a-z][a-z./{}_]*)`", README.split("## Where things are")[1])
+
+    assert [path for path in named if path not in routes] == []
+
+
+def test_folders_and_files_that_the_readme_names_exist():
+    table = README.split("## Where things are")[1].split("##")[0]
+    named = re.findall(r"`([\w/.]+)`", "\n".join(line for line in table.splitlines() if line.startswith("|")))
+
+    assert [name for name in named if "." in name or "/" in name if not (ROOT / name).exists()] == []
+
+
+def test_every_declared_type_is_a_published_one_and_has_a_description():
+    assert set(TYPES) == set(published_types.NUMBERS)
+    assert all(kind.description.endswith(".") for kind in TYPES.values())
+
+
+def test_numbers_are_for_ever():
+    assert {kind.name: number for number, kind in NUMBERS.items() if number < 900} == published_types.NUMBERS
+
+
+def test_the_procfiles_programs_are_there():
+    programs = re.findall(r"python (?:-m )?([\w.]+)", (ROOT / "Procfile").read_text())
+
+    assert programs == ["manage.py", "uvicorn", "dramatiq", "scheduler.py"]
+    assert all((ROOT / name).exists() for name in programs if name.endswith(".py"))

@@ -1,0 +1,191 @@
+"""The migrated database and the models are one schema, and getting there is safe."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import peewee
+import psycopg
+import pytest
+from playhouse.migrations import MigrationError, Runner
+from playhouse.postgres_ext import ArrayField, DateTimeTZField
+
+import models
+from database import db
+from sandbox import dev_servers
+from tests.support.servers.processes import empty_database, printed
+
+__all__ = ["empty_database"]
+
+WITHOUT_MODEL = {"schema_migration"}  # peewee's own
+MIGRATIONS = sorted((dev_servers.CHECKOUT / "migrations").glob("[0-9]*.py"))
+TYPES = {
+    ArrayField: "ARRAY",
+    peewee.AutoField: "integer",
+    peewee.BigAutoField: "bigint",
+    peewee.BigIntegerField: "bigint",
+    peewee.BlobField: "bytea",
+    peewee.BooleanField: "boolean",
+    peewee.DoubleField: "double precision",
+    peewee.IntegerField: "integer",
+    peewee.JSONField: "jsonb",
+    peewee.SmallIntegerField: "smallint",
+    peewee.TextField: "text",
+    peewee.UUIDField: "uuid",
+    DateTimeTZField: "timestamp with time zone",
+}
+
+
+def tables_of(parent: type[models.Table]) -> list[type[models.Table]]:
+    """Every table that is declared, in whichever module."""
+    return [table for child in parent.__subclasses__() for table in (child, *tables_of(child))]
+
+
+MODELS = {model._meta.table_name: model for model in tables_of(models.Table) if model is not models.Snapshot}
+
+
+def type_of(field: peewee.Field) -> str:
+    """PostgreSQL's name for what a field holds; a foreign key holds what it points to."""
+    return type_of(field.rel_field) if isinstance(field, peewee.ForeignKeyField) else TYPES[type(field)]
+
+
+def declared(model: type[peewee.Model]) -> dict[str, tuple[str, bool]]:
+    """Each column's type and whether it may be empty, as the model says."""
+    fields = model._meta.columns
+    return {name: (type_of(field).replace("serial", "integer"), field.null) for name, field in fields.items()}
+
+
+def found(table: str) -> dict[str, tuple[str, bool]]:
+    """The same, as the database says."""
+    rows = db.execute_sql(
+        "SELECT column_name, data_type, is_nullable = 'YES' FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = %s",
+        (table,),
+    )
+    return {name: (kind, empty) for name, kind, empty in rows.fetchall()}
+
+
+def test_the_database_has_the_models_tables(database):
+    assert set(db.get_tables()) == set(MODELS) | WITHOUT_MODEL
+
+
+@pytest.mark.parametrize("table", sorted(MODELS))
+def test_a_table_has_its_models_columns_and_no_others(table, database):
+    assert found(table) == declared(MODELS[table])
+
+
+@pytest.mark.parametrize("table", sorted(MODELS))
+def test_a_model_has_the_primary_key_of_its_table(table, database):
+    fields = MODELS[table]._meta.get_primary_keys()
+
+    assert set(db.get_primary_keys(table)) == {field.column_name for field in fields}
+
+
+@pytest.mark.parametrize("table", sorted(MODELS))
+def test_what_a_model_calls_unique_is_unique(table, database):
+    unique = {tuple(index.columns) for index in db.get_indexes(table) if index.unique}
+
+    for name, field in MODELS[table]._meta.columns.items():
+        assert not field.unique or (name,) in unique
+
+
+def test_what_points_to_another_table_is_a_foreign_key(database):
+    for table, model in MODELS.items():
+        declared = {
+            (name, field.rel_model._meta.table_name) for name, field in model._meta.columns.items() if is_key(field)
+        }
+        with db.as_owner():  # who alone is told of them
+            found = {(key.column, key.dest_table) for key in db.get_foreign_keys(table)}
+        assert declared <= found
+
+
+def is_key(field: peewee.Field) -> bool:
+    return isinstance(field, peewee.ForeignKeyField)
+
+
+def test_every_index_that_a_migration_makes_is_there_and_valid(database):
+    text = "\n".join(path.read_text() for path in MIGRATIONS)
+    made = set(re.findall(r"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+)", text))
+    dropped = set(re.findall(r"DROP INDEX (?:CONCURRENTLY )?(?:IF EXISTS )?(\w+)", text))
+
+    there = db.execute_sql("SELECT indexrelid::regclass::text FROM pg_index WHERE indisvalid AND indisready")
+
+    assert len(made) > 10
+    assert made - dropped <= {name for (name,) in there.fetchall()}
+
+
+def test_every_trigger_that_a_migration_makes_is_there_and_on(database):
+    text = "\n".join(path.read_text() for path in MIGRATIONS)
+    made = set(re.findall(r"CREATE (?:CONSTRAINT )?TRIGGER (\w+)", text))
+
+    there = db.execute_sql("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'")
+
+    assert made == {name for (name,) in there.fetchall()}
+
+
+def test_migrations_are_numbered_without_gaps():
+    assert [int(path.name[:4]) for path in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_every_migration_is_told_in_its_first_line():
+    assert all(path.read_text().startswith('"""') for path in MIGRATIONS)
+
+
+PENDING = "import schema, database\nwith database.connected(): print(schema.pending())"
+
+
+def test_pending_tells_what_is_to_be_applied(empty_database):
+    names = [path.stem for path in MIGRATIONS]
+
+    assert printed("-c", PENDING, DATABASE_URL=empty_database) == str(names)
+    printed("manage.py", "migrate", DATABASE_URL=empty_database)
+    assert printed("-c", PENDING, DATABASE_URL=empty_database) == "[]"
+
+
+def test_two_releases_at_once_migrate_once(empty_database):
+    environment = {**os.environ, "DATABASE_URL": empty_database}
+    command = [sys.executable, "manage.py", "migrate"]
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("SELECT pg_advisory_lock(7310551)")  # so that all of them wait at the same place
+        releases = [
+            subprocess.Popen(
+                command,
+                env=environment,
+                cwd=dev_servers.CHECKOUT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(3)
+        ]
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        dev_servers.wait_for(lambda: connection.execute(waiting).fetchone()[0] == 3, 20, "Three releases at the lock")
+    told = sorted(release.communicate(timeout=30) for release in releases)
+
+    applied = "\n".join(path.stem for path in MIGRATIONS)
+    assert told == sorted([(f"{applied}\n", ""), *[("The schema is up to date.\n", "")] * 2])
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database, tmp_path):
+    half = (
+        "def up(migrator, db):\n    db.execute_sql('CREATE TABLE half (id int)')\n    db.execute_sql('SELECT 1 / 0')\n"
+    )
+    (tmp_path / "0001_half.py").write_text(half)
+    script = (
+        "import peewee, pathlib, schema, sys\nschema.FOLDER = pathlib.Path(sys.argv[1])\n"
+        "try: schema.migrate()\nexcept peewee.DataError: pass\n"
+        "with schema.db.connection_context(): print(schema.db.get_tables(), schema.pending())"
+    )
+
+    assert printed("-c", script, str(tmp_path), DATABASE_URL=empty_database) == "['schema_migration'] ['0001_half']"
+
+
+def test_there_is_no_migration_without_its_way_up():
+    for path in MIGRATIONS:
+        assert "def up(migrator, db):" in path.read_text()
+    with pytest.raises(MigrationError):
+        Runner(db, str(Path(__file__).parent)).up(target="nothing")

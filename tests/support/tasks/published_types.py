@@ -1,0 +1,12 @@
+"""The published task types, as `published_types.toml` has them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+GROUPS: dict[str, dict[str, dict[str, object]]] = tomllib.loads(
+    Path(__file__).with_name("published_types.toml").read_text()
+)
+NUMBERS = {name: each["number"] for types in GROUPS.values() for name, each in types.items()}
+DESCRIPTIONS = {name: str(each["says"]) for types in GROUPS.values() for name, each in types.items()}

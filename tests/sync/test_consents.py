@@ -1,0 +1,375 @@
+"""Marketing preferences between the two systems, connected through the app: once each, the newest last."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from models import Customer, State, Task, new_id
+from sandbox.engage.webhooks.svix import SvixFaults
+from sandbox.shopify.customers import Consent
+from sandbox.shopify.webhooks.delivery import WebhookFaults
+from sync import consent_memory, entities
+from taskqueue.runner import run
+from taskqueue.types import TYPES
+from tests.support.servers.connected_sandboxes import ADA, sandboxes
+from tests.support.web.webhook_requests import web
+
+__all__ = ["sandboxes", "web"]
+
+YES, NO = ("SUBSCRIBED", "UNSUBSCRIBED")
+
+
+def next_second():
+    """Shopify's instants are whole seconds: what should be newer must be in a later one."""
+    time.sleep(1.05 - time.time() % 1)
+
+
+def newest(name):
+    return Task.select().where(Task.type == TYPES[name].number).order_by(Task.id.desc()).get()
+
+
+def ran(name):
+    return Task.select().where(Task.type == TYPES[name].number).count()
+
+
+def remembered(sandboxes, shopify_id):
+    return consent_memory.memories_of(entities.get(Customer, sandboxes.shop, shopify_id))["acceptsEmail"]
+
+
+def update_again(sandboxes, shopify_id):
+    TYPES["UpdateCustomerMarketingPreferences"].enqueue(sandboxes.shop, key=str(new_id()), shopify_id=shopify_id)
+    sandboxes.wait_until_idle()
+
+
+def test_a_new_contact_has_shopifys_answers_without_a_further_call(sandboxes):
+    shopper = sandboxes.add_customer(accepts_email=True)
+
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": False, "acceptsPostal": False}
+    assert sandboxes.patch_bodies() == []
+
+
+def test_a_yes_in_shopify_reaches_engage_and_ends_there(sandboxes):
+    shopper = sandboxes.add_customer()
+
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is True
+    assert [orjson.loads(body) for body in sandboxes.patch_bodies()] == [{"preferences": {"acceptsEmail": True}}]
+    assert sandboxes.consent_writes() == 0
+    assert newest("SyncCustomerMarketingPreferences").reason == "Shopify has this answer already, or a newer one."
+    assert remembered(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
+
+
+def test_an_explicit_no_in_shopify_reaches_engage(sandboxes):
+    shopper = sandboxes.add_customer(accepts_email=True, accepts_sms=True)
+    next_second()
+
+    sandboxes.choose_in_shopify(shopper, accepts_sms=False)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": False, "acceptsPostal": False}
+    assert len(sandboxes.patch_bodies()) == 1
+
+
+@pytest.mark.parametrize("name", ["acceptsEmail", "acceptsSms"])
+def test_an_unsubscribe_in_engage_reaches_shopify_and_ends_there(sandboxes, name):
+    shopper = sandboxes.add_customer(accepts_email=True, accepts_sms=True)
+    next_second()
+
+    sandboxes.choose_in_engage(shopper, **{name: False})
+    sandboxes.wait_until_idle()
+
+    assert dict(zip(("acceptsEmail", "acceptsSms"), sandboxes.consent_states(shopper), strict=True)) == {
+        "acceptsEmail": YES,
+        "acceptsSms": YES,
+        name: NO,
+    }
+    assert sandboxes.patch_bodies() == []
+    assert sandboxes.consent_writes() == 1
+
+
+def test_a_yes_in_engage_reaches_shopify(sandboxes):
+    shopper = sandboxes.add_customer()
+
+    sandboxes.choose_in_engage(shopper, acceptsEmail=True)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.consent_states(shopper)[0] == YES
+    assert (len(sandboxes.patch_bodies()), sandboxes.consent_writes()) == (0, 1)
+
+
+def test_what_we_wrote_in_shopify_is_no_news_when_its_webhook_is_lost(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.shopify.webhook_sender.close()
+
+    sandboxes.choose_in_engage(shopper, acceptsEmail=True)
+    assert sandboxes.webhooks.wait_until_idle(10)
+    sandboxes._drain()
+    before = ran("UpdateCustomerMarketingPreferences")
+    TYPES["IndexCustomer"].enqueue(sandboxes.shop, key=str(new_id()), shopify_id=shopper)
+    sandboxes._drain()
+
+    assert sandboxes.consent_states(shopper)[0] == YES
+    assert remembered(sandboxes, shopper).shopify.value is True
+    assert ran("UpdateCustomerMarketingPreferences") == before
+
+
+def test_there_and_back_again_each_change_is_carried_once(sandboxes):
+    shopper = sandboxes.add_customer()
+    for change in (
+        lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),
+        lambda: sandboxes.choose_in_engage(shopper, acceptsEmail=False),
+        lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),
+        lambda: sandboxes.choose_in_engage(shopper, acceptsEmail=False),
+    ):
+        next_second()
+        change()
+        sandboxes.wait_until_idle()
+
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
+    assert (len(sandboxes.patch_bodies()), sandboxes.consent_writes()) == (2, 2)
+
+
+@pytest.mark.parametrize("last", ["shopify", "engage"])
+def test_the_same_change_on_both_sides_at_once_ends_there(sandboxes, last):
+    shopper = sandboxes.add_customer(accepts_email=True)
+    next_second()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=False)
+    sandboxes.wait_until_idle()
+    changes = {
+        "engage": lambda: sandboxes.choose_in_engage(shopper, acceptsEmail=True),
+        "shopify": lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),
+    }
+
+    for name in sorted(changes, key=lambda name: name == last):
+        next_second()
+        changes[name]()
+    sandboxes.wait_until_idle()
+
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (YES, True)
+
+
+@pytest.mark.parametrize("last", ["yes in Shopify", "no in Engage"])
+def test_of_two_opposite_changes_the_newer_one_wins(sandboxes, last):
+    shopper = sandboxes.add_customer()
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    sandboxes.wait_until_idle()
+    next_second()
+    changes = {
+        "no in Engage": lambda: sandboxes.choose_in_engage(shopper, acceptsEmail=False),
+        "yes in Shopify": lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),
+    }
+
+    for name in sorted(changes, key=lambda name: name == last):
+        changes[name]()
+        next_second()
+    sandboxes.wait_until_idle()
+
+    expected = last == "yes in Shopify"
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (
+        YES if expected else NO,
+        expected,
+    )
+
+
+def test_a_change_on_each_side_of_another_preference_crosses(sandboxes):
+    shopper = sandboxes.add_customer(accepts_sms=True)
+    next_second()
+
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    sandboxes.choose_in_engage(shopper, acceptsSms=False)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.consent_states(shopper) == (YES, NO)
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": False, "acceptsPostal": False}
+    assert (len(sandboxes.patch_bodies()), sandboxes.consent_writes()) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_doubled_late_and_reordered_webhooks_end_with_the_newest_answer(sandboxes, seed):
+    shopper = sandboxes.add_customer()
+    sandboxes.webhooks.faults = SvixFaults(duplicates=0.5, late=0.5, late_seconds=1.0)
+    sandboxes.shopify.webhook_sender.faults = WebhookFaults(duplicates=0.5, reordered=0.5)
+    sandboxes.webhooks._random.seed(seed)
+
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    next_second()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=True)
+    sandboxes.wait_until_idle()
+    next_second()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=False)
+    sandboxes.wait_until_idle()
+
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
+    assert len(sandboxes.patch_bodies()) + sandboxes.consent_writes() <= 3
+
+
+def test_the_button_that_sends_a_webhook_again_changes_nothing(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=True)
+    sandboxes.wait_until_idle()
+    next_second()
+    sandboxes.choose_in_shopify(shopper, accepts_email=False)
+    sandboxes.wait_until_idle()
+
+    sandboxes.webhooks.redeliver(sandboxes.webhooks.messages()[0].svix_id)
+    sandboxes.wait_until_idle()
+
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
+
+
+def test_without_both_ways_only_a_yes_of_shopifys_travels(sandboxes):
+    sandboxes.shop.settings = {}
+    sandboxes.shop.save()
+    shopper = sandboxes.add_customer(accepts_sms=True)
+    next_second()
+
+    sandboxes.choose_in_shopify(shopper, accepts_email=True, accepts_sms=False)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": True, "acceptsPostal": False}
+    assert newest("SyncCustomerMarketingPreferences").reason.startswith("What changes in Engage is not brought")
+
+
+def test_without_both_ways_an_unsubscribe_in_engage_stays_and_is_not_raised_again(sandboxes):
+    sandboxes.shop.settings = {}
+    sandboxes.shop.save()
+    shopper = sandboxes.add_customer(accepts_email=True)
+    next_second()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=False)
+    sandboxes.wait_until_idle()
+
+    sandboxes.choose_in_shopify(shopper, accepts_sms=True)
+    sandboxes.wait_until_idle()
+
+    assert sandboxes.consent_states(shopper)[0] == YES
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": False, "acceptsSms": True, "acceptsPostal": False}
+
+
+def test_a_contact_that_engage_has_already_is_raised_and_never_lowered(sandboxes):
+    contact = {"email": "ada@example.com", "preferences": {"acceptsSms": True}}
+    sandboxes.engage.tenant("demo").contacts.create(contact)
+
+    shopper = sandboxes.add_customer(accepts_email=True)
+
+    assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": True, "acceptsPostal": False}
+
+
+def test_a_consent_whose_webhook_was_lost_is_found_by_the_next_look(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.shopify.webhook_sender.close()
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+
+    TYPES["IndexCustomer"].enqueue(sandboxes.shop, key=str(new_id()), shopify_id=shopper)
+    sandboxes._drain()
+
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is True
+
+
+def test_each_of_several_whose_consent_one_poll_finds_is_brought_along(sandboxes):
+    shoppers = [sandboxes.add_customer(email=f"{name}@example.com", phone=None) for name in ("ada", "beda")]
+    sandboxes.shopify.webhook_sender.close()
+    for shopper in shoppers:
+        sandboxes.choose_in_shopify(shopper, accepts_email=True)
+
+    poll = TYPES["IndexShopCustomers"].enqueue(sandboxes.shop, key="slot")
+    for shopper in shoppers:
+        TYPES["IndexCustomer"].enqueue(sandboxes.shop, key=f"poll:{shopper}", shopify_id=shopper, parent=poll)
+    sandboxes._drain()
+
+    assert [sandboxes.preferences(shopper)["acceptsEmail"] for shopper in shoppers] == [True, True]
+
+
+def test_a_no_that_is_given_while_the_contact_is_being_made_is_brought_along(sandboxes):
+    sandboxes.shopify.webhook_sender.close()
+    shopper = sandboxes.shopify.add_customer(sandboxes.shop.domain, replace(ADA, accepts_email=True))
+    index = TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="before", shopify_id=shopper)
+    run(TYPES["IndexCustomer"], str(index.id))
+    next_second()
+    sandboxes.choose_in_shopify(shopper, accepts_email=False)
+    sandboxes._drain()  # makes the contact by what was read before
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is True
+
+    TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="after", shopify_id=shopper)
+    sandboxes._drain()
+
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is False
+
+
+def test_an_old_no_in_shopify_does_not_lower_what_engage_has(sandboxes):
+    sandboxes.shopify.webhook_sender.close()
+    shopper = sandboxes.shopify.add_customer(sandboxes.shop.domain, ADA)
+    sandboxes.choose_in_shopify(shopper, accepts_email=False)
+    sandboxes.engage.tenant("demo").contacts.create({"email": ADA.email, "preferences": {"acceptsEmail": True}})
+
+    TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="first", shopify_id=shopper)
+    sandboxes._drain()
+    TYPES["UpdateCustomerMarketingPreferences"].enqueue(sandboxes.shop, key="again", shopify_id=shopper)
+    sandboxes._drain()
+
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is True
+
+
+def test_a_yes_that_shopify_has_dropped_before_it_was_brought_is_nobodys(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.shopify.webhook_sender.close()
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    sandboxes.engage.script("PATCH", [503])
+    TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="yes", shopify_id=shopper)
+    sandboxes._drain()
+    people = sandboxes.shopify.records(sandboxes.shop.domain).customers
+    people[shopper] = replace(people[shopper], email_consent=Consent("INVALID"))
+
+    sandboxes._drain(waiting=True)
+
+    assert newest("UpdateCustomerMarketingPreferences").reason == "Engage has been told of every answer already."
+    assert sandboxes.preferences(shopper)["acceptsEmail"] is False
+
+
+def test_an_answer_that_engage_has_is_not_read_again(sandboxes):
+    shopper = sandboxes.add_customer(accepts_email=True)
+    before = len(sandboxes.engage.calls)
+
+    update_again(sandboxes, shopper)
+
+    assert newest("UpdateCustomerMarketingPreferences").reason == "Engage has been told of every answer already."
+    assert len(sandboxes.engage.calls) == before
+
+
+def test_a_call_whose_outcome_was_never_learned_is_not_heard_as_engages_answer(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.choose_in_shopify(shopper, accepts_email=True)
+    from sandbox.engage.faults import Fault
+
+    sandboxes.engage.script("PATCH", [Fault.RESET])
+    sandboxes.wait_until_idle()
+    next_second()
+    sandboxes.choose_in_shopify(shopper, accepts_email=False)
+    sandboxes.wait_until_idle()
+
+    assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
+
+
+def test_somebody_who_is_no_contact_yet_is_left_to_their_first_sync(sandboxes):
+    entities.save(Customer, sandboxes.shop, sandboxes.shopify.customer(sandboxes.shop.domain, sandboxes.add_customer()))
+    Customer.update(contact_id=None).execute()
+    shopper = Customer.get().shopify_id
+
+    update_again(sandboxes, shopper)
+
+    assert "not a contact yet" in newest("UpdateCustomerMarketingPreferences").reason
+
+
+def test_the_tasks_name_the_customer_and_the_contact(sandboxes):
+    shopper = sandboxes.add_customer()
+    sandboxes.choose_in_engage(shopper, acceptsEmail=True)
+    sandboxes.wait_until_idle()
+
+    task = newest("SyncCustomerMarketingPreferences")
+
+    assert (task.state, task.shopify_id, task.engage_id) == (State.SUCCESS, shopper, sandboxes.contact_id(shopper))

@@ -1,0 +1,278 @@
+"""Orders that change after their receipt went out: what Engage has comes to Shopify's net sales, to the digit."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import orjson
+import pytest
+
+from models import Order, Refund, Task
+from sandbox.engage.faults import Fault
+from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
+from sync import entities, sent_receipts
+from taskqueue.runner import run
+from taskqueue.types import TYPES
+from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest, receipts
+from tests.sync.test_refunds import arrive, bought, line_of, net, told
+
+__all__ = ["bought"]
+
+COVER = Item("A sleeve", "SLV-1", Decimal("79.00"))
+
+
+def sums(engage):
+    return engage.tenant("demo").receipts_report()["sums"]
+
+
+def net_sales(shopify, shop, order_id):
+    order = shopify.order(shop.domain, order_id)
+    return {order["currencyCode"]: Decimal(order["currentTotalPriceSet"]["shopMoney"]["amount"])}
+
+
+def test_units_that_an_edit_removed_go_back_in_a_correction(shop, shopify, engage, drain, bought):
+    shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
+    arrive(shop, "OrderWebhook", {"id": bought})
+
+    drain(waiting=True)
+
+    correction = receipts(engage)[-1]
+    assert (correction["uniqueReceiptId"], correction["totalGrossPrice"]) == (f"{bought}-C1", -149)
+    assert newest("SyncOrder").engage_id == f"{bought}-C1"
+    assert net(engage, bought) == net_sales(shopify, shop, bought)
+
+
+def test_an_article_that_an_edit_added_comes_in_a_correction(shop, shopify, engage, drain, bought):
+    shopify.add_line(shop.domain, bought, COVER)
+    arrive(shop, "OrderWebhook", {"id": bought})
+
+    drain(waiting=True)
+
+    assert [(item["sku"], item["quantity"]) for item in receipts(engage)[-1]["items"]] == [("SLV-1", 1)]
+    assert net(engage, bought) == {"SEK": 426}
+
+
+def test_corrections_are_numbered(shop, shopify, engage, drain, bought):
+    for _ in range(2):
+        shopify.add_line(shop.domain, bought, COVER)
+        arrive(shop, "OrderWebhook", {"id": bought})
+        drain(waiting=True)
+
+    ids = [receipt["uniqueReceiptId"] for receipt in receipts(engage)]
+    assert ids == [str(bought), f"{bought}-C1", f"{bought}-C2"]
+
+
+def test_an_exchange_is_a_refund_and_a_correction(shop, shopify, engage, drain, bought):
+    told(shop, shopify.exchange(shop.domain, bought, {line_of(shopify, shop, bought): 1}, COVER), bought)
+
+    drain(waiting=True)
+
+    assert sorted(receipt["totalGrossPrice"] for receipt in receipts(engage)) == [-149, 79, 347]
+    assert net(engage, bought) == net_sales(shopify, shop, bought)
+
+
+@pytest.mark.parametrize("refund", [True, False], ids=["paid back", "not paid back"])
+def test_a_cancelled_order_comes_to_what_shopify_says(refund, shop, shopify, engage, drain, bought):
+    told(shop, shopify.cancel(shop.domain, bought, refund=refund), bought)
+
+    drain(waiting=True)
+
+    assert net(engage, bought) == net_sales(shopify, shop, bought)
+
+
+def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, drain, bought):
+    shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
+    refund_id = shopify.refund_overpayment(shop.domain, bought)
+    told(shop, refund_id, bought)
+
+    drain(waiting=True)
+
+    assert "settles an edit" in newest("SyncRefund").reason
+    assert net(engage, bought) == {"SEK": 198}
+
+
+def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain, bought):
+    shopify.update_order(shop.domain, bought, note="Leave it with the neighbour")
+    arrive(shop, "OrderWebhook", {"id": bought})
+
+    drain(waiting=True)
+
+    assert newest("SyncOrder").reason == "Its receipt is at Engage already."
+    assert len(calls(engage, "POST", "receipts")) == 1
+
+
+def test_an_order_keeps_the_rules_that_its_sale_was_told_by(shop, shopify, engage, drain, bought):
+    shop.settings = {"receipt": {"freight_line": False}}
+    shop.save()
+    index(shop, "IndexOrder", bought)
+
+    drain(waiting=True)
+
+    assert newest("SyncOrder").reason == "Its receipt is at Engage already."
+
+
+def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, shopify, engage, drain, bought):
+    before = entities.get(Order, shop, bought)
+    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+    drain(waiting=True)
+    Order.update(sealed_snapshot=before.sealed_snapshot, updated_at=before.updated_at).execute()
+
+    index(shop, "SyncOrder", bought)
+    drain(waiting=True)
+
+    assert [receipt["totalGrossPrice"] for receipt in receipts(engage)] == [347, -149]
+
+
+def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(shop, shopify, engage, drain, bought):
+    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+    drain(waiting=True)
+    entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
+
+    sync = TYPES["SyncOrder"].enqueue(shop, key="ahead", shopify_id=bought)
+    Task.update(due_at="2099-01-01").where(Task.id != sync.id).execute()
+    run(TYPES["SyncOrder"], str(sync.id))
+
+    assert "read anew" in Task.get_by_id(sync.id).reason
+    assert newest("IndexOrder").parent_id == sync.id
+
+
+def test_a_receipt_that_may_have_arrived_is_sent_again_as_it_was(shop, shopify, engage, drain):
+    """Engage ignores the second one, so a body with the edit in it would never be known there."""
+    engage.script("POST .*/receipts$", [Fault.RESET])  # it has arrived
+    _, order_id = buy(shop, shopify)
+    drain(1)
+    assert len(receipts(engage)) == 1
+
+    shopify.edit_order(shop.domain, order_id, line_of(shopify, shop, order_id), 1)
+    arrive(shop, "OrderWebhook", {"id": order_id})
+    drain(waiting=True)
+
+    first, second, *_ = calls(engage, "POST", "receipts")
+    assert orjson.loads(first.request) == orjson.loads(second.request)
+    assert net(engage, order_id) == {"SEK": 198}
+    assert [row.receipt_id for row in sent_receipts.of_order(entities.get(Order, shop, order_id))] == [
+        str(order_id),
+        f"{order_id}-C1",
+    ]
+
+
+SHOPS = {
+    "SEK": ("12.95", "149.00", "0.00", "999.99", "33.33", "1.05"),
+    "EUR": ("12.95", "9.80", "0.00", "1999.99", "33.33", "1.05"),
+    "JPY": ("1200", "333", "1", "0", "98765"),
+    "KWD": ("12.955", "0.001", "149.500", "33.333"),
+}
+
+
+def checkout(luck, currency):
+    """Any basket, in this currency alone."""
+    prices = SHOPS[currency]
+    items = [
+        Item(f"Record {place}", f"REC-{place}", Decimal(luck.choice(prices)), luck.randint(1, 4), tax_rate=rate(luck))
+        for place in range(luck.randint(1, 4))
+    ]
+    off = min(Decimal(prices[0]), sum(item.price * item.quantity for item in items))  # Shopify gives no more
+    return Checkout(
+        tuple(items),
+        shipping=luck.choice([None, Decimal(luck.choice(prices))]),
+        discount=Discount("WELCOME", off) if off and luck.random() < 0.5 else None,
+        tenders=luck.choice([(Tender(),), (Tender("gift_card", Decimal(1)), Tender("klarna"))]),
+        currency=currency,
+        presentment_currency=currency,
+        taxes_included=luck.random() < 0.6,
+    )
+
+
+def rate(luck):
+    return Decimal(luck.choice(["0.25", "0.06", "0"]))
+
+
+class Life:
+    """What may happen to one order, as its luck has it; every step is told by webhooks, some of them late."""
+
+    def __init__(self, shop, shopify, luck, order_id):
+        self.shop, self.shopify, self.luck, self.order_id = shop, shopify, luck, order_id
+
+    @property
+    def domain(self):
+        return self.shop.domain
+
+    @property
+    def order(self):
+        return self.shopify.order(self.domain, self.order_id)
+
+    def step(self):
+        happened = self.luck.choice([self.returned, self.goodwill, self.shortened, self.enlarged, self.settled])()
+        for webhook in self.luck.sample(happened, len(happened)):
+            arrive(self.shop, *webhook)
+
+    def returned(self):
+        units = {number(line): self.luck.randint(0, line["currentQuantity"]) for line in self.order["lineItems"]}
+        shipping = self.order["shippingLines"] and self.luck.random() < 0.3 and self._freight_left()
+        return self._refunded(self.shopify.refund(self.domain, self.order_id, units, shipping=shipping or Decimal(0)))
+
+    def goodwill(self):
+        return self._refunded(self.shopify.refund(self.domain, self.order_id, amount=Decimal(self.luck.randint(1, 9))))
+
+    def shortened(self):
+        line = self.luck.choice(self.order["lineItems"])
+        left = self.luck.randint(0, line["currentQuantity"])
+        self.shopify.edit_order(self.domain, self.order_id, number(line), left)
+        return [self._updated]
+
+    def enlarged(self):
+        price = Decimal(self.luck.choice(SHOPS[self.order["currencyCode"]]))
+        self.shopify.add_line(self.domain, self.order_id, Item("Sleeve", "SLV", price, tax_rate=rate(self.luck)))
+        return [self._updated]
+
+    def settled(self):
+        owed = Decimal(self.order["totalOutstandingSet"]["shopMoney"]["amount"])
+        if owed < 0:
+            return self._refunded(self.shopify.refund_overpayment(self.domain, self.order_id))
+        self.shopify.pay(self.domain, self.order_id)
+        return [self._updated]
+
+    def cancelled(self):
+        back = self._refunded(self.shopify.cancel(self.domain, self.order_id))
+        for webhook in back:
+            arrive(self.shop, *webhook)
+
+    @property
+    def _updated(self):
+        return "OrderWebhook", {"id": self.order_id}
+
+    def _refunded(self, refund_id):
+        return [("RefundWebhook", {"id": refund_id, "order_id": self.order_id}), self._updated]
+
+    def _freight_left(self):
+        return Decimal(self.order["currentShippingPriceSet"]["shopMoney"]["amount"])
+
+
+def number(line):
+    return int(line["id"].rpartition("/")[2])
+
+
+@pytest.mark.parametrize("currency", SHOPS)
+@pytest.mark.parametrize("seed", range(4))
+def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed, shop, shopify, engage, drain):
+    luck = random.Random(f"{currency} {seed}")
+    customer_id = shopify.add_customer(shop.domain, ADA)
+    lives = []
+    for _ in range(3):
+        order_id = shopify.add_order(shop.domain, checkout(luck, currency), customer_id=customer_id)
+        arrive(shop, "OrderWebhook", {"id": order_id})
+        lives.append(Life(shop, shopify, luck, order_id))
+
+    for _ in range(4):
+        for life in lives:
+            life.step()
+        if luck.random() < 0.7:
+            drain(waiting=True)
+    lives[0].cancelled()
+    drain(waiting=True)
+
+    told = [life.order_id for life in lives if entities.get(Order, shop, life.order_id).receipt_id]
+    assert told  # some were never paid, or emptied before their sale was told
+    assert {each: net(engage, each) for each in told} == {each: net_sales(shopify, shop, each) for each in told}
+    assert sums(engage)["unbalanced"] == []

@@ -1,0 +1,343 @@
+"""What we know of the shop itself and of Engage's stores, and what is done for each shop on the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+import scheduler
+from actors import settings as actors_settings
+from models import NOW, BulkImport, ImportState, Lane, PollCursor, Shop, State, Store, Task
+from privacy import uninstall
+from sandbox.engage.faults import Fault
+from sync import polling
+from sync import stores as sync_stores
+from sync.imports.state import create_import
+from taskqueue import claims
+from taskqueue.periodic import PERIODIC, TimeSlots
+from taskqueue.runner import run
+from taskqueue.sweeper import pick_due
+from taskqueue.types import TYPES
+from tests.end_to_end.test_order_to_receipt import index, newest
+from tests.support.tasks.webhook_tasks import receive_webhook
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def known(shop):
+    return {store.external_id: (store.name, store.active) for store in sync_stores.stores_of(shop)}
+
+
+def learnt(shop):
+    row = Shop.get_by_id(shop.id)
+    return {name: getattr(row, name) for name in ("name", "email", "currency", "timezone", "plan")}
+
+
+def run_one(task):
+    """The task alone, without what follows from it."""
+    run(TYPES["ShopWebhook"], str(task.id))
+
+
+# Stores
+
+
+def test_engages_stores_are_kept_in_step(shop, engage, drain):
+    stores = engage.tenant("demo").stores
+    stores.create({"name": "The web", "externalId": "SE-WEB"})
+    stores.create({"name": "Lund", "externalId": "SE-1", "type": "RETAIL", "countryCode": "SE", "active": False})
+
+    index(shop, "IndexStores", None)
+    drain()
+    stores.change("SE-1", {"name": "Lund city", "active": True})
+    index(shop, "IndexStores", None)
+    drain()
+
+    assert known(shop) == {"SE-WEB": ("The web", True), "SE-1": ("Lund city", True)}
+    assert Store.get(Store.external_id == "SE-1").kind == "RETAIL"
+
+
+def test_a_store_that_engage_no_longer_has_is_inactive(shop, engage, drain):
+    engage.tenant("demo").stores.create({"name": "The web", "externalId": "SE-WEB"})
+    sync_stores.save_stores(shop, [{"name": "Old", "externalId": "OLD"}])
+
+    index(shop, "IndexStores", None)
+    drain()
+
+    assert known(shop) == {"SE-WEB": ("The web", True), "OLD": ("Old", False)}
+
+
+def test_an_unchanged_store_is_not_written_again(shop):
+    told = [{"name": "The web", "externalId": "SE-WEB"}]
+    sync_stores.save_stores(shop, told)
+    before = Store.get().changed_at
+
+    sync_stores.save_stores(shop, told)
+
+    assert Store.get().changed_at == before
+
+
+def test_stores_of_another_shop_are_left_alone(shop, other_shop):
+    sync_stores.save_stores(other_shop, [{"name": "Theirs", "externalId": "X"}])
+
+    sync_stores.save_stores(shop, [])
+
+    assert known(other_shop) == {"X": ("Theirs", True)}
+
+
+# The shop itself
+
+
+def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, drain):
+    shopify.records(shop.domain).changed_settings |= {
+        "currencyCode": "EUR",
+        "ianaTimezone": "Europe/Paris",
+        "name": "Y",
+    }
+
+    index(shop, "SyncShopCurrency", None)
+    drain()
+
+    now = learnt(shop)
+    assert (now["currency"], now["timezone"], now["name"]) == ("EUR", "Europe/Paris", "Y")
+    assert now["plan"]
+
+
+def test_a_shop_update_is_learnt_from_its_body(shop):
+    run_one(receive_webhook(shop, "shop/update", UPDATE))
+
+    assert learnt(shop) == {
+        "name": "New name",
+        "email": "new@example.com",
+        "currency": "EUR",
+        "timezone": "Europe/Paris",
+        "plan": "Advanced",
+    }
+    assert newest("SyncShopCurrency").parent_id == newest("ShopWebhook").id
+
+
+UPDATE = {
+    "id": 60000000001,
+    "name": "New name",
+    "email": "new@example.com",
+    "currency": "EUR",
+    "iana_timezone": "Europe/Paris",
+    "plan_display_name": "Advanced",
+}
+
+
+def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
+    receive_webhook(shop, "shop/update", UPDATE | {"name": "Older name"})
+
+    drain()
+
+    assert learnt(shop)["name"] == shopify.records(shop.domain).settings()["name"]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"currency": "crowns"},
+        {"currency": None},
+        {"iana_timezone": "Europe/Atlantis"},
+        {"email": "not an address"},
+        {"email": "a@b.se\r\nBcc: c@d.se"},
+        {"name": ["x"]},
+        {"name": "a\0b"},
+    ],
+)
+def test_what_cannot_be_used_is_not_taken_over(nonsense, shop):
+    before = learnt(shop)
+
+    run_one(receive_webhook(shop, "shop/update", {"id": 60000000001} | nonsense))
+
+    assert learnt(shop) == before
+    assert newest("ShopWebhook").state == State.SUCCESS
+
+
+def test_an_unreadable_update_is_an_error(shop, drain):
+    receive_webhook(shop, "shop/update", b"{")
+
+    drain()
+
+    assert newest("ShopWebhook").state == State.ERROR
+
+
+# A shop that removes the app
+
+
+def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify, drain):
+    index(shop, "IndexCustomer", 4711)
+    polling.advance_cursor(shop, "orders", NOON)
+    shopify.uninstall(shop.domain)
+
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
+    Task.update(due_at=NOW + timedelta(hours=1)).where(Task.type != TYPES["ShopWebhook"].number).execute()
+    drain()
+
+    row = Shop.get_by_id(shop.id)
+    assert (row.active, row.shopify_token, row.engage_key) == (False, None, None)
+    assert newest("IndexCustomer").state == State.SUCCESS
+    assert newest("IndexCustomer").reason == uninstall.UNINSTALLED
+    assert not PollCursor.select().exists()
+
+
+def test_it_waits_for_what_is_running(shop, shopify, drain):
+    index(shop, "IndexCustomer", 4711)
+    lease = timedelta(minutes=1)
+    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", calls_engage=False, newest_only=False)
+    shopify.uninstall(shop.domain)
+
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
+    drain()
+
+    assert newest("ShopWebhook").state == State.PENDING
+    assert "still running" in newest("ShopWebhook").reason
+    assert not Shop.get_by_id(shop.id).active  # nothing further begins
+
+
+def test_a_late_uninstall_does_not_stop_a_shop_that_came_back(shop, shopify, drain):
+    receive_webhook(shop, "app/uninstalled", {"id": 1})
+
+    drain()
+
+    assert Shop.get_by_id(shop.id).active
+    assert "installed again" in newest("ShopWebhook").reason
+
+
+def test_while_shopify_cannot_be_asked_the_uninstall_waits(shop, shopify):
+    shopify.admin.script.append(Fault.UNAVAILABLE)
+
+    run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
+
+    assert Shop.get_by_id(shop.id).active
+    assert newest("ShopWebhook").state == State.PENDING
+
+
+def test_what_comes_in_after_the_removal_is_ended(shop, other_shop):
+    Shop.update(active=False).where(Shop.id == shop.id).execute()
+    index(shop, "IndexCustomer", 4711)
+    index(other_shop, "IndexCustomer", 4711)
+
+    assert uninstall.end_tasks_of_uninstalled() == 1
+
+    states = {task.shop_id: task.state for task in Task.select()}
+    assert states == {shop.id: State.SUCCESS, other_shop.id: State.PENDING}
+
+
+def test_tasks_about_a_removed_shop_are_left_to_run(shop):
+    Shop.update(active=False).where(Shop.id == shop.id).execute()
+    receive_webhook(shop, "shop/redact", {"shop_id": 1})
+
+    uninstall.end_tasks_of_uninstalled()
+
+    assert newest("ShopWebhook").state == State.PENDING
+
+
+def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_app(shop):
+    index(shop, "IndexCustomer", 4711)
+    about_the_shop = receive_webhook(shop, "shop/redact", {"shop_id": 1})
+    Task.update(published_at=None).execute()
+    Shop.update(active=False).where(Shop.id == shop.id).execute()
+
+    picked = pick_due(Lane.LIVE, 10, republish_after=timedelta(seconds=60))
+
+    assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
+
+
+def test_an_import_does_not_outlive_the_app(shop, shopify):
+    importing = create_import(shop, NOON - timedelta(days=1), NOON)
+    shopify.uninstall(shop.domain)
+
+    run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
+
+    assert BulkImport.get_by_id(importing.id).state == ImportState.CANCELLED
+
+
+def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):
+    Shop.update(active=False, connected_at=NOON).where(Shop.id == shop.id).execute()
+
+    connect_again(shop)
+
+    assert Shop.get_by_id(shop.id).active
+    assert polling.poll_from(Shop.get_by_id(shop.id), "orders") > NOON
+
+
+def test_a_new_token_does_not_move_the_time_of_connection(shop):
+    Shop.update(connected_at=NOON).where(Shop.id == shop.id).execute()
+
+    connect_again(shop)
+
+    assert Shop.get_by_id(shop.id).connected_at == NOON
+
+
+def connect_again(shop):
+    from tests.conftest import connect_shop
+
+    return connect_shop(shop.domain)
+
+
+# The clock
+
+
+def test_each_shop_has_one_task_of_each_periodic_type_in_a_slot(shop, other_shop):
+    first, second = TimeSlots(), TimeSlots()  # two schedulers
+
+    assert first.fill(NOON) == 2 * len(PERIODIC)
+    assert first.fill(NOON) == second.fill(NOON) == 0
+
+
+def test_two_schedulers_that_both_see_a_free_slot_fill_it_once(shop):
+    TimeSlots().fill(NOON)
+    Task.update(state=State.SUCCESS).execute()
+
+    assert TimeSlots().fill(NOON) == 0
+
+
+def test_the_next_slot_has_the_next_task(shop):
+    slots = TimeSlots()
+    slots.fill(NOON)
+    Task.update(state=State.SUCCESS).execute()
+
+    assert slots.fill(NOON + timedelta(minutes=5)) == 2
+    Task.update(state=State.SUCCESS).execute()
+    assert slots.fill(NOON + timedelta(days=1)) == len(PERIODIC)
+
+
+def test_no_pile_grows_while_one_is_still_pending(shop):
+    slots = TimeSlots()
+    slots.fill(NOON)
+
+    assert slots.fill(NOON + timedelta(days=1)) == 0
+
+
+def test_shops_are_staggered(database):
+    every = PERIODIC[0].every
+    began = sorted((NOON - PERIODIC[0].slot(shop_id, NOON)) / every for shop_id in range(1, 101))
+
+    gaps = [after - before for before, after in pairwise(began)]
+    assert max(gaps) < 0.03  # of an hour; a hundred shops a hundredth apart, nearly
+
+
+def test_a_shop_without_the_app_has_no_periodic_tasks(shop):
+    Shop.update(active=False).where(Shop.id == shop.id).execute()
+
+    assert TimeSlots().fill(NOON) == 0
+
+
+def test_a_connected_shop_is_learnt_about_at_once(shop, shopify, engage, drain):
+    engage.tenant("demo").stores.create({"name": "The web", "externalId": "SE-WEB"})
+
+    actors_settings.enqueue_first_sync(shop)
+    drain()
+
+    assert "SE-WEB" in known(shop)
+    assert learnt(shop)["plan"]
+
+
+def test_the_clock_fills_the_slots_itself(shop):
+    for job in scheduler.jobs():
+        job.do()
+
+    assert Task.select().count() == len(PERIODIC)

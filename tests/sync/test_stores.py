@@ -1,0 +1,257 @@
+"""Which store a contact and a receipt get, by market, country, locale and till; and which type a contact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from models import Attempt, Customer, Order, State, new_id, utcnow
+from models import Market as Known
+from sandbox.engage.faults import Fault
+from sandbox.shopify.customers import CustomerDetails, address
+from sandbox.shopify.markets import SandboxMarket
+from sync import entities, stores
+from taskqueue.types import TYPES
+from tests.end_to_end.test_order_to_receipt import RECORD, buy, newest, receipts
+from tests.support.tasks.webhook_tasks import receive_webhook
+from tests.sync.test_imports import begin
+
+ADA = CustomerDetails()
+NORDIC, WEST = SandboxMarket("nordic", ("NO", "DK", "FI")), SandboxMarket("west", ("US-CA", "US-OR"))
+STORES = {"nordic": "NORDIC", "west": "WEST-COAST", "usa": "USA", "rest": "REST"}
+
+
+def contact(engage):
+    (only,) = engage.tenant("demo").contacts.all()
+    return only["attributes"]
+
+
+def index(shop, shopify_id, name="IndexCustomer"):
+    TYPES[name].enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
+
+
+def bought_at_the_till(shop, shopify, customer):
+    """An order of a physical shop's, known to us."""
+    order = shopify.order(shop.domain, shopify.add_order(shop.domain, RECORD, customer_id=customer))
+    entities.save(Order, shop, {**order, "sourceName": "pos"}, name=order["name"], customer_id=customer)
+
+
+@pytest.mark.parametrize(("locale", "store"), [("sv", "SE-WEB"), ("nb-NO", "NO-WEB"), ("de-AT", "DE-WEB")])
+def test_a_contacts_store_is_that_of_the_customers_locale(shop, shopify, engage, drain, locale, store):
+    shop.settings = {"stores": {"NO": "NO-WEB", "de": "DE-WEB"}}
+    shop.save()
+
+    index(shop, shopify.add_customer(shop.domain, replace(ADA, locale=locale)))
+    drain()
+
+    assert contact(engage)["createdInStore"] == store
+
+
+def test_a_customer_of_the_till_gets_no_store_and_is_a_member(shop, shopify, engage, drain):
+    shop.settings = {"contact": {"mode": "accounts"}}
+    shop.save()
+    customer = shopify.add_customer(shop.domain, replace(ADA, account=False))
+    bought_at_the_till(shop, shopify, customer)
+
+    index(shop, customer)
+    drain()
+
+    assert contact(engage)["contactType"] == "Member"
+    assert not contact(engage)["createdInStore"]
+
+
+def test_a_guest_becomes_a_member_at_the_till(shop, shopify, engage, drain):
+    shop.settings = {"contact": {"mode": "accounts"}}
+    shop.save()
+    customer = shopify.add_customer(shop.domain, replace(ADA, account=False))
+    index(shop, customer)
+    drain()
+    assert contact(engage)["contactType"] == "Contact"
+
+    bought_at_the_till(shop, shopify, customer)
+    index(shop, customer)
+    drain()
+
+    assert contact(engage)["contactType"] == "Member"
+    assert entities.get(Customer, shop, customer).contact_type == "Member"
+
+
+# Markets
+
+
+@pytest.fixture
+def markets(shop, shopify, drain):
+    """The shop sells in some markets that we know of, and has mapped those of STORES."""
+    shop.settings = {"stores": STORES}
+    shop.save()
+
+    def known(*markets):
+        shopify.set_markets(shop.domain, *markets)
+        index(shop, None, "SyncShopCurrency")
+        drain()
+
+    return known
+
+
+def known_to(shop):
+    return list(Known.select().where(Known.shop == shop).order_by(Known.handle))
+
+
+def buyer(country, **fields):
+    return replace(ADA, country_code=country, locale="en", **fields)
+
+
+def said(name):
+    """What stands at the only attempt of the newest task of this type."""
+    return Attempt.get(Attempt.task == newest(name), Attempt.number == newest(name).fence).reason
+
+
+def test_a_sale_and_a_contact_of_a_market_are_sent_with_its_store(shop, shopify, engage, drain, markets):
+    markets(NORDIC, SandboxMarket("rest"))
+
+    buy(shop, shopify, person=buyer("NO"))
+    drain(waiting=True)
+
+    assert contact(engage)["createdInStore"] == "NORDIC"
+    assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["NORDIC"]
+    assert (said("SyncContact"), said("SyncOrder")) == (None, None)
+
+
+def test_a_sale_goes_by_where_it_is_sent_and_a_contact_by_where_they_live(shop, shopify, engage, drain, markets):
+    markets(NORDIC, WEST)
+
+    sent_to = address(buyer("US"), "gid://shopify/MailingAddress/1") | {"provinceCode": "CA"}
+    buy(shop, shopify, person=buyer("NO"), shippingAddress=sent_to)
+    drain(waiting=True)
+
+    assert contact(engage)["createdInStore"] == "NORDIC"
+    assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["WEST-COAST"]
+
+
+def test_a_sale_of_an_unmapped_market_gets_the_default_store_and_says_so(shop, shopify, engage, drain, markets):
+    markets(NORDIC, SandboxMarket("asia", ("JP",)))
+
+    buy(shop, shopify, person=buyer("JP"), customerLocale="ja")
+    drain(waiting=True)
+
+    assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["SE-WEB"]
+    sentence = "Its store is the shop's default, SE-WEB: the map of stores has no entry for asia, jp, "
+    assert said("SyncOrder") == sentence + "ja."
+    assert said("SyncContact") == sentence + "en."
+    assert newest("SyncOrder").reason is None  # it was not skipped
+
+
+def test_a_contact_that_exists_is_not_told_about_a_store_again(shop, shopify, engage, drain, markets):
+    markets(NORDIC)
+    customer = shopify.add_customer(shop.domain, buyer("JP"))
+    index(shop, customer)
+    drain()
+
+    shopify.update_customer(shop.domain, customer, city="Kyoto")
+    index(shop, customer)
+    drain()
+
+    assert said("SyncContact") is None
+
+
+def test_an_imported_sale_of_a_market_is_sent_with_its_store(shop, shopify, engage, drain, markets):
+    markets(NORDIC)
+    customer = shopify.add_customer(shop.domain, buyer("NO"))
+    shopify.add_order(shop.domain, RECORD, customer_id=customer)
+
+    begin(shop, end=utcnow() + timedelta(hours=1))
+    drain(waiting=True, seconds=30)
+
+    assert contact(engage)["createdInStore"] == "NORDIC"
+    assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["NORDIC"]
+
+
+def test_the_task_page_says_that_the_store_is_the_default(client, shop, shopify, engage, drain, markets):
+    markets(NORDIC)
+
+    buy(shop, shopify, person=buyer("JP"))
+    drain(waiting=True)
+
+    page = client.get(f"/tasks/{newest('SyncOrder').id}").text
+    assert "Its store is the shop&#39;s default, SE-WEB" in page
+
+
+def test_the_smallest_market_that_a_country_is_in_wins(shop, shopify, engage, drain, markets):
+    markets(SandboxMarket("rest"), SandboxMarket("nordic", ("NO", "DK", "FI")), SandboxMarket("usa", ("NO",)))
+
+    index(shop, shopify.add_customer(shop.domain, buyer("NO")))
+    drain()
+
+    assert contact(engage)["createdInStore"] == "USA"
+
+
+def test_a_draft_market_is_none(shop, markets):
+    markets(NORDIC, SandboxMarket("usa", ("US",), active=False))
+
+    assert [market.handle for market in known_to(shop)] == ["nordic"]
+
+
+def test_markets_of_another_shop_are_left_alone(shop, other_shop, markets):
+    stores.save_markets(other_shop, [SandboxMarket("theirs", ("NO",)).graphql(1) | {"conditions": EVERYWHERE}])
+
+    markets(NORDIC)
+
+    assert [market.handle for market in known_to(other_shop)] == ["theirs"]
+    assert stores.market_handles(shop, ["NO", "*"]) == ["nordic"]
+
+
+EVERYWHERE = {"regionsCondition": {"applicationLevel": "ALL"}}
+
+
+def test_a_market_of_more_regions_than_a_page_is_known_whole(shop, markets):
+    markets(SandboxMarket("long", tuple(f"US-{number}" for number in range(601))), NORDIC)
+
+    assert [(market.handle, len(market.regions)) for market in known_to(shop)] == [("long", 601), ("nordic", 3)]
+
+
+@pytest.mark.parametrize("topic", ["markets/create", "markets/update", "markets/delete"])
+def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets):
+    markets(NORDIC)
+    shopify.set_markets(shop.domain, NORDIC, WEST)
+
+    receive_webhook(shop, topic, {"id": 1})
+    drain()
+
+    assert [market.handle for market in known_to(shop)] == ["nordic", "west"]
+
+
+def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, engage, drain, markets):
+    shop.settings = {"stores": {"NO": "NO-WEB"}}
+    shop.save()
+    shopify.records(shop.domain).markets = None
+    index(shop, None, "SyncShopCurrency")
+
+    buy(shop, shopify, person=buyer("NO"))
+    drain(waiting=True)
+
+    assert newest("SyncShopCurrency").state == State.SUCCESS
+    assert known_to(shop) == []
+    assert contact(engage)["createdInStore"] == "NO-WEB"
+    assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["NO-WEB"]
+
+
+def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, markets):
+    shopify.records(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
+
+    index(shop, None, "SyncShopCurrency")
+    drain()
+
+    assert newest("SyncShopCurrency").state == State.ERROR
+
+
+def test_markets_that_cannot_be_read_now_are_asked_for_again(shop, shopify, drain, markets):
+    shopify.set_markets(shop.domain, NORDIC)
+    shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])  # the shop's settings, its markets
+
+    index(shop, None, "SyncShopCurrency")
+    drain(waiting=True)
+
+    assert newest("SyncShopCurrency").attempts == 2
+    assert [market.handle for market in known_to(shop)] == ["nordic"]

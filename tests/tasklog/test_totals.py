@@ -1,0 +1,277 @@
+"""The totals and the tasks agree, whatever happens to the tasks and whoever folds meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from database import EVERY, connected, db
+from models import Shop, State, Task, new_id
+from tasklog import totals
+from tests.conftest import connect_shop
+from tests.support.empty_tables import empty_tables
+
+SHOPS = ("demo.myshopify.com", "other.myshopify.com")
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 1), st.sampled_from([21, 22, 25]), st.sampled_from(list(State))),
+        st.tuples(st.just("move"), st.integers(0, 30), st.sampled_from(list(State)), st.integers(0, 5000)),
+        st.tuples(st.just("remove"), st.integers(0, 30)),
+        st.tuples(st.just("fold")),
+        st.tuples(st.just("roll back"), st.integers(0, 30), st.sampled_from(list(State))),
+    ),
+    max_size=25,
+)
+
+
+def add(shop, number=21, state=State.PENDING, **fields):
+    if state is not State.PENDING:
+        fields = {"completed_at": NOON, "duration_ms": 10, **fields}
+    return Task.create(id=new_id(), shop=shop, type=number, state=state, key=str(new_id()), **fields)
+
+
+def finish(task, state, milliseconds=10, at=NOON):
+    changes = {"state": state, "completed_at": at, "duration_ms": milliseconds}
+    if state is State.PENDING:
+        changes = {"state": state, "completed_at": None, "duration_ms": None}
+    Task.update(**changes).where(Task.id == task.id).execute()
+
+
+def play(shops, move):
+    """One random move over what is there."""
+    tasks = list(Task.select().order_by(Task.id))
+    match move:
+        case ("add", place, number, state):
+            add(shops[place], number, state)
+        case ("fold",):
+            totals.fold()
+        case ("move", place, state, milliseconds) if tasks and tasks[place % len(tasks)].state != state:
+            finish(tasks[place % len(tasks)], state, milliseconds)
+        case ("remove", place) if tasks:
+            tasks[place % len(tasks)].delete_instance()
+        case ("roll back", place, state) if tasks:
+            with db.atomic() as transaction:
+                finish(tasks[place % len(tasks)], state)
+                transaction.rollback()
+
+
+def counted(shop):
+    """What `count(*)` says, in the shape of `totals.counts`."""
+    found = {}
+    for task in Task.select().where(Task.shop == shop):
+        states, ms = found.setdefault(task.type, ([0, 0, 0], []))
+        states[task.state] += 1
+        ms.append(task.duration_ms or 0)
+    return {
+        number: totals.Count(states[State.SUCCESS], states[State.ERROR], states[State.PENDING], sum(ms))
+        for number, (states, ms) in found.items()
+    }
+
+
+def nonzero(counts):
+    return {number: count for number, count in counts.items() if count.total}
+
+
+@given(moves)
+@settings(max_examples=40, deadline=None)
+def test_totals_equal_the_count_after_any_moves(database, moves):
+    empty_tables()
+    shops = [connect_shop(domain) for domain in SHOPS]
+
+    for move in moves:
+        play(shops, move)
+
+    assert totals.drift() == []
+    for shop in shops:
+        assert nonzero(totals.counts(shop.id)) == counted(shop)
+
+
+def test_reading_needs_no_fold(shop):
+    add(shop)
+    before = totals.counts(shop.id)
+
+    totals.fold()
+
+    assert before == totals.counts(shop.id) == {21: totals.Count(pending=1)}
+
+
+def test_folding_leaves_one_row_for_each_state(shop):
+    for _ in range(5):
+        finish(add(shop), State.SUCCESS)
+
+    folded = totals.fold()
+
+    assert folded == 15  # five added, five no longer pending, five succeeded
+    assert db.execute_sql("SELECT count(*) FROM task_delta").fetchone() == (0,)
+    assert db.execute_sql("SELECT state, count FROM task_total ORDER BY state").fetchall() == [(0, 0), (1, 5)]
+
+
+def test_folding_twice_at_once_loses_and_doubles_nothing(shop):
+    tasks = [add(shop) for _ in range(300)]
+    barrier = threading.Barrier(5)
+
+    def fold():
+        with connected(EVERY):
+            barrier.wait(10)
+            for _ in range(40):
+                totals.fold()
+        db.close()
+
+    threads = [threading.Thread(target=fold) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    barrier.wait(10)
+    for task in tasks:
+        finish(task, State.SUCCESS)
+    for thread in threads:
+        thread.join()
+    totals.fold()
+
+    assert totals.drift() == []
+    assert totals.counts(shop.id) == {21: totals.Count(success=300, finished_ms=3000)}
+
+
+def test_one_shops_tasks_are_in_no_other_shops_totals(shop, other_shop):
+    add(shop)
+
+    assert totals.counts(other_shop.id) == {}
+
+
+def test_deleted_tasks_leave_the_totals(shop):
+    for _ in range(3):
+        finish(add(shop), State.ERROR)
+    totals.fold()
+
+    Task.delete().execute()
+
+    assert totals.drift() == []
+    assert totals.counts(shop.id)[21].total == 0
+
+
+def test_recounting_mends_what_differs_and_says_what_it_was(shop):
+    add(shop)
+    db.execute_sql("DELETE FROM task_delta")
+    db.execute_sql("INSERT INTO task_total VALUES (%s, 21, 1, 7, 0)", (shop.id,))
+
+    mended = totals.recount()
+
+    assert sorted(mended) == [(shop.id, 21, 0, 1, 0), (shop.id, 21, 1, 0, 7)]
+    assert totals.drift() == []
+    assert nonzero(totals.counts(shop.id)) == {21: totals.Count(pending=1)}
+
+
+def test_recounting_what_agrees_changes_nothing(shop):
+    add(shop)
+
+    assert totals.recount() == []
+
+
+def test_two_recounts_at_once_mend_once(shop):
+    add(shop)
+    db.execute_sql("DELETE FROM task_delta")
+
+    def recount():
+        with connected(EVERY):
+            totals.recount()
+        db.close()
+
+    second = threading.Thread(target=recount)
+    with db.atomic():
+        totals.recount()
+        second.start()
+        second.join(0.3)
+        waits = second.is_alive()
+    second.join()
+
+    assert waits
+    assert totals.drift() == []
+
+
+def test_recounting_while_work_goes_on_ends_in_agreement(shop):
+    tasks = [add(shop) for _ in range(100)]
+
+    def work():
+        with connected(EVERY):
+            for task in tasks:
+                finish(task, State.SUCCESS)
+        db.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(10):
+        totals.recount()
+    worker.join()
+
+    assert totals.drift() == []
+    assert totals.counts(shop.id)[21].success == 100
+
+
+def test_hours_count_when_tasks_were_completed(shop):
+    finish(add(shop), State.SUCCESS, 40, at=NOON + timedelta(minutes=59))
+    finish(add(shop), State.ERROR, 20, at=NOON + timedelta(minutes=60))
+    add(shop)
+
+    totals.fold()
+
+    rows = "SELECT hour, state, count, duration_ms FROM task_hour WHERE count <> 0 ORDER BY hour"
+    assert db.execute_sql(rows).fetchall() == [
+        (NOON, State.SUCCESS, 1, 40),
+        (NOON + timedelta(hours=1), State.ERROR, 1, 20),
+    ]
+
+
+def test_a_task_that_is_tried_again_leaves_its_hour(shop):
+    task = add(shop)
+    finish(task, State.ERROR)
+    totals.fold()
+
+    finish(task, State.PENDING)
+    totals.fold()
+
+    assert db.execute_sql("SELECT sum(count)::int, sum(duration_ms)::int FROM task_hour").fetchone() == (0, 0)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_new_task_counts_in_its_own_state(state, shop):
+    add(shop, state=state)
+
+    count = totals.counts(shop.id)[21]
+
+    assert (count.pending, count.success, count.error) == tuple(int(state == each) for each in State)
+
+
+def test_rates_and_means_speak_of_finished_tasks_only():
+    count = totals.Count(success=3, error=1, pending=6, finished_ms=400)
+
+    assert (count.total, count.success_rate, count.mean_ms) == (10, 0.75, 100)
+    assert totals.Count(pending=6).success_rate is None
+    assert totals.Count(pending=6).mean_ms is None
+
+
+def test_several_types_are_counted_together():
+    assert totals.add_up([totals.Count(1, 2, 3, 4), totals.Count(10, 20, 30, 40)]) == totals.Count(11, 22, 33, 44)
+
+
+def test_the_oldest_task_says_since_when_is_counted(shop, other_shop):
+    first, _ = add(shop), add(shop)
+
+    assert totals.oldest_created_at(shop.id) == Task.get_by_id(first.id).created_at
+    assert totals.oldest_created_at(other_shop.id) is None
+    assert Shop.select().count() == 2
+
+
+def test_the_oldest_pending_task_says_since_when_something_waits(shop, other_shop):
+    first, second = add(shop), add(shop, number=22)
+    add(shop, state=State.SUCCESS)
+    assert totals.oldest_pending_created_at(shop.id) == Task.get_by_id(first.id).created_at
+
+    finish(first, State.SUCCESS)
+
+    assert totals.oldest_pending_created_at(shop.id) == Task.get_by_id(second.id).created_at
+    assert totals.oldest_pending_created_at(other_shop.id) is None

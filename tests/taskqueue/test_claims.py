@@ -1,0 +1,72 @@
+"""Which worker has a task: one at a time, when it is due, and each claim with an attempt of its own."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from database import EVERY, connected, db
+from models import NOW, Outcome, Shop, Task
+from taskqueue.outcomes import Wait
+from tests.support.tasks.task_types import add_task, attempts, claim_task, declare, nothing, run_new_task, run_task
+
+__all__ = ["declare"]
+
+
+def test_of_two_workers_that_race_exactly_one_has_the_task(shop, declare):
+    kind = declare(nothing)
+    rounds = [add_task(kind, shop) for _ in range(100)]
+    barrier, won = threading.Barrier(2), []
+
+    def race():
+        with connected(EVERY):
+            for task in rounds:
+                barrier.wait(10)
+                if claim_task(task):
+                    won.append(task.id)
+        db.close()
+
+    racers = [threading.Thread(target=race) for _ in range(2)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+
+    assert sorted(won) == sorted(task.id for task in rounds)
+
+
+def test_a_message_that_comes_twice_runs_its_task_once(shop, declare):
+    runs = []
+    task = add_task(declare(lambda task: runs.append(task.id)), shop)
+
+    run_task(task)
+    run_task(task)
+
+    assert runs == [task.id]
+
+
+def test_a_task_is_not_claimed_before_it_is_due(shop, declare):
+    task = add_task(declare(nothing), shop)
+    Task.update(due_at=NOW + timedelta(seconds=5)).execute()
+
+    assert claim_task(task) is None
+
+
+def test_a_disconnected_shops_tasks_are_not_claimed(shop, declare):
+    task = add_task(declare(nothing), shop)
+    Shop.update(active=False).execute()
+
+    assert claim_task(task) is None
+
+
+def test_every_claim_opens_an_attempt_of_its_own(shop, declare):
+    def wait(task):
+        raise Wait("Not yet.", timedelta())
+
+    task = run_new_task(declare(wait), shop)
+    run_task(task)
+
+    assert [(each.number, each.outcome, each.reason) for each in attempts(task)] == [
+        (1, Outcome.WAITED, "Not yet."),
+        (2, Outcome.WAITED, "Not yet."),
+    ]

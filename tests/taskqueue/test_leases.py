@@ -1,0 +1,116 @@
+"""The lease and the fence: a worker that was silent for too long loses its task, and writes and sends nothing more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from config import config
+from models import NOW, Attempt, Outcome, State, Task
+from taskqueue import claims
+from taskqueue.broker import broker
+from taskqueue.outcomes import LeaseLost
+from taskqueue.sweeper import MAX_CRASHES
+from tests.support.tasks.task_types import (
+    add_task,
+    attempts,
+    claim_task,
+    declare,
+    lose_worker,
+    mailing,
+    nothing,
+    run_new_task,
+    run_task,
+)
+
+__all__ = ["declare", "mailing"]
+
+
+def test_a_zombies_finish_raises_lost_and_writes_nothing(shop, declare):
+    kind = declare(nothing)
+    zombie = claim_task(add_task(kind, shop))
+    lose_worker(zombie)
+    other = claim_task(zombie)
+
+    with pytest.raises(LeaseLost):
+        claims.finish(zombie, State.SUCCESS, reason="from the dead")
+
+    found = Task.get_by_id(zombie.id)
+    assert (found.state, found.reason, found.fence) == (State.PENDING, "The worker was lost.", other.fence)
+
+
+def test_a_claim_that_a_server_crash_took_writes_nothing_once_another_has_the_task(shop, declare):
+    zombie = claim_task(add_task(declare(nothing), shop))
+    Attempt.delete().execute()  # what a crash takes back: the commit of a claim does not wait for the disk
+    Task.update(fence=0, attempts=0, leased_until=None, started_at=None).execute()
+
+    other = claim_task(zombie)
+
+    assert other.fence == zombie.fence
+    assert claims.renew([zombie], config.lease) == 0
+    with pytest.raises(LeaseLost):
+        claims.finish(zombie, State.SUCCESS)
+
+
+def test_a_zombies_effects_are_rolled_back(shop, declare):
+    child = declare(nothing)
+
+    def slow(task):
+        lose_worker(task)
+        with claims.effects(task):
+            child.enqueue(shop, key="child")
+
+    task = run_new_task(declare(slow), shop)
+
+    assert task.state == State.PENDING
+    assert Task.select().where(Task.key == "child").count() == 0
+    assert broker.queue_length("live") == 1  # its own
+
+
+def test_a_zombie_sends_nothing_more(shop, engage, mailing):
+    zombie = claim_task(add_task(mailing, shop))
+    lose_worker(zombie)
+
+    with pytest.raises(LeaseLost):
+        mailing.handler(zombie)
+
+    assert len(engage.calls) == 0
+
+
+def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
+    task = claim_task(add_task(declare(nothing), shop))
+    Task.update(leased_until=NOW - timedelta(seconds=1)).execute()
+    claims.renew([task], config.lease)
+
+    with pytest.raises(LeaseLost):
+        claims.count_crash(task)
+
+    assert Task.get_by_id(task.id).crashes == 0
+
+
+def test_only_the_holder_renews_a_lease(shop, declare):
+    zombie = claim_task(add_task(declare(nothing), shop))
+    lose_worker(zombie)
+    claim_task(zombie)
+
+    assert claims.renew([zombie], config.lease) == 0
+
+
+def test_a_lost_worker_closes_the_attempt_and_the_task_is_due_again(shop, declare):
+    task = lose_worker(claim_task(add_task(declare(nothing), shop)))
+
+    assert (task.state, task.leased_until, task.crashes) == (State.PENDING, None, 1)
+    (attempt,) = attempts(task)
+    assert (attempt.outcome, attempt.code, attempt.ended_at is None) == (Outcome.LOST, "worker lost", False)
+    assert run_task(task).state == State.SUCCESS
+
+
+def test_a_task_that_costs_three_workers_is_an_error(shop, declare):
+    task = add_task(declare(nothing), shop)
+
+    for _ in range(MAX_CRASHES):
+        Task.update(due_at=NOW).execute()
+        task = lose_worker(claim_task(task))
+
+    assert (task.state, task.code, task.reason) == (State.ERROR, "worker lost", "3 workers were lost at it.")

@@ -1,0 +1,134 @@
+"""What a task's function makes of its task: done, skipped, waiting, an error, or tried again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from dramatiq.middleware import TimeLimitExceeded
+
+from database import db
+from models import NOW, Attempt, Outcome, State, Task
+from sync.api_clients import engage_client
+from taskqueue import claims
+from taskqueue.outcomes import Skip, Unusable, Wait
+from taskqueue.runner import INTERNAL_ERROR_ATTEMPTS, LONGEST_WAIT
+from tests.support.tasks.task_types import (
+    add_task,
+    claim_task,
+    declare,
+    nothing,
+    retry_wait,
+    run_again_now,
+    run_new_task,
+    run_task,
+)
+
+__all__ = ["declare"]
+
+
+def test_a_function_that_returns_has_succeeded(shop, declare):
+    task = run_new_task(declare(nothing), shop)
+
+    assert (task.state, task.reason, task.attempts) == (State.SUCCESS, None, 1)
+    assert task.created_at <= task.started_at <= task.completed_at
+
+
+def test_arguments_reach_the_function(shop, declare):
+    seen = []
+
+    run_new_task(declare(lambda task, name: seen.append(name)), shop, args={"name": "Ödla"})
+
+    assert seen == ["Ödla"]
+
+
+def test_skipping_is_a_success_with_a_reason(shop, declare):
+    def skip(task):
+        raise Skip("Nothing to do.")
+
+    task = run_new_task(declare(skip), shop)
+
+    assert (task.state, task.reason) == (State.SUCCESS, "Nothing to do.")
+
+
+def test_waiting_counts_no_attempt(shop, declare):
+    def wait(task):
+        raise Wait("Not yet.", timedelta(seconds=30))
+
+    task = run_new_task(declare(wait), shop)
+
+    assert (task.state, task.reason, task.attempts) == (State.PENDING, "Not yet.", 0)
+    assert retry_wait(task) == pytest.approx(30, abs=1)
+    assert task.published_at is None
+
+
+def test_waiting_for_the_same_thing_for_a_day_is_an_error(shop, declare):
+    def wait(task):
+        raise Wait("Not yet.", timedelta())
+
+    task = run_new_task(declare(wait), shop)
+    Attempt.update(started_at=Attempt.started_at - LONGEST_WAIT).execute()
+
+    task = run_task(task)
+
+    assert (task.state, task.code, task.reason) == (State.ERROR, "waited", "Not yet. Waited for a day.")
+
+
+def test_a_task_that_was_held_up_for_days_may_still_wait(shop, declare):
+    def wait(task):
+        raise Wait("Its customer comes first.", timedelta())
+
+    task = add_task(declare(wait), shop)
+    Task.update(created_at=NOW - timedelta(days=3)).execute()
+
+    assert run_task(task).state == State.PENDING
+
+
+def test_a_task_that_is_woken_while_it_runs_does_not_wait(shop, declare):
+    kind = declare(nothing)
+    task = claim_task(add_task(kind, shop, shopify_id=1))
+
+    kind.wake(shop, [1])
+    claims.retry_in(task, timedelta(hours=1), Outcome.WAITED, "Not yet.")
+
+    assert claim_task(task)
+
+
+def test_what_cannot_be_understood_is_an_error_at_once(shop, declare):
+    def choke(task):
+        raise Unusable("The body is not JSON.")
+
+    task = run_new_task(declare(choke), shop)
+
+    assert (task.state, task.code, task.reason) == (State.ERROR, "unusable", "The body is not JSON.")
+
+
+def test_our_own_fault_is_tried_three_times(shop, declare):
+    def fail(task):
+        raise ZeroDivisionError
+
+    task = run_new_task(declare(fail), shop)
+    for _ in range(INTERNAL_ERROR_ATTEMPTS - 1):
+        assert task.state == State.PENDING
+        task = run_again_now(task)
+
+    assert (task.state, task.code, task.attempts) == (State.ERROR, "internal", INTERNAL_ERROR_ATTEMPTS)
+    assert "ZeroDivisionError" in task.reason
+
+
+def test_a_call_within_a_transaction_is_our_own_fault(shop, engage, declare):
+    def hold(task):
+        with db.atomic():
+            engage_client(task).contact_count()
+
+    assert run_new_task(declare(hold), shop).code == "internal"
+    assert len(engage.calls) == 0
+
+
+def test_the_time_limit_is_a_failed_attempt(shop, declare):
+    def dawdle(task):
+        raise TimeLimitExceeded
+
+    task = run_new_task(declare(dawdle), shop)
+
+    assert (task.state, task.code, task.attempts) == (State.PENDING, "time limit", 1)

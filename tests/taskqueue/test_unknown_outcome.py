@@ -1,0 +1,80 @@
+"""What must not be sent twice: a call of unknown fate is an error, and is repeated only where that does no harm."""
+
+from __future__ import annotations
+
+import pytest
+from dramatiq.middleware import TimeLimitExceeded
+
+from models import Shop, State
+from sandbox.engage.faults import Fault
+from sync.api_clients import engage_client
+from taskqueue.sweeper import sweep
+from tests.support.tasks.task_types import (
+    MAIL,
+    add_task,
+    claim_task,
+    declare,
+    lose_worker,
+    mailing,
+    run_again_now,
+    run_new_task,
+    run_task,
+)
+
+__all__ = ["declare", "mailing"]
+
+
+@pytest.mark.parametrize("fate", [Fault.RESET, Fault.HALF, Fault.HALF_HEADERS, 500, 503, 408], ids=str)
+def test_a_mail_of_unknown_fate_is_an_error_and_never_sent_again(fate, shop, engage, mailing):
+    engage.script(MAIL, [fate, 202])
+
+    task = run_task(run_new_task(mailing, shop))
+
+    assert (task.state, task.code) == (State.ERROR, "outcome unknown")
+    assert sweep() == 0
+    assert len(engage.calls) == 1
+
+
+@pytest.mark.parametrize("status", [429, 401])
+def test_a_mail_that_was_surely_not_sent_is_tried_again(status, shop, engage, mailing):
+    engage.script(MAIL, [status, 202])
+    task = run_new_task(mailing, shop)
+    Shop.update(paused_until=None).execute()
+
+    assert run_again_now(task).state == State.SUCCESS
+    assert len(engage.calls) == 2
+
+
+def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
+    engage.script(MAIL, [202])
+    task = claim_task(add_task(mailing, shop))
+    mailing.handler(task)
+
+    task = lose_worker(task)
+
+    assert (task.state, task.code) == (State.ERROR, "outcome unknown")
+    assert "The worker was lost while sending." in task.reason
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, TimeLimitExceeded])
+def test_a_mail_that_was_sent_before_something_else_failed_is_not_sent_again(error, shop, engage, mailing, declare):
+    engage.script(MAIL, [202, 202])
+
+    def mail_and_fail(task):
+        mailing.handler(task)
+        raise error
+
+    task = run_again_now(run_new_task(declare(mail_and_fail, calls_engage=True), shop))
+
+    assert (task.state, task.code) == (State.ERROR, "outcome unknown")
+    assert len(engage.calls) == 1
+
+
+def test_a_repeatable_call_whose_worker_was_lost_is_made_again(shop, engage, declare):
+    contact = engage.tenant("demo").contacts.create({"email": "ada@example.com"})
+    kind = declare(lambda task: engage_client(task).update_contact(contact["id"], {"firstName": "Ada"}))
+    task = claim_task(add_task(kind, shop))
+    kind.handler(task)
+
+    assert run_task(lose_worker(task)).state == State.SUCCESS
+    assert len(engage.calls) == 2

@@ -1,0 +1,110 @@
+"""Settings form: the sections of the settings page, their fields, and reading a submitted section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from alerts.settings import AlertSettings
+from clients.engage.client import ORDER_PATHS
+from i18n.locale import LANGUAGES
+from mappings.contact import ContactRules
+from mappings.notification.body import NotificationRules
+from mappings.receipt.purchase import ReceiptRules
+from models import Shop
+from views.settings.choices import Path, chosen_at
+from views.settings.fields import (
+    ChoiceField,
+    Field,
+    FormValues,
+    HoursField,
+    InvalidValue,
+    PercentField,
+    PeriodField,
+    SwitchField,
+    TextField,
+)
+
+LOCALE = r"[a-z]{2,3}(-[A-Z]{2})?"
+
+
+def _defaults(group: str, rules: type[Any]) -> dict[str, Any]:
+    defaults = rules()
+    return {f"{group}_{each.name}": getattr(defaults, each.name) for each in fields(rules)}
+
+
+DEFAULT_SETTINGS = (
+    _defaults("alerts", AlertSettings)
+    | _defaults("receipt", ReceiptRules)
+    | _defaults("contact", ContactRules)
+    | _defaults("notifications", NotificationRules)
+)
+
+
+def _field(field_type: type[Field], group: str, name: str, **more: Any) -> Field:
+    return field_type((group, name), DEFAULT_SETTINGS.get(f"{group}_{name}"), **more)
+
+
+SECTIONS: dict[str, list[Field]] = {
+    "alerts": [
+        _field(PeriodField, "alerts", "silence_period"),
+        _field(HoursField, "alerts", "window"),
+        _field(SwitchField, "alerts", "count_only_window_time"),
+        _field(SwitchField, "alerts", "smart"),
+        _field(PercentField, "alerts", "error_rate_threshold"),
+        _field(SwitchField, "alerts", "guarded"),
+    ],
+    "orders": [
+        _field(ChoiceField, "receipt", "trigger", options=("created", "paid", "fulfilled")),
+        _field(ChoiceField, "receipt", "currency", options=("shop", "presentment")),
+        _field(SwitchField, "receipt", "freight_line"),
+        _field(TextField, "receipt", "freight_sku"),
+    ],
+    "contacts": [
+        _field(ChoiceField, "contact", "mode", options=("members", "accounts")),
+        _field(ChoiceField, "contact", "key", options=("any", "email", "mobilePhone")),
+        _field(TextField, "contact", "account_consent"),
+    ],
+    "notifications": [
+        SwitchField(("notifications", "enabled"), False),
+        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, translated=False),
+        _field(TextField, "notifications", "language", pattern=LOCALE),
+        _field(ChoiceField, "notifications", "currency", options=("shop", "presentment")),
+    ],
+    "preferences": [SwitchField(("preferences", "both_ways"), False)],
+    "language": [ChoiceField(("language",), LANGUAGES[0], tuple(LANGUAGES))],
+}
+
+
+@dataclass(frozen=True)
+class SectionForm:
+    """A section with the values in its form, and the error messages by field."""
+
+    name: str
+    fields: Sequence[Field]
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        return self.values.get(name, "")
+
+
+def saved_section(shop: Shop, name: str) -> SectionForm:
+    """A section filled with the shop's saved settings."""
+    typed: dict[str, str] = {}
+    for each in SECTIONS[name]:
+        typed |= each.form_values(chosen_at(shop, each.path, each.default))
+    return SectionForm(name, SECTIONS[name], typed)
+
+
+def read_section(name: str, form: FormValues) -> tuple[dict[Path, Any], SectionForm]:
+    """Read a submitted section: the settings to save, and the form with its errors. With an error, save nothing."""
+    wanted: dict[Path, Any] = {}
+    wrong: dict[str, str] = {}
+    for each in SECTIONS[name]:
+        try:
+            wanted[each.path] = each.read(form)
+        except InvalidValue as unfit:
+            wrong[each.name] = str(unfit)
+    return wanted, SectionForm(name, SECTIONS[name], form, wrong)

@@ -1,0 +1,52 @@
+"""Explanation of a task's outcome: what it means, what to do about it, who can do it, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from i18n.catalogue import t
+from i18n.error_codes import NOBODY, ActionPlace, Responsible
+from i18n.explanations import explain
+from models import Entity, State, Task
+from views.entities.admin_links import Link, engage_link, shopify_admin_link, shopify_admin_link_of_task
+
+
+@dataclass(frozen=True)
+class OutcomeExplanation:
+    """The explanation on the page. `advice` says what to do; `responsible` is None when nobody can do anything."""
+
+    title: str
+    meaning: str | None
+    advice: str
+    responsible: str | None
+    link: Link | None
+    message: str | None  # the recorded reason, where it says more than the title
+
+
+def explain_outcome(task: Task) -> OutcomeExplanation | None:
+    """Explain the task's outcome; None while it runs, and for an outcome without an explanation."""
+    if task.leased_until or (found := explain(task.reason, task.code)) is None:
+        return None
+    advice, todo = found.advice, found.todo
+    if task.state == State.PENDING and (todo is None or advice.retried_automatically):
+        advice, todo = NOBODY, t("advice.again") if task.code else t("advice.wait")
+    message = task.reason if task.reason != found.title else None
+    title = t("task.skipped", reason=found.title) if task.state == State.SUCCESS else found.title
+    responsible = None if advice.who is Responsible.NOBODY else t(f"who.{advice.who}")
+    return OutcomeExplanation(
+        title, found.means, todo or t("advice.nothing"), responsible, _link(task, advice.place), message
+    )
+
+
+def _link(task: Task, place: ActionPlace | None) -> Link | None:
+    shop = task.shop
+    match place:
+        case ActionPlace.IMPORTS:
+            return Link(t("link.imports"), "/imports")
+        case ActionPlace.ENGAGE if shop.active:
+            return engage_link(shop)
+        case ActionPlace.SHOPIFY if shop.active:
+            return shopify_admin_link(shop, Entity.NONE, None)
+        case ActionPlace.ENTITY if shop.active:
+            return shopify_admin_link_of_task(task)
+    return None

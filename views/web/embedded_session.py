@@ -1,0 +1,171 @@
+"""Embedded session inside Shopify's admin: by the request's ID token; installs a shop that opens the app first.
+
+There is no session cookie in Shopify's frame. Its App Bridge adds the token to what the page fetches; a document gets
+it in its address, if need be by way of the bounce page. The shop is the token's, never the address's.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
+
+from actors import settings as actors_settings
+from clients import ApiError
+from clients.shopify.domain import is_shop_domain
+from clients.shopify.id_token import IdTokenUser, InvalidIdToken, verify_id_token
+from clients.shopify.oauth import IdTokenExpired
+from config import config
+from database import EVERY, connected, scoped
+from i18n.catalogue import t
+from models import Member, Shop
+from sync import access_tokens, shop_connections
+from sync.api_clients import shopify_client_without_task
+from views.web import membership
+from views.web.request_state import NO_FRAME_ANCESTORS, Session
+
+BOUNCE_PATH = "/auth/session-token"
+RELOAD = "shopify-reload"
+LINK_PARAMS = ("embedded", "host", "locale", "shop")  # of Shopify's parameters, those that links to other pages carry
+ADMIN_PARAMS = {*LINK_PARAMS, "hmac", "id_token", "protocol", "session", "timestamp"}
+RETRY_HEADER = {"X-Shopify-Retry-Invalid-Session-Request": "1"}  # App Bridge then asks once more, with a new token
+PROFILE_SECONDS = 8.0  # the first page waits so long for the shop's name, zone and currency
+
+log = logging.getLogger(__name__)
+
+
+class NoAccessToken(Exception):
+    """Shopify gave no access token for the shop. `str()` is a sentence."""
+
+    def __init__(self, sentence: str, shop: str) -> None:
+        super().__init__(sentence)
+        self.shop = shop
+
+
+def id_token_of(request: Request) -> str | None:
+    """The ID token that the request carries, as a header or in a document's address."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return token.strip()
+    return request.query_params.get("id_token") if request.method in ("GET", "HEAD") else None
+
+
+def needs_id_token(request: Request) -> bool:
+    """Whether it is a document for a frame, or one that Shopify opens: only a token opens that."""
+    if request.method not in ("GET", "HEAD"):
+        return False
+    return request.headers.get("sec-fetch-dest") == "iframe" or request.query_params.get("embedded") == "1"
+
+
+def embedded_session(request: Request, token: str) -> Session:
+    """The session of this ID token. A shop that is not installed yet, or whose access token has ended, gets one.
+
+    Raises InvalidIdToken, also for a token that Shopify finds stale, and NoAccessToken.
+    """
+    viewer = verify_id_token(token, config.shopify_secrets, config.shopify_api_key)
+    shop, member = _find_or_install(viewer, token)
+    return Session(
+        shop,
+        viewer.user,
+        member.permissions,
+        csrf_subject=f"{shop.id}|{viewer.user}",
+        embedded=True,
+        id_token=token,
+        locale=request.query_params.get("locale", ""),
+        admin_params=admin_params(request),
+    )
+
+
+def _find_or_install(viewer: IdTokenUser, token: str) -> tuple[Shop, Member]:
+    try:
+        with connected(EVERY):
+            shop = _installed_shop(viewer) or _install(viewer, token)
+            with scoped(shop.id):
+                member = membership.find(shop, viewer.user) or _add_member(shop, viewer, token)
+                membership.mark_seen(member)
+    except IdTokenExpired as stale:
+        raise InvalidIdToken(str(stale)) from stale
+    return shop, member
+
+
+def _installed_shop(viewer: IdTokenUser) -> Shop | None:
+    """The shop, if the app still has access to it."""
+    shop = Shop.get_or_none((Shop.domain == viewer.shop) & Shop.active)
+    return (
+        None
+        if shop is None or (shop.token_expires_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
+        else shop
+    )
+
+
+def _install(viewer: IdTokenUser, token: str) -> Shop:
+    try:
+        grant = access_tokens.oauth_client(viewer.shop).token_exchange(token)
+    except IdTokenExpired:
+        raise
+    except ApiError as error:
+        log.warning("Shopify gave no token for a shop: %s", error)
+        raise NoAccessToken(str(error), viewer.shop) from error
+    shop = shop_connections.install(viewer.shop, grant)
+    _read_profile(shop)
+    return Shop.get_by_id(shop.id)
+
+
+def _read_profile(shop: Shop) -> None:
+    """Read what the pages need of the shop at once. What Shopify does not answer now, a task reads later."""
+    try:
+        actors_settings.save_shop(shop, shopify_client_without_task(shop, PROFILE_SECONDS).shop())
+    except ApiError as error:
+        log.warning("Shopify does not tell about the shop yet: %s", error)
+    actors_settings.enqueue_shop_sync(shop)
+
+
+def _add_member(shop: Shop, viewer: IdTokenUser, token: str) -> Member:
+    """Add a member who opens the app for the first time. Shopify is asked for their name once; it may stay empty."""
+    try:
+        staff = access_tokens.oauth_client(viewer.shop).staff(token)
+    except IdTokenExpired:
+        raise
+    except ApiError as error:
+        log.warning("Shopify does not tell who looks: %s", error)
+        return membership.register(shop, viewer.user, "", owner=False)
+    return membership.register(shop, viewer.user, staff.name, owner=staff.owner)
+
+
+def without_admin_params(scope: Scope) -> Scope:
+    """The request without the parameters of Shopify's admin, which our pages refuse as unknown."""
+    parts = scope["query_string"].split(b"&")
+    kept = [part for part in parts if part.partition(b"=")[0].decode("latin-1") not in ADMIN_PARAMS]
+    return {**scope, "query_string": b"&".join(kept)}
+
+
+def admin_params(request: Request) -> dict[str, str]:
+    """The parameters by which Shopify's admin recognises the next page as the app's."""
+    return {name: value for name in LINK_PARAMS if (value := request.query_params.get(name, ""))}
+
+
+def redirect_to_bounce_page(request: Request) -> Response:
+    """Redirect to the page that gets a new ID token from Shopify's admin, and comes back here with it."""
+    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if name != "id_token"]
+    back = "/" + request.url.path.lstrip("/\\")
+    query = {**admin_params(request), RELOAD: f"{back}?{urlencode(kept)}" if kept else back}
+    return RedirectResponse(f"{BOUNCE_PATH}?{urlencode(query, quote_via=quote)}", 302, {"Cache-Control": "no-store"})
+
+
+def frame_ancestors(domain: str) -> str:
+    """Who may show the shop's pages in a frame, as a Content-Security-Policy lists them. Without a shop: nobody."""
+    return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NO_FRAME_ANCESTORS
+
+
+def is_local_url(url: str) -> bool:
+    """Whether it leads to a page of our own, as after a redirect."""
+    return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+
+
+def error_sentence(error: InvalidIdToken | NoAccessToken) -> str:
+    """The error for the person who opened the page."""
+    return t("embedded.unready", why=str(error)) if isinstance(error, NoAccessToken) else t("embedded.stale")

@@ -1,0 +1,159 @@
+"""Session: by the ID token of Shopify's admin, or by the signed cookie that a sign-in link sets; sign-out."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import Request as AnyRequest
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import encryption
+from clients.shopify.id_token import InvalidIdToken
+from config import config
+from database import DATABASE_UNAVAILABLE, EVERY, connected
+from i18n.catalogue import t
+from i18n.locale import use_language
+from models import EVERYTHING, Shop
+from views.web.csrf import SESSION_COOKIE
+from views.web.embedded_session import (
+    BOUNCE_PATH,
+    RELOAD,
+    RETRY_HEADER,
+    NoAccessToken,
+    embedded_session,
+    error_sentence,
+    frame_ancestors,
+    id_token_of,
+    is_local_url,
+    needs_id_token,
+    redirect_to_bounce_page,
+    without_admin_params,
+)
+from views.web.errors import BadInput
+from views.web.forms import action
+from views.web.language import negotiate_language, plain_text
+from views.web.rendering import render
+from views.web.request_state import Request, Session
+from views.web.view import in_thread, public_view
+
+SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
+SESSION_SECONDS = 12 * 3600
+
+
+@lru_cache(maxsize=1)
+def _signer() -> URLSafeTimedSerializer:
+    """Signs with a key of its own, derived from the first of SECRET_KEYS; the others still verify."""
+    keys = [hashlib.sha256(b"session" + key).hexdigest() for key in reversed(encryption.keyring().values())]
+    return URLSafeTimedSerializer(keys, salt=SESSION_COOKIE)
+
+
+def session_cookie(shop_id: int) -> str:
+    """The value of the session cookie for one shop."""
+    return _signer().dumps(shop_id)
+
+
+def set_session_cookie(response: Response, shop_id: int) -> None:
+    """Sign in to one shop: with the response its browser gets the session cookie."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        session_cookie(shop_id),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=SECURE,
+    )
+
+
+def shop_id_of(request: AnyRequest) -> int | None:
+    """The id of the shop in the session cookie, or None."""
+    try:
+        shop_id: int = _signer().loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
+    except BadSignature:
+        return None
+    return shop_id
+
+
+def shop_of(request: AnyRequest) -> Shop | None:
+    """The signed-in shop. Needs a database connection."""
+    shop_id = shop_id_of(request)
+    return Shop.get_or_none((Shop.id == shop_id) & Shop.active) if shop_id else None
+
+
+@action(needs=None)
+def sign_out(request: Request) -> Response:
+    """`POST /sign-out`."""
+    response = RedirectResponse("/tasks", 303)
+    response.delete_cookie(SESSION_COOKIE, secure=SECURE, httponly=True)
+    return response
+
+
+class SessionMiddleware:
+    """Middleware: sets `request.state.session` by the ID token of Shopify's admin, or else by the session cookie."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            if answer := await self._authenticate(request):
+                await answer(scope, receive, send)
+                return
+            scope = without_admin_params(scope) if request.state.session.embedded else scope
+        await self.app(scope, receive, send)
+
+    async def _authenticate(self, request: Request) -> Response | None:
+        """Set the request's session, or answer in place of the page."""
+        token = id_token_of(request)
+        if token is None and needs_id_token(request):
+            return redirect_to_bounce_page(request)
+        try:
+            session = await (_cookie_session(request) if token is None else in_thread(embedded_session, request, token))
+        except DATABASE_UNAVAILABLE:
+            return plain_text(request, "refusal.away", 503)
+        except (InvalidIdToken, NoAccessToken) as error:
+            return _refuse_token(request, error)
+        request.state.session = session
+        if session.embedded and session.shop:
+            request.state.frame_ancestors = frame_ancestors(session.shop.domain)
+        return None
+
+
+async def _cookie_session(request: Request) -> Session:
+    shop = await in_thread(_shop, request) if shop_id_of(request) else None
+    return Session(shop, permissions=EVERYTHING)
+
+
+def _shop(request: Request) -> Shop | None:
+    with connected(EVERY):
+        return shop_of(request)
+
+
+def _refuse_token(request: Request, error: InvalidIdToken | NoAccessToken) -> Response:
+    """Tell a fetch to ask again with a new token, and send a document to get one."""
+    if isinstance(error, InvalidIdToken) and "id_token" in request.query_params:
+        return redirect_to_bounce_page(request)
+    if isinstance(error, NoAccessToken):
+        request.state.frame_ancestors = frame_ancestors(error.shop)  # the token was good: let them read it in place
+    with use_language(negotiate_language(request)):
+        stale = isinstance(error, InvalidIdToken)
+        return PlainTextResponse(error_sentence(error), 401 if stale else 502, RETRY_HEADER if stale else None)
+
+
+@public_view
+def session_token(request: Request) -> Response:
+    """`GET /auth/session-token`: the bounce page. App Bridge, which it loads, comes back with a new ID token."""
+    if not is_local_url(request.query_params.get(RELOAD, "/")):
+        raise BadInput(t("embedded.elsewhere"))
+    request.state.frame_ancestors = frame_ancestors(request.query_params.get("shop", ""))
+    return render(request, "web/embedded_bounce.html")
+
+
+bounce_page = Route(BOUNCE_PATH, session_token)  # outside of every session: it is where one begins
+routes = [
+    Route("/sign-out", sign_out, methods=["POST"]),
+]
