@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import urllib.error
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
