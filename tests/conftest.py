@@ -8,6 +8,7 @@ kill servers always have their own.
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 import shutil
 import socket
@@ -50,10 +51,21 @@ def free_port() -> int:
 PORTS = {"shopify": free_port(), "engage": free_port()}
 
 
+def _only_distributes(config: pytest.Config) -> bool:
+    """Return whether this process only hands out the tests, to others that have servers of their own."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Declare every task type, so that no test depends on what another has imported."""
+    if not _only_distributes(session.config):
+        importlib.import_module("actors")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before any module of ours that reads the environment is imported."""
-    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        return  # it only hands the tests out to processes that have servers of their own
+    if _only_distributes(config):
+        return
     folder = dev_servers.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
@@ -117,7 +129,6 @@ class CurrentSandbox:
 
 @pytest.fixture(scope="session")
 def migrated() -> None:
-    import actors  # noqa: F401 - declares the task types
     import schema
     from database import db
 
