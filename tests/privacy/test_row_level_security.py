@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
@@ -236,7 +236,7 @@ STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "u
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=14))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 def test_the_connection_is_where_the_thread_is_whatever_is_entered_left_and_undone(two, steps):
     scopes = {"mine": two[0].id, "theirs": two[1].id, "every": EVERY, "nothing": None}
     inside: list[tuple[ExitStack, object]] = []
