@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from peewee import InterfaceError, Model, OperationalError
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg.pq import TransactionStatus
 
 from config import config
@@ -24,6 +25,8 @@ LOCK_GROUP = 1_163_477_349  # ours, among all advisory locks of the database
 WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once without a timeout
 # No server, no connection to it, or none left in this process's pool, which peewee counts as a ValueError.
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, MaxConnectionsExceeded)
+# The server has rolled the transaction back so that others could go on: it can be repeated at once.
+ROLLED_BACK = (DeadlockDetected, SerializationFailure)
 
 Row = TypeVar("Row", bound=Model)
 Scope = int | Literal["every"] | None  # a shop's id; all shops; nothing
@@ -143,6 +146,11 @@ def scoped(scope: Scope) -> Iterator[None]:
 def every_shop() -> AbstractContextManager[None]:
     """Enter the scope of all shops until the block ends: for work that serves them all."""
     return scoped(EVERY)
+
+
+def is_rolled_back(error: Exception) -> bool:
+    """Whether an error that peewee raised is a deadlock or a serialization failure, and so worth a retry at once."""
+    return isinstance(getattr(error, "orig", None), ROLLED_BACK)
 
 
 @contextmanager

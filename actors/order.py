@@ -14,7 +14,7 @@ from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import THREE_DAYS, Skip
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, wake
 
 group = TaskGroup("order", "Order sync tasks")
 
@@ -46,8 +46,7 @@ def index_order(task: Task) -> None:
 
 def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
     """Wake the refunds that wait for their order to be indexed."""
-    for name in ("SyncRefund", "SyncRefundNotification"):
-        TYPES[name].wake(task.shop, refund_ids)
+    wake(task.shop, {"SyncRefund": refund_ids, "SyncRefundNotification": refund_ids})
 
 
 @group.task(25, "SyncOrder", "Sync order", entity=Entity.ORDER, calls_engage=True, newest_only=True, retry=THREE_DAYS)

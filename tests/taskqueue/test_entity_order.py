@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -72,12 +73,13 @@ def receipts_report(engage):
     return engage.tenant("demo").receipts_report()
 
 
-def drain_on_threads(count=4):
-    """Run what is due on several threads at once, until nothing is left."""
+def drain_on_threads(count=4, seconds=60):
+    """Run what is due on several threads at once, until nothing is left. Fails if that takes longer than `seconds`."""
+    until = time.monotonic() + seconds
 
     def body():
         with connected(EVERY):
-            while pending := list(Task.select().where(Task.state == State.PENDING).order_by(Task.due_at).limit(20)):
+            while time.monotonic() < until and (pending := _oldest_pending()):
                 for task in pending:
                     run(NUMBERS[task.type], str(task.id))
         db.close()
@@ -87,6 +89,12 @@ def drain_on_threads(count=4):
         thread.start()
     for thread in threads:
         thread.join()
+    left = [(NUMBERS[task.type].name, task.reason, task.leased_until) for task in _oldest_pending()]
+    assert not left, left
+
+
+def _oldest_pending():
+    return list(Task.select().where(Task.state == State.PENDING).order_by(Task.due_at).limit(20))
 
 
 # One at a time
