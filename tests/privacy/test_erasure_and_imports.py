@@ -7,7 +7,7 @@ from tests.support.privacy_requests import request_erasure
 from tests.sync.test_imports import past, until_reading
 
 
-def test_they_are_forgotten_again_when_the_import_has_ended(shop, shopify, engage, drain):
+def test_a_customer_is_erased_again_when_the_import_has_ended(shop, shopify, engage, drain):
     past(shopify, shop, 3, 0)
     until_reading(shop)
     customer_id = shopify.customer_id(shop.domain, 1)

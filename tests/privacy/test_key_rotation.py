@@ -53,7 +53,7 @@ def names():
     return [bytes(key).partition(b":")[0].decode() for (key,) in Shop.select(Shop.key).order_by(Shop.id).tuples()]
 
 
-def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_shop):
+def test_every_shops_key_is_rewrapped_and_still_decrypts(shop, other_shop):
     webhook_endpoints.get_or_create(shop)
 
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
@@ -63,7 +63,7 @@ def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_sh
     assert printed("-c", READ_ALL, SECRET_KEYS=NEW) == "5"
 
 
-def test_doing_it_again_changes_nothing(shop):
+def test_a_second_rotation_changes_nothing(shop):
     printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
     before = Shop.get().key
 
@@ -71,7 +71,7 @@ def test_doing_it_again_changes_nothing(shop):
     assert Shop.get().key == before
 
 
-def test_it_says_how_it_goes(database):
+def test_the_rotation_reports_its_progress(database):
     for number in range(150):
         connect_shop(f"shop-{number}.myshopify.com")
 
@@ -81,7 +81,7 @@ def test_it_says_how_it_goes(database):
     assert set(names()) == {"new"}
 
 
-def test_a_key_that_cannot_be_opened_is_named_and_holds_up_no_other(shop, other_shop):
+def test_a_key_that_cannot_be_unwrapped_is_reported_and_the_others_rotated(shop, other_shop):
     Shop.update(key=b"gone" + encryption.new_key()).where(Shop.id == shop.id).execute()
 
     done = run("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
@@ -94,14 +94,14 @@ def test_a_key_that_cannot_be_opened_is_named_and_holds_up_no_other(shop, other_
     assert names()[1] == "new"
 
 
-def test_a_forgotten_key_stays_forgotten(shop):
+def test_a_deleted_key_stays_deleted(shop):
     Shop.update(key=b"").execute()
 
     assert printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH).endswith(DONE)
     assert bytes(Shop.get().key) == b""
 
 
-def test_connecting_a_shop_again_does_not_bring_the_old_wrapping_back(shop):
+def test_connecting_a_shop_again_keeps_the_rewrapped_key(shop):
     """Another tenant's contacts are forgotten between the reading of the shop's row and its writing."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         other.execute("LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")

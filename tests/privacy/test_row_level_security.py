@@ -76,7 +76,7 @@ def count(raw: psycopg.Connection, table: str) -> int:
 # The tables
 
 
-def test_a_table_without_a_policy_that_binds_its_owner_too_is_no_shops(tables):
+def test_every_table_with_a_shop_has_a_policy_that_binds_its_owner(tables):
     bound = db.execute_sql(
         f"""SELECT relname FROM pg_class WHERE {KINDS} AND relrowsecurity AND relforcerowsecurity
             AND EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = pg_class.oid) ORDER BY 1"""
@@ -85,7 +85,7 @@ def test_a_table_without_a_policy_that_binds_its_owner_too_is_no_shops(tables):
     assert [table for (table,) in bound] == tables
 
 
-def test_the_app_acts_as_a_role_whom_the_policies_bind(database):
+def test_the_app_uses_a_role_that_the_policies_bind(database):
     name, above = db.execute_sql(
         "SELECT rolname, rolsuper OR rolbypassrls OR rolcanlogin FROM pg_roles WHERE rolname = current_user"
     ).fetchone()
@@ -97,14 +97,14 @@ def test_the_app_acts_as_a_role_whom_the_policies_bind(database):
     assert owned.fetchone() is None
 
 
-def test_a_shop_sees_of_every_table_what_is_its_own(theirs, raw, tables):
+def test_a_shop_sees_its_own_rows_of_every_table(theirs, raw, tables):
     enter(raw, theirs.shop.id)
 
     assert [table for table in tables if not count(raw, table)] == []
 
 
 @pytest.mark.parametrize("scope", ["another's", "", "0", "-1", None])
-def test_from_elsewhere_nothing_is_seen_changed_or_deleted(shop, theirs, raw, tables, scope):
+def test_another_shops_rows_cannot_be_read_changed_or_deleted(shop, theirs, raw, tables, scope):
     if scope is not None:
         enter(raw, shop.id if scope == "another's" else scope)
 
@@ -117,7 +117,7 @@ def test_from_elsewhere_nothing_is_seen_changed_or_deleted(shop, theirs, raw, ta
 
 
 @pytest.mark.parametrize("scope", ["another's", ""])
-def test_from_elsewhere_no_row_of_theirs_is_added(shop, theirs, raw, tables, scope):
+def test_no_row_can_be_added_for_another_shop(shop, theirs, raw, tables, scope):
     for table in tables:
         enter(raw, EVERY)
         row = raw.execute(f"SELECT to_jsonb(t)::text FROM {table} t LIMIT 1").fetchone()[0]
@@ -128,7 +128,7 @@ def test_from_elsewhere_no_row_of_theirs_is_added(shop, theirs, raw, tables, sco
             raw.execute(f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(null::{table}, %s)", (row,))
 
 
-def test_ones_own_row_is_not_given_to_another_shop(shop, theirs, raw, tables):
+def test_a_row_cannot_be_moved_to_another_shop(shop, theirs, raw, tables):
     add_task(shop)
     enter(raw, shop.id)
 
@@ -147,12 +147,12 @@ def test_ones_own_row_is_not_given_to_another_shop(shop, theirs, raw, tables):
         "DELETE FROM schema_migration",
     ],
 )
-def test_the_apps_role_cannot_take_the_policies_away(raw, statement):
+def test_the_apps_role_cannot_drop_the_policies(raw, statement):
     with pytest.raises(InsufficientPrivilege):
         raw.execute(statement)
 
 
-def test_a_statement_that_turns_them_off_is_refused(theirs, raw):
+def test_a_statement_that_disables_the_policies_is_refused(theirs, raw):
     raw.execute("SET row_security = off")
 
     with pytest.raises(InsufficientPrivilege, match="would be affected by row-level security"):
@@ -171,12 +171,12 @@ def two(shop, other_shop) -> tuple[Shop, Shop]:
     return shop, other_shop
 
 
-def test_outside_of_any_scope_there_is_nothing(two):
+def test_outside_of_any_scope_no_rows_are_seen(two):
     with connected():
         assert seen() == set()
 
 
-def test_scopes_within_each_other_give_back_the_one_before(two):
+def test_a_nested_scope_restores_the_one_before(two):
     mine, theirs = two
 
     with connected(mine.id):
@@ -189,7 +189,7 @@ def test_scopes_within_each_other_give_back_the_one_before(two):
     assert seen() == {mine.domain, theirs.domain}
 
 
-def test_a_scope_that_ends_by_an_error_gives_back_the_one_before(two):
+def test_a_scope_that_ends_by_an_error_restores_the_one_before(two):
     with connected(two[0].id):
         with suppress(ZeroDivisionError), scoped(two[1].id):
             assert seen() == {two[1].domain}
@@ -205,7 +205,7 @@ def on_a_thread_of_its_own(work) -> list:
     return found
 
 
-def test_a_connection_that_somebody_else_had_shows_nothing_of_theirs(two):
+def test_a_reused_connection_shows_nothing_of_its_last_scope(two):
     def leave():
         with connected(two[0].id):
             left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), seen()
@@ -223,7 +223,7 @@ def test_a_connection_that_somebody_else_had_shows_nothing_of_theirs(two):
     assert sees == set()
 
 
-def test_what_a_thread_was_left_in_is_not_believed(two):
+def test_the_scope_that_a_thread_was_left_in_is_set_anew(two):
     with connected(two[0].id):
         assert seen() == {two[0].domain}
     db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two[1].id),))  # behind our back
@@ -237,7 +237,7 @@ STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "u
 
 @given(st.lists(st.sampled_from(STEPS), max_size=14))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_connection_is_where_the_thread_is_whatever_is_entered_left_and_undone(two, steps):
+def test_the_connections_scope_follows_the_threads_through_rollbacks(two, steps):
     scopes = {"mine": two[0].id, "theirs": two[1].id, "every": EVERY, "nothing": None}
     inside: list[tuple[ExitStack, object]] = []
     places: list[object] = [EVERY]
@@ -272,7 +272,7 @@ def claim() -> Task | None:
 # What relies on them
 
 
-def test_a_view_that_forgets_its_filter_shows_nothing_of_others(two):
+def test_a_view_without_a_shop_filter_shows_nothing_of_others(two):
     mine, other = add_task(two[0]), add_task(two[1])
 
     @view
@@ -285,7 +285,7 @@ def test_a_view_that_forgets_its_filter_shows_nothing_of_others(two):
         assert browser.get("/").text == str(task.id)
 
 
-def test_a_task_runs_in_its_shops_scope_and_what_comes_next_in_all(two):
+def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two):
     task = enqueue(two[1])
 
     claimed = claim()
@@ -297,7 +297,7 @@ def test_a_task_runs_in_its_shops_scope_and_what_comes_next_in_all(two):
     assert Task.get_by_id(task.id).state == State.SUCCESS
 
 
-def test_a_worker_that_forgets_its_filter_sees_nothing_of_others(two):
+def test_a_task_without_a_shop_filter_sees_nothing_of_others(two):
     saw = []
     task = enqueue(two[0], "IndexStores")
 
@@ -306,7 +306,7 @@ def test_a_worker_that_forgets_its_filter_sees_nothing_of_others(two):
     assert saw == [{two[0].domain}]
 
 
-def test_totals_follow_in_any_scope(two):
+def test_totals_are_counted_in_any_scope(two):
     with connected(two[0].id):
         add_task(two[0])
         assert totals.fold() == 1
@@ -335,7 +335,7 @@ def tenant_of_a_platform(empty_database) -> Iterator[str]:
         connection.execute("DROP ROLE platform")
 
 
-def test_an_owner_without_a_role_is_bound_all_the_same_and_is_told(tenant_of_a_platform):
+def test_an_owner_without_a_role_is_bound_and_warned(tenant_of_a_platform):
     environment = {"DATABASE_URL": tenant_of_a_platform, "DATABASE_ROLE": "none_such"}
 
     told = printed("manage.py", "migrate", **environment)

@@ -36,7 +36,7 @@ def forget(shop):
     return run_webhook_task(receive_webhook(shop, "shop/redact", {"shop_id": 1}))
 
 
-def test_a_shop_is_forgotten_and_the_counts_stay(shop, shopify, engage, drain):
+def test_a_shop_is_erased_and_the_counts_stay(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
     leave(shop, shopify)
@@ -51,7 +51,7 @@ def test_a_shop_is_forgotten_and_the_counts_stay(shop, shopify, engage, drain):
     assert totals.drift() == []
 
 
-def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, shopify, engage, drain):
+def test_only_counts_and_anonymised_tasks_of_an_erased_shop_are_left(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
     leave(shop, shopify)
@@ -65,7 +65,7 @@ def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, s
     assert not Task.select().where(Task.shopify_id.is_null(False) | Task.engage_id.is_null(False)).exists()
 
 
-def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
+def test_pending_tasks_about_an_erased_shop_itself_are_ended(shop, shopify, drain):
     leave(shop, shopify)
     waiting = receive_webhook(shop, "shop/update", {"id": 1, "email": "owner@example.com"})
 
@@ -76,7 +76,7 @@ def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
     assert not Body.select().exists()
 
 
-def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopify, drain):
+def test_a_shop_erasure_waits_for_running_tasks_and_refuses_webhooks(shop, shopify, drain):
     running = receive_webhook(shop, "shop/update", {"id": 1})
     claims.claim(
         running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", calls_engage=False, newest_only=False
@@ -90,7 +90,7 @@ def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopi
     assert shop_connections.shops_by_domain([shop.domain]) == {}
 
 
-def test_a_shops_key_is_forgotten(shop, shopify, drain):
+def test_an_erased_shops_key_is_deleted(shop, shopify, drain):
     leave(shop, shopify)
     sealed = bytes(shop.shopify_token)
 
@@ -100,7 +100,7 @@ def test_a_shops_key_is_forgotten(shop, shopify, drain):
         Shop.get_by_id(shop.id).vault.open(sealed, "shop", "shopify_token", shop.id)
 
 
-def test_another_shop_is_left_alone(shop, other_shop, shopify, engage, drain):
+def test_another_shop_is_not_erased(shop, other_shop, shopify, engage, drain):
     customer_id, _ = buy(other_shop, shopify, RECORD, ADA)
     drain(waiting=True)
     leave(shop, shopify)
@@ -112,7 +112,7 @@ def test_another_shop_is_left_alone(shop, other_shop, shopify, engage, drain):
     assert Shop.get_by_id(other_shop.id).active
 
 
-def test_a_shop_that_has_the_app_again_is_not_forgotten(shop, shopify, engage, drain):
+def test_a_shop_that_reinstalled_the_app_is_not_erased(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
 
@@ -122,7 +122,7 @@ def test_a_shop_that_has_the_app_again_is_not_forgotten(shop, shopify, engage, d
     assert entities.get(Customer, shop, customer_id)
 
 
-def test_a_shop_whose_uninstall_was_never_told_is_forgotten(shop, shopify, engage, drain):
+def test_a_shop_whose_uninstall_webhook_was_lost_is_erased(shop, shopify, engage, drain):
     buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     shopify.uninstall(shop.domain)
@@ -132,7 +132,7 @@ def test_a_shop_whose_uninstall_was_never_told_is_forgotten(shop, shopify, engag
     assert remaining_texts(shop.domain) == set()
 
 
-def test_a_shop_may_come_back_after_it_was_forgotten(shop, shopify, engage, drain):
+def test_an_erased_shop_may_come_back_as_a_new_one(shop, shopify, engage, drain):
     leave(shop, shopify)
     forget(shop)
     shopify.install(shop.domain)

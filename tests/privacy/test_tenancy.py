@@ -220,12 +220,12 @@ def rows(shop_id: int) -> dict[str, list[str]]:
     return found
 
 
-def test_the_other_shop_has_something_in_every_table(theirs):
+def test_the_other_shop_has_a_row_in_every_table(theirs):
     assert [table for table, kept in rows(theirs.shop.id).items() if not kept] == []
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_what_is_another_shops_is_nowhere_and_stays_as_it_is(ask, mine, theirs, method, path):
+def test_another_shops_data_are_neither_shown_nor_changed(ask, mine, theirs, method, path):
     case, before = HIDDEN[method, path], rows(theirs.shop.id)
 
     for way in case.ways:
@@ -239,7 +239,7 @@ def test_what_is_another_shops_is_nowhere_and_stays_as_it_is(ask, mine, theirs, 
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_what_is_another_shops_is_answered_like_what_is_nobodys(ask, mine, theirs, method, path):
+def test_another_shops_ids_are_answered_like_unknown_ids(ask, mine, theirs, method, path):
     case, nobodys = HIDDEN[method, path], nobody(theirs.ids)
 
     for way in case.ways:
@@ -250,7 +250,7 @@ def test_what_is_another_shops_is_answered_like_what_is_nobodys(ask, mine, their
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_ones_own_is_there(ask, mine, theirs, method, path):
+def test_a_shops_own_data_are_found(ask, mine, theirs, method, path):
     """So that a 404 above says whose it is, and not that it was asked for in a wrong way."""
     case = HIDDEN[method, path]
 
@@ -259,7 +259,7 @@ def test_ones_own_is_there(ask, mine, theirs, method, path):
 
 
 @pytest.mark.parametrize(("method", "path"), SHARED)
-def test_what_every_shop_has_tells_nothing_of_another(ask, mine, theirs, method, path):
+def test_shared_pages_show_nothing_of_another_shop(ask, mine, theirs, method, path):
     case, before = SHARED[method, path], rows(theirs.shop.id)
 
     for query in ["", *case.queries(theirs.ids | named(theirs))]:
@@ -312,14 +312,14 @@ def test_not_a_byte_of_a_page_comes_from_another_shop(ask, shop, other_shop, pat
     assert theirs.canary not in before
 
 
-def test_a_call_of_another_shop_is_not_read_through_ones_own_task(ask, mine, theirs):
+def test_another_shops_exchange_is_not_shown_by_an_own_task(ask, mine, theirs):
     for part in ("sent", "received"):
         url = f"/tasks/{mine.ids['task_id']}/sent?part={part}&exchange="
         assert ask("GET", url + theirs.ids["exchange"]).status_code == 404
         assert mine.canary in ask("GET", url + mine.ids["exchange"]).text
 
 
-def test_ones_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs):
+def test_an_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs):
     for name in ("from", "to"):
         url = f"/entities/order/{mine.ids['order']}?{name}="
         assert ask("GET", url + theirs.ids["task_id"]).status_code == 404
@@ -331,13 +331,13 @@ COUNTS = {"/summary.json", "/tasks/live", "/batches/new", "/help/task-types"}
 
 
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET" and path not in COUNTS])
-def test_ones_own_things_are_on_the_pages(ask, mine, path):
+def test_a_shops_own_data_are_on_the_pages(ask, mine, path):
     """So that the absence of another's says something."""
     assert any(told in ask("GET", path).text for told in mine.secrets)
 
 
 @pytest.mark.parametrize(("method", "path"), {**HIDDEN, **SHARED})
-def test_signed_out_nothing_is_there_for_anybody(anonymous, mine, theirs, method, path):
+def test_signed_out_no_page_shows_any_shops_data(anonymous, mine, theirs, method, path):
     case = CASES[method, path]
 
     for way in case.ways if isinstance(case, Hidden) else ({"part": "=alerts"},):
@@ -347,7 +347,7 @@ def test_signed_out_nothing_is_there_for_anybody(anonymous, mine, theirs, method
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
-def test_what_needs_no_session_is_opened_by_nothing_that_is_made_up(anonymous, mine, theirs, method, path):
+def test_routes_without_a_session_accept_no_invented_tokens(anonymous, mine, theirs, method, path):
     url = re.sub(r"{.*?}", "made-up", path)
 
     answer = anonymous.request(method, url, content=b"{}" if method == "POST" else None)

@@ -33,13 +33,13 @@ def moved(shop, shopify, engage, drain):
     return move(shop), customer_id, order_id
 
 
-def test_no_contact_and_no_receipt_of_the_old_one_is_known(moved):
+def test_contacts_and_receipts_of_the_old_tenant_are_cleared(moved):
     assert Customer.get().contact_id is None
     assert Order.get().receipt_id is None
     assert not Receipt.select().exists()
 
 
-def test_a_refund_follows_a_sale_there_and_the_old_one_is_left_alone(moved, shopify, engage, drain):
+def test_a_refund_follows_its_purchase_to_the_new_tenant(moved, shopify, engage, drain):
     shop, _, order_id = moved
     told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
 
@@ -50,7 +50,7 @@ def test_a_refund_follows_a_sale_there_and_the_old_one_is_left_alone(moved, shop
     assert not Task.select().where(Task.state == State.ERROR).exists()
 
 
-def test_what_the_old_one_was_last_sent_is_not_sent_to_the_new_one(shop, shopify, engage, drain):
+def test_a_body_sent_to_the_old_tenant_is_not_sent_to_the_new_one(shop, shopify, engage, drain):
     """A receipt whose fate was unknown is sent again to the byte, but its contact is nobody there."""
     engage.script("POST .*/receipts", [503])
     _, order_id = buy(shop, shopify)

@@ -34,7 +34,7 @@ def wait_a_day(task):
     return Task.get_by_id(task.id)
 
 
-def test_an_order_whose_customer_had_no_key_is_synced_when_they_have_one(shop, shopify, engage, drain):
+def test_an_order_is_synced_once_its_customer_gets_a_contact_key(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, person=NAMELESS)
     drain(waiting=True)
     assert "no key" in newest("SyncOrder").reason
@@ -45,7 +45,7 @@ def test_an_order_whose_customer_had_no_key_is_synced_when_they_have_one(shop, s
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id)]
 
 
-def test_its_refunds_follow_it(shop, shopify, engage, drain):
+def test_the_refunds_of_such_an_order_follow(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, person=NAMELESS)
     told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
     drain(waiting=True)
@@ -57,7 +57,7 @@ def test_its_refunds_follow_it(shop, shopify, engage, drain):
     assert net(engage, order_id) == {"SEK": 198}
 
 
-def test_an_order_that_waited_for_a_day_is_an_error_and_synced_when_its_contact_is_there(shop, shopify, engage, drain):
+def test_an_order_that_waited_for_a_day_is_synced_once_its_contact_exists(shop, shopify, engage, drain):
     engage.script("POST .*/contacts", [422])
     customer_id, order_id = buy(shop, shopify)
     drain()
@@ -72,7 +72,7 @@ def test_an_order_that_waited_for_a_day_is_an_error_and_synced_when_its_contact_
     assert Task.get_by_id(given_up.id).closed_by == newest("SyncOrder").id
 
 
-def test_an_order_that_an_import_left_out_stays_out(shop, shopify, engage, drain):
+def test_an_order_that_an_import_skipped_stays_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, NAMELESS)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     run(TYPES["IndexOrder"], str(index(shop, "IndexOrder", order_id).id))
@@ -89,7 +89,7 @@ def test_an_order_that_an_import_left_out_stays_out(shop, shopify, engage, drain
     assert receipts(engage) == []
 
 
-def test_an_order_is_not_synced_again_because_its_contact_is_new(shop, shopify, engage, drain):
+def test_a_new_contact_does_not_sync_an_order_twice(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id, paid=False)
     index(shop, "IndexOrder", order_id)
@@ -101,7 +101,7 @@ def test_an_order_is_not_synced_again_because_its_contact_is_new(shop, shopify, 
     assert [sync.reason for sync in syncs] == ["The order is not paid yet (AUTHORIZED)."]
 
 
-def test_a_refund_that_waits_for_a_contact_goes_on_with_it(shop, shopify, engage, drain):
+def test_a_refund_that_waits_for_a_contact_is_woken_by_it(shop, shopify, engage, drain):
     """Nothing here waits for a clock: what is not woken would be left over."""
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
@@ -113,7 +113,7 @@ def test_a_refund_that_waits_for_a_contact_goes_on_with_it(shop, shopify, engage
     assert not Task.select().where(Task.state == State.PENDING).exists()
 
 
-def test_a_refund_of_what_was_sold_before_the_contact_was_lost_goes_on_with_the_next(shop, shopify, engage, drain):
+def test_a_refund_whose_contact_was_lost_is_woken_by_the_next_contact(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify)
     drain()
     Customer.update(contact_id=None, sent=None).execute()
@@ -126,7 +126,7 @@ def test_a_refund_of_what_was_sold_before_the_contact_was_lost_goes_on_with_the_
     assert net(engage, order_id) == {"SEK": 198}
 
 
-def test_a_refund_that_waits_for_its_sale_learns_that_there_will_be_none(shop, shopify, engage, drain):
+def test_a_refund_stops_waiting_once_its_purchase_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
@@ -141,7 +141,7 @@ def test_a_refund_that_waits_for_its_sale_learns_that_there_will_be_none(shop, s
     assert "test order" in newest("SyncRefund").reason
 
 
-def test_an_order_of_somebody_who_was_gone_before_we_knew_them_waits_for_nothing(shop, shopify, engage, drain):
+def test_an_order_of_a_customer_deleted_before_the_first_sync_does_not_wait(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     read = index(shop, "IndexOrder", shopify.add_order(shop.domain, RECORD, customer_id=customer_id))
     run(TYPES["IndexOrder"], str(read.id))
@@ -152,7 +152,7 @@ def test_an_order_of_somebody_who_was_gone_before_we_knew_them_waits_for_nothing
     assert newest("SyncOrder").reason == "Its customer is not in Engage: The customer was deleted at Shopify."
 
 
-def test_money_goes_back_to_whoever_was_sold_to_though_shopify_has_forgotten_them(shop, shopify, engage, drain):
+def test_a_refund_goes_to_the_purchases_contact_after_the_customer_is_deleted(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify)
     drain(waiting=True)
     shopify.delete_customer(shop.domain, customer_id)
@@ -164,7 +164,7 @@ def test_money_goes_back_to_whoever_was_sold_to_though_shopify_has_forgotten_the
     assert len({receipt["contact"]["matchKey"] for receipt in receipts(engage)}) == 1
 
 
-def test_an_edit_after_the_customer_was_forgotten_is_corrected_too(shop, shopify, engage, drain):
+def test_an_order_edit_after_the_customer_was_deleted_is_corrected(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify)
     drain(waiting=True)
     shopify.delete_customer(shop.domain, customer_id)
@@ -176,7 +176,7 @@ def test_an_edit_after_the_customer_was_forgotten_is_corrected_too(shop, shopify
     assert net(engage, order_id) == {"SEK": 198}
 
 
-def test_an_order_of_one_who_was_merged_goes_on_when_the_other_is_a_contact(shop, shopify, engage, drain):
+def test_an_order_of_a_merged_customer_is_woken_by_the_survivors_contact(shop, shopify, engage, drain):
     kept = shopify.add_customer(shop.domain, replace(ADA, email=None))
     gone = shopify.add_customer(shop.domain, NAMELESS)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=gone)
@@ -209,7 +209,7 @@ def test_a_shop_whose_tenant_has_one_key_skips_customers_without_it(shop, shopif
     assert calls(engage, "POST") == []
 
 
-def test_somebody_whom_shopify_shows_late_is_synced_all_the_same(shop, shopify, engage, drain):
+def test_a_customer_that_shopify_returns_late_is_synced(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     index(shop, "IndexCustomer", customer_id)
     entities.save(Customer, shop, shopify.customer(shop.domain, customer_id))

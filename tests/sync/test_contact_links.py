@@ -53,7 +53,7 @@ MERGE = ("customers/merge", "customers/update", "customers/delete")
 
 
 @pytest.mark.parametrize("topics", [MERGE, MERGE[::-1], (MERGE[2], MERGE[0], MERGE[1]), MERGE[:1]])
-def test_the_one_who_stays_takes_over_the_others_contact(shop, shopify, engage, drain, two, topics):
+def test_the_surviving_customer_takes_over_the_others_contact(shop, shopify, engage, drain, two, topics):
     kept, gone = two
     index(shop, "IndexCustomer", gone)
     index(shop, "IndexCustomer", kept)
@@ -70,7 +70,7 @@ def test_the_one_who_stays_takes_over_the_others_contact(shop, shopify, engage, 
     assert contacts(engage)[0]["attributes"]["firstName"] == "Ada-Lovisa"
 
 
-def test_the_renaming_says_only_what_differs(shop, shopify, engage, drain, two):
+def test_a_moved_contact_is_sent_only_the_fields_that_differ(shop, shopify, engage, drain, two):
     kept, gone = two
     index(shop, "IndexCustomer", gone)
     drain()
@@ -83,7 +83,7 @@ def test_the_renaming_says_only_what_differs(shop, shopify, engage, drain, two):
     assert orjson.loads(patch.request) == {"externalId": str(kept), "firstName": "Ada-Lovisa"}
 
 
-def test_a_contact_under_another_address_is_taken_over_all_the_same(shop, shopify, engage, drain):
+def test_a_contact_with_another_email_address_is_taken_over(shop, shopify, engage, drain):
     kept = shopify.add_customer(shop.domain, ADA)
     gone = shopify.add_customer(shop.domain, replace(ADA, email="other@example.com"))
     index(shop, "IndexCustomer", gone)
@@ -98,7 +98,7 @@ def test_a_contact_under_another_address_is_taken_over_all_the_same(shop, shopif
     assert (known(shop, kept).contact_id, known(shop, gone).contact_id) == (contact["id"], None)
 
 
-def test_two_contacts_stay_two_and_new_orders_go_to_the_one_who_stays(shop, shopify, engage, drain):
+def test_two_contacts_stay_and_new_orders_go_to_the_survivors(shop, shopify, engage, drain):
     kept = shopify.add_customer(shop.domain, ADA)
     gone = shopify.add_customer(shop.domain, replace(ADA, email="other@example.com"))
     index(shop, "IndexCustomer", kept)
@@ -118,7 +118,7 @@ def test_two_contacts_stay_two_and_new_orders_go_to_the_one_who_stays(shop, shop
     assert receipt["contact"]["matchKey"] == stays
 
 
-def test_no_contact_is_made_for_one_who_was_merged_before_their_sync(shop, shopify, engage, drain):
+def test_no_contact_is_created_for_a_customer_merged_before_the_sync(shop, shopify, engage, drain):
     kept = shopify.add_customer(shop.domain, ADA)
     gone = shopify.add_customer(shop.domain, replace(ADA, email="other@example.com"))
     entities.save(Customer, shop, shopify.customer(shop.domain, gone))
@@ -132,7 +132,7 @@ def test_no_contact_is_made_for_one_who_was_merged_before_their_sync(shop, shopi
     assert [each["attributes"]["externalId"] for each in contacts(engage)] == [str(kept)]
 
 
-def test_merges_of_merges_end_at_the_last(shop):
+def test_merges_of_merges_end_at_the_last_customer(shop):
     deleted_customers.record(shop, 1, merged_into=2)
     deleted_customers.record(shop, 2, merged_into=3)
     deleted_customers.record(shop, 2)
@@ -141,7 +141,7 @@ def test_merges_of_merges_end_at_the_last(shop):
     assert deleted_customers.customers_merged_into(shop, 3) == [2, 1]
 
 
-def test_a_circle_of_merges_is_no_endless_walk(shop):
+def test_a_cycle_of_merges_does_not_loop_for_ever(shop):
     deleted_customers.record(shop, 1, merged_into=2)
     deleted_customers.record(shop, 2, merged_into=1)
 
@@ -149,7 +149,7 @@ def test_a_circle_of_merges_is_no_endless_walk(shop):
 
 
 @pytest.mark.parametrize("payload", [{}, {"admin_graphql_api_customer_kept_id": "gid://shopify/Order/1"}, []])
-def test_a_merge_that_names_nobody_is_an_error_that_says_so(shop, drain, payload):
+def test_a_merge_webhook_without_customers_is_an_error(shop, drain, payload):
     task = receive_webhook(shop, "customers/merge", payload)
 
     drain()
@@ -184,7 +184,7 @@ def test_a_deleted_customers_contact_stays_in_engage(shop, shopify, engage, drai
     assert newest("IndexCustomer").reason == "Shopify no longer has this customer."
 
 
-def test_a_deleted_customer_is_not_synced_any_more(shop, shopify, engage, drain):
+def test_a_deleted_customer_is_no_longer_synced(shop, shopify, engage, drain):
     customer = shopify.add_customer(shop.domain, ADA)
     entities.save(Customer, shop, shopify.customer(shop.domain, customer))
     shopify.delete_customer(shop.domain, customer)
@@ -212,7 +212,7 @@ def test_an_order_of_a_deleted_customer_does_not_wait_for_a_contact(shop, shopif
     assert newest("SyncOrder").reason == "Its customer is not in Engage: The customer was deleted at Shopify."
 
 
-def test_the_preferences_go_with_the_contact(shop, shopify, engage, drain, two):
+def test_the_consents_move_with_the_contact(shop, shopify, engage, drain, two):
 
     kept, gone = two
     shopify.update_customer(shop.domain, gone, accepts_email=True)
@@ -231,7 +231,7 @@ def test_the_preferences_go_with_the_contact(shop, shopify, engage, drain, two):
     assert remembered["acceptsEmail"].newest_written is not None
 
 
-def test_an_imported_order_of_one_who_was_merged_meanwhile_has_the_heirs_contact(shop, shopify, engage, drain):
+def test_an_imported_order_of_a_merged_customer_has_the_survivors_contact(shop, shopify, engage, drain):
     kept, gone = shopify.add_customer(shop.domain, ADA), 4711
     index(shop, "IndexCustomer", kept)
     drain(waiting=True)

@@ -31,7 +31,7 @@ def net_sales(shopify, shop, order_id):
     return {order["currencyCode"]: Decimal(order["currentTotalPriceSet"]["shopMoney"]["amount"])}
 
 
-def test_units_that_an_edit_removed_go_back_in_a_correction(shop, shopify, engage, drain, bought):
+def test_units_that_an_edit_removed_are_returned_in_a_correction(shop, shopify, engage, drain, bought):
     shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
     arrive(shop, "OrderWebhook", {"id": bought})
 
@@ -43,7 +43,7 @@ def test_units_that_an_edit_removed_go_back_in_a_correction(shop, shopify, engag
     assert net(engage, bought) == net_sales(shopify, shop, bought)
 
 
-def test_an_article_that_an_edit_added_comes_in_a_correction(shop, shopify, engage, drain, bought):
+def test_an_article_that_an_edit_added_is_sold_in_a_correction(shop, shopify, engage, drain, bought):
     shopify.add_line(shop.domain, bought, COVER)
     arrive(shop, "OrderWebhook", {"id": bought})
 
@@ -73,7 +73,7 @@ def test_an_exchange_is_a_refund_and_a_correction(shop, shopify, engage, drain, 
 
 
 @pytest.mark.parametrize("refund", [True, False], ids=["paid back", "not paid back"])
-def test_a_cancelled_order_comes_to_what_shopify_says(refund, shop, shopify, engage, drain, bought):
+def test_a_cancelled_order_ends_at_shopifys_net_sales(refund, shop, shopify, engage, drain, bought):
     told(shop, shopify.cancel(shop.domain, bought, refund=refund), bought)
 
     drain(waiting=True)
@@ -102,7 +102,7 @@ def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
-def test_an_order_keeps_the_rules_that_its_sale_was_told_by(shop, shopify, engage, drain, bought):
+def test_an_order_keeps_the_rules_of_its_purchase_receipt(shop, shopify, engage, drain, bought):
     shop.settings = {"receipt": {"freight_line": False}}
     shop.save()
     index(shop, "IndexOrder", bought)
@@ -112,7 +112,7 @@ def test_an_order_keeps_the_rules_that_its_sale_was_told_by(shop, shopify, engag
     assert newest("SyncOrder").reason == "Its receipt is at Engage already."
 
 
-def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, shopify, engage, drain, bought):
+def test_an_order_older_than_its_refund_is_not_corrected(shop, shopify, engage, drain, bought):
     before = entities.get(Order, shop, bought)
     told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
@@ -124,7 +124,7 @@ def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, sh
     assert [receipt["totalGrossPrice"] for receipt in receipts(engage)] == [347, -149]
 
 
-def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(shop, shopify, engage, drain, bought):
+def test_a_refund_newer_than_its_order_indexes_the_order_again(shop, shopify, engage, drain, bought):
     told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
     entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
@@ -137,7 +137,7 @@ def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(
     assert newest("IndexOrder").parent_id == sync.id
 
 
-def test_a_receipt_that_may_have_arrived_is_sent_again_as_it_was(shop, shopify, engage, drain):
+def test_a_receipt_with_an_unknown_outcome_is_repeated_unchanged(shop, shopify, engage, drain):
     """Engage ignores the second one, so a body with the edit in it would never be known there."""
     engage.script("POST .*/receipts$", [Fault.RESET])  # it has arrived
     _, order_id = buy(shop, shopify)

@@ -120,7 +120,7 @@ def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify,
     assert len(sent) == len(set(sent)) == 21
 
 
-def test_its_tasks_are_bulk_work_and_wait_for_the_sweep(shop, shopify, engage):
+def test_tasks_of_an_import_are_bulk_and_wait_for_the_sweep(shop, shopify, engage):
     past(shopify, shop, 3, 0)
     until_reading(shop)
 
@@ -146,7 +146,7 @@ def test_an_import_changes_no_contact_that_engage_has(shop, shopify, engage, dra
     assert customer.last_sent["firstName"] == "Somebody"  # so that the next change at Shopify brings what differs
 
 
-def test_a_customer_who_is_a_contact_already_costs_no_task(shop, shopify, engage, drain):
+def test_a_customer_with_a_contact_gets_no_task(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
@@ -158,7 +158,7 @@ def test_a_customer_who_is_a_contact_already_costs_no_task(shop, shopify, engage
     assert part_of(importing).known == 1
 
 
-def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage, drain):
+def test_a_customer_who_became_a_contact_meanwhile_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
@@ -170,7 +170,7 @@ def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage,
     assert newest("SyncContact").reason == ALREADY_A_CONTACT
 
 
-def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, shopify, engage, drain):
+def test_an_order_without_a_contact_is_skipped_and_creates_none(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     node = {**shopify.records(shop.domain).order(order_id), "name": "#1"}
@@ -185,7 +185,7 @@ def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, s
     assert tasks("IndexCustomer") == []
 
 
-def test_orders_outside_of_the_dates_stay_where_they_are(shop, shopify, engage, drain):
+def test_orders_outside_of_the_period_are_not_imported(shop, shopify, engage, drain):
     past(shopify, shop, 3, 30)
     importing = begin(shop, END - timedelta(days=100), END - timedelta(days=50))
 
@@ -203,7 +203,7 @@ def test_an_import_that_finds_nothing_is_done(shop, shopify, engage, drain):
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_it_is_read_in_steps_that_each_leave_their_place(shop, shopify, engage, drain):
+def test_each_step_saves_the_position_from_which_the_next_one_reads(shop, shopify, engage, drain):
     past(shopify, shop, 7, 9)
     importing = begin(shop)
 
@@ -243,7 +243,7 @@ def drain_until(drain, reached, seconds=20):
             run(NUMBERS[due.type], str(due.id))
 
 
-def test_bad_lines_are_counted_and_told_by_number_and_the_others_arrive(shop, shopify, engage, drain):
+def test_bad_lines_are_counted_and_listed_and_the_others_are_imported(shop, shopify, engage, drain):
     past(shopify, shop, 4, 0)
     importing = until_reading(shop)
     rewrite(shopify, shop, lambda lines: [lines[0], b"{not json\n", b'{"id": "x"}\n', b"[]\n", *lines[1:]])
@@ -255,7 +255,7 @@ def test_bad_lines_are_counted_and_told_by_number_and_the_others_arrive(shop, sh
     assert len(engage.tenant("demo").contacts) == 4
 
 
-def test_an_article_without_its_order_is_told(shop, shopify, engage, drain):
+def test_an_article_without_its_order_is_listed_as_a_bad_line(shop, shopify, engage, drain):
     past(shopify, shop, 1, 0)
     importing = begin(shop)
     shopify.add_order(shop.domain, RECORD, customer_id=shopify.customer_id(shop.domain, 1))
@@ -271,7 +271,7 @@ def test_an_article_without_its_order_is_told(shop, shopify, engage, drain):
     assert stage(importing) == ImportState.DONE
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(shop, shopify, engage, drain):
+def test_reading_resumes_where_a_connection_broke(shop, shopify, engage, drain):
     past(shopify, shop, 30, 0)
     importing = until_reading(shop)
     shopify.bulk.cuts = [3000, 3000]
@@ -283,7 +283,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(shop, shopify, enga
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_an_address_that_has_expired_is_asked_for_again(shop, shopify, engage, drain):
+def test_an_expired_result_url_is_requested_again(shop, shopify, engage, drain):
     past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -297,7 +297,7 @@ def test_an_address_that_has_expired_is_asked_for_again(shop, shopify, engage, d
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_another_file_than_before_is_read_from_its_beginning(shop, shopify, engage, drain):
+def test_a_changed_result_file_is_read_from_its_beginning(shop, shopify, engage, drain):
     past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -309,7 +309,7 @@ def test_another_file_than_before_is_read_from_its_beginning(shop, shopify, enga
     assert len(tasks("SyncContact")) == Customer.select().count() == 7
 
 
-def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_file(shop, shopify, engage, drain):
+def test_an_imported_order_does_not_replace_a_snapshot_with_more_fields(shop, shopify, engage, drain):
     past(shopify, shop, 1, 1)
     (order_id,) = [shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
@@ -324,7 +324,7 @@ def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_paused_import_reads_and_sends_nothing_until_it_goes_on(shop, shopify, engage, drain):
+def test_a_paused_import_reads_and_sends_nothing_until_it_is_resumed(shop, shopify, engage, drain):
     past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -355,7 +355,7 @@ def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, eng
     assert newest("ProcessBulkImportData").reason == IMPORT_CANCELLED
 
 
-def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, shopify, engage, drain):
+def test_a_task_that_outlived_its_cancelled_import_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -367,7 +367,7 @@ def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, sh
     assert entities.get(Customer, shop, customer_id).contact_id is None
 
 
-def test_a_reader_whose_turn_is_over_writes_nothing(shop, shopify, engage):
+def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, engage):
     past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     first = newest("ProcessBulkImportData")
@@ -380,7 +380,7 @@ def test_a_reader_whose_turn_is_over_writes_nothing(shop, shopify, engage):
     assert Customer.select().count() == 0
 
 
-def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage):
+def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
     past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
@@ -398,7 +398,7 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
     assert (part_of(importing).position, Customer.select().count(), tasks("SyncContact")) == (0, 0, [])
 
 
-def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, monkeypatch):
+def test_reading_waits_while_enough_tasks_are_pending(shop, shopify, engage, drain, monkeypatch):
     monkeypatch.setattr(reader, "MOST_OPEN", 3)
     monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
     past(shopify, shop, 7, 0)
@@ -413,7 +413,7 @@ def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, m
     assert part_of(importing).found == 7
 
 
-def test_the_customers_arrive_before_the_orders_are_asked_for(shop, shopify, engage):
+def test_the_customers_are_synced_before_the_orders_are_requested(shop, shopify, engage):
     past(shopify, shop, 2, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -424,7 +424,7 @@ def test_the_customers_arrive_before_the_orders_are_asked_for(shop, shopify, eng
     assert len(tasks("HandleBulkImportCreate")) == 1
 
 
-def test_a_customer_who_fails_does_not_hold_up_the_orders(shop, shopify, engage):
+def test_a_failing_customer_does_not_hold_up_the_orders(shop, shopify, engage):
     past(shopify, shop, 1, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -436,7 +436,7 @@ def test_a_customer_who_fails_does_not_hold_up_the_orders(shop, shopify, engage)
     assert len(tasks("HandleBulkImportCreate")) == 2
 
 
-def test_bulk_work_does_not_make_live_work_pointless(shop, shopify, engage, drain):
+def test_a_bulk_task_does_not_replace_a_live_one(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
@@ -454,7 +454,7 @@ def test_bulk_work_does_not_make_live_work_pointless(shop, shopify, engage, drai
     assert [orjson.loads(call.request)["lastName"] for call in calls(engage, "PATCH")] == ["Berg"]
 
 
-def test_children_of_bulk_work_are_bulk_work(shop):
+def test_children_of_bulk_tasks_are_bulk_tasks(shop):
     parent = TYPES["IndexRefund"].enqueue(shop, key="p", shopify_id=1, lane=Lane.BULK)
 
     assert TYPES["SyncRefund"].enqueue(shop, key="c", shopify_id=1, parent=parent).lane == Lane.BULK
@@ -476,7 +476,7 @@ IMPORTED = """
 OPEN = "SELECT 1 FROM task WHERE args ->> 'import_id' = '7' AND lane = 1 AND state <> 1 AND state = 0"
 
 
-def test_the_questions_about_its_tasks_have_an_index(shop):
+def test_the_queries_for_an_imports_tasks_use_an_index(shop):
     """Asked of a table that is filled and analysed: of an empty one, PostgreSQL may read whichever index it likes."""
     with db.atomic():
         db.execute_sql(IMPORTED, {"shop": shop.id, "type": TYPES["SyncContact"].number})
@@ -487,7 +487,7 @@ def test_the_questions_about_its_tasks_have_an_index(shop):
     assert "task_import" in str(plan)
 
 
-def test_the_sweep_takes_turns_so_that_workers_do_not_all_wait_for_one_shops_pace(shop, other_shop):
+def test_the_sweep_alternates_shops_so_one_rate_limit_does_not_hold_all_workers(shop, other_shop):
     for each in (shop, other_shop):
         for number in range(3):
             TYPES["SyncContact"].enqueue(each, key=str(number), shopify_id=number, lane=Lane.BULK)

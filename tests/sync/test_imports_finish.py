@@ -18,7 +18,7 @@ from tests.end_to_end.test_order_to_receipt import newest
 from tests.sync.test_imports import begin, drain_until, part_of, past, run_next, stage, tasks
 
 
-def test_the_finish_webhook_wakes_whoever_waits(shop, shopify, engage):
+def test_the_finish_webhook_wakes_the_waiting_task(shop, shopify, engage):
     shopify.bulk.seconds = 0.5
     importing = begin(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate", "HandleBulkOperationFinish"):
@@ -31,13 +31,13 @@ def test_the_finish_webhook_wakes_whoever_waits(shop, shopify, engage):
     assert Task.get_by_id(waiting.id).due_at < waiting.due_at
 
 
-def test_a_webhook_about_somebody_elses_operation_changes_nothing(shop, shopify, engage):
+def test_a_webhook_about_another_apps_operation_changes_nothing(shop, shopify, engage):
     task = finished(shop, "gid://shopify/BulkOperation/1")
 
     assert task.reason == "No import waits for this operation."
 
 
-def test_a_query_that_ends_before_its_name_is_kept_is_not_missed(shop, shopify, engage):
+def test_a_query_that_ends_before_its_id_is_saved_is_not_missed(shop, shopify, engage):
     begin(shop)
     run_next("HandleBulkImportCreateRequest")  # the next one is asking, and has not committed yet
 
@@ -50,7 +50,7 @@ def test_a_query_that_ends_before_its_name_is_kept_is_not_missed(shop, shopify, 
     assert run_next("BulkOperationFinishWebhook").reason is None
 
 
-def test_somebody_elses_operation_is_not_waited_for_while_an_import_begins(shop, shopify, engage):
+def test_another_apps_operation_is_not_awaited_while_an_import_begins(shop, shopify, engage):
     begin(shop)
     run_next("HandleBulkImportCreateRequest")
     finished(shop, "gid://shopify/BulkOperation/7")
@@ -81,7 +81,7 @@ def webhook(shop, body):
     return Task.get_by_id(task.id)
 
 
-def test_a_lost_finish_webhook_is_found_by_asking(shop, shopify, engage):
+def test_a_lost_finish_webhook_is_replaced_by_polling(shop, shopify, engage):
     shopify.bulk.lost, shopify.bulk.seconds = 1, 0.3
     past(shopify, shop, 2, 0)
     importing = begin(shop)
@@ -98,7 +98,7 @@ def test_a_lost_finish_webhook_is_found_by_asking(shop, shopify, engage):
     assert tasks("BulkOperationFinishWebhook") == []
 
 
-def test_what_waits_for_shopify_hands_over_before_its_patience_ends(shop, shopify, engage):
+def test_a_long_wait_for_shopify_is_handed_over_to_a_new_task(shop, shopify, engage):
     shopify.bulk.seconds = 30
     importing = begin(shop)
     run_next("HandleBulkImportCreateRequest")
@@ -112,7 +112,7 @@ def test_what_waits_for_shopify_hands_over_before_its_patience_ends(shop, shopif
     assert newest("HandleBulkOperationFinish").id == part_of(importing).task_id != first.id
 
 
-def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(shop, shopify, engage, drain):
+def test_a_query_that_failed_half_way_is_imported_in_part_with_a_note(shop, shopify, engage, drain):
     past(shopify, shop, 9, 0)
     shopify.bulk.failures = ["TIMEOUT"]
     importing = begin(shop)
@@ -123,7 +123,7 @@ def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(
     assert 0 < len(engage.tenant("demo").contacts) < 9
 
 
-def test_a_query_that_failed_with_nothing_stops_the_import_and_may_be_resumed(shop, shopify, engage, drain):
+def test_a_query_that_failed_without_a_result_can_be_resumed(shop, shopify, engage, drain):
     shopify.bulk.failures = ["INTERNAL_SERVER_ERROR"]
     importing = begin(shop)
     drain_until(drain, lambda: failure_reason(part_of(importing)))
@@ -135,7 +135,7 @@ def test_a_query_that_failed_with_nothing_stops_the_import_and_may_be_resumed(sh
     assert stage(importing) == ImportState.DONE
 
 
-def test_cancelling_stops_the_query_at_shopify(shop, shopify, engage, drain):
+def test_cancelling_cancels_the_query_at_shopify(shop, shopify, engage, drain):
     shopify.bulk.seconds = 30
     importing = begin(shop)
     run_next("HandleBulkImportCreateRequest")

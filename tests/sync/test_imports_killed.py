@@ -43,7 +43,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("kind", "step"), STEPS, ids=lambda each: each.name.lower())
-def test_a_worker_killed_within_a_step_loses_and_doubles_nothing(kind, step, shop, shopify, engage, drain):
+def test_a_worker_killed_within_a_step_loses_and_repeats_nothing(kind, step, shop, shopify, engage, drain):
     past(shopify, shop, CUSTOMERS, ORDERS)
     importing = begin(shop)
     drain_until(drain, lambda: ready(shopify, shop, importing, kind, step), seconds=40)
@@ -53,7 +53,7 @@ def test_a_worker_killed_within_a_step_loses_and_doubles_nothing(kind, step, sho
     assert_all_arrives(importing, engage, drain)
 
 
-def test_a_worker_killed_at_the_very_beginning_loses_and_doubles_nothing(shop, shopify, engage, drain):
+def test_a_worker_killed_at_the_beginning_loses_and_repeats_nothing(shop, shopify, engage, drain):
     past(shopify, shop, CUSTOMERS, ORDERS)
     importing = begin(shop)
 
@@ -66,7 +66,7 @@ def test_a_worker_killed_at_the_very_beginning_loses_and_doubles_nothing(shop, s
     ("kind", "step", "sync"),
     [(ImportKind.CUSTOMERS, ImportStep.READ, "SyncContact"), (ImportKind.ORDERS, ImportStep.JOIN, "SyncOrder")],
 )
-def test_a_worker_killed_within_a_chunk_has_kept_nothing_of_it(kind, step, sync, shop, shopify, engage, drain):
+def test_a_worker_killed_within_a_chunk_has_saved_nothing_of_it(kind, step, sync, shop, shopify, engage, drain):
     past(shopify, shop, CUSTOMERS, ORDERS)
     importing = begin(shop)
     drain_until(drain, lambda: ready(shopify, shop, importing, kind, step), seconds=40)

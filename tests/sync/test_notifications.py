@@ -45,7 +45,7 @@ def sent_parcel(shop, shopify, order_id, units=None):
     return parcel_id
 
 
-def test_a_shop_that_has_not_asked_for_them_sends_none(shop, shopify, engage, drain):
+def test_a_shop_without_notifications_enabled_sends_none(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
     sent_parcel(shop, shopify, order_id)
 
@@ -67,7 +67,7 @@ def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
     assert newest("SyncOrderNotification").shopify_id == order_id
 
 
-def test_each_parcel_is_told_once_and_as_what_it_makes_of_the_order(wanted, shopify, engage, drain):
+def test_each_parcel_is_notified_once_with_the_orders_status(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     drain(waiting=True)
 
@@ -78,7 +78,7 @@ def test_each_parcel_is_told_once_and_as_what_it_makes_of_the_order(wanted, shop
     assert mails(engage) == ["ORDER_CREATED", "ORDER_PARTIALLY_FULFILLED", "ORDER_FULFILLED"]
 
 
-def test_a_parcels_mail_tells_what_is_in_it_and_where_it_is(wanted, shopify, engage, drain):
+def test_a_parcels_notification_has_its_articles_and_tracking_number(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     parcel_id = sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
 
@@ -90,7 +90,7 @@ def test_a_parcels_mail_tells_what_is_in_it_and_where_it_is(wanted, shopify, eng
     assert newest("SyncOrderFulfillmentNotification").shopify_id == parcel_id
 
 
-def test_a_parcels_new_tracking_number_is_no_second_mail(wanted, shopify, engage, drain):
+def test_a_new_tracking_number_is_not_notified_again(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     parcel_id = sent_parcel(wanted, shopify, order_id)
     drain(waiting=True)
@@ -102,7 +102,7 @@ def test_a_parcels_new_tracking_number_is_no_second_mail(wanted, shopify, engage
     assert mails(engage).count("ORDER_FULFILLED") == 1
 
 
-def test_a_parcel_that_was_taken_back_is_not_told(wanted, shopify, engage, drain):
+def test_a_cancelled_parcel_is_not_notified(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     parcel_id = sent_parcel(wanted, shopify, order_id)
     shopify.cancel_fulfilment(wanted.domain, order_id, parcel_id)
@@ -112,7 +112,7 @@ def test_a_parcel_that_was_taken_back_is_not_told(wanted, shopify, engage, drain
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_is_told(wanted, shopify, engage, drain):
+def test_a_refund_is_notified(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
     told(wanted, refund_id, order_id)
@@ -123,7 +123,7 @@ def test_a_refund_is_told(wanted, shopify, engage, drain):
     assert newest("SyncRefundNotification").shopify_id == refund_id
 
 
-def test_a_cancelled_order_is_told_so_and_no_longer_confirmed(wanted, shopify, engage, drain):
+def test_a_cancelled_order_is_notified_and_no_longer_confirmed(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify, paid=False)
     told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
 
@@ -133,7 +133,7 @@ def test_a_cancelled_order_is_told_so_and_no_longer_confirmed(wanted, shopify, e
     assert newest("SyncRefundNotification").reason == "No money goes back with this refund."
 
 
-def test_a_confirmation_that_was_overtaken_by_a_cancellation_is_skipped(wanted, shopify, engage, drain):
+def test_a_confirmation_after_the_cancellation_is_skipped(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     shopify.cancel(wanted.domain, order_id)
     drain(waiting=True)
@@ -144,7 +144,7 @@ def test_a_confirmation_that_was_overtaken_by_a_cancellation_is_skipped(wanted, 
     assert newest("SyncOrderNotification").reason == "The order was cancelled before its confirmation went out."
 
 
-def test_an_old_order_that_is_touched_is_no_news(wanted, shopify, engage, drain):
+def test_an_old_order_that_is_updated_is_not_notified(wanted, shopify, engage, drain):
     long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
     buy(wanted, shopify, createdAt=long_ago)
 
@@ -154,7 +154,7 @@ def test_an_old_order_that_is_touched_is_no_news(wanted, shopify, engage, drain)
 
 
 @pytest.mark.parametrize(("fields", "reason"), [({"test": True}, "test order"), ({"email": None}, "e-mail")])
-def test_some_orders_are_not_written_about_and_say_why(fields, reason, wanted, shopify, engage, drain):
+def test_some_orders_are_not_notified_for_a_reason(fields, reason, wanted, shopify, engage, drain):
     buy(wanted, shopify, **fields)
 
     drain(waiting=True)
@@ -163,7 +163,7 @@ def test_some_orders_are_not_written_about_and_say_why(fields, reason, wanted, s
     assert mails(engage) == []
 
 
-def test_a_call_whose_outcome_is_unknown_is_not_made_again(wanted, shopify, engage, drain):
+def test_a_notification_with_an_unknown_outcome_is_not_retried(wanted, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET])  # it has arrived
     buy(wanted, shopify)
 
@@ -174,7 +174,7 @@ def test_a_call_whose_outcome_is_unknown_is_not_made_again(wanted, shopify, enga
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, drain):
+def test_a_throttled_notification_is_retried(wanted, shopify, engage, drain):
     engage.script("POST .*/orders$", [429])
     buy(wanted, shopify)
 
@@ -185,7 +185,7 @@ def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_change_is_told_once_whoever_finds_it(seed, wanted, shopify, engage):
+def test_each_change_is_notified_once_by_concurrent_workers(seed, wanted, shopify, engage):
     """Doubled webhooks, both kinds of them, and a poll, on several workers at once."""
     _, order_id = buy(wanted, shopify)
     parcel_id = shopify.fulfil(wanted.domain, order_id)
@@ -205,7 +205,7 @@ def test_each_change_is_told_once_whoever_finds_it(seed, wanted, shopify, engage
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_REFUNDED"]
 
 
-def test_two_parcels_that_leave_together_are_told_as_a_part_and_the_rest(wanted, shopify, engage, drain):
+def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     for _ in range(2):
         sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
@@ -215,7 +215,7 @@ def test_two_parcels_that_leave_together_are_told_as_a_part_and_the_rest(wanted,
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_PARTIALLY_FULFILLED"]
 
 
-def test_a_mail_waits_until_its_reader_is_a_contact(wanted, shopify, engage, drain):
+def test_a_notification_waits_for_its_contact(wanted, shopify, engage, drain):
     order_id = shopify.add_order(wanted.domain, RECORD, customer_id=shopify.add_customer(wanted.domain, ADA))
     updated(wanted, order_id)
 
@@ -226,7 +226,7 @@ def test_a_mail_waits_until_its_reader_is_a_contact(wanted, shopify, engage, dra
 
 
 @pytest.mark.parametrize("person", [None, replace(ADA, email=None, phone=None)], ids=["a guest", "one without a key"])
-def test_who_will_never_be_the_customers_contact_is_written_to_by_address(person, wanted, shopify, engage, drain):
+def test_an_order_without_a_contact_is_notified_by_its_email_address(person, wanted, shopify, engage, drain):
     customer_id = shopify.add_customer(wanted.domain, person) if person else None
     order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id, email="guest@example.com")
     updated(wanted, order_id)
@@ -236,7 +236,7 @@ def test_who_will_never_be_the_customers_contact_is_written_to_by_address(person
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_of_an_order_that_is_not_known_yet_is_told_once_it_is(wanted, shopify, engage, drain):
+def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(wanted, shopify, engage, drain):
     customer_id = shopify.add_customer(wanted.domain, ADA)
     index(wanted, "IndexCustomer", customer_id)
     drain()
@@ -249,7 +249,7 @@ def test_a_refund_of_an_order_that_is_not_known_yet_is_told_once_it_is(wanted, s
     assert "ORDER_REFUNDED" in mails(engage)
 
 
-def test_what_happened_before_the_shop_wanted_notifications_was_told_by_others(shop, shopify, engage, drain):
+def test_changes_before_notifications_were_enabled_are_not_notified(shop, shopify, engage, drain):
     since = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     shop.settings = {"notifications": {"enabled": True, "since": since}}
     shop.save()
@@ -261,7 +261,7 @@ def test_what_happened_before_the_shop_wanted_notifications_was_told_by_others(s
     assert mails(engage) == []
 
 
-def test_a_mail_names_the_store_of_the_receipt(shop, shopify, engage, drain):
+def test_a_notification_names_the_store_of_the_receipt(shop, shopify, engage, drain):
     shop.settings = {"notifications": {"enabled": True}, "stores": {"SE": "SE-MALMO"}}
     shop.save()
     buy(shop, shopify)
@@ -272,7 +272,7 @@ def test_a_mail_names_the_store_of_the_receipt(shop, shopify, engage, drain):
     assert told["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
 
 
-def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, drain):
+def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, engage, drain):
     engage.tenant("demo").orders.v3, engage.tenant("demo").orders.statuses = True, ("Confirmed",)
     settings = {"path": "/api/v3/orders", "store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
     shop.settings = {"notifications": {"enabled": True, **settings}}
@@ -287,7 +287,7 @@ def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, d
 
 
 @pytest.mark.parametrize("state", ["confirmed", "fulfilled", "cancelled", "refunded"])
-def test_sending_again_tells_the_orders_present_state(state, wanted, shopify, engage, drain):
+def test_a_resend_notifies_of_the_orders_present_state(state, wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     if state == "fulfilled":
         sent_parcel(wanted, shopify, order_id)
@@ -306,7 +306,7 @@ def test_sending_again_tells_the_orders_present_state(state, wanted, shopify, en
     assert mails(engage)[before:] == [status]
 
 
-def test_sending_again_goes_to_the_address_that_the_order_has_now(wanted, shopify, engage, drain):
+def test_a_resend_goes_to_the_orders_present_email_address(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     drain(waiting=True)
     shopify.update_order(wanted.domain, order_id, email="right@example.com")
@@ -322,7 +322,7 @@ def test_sending_again_goes_to_the_address_that_the_order_has_now(wanted, shopif
     assert contacts[-1]["preferences"] == dict.fromkeys(("acceptsEmail", "acceptsSms", "acceptsPostal"), False)
 
 
-def test_an_address_that_was_put_right_on_the_customer_too_makes_no_second_contact(wanted, shopify, engage, drain):
+def test_a_corrected_customer_address_makes_no_second_contact(wanted, shopify, engage, drain):
     wanted.settings |= {"contact": {"mode": "accounts"}}
     wanted.save()
     customer_id, order_id = buy(wanted, shopify)
@@ -340,7 +340,7 @@ def test_an_address_that_was_put_right_on_the_customer_too_makes_no_second_conta
     assert [each["attributes"]["email"] for each in engage.tenant("demo").contacts.all()] == ["right@example.com"]
 
 
-def test_sending_again_by_hand_may_follow_an_unknown_outcome_and_ends_in_one_itself(wanted, shopify, engage, drain):
+def test_a_resend_may_follow_an_unknown_outcome_and_have_one_itself(wanted, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET, Fault.RESET])
     _, order_id = buy(wanted, shopify)
     drain(waiting=True)
@@ -356,7 +356,7 @@ def test_sending_again_by_hand_may_follow_an_unknown_outcome_and_ends_in_one_its
     ("fields", "enabled", "reason"),
     [({"test": True}, True, "test order"), ({"email": None}, True, "no e-mail"), ({}, False, "does not have")],
 )
-def test_sometimes_there_is_nothing_to_send_again(fields, enabled, reason, shop, shopify, engage, drain):
+def test_some_orders_have_no_notification_to_resend(fields, enabled, reason, shop, shopify, engage, drain):
     shop.settings = {"notifications": {"enabled": enabled}}
     shop.save()
     _, order_id = buy(shop, shopify, **fields)

@@ -62,7 +62,7 @@ def test_a_refund_becomes_a_receipt_of_its_own(shop, shopify, engage, drain, bou
     assert [(item["type"], item["quantity"]) for item in returned["items"]] == [("RETURN", -1)]
 
 
-def test_its_tasks_carry_its_ids(shop, shopify, engage, drain, bought):
+def test_the_tasks_of_a_refund_carry_its_ids(shop, shopify, engage, drain, bought):
     refund_id = shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1})
     told(shop, refund_id, bought)
 
@@ -99,7 +99,7 @@ def test_each_of_several_refunds_has_a_receipt(shop, shopify, engage, drain, bou
     assert len(receipts(engage)) == 3
 
 
-def test_a_refund_is_sent_once_however_often_it_is_told(shop, shopify, engage, drain, bought):
+def test_a_refund_is_sent_once_however_many_webhooks_arrive(shop, shopify, engage, drain, bought):
     refund_id = shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1})
     told(shop, refund_id, bought)
     drain(waiting=True)
@@ -111,7 +111,7 @@ def test_a_refund_is_sent_once_however_often_it_is_told(shop, shopify, engage, d
     assert len(calls(engage, "POST", "receipts")) == 2
 
 
-def test_a_refund_whose_order_is_not_known_yet_comes_after_its_sale(shop, shopify, engage, drain):
+def test_a_refund_of_an_unread_order_is_sent_after_its_purchase(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
@@ -132,7 +132,7 @@ def test_a_refund_whose_webhook_was_lost_is_found_in_its_order(shop, shopify, en
     assert receipts(engage)[-1]["uniqueReceiptId"] == f"{bought}-R{refund_id}"
 
 
-def test_a_refund_from_before_the_sale_was_synced_is_found_there_too(shop, shopify, engage, drain):
+def test_a_refund_from_before_the_purchase_was_synced_is_found(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
@@ -167,7 +167,7 @@ def test_a_refund_of_an_order_that_is_skipped_is_skipped_for_the_same_reason(
     assert receipts(engage) == []
 
 
-def test_an_order_called_off_before_it_was_paid_leaves_nothing_at_engage(shop, shopify, engage, drain):
+def test_an_order_cancelled_before_it_was_paid_sends_nothing_to_engage(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify, paid=False)
     told(shop, shopify.cancel(shop.domain, order_id), order_id)
 
@@ -193,7 +193,7 @@ def test_a_refund_of_an_order_that_is_not_due_follows_its_receipt(shop, shopify,
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id), f"{order_id}-R{refund_id}"]
 
 
-def test_a_refund_waits_for_a_sale_that_is_on_its_way(shop, shopify, engage, drain):
+def test_a_refund_waits_for_its_purchase_receipt(shop, shopify, engage, drain):
     engage.script("POST .*/receipts$", [503, 503])
     _, order_id = buy(shop, shopify)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
@@ -204,7 +204,7 @@ def test_a_refund_waits_for_a_sale_that_is_on_its_way(shop, shopify, engage, dra
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id), f"{order_id}-R{refund_id}"]
 
 
-def test_a_refund_is_counted_by_the_rules_of_its_sale(shop, shopify, engage, drain, bought):
+def test_a_refund_follows_the_rules_of_its_purchase(shop, shopify, engage, drain, bought):
     shop.settings = {"receipt": {"freight_line": False}}
     shop.save()
     told(shop, shopify.refund(shop.domain, bought, shipping=Decimal("49.00")), bought)
@@ -222,7 +222,7 @@ def test_a_refund_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, d
     assert newest("IndexRefund").reason == "Shopify no longer has this refund."
 
 
-def test_what_was_sent_is_kept_to_the_byte_and_sealed(shop, shopify, engage, drain, bought):
+def test_a_sent_receipt_is_stored_to_the_byte_and_encrypted(shop, shopify, engage, drain, bought):
     refund_id = shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1})
     told(shop, refund_id, bought)
 
@@ -237,7 +237,7 @@ def test_what_was_sent_is_kept_to_the_byte_and_sealed(shop, shopify, engage, dra
     assert entities.get(Refund, shop, refund_id).order_id == bought
 
 
-def test_the_contact_of_a_refund_is_the_orders(shop, shopify, engage, drain, bought):
+def test_a_refund_has_the_contact_of_its_order(shop, shopify, engage, drain, bought):
     told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
 
     drain(waiting=True)
@@ -255,7 +255,7 @@ def test_a_refund_webhook_that_names_no_refund_is_an_error(body, shop, drain):
     assert newest("RefundWebhook").state == State.ERROR
 
 
-def test_a_refund_whose_order_shopify_no_longer_has_does_not_wait_for_it(shop, shopify, engage, drain):
+def test_a_refund_whose_order_was_deleted_does_not_wait_for_it(shop, shopify, engage, drain):
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, ADA))
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     arrive(shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})

@@ -58,7 +58,7 @@ def words(client, task):
 # The same bytes
 
 
-def test_the_same_bytes_go_out_as_a_task_of_their_own(client, sold, engage, drain):
+def test_a_resend_sends_the_same_bytes_as_a_new_task(client, sold, engage, drain):
     task = made(same(client, sold))
     drain()
 
@@ -70,14 +70,14 @@ def test_the_same_bytes_go_out_as_a_task_of_their_own(client, sold, engage, drai
     assert client.get(f"/tasks/{task.id}/sent").content == first.request
 
 
-def test_it_is_written_down_what_was_sent_again_and_by_what(client, sold):
+def test_the_audit_log_names_the_resent_task_and_the_new_one(client, sold):
     task = made(same(client, sold))
 
     (note,) = AuditEntry.select()
     assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
 
 
-def test_a_double_click_sends_once(client, sold, engage, drain):
+def test_a_double_click_resends_once(client, sold, engage, drain):
     page, path = f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/same"
     form = fields(client, page, path)
 
@@ -88,7 +88,7 @@ def test_a_double_click_sends_once(client, sold, engage, drain):
     assert len(calls(engage, "POST", "receipts")) == 2
 
 
-def test_the_two_kinds_of_one_page_are_two_actions(client, sold):
+def test_resend_and_rebuild_of_one_page_are_two_actions(client, sold):
     page = f"/tasks/{sold.id}/replay"
     form = fields(client, page, f"{page}/same")
 
@@ -97,7 +97,7 @@ def test_the_two_kinds_of_one_page_are_two_actions(client, sold):
     assert len(places) == 2
 
 
-def test_a_receipt_that_arrives_so_is_known_from_then_on(client, shop, shopify, engage, drain):
+def test_a_resent_receipt_is_recorded(client, shop, shopify, engage, drain):
     engage.script("POST .*/receipts$", [400])
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
@@ -121,7 +121,7 @@ def renamed(shop, shopify, drain, customer_id, **fields):
     return newest("SyncContact")
 
 
-def test_an_old_update_of_a_contact_is_known_to_be_what_engage_has(client, shop, shopify, engage, drain):
+def test_a_resent_contact_update_is_recorded_as_last_sent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
     task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
@@ -136,7 +136,7 @@ def test_an_old_update_of_a_contact_is_known_to_be_what_engage_has(client, shop,
     assert [body.get("lastName") for body in sent] == ["Berg", "Carlsson", "Berg", "Carlsson"]
 
 
-def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shopify, engage, drain):
+def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, sold, shopify, engage, drain):
     index(shop, "SyncOrder", sold.shopify_id)
     waiting = newest("SyncOrder")
     task = made(same(client, sold))
@@ -148,7 +148,7 @@ def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shop
     assert (claimed.newer_id, task.id > waiting.id) == (None, True)
 
 
-def test_neither_is_one_that_gives_way(client, shop, sold):
+def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, sold):
     index(shop, "SyncOrder", sold.shopify_id)
     waiting = newest("SyncOrder")
     same(client, sold)
@@ -158,7 +158,7 @@ def test_neither_is_one_that_gives_way(client, shop, sold):
     assert Task.get_by_id(waiting.id).state == State.PENDING
 
 
-def test_a_notification_is_sent_again_only_after_one_more_question(client, wanted, shopify, engage, drain):
+def test_a_notification_is_resent_only_after_a_confirmation(client, wanted, shopify, engage, drain):
     buy(wanted, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
@@ -174,7 +174,7 @@ def test_a_notification_is_sent_again_only_after_one_more_question(client, wante
     assert exchange.effect == Effect.ONCE
 
 
-def test_a_shop_that_does_not_write_to_its_shoppers_sends_no_notification_again(client, wanted, shopify, engage, drain):
+def test_a_shop_without_notifications_resends_none(client, wanted, shopify, engage, drain):
     buy(wanted, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
@@ -195,11 +195,11 @@ def refused(client, task):
     return text
 
 
-def test_what_made_a_contact_is_not_sent_again(client, sold):
+def test_a_request_that_created_a_contact_is_not_resent(client, sold):
     assert "made something new" in refused(client, newest("SyncContact"))
 
 
-def test_what_only_the_shopper_decides_is_not_sent_again(client, shop, shopify, engage, drain):
+def test_marketing_preferences_are_not_resent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, person=replace(ADA, email="eve@example.com"))
     drain(waiting=True)
     shopify.update_customer(shop.domain, customer_id, accepts_email=True)
@@ -212,13 +212,13 @@ def test_what_only_the_shopper_decides_is_not_sent_again(client, shop, shopify, 
     assert "only the shopper decides" in refused(client, task)
 
 
-def test_what_went_to_another_tenant_is_not_sent_to_this_one(client, shop, sold):
+def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, sold):
     Shop.update(engage_tenant="another").where(Shop.id == shop.id).execute()
 
     assert "another tenant" in refused(client, sold)
 
 
-def test_what_is_no_longer_kept_cannot_be_sent_again(client, shop, sold, drain, engage):
+def test_a_deleted_body_cannot_be_resent(client, shop, sold, drain, engage):
     task = made(same(client, sold))
     Exchange.delete().execute()
     drain()
@@ -228,13 +228,13 @@ def test_what_is_no_longer_kept_cannot_be_sent_again(client, shop, sold, drain, 
     assert "changed nothing in Engage" in refused(client, sold)
 
 
-def test_what_is_under_way_is_not_sent_again(client, shop, sold):
+def test_a_pending_task_is_not_resent(client, shop, sold):
     Task.update(state=State.PENDING).where(Task.id == sold.id).execute()
 
     assert "queued or running" in refused(client, sold)
 
 
-def test_another_shops_call_cannot_be_named(shop, other_shop, sold, engage, drain):
+def test_another_shops_exchange_cannot_be_resent(shop, other_shop, sold, engage, drain):
     (exchange,) = Exchange.select().where((Exchange.task == sold) & (Exchange.effect != Effect.READ))
     theirs = TYPES["SyncOrder"].enqueue(other_shop, key="x", shopify_id=1, args={"exchange": str(exchange.id)})
     drain()
@@ -255,7 +255,7 @@ def made_calls(shop, *calls):
     return Task.get_by_id(task.id)
 
 
-def test_what_is_sent_again_is_the_last_call_that_changed_something(shop):
+def test_the_last_request_that_changed_something_is_resent(shop):
     first = ("Engage", "POST", "/api/v3/receipts", Effect.REPEATABLE)
 
     found = resendable_call(made_calls(shop, first, ("Engage", "GET", "/api/v3/contacts/id", Effect.READ)))
@@ -263,7 +263,7 @@ def test_what_is_sent_again_is_the_last_call_that_changed_something(shop):
     assert (found.exchange.method, found.path) == ("POST", "/api/v3/receipts")
 
 
-def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
+def test_a_request_to_shopify_is_not_resent_to_engage(shop):
     assert (
         resendable_call(made_calls(shop, ("Shopify", "POST", "/api/v3/receipts", Effect.REPEATABLE)))
         is NotResendable.NOTHING
@@ -280,7 +280,7 @@ def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
         ("POST", "/api/v3/receipts?x"),
     ],
 )
-def test_the_client_repeats_no_other_calls(method, path):
+def test_the_client_resends_no_other_requests(method, path):
     with pytest.raises(ValueError, match="no call to be made again"):
         EngageClient("http://127.0.0.1:1", ENGAGE_KEY).resend(method, path, b"{}")
 
@@ -295,7 +295,7 @@ def test_the_client_repeats_no_other_calls(method, path):
         ("https://demo.voyado.com/", None),
     ],
 )
-def test_a_call_is_known_by_its_tenant(url, path):
+def test_a_request_is_recognised_by_its_tenant(url, path):
     assert path_in_tenant("https://demo.voyado.com", url) == path
 
 
@@ -306,7 +306,7 @@ def test_a_call_is_known_by_its_tenant(url, path):
     ("name", "reads"),
     [("SyncOrder", "IndexOrder"), ("SyncContact", "IndexCustomer"), ("IndexOrder", "IndexOrder")],
 )
-def test_rebuilding_reads_the_entity_anew_and_syncs_it(name, reads, client, sold, drain):
+def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, sold, drain):
     task = newest(name)
     form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
 
@@ -319,7 +319,7 @@ def test_rebuilding_reads_the_entity_anew_and_syncs_it(name, reads, client, sold
     assert newest(follower).state == State.SUCCESS
 
 
-def test_what_is_about_nothing_cannot_be_rebuilt(client, shop, sold):
+def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, sold):
     task = finish(shop, enqueue(shop, "IndexStores"))
     form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
 
@@ -329,11 +329,11 @@ def test_what_is_about_nothing_cannot_be_rebuilt(client, shop, sold):
 # The difference
 
 
-def test_nothing_differs_while_nothing_has_changed(client, sold):
+def test_the_preview_shows_no_difference_while_nothing_has_changed(client, sold):
     assert re.search(r"There is none: \d\d fields are the same", words(client, sold))
 
 
-def test_what_has_changed_in_shopify_is_shown_field_by_field(client, shop, sold, shopify):
+def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, sold, shopify):
     shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
 
     page = words(client, sold)
@@ -342,7 +342,7 @@ def test_what_has_changed_in_shopify_is_shown_field_by_field(client, shop, sold,
     assert re.search(r"\d+ fields are the same", page)
 
 
-def test_an_update_is_compared_by_its_own_fields_and_names_nobody(client, shop, shopify, engage, drain):
+def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
     task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
@@ -356,7 +356,7 @@ def test_an_update_is_compared_by_its_own_fields_and_names_nobody(client, shop, 
     assert not {"Berg", "Carlsson", "Kyoto"} & set(re.findall(r"\w+", page))
 
 
-def test_every_kind_of_sync_has_its_page(client, wanted, shopify, engage, drain):
+def test_every_type_of_sync_has_a_preview(client, wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     sent_parcel(wanted, shopify, order_id)
     told(wanted, shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1}), order_id)
@@ -368,7 +368,7 @@ def test_every_kind_of_sync_has_its_page(client, wanted, shopify, engage, drain)
         assert "There is none" in words(client, task), name
 
 
-def test_a_correction_is_compared_with_nothing(client, shop, sold, shopify, drain):
+def test_a_correction_has_no_preview(client, shop, sold, shopify, drain):
     shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
     arrive(shop, "OrderWebhook", {"id": sold.shopify_id})
     drain(waiting=True)
@@ -377,7 +377,7 @@ def test_a_correction_is_compared_with_nothing(client, shop, sold, shopify, drai
     assert "nothing to compare this with" in words(client, newest("SyncOrder"))
 
 
-def test_what_shopify_no_longer_has_is_said_to_be_gone(client, shop, shopify, engage, drain):
+def test_the_preview_of_a_deleted_entity_says_not_found(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
     task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
@@ -386,13 +386,13 @@ def test_what_shopify_no_longer_has_is_said_to_be_gone(client, shop, shopify, en
     assert "Shopify no longer has what this task was about" in words(client, task)
 
 
-def test_a_shopify_that_does_not_answer_is_a_sentence(client, shop, sold):
+def test_the_preview_says_that_shopify_does_not_respond(client, shop, sold):
     Shop.update(shopify_token=shop.seal("shopify_token", "wrong")).where(Shop.id == shop.id).execute()
 
     assert "Shopify answered 401" in words(client, sold)
 
 
-def test_looking_changes_nothing(client, shop, sold, shopify, engage):
+def test_a_preview_changes_nothing(client, shop, sold, shopify, engage):
     shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
     before = Task.select().count(), Exchange.select().count(), entities.get(Order, shop, sold.shopify_id).updated_at
 
@@ -405,13 +405,13 @@ def test_looking_changes_nothing(client, shop, sold, shopify, engage):
     ) == before
 
 
-def test_a_receipt_is_compared_by_the_rules_that_its_order_was_sold_by(client, shop, sold):
+def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, sold):
     Shop.update(store="ELSEWHERE", settings={"receipt": {"freight_sku": "POST"}}).where(Shop.id == shop.id).execute()
 
     assert "There is none" in words(client, sold)
 
 
-def test_a_body_that_is_no_json_is_compared_with_nothing(client, shop, sold):
+def test_a_body_that_is_not_json_has_no_preview(client, shop, sold):
     running = claim(shop, enqueue(shop, shopify_id=sold.shopify_id))
     url = f"{config.engage_origin.format(tenant='demo')}/api/v3/receipts"
     ExchangeJournal(running).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
@@ -420,7 +420,7 @@ def test_a_body_that_is_no_json_is_compared_with_nothing(client, shop, sold):
     assert "nothing to compare this with" in words(client, running)
 
 
-def test_a_receipt_that_an_older_release_made_can_still_be_compared(client, sold):
+def test_a_receipt_of_an_older_release_can_still_be_previewed(client, sold):
     Receipt.update(rules=Receipt.get().rules | {"a_rule_that_was_dropped_since": True}).execute()
 
     assert client.get(f"/tasks/{sold.id}/replay").status_code == 200
