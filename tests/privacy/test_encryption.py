@@ -189,12 +189,12 @@ def _deliver(web, shopify, drain):
     drain()
 
 
-def in_clear(text: str) -> list[str]:
+def canaries_in(text: str) -> list[str]:
     """The canaries that a text gives away, also as the hexadecimal of PostgreSQL's bytes."""
     return [canary for canary in CANARIES if canary in text or canary.encode().hex() in text]
 
 
-def tables() -> dict[str, str]:
+def tables_as_text() -> dict[str, str]:
     """All rows of all tables as text."""
     names = [name for (name,) in db.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     rows = {name: db.execute_sql(f'SELECT t::text FROM "{name}" t').fetchall() for name in names}
@@ -202,9 +202,9 @@ def tables() -> dict[str, str]:
 
 
 def test_nothing_secret_or_personal_is_in_the_tables_in_clear_text(first_road):
-    kept = tables()
+    kept = tables_as_text()
 
-    assert {name: in_clear(text) for name, text in kept.items() if in_clear(text)} == {}
+    assert {name: canaries_in(text) for name, text in kept.items() if canaries_in(text)} == {}
     assert all(kept[name] for name in ("shop", "body", "exchange", "customer", "orders"))
 
 
@@ -212,18 +212,18 @@ def test_the_searched_secrets_and_personal_data_were_stored(first_road):
     sent = b"".join(row.open(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
     received = b"".join(row.open(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
 
-    assert set(in_clear((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
+    assert set(canaries_in((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
 
 
 def test_nothing_secret_or_personal_is_in_redis(first_road):
     kept = [(key, broker.client.dump(key)) for key in broker.client.keys("*")]
 
     assert len(kept) > 1
-    assert in_clear(str(kept)) == []
+    assert canaries_in(str(kept)) == []
 
 
 def test_nothing_secret_or_personal_is_in_the_log(first_road, caplog):
     logged = "\n".join(map(caplog.handler.format, caplog.get_records("setup")))
 
     assert "Nothing is done on carts/update." in logged  # so it is the log that is looked at
-    assert in_clear(logged) == []
+    assert canaries_in(logged) == []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from models import NOW, BulkImport, Customer, Erasure, ImportState, State, Task
 from tests.support.privacy_requests import request_erasure
-from tests.sync.test_imports import past, until_reading
+from tests.sync.test_imports import add_past, until_reading
 
 
 def test_a_customer_is_erased_again_when_the_import_has_ended(shop, shopify, engage, drain):
-    past(shopify, shop, 3, 0)
+    add_past(shopify, shop, 3, 0)
     until_reading(shop)
     customer_id = shopify.customer_id(shop.domain, 1)
     waiting = request_erasure(shop, customer_id)

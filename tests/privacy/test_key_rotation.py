@@ -48,7 +48,7 @@ with connected(EVERY):
 """
 
 
-def names():
+def wrapping_key_names():
     """By which of SECRET_KEYS each shop's key is wrapped."""
     return [bytes(key).partition(b":")[0].decode() for (key,) in Shop.select(Shop.key).order_by(Shop.id).tuples()]
 
@@ -59,7 +59,7 @@ def test_every_shops_key_is_rewrapped_and_still_decrypts(shop, other_shop):
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
     assert said.splitlines() == ["2 of 2 shops", DONE]
-    assert names() == ["new", "new"]
+    assert wrapping_key_names() == ["new", "new"]
     assert printed("-c", READ_ALL, SECRET_KEYS=NEW) == "5"
 
 
@@ -78,7 +78,7 @@ def test_the_rotation_reports_its_progress(database):
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
     assert said.splitlines() == ["100 of 150 shops", "150 of 150 shops", DONE]
-    assert set(names()) == {"new"}
+    assert set(wrapping_key_names()) == {"new"}
 
 
 def test_a_key_that_cannot_be_unwrapped_is_reported_and_the_others_rotated(shop, other_shop):
@@ -91,7 +91,7 @@ def test_a_key_that_cannot_be_unwrapped_is_reported_and_the_others_rotated(shop,
         "Not all can be removed yet:",
         f"shop {shop.id}: SECRET_KEYS has no key named 'gonetest'.",
     ]
-    assert names()[1] == "new"
+    assert wrapping_key_names()[1] == "new"
 
 
 def test_a_deleted_key_stays_deleted(shop):
@@ -112,7 +112,7 @@ def test_connecting_a_shop_again_keeps_the_rewrapped_key(shop):
     thread.join()
 
     assert Shop.get().engage_tenant == "elsewhere"
-    assert names() == ["new"]
+    assert wrapping_key_names() == ["new"]
 
 
 WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT granted"
@@ -162,15 +162,15 @@ def test_rotating_while_tasks_run_fails_none_of_them(work, shop):
         work.buy()
     rotating.join()
 
-    wait_for(lambda: sold() == work.bought, 120, "The last receipt")
+    wait_for(lambda: count_synced_orders() == work.bought, 120, "The last receipt")
 
     assert set(work.statuses) == {200}
-    assert names() == ["new"]
+    assert wrapping_key_names() == ["new"]
     assert Task.select().where(Task.state == State.ERROR).count() == 0
     assert int(printed("-c", READ_ALL, SECRET_KEYS=NEW)) > Exchange.select().count() > 2 * work.bought
     assert Order.select().count() == work.bought
 
 
-def sold():
+def count_synced_orders():
     done = (Task.type == TYPES["SyncOrder"].number) & (Task.state == State.SUCCESS) & Task.reason.is_null()
     return Task.select().where(done).count()

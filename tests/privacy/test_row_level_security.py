@@ -64,7 +64,7 @@ def raw(database) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def enter(raw: psycopg.Connection, scope: object) -> None:
+def set_scope(raw: psycopg.Connection, scope: object) -> None:
     raw.execute("SELECT set_config('app.shop_id', %s, false)", (str(scope),))
 
 
@@ -98,7 +98,7 @@ def test_the_app_uses_a_role_that_the_policies_bind(database):
 
 
 def test_a_shop_sees_its_own_rows_of_every_table(theirs, raw, tables):
-    enter(raw, theirs.shop.id)
+    set_scope(raw, theirs.shop.id)
 
     assert [table for table in tables if not count(raw, table)] == []
 
@@ -106,7 +106,7 @@ def test_a_shop_sees_its_own_rows_of_every_table(theirs, raw, tables):
 @pytest.mark.parametrize("scope", ["another's", "", "0", "-1", None])
 def test_another_shops_rows_cannot_be_read_changed_or_deleted(shop, theirs, raw, tables, scope):
     if scope is not None:
-        enter(raw, shop.id if scope == "another's" else scope)
+        set_scope(raw, shop.id if scope == "another's" else scope)
 
     for table in tables:
         column = raw.execute(f"SELECT * FROM {table} LIMIT 0").description[0].name
@@ -119,18 +119,18 @@ def test_another_shops_rows_cannot_be_read_changed_or_deleted(shop, theirs, raw,
 @pytest.mark.parametrize("scope", ["another's", ""])
 def test_no_row_can_be_added_for_another_shop(shop, theirs, raw, tables, scope):
     for table in tables:
-        enter(raw, EVERY)
+        set_scope(raw, EVERY)
         row = raw.execute(f"SELECT to_jsonb(t)::text FROM {table} t LIMIT 1").fetchone()[0]
         if table == "shop":
             row = raw.execute("SELECT to_jsonb(t)::text FROM shop t WHERE id = %s", (theirs.shop.id,)).fetchone()[0]
-        enter(raw, shop.id if scope else scope)
+        set_scope(raw, shop.id if scope else scope)
         with pytest.raises(InsufficientPrivilege, match="row-level security"):
             raw.execute(f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(null::{table}, %s)", (row,))
 
 
 def test_a_row_cannot_be_moved_to_another_shop(shop, theirs, raw, tables):
     add_task(shop)
-    enter(raw, shop.id)
+    set_scope(raw, shop.id)
 
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
         raw.execute("UPDATE task SET shop_id = %s", (theirs.shop.id,))
@@ -162,7 +162,7 @@ def test_a_statement_that_disables_the_policies_is_refused(theirs, raw):
 # The scopes
 
 
-def seen() -> set[str]:
+def visible_domains() -> set[str]:
     return {shop.domain for shop in Shop.select()}
 
 
@@ -173,7 +173,7 @@ def two(shop, other_shop) -> tuple[Shop, Shop]:
 
 def test_outside_of_any_scope_no_rows_are_seen(two):
     with connected():
-        assert seen() == set()
+        assert visible_domains() == set()
 
 
 def test_a_nested_scope_restores_the_one_before(two):
@@ -181,23 +181,23 @@ def test_a_nested_scope_restores_the_one_before(two):
 
     with connected(mine.id):
         with every_shop():
-            assert seen() == {mine.domain, theirs.domain}
+            assert visible_domains() == {mine.domain, theirs.domain}
             with scoped(theirs.id):
-                assert seen() == {theirs.domain}
-            assert seen() == {mine.domain, theirs.domain}
-        assert seen() == {mine.domain}
-    assert seen() == {mine.domain, theirs.domain}
+                assert visible_domains() == {theirs.domain}
+            assert visible_domains() == {mine.domain, theirs.domain}
+        assert visible_domains() == {mine.domain}
+    assert visible_domains() == {mine.domain, theirs.domain}
 
 
 def test_a_scope_that_ends_by_an_error_restores_the_one_before(two):
     with connected(two[0].id):
         with suppress(ZeroDivisionError), scoped(two[1].id):
-            assert seen() == {two[1].domain}
+            assert visible_domains() == {two[1].domain}
             raise ZeroDivisionError
-        assert seen() == {two[0].domain}
+        assert visible_domains() == {two[0].domain}
 
 
-def on_a_thread_of_its_own(work) -> list:
+def on_new_thread(work) -> list:
     found: list = []
     thread = threading.Thread(target=lambda: found.append(work()))
     thread.start()
@@ -208,16 +208,16 @@ def on_a_thread_of_its_own(work) -> list:
 def test_a_reused_connection_shows_nothing_of_its_last_scope(two):
     def leave():
         with connected(two[0].id):
-            left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), seen()
+            left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), visible_domains()
         db.close()  # back into the pool, in that scope
         return left
 
     def come():
         with connected():
-            return db.execute_sql("SELECT pg_backend_pid()").fetchone(), seen()
+            return db.execute_sql("SELECT pg_backend_pid()").fetchone(), visible_domains()
 
-    ((before, saw),) = on_a_thread_of_its_own(leave)
-    ((after, sees),) = on_a_thread_of_its_own(come)
+    ((before, saw),) = on_new_thread(leave)
+    ((after, sees),) = on_new_thread(come)
     assert before == after
     assert saw == {two[0].domain}
     assert sees == set()
@@ -225,11 +225,11 @@ def test_a_reused_connection_shows_nothing_of_its_last_scope(two):
 
 def test_the_scope_that_a_thread_was_left_in_is_set_anew(two):
     with connected(two[0].id):
-        assert seen() == {two[0].domain}
+        assert visible_domains() == {two[0].domain}
     db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two[1].id),))  # behind our back
 
     with connected(two[0].id):
-        assert seen() == {two[0].domain}
+        assert visible_domains() == {two[0].domain}
 
 
 STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "undo", "claim"]
@@ -290,10 +290,10 @@ def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two):
 
     claimed = claim()
     with scoped(claimed.shop_id):
-        assert seen() == {two[1].domain}
+        assert visible_domains() == {two[1].domain}
         claims.finish(claimed, State.SUCCESS)
 
-    assert seen() == {shop.domain for shop in two}
+    assert visible_domains() == {shop.domain for shop in two}
     assert Task.get_by_id(task.id).state == State.SUCCESS
 
 
@@ -301,7 +301,7 @@ def test_a_task_without_a_shop_filter_sees_nothing_of_others(two):
     saw = []
     task = enqueue(two[0], "IndexStores")
 
-    run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(seen())), str(task.id))
+    run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(visible_domains())), str(task.id))
 
     assert saw == [{two[0].domain}]
 
@@ -345,7 +345,7 @@ def test_an_owner_without_a_role_is_bound_and_warned(tenant_of_a_platform):
     assert printed("manage.py", "recount", **environment) == ""
     with psycopg.connect(tenant_of_a_platform, autocommit=True) as connection:
         assert count(connection, "task") == 0
-        enter(connection, 1)
+        set_scope(connection, 1)
         assert 0 < count(connection, "task") < 300
-        enter(connection, EVERY)
+        set_scope(connection, EVERY)
         assert count(connection, "task") == 300

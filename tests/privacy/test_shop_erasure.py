@@ -26,12 +26,12 @@ from tests.support.privacy_requests import (
 from tests.support.tasks.webhook_tasks import receive_webhook
 
 
-def leave(shop, shopify):
+def uninstall(shop, shopify):
     shopify.uninstall(shop.domain)
     run_webhook_task(receive_webhook(shop, "app/uninstalled", {"id": 1}))
 
 
-def forget(shop):
+def erase(shop):
     """The shop is to be forgotten: only this one task runs."""
     return run_webhook_task(receive_webhook(shop, "shop/redact", {"shop_id": 1}))
 
@@ -39,10 +39,10 @@ def forget(shop):
 def test_a_shop_is_erased_and_the_counts_stay(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
-    leave(shop, shopify)
+    uninstall(shop, shopify)
     before = counts_by_state(shop)
 
-    task = forget(shop)
+    task = erase(shop)
 
     assert (task.state, task.reason) == (State.SUCCESS, None)
     assert remaining_texts(shop.domain, customer_id, order_id, ADA.email, "owner@example.com") == set()
@@ -54,9 +54,9 @@ def test_a_shop_is_erased_and_the_counts_stay(shop, shopify, engage, drain):
 def test_only_counts_and_anonymised_tasks_of_an_erased_shop_are_left(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
-    leave(shop, shopify)
+    uninstall(shop, shopify)
 
-    forget(shop)
+    erase(shop)
 
     holding = [
         table for table in erasure.tables_with_shop_data() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()
@@ -66,10 +66,10 @@ def test_only_counts_and_anonymised_tasks_of_an_erased_shop_are_left(shop, shopi
 
 
 def test_pending_tasks_about_an_erased_shop_itself_are_ended(shop, shopify, drain):
-    leave(shop, shopify)
+    uninstall(shop, shopify)
     waiting = receive_webhook(shop, "shop/update", {"id": 1, "email": "owner@example.com"})
 
-    forget(shop)
+    erase(shop)
 
     ended = Task.get_by_id(waiting.id)
     assert (ended.state, ended.reason) == (State.SUCCESS, ERASED)
@@ -83,7 +83,7 @@ def test_a_shop_erasure_waits_for_running_tasks_and_refuses_webhooks(shop, shopi
     )
     shopify.uninstall(shop.domain)
 
-    task = forget(shop)
+    task = erase(shop)
 
     assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
     assert Body.select().count() == 2
@@ -91,10 +91,10 @@ def test_a_shop_erasure_waits_for_running_tasks_and_refuses_webhooks(shop, shopi
 
 
 def test_an_erased_shops_key_is_deleted(shop, shopify, drain):
-    leave(shop, shopify)
+    uninstall(shop, shopify)
     sealed = bytes(shop.shopify_token)
 
-    forget(shop)
+    erase(shop)
 
     with pytest.raises(Unreadable):
         Shop.get_by_id(shop.id).vault.open(sealed, "shop", "shopify_token", shop.id)
@@ -103,9 +103,9 @@ def test_an_erased_shops_key_is_deleted(shop, shopify, drain):
 def test_another_shop_is_not_erased(shop, other_shop, shopify, engage, drain):
     customer_id, _ = buy(other_shop, shopify, RECORD, ADA)
     drain(waiting=True)
-    leave(shop, shopify)
+    uninstall(shop, shopify)
 
-    forget(shop)
+    erase(shop)
 
     assert entities.get(Customer, other_shop, customer_id).contact_id
     assert Task.select().where((Task.shop == other_shop) & (Task.shopify_id == customer_id)).exists()
@@ -116,7 +116,7 @@ def test_a_shop_that_reinstalled_the_app_is_not_erased(shop, shopify, engage, dr
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
 
-    task = forget(shop)
+    task = erase(shop)
 
     assert "installed again" in task.reason
     assert entities.get(Customer, shop, customer_id)
@@ -127,14 +127,14 @@ def test_a_shop_whose_uninstall_webhook_was_lost_is_erased(shop, shopify, engage
     drain(waiting=True)
     shopify.uninstall(shop.domain)
 
-    forget(shop)
+    erase(shop)
 
     assert remaining_texts(shop.domain) == set()
 
 
 def test_an_erased_shop_may_come_back_as_a_new_one(shop, shopify, engage, drain):
-    leave(shop, shopify)
-    forget(shop)
+    uninstall(shop, shopify)
+    erase(shop)
     shopify.install(shop.domain)
 
     again = connect_shop(shop.domain)

@@ -24,7 +24,7 @@ def frame(database, shopify):
         yield found
 
 
-def ends_in(wait):
+def shop_whose_token_expires_in(wait):
     Shop.update(shopify_token_until=NOW + wait).execute()
     return installed_shop()
 
@@ -35,7 +35,7 @@ def test_a_valid_token_is_used_without_a_refresh(frame):
 
 
 def test_a_token_that_expires_soon_is_refreshed_and_both_tokens_replaced(frame):
-    shop = ends_in(4 * MINUTE)
+    shop = shop_whose_token_expires_in(4 * MINUTE)
     before = shop.secret("shopify_token"), shop.secret("shopify_refresh")
 
     token = access_token(shop)
@@ -48,7 +48,7 @@ def test_a_token_that_expires_soon_is_refreshed_and_both_tokens_replaced(frame):
 
 
 def test_of_many_workers_one_refreshes_the_token(frame):
-    shop = ends_in(-MINUTE)
+    shop = shop_whose_token_expires_in(-MINUTE)
 
     def ask(_):
         with connected(EVERY):
@@ -65,7 +65,7 @@ def test_of_many_workers_one_refreshes_the_token(frame):
 
 
 def test_while_shopify_is_unavailable_the_old_token_is_used_until_it_expires(frame):
-    shop = ends_in(4 * MINUTE)
+    shop = shop_whose_token_expires_in(4 * MINUTE)
     Shop.update(domain="nowhere.myshopify.com").execute()
     frame.shopify.records("nowhere.myshopify.com").installed = False
 
@@ -74,7 +74,7 @@ def test_while_shopify_is_unavailable_the_old_token_is_used_until_it_expires(fra
 
 def test_a_refused_refresh_token_is_not_tried_again(frame):
     frame.shopify.oauth.revoke(DOMAIN)
-    ends_in(-MINUTE)
+    shop_whose_token_expires_in(-MINUTE)
 
     for _ in range(2):
         with pytest.raises(Refused, match="open the app"):
@@ -86,7 +86,7 @@ def test_a_refused_refresh_token_is_not_tried_again(frame):
 
 def test_opening_the_app_gets_new_tokens(frame):
     frame.shopify.oauth.revoke(DOMAIN)
-    ends_in(-MINUTE)
+    shop_whose_token_expires_in(-MINUTE)
     with pytest.raises(ApiError):
         access_token(installed_shop())
 

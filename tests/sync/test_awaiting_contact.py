@@ -13,20 +13,20 @@ from sync.imports.state import create_import
 from taskqueue.runner import LONGEST_WAIT, run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
-from tests.sync.test_contact_links import MERGE, webhooks
+from tests.sync.test_contact_links import MERGE, receive_webhooks
 from tests.sync.test_imports import END, START
-from tests.sync.test_refunds import arrive, line_of, net, told
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, sums_at_engage
 
 NAMELESS = replace(ADA, email=None, phone=None)
 
 
-def put_right(shop, shopify, customer_id, **fields):
+def update_customer(shop, shopify, customer_id, **fields):
     """The customer changes, as their webhook tells."""
     shopify.update_customer(shop.domain, customer_id, **fields)
     index(shop, "IndexCustomer", customer_id)
 
 
-def wait_a_day(task):
+def exhaust_waiting(task):
     """The task has been waiting for so long, and tries for the last time."""
     Attempt.update(started_at=Attempt.started_at - LONGEST_WAIT).where(Attempt.task == task.id).execute()
     Task.update(due_at=NOW).where(Task.id == task.id).execute()
@@ -39,7 +39,7 @@ def test_an_order_is_synced_once_its_customer_gets_a_contact_key(shop, shopify, 
     drain(waiting=True)
     assert "no key" in newest("SyncOrder").reason
 
-    put_right(shop, shopify, customer_id, email="ada@example.com")
+    update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
 
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id)]
@@ -47,14 +47,16 @@ def test_an_order_is_synced_once_its_customer_gets_a_contact_key(shop, shopify, 
 
 def test_the_refunds_of_such_an_order_follow(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, person=NAMELESS)
-    told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
+    enqueue_refund_webhooks(
+        shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
+    )
     drain(waiting=True)
     assert "no key" in newest("SyncRefund").reason
 
-    put_right(shop, shopify, customer_id, email="ada@example.com")
+    update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
 
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
 
 
 def test_an_order_that_waited_for_a_day_is_synced_once_its_contact_exists(shop, shopify, engage, drain):
@@ -63,8 +65,8 @@ def test_an_order_that_waited_for_a_day_is_synced_once_its_contact_exists(shop, 
     drain()
     assert newest("SyncContact").state == State.ERROR
 
-    given_up = wait_a_day(newest("SyncOrder"))
-    put_right(shop, shopify, customer_id, last_name="Berg")
+    given_up = exhaust_waiting(newest("SyncOrder"))
+    update_customer(shop, shopify, customer_id, last_name="Berg")
     drain(waiting=True)
 
     assert (given_up.state, given_up.code) == (State.ERROR, "waited")
@@ -82,7 +84,7 @@ def test_an_order_that_an_import_skipped_stays_skipped(shop, shopify, engage, dr
     drain()
     assert newest("SyncOrder").reason == NO_CONTACT
 
-    put_right(shop, shopify, customer_id, email="ada@example.com")
+    update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
 
     assert entities.get(Customer, shop, customer_id).contact_id
@@ -105,11 +107,13 @@ def test_a_refund_that_waits_for_a_contact_is_woken_by_it(shop, shopify, engage,
     """Nothing here waits for a clock: what is not woken would be left over."""
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
-    told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
+    enqueue_refund_webhooks(
+        shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
+    )
 
     drain()
 
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
     assert not Task.select().where(Task.state == State.PENDING).exists()
 
 
@@ -117,25 +121,29 @@ def test_a_refund_whose_contact_was_lost_is_woken_by_the_next_contact(shop, shop
     customer_id, order_id = buy(shop, shopify)
     drain()
     Customer.update(contact_id=None, sent=None).execute()
-    told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
+    enqueue_refund_webhooks(
+        shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
+    )
     drain()
 
     index(shop, "IndexCustomer", customer_id)
     drain()
 
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
 
 
 def test_a_refund_stops_waiting_once_its_purchase_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
-    told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
+    enqueue_refund_webhooks(
+        shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
+    )
     engage.script("POST .*/receipts$", [(429, {}, {"Retry-After": "60"})])
     drain()
     assert "goes first" in newest("SyncRefund").reason
 
     shopify.update_order(shop.domain, order_id, test=True)
-    arrive(shop, "OrderWebhook", {"id": order_id})
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
     drain()
 
     assert "test order" in newest("SyncRefund").reason
@@ -157,10 +165,12 @@ def test_a_refund_goes_to_the_purchases_contact_after_the_customer_is_deleted(sh
     drain(waiting=True)
     shopify.delete_customer(shop.domain, customer_id)
 
-    told(shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id)
+    enqueue_refund_webhooks(
+        shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
+    )
     drain(waiting=True)
 
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
     assert len({receipt["contact"]["matchKey"] for receipt in receipts(engage)}) == 1
 
 
@@ -170,10 +180,10 @@ def test_an_order_edit_after_the_customer_was_deleted_is_corrected(shop, shopify
     shopify.delete_customer(shop.domain, customer_id)
 
     shopify.edit_order(shop.domain, order_id, line_of(shopify, shop, order_id), 1)
-    arrive(shop, "OrderWebhook", {"id": order_id})
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
     drain(waiting=True)
 
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
 
 
 def test_an_order_of_a_merged_customer_is_woken_by_the_survivors_contact(shop, shopify, engage, drain):
@@ -185,11 +195,11 @@ def test_an_order_of_a_merged_customer_is_woken_by_the_survivors_contact(shop, s
     index(shop, "IndexOrder", order_id)
     drain(waiting=True)
     shopify.merge_customers(shop.domain, kept, gone)
-    webhooks(shop, shopify, *MERGE)
+    receive_webhooks(shop, shopify, *MERGE)
     drain(waiting=True)
     assert receipts(engage) == []
 
-    put_right(shop, shopify, kept, email="ada@example.com")
+    update_customer(shop, shopify, kept, email="ada@example.com")
     drain(waiting=True)
 
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id)]

@@ -32,11 +32,11 @@ def newest(name):
     return Task.select().where(Task.type == TYPES[name].number).order_by(Task.id.desc()).get()
 
 
-def ran(name):
+def count_tasks(name):
     return Task.select().where(Task.type == TYPES[name].number).count()
 
 
-def remembered(sandboxes, shopify_id):
+def saved_memory(sandboxes, shopify_id):
     return consent_memory.memories_of(entities.get(Customer, sandboxes.shop, shopify_id))["acceptsEmail"]
 
 
@@ -62,7 +62,7 @@ def test_a_subscription_in_shopify_reaches_engage_and_ends_there(sandboxes):
     assert [orjson.loads(body) for body in sandboxes.patch_bodies()] == [{"preferences": {"acceptsEmail": True}}]
     assert sandboxes.consent_writes() == 0
     assert newest("SyncCustomerMarketingPreferences").reason == "Shopify has this answer already, or a newer one."
-    assert remembered(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
+    assert saved_memory(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
 
 
 def test_an_unsubscription_in_shopify_reaches_engage(sandboxes):
@@ -110,13 +110,13 @@ def test_our_own_write_to_shopify_is_no_change_when_its_webhook_is_lost(sandboxe
     sandboxes.choose_in_engage(shopper, acceptsEmail=True)
     assert sandboxes.webhooks.wait_until_idle(10)
     sandboxes._drain()
-    before = ran("UpdateCustomerMarketingPreferences")
+    before = count_tasks("UpdateCustomerMarketingPreferences")
     TYPES["IndexCustomer"].enqueue(sandboxes.shop, key=str(new_id()), shopify_id=shopper)
     sandboxes._drain()
 
     assert sandboxes.consent_states(shopper)[0] == YES
-    assert remembered(sandboxes, shopper).shopify.value is True
-    assert ran("UpdateCustomerMarketingPreferences") == before
+    assert saved_memory(sandboxes, shopper).shopify.value is True
+    assert count_tasks("UpdateCustomerMarketingPreferences") == before
 
 
 def test_each_of_several_changes_is_synced_once(sandboxes):

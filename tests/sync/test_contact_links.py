@@ -23,14 +23,14 @@ def index(shop, name, shopify_id):
     return TYPES[name].enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
 
 
-def webhooks(shop, shopify, *topics):
+def receive_webhooks(shop, shopify, *topics):
     """The newest webhook of each topic arrives, in this order."""
     for topic in topics:
         sent = next(one for one in reversed(shopify.deliveries) if one.topic == topic)
         receive_webhook(shop, topic, sent.body)
 
 
-def known(shop, shopify_id):
+def saved_customer(shop, shopify_id):
     return entities.find(Customer, shop, shopify_id)
 
 
@@ -61,12 +61,12 @@ def test_the_surviving_customer_takes_over_the_others_contact(shop, shopify, eng
     (contact,) = contacts(engage)
 
     shopify.merge_customers(shop.domain, kept, gone)
-    webhooks(shop, shopify, *topics)
+    receive_webhooks(shop, shopify, *topics)
     drain()
 
     assert [each["id"] for each in contacts(engage)] == [contact["id"]]
     assert contacts(engage)[0]["attributes"]["externalId"] == str(kept)
-    assert known(shop, kept).contact_id == contact["id"]
+    assert saved_customer(shop, kept).contact_id == contact["id"]
     assert contacts(engage)[0]["attributes"]["firstName"] == "Ada-Lovisa"
 
 
@@ -76,7 +76,7 @@ def test_a_moved_contact_is_sent_only_the_fields_that_differ(shop, shopify, enga
     drain()
     shopify.merge_customers(shop.domain, kept, gone)
 
-    webhooks(shop, shopify, "customers/merge")
+    receive_webhooks(shop, shopify, "customers/merge")
     drain()
 
     (patch,) = [call for call in engage.calls if call.method == "PATCH"]
@@ -90,12 +90,12 @@ def test_a_contact_with_another_email_address_is_taken_over(shop, shopify, engag
     drain()
 
     shopify.merge_customers(shop.domain, kept, gone)
-    webhooks(shop, shopify, "customers/merge")
+    receive_webhooks(shop, shopify, "customers/merge")
     drain()
 
     (contact,) = contacts(engage)
     assert (contact["attributes"]["externalId"], contact["attributes"]["email"]) == (str(kept), "ada@example.com")
-    assert (known(shop, kept).contact_id, known(shop, gone).contact_id) == (contact["id"], None)
+    assert (saved_customer(shop, kept).contact_id, saved_customer(shop, gone).contact_id) == (contact["id"], None)
 
 
 def test_two_contacts_stay_and_new_orders_go_to_the_survivors(shop, shopify, engage, drain):
@@ -104,16 +104,16 @@ def test_two_contacts_stay_and_new_orders_go_to_the_survivors(shop, shopify, eng
     index(shop, "IndexCustomer", kept)
     index(shop, "IndexCustomer", gone)
     drain()
-    stays = known(shop, kept).contact_id
+    stays = saved_customer(shop, kept).contact_id
 
     shopify.merge_customers(shop.domain, kept, gone)
-    webhooks(shop, shopify, *MERGE)
+    receive_webhooks(shop, shopify, *MERGE)
     order = shopify.add_order(shop.domain, RECORD, customer_id=kept)
     index(shop, "IndexOrder", order)
     drain(waiting=True)
 
     assert len(contacts(engage)) == 2
-    assert known(shop, kept).contact_id == stays
+    assert saved_customer(shop, kept).contact_id == stays
     (receipt,) = engage.tenant("demo").receipts_report()["applied"]
     assert receipt["contact"]["matchKey"] == stays
 
@@ -123,7 +123,7 @@ def test_no_contact_is_created_for_a_customer_merged_before_the_sync(shop, shopi
     gone = shopify.add_customer(shop.domain, replace(ADA, email="other@example.com"))
     entities.save(Customer, shop, shopify.customer(shop.domain, gone))
     shopify.merge_customers(shop.domain, kept, gone)
-    webhooks(shop, shopify, "customers/merge")
+    receive_webhooks(shop, shopify, "customers/merge")
     drain()
 
     index(shop, "SyncContact", gone)
@@ -175,12 +175,12 @@ def test_a_deleted_customers_contact_stays_in_engage(shop, shopify, engage, drai
     before = len(engage.calls)
 
     shopify.delete_customer(shop.domain, customer)
-    webhooks(shop, shopify, "customers/delete")
+    receive_webhooks(shop, shopify, "customers/delete")
     drain()
 
     assert len(contacts(engage)) == 1
     assert len(engage.calls) == before
-    assert known(shop, customer).skipped == "The customer was deleted at Shopify."
+    assert saved_customer(shop, customer).skipped == "The customer was deleted at Shopify."
     assert newest("IndexCustomer").reason == "Shopify no longer has this customer."
 
 
@@ -188,7 +188,7 @@ def test_a_deleted_customer_is_no_longer_synced(shop, shopify, engage, drain):
     customer = shopify.add_customer(shop.domain, ADA)
     entities.save(Customer, shop, shopify.customer(shop.domain, customer))
     shopify.delete_customer(shop.domain, customer)
-    webhooks(shop, shopify, "customers/delete")
+    receive_webhooks(shop, shopify, "customers/delete")
     drain()
 
     index(shop, "SyncContact", customer)
@@ -206,7 +206,7 @@ def test_an_order_of_a_deleted_customer_does_not_wait_for_a_contact(shop, shopif
     drain()
     shopify.delete_customer(shop.domain, customer)
 
-    webhooks(shop, shopify, "customers/delete")
+    receive_webhooks(shop, shopify, "customers/delete")
     drain()
 
     assert newest("SyncOrder").reason == "Its customer is not in Engage: The customer was deleted at Shopify."
@@ -218,14 +218,14 @@ def test_the_consents_move_with_the_contact(shop, shopify, engage, drain, two):
     shopify.update_customer(shop.domain, gone, accepts_email=True)
     index(shop, "IndexCustomer", gone)
     drain()
-    remembered = consent_memory.memories_of(known(shop, gone))
+    remembered = consent_memory.memories_of(saved_customer(shop, gone))
     shopify.merge_customers(shop.domain, kept, gone)
 
-    webhooks(shop, shopify, "customers/merge")
+    receive_webhooks(shop, shopify, "customers/merge")
     drain()
 
     assert (
-        consent_memory.memories_of(known(shop, kept))["acceptsEmail"].newest_written
+        consent_memory.memories_of(saved_customer(shop, kept))["acceptsEmail"].newest_written
         == remembered["acceptsEmail"].newest_written
     )
     assert remembered["acceptsEmail"].newest_written is not None

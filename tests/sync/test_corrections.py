@@ -15,7 +15,7 @@ from sync import entities, sent_receipts
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest, receipts
-from tests.sync.test_refunds import arrive, bought, line_of, net, told
+from tests.sync.test_refunds import bought, enqueue_refund_webhooks, enqueue_webhook, line_of, sums_at_engage
 
 __all__ = ["bought"]
 
@@ -33,30 +33,30 @@ def net_sales(shopify, shop, order_id):
 
 def test_units_that_an_edit_removed_are_returned_in_a_correction(shop, shopify, engage, drain, bought):
     shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
-    arrive(shop, "OrderWebhook", {"id": bought})
+    enqueue_webhook(shop, "OrderWebhook", {"id": bought})
 
     drain(waiting=True)
 
     correction = receipts(engage)[-1]
     assert (correction["uniqueReceiptId"], correction["totalGrossPrice"]) == (f"{bought}-C1", -149)
     assert newest("SyncOrder").engage_id == f"{bought}-C1"
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert sums_at_engage(engage, bought) == net_sales(shopify, shop, bought)
 
 
 def test_an_article_that_an_edit_added_is_sold_in_a_correction(shop, shopify, engage, drain, bought):
     shopify.add_line(shop.domain, bought, COVER)
-    arrive(shop, "OrderWebhook", {"id": bought})
+    enqueue_webhook(shop, "OrderWebhook", {"id": bought})
 
     drain(waiting=True)
 
     assert [(item["sku"], item["quantity"]) for item in receipts(engage)[-1]["items"]] == [("SLV-1", 1)]
-    assert net(engage, bought) == {"SEK": 426}
+    assert sums_at_engage(engage, bought) == {"SEK": 426}
 
 
 def test_corrections_are_numbered(shop, shopify, engage, drain, bought):
     for _ in range(2):
         shopify.add_line(shop.domain, bought, COVER)
-        arrive(shop, "OrderWebhook", {"id": bought})
+        enqueue_webhook(shop, "OrderWebhook", {"id": bought})
         drain(waiting=True)
 
     ids = [receipt["uniqueReceiptId"] for receipt in receipts(engage)]
@@ -64,37 +64,39 @@ def test_corrections_are_numbered(shop, shopify, engage, drain, bought):
 
 
 def test_an_exchange_is_a_refund_and_a_correction(shop, shopify, engage, drain, bought):
-    told(shop, shopify.exchange(shop.domain, bought, {line_of(shopify, shop, bought): 1}, COVER), bought)
+    enqueue_refund_webhooks(
+        shop, shopify.exchange(shop.domain, bought, {line_of(shopify, shop, bought): 1}, COVER), bought
+    )
 
     drain(waiting=True)
 
     assert sorted(receipt["totalGrossPrice"] for receipt in receipts(engage)) == [-149, 79, 347]
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert sums_at_engage(engage, bought) == net_sales(shopify, shop, bought)
 
 
 @pytest.mark.parametrize("refund", [True, False], ids=["paid back", "not paid back"])
 def test_a_cancelled_order_ends_at_shopifys_net_sales(refund, shop, shopify, engage, drain, bought):
-    told(shop, shopify.cancel(shop.domain, bought, refund=refund), bought)
+    enqueue_refund_webhooks(shop, shopify.cancel(shop.domain, bought, refund=refund), bought)
 
     drain(waiting=True)
 
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert sums_at_engage(engage, bought) == net_sales(shopify, shop, bought)
 
 
 def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, drain, bought):
     shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
     refund_id = shopify.refund_overpayment(shop.domain, bought)
-    told(shop, refund_id, bought)
+    enqueue_refund_webhooks(shop, refund_id, bought)
 
     drain(waiting=True)
 
     assert "settles an edit" in newest("SyncRefund").reason
-    assert net(engage, bought) == {"SEK": 198}
+    assert sums_at_engage(engage, bought) == {"SEK": 198}
 
 
 def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain, bought):
     shopify.update_order(shop.domain, bought, note="Leave it with the neighbour")
-    arrive(shop, "OrderWebhook", {"id": bought})
+    enqueue_webhook(shop, "OrderWebhook", {"id": bought})
 
     drain(waiting=True)
 
@@ -114,7 +116,7 @@ def test_an_order_keeps_the_rules_of_its_purchase_receipt(shop, shopify, engage,
 
 def test_an_order_older_than_its_refund_is_not_corrected(shop, shopify, engage, drain, bought):
     before = entities.get(Order, shop, bought)
-    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+    enqueue_refund_webhooks(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
     Order.update(sealed_snapshot=before.sealed_snapshot, updated_at=before.updated_at).execute()
 
@@ -125,7 +127,7 @@ def test_an_order_older_than_its_refund_is_not_corrected(shop, shopify, engage, 
 
 
 def test_a_refund_newer_than_its_order_indexes_the_order_again(shop, shopify, engage, drain, bought):
-    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+    enqueue_refund_webhooks(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
     entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
 
@@ -145,12 +147,12 @@ def test_a_receipt_with_an_unknown_outcome_is_repeated_unchanged(shop, shopify, 
     assert len(receipts(engage)) == 1
 
     shopify.edit_order(shop.domain, order_id, line_of(shopify, shop, order_id), 1)
-    arrive(shop, "OrderWebhook", {"id": order_id})
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
     drain(waiting=True)
 
     first, second, *_ = calls(engage, "POST", "receipts")
     assert orjson.loads(first.request) == orjson.loads(second.request)
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
     assert [row.receipt_id for row in sent_receipts.of_order(entities.get(Order, shop, order_id))] == [
         str(order_id),
         f"{order_id}-C1",
@@ -205,7 +207,7 @@ class Life:
     def step(self):
         happened = self.luck.choice([self.returned, self.goodwill, self.shortened, self.enlarged, self.settled])()
         for webhook in self.luck.sample(happened, len(happened)):
-            arrive(self.shop, *webhook)
+            enqueue_webhook(self.shop, *webhook)
 
     def returned(self):
         units = {number(line): self.luck.randint(0, line["currentQuantity"]) for line in self.order["lineItems"]}
@@ -236,7 +238,7 @@ class Life:
     def cancelled(self):
         back = self._refunded(self.shopify.cancel(self.domain, self.order_id))
         for webhook in back:
-            arrive(self.shop, *webhook)
+            enqueue_webhook(self.shop, *webhook)
 
     @property
     def _updated(self):
@@ -261,7 +263,7 @@ def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed
     lives = []
     for _ in range(3):
         order_id = shopify.add_order(shop.domain, checkout(luck, currency), customer_id=customer_id)
-        arrive(shop, "OrderWebhook", {"id": order_id})
+        enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
         lives.append(Life(shop, shopify, luck, order_id))
 
     for _ in range(4):
@@ -274,5 +276,7 @@ def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed
 
     told = [life.order_id for life in lives if entities.get(Order, shop, life.order_id).receipt_id]
     assert told  # some were never paid, or emptied before their sale was told
-    assert {each: net(engage, each) for each in told} == {each: net_sales(shopify, shop, each) for each in told}
+    assert {each: sums_at_engage(engage, each) for each in told} == {
+        each: net_sales(shopify, shop, each) for each in told
+    }
     assert sums(engage)["unbalanced"] == []

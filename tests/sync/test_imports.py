@@ -42,17 +42,17 @@ from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, newest, r
 START, END = datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def begin(shop, start=START, end=END):
+def begin_import(shop, start=START, end=END):
     """The merchant's click."""
     return actors_imports.begin_import(shop, start, end)
 
 
-def past(shopify, shop, customers, orders):
+def add_past(shopify, shop, customers, orders):
     """So many customers and orders within the import's time."""
     return add_history(shopify, shop.domain, customers, orders, days=300, until=END)
 
 
-def tasks(name, **fields):
+def tasks_of(name, **fields):
     found = Task.select().where(Task.type == TYPES[name].number, *(getattr(Task, k) == v for k, v in fields.items()))
     return list(found.order_by(Task.id))
 
@@ -61,7 +61,7 @@ def part_of(importing, kind=ImportKind.CUSTOMERS):
     return ImportPart.get((ImportPart.bulk_import == importing) & (ImportPart.kind == kind))
 
 
-def stage(importing):
+def state_of(importing):
     return BulkImport.get_by_id(importing.id).state
 
 
@@ -75,7 +75,7 @@ def run_next(name):
 
 def until_reading(shop):
     """Begin an import and go as far as the first task that reads."""
-    importing = begin(shop)
+    importing = begin_import(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate"):
         run_next(name)
     run_while(importing, ImportStep.AWAIT, "HandleBulkOperationFinish")
@@ -90,7 +90,7 @@ def run_while(importing, step, name):
         run_next(name)
 
 
-def rewrite(shopify, shop, change):
+def rewrite_result(shopify, shop, change):
     """Change the lines of the newest result."""
     bulk = shopify.bulk_of(shop.domain)
     path = list(bulk._operations.values())[-1].path
@@ -106,12 +106,12 @@ def small_steps(monkeypatch):
 
 
 def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 20)
-    importing = begin(shop)
+    add_past(shopify, shop, 7, 20)
+    importing = begin_import(shop)
 
     drain(waiting=True, seconds=60)
 
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
     assert len(engage.tenant("demo").contacts) == 7
     purchases = {str(order.shopify_id) for order in Order.select()}
     assert len(purchases) == 20
@@ -121,12 +121,12 @@ def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify,
 
 
 def test_tasks_of_an_import_are_bulk_and_wait_for_the_sweep(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+    add_past(shopify, shop, 3, 0)
     until_reading(shop)
 
     run_next("ProcessBulkImportData")
 
-    made = tasks("SyncContact")
+    made = tasks_of("SyncContact")
     assert len(made) == 3
     assert {(task.lane, task.published_at) for task in made} == {(Lane.BULK, None)}
 
@@ -136,7 +136,7 @@ def test_an_import_changes_no_contact_that_engage_has(shop, shopify, engage, dra
         {"email": ADA.email, "firstName": "Somebody", "contactType": "Contact"}
     )
     customer_id = shopify.add_customer(shop.domain, ADA)
-    begin(shop)
+    begin_import(shop)
 
     drain(waiting=True)
 
@@ -150,11 +150,11 @@ def test_a_customer_with_a_contact_gets_no_task(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
-    importing = begin(shop)
+    importing = begin_import(shop)
 
     drain(waiting=True)
 
-    assert len(tasks("SyncContact")) == 1
+    assert len(tasks_of("SyncContact")) == 1
     assert part_of(importing).known == 1
 
 
@@ -182,12 +182,12 @@ def test_an_order_without_a_contact_is_skipped_and_creates_none(shop, shopify, e
     drain()
 
     assert newest("SyncOrder").reason == NO_CONTACT
-    assert tasks("IndexCustomer") == []
+    assert tasks_of("IndexCustomer") == []
 
 
 def test_orders_outside_of_the_period_are_not_imported(shop, shopify, engage, drain):
-    past(shopify, shop, 3, 30)
-    importing = begin(shop, END - timedelta(days=100), END - timedelta(days=50))
+    add_past(shopify, shop, 3, 30)
+    importing = begin_import(shop, END - timedelta(days=100), END - timedelta(days=50))
 
     drain(waiting=True, seconds=30)
 
@@ -195,31 +195,31 @@ def test_orders_outside_of_the_period_are_not_imported(shop, shopify, engage, dr
 
 
 def test_an_import_that_finds_nothing_is_done(shop, shopify, engage, drain):
-    importing = begin(shop)
+    importing = begin_import(shop)
 
     drain(waiting=True)
 
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
 @pytest.mark.usefixtures("small_steps")
 def test_each_step_saves_the_position_from_which_the_next_one_reads(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 9)
-    importing = begin(shop)
+    add_past(shopify, shop, 7, 9)
+    importing = begin_import(shop)
 
     drain(waiting=True, seconds=60)
 
-    assert stage(importing) == ImportState.DONE
-    assert len(tasks("ProcessBulkImportData")) > 8
+    assert state_of(importing) == ImportState.DONE
+    assert len(tasks_of("ProcessBulkImportData")) > 8
     assert (part_of(importing).found, part_of(importing, ImportKind.ORDERS).found) == (7, 9)
     assert len(engage.tenant("demo").contacts) == 7
 
 
 def test_a_lines_articles_may_come_long_after_their_order(shop, shopify, engage, drain):
-    past(shopify, shop, 2, 6)
-    begin(shop)
-    drain_until(drain, lambda: tasks("ProcessBulkImportData") and len(shopify.bulk_of(shop.domain)._operations) == 2)
-    rewrite(shopify, shop, lambda lines: reversed(lines))
+    add_past(shopify, shop, 2, 6)
+    begin_import(shop)
+    drain_until(drain, lambda: tasks_of("ProcessBulkImportData") and len(shopify.bulk_of(shop.domain)._operations) == 2)
+    rewrite_result(shopify, shop, lambda lines: reversed(lines))
 
     drain(waiting=True, seconds=30)
 
@@ -244,9 +244,9 @@ def drain_until(drain, reached, seconds=20):
 
 
 def test_bad_lines_are_counted_and_listed_and_the_others_are_imported(shop, shopify, engage, drain):
-    past(shopify, shop, 4, 0)
+    add_past(shopify, shop, 4, 0)
     importing = until_reading(shop)
-    rewrite(shopify, shop, lambda lines: [lines[0], b"{not json\n", b'{"id": "x"}\n', b"[]\n", *lines[1:]])
+    rewrite_result(shopify, shop, lambda lines: [lines[0], b"{not json\n", b'{"id": "x"}\n', b"[]\n", *lines[1:]])
 
     drain(waiting=True)
 
@@ -256,23 +256,23 @@ def test_bad_lines_are_counted_and_listed_and_the_others_are_imported(shop, shop
 
 
 def test_an_article_without_its_order_is_listed_as_a_bad_line(shop, shopify, engage, drain):
-    past(shopify, shop, 1, 0)
-    importing = begin(shop)
+    add_past(shopify, shop, 1, 0)
+    importing = begin_import(shop)
     shopify.add_order(shop.domain, RECORD, customer_id=shopify.customer_id(shop.domain, 1))
     BulkImport.update(ends_at=utcnow() + timedelta(days=1)).execute()
     drain_until(drain, lambda: len(shopify.bulk_of(shop.domain)._operations) == 2)
     drain_until(drain, lambda: part_of(importing, ImportKind.ORDERS).state == ImportStep.READ)
-    rewrite(shopify, shop, lambda lines: lines[1:])
+    rewrite_result(shopify, shop, lambda lines: lines[1:])
 
     drain(waiting=True)
 
     (bad,) = ImportBadLine.select()
     assert bad.reason == "The order it belongs to is missing."
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
 def test_reading_resumes_where_a_connection_broke(shop, shopify, engage, drain):
-    past(shopify, shop, 30, 0)
+    add_past(shopify, shop, 30, 0)
     importing = until_reading(shop)
     shopify.bulk.cuts = [3000, 3000]
 
@@ -284,7 +284,7 @@ def test_reading_resumes_where_a_connection_broke(shop, shopify, engage, drain):
 
 @pytest.mark.usefixtures("small_steps")
 def test_an_expired_result_url_is_requested_again(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
     shopify.bulk.url_seconds = -1.0
@@ -298,24 +298,24 @@ def test_an_expired_result_url_is_requested_again(shop, shopify, engage, drain):
 
 @pytest.mark.usefixtures("small_steps")
 def test_a_changed_result_file_is_read_from_its_beginning(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
-    rewrite(shopify, shop, lambda lines: [b"\n", *reversed(lines)])
+    rewrite_result(shopify, shop, lambda lines: [b"\n", *reversed(lines)])
 
     run_while(importing, ImportStep.READ, "ProcessBulkImportData")
 
     assert (part_of(importing).found, part_of(importing).bad) == (7, 0)
-    assert len(tasks("SyncContact")) == Customer.select().count() == 7
+    assert len(tasks_of("SyncContact")) == Customer.select().count() == 7
 
 
 def test_an_imported_order_does_not_replace_a_snapshot_with_more_fields(shop, shopify, engage, drain):
-    past(shopify, shop, 1, 1)
+    add_past(shopify, shop, 1, 1)
     (order_id,) = [shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
     drain_until(drain, lambda: Order.select().exists())
     before = entities.get(Order, shop, order_id).snapshot
-    begin(shop)
+    begin_import(shop)
 
     drain(waiting=True, seconds=30)
 
@@ -325,31 +325,31 @@ def test_an_imported_order_does_not_replace_a_snapshot_with_more_fields(shop, sh
 
 @pytest.mark.usefixtures("small_steps")
 def test_a_paused_import_reads_and_sends_nothing_until_it_is_resumed(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
     pause_import(importing)
 
     drain(seconds=3)
     assert len(engage.tenant("demo").contacts) == 0
-    assert {task.reason for task in tasks("SyncContact")} == {IMPORT_PAUSED}
+    assert {task.reason for task in tasks_of("SyncContact")} == {IMPORT_PAUSED}
     resume_import(BulkImport.get_by_id(importing.id))
     drain(waiting=True, seconds=30)
 
     assert len(engage.tenant("demo").contacts) == 7
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
 @pytest.mark.usefixtures("small_steps")
 def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
 
     cancel_import(importing)
     drain(waiting=True)
 
-    ended = [(task.state, task.reason) for task in tasks("SyncContact")]
+    ended = [(task.state, task.reason) for task in tasks_of("SyncContact")]
     assert ended == [(State.SUCCESS, IMPORT_CANCELLED)] * 3
     assert len(engage.tenant("demo").contacts) == 0
     assert newest("ProcessBulkImportData").reason == IMPORT_CANCELLED
@@ -368,7 +368,7 @@ def test_a_task_that_outlived_its_cancelled_import_is_skipped(shop, shopify, eng
 
 
 def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+    add_past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     first = newest("ProcessBulkImportData")
     pause_import(importing)
@@ -381,7 +381,7 @@ def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, eng
 
 
 def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+    add_past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
     task = claims.claim(
@@ -395,13 +395,13 @@ def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
         with pytest.raises(Skip, match=IMPORT_PAUSED):
             reader.ImportReader(task, part).read(lines)
 
-    assert (part_of(importing).position, Customer.select().count(), tasks("SyncContact")) == (0, 0, [])
+    assert (part_of(importing).position, Customer.select().count(), tasks_of("SyncContact")) == (0, 0, [])
 
 
 def test_reading_waits_while_enough_tasks_are_pending(shop, shopify, engage, drain, monkeypatch):
     monkeypatch.setattr(reader, "MOST_OPEN", 3)
     monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
 
     run_next("ProcessBulkImportData")
@@ -414,18 +414,18 @@ def test_reading_waits_while_enough_tasks_are_pending(shop, shopify, engage, dra
 
 
 def test_the_customers_are_synced_before_the_orders_are_requested(shop, shopify, engage):
-    past(shopify, shop, 2, 1)
+    add_past(shopify, shop, 2, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
 
     waiting = run_next("TriggerNextBatch")
 
     assert waiting.reason == "What was read is still on its way to Engage."
-    assert len(tasks("HandleBulkImportCreate")) == 1
+    assert len(tasks_of("HandleBulkImportCreate")) == 1
 
 
 def test_a_failing_customer_does_not_hold_up_the_orders(shop, shopify, engage):
-    past(shopify, shop, 1, 1)
+    add_past(shopify, shop, 1, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
     engage.script(".*", [Fault.RESET_BEFORE])
@@ -433,7 +433,7 @@ def test_a_failing_customer_does_not_hold_up_the_orders(shop, shopify, engage):
 
     run_next("TriggerNextBatch")
 
-    assert len(tasks("HandleBulkImportCreate")) == 2
+    assert len(tasks_of("HandleBulkImportCreate")) == 2
 
 
 def test_a_bulk_task_does_not_replace_a_live_one(shop, shopify, engage, drain):
@@ -466,7 +466,7 @@ def test_another_shops_import_is_not_run(shop, other_shop, shopify, engage):
     kind.enqueue(shop, key="x", args={"import_id": importing.id})
 
     assert run_next("HandleBulkImportCreateRequest").state == State.PENDING  # a bug of ours, tried three times
-    assert tasks("HandleBulkImportCreate") == []
+    assert tasks_of("HandleBulkImportCreate") == []
 
 
 IMPORTED = """

@@ -16,7 +16,7 @@ from sync import entities
 from sync.notifications import reason_not_to_resend, resend_notification
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
-from tests.sync.test_refunds import arrive, line_of, tasks, told
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, tasks_of
 from tests.taskqueue.test_entity_order import drain_on_threads
 
 STATUSES = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}  # as the sandbox's tenant calls it
@@ -34,31 +34,31 @@ def mails(engage):
     return [mail["orderStatus"] for mail in engage.tenant("demo").orders.report()["mails"]]
 
 
-def updated(shop, order_id):
-    arrive(shop, "OrderWebhook", {"id": order_id})
+def enqueue_order_webhook(shop, order_id):
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
 
 
-def sent_parcel(shop, shopify, order_id, units=None):
+def send_parcel(shop, shopify, order_id, units=None):
     """A parcel, told by its webhook."""
     parcel_id = shopify.fulfil(shop.domain, order_id, units)
-    arrive(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    enqueue_webhook(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     return parcel_id
 
 
 def test_a_shop_without_notifications_enabled_sends_none(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
-    sent_parcel(shop, shopify, order_id)
+    send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 
-    assert (tasks("SyncOrderNotification"), mails(engage)) == ([], [])
+    assert (tasks_of("SyncOrderNotification"), mails(engage)) == ([], [])
 
 
 def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     drain(waiting=True)
 
-    updated(wanted, order_id)
+    enqueue_order_webhook(wanted, order_id)
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED"]
@@ -72,7 +72,7 @@ def test_each_parcel_is_notified_once_with_the_orders_status(wanted, shopify, en
     drain(waiting=True)
 
     for _ in range(2):
-        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
         drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_PARTIALLY_FULFILLED", "ORDER_FULFILLED"]
@@ -80,7 +80,7 @@ def test_each_parcel_is_notified_once_with_the_orders_status(wanted, shopify, en
 
 def test_a_parcels_notification_has_its_articles_and_tracking_number(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+    parcel_id = send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
 
     drain(waiting=True)
 
@@ -92,11 +92,11 @@ def test_a_parcels_notification_has_its_articles_and_tracking_number(wanted, sho
 
 def test_a_new_tracking_number_is_not_notified_again(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id)
+    parcel_id = send_parcel(wanted, shopify, order_id)
     drain(waiting=True)
 
     shopify.track(wanted.domain, order_id, parcel_id, "CHANGED")
-    arrive(wanted, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    enqueue_webhook(wanted, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     drain(waiting=True)
 
     assert mails(engage).count("ORDER_FULFILLED") == 1
@@ -104,7 +104,7 @@ def test_a_new_tracking_number_is_not_notified_again(wanted, shopify, engage, dr
 
 def test_a_cancelled_parcel_is_not_notified(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id)
+    parcel_id = send_parcel(wanted, shopify, order_id)
     shopify.cancel_fulfilment(wanted.domain, order_id, parcel_id)
 
     drain(waiting=True)
@@ -115,7 +115,7 @@ def test_a_cancelled_parcel_is_not_notified(wanted, shopify, engage, drain):
 def test_a_refund_is_notified(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    told(wanted, refund_id, order_id)
+    enqueue_refund_webhooks(wanted, refund_id, order_id)
 
     drain(waiting=True)
 
@@ -125,7 +125,7 @@ def test_a_refund_is_notified(wanted, shopify, engage, drain):
 
 def test_a_cancelled_order_is_notified_and_no_longer_confirmed(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify, paid=False)
-    told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+    enqueue_refund_webhooks(wanted, shopify.cancel(wanted.domain, order_id), order_id)
 
     drain(waiting=True)
 
@@ -196,7 +196,7 @@ def test_each_change_is_notified_once_by_concurrent_workers(seed, wanted, shopif
         ("RefundWebhook", {"id": refund_id, "order_id": order_id}),
     ]
     for webhook in random.Random(seed).sample(2 * webhooks, 6):
-        arrive(wanted, *webhook)
+        enqueue_webhook(wanted, *webhook)
     for name, shopify_id in (("IndexOrder", order_id), ("IndexRefund", refund_id)):
         TYPES[name].enqueue(wanted, key=f"poll:{shopify_id}", shopify_id=shopify_id)
 
@@ -208,7 +208,7 @@ def test_each_change_is_notified_once_by_concurrent_workers(seed, wanted, shopif
 def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     for _ in range(2):
-        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
 
     drain(waiting=True)
 
@@ -217,7 +217,7 @@ def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(wanted, s
 
 def test_a_notification_waits_for_its_contact(wanted, shopify, engage, drain):
     order_id = shopify.add_order(wanted.domain, RECORD, customer_id=shopify.add_customer(wanted.domain, ADA))
-    updated(wanted, order_id)
+    enqueue_order_webhook(wanted, order_id)
 
     drain()
 
@@ -229,7 +229,7 @@ def test_a_notification_waits_for_its_contact(wanted, shopify, engage, drain):
 def test_an_order_without_a_contact_is_notified_by_its_email_address(person, wanted, shopify, engage, drain):
     customer_id = shopify.add_customer(wanted.domain, person) if person else None
     order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id, email="guest@example.com")
-    updated(wanted, order_id)
+    enqueue_order_webhook(wanted, order_id)
 
     drain()
 
@@ -242,7 +242,7 @@ def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(wanted, 
     drain()
     order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id)
     refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    arrive(wanted, "RefundWebhook", {"id": refund_id, "order_id": order_id})
+    enqueue_webhook(wanted, "RefundWebhook", {"id": refund_id, "order_id": order_id})
 
     drain()
 
@@ -254,7 +254,7 @@ def test_changes_before_notifications_were_enabled_are_not_notified(shop, shopif
     shop.settings = {"notifications": {"enabled": True, "since": since}}
     shop.save()
     _, order_id = buy(shop, shopify)
-    sent_parcel(shop, shopify, order_id)
+    send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 
@@ -290,12 +290,12 @@ def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, eng
 def test_a_resend_notifies_of_the_orders_present_state(state, wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
     if state == "fulfilled":
-        sent_parcel(wanted, shopify, order_id)
+        send_parcel(wanted, shopify, order_id)
     if state == "cancelled":
-        told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+        enqueue_refund_webhooks(wanted, shopify.cancel(wanted.domain, order_id), order_id)
     if state == "refunded":
         units = {line_of(shopify, wanted, order_id): 2}
-        told(wanted, shopify.refund(wanted.domain, order_id, units, shipping=Decimal(49)), order_id)
+        enqueue_refund_webhooks(wanted, shopify.refund(wanted.domain, order_id, units, shipping=Decimal(49)), order_id)
     drain(waiting=True)
     before = len(mails(engage))
 
@@ -310,7 +310,7 @@ def test_a_resend_goes_to_the_orders_present_email_address(wanted, shopify, enga
     _, order_id = buy(wanted, shopify)
     drain(waiting=True)
     shopify.update_order(wanted.domain, order_id, email="right@example.com")
-    updated(wanted, order_id)
+    enqueue_order_webhook(wanted, order_id)
     drain(waiting=True)
 
     resend_notification(wanted, entities.get(Order, wanted, order_id))
@@ -329,7 +329,7 @@ def test_a_corrected_customer_address_makes_no_second_contact(wanted, shopify, e
     drain(waiting=True)
     shopify.update_order(wanted.domain, order_id, email="right@example.com")
     shopify.update_customer(wanted.domain, customer_id, email="right@example.com")
-    updated(wanted, order_id)
+    enqueue_order_webhook(wanted, order_id)
     index(wanted, "IndexCustomer", customer_id)
     drain(waiting=True)
 
@@ -369,7 +369,7 @@ def test_some_orders_have_no_notification_to_resend(fields, enabled, reason, sho
 
 def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
-    parcel_id = sent_parcel(shop, shopify, order_id)
+    parcel_id = send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 

@@ -22,8 +22,8 @@ from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.forms import Forms, fields, press
-from tests.sync.test_notifications import mails, sent_parcel, wanted
-from tests.sync.test_refunds import arrive, line_of, told
+from tests.sync.test_notifications import mails, send_parcel, wanted
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of
 
 __all__ = ["wanted"]
 
@@ -36,20 +36,20 @@ def sold(shop, shopify, engage, drain):
     return newest("SyncOrder")
 
 
-def same(client, task):
+def post_resend(client, task):
     return press(client, f"/tasks/{task.id}/replay", f"/tasks/{task.id}/replay/same")
 
 
-def rebuilt(client, task):
+def post_rebuild(client, task):
     return press(client, f"/tasks/{task.id}/replay", f"/tasks/{task.id}/replay/rebuild")
 
 
-def made(answer):
+def created_task(answer):
     assert answer.status_code == 303, answer.text
     return Task.get_by_id(answer.headers["location"].removeprefix("/tasks/"))
 
 
-def words(client, task):
+def preview_text(client, task):
     response = client.get(f"/tasks/{task.id}/replay")
     assert response.status_code == 200, response.text
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.text))
@@ -59,7 +59,7 @@ def words(client, task):
 
 
 def test_a_resend_sends_the_same_bytes_as_a_new_task(client, sold, engage, drain):
-    task = made(same(client, sold))
+    task = created_task(post_resend(client, sold))
     drain()
 
     first, second = calls(engage, "POST", "receipts")
@@ -71,7 +71,7 @@ def test_a_resend_sends_the_same_bytes_as_a_new_task(client, sold, engage, drain
 
 
 def test_the_audit_log_names_the_resent_task_and_the_new_one(client, sold):
-    task = made(same(client, sold))
+    task = created_task(post_resend(client, sold))
 
     (note,) = AuditEntry.select()
     assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
@@ -104,7 +104,7 @@ def test_a_resent_receipt_is_recorded(client, shop, shopify, engage, drain):
     task = newest("SyncOrder")
     assert task.state == State.ERROR
 
-    same(client, task)
+    post_resend(client, task)
     drain()
 
     order = entities.get(Order, shop, order_id)
@@ -113,7 +113,7 @@ def test_a_resent_receipt_is_recorded(client, shop, shopify, engage, drain):
     assert Task.get_by_id(task.id).closed_by is not None
 
 
-def renamed(shop, shopify, drain, customer_id, **fields):
+def sync_changed_customer(shop, shopify, drain, customer_id, **fields):
     """The task that told Engage that a customer has changed."""
     shopify.update_customer(shop.domain, customer_id, **fields)
     index(shop, "IndexCustomer", customer_id)
@@ -124,10 +124,10 @@ def renamed(shop, shopify, drain, customer_id, **fields):
 def test_a_resent_contact_update_is_recorded_as_last_sent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
-    renamed(shop, shopify, drain, customer_id, last_name="Carlsson")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
+    sync_changed_customer(shop, shopify, drain, customer_id, last_name="Carlsson")
 
-    same(client, task)
+    post_resend(client, task)
     drain()
     index(shop, "IndexCustomer", customer_id)
     drain()
@@ -139,7 +139,7 @@ def test_a_resent_contact_update_is_recorded_as_last_sent(client, shop, shopify,
 def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, sold, shopify, engage, drain):
     index(shop, "SyncOrder", sold.shopify_id)
     waiting = newest("SyncOrder")
-    task = made(same(client, sold))
+    task = created_task(post_resend(client, sold))
 
     claimed = claims.claim(
         waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
@@ -151,7 +151,7 @@ def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, sold, shopify,
 def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, sold):
     index(shop, "SyncOrder", sold.shopify_id)
     waiting = newest("SyncOrder")
-    same(client, sold)
+    post_resend(client, sold)
 
     claims.give_way(waiting.id, TYPES["SyncOrder"].retry.longest, replaceable=True)
 
@@ -163,10 +163,10 @@ def test_a_notification_is_resent_only_after_a_confirmation(client, wanted, shop
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
 
-    asked = same(client, task)
+    asked = post_resend(client, task)
     assert (asked.status_code, mails(engage)) == (200, ["ORDER_CREATED"])
     assert "writes to the shopper once more" in asked.text
-    again = made(client.post(path, data=Forms(asked.text).found[path]))
+    again = created_task(client.post(path, data=Forms(asked.text).found[path]))
     drain()
 
     assert mails(engage) == ["ORDER_CREATED"] * 2
@@ -185,7 +185,7 @@ def test_a_shop_without_notifications_resends_none(client, wanted, shopify, enga
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def refused(client, task):
+def assert_not_resendable(client, task):
     """The page offers nothing and says why; a form that comes all the same is refused."""
     page = f"/tasks/{task.id}/replay"
     text = client.get(page).text
@@ -196,42 +196,42 @@ def refused(client, task):
 
 
 def test_a_request_that_created_a_contact_is_not_resent(client, sold):
-    assert "made something new" in refused(client, newest("SyncContact"))
+    assert "made something new" in assert_not_resendable(client, newest("SyncContact"))
 
 
 def test_marketing_preferences_are_not_resent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, person=replace(ADA, email="eve@example.com"))
     drain(waiting=True)
     shopify.update_customer(shop.domain, customer_id, accepts_email=True)
-    arrive(shop, "CustomerWebhook", {"id": customer_id})
+    enqueue_webhook(shop, "CustomerWebhook", {"id": customer_id})
     index(shop, "UpdateCustomerMarketingPreferences", customer_id)
     drain(waiting=True)
     task = newest("UpdateCustomerMarketingPreferences")
     assert calls(engage, "PATCH", "contacts")
 
-    assert "only the shopper decides" in refused(client, task)
+    assert "only the shopper decides" in assert_not_resendable(client, task)
 
 
 def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, sold):
     Shop.update(engage_tenant="another").where(Shop.id == shop.id).execute()
 
-    assert "another tenant" in refused(client, sold)
+    assert "another tenant" in assert_not_resendable(client, sold)
 
 
 def test_a_deleted_body_cannot_be_resent(client, shop, sold, drain, engage):
-    task = made(same(client, sold))
+    task = created_task(post_resend(client, sold))
     Exchange.delete().execute()
     drain()
 
     row = Task.get_by_id(task.id)
     assert (row.state, row.code) == (State.ERROR, "unusable")
-    assert "changed nothing in Engage" in refused(client, sold)
+    assert "changed nothing in Engage" in assert_not_resendable(client, sold)
 
 
 def test_a_pending_task_is_not_resent(client, shop, sold):
     Task.update(state=State.PENDING).where(Task.id == sold.id).execute()
 
-    assert "queued or running" in refused(client, sold)
+    assert "queued or running" in assert_not_resendable(client, sold)
 
 
 def test_another_shops_exchange_cannot_be_resent(shop, other_shop, sold, engage, drain):
@@ -243,7 +243,7 @@ def test_another_shops_exchange_cannot_be_resent(shop, other_shop, sold, engage,
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
-def made_calls(shop, *calls):
+def task_with_calls(shop, *calls):
     """A task that has made these calls and succeeded."""
     task = claim(shop, enqueue(shop, shopify_id=1001))
     for system, method, path, effect in calls:
@@ -258,14 +258,14 @@ def made_calls(shop, *calls):
 def test_the_last_request_that_changed_something_is_resent(shop):
     first = ("Engage", "POST", "/api/v3/receipts", Effect.REPEATABLE)
 
-    found = resendable_call(made_calls(shop, first, ("Engage", "GET", "/api/v3/contacts/id", Effect.READ)))
+    found = resendable_call(task_with_calls(shop, first, ("Engage", "GET", "/api/v3/contacts/id", Effect.READ)))
 
     assert (found.exchange.method, found.path) == ("POST", "/api/v3/receipts")
 
 
 def test_a_request_to_shopify_is_not_resent_to_engage(shop):
     assert (
-        resendable_call(made_calls(shop, ("Shopify", "POST", "/api/v3/receipts", Effect.REPEATABLE)))
+        resendable_call(task_with_calls(shop, ("Shopify", "POST", "/api/v3/receipts", Effect.REPEATABLE)))
         is NotResendable.NOTHING
     )
 
@@ -310,7 +310,7 @@ def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, sold, dr
     task = newest(name)
     form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
 
-    read = made(client.post(f"/tasks/{task.id}/replay/rebuild", data=form))
+    read = created_task(client.post(f"/tasks/{task.id}/replay/rebuild", data=form))
     drain()
 
     assert (read.type, read.parent_id, read.shopify_id) == (TYPES[reads].number, task.id, task.shopify_id)
@@ -330,13 +330,13 @@ def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, sold):
 
 
 def test_the_preview_shows_no_difference_while_nothing_has_changed(client, sold):
-    assert re.search(r"There is none: \d\d fields are the same", words(client, sold))
+    assert re.search(r"There is none: \d\d fields are the same", preview_text(client, sold))
 
 
 def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, sold, shopify):
     shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
 
-    page = words(client, sold)
+    page = preview_text(client, sold)
 
     assert "items[0].quantity 2 1 " in page
     assert re.search(r"\d+ fields are the same", page)
@@ -345,10 +345,10 @@ def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, sold,
 def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
     shopify.update_customer(shop.domain, customer_id, last_name="Carlsson", city="Kyoto")
 
-    page = words(client, task)
+    page = preview_text(client, task)
 
     assert "lastName &#34;B…&#34; &#34;C…&#34;" in page
     assert "city not there &#34;K…&#34;" in page
@@ -358,38 +358,40 @@ def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop
 
 def test_every_type_of_sync_has_a_preview(client, wanted, shopify, engage, drain):
     _, order_id = buy(wanted, shopify)
-    sent_parcel(wanted, shopify, order_id)
-    told(wanted, shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1}), order_id)
+    send_parcel(wanted, shopify, order_id)
+    enqueue_refund_webhooks(
+        wanted, shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1}), order_id
+    )
     drain(waiting=True)
 
     for name in ("SyncRefund", "SyncRefundNotification", "SyncOrderFulfillmentNotification"):
         task = newest(name)
         assert task.state == State.SUCCESS, name
-        assert "There is none" in words(client, task), name
+        assert "There is none" in preview_text(client, task), name
 
 
 def test_a_correction_has_no_preview(client, shop, sold, shopify, drain):
     shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
-    arrive(shop, "OrderWebhook", {"id": sold.shopify_id})
+    enqueue_webhook(shop, "OrderWebhook", {"id": sold.shopify_id})
     drain(waiting=True)
 
     assert newest("SyncOrder").engage_id == f"{sold.shopify_id}-C1"
-    assert "nothing to compare this with" in words(client, newest("SyncOrder"))
+    assert "nothing to compare this with" in preview_text(client, newest("SyncOrder"))
 
 
 def test_the_preview_of_a_deleted_entity_says_not_found(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
     shopify.delete_customer(shop.domain, customer_id)
 
-    assert "Shopify no longer has what this task was about" in words(client, task)
+    assert "Shopify no longer has what this task was about" in preview_text(client, task)
 
 
 def test_the_preview_says_that_shopify_does_not_respond(client, shop, sold):
     Shop.update(shopify_token=shop.seal("shopify_token", "wrong")).where(Shop.id == shop.id).execute()
 
-    assert "Shopify answered 401" in words(client, sold)
+    assert "Shopify answered 401" in preview_text(client, sold)
 
 
 def test_a_preview_changes_nothing(client, shop, sold, shopify, engage):
@@ -408,7 +410,7 @@ def test_a_preview_changes_nothing(client, shop, sold, shopify, engage):
 def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, sold):
     Shop.update(store="ELSEWHERE", settings={"receipt": {"freight_sku": "POST"}}).where(Shop.id == shop.id).execute()
 
-    assert "There is none" in words(client, sold)
+    assert "There is none" in preview_text(client, sold)
 
 
 def test_a_body_that_is_not_json_has_no_preview(client, shop, sold):
@@ -417,7 +419,7 @@ def test_a_body_that_is_not_json_has_no_preview(client, shop, sold):
     ExchangeJournal(running).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
     claims.finish(running, State.SUCCESS)
 
-    assert "nothing to compare this with" in words(client, running)
+    assert "nothing to compare this with" in preview_text(client, running)
 
 
 def test_a_receipt_of_an_older_release_can_still_be_previewed(client, sold):

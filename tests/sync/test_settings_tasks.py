@@ -26,11 +26,11 @@ from tests.support.tasks.webhook_tasks import receive_webhook
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def known(shop):
+def saved_stores(shop):
     return {store.external_id: (store.name, store.active) for store in sync_stores.stores_of(shop)}
 
 
-def learnt(shop):
+def saved_shop(shop):
     row = Shop.get_by_id(shop.id)
     return {name: getattr(row, name) for name in ("name", "email", "currency", "timezone", "plan")}
 
@@ -54,7 +54,7 @@ def test_engages_stores_are_saved_and_updated(shop, engage, drain):
     index(shop, "IndexStores", None)
     drain()
 
-    assert known(shop) == {"SE-WEB": ("The web", True), "SE-1": ("Lund city", True)}
+    assert saved_stores(shop) == {"SE-WEB": ("The web", True), "SE-1": ("Lund city", True)}
     assert Store.get(Store.external_id == "SE-1").kind == "RETAIL"
 
 
@@ -65,7 +65,7 @@ def test_a_store_that_engage_no_longer_has_is_inactive(shop, engage, drain):
     index(shop, "IndexStores", None)
     drain()
 
-    assert known(shop) == {"SE-WEB": ("The web", True), "OLD": ("Old", False)}
+    assert saved_stores(shop) == {"SE-WEB": ("The web", True), "OLD": ("Old", False)}
 
 
 def test_an_unchanged_store_is_not_written_again(shop):
@@ -83,7 +83,7 @@ def test_stores_of_another_shop_are_left_alone(shop, other_shop):
 
     sync_stores.save_stores(shop, [])
 
-    assert known(other_shop) == {"X": ("Theirs", True)}
+    assert saved_stores(other_shop) == {"X": ("Theirs", True)}
 
 
 # The shop itself
@@ -99,7 +99,7 @@ def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, 
     index(shop, "SyncShopCurrency", None)
     drain()
 
-    now = learnt(shop)
+    now = saved_shop(shop)
     assert (now["currency"], now["timezone"], now["name"]) == ("EUR", "Europe/Paris", "Y")
     assert now["plan"]
 
@@ -107,7 +107,7 @@ def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, 
 def test_a_shop_update_is_saved_from_the_webhooks_body(shop):
     run_one(receive_webhook(shop, "shop/update", UPDATE))
 
-    assert learnt(shop) == {
+    assert saved_shop(shop) == {
         "name": "New name",
         "email": "new@example.com",
         "currency": "EUR",
@@ -132,7 +132,7 @@ def test_an_older_shop_update_that_comes_late_is_corrected(shop, shopify, drain)
 
     drain()
 
-    assert learnt(shop)["name"] == shopify.records(shop.domain).settings()["name"]
+    assert saved_shop(shop)["name"] == shopify.records(shop.domain).settings()["name"]
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_an_older_shop_update_that_comes_late_is_corrected(shop, shopify, drain)
     ],
 )
 def test_unusable_values_of_a_shop_update_are_not_saved(nonsense, shop):
-    before = learnt(shop)
+    before = saved_shop(shop)
 
     run_one(receive_webhook(shop, "shop/update", {"id": 60000000001} | nonsense))
 
-    assert learnt(shop) == before
+    assert saved_shop(shop) == before
     assert newest("ShopWebhook").state == State.SUCCESS
 
 
@@ -332,8 +332,8 @@ def test_a_connected_shops_details_are_read_at_once(shop, shopify, engage, drain
     actors_settings.enqueue_first_sync(shop)
     drain()
 
-    assert "SE-WEB" in known(shop)
-    assert learnt(shop)["plan"]
+    assert "SE-WEB" in saved_stores(shop)
+    assert saved_shop(shop)["plan"]
 
 
 def test_the_scheduler_fills_the_slots(shop):

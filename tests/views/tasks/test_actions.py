@@ -20,7 +20,7 @@ from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, newest
 from tests.support.tasks.task_steps import claim, enqueue, finish, send
 from tests.support.web.forms import Forms, fields, press
-from tests.sync.test_notifications import mails, sent_parcel, wanted
+from tests.sync.test_notifications import mails, send_parcel, wanted
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
@@ -333,7 +333,7 @@ def test_the_resend_page_shows_recipient_and_kind_before_sending(client, notific
 
 
 def test_a_resent_notification_has_the_orders_current_state(client, notification, wanted, shopify, engage, drain):
-    sent_parcel(wanted, shopify, notification.shopify_id)
+    send_parcel(wanted, shopify, notification.shopify_id)
     drain(waiting=True)
 
     answer = resend(client, notification)
