@@ -82,11 +82,12 @@ def recount(_: argparse.Namespace) -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Add invented shops with a year of tasks, for demos and measurements."""
+    import actors  # noqa: F401 - the table of task types
     from demo_history import shops
     from demo_history.filling import fill as fill_history
 
     try:
-        shops.check_shops(beside_real_ones=arguments.yes)
+        shops.check_shops(allow_real_shops=arguments.yes)
     except shops.RealShopError as error:
         raise SystemExit(str(error)) from None
     fill_history(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))

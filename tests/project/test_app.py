@@ -1,4 +1,4 @@
-"""Machines and people are answered by one process: the same headers, but only people's requests have a session."""
+"""The app's routes and middleware: every response has the security headers, only pages have a session."""
 
 from __future__ import annotations
 

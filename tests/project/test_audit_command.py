@@ -1,4 +1,4 @@
-"""`make audit` says what it knows, and what it does not."""
+"""`make audit`: vulnerabilities, unsafe code and the bill of materials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["9"]}
 
 
 def saying(stdout: str, code: int = 0):
-    """The outside programs as they end: their words and their code."""
+    """Outside programs that end with this output and exit code."""
     return lambda *_: subprocess.CompletedProcess([], code, stdout, "A host that is not to be named.")
 
 
@@ -45,12 +45,12 @@ def test_without_a_vulnerability_the_audit_passes(capsys):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     ["", "Traceback", json.dumps({"dependencies": [{"name": "starlette", "skip_reason": "not found"}]})],
     ids=["nothing", "an error", "skipped"],
 )
-def test_an_unavailable_index_is_reported_and_does_not_fail(said, capsys):
-    assert audit.holes(saying(said))
+def test_an_unavailable_index_is_reported_and_does_not_fail(output, capsys):
+    assert audit.holes(saying(output))
 
     count = len(audit.pinned())
     assert capsys.readouterr().out.splitlines() == [

@@ -153,7 +153,7 @@ def test_an_invalid_variable_ends_every_program_with_a_message(program):
 
 
 @pytest.mark.parametrize(
-    ("verify", "url", "address"),
+    ("verify", "url", "redis_address"),
     [
         ("1", "rediss://host:6379", "rediss://host:6379"),
         ("0", "rediss://host:6379", "rediss://host:6379?ssl_cert_reqs=none"),
@@ -162,8 +162,8 @@ def test_an_invalid_variable_ends_every_program_with_a_message(program):
         ("0", "", ""),
     ],
 )
-def test_a_self_signed_certificate_needs_redis_verify_off(verify, url, address):
-    assert configured({"REDIS_URL": url, "REDIS_VERIFY": verify}).redis_address == address
+def test_a_self_signed_certificate_needs_redis_verify_off(verify, url, redis_address):
+    assert configured({"REDIS_URL": url, "REDIS_VERIFY": verify}).redis_address == redis_address
 
 
 def test_redis_py_understands_the_address():

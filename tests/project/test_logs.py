@@ -160,7 +160,7 @@ def test_an_uncaught_exception_in_a_thread_is_logged():
     script = """
 import logs, sys, threading
 sys.stderr = sys.stdout
-logs.configure()
+logs.configure_logging()
 thread = threading.Thread(target=lambda: int("Cana" + "rina"))
 thread.start()
 thread.join()

@@ -38,7 +38,7 @@ def connect(**changed: str):
     return run("manage.py", "connect", *[part for name, value in options.items() for part in (f"--{name}", value)])
 
 
-def said(done) -> str:
+def message_of(done) -> str:
     """The last line of what a failed command says; never a traceback."""
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -46,9 +46,9 @@ def said(done) -> str:
 
 
 def test_help_lists_every_command():
-    told = printed("manage.py", "--help")
+    output = printed("manage.py", "--help")
 
-    assert all(re.search(rf"^    {name}\s+[A-Z].+", told, re.M) for name in COMMANDS)
+    assert all(re.search(rf"^    {name}\s+[A-Z].+", output, re.M) for name in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [[], ["nonsense"], ["connect"], ["sign-in"], ["migrate", "--now"]])
@@ -151,7 +151,7 @@ def in_process(capsys):
 
 
 def test_a_refused_secret_is_not_repeated(database):
-    message = said(connect(engage_key="ge heim"))
+    message = message_of(connect(engage_key="ge heim"))
 
     assert message.endswith("argument --engage-key: must be given, without spaces or line breaks")
 
@@ -159,7 +159,7 @@ def test_a_refused_secret_is_not_repeated(database):
 def test_without_keys_connect_says_how_to_make_one(database):
     done = run("manage.py", "connect", *[f"--{name}={value}" for name, value in NEW_SHOP.items()], SECRET_KEYS="")
 
-    assert said(done) == "SECRET_KEYS is empty; make one: python manage.py new-key"
+    assert message_of(done) == "SECRET_KEYS is empty; make one: python manage.py new-key"
 
 
 def test_the_sign_in_link_opens_its_shop_once(shop, anonymous):
@@ -175,7 +175,7 @@ def test_an_unknown_shop_is_refused_with_a_message(database):
     done = run("manage.py", "sign-in", "--shop", "stranger.myshopify.com")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert said(done) == "There is no shop stranger.myshopify.com; connect it first."
+    assert message_of(done) == "There is no shop stranger.myshopify.com; connect it first."
 
 
 def test_migrate_twice_does_nothing_the_second_time(empty_database):
@@ -189,20 +189,20 @@ def test_migrate_twice_does_nothing_the_second_time(empty_database):
 def test_without_the_schema_a_command_names_migrate(command, empty_database):
     done = run("manage.py", *command, DATABASE_URL=empty_database)
 
-    assert said(done).startswith("The schema is not up to date; run: python manage.py migrate (")
+    assert message_of(done).startswith("The schema is not up to date; run: python manage.py migrate (")
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["sign-in", "--shop", "a.myshopify.com"], ["sweep"], ["recount"]])
 def test_without_the_database_a_command_ends_with_a_message(command):
     done = run("manage.py", *command, DATABASE_URL=f"postgresql://u:geheim@127.0.0.1:{free_port()}/none")
 
-    assert said(done).startswith("The database could not do it: ")
+    assert message_of(done).startswith("The database could not do it: ")
     assert "geheim" not in done.stderr
 
 
 def test_sweep_publishes_due_tasks(shop):
-    kind = TYPES["OrderWebhook"]
-    kind.enqueue(shop, key="1")
+    task_type = TYPES["OrderWebhook"]
+    task_type.enqueue(shop, key="1")
     Task.update(published_at=None).execute()
     broker.flush_all()
 

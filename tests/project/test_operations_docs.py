@@ -1,4 +1,4 @@
-"""What the documents for operators say is what there is: metrics, log lines, variables, tables, tests, processes."""
+"""The operators' documents match the code: metrics, log lines, variables, tables, tests and processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def labels(family):
 
 def test_the_documented_metrics_are_the_existing_ones(shop):
     row = r"^\| `connector_(\w+?)(?:_total)?` \| (\w+) \|([^|]*)\| (\w+) \| (.*) \|$"
-    told = re.findall(row, OPERATIONS, re.MULTILINE)
+    documented = re.findall(row, OPERATIONS, re.MULTILINE)
 
     found = {
         (name.removeprefix("connector_"), family.type, frozenset(labels(family)), family.documentation)
@@ -63,10 +63,10 @@ def test_the_documented_metrics_are_the_existing_ones(shop):
     }
 
     assert {
-        (name, kind, frozenset(re.findall(r"`(\w+)`", names)), about) for name, kind, names, _, about in told
+        (name, kind, frozenset(re.findall(r"`(\w+)`", names)), about) for name, kind, names, _, about in documented
     } == found
-    assert {name for name, _, _, source, _ in told if source == "T"} == COUNTED
-    assert {source for _, _, _, source, _ in told} == SOURCES
+    assert {name for name, _, _, source, _ in documented if source == "T"} == COUNTED
+    assert {source for _, _, _, source, _ in documented} == SOURCES
 
 
 def test_the_documented_alarms_use_existing_metrics(shop):
@@ -80,19 +80,19 @@ def test_the_documented_alarms_use_existing_metrics(shop):
 
 
 def troubles(path):
-    """What a module may log that is no good news, with the gaps as the documents write them."""
+    """The messages of a module's warnings and errors, with … for their values, as the documents write them."""
     for node in ast.walk(ast.parse((CHECKOUT / path).read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in (*TROUBLE, "log"):
-            words = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            yield from [re.sub(r"%[sd]", "…", each) for each in words if "%" in each or each.endswith(".")][:1]
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            yield from [re.sub(r"%[sd]", "…", each) for each in texts if "%" in each or each.endswith(".")][:1]
 
 
 def test_every_logged_warning_and_error_is_documented():
-    said = {line for path in APP for line in troubles(path)}
+    logged = {line for path in APP for line in troubles(path)}
     rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", OPERATIONS.split("## Logs")[1], re.MULTILINE)
 
-    assert len(said) > 15
-    assert {line for line in rows if not line.startswith("connector_")} == said
+    assert len(logged) > 15
+    assert {line for line in rows if not line.startswith("connector_")} == logged
 
 
 def test_the_documented_variables_exist():
@@ -104,10 +104,10 @@ def test_the_documented_variables_exist():
 
 def test_every_table_is_documented_or_has_no_personal_data(database):
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|", PRIVACY, re.MULTILINE)
-    told = set(re.findall(r"`(\w+)`", "".join(rows)))
+    documented = set(re.findall(r"`(\w+)`", "".join(rows)))
 
-    assert told | WITHOUT_PEOPLE == set(db.get_tables())
-    assert told & WITHOUT_PEOPLE == set()
+    assert documented | WITHOUT_PEOPLE == set(db.get_tables())
+    assert documented & WITHOUT_PEOPLE == set()
 
 
 def test_the_tests_that_security_md_names_exist():

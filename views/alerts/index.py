@@ -50,10 +50,10 @@ def index(request: Request) -> Response:
 
 def _before(request: Request) -> UUID | None:
     given = request.query_params.get("before", "")
-    found = query_params.parse_uuid(given)
-    if given and found is None:
+    incident_id = query_params.parse_uuid(given)
+    if given and incident_id is None:
         raise BadInput(t("alerts.bad_before", given=repr(given[:40])))
-    return found
+    return incident_id
 
 
 @view

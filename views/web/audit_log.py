@@ -19,7 +19,7 @@ def record(
     """
     if not db.in_transaction():
         raise RuntimeError("An action and its audit entry are one transaction.")
-    entry = AuditEntry(shop=shop, action=action, user_id=who, click=idempotency_key or new_id(), **fields)
+    entry = AuditEntry(shop=shop, action=action, user_id=who, idempotency_key=idempotency_key or new_id(), **fields)
     inserted = (
         AuditEntry.insert(**entry.__data__)
         .on_conflict(conflict_target=(AuditEntry.shop, AuditEntry.idempotency_key, AuditEntry.action), action="ignore")

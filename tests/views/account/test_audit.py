@@ -1,4 +1,4 @@
-"""Who did what: written with what it tells of, shown newest first, each shop's own."""
+"""The audit log: recorded in the transaction of its action, and shown newest first to its shop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY = """INSERT INTO audit (id, shop_id, action, click)
     SELECT gen_random_uuid(), %(shop)s, 'retry', gen_random_uuid() FROM generate_series(1, 5000)"""
 
 
-def words(response):
+def text_of(response):
     assert response.status_code == 200
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.text))
 
@@ -36,9 +36,9 @@ def test_an_audit_entry_needs_the_transaction_of_its_action(shop):
 
 
 def test_a_rollback_leaves_no_audit_entry(shop):
-    with db.atomic() as deed:
+    with db.atomic() as transaction:
         audit_log.record(shop, Action.RETRY, None)
-        deed.rollback()
+        transaction.rollback()
 
     assert AuditEntry.select().count() == 0
 
@@ -59,7 +59,7 @@ def test_the_page_shows_who_did_what_and_the_created_task(client, shop):
 
     page = client.get("/audit")
 
-    assert "Ada Rebuilt from Shopify Sync order 1001 → Index order" in words(page)
+    assert "Ada Rebuilt from Shopify Sync order 1001 → Index order" in text_of(page)
     assert f"/tasks/{task.id}" in page.text
     assert f"/tasks/{made.id}" in page.text
 
@@ -67,7 +67,7 @@ def test_the_page_shows_who_did_what_and_the_created_task(client, shop):
 def test_a_session_by_sign_in_link_is_named_so(client, shop):
     note(shop)
 
-    assert "signed-in link Retried" in words(client.get("/audit"))
+    assert "signed-in link Retried" in text_of(client.get("/audit"))
 
 
 def test_names_are_escaped(client, shop):
@@ -77,13 +77,13 @@ def test_names_are_escaped(client, shop):
 
 
 def test_a_deleted_task_is_shown_by_its_id(client, shop):
-    gone = new_id()
-    note(shop, task_id=gone)
+    task_id = new_id()
+    note(shop, task_id=task_id)
 
     page = client.get("/audit").text
 
-    assert str(gone) in page
-    assert f"/tasks/{gone}" not in page
+    assert str(task_id) in page
+    assert f"/tasks/{task_id}" not in page
 
 
 def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
@@ -91,7 +91,7 @@ def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
     note(other_shop, who="Somebody else", task_id=theirs.id)
     note(shop, who="Ada", task_id=theirs.id)
 
-    page = words(client.get("/audit"))
+    page = text_of(client.get("/audit"))
 
     assert "Somebody else" not in page
     assert "4711" not in page
@@ -99,14 +99,14 @@ def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
 
 def test_every_entry_is_on_exactly_one_page_newest_first(client, shop):
     names = [note(shop, who=f"person {number:03}").user_id for number in range(PAGE_SIZE * 2 + 3)]
-    seen, address = [], "/audit"
-    while address:
-        page = client.get(address)
-        seen += re.findall(r"person \d+", page.text)
+    shown, url = [], "/audit"
+    while url:
+        page = client.get(url)
+        shown += re.findall(r"person \d+", page.text)
         older = re.search(r'href="(/audit\?before=[^"]+)"', page.text)
-        address = older and older[1]
+        url = older and older[1]
 
-    assert seen == names[::-1]
+    assert shown == names[::-1]
 
 
 def test_an_older_page_stays_the_same_while_entries_are_added(client, shop):

@@ -1,4 +1,4 @@
-"""The page of what customers asked to be told, and the answer as a file."""
+"""Data requests: the page, and the personal data export as a file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from views.web.session import session_cookie
 ASKED = "customers/data_request"
 
 
-def keep(shop, held=None, **columns):
+def save_request(shop, personal_data=None, **columns):
     """A request that was answered. Returns its id."""
     task_id = new_id()
     columns = {"number": 9999, "customer_id": 7000000000001, "asked_at": utcnow()} | columns
-    privacy_data_requests.save(shop, task_id, held or {"customers": []}, **columns)
+    privacy_data_requests.save(shop, task_id, personal_data or {"customers": []}, **columns)
     return task_id
 
 
@@ -45,7 +45,7 @@ def test_the_empty_page_explains_data_requests(client):
 
 def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
     asked_at = utcnow() - timedelta(days=10, minutes=1)
-    task_id = keep(shop, asked_at=asked_at)
+    task_id = save_request(shop, asked_at=asked_at)
 
     listed = get_page(client, "/data-requests")
 
@@ -56,7 +56,7 @@ def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
 
 
 @pytest.mark.parametrize(
-    ("ago", "words"),
+    ("ago", "label"),
     [
         (timedelta(minutes=-1), "30 days left"),
         (timedelta(days=28, minutes=1), "1 day left"),
@@ -64,14 +64,14 @@ def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
         (timedelta(days=30, minutes=1), "30 days are over"),
     ],
 )
-def test_a_data_request_shows_the_time_left_to_answer(ago, words, client, shop):
-    keep(shop, asked_at=utcnow() - ago)
+def test_a_data_request_shows_the_time_left_to_answer(ago, label, client, shop):
+    save_request(shop, asked_at=utcnow() - ago)
 
-    assert words in get_page(client, "/data-requests").text
+    assert label in get_page(client, "/data-requests").text
 
 
 def test_the_page_shows_only_the_end_of_the_customers_id(client, shop):
-    keep(shop, {"customers": [{"defaultEmailAddress": {"emailAddress": ADA.email}}]})
+    save_request(shop, {"customers": [{"defaultEmailAddress": {"emailAddress": ADA.email}}]})
 
     html = client.get("/data-requests").text
 
@@ -81,14 +81,14 @@ def test_the_page_shows_only_the_end_of_the_customers_id(client, shop):
 
 
 def test_a_customer_known_by_e_mail_alone_has_no_id(client, shop):
-    keep(shop, customer_id=None)
+    save_request(shop, customer_id=None)
 
     assert "not named" in get_page(client, "/data-requests").text
 
 
 def test_the_newest_data_request_comes_first(client, shop):
-    old = keep(shop, asked_at=utcnow() - timedelta(days=2))
-    new = keep(shop, asked_at=utcnow() - timedelta(days=1))
+    old = save_request(shop, asked_at=utcnow() - timedelta(days=2))
+    new = save_request(shop, asked_at=utcnow() - timedelta(days=1))
 
     listed = re.findall(r"/data-requests/([\w-]+)/download", client.get("/data-requests").text)
 
@@ -97,7 +97,7 @@ def test_the_newest_data_request_comes_first(client, shop):
 
 def test_a_long_list_says_that_it_is_truncated(client, shop):
     for _ in range(data_requests.MAX_SHOWN + 1):
-        keep(shop)
+        save_request(shop)
 
     html = client.get("/data-requests").text
 
@@ -136,11 +136,11 @@ def test_the_export_has_all_personal_data_of_the_customer(client, shop, shopify,
 
     answer = download(client, task.id)
 
-    told = answer.json()
-    assert (told["shop"], told["request_id"], told["customer_id"]) == (shop.domain, 9999, customer_id)
-    assert told["held"]["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
-    assert told["held"]["orders"][0]["legacyResourceId"] == str(order_id)
-    assert any(ADA.email in call["sent"] for call in told["held"]["calls"])
+    export = answer.json()
+    assert (export["shop"], export["request_id"], export["customer_id"]) == (shop.domain, 9999, customer_id)
+    assert export["held"]["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
+    assert export["held"]["orders"][0]["legacyResourceId"] == str(order_id)
+    assert any(ADA.email in call["sent"] for call in export["held"]["calls"])
 
 
 def test_the_thirty_days_start_when_the_request_arrives(client, shop):
@@ -153,7 +153,7 @@ def test_the_thirty_days_start_when_the_request_arrives(client, shop):
 
 
 def test_the_export_is_a_download_that_no_cache_stores(client, shop):
-    headers = download(client, keep(shop)).headers
+    headers = download(client, save_request(shop)).headers
 
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
@@ -164,7 +164,7 @@ def test_the_export_is_a_download_that_no_cache_stores(client, shop):
 
 
 def test_a_download_is_audited(client, shop):
-    task_id = keep(shop)
+    task_id = save_request(shop)
 
     download(client, task_id)
     client.get("/data-requests")
@@ -174,12 +174,12 @@ def test_a_download_is_audited(client, shop):
 
 
 def test_the_export_needs_a_session(anonymous, shop):
-    assert download(anonymous, keep(shop)).status_code == 401
+    assert download(anonymous, save_request(shop)).status_code == 401
     assert anonymous.get("/data-requests").status_code == 401
 
 
 def test_another_shops_data_request_is_not_found(client, other_shop):
-    task_id = keep(other_shop)
+    task_id = save_request(other_shop)
 
     answer = download(client, task_id)
     assert answer.status_code == 404
@@ -205,7 +205,7 @@ def test_an_unknown_data_request_is_not_found(task_id, client):
 
 
 def test_an_export_that_cannot_be_decrypted_says_so(client, shop):
-    task_id = keep(shop)
+    task_id = save_request(shop)
     db.execute_sql("UPDATE shop SET key = %s", (new_key(),))
 
     answer = download(client, task_id)

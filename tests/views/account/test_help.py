@@ -1,4 +1,4 @@
-"""The page that lists the task types, beside the product's own help page."""
+"""The help page of task types, compared with the product's published one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what, and links that show one thing to a helper outside."""
+"""Members and their permissions."""
 
 from __future__ import annotations
 
@@ -50,15 +50,13 @@ def test_a_granted_permission_works_at_once(olga, bo):
     action = f"/people/{member(BO).id}"
     assert "Bo Dahl" in ParsedPage(olga.get("/people").text).text
 
-    sealed = Forms(olga.get("/people").text).found[action]
-    answer = olga.post(
-        action, {name: sealed[name] for name in ("token", "click")} | {"settings": "yes", "retry": "yes"}
-    )
+    form = Forms(olga.get("/people").text).found[action]
+    answer = olga.post(action, {name: form[name] for name in ("token", "click")} | {"settings": "yes", "retry": "yes"})
 
     assert answer.status_code == 303
     assert member(BO).permissions == {Permission.SETTINGS, Permission.RETRY}
-    sealed = Forms(bo.get("/settings").text).found["/settings/alerts"]
-    assert bo.post("/settings/alerts", sealed).status_code == 303
+    form = Forms(bo.get("/settings").text).found["/settings/alerts"]
+    assert bo.post("/settings/alerts", form).status_code == 303
 
 
 def test_a_member_without_permissions_sees_no_buttons(olga, bo):
@@ -71,22 +69,22 @@ def test_a_member_without_permissions_sees_no_buttons(olga, bo):
 def test_a_member_cannot_remove_their_own_settings_permission(bo, olga):
     membership.set_permissions(member(BO), frozenset({Permission.SETTINGS}))
     action = f"/people/{member(BO).id}"
-    sealed = Forms(bo.get("/people").text).found[action]
+    form = Forms(bo.get("/people").text).found[action]
 
-    answer = bo.post(action, {name: sealed[name] for name in ("token", "click")} | {"retry": "yes"})
+    answer = bo.post(action, {name: form[name] for name in ("token", "click")} | {"retry": "yes"})
 
     assert answer.status_code == 409
     assert member(BO).permissions == {Permission.SETTINGS}
 
 
 def test_a_members_name_is_encrypted(olga):
-    (sealed,) = db.execute_sql("SELECT name FROM member").fetchone()
+    (name,) = db.execute_sql("SELECT name FROM member").fetchone()
 
-    assert b"Olga" not in bytes(sealed)
+    assert b"Olga" not in bytes(name)
 
 
 def test_the_audit_page_shows_members_by_name(olga):
-    sealed = Forms(olga.get("/settings").text).found["/settings/alerts"]
-    olga.post("/settings/alerts", sealed)
+    form = Forms(olga.get("/settings").text).found["/settings/alerts"]
+    olga.post("/settings/alerts", form)
 
     assert "Olga Ek" in ParsedPage(olga.get("/audit").text).text

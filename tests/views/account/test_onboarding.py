@@ -1,4 +1,4 @@
-"""The first three steps: each with a clear error, nothing lost on one, and the page that says how far one has come."""
+"""Onboarding: its three steps, their errors, and the steps that are done."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_second_step_chooses_the_store_and_the_third_imports(frame):
 
 
 @pytest.mark.parametrize(
-    ("tenant", "key", "said"),
+    ("tenant", "key", "message"),
     [
         ("", ENGAGE_KEY, "This is no tenant"),
         ("evil.example/demo", ENGAGE_KEY, "This is no tenant"),
@@ -59,11 +59,11 @@ def test_the_second_step_chooses_the_store_and_the_third_imports(frame):
         ("demo", "not-the-key", "does not accept this key"),
     ],
 )
-def test_an_error_is_shown_at_its_field_and_keeps_the_input(frame, tenant, key, said):
+def test_an_error_is_shown_at_its_field_and_keeps_the_input(frame, tenant, key, message):
     answer = press(frame, "/welcome/engage", tenant=tenant, key=key)
 
     assert answer.status_code == 422
-    assert said in ParsedPage(answer.text).text
+    assert message in ParsedPage(answer.text).text
     assert f'value="{tenant}"' in answer.text
     assert not installed_shop().engage_connected
     assert key == "" or key not in answer.text.replace(f'value="{tenant}"', "")

@@ -61,11 +61,11 @@ def test_only_the_hash_of_a_support_link_is_stored_and_it_is_audited(client, sho
 
 
 def test_a_form_sent_twice_creates_one_support_link(client, shop, order):
-    sealed = Forms(client.get(f"/entities/order/{order}").text).found[f"/support/order/{order}"]
+    form = Forms(client.get(f"/entities/order/{order}").text).found[f"/support/order/{order}"]
 
-    client.post(f"/support/order/{order}", data=sealed)
+    client.post(f"/support/order/{order}", data=form)
 
-    assert client.post(f"/support/order/{order}", data=sealed).status_code == 409
+    assert client.post(f"/support/order/{order}", data=form).status_code == 409
     assert SupportLink.select().count() == 1
 
 
@@ -99,6 +99,6 @@ def test_another_shops_task_cannot_be_shared(client, other_shop):
     from tests.support.tasks.listed_tasks import add_task
 
     task = add_task(other_shop, utcnow())
-    sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
+    form = Forms(client.get("/settings").text).found["/settings/alerts"]
 
-    assert client.post(f"/tasks/{task.id}/support", data=sealed).status_code == 404
+    assert client.post(f"/tasks/{task.id}/support", data=form).status_code == 404

@@ -1,4 +1,4 @@
-"""The page of imports as a merchant meets it."""
+"""The imports page: beginning, watching, pausing and cancelling an import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the process lives and can work: what a platform and an operator ask."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, and what it does not."""
+"""Metrics for Prometheus: who may read them, and what they count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inside Shopify's admin: installing by opening, who may come in, and what happens when a token's minute is over."""
+"""Embedded sessions in Shopify's admin: installing the app by opening it, ID tokens and their expiry, permissions."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def test_the_first_member_and_the_owner_have_every_permission(frame, shopify):
 def test_a_member_without_permission_gets_403_and_changes_nothing(frame, shopify):
     frame.open("/")
     with admin_frame(shopify, staff=BO) as bo:
-        sealed = Forms(bo.get("/settings").text).found["/settings/alerts"]
-        answer = bo.post("/settings/alerts", sealed | {"alerts_error_rate_threshold": "10"})
+        form = Forms(bo.get("/settings").text).found["/settings/alerts"]
+        answer = bo.post("/settings/alerts", form | {"alerts_error_rate_threshold": "10"})
 
     assert answer.status_code == 403
     assert "not permitted to do this: Change settings" in answer.text
@@ -180,19 +180,19 @@ def test_a_member_without_permission_gets_403_and_changes_nothing(frame, shopify
 
 
 def test_a_csrf_token_is_bound_to_its_member(frame, shopify):
-    sealed = Forms(frame.open("/settings").text).found["/settings/alerts"]
+    form = Forms(frame.open("/settings").text).found["/settings/alerts"]
     with admin_frame(shopify, "other.myshopify.com") as other:
         other.open("/")
-        answer = other.post("/settings/alerts", sealed)
+        answer = other.post("/settings/alerts", form)
 
     assert answer.status_code == 403
-    assert frame.post("/settings/alerts", sealed).status_code == 303
+    assert frame.post("/settings/alerts", form).status_code == 303
 
 
 def test_a_form_without_a_csrf_token_is_refused(frame):
-    sealed = Forms(frame.open("/settings").text).found["/settings/alerts"]
+    form = Forms(frame.open("/settings").text).found["/settings/alerts"]
 
-    assert frame.client.post("/settings/alerts", data=sealed).status_code in (401, 403)
+    assert frame.client.post("/settings/alerts", data=form).status_code in (401, 403)
 
 
 def test_only_the_shops_own_admin_may_frame_its_pages(frame):

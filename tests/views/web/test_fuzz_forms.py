@@ -1,4 +1,4 @@
-"""Sealed forms, pages and headers with anything in them: whatever is asked, never a failure of ours."""
+"""No form with a valid CSRF token, no query and no header makes a route fail."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_signed_webhook_makes_a_route_fail(client, asked):
 
 
 def test_a_form_with_a_csrf_token_is_accepted(client, reader):
-    """Else all of the above would only be told that they are foreign."""
+    """Else all of the forms above would only be refused for their CSRF token."""
     statuses = [
         response_status(
             client, fuzz_requests.FuzzRequest("POST", path, path, fuzz_requests.FORM, f"token={reader.token}".encode())

@@ -1,4 +1,4 @@
-"""What programs read, asked for by schemathesis from an OpenAPI document: never a failure of ours."""
+"""No request that schemathesis derives from an OpenAPI document makes a JSON route fail."""
 
 from __future__ import annotations
 

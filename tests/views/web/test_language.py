@@ -1,4 +1,4 @@
-"""Which language a reader gets, and that nothing of another is left on the page."""
+"""The language of a page: how it is negotiated and chosen, and that no text of another is left on it."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_an_unknown_language_in_the_cookie_is_ignored(client):
 
 @pytest.fixture
 def everything(client, shop):
-    """The addresses of pages that show a bit of everything, in Swedish."""
+    """The URLs of pages that show a bit of everything, in Swedish."""
     client.cookies.set(COOKIE, "sv")
     webhook = enqueue(shop, "OrderWebhook", shopify_id=1001)
     failed = enqueue(shop, shopify_id=1001, parent=webhook, args={"kind": "confirmed"})
@@ -186,7 +186,7 @@ def everything(client, shop):
 
 def test_a_swedish_page_has_no_english_text(client, everything):
     english = foreign()
-    seen = [Swedish(client.get(address).text) for address in (*everything, "/tasks?limit=x", f"/tasks/{uuid4()}")]
+    seen = [Swedish(client.get(url).text) for url in (*everything, "/tasks?limit=x", f"/tasks/{uuid4()}")]
 
     left = {words for one in seen for words in (*map(str.strip, one.words), *labels(one)) if words in english}
     within = {words for one in seen for words in english if len(words) > LONG and words in one.text}

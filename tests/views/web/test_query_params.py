@@ -1,4 +1,4 @@
-"""What is read from an address or a form."""
+"""Parsing query parameters."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_webhooks_are_served_under_any_host_name(client):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "headers",
     [
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -38,24 +38,24 @@ def test_webhooks_are_served_under_any_host_name(client):
         {"Origin": "http://testserver.evil.example"},
     ],
 )
-def test_a_valid_form_from_another_site_is_refused(client, shop, told):
-    sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
+def test_a_valid_form_from_another_site_is_refused(client, shop, headers):
+    form = Forms(client.get("/settings").text).found["/settings/alerts"]
 
-    answer = client.post("/settings/alerts", data=sealed | {"alerts_error_rate_threshold": "10"}, headers=told)
+    answer = client.post("/settings/alerts", data=form | {"alerts_error_rate_threshold": "10"}, headers=headers)
 
     assert answer.status_code == 403
     assert type(shop).get_by_id(shop.id).settings == {}
 
 
-@pytest.mark.parametrize("told", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}, {}])
-def test_a_valid_form_from_our_own_site_is_accepted(client, told):
-    sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}, {}])
+def test_a_valid_form_from_our_own_site_is_accepted(client, headers):
+    form = Forms(client.get("/settings").text).found["/settings/alerts"]
 
-    assert client.post("/settings/alerts", data=sealed, headers=told).status_code == 303
+    assert client.post("/settings/alerts", data=form, headers=headers).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/settings/alerts", "/webhooks/shopify"])
 def test_a_body_with_a_large_content_length_is_not_read(client, path):
-    asked = {"Content-Length": str(LARGEST_BODY + 1)}
+    headers = {"Content-Length": str(LARGEST_BODY + 1)}
 
-    assert client.post(path, headers=asked, content=b"").status_code == 413
+    assert client.post(path, headers=headers, content=b"").status_code == 413

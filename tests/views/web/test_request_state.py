@@ -26,18 +26,18 @@ def test_every_request_has_its_own_state():
 
 
 def test_a_view_gets_the_typed_state(shop):
-    seen = []
+    states = []
 
     @view
     def page(request):
-        seen.append(request.state)
+        states.append(request.state)
         return PlainTextResponse(request.state.shop.domain)
 
     alone = Starlette(routes=[Route("/", page)], middleware=[Middleware(SessionMiddleware)])
     browser = TestClient(alone, cookies={SESSION_COOKIE: session_cookie(shop.id)})
 
     assert browser.get("/").text == shop.domain
-    assert isinstance(seen[0], RequestState)
+    assert isinstance(states[0], RequestState)
 
 
 def test_without_a_session_there_is_no_shop_and_no_permission():

@@ -1,4 +1,4 @@
-"""What every answer forbids the browser, and what is not listened to."""
+"""Security headers, cookies and templates: what a page may run and load, and who may show it in a frame."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def test_the_language_cookie_is_httponly_and_samesite(anonymous):
 
 
 def test_under_https_the_session_cookie_has_the_host_prefix():
-    told = (
+    script = (
         "from views.web.csrf import SESSION_COOKIE; from views.web.security_headers import security_headers\n"
         "from views.web.request_state import RequestState; print(SESSION_COOKIE, security_headers(RequestState()))"
     )
 
     printed = subprocess.run(
-        [sys.executable, "-c", told],
+        [sys.executable, "-c", script],
         cwd=dev_servers.CHECKOUT,
         env={**os.environ, "APP_URL": "https://app.example.com"},
         capture_output=True,

@@ -29,7 +29,7 @@ KEYS = {"of ours": b"k" * 32, "of another": b"z" * 32}
 
 
 def serializer(key: bytes, salt: str = SESSION_COOKIE) -> URLSafeTimedSerializer:
-    """Made here as the app makes its own, so that a change of how it derives keys is seen."""
+    """The app's serializer, written out here, so that a changed derivation of its keys fails a test."""
     return URLSafeTimedSerializer(hashlib.sha256(b"session" + key).hexdigest(), salt=salt)
 
 

@@ -1,4 +1,4 @@
-"""What Engage's sender is answered, over a real socket, and which task that leaves; then what the task makes of it."""
+"""Engage's webhooks over a real socket: the answer, the stored task, and what the task does."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NEXT_SECRET = "whsec_" + base64.b64encode(b"the one after it").decode()
 CONTACT = str(uuid4())
 
 
-def event(kind="contact.acceptsEmail.changed", **payload):
-    envelope = {"eventType": kind, "id": str(uuid4()), "isEncrypted": False, "tenant": "demo"}
+def event(event_type="contact.acceptsEmail.changed", **payload):
+    envelope = {"eventType": event_type, "id": str(uuid4()), "isEncrypted": False, "tenant": "demo"}
     return orjson.dumps({**envelope, "payload": {"contactId": CONTACT, "acceptsEmail": False, **payload}})
 
 
@@ -175,7 +175,7 @@ def arrive(shop, body):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "reason"),
     [
         (b"{", "not a JSON object"),
         (b"{}", "does not say what happened"),
@@ -183,24 +183,24 @@ def arrive(shop, body):
         (event(contactId=None), "names no contact"),
     ],
 )
-def test_a_malformed_event_becomes_an_error_with_its_reason(shop, drain, body, said):
+def test_a_malformed_event_becomes_an_error_with_its_reason(shop, drain, body, reason):
     task = arrive(shop, body)
 
     drain()
 
     ended = Task.get_by_id(task.id)
     assert (ended.state, ended.code) == (State.ERROR, "unusable")
-    assert said in ended.reason
+    assert reason in ended.reason
 
 
-@pytest.mark.parametrize("kind", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
-def test_other_events_are_skipped(shop, drain, kind):
-    task = arrive(shop, event(kind))
+@pytest.mark.parametrize("event_type", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
+def test_other_events_are_skipped(shop, drain, event_type):
+    task = arrive(shop, event(event_type))
 
     drain()
 
     ended = Task.get_by_id(task.id)
-    assert (ended.state, ended.reason) == (State.SUCCESS, f"Nothing follows from {kind}.")
+    assert (ended.state, ended.reason) == (State.SUCCESS, f"Nothing follows from {event_type}.")
     assert ended.engage_id == CONTACT  # by which it is found when they are to be forgotten
 
 

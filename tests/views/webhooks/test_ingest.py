@@ -1,4 +1,4 @@
-"""Webhooks while something else is broken: a row, the database, Redis, a key."""
+"""Group commit of webhooks while a row, a key, the database or Redis is broken."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def timed(send: Callable[[], int]) -> tuple[int, float]:
 
 @contextmanager
 def held_up():
-    """Nothing can be written to the task table. Yields what tells whether somebody tries to."""
+    """Lock the task table. Yields a function that tells whether a write waits for it."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute("LOCK TABLE task IN EXCLUSIVE MODE")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -64,7 +64,7 @@ def held_up():
 
 
 def in_one_group(web, count, send):
-    """The answers to webhooks that are written together: they come while an earlier one is held up."""
+    """The answers to webhooks that are one group: they arrive while an earlier one waits for the database."""
     with ThreadPoolExecutor(count + 1) as pool:
         with held_up() as somebody_waits:
             earlier = pool.submit(deliver, web, webhook_id="earlier")

@@ -1,4 +1,4 @@
-"""What a webhook's sender is answered, over a real socket, and which task that leaves."""
+"""Shopify's webhooks over a real socket: the answer and the stored task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that break naive readers: each is accepted as it is, and becomes an Error that a person can read."""
+"""Bodies that break naive parsers: each is stored as it is, and becomes an Error with a readable reason."""
 
 from __future__ import annotations
 
