@@ -1,4 +1,4 @@
-"""A customer who is to be forgotten is, wherever they stand; everybody else stays, and so do the counts."""
+"""Erasure of a customer (GDPR): everywhere, without other customers' data, and with all counts unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.privacy_requests import (
 from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.test_refunds import line_of
 
-# What is forgotten
+# What is erased
 
 
 def test_a_customer_is_erased_with_their_orders(shop, shopify, engage, drain):
@@ -73,15 +73,15 @@ def test_a_parcel_whose_notification_was_resent_is_erased(shop, shopify, engage,
 
 
 def test_customers_merged_into_the_erased_one_are_erased(shop, shopify, engage, drain):
-    kept, gone = (shopify.add_customer(shop.domain, person) for person in (ADA, BO))
-    for customer_id in (kept, gone):
+    survivor, merged = (shopify.add_customer(shop.domain, person) for person in (ADA, BO))
+    for customer_id in (survivor, merged):
         index(shop, "IndexCustomer", customer_id)
     drain(waiting=True)
-    deleted_customers.record(shop, gone, merged_into=kept)
+    deleted_customers.record(shop, merged, merged_into=survivor)
 
-    request_erasure(shop, kept)
+    request_erasure(shop, survivor)
 
-    assert remaining_texts(kept, gone, ADA.email, BO.email) == set()
+    assert remaining_texts(survivor, merged, ADA.email, BO.email) == set()
     assert [table for table in (Customer, DeletedCustomer, Exchange) if table.select().exists()] == []
 
 

@@ -1,4 +1,4 @@
-"""What is encrypted stays where it was put, and nothing of a customer is kept in clear."""
+"""Ciphertext is bound to its place, and nothing of a customer is stored in clear text."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
 
 
 @pytest.fixture
-def first_road(web, shop, shopify, engage, drain, caplog):
+def order_synced(web, shop, shopify, engage, drain, caplog):
     """A customer and their order all the way, by webhooks, with an Engage that at first refuses and quotes."""
     caplog.set_level(logging.DEBUG)
     refusal = {"errorCode": "ValidationError", "message": f"{ADA.email} or {ADA.phone} is not valid"}
@@ -201,28 +201,28 @@ def tables_as_text() -> dict[str, str]:
     return {name: "\n".join(row for (row,) in found) for name, found in rows.items()}
 
 
-def test_nothing_secret_or_personal_is_in_the_tables_in_clear_text(first_road):
-    kept = tables_as_text()
+def test_nothing_secret_or_personal_is_in_the_tables_in_clear_text(order_synced):
+    stored = tables_as_text()
 
-    assert {name: canaries_in(text) for name, text in kept.items() if canaries_in(text)} == {}
-    assert all(kept[name] for name in ("shop", "body", "exchange", "customer", "orders"))
+    assert {name: canaries_in(text) for name, text in stored.items() if canaries_in(text)} == {}
+    assert all(stored[name] for name in ("shop", "body", "exchange", "customer", "orders"))
 
 
-def test_the_searched_secrets_and_personal_data_were_stored(first_road):
+def test_the_searched_secrets_and_personal_data_were_stored(order_synced):
     sent = b"".join(row.open(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
     received = b"".join(row.open(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
 
     assert set(canaries_in((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
 
 
-def test_nothing_secret_or_personal_is_in_redis(first_road):
-    kept = [(key, broker.client.dump(key)) for key in broker.client.keys("*")]
+def test_nothing_secret_or_personal_is_in_redis(order_synced):
+    stored = [(key, broker.client.dump(key)) for key in broker.client.keys("*")]
 
-    assert len(kept) > 1
-    assert canaries_in(str(kept)) == []
+    assert len(stored) > 1
+    assert canaries_in(str(stored)) == []
 
 
-def test_nothing_secret_or_personal_is_in_the_log(first_road, caplog):
+def test_nothing_secret_or_personal_is_in_the_log(order_synced, caplog):
     logged = "\n".join(map(caplog.handler.format, caplog.get_records("setup")))
 
     assert "Nothing is done on carts/update." in logged  # so it is the log that is looked at

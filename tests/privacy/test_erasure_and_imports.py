@@ -1,4 +1,4 @@
-"""A customer who is to be forgotten while an import has yet to read the file that they are in."""
+"""Erasure of a customer while an import has yet to read the file that they are in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A customer is forgotten while their tasks wait, run or come in."""
+"""Erasure of a customer while their tasks wait, run or arrive."""
 
 from __future__ import annotations
 

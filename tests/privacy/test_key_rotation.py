@@ -1,4 +1,4 @@
-"""SECRET_KEYS replaced while work goes on: nothing fails, and afterwards the new key alone opens everything."""
+"""SECRET_KEYS rotated while work goes on: nothing fails, and then the new key alone decrypts everything."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def wrapping_key_names():
 def test_every_shops_key_is_rewrapped_and_still_decrypts(shop, other_shop):
     webhook_endpoints.get_or_create(shop)
 
-    said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
+    output = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
-    assert said.splitlines() == ["2 of 2 shops", DONE]
+    assert output.splitlines() == ["2 of 2 shops", DONE]
     assert wrapping_key_names() == ["new", "new"]
     assert printed("-c", READ_ALL, SECRET_KEYS=NEW) == "5"
 
@@ -75,9 +75,9 @@ def test_the_rotation_reports_its_progress(database):
     for number in range(150):
         connect_shop(f"shop-{number}.myshopify.com")
 
-    said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
+    output = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
-    assert said.splitlines() == ["100 of 150 shops", "150 of 150 shops", DONE]
+    assert output.splitlines() == ["100 of 150 shops", "150 of 150 shops", DONE]
     assert set(wrapping_key_names()) == {"new"}
 
 
@@ -102,7 +102,7 @@ def test_a_deleted_key_stays_deleted(shop):
 
 
 def test_connecting_a_shop_again_keeps_the_rewrapped_key(shop):
-    """Another tenant's contacts are forgotten between the reading of the shop's row and its writing."""
+    """Another tenant's contacts are cleared between the reading of the shop's row and its writing."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         other.execute("LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")
         thread = threading.Thread(target=connect_elsewhere, args=(shop.domain,))

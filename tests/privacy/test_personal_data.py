@@ -1,4 +1,4 @@
-"""What a customer is answered who asks what is held of them: all of it, readable, and nobody else's."""
+"""Personal data export (GDPR data request): complete, readable, without other customers' data."""
 
 from __future__ import annotations
 

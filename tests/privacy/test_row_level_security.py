@@ -1,4 +1,4 @@
-"""PostgreSQL itself keeps each shop's rows apart: whatever a statement forgets to say, and whoever had a connection."""
+"""Row-level security in PostgreSQL: each shop's rows stay apart, whatever a statement leaves out."""
 
 from __future__ import annotations
 
@@ -167,17 +167,17 @@ def visible_domains() -> set[str]:
 
 
 @pytest.fixture
-def two(shop, other_shop) -> tuple[Shop, Shop]:
+def two_shops(shop, other_shop) -> tuple[Shop, Shop]:
     return shop, other_shop
 
 
-def test_outside_of_any_scope_no_rows_are_seen(two):
+def test_outside_of_any_scope_no_rows_are_seen(two_shops):
     with connected():
         assert visible_domains() == set()
 
 
-def test_a_nested_scope_restores_the_one_before(two):
-    mine, theirs = two
+def test_a_nested_scope_restores_the_one_before(two_shops):
+    mine, theirs = two_shops
 
     with connected(mine.id):
         with every_shop():
@@ -189,12 +189,12 @@ def test_a_nested_scope_restores_the_one_before(two):
     assert visible_domains() == {mine.domain, theirs.domain}
 
 
-def test_a_scope_that_ends_by_an_error_restores_the_one_before(two):
-    with connected(two[0].id):
-        with suppress(ZeroDivisionError), scoped(two[1].id):
-            assert visible_domains() == {two[1].domain}
+def test_a_scope_that_ends_by_an_error_restores_the_one_before(two_shops):
+    with connected(two_shops[0].id):
+        with suppress(ZeroDivisionError), scoped(two_shops[1].id):
+            assert visible_domains() == {two_shops[1].domain}
             raise ZeroDivisionError
-        assert visible_domains() == {two[0].domain}
+        assert visible_domains() == {two_shops[0].domain}
 
 
 def on_new_thread(work) -> list:
@@ -205,9 +205,9 @@ def on_new_thread(work) -> list:
     return found
 
 
-def test_a_reused_connection_shows_nothing_of_its_last_scope(two):
+def test_a_reused_connection_shows_nothing_of_its_last_scope(two_shops):
     def leave():
-        with connected(two[0].id):
+        with connected(two_shops[0].id):
             left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), visible_domains()
         db.close()  # back into the pool, in that scope
         return left
@@ -219,17 +219,17 @@ def test_a_reused_connection_shows_nothing_of_its_last_scope(two):
     ((before, saw),) = on_new_thread(leave)
     ((after, sees),) = on_new_thread(come)
     assert before == after
-    assert saw == {two[0].domain}
+    assert saw == {two_shops[0].domain}
     assert sees == set()
 
 
-def test_the_scope_that_a_thread_was_left_in_is_set_anew(two):
-    with connected(two[0].id):
-        assert visible_domains() == {two[0].domain}
-    db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two[1].id),))  # behind our back
+def test_the_scope_that_a_thread_was_left_in_is_set_anew(two_shops):
+    with connected(two_shops[0].id):
+        assert visible_domains() == {two_shops[0].domain}
+    db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two_shops[1].id),))  # behind our back
 
-    with connected(two[0].id):
-        assert visible_domains() == {two[0].domain}
+    with connected(two_shops[0].id):
+        assert visible_domains() == {two_shops[0].domain}
 
 
 STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "undo", "claim"]
@@ -237,8 +237,8 @@ STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "u
 
 @given(st.lists(st.sampled_from(STEPS), max_size=14))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_connections_scope_follows_the_threads_through_rollbacks(two, steps):
-    scopes = {"mine": two[0].id, "theirs": two[1].id, "every": EVERY, "nothing": None}
+def test_the_connections_scope_follows_the_threads_through_rollbacks(two_shops, steps):
+    scopes = {"mine": two_shops[0].id, "theirs": two_shops[1].id, "every": EVERY, "nothing": None}
     inside: list[tuple[ExitStack, object]] = []
     places: list[object] = [EVERY]
 
@@ -249,7 +249,7 @@ def test_the_connections_scope_follows_the_threads_through_rollbacks(two, steps)
             elif step in ("begin", "savepoint"):
                 inside.append((_entered(rest, db.atomic()), places.append(places[-1])))
             elif step == "claim" and places[-1] == EVERY:
-                enqueue(two[0])
+                enqueue(two_shops[0])
                 claim()
             elif step in ("leave", "undo") and inside:
                 error = (None, None, None) if step == "leave" else (ZeroDivisionError, ZeroDivisionError(), None)
@@ -272,52 +272,52 @@ def claim() -> Task | None:
 # What relies on them
 
 
-def test_a_view_without_a_shop_filter_shows_nothing_of_others(two):
-    mine, other = add_task(two[0]), add_task(two[1])
+def test_a_view_without_a_shop_filter_shows_nothing_of_others(two_shops):
+    mine, other = add_task(two_shops[0]), add_task(two_shops[1])
 
     @view
-    def forgetful(request):
+    def unfiltered(request):
         return PlainTextResponse(" ".join(str(task.id) for task in Task.select()))
 
-    app = Starlette(routes=[Route("/", forgetful)], middleware=[Middleware(SessionMiddleware)])
-    for shop, task in ((two[0], mine), (two[1], other)):
+    app = Starlette(routes=[Route("/", unfiltered)], middleware=[Middleware(SessionMiddleware)])
+    for shop, task in ((two_shops[0], mine), (two_shops[1], other)):
         browser = TestClient(app, cookies={SESSION_COOKIE: session_cookie(shop.id)})
         assert browser.get("/").text == str(task.id)
 
 
-def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two):
-    task = enqueue(two[1])
+def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two_shops):
+    task = enqueue(two_shops[1])
 
     claimed = claim()
     with scoped(claimed.shop_id):
-        assert visible_domains() == {two[1].domain}
+        assert visible_domains() == {two_shops[1].domain}
         claims.finish(claimed, State.SUCCESS)
 
-    assert visible_domains() == {shop.domain for shop in two}
+    assert visible_domains() == {shop.domain for shop in two_shops}
     assert Task.get_by_id(task.id).state == State.SUCCESS
 
 
-def test_a_task_without_a_shop_filter_sees_nothing_of_others(two):
+def test_a_task_without_a_shop_filter_sees_nothing_of_others(two_shops):
     saw = []
-    task = enqueue(two[0], "IndexStores")
+    task = enqueue(two_shops[0], "IndexStores")
 
     run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(visible_domains())), str(task.id))
 
-    assert saw == [{two[0].domain}]
+    assert saw == [{two_shops[0].domain}]
 
 
-def test_totals_are_counted_in_any_scope(two):
-    with connected(two[0].id):
-        add_task(two[0])
+def test_totals_are_counted_in_any_scope(two_shops):
+    with connected(two_shops[0].id):
+        add_task(two_shops[0])
         assert totals.fold() == 1
         Task.update(state=State.ERROR).execute()
 
-    with connected(two[1].id):
-        assert totals.counts(two[0].id) == {}
+    with connected(two_shops[1].id):
+        assert totals.counts(two_shops[0].id) == {}
         assert totals.fold() == 0
     assert totals.fold() == 2
     assert totals.drift() == []
-    assert [each.error for each in totals.counts(two[0].id).values()] == [1]
+    assert [each.error for each in totals.counts(two_shops[0].id).values()] == [1]
 
 
 # Where there is no role to be had
@@ -338,10 +338,10 @@ def tenant_of_a_platform(empty_database) -> Iterator[str]:
 def test_an_owner_without_a_role_is_bound_and_warned(tenant_of_a_platform):
     environment = {"DATABASE_URL": tenant_of_a_platform, "DATABASE_ROLE": "none_such"}
 
-    told = printed("manage.py", "migrate", **environment)
+    output = printed("manage.py", "migrate", **environment)
     printed("manage.py", "fill", "--shops", "2", "--tasks", "300", **environment)
 
-    assert "There is no role none_such to act as" in told
+    assert "There is no role none_such to act as" in output
     assert printed("manage.py", "recount", **environment) == ""
     with psycopg.connect(tenant_of_a_platform, autocommit=True) as connection:
         assert count(connection, "task") == 0

@@ -1,4 +1,4 @@
-"""A shop that is to be forgotten is, with its key; it may come back as a new one."""
+"""Erasure of a shop (shop/redact), with its encryption key; it may come back as a new shop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def uninstall(shop, shopify):
 
 
 def erase(shop):
-    """The shop is to be forgotten: only this one task runs."""
+    """Run only the task of a shop/redact webhook."""
     return run_webhook_task(receive_webhook(shop, "shop/redact", {"shop_id": 1}))
 
 

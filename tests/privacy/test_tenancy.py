@@ -1,4 +1,4 @@
-"""Each shop's things apart: every route, in every method, with the ids that another shop's things have."""
+"""Tenancy: every route, in every method, with the ids of another shop's data."""
 
 from __future__ import annotations
 
@@ -207,8 +207,8 @@ def ask(client: Any) -> Callable[..., Any]:
     seal = fields(client, "/imports", "/imports")
 
     def asked(method: str, url: str, form: Ids | None = None) -> Any:
-        told = {"data": seal | {"click": str(new_id())} | (form or {})} if method == "POST" else {}
-        return client.request(method, url, **told)
+        form_data = {"data": seal | {"click": str(new_id())} | (form or {})} if method == "POST" else {}
+        return client.request(method, url, **form_data)
 
     return asked
 
@@ -238,7 +238,9 @@ def test_another_shops_data_are_neither_shown_nor_changed(ask, mine, theirs, met
             answer = ask(verb, fill_path(path, way, theirs.ids), case.form(theirs.ids))
             assert answer.status_code == 404, way
             assert [
-                told for told in theirs.secrets if told in without_echo(answer.text, fill_path(path, way, theirs.ids))
+                secret
+                for secret in theirs.secrets
+                if secret in without_echo(answer.text, fill_path(path, way, theirs.ids))
             ] == []
     assert rows_as_text(theirs.shop.id) == before
 
@@ -272,7 +274,7 @@ def test_shared_pages_show_nothing_of_another_shop(ask, mine, theirs, method, pa
             url = f"{path.replace('{part}', part)}?{query}"
             answer = ask(method, url, case.form)
             assert answer.status_code < 500
-            assert [told for told in theirs.secrets if told in without_echo(answer.text, url)] == [], url
+            assert [secret for secret in theirs.secrets if secret in without_echo(answer.text, url)] == [], url
     assert rows_as_text(theirs.shop.id) == before
     assert not [row for kept in rows_as_text(mine.shop.id).values() for row in kept if theirs.canary in row]
 
@@ -338,7 +340,7 @@ COUNTS = {"/summary.json", "/tasks/live", "/batches/new", "/help/task-types"}
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET" and path not in COUNTS])
 def test_a_shops_own_data_are_on_the_pages(ask, mine, path):
     """So that the absence of another's says something."""
-    assert any(told in ask("GET", path).text for told in mine.secrets)
+    assert any(secret in ask("GET", path).text for secret in mine.secrets)
 
 
 @pytest.mark.parametrize(("method", "path"), {**HIDDEN, **SHARED})
@@ -348,7 +350,7 @@ def test_signed_out_no_page_shows_any_shops_data(anonymous, mine, theirs, method
     for way in case.ways if isinstance(case, Hidden) else ({"part": "=alerts"},):
         answer = anonymous.request(method, fill_path(path, way, mine.ids))
         assert answer.status_code == 401
-        assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
+        assert [secret for secret in (*mine.secrets, *theirs.secrets) if secret in answer.text] == []
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
@@ -358,7 +360,7 @@ def test_routes_without_a_session_accept_no_invented_tokens(anonymous, mine, the
     answer = anonymous.request(method, url, content=b"{}" if method == "POST" else None)
 
     assert answer.status_code == OPEN[method, path].unknown
-    assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
+    assert [secret for secret in (*mine.secrets, *theirs.secrets) if secret in answer.text] == []
 
 
 def test_the_session_of_one_shop_does_not_open_another(anonymous, mine, theirs):

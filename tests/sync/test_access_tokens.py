@@ -1,4 +1,4 @@
-"""Tokens that expire: renewed in time, by one of many, and what is left when Shopify gives no more."""
+"""Access tokens that expire: refreshed in time, by one of many workers, and what happens when Shopify refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop that moves to another Engage tenant: nothing that the old one has is in the new one."""
+"""A shop that moves to another Engage tenant: contacts and receipts of the old tenant do not count there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sums_at_tenant(engage, tenant, order_id):
 
 @pytest.fixture
 def moved(shop, shopify, engage, drain):
-    """An order that was sold at the old tenant, of a shop that has left it."""
+    """An order with a receipt at the old tenant, of a shop that has moved to another."""
     customer_id, order_id = buy(shop, shopify)
     drain(waiting=True)
     assert sums_at_tenant(engage, "demo", order_id) == {"SEK": 347}

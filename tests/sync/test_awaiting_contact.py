@@ -1,4 +1,4 @@
-"""Orders and their customers' contacts: what waits for one, what goes on once it is there, and what never gets one."""
+"""Orders that await their customer's contact: what waits, what wakes it, and what never gets a contact."""
 
 from __future__ import annotations
 
@@ -187,19 +187,19 @@ def test_an_order_edit_after_the_customer_was_deleted_is_corrected(shop, shopify
 
 
 def test_an_order_of_a_merged_customer_is_woken_by_the_survivors_contact(shop, shopify, engage, drain):
-    kept = shopify.add_customer(shop.domain, replace(ADA, email=None))
-    gone = shopify.add_customer(shop.domain, NAMELESS)
-    order_id = shopify.add_order(shop.domain, RECORD, customer_id=gone)
-    index(shop, "IndexCustomer", gone)
-    index(shop, "IndexCustomer", kept)
+    survivor = shopify.add_customer(shop.domain, replace(ADA, email=None))
+    merged = shopify.add_customer(shop.domain, NAMELESS)
+    order_id = shopify.add_order(shop.domain, RECORD, customer_id=merged)
+    index(shop, "IndexCustomer", merged)
+    index(shop, "IndexCustomer", survivor)
     index(shop, "IndexOrder", order_id)
     drain(waiting=True)
-    shopify.merge_customers(shop.domain, kept, gone)
+    shopify.merge_customers(shop.domain, survivor, merged)
     receive_webhooks(shop, shopify, *MERGE)
     drain(waiting=True)
     assert receipts(engage) == []
 
-    update_customer(shop, shopify, kept, email="ada@example.com")
+    update_customer(shop, shopify, survivor, email="ada@example.com")
     drain(waiting=True)
 
     assert [receipt["uniqueReceiptId"] for receipt in receipts(engage)] == [str(order_id)]

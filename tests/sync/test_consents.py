@@ -1,4 +1,4 @@
-"""Marketing preferences between the two systems, connected through the app: once each, the newest last."""
+"""Marketing consents between the two connected systems: each change is synced once, and the newest wins."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_our_own_write_to_shopify_is_no_change_when_its_webhook_is_lost(sandboxe
     assert count_tasks("UpdateCustomerMarketingPreferences") == before
 
 
-def test_each_of_several_changes_is_synced_once(sandboxes):
+def test_alternating_changes_are_each_synced_once(sandboxes):
     shopper = sandboxes.add_customer()
     for change in (
         lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),

@@ -1,4 +1,4 @@
-"""What is remembered of many at once."""
+"""Saving many snapshots at once."""
 
 from __future__ import annotations
 

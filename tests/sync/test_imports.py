@@ -1,4 +1,4 @@
-"""An import of a shop's past, from the click to contacts and receipts, through pauses, faults and bad files."""
+"""An import of a shop's history, from the request to contacts and receipts, through pauses and faults."""
 
 from __future__ import annotations
 

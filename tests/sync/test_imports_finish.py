@@ -1,4 +1,4 @@
-"""How the end of a bulk query at Shopify is noticed: by its webhook, and without."""
+"""How the end of a bulk query at Shopify is noticed: by its webhook, and by polling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An import whose worker is killed within each step: it is held at a row that the step is about to write."""
+"""An import whose worker is killed within each step, stopped by a lock on a row that the step will write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An import by real processes: its worker is killed while it reads, and live work overtakes what it has queued."""
+"""An import by real processes: its worker is killed while it reads, and live work overtakes its tasks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def connect(name: str) -> Shop:
 
 def begin(shop: Shop) -> BulkImport:
     importing = actors_imports.begin_import(shop, NOW - timedelta(days=365), NOW)
-    Task.update(published_at=None).execute()  # this process rings at another Redis
+    Task.update(published_at=None).execute()  # this process publishes to another Redis
     return importing
 
 

@@ -1,4 +1,4 @@
-"""What shoppers are written to about: each change once, and nothing by itself a second time."""
+"""Order notifications: each change is notified once, and none is repeated by itself."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ STATUSES = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}  # as the sandbox's
 
 
 @pytest.fixture
-def wanted(shop):
-    """A shop that has its shoppers written to."""
+def notifying_shop(shop):
+    """A shop with notifications enabled."""
     shop.settings = {"notifications": {"enabled": True, "order_status": STATUSES}}
     shop.save()
     return shop
@@ -39,7 +39,7 @@ def enqueue_order_webhook(shop, order_id):
 
 
 def send_parcel(shop, shopify, order_id, units=None):
-    """A parcel, told by its webhook."""
+    """Send a parcel and enqueue its webhook. Returns the fulfillment's id."""
     parcel_id = shopify.fulfil(shop.domain, order_id, units)
     enqueue_webhook(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     return parcel_id
@@ -54,11 +54,11 @@ def test_a_shop_without_notifications_enabled_sends_none(shop, shopify, engage, 
     assert (tasks_of("SyncOrderNotification"), mails(engage)) == ([], [])
 
 
-def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_an_order_is_confirmed_once(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
-    enqueue_order_webhook(wanted, order_id)
+    enqueue_order_webhook(notifying_shop, order_id)
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED"]
@@ -67,55 +67,55 @@ def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
     assert newest("SyncOrderNotification").shopify_id == order_id
 
 
-def test_each_parcel_is_notified_once_with_the_orders_status(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_each_parcel_is_notified_once_with_the_orders_status(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
     for _ in range(2):
-        send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
         drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_PARTIALLY_FULFILLED", "ORDER_FULFILLED"]
 
 
-def test_a_parcels_notification_has_its_articles_and_tracking_number(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+def test_a_parcels_notification_has_its_articles_and_tracking_number(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
 
     drain(waiting=True)
 
-    told = engage.tenant("demo").orders.mails[-1]["order"]
-    assert [item["quantity"] for item in told["items"]] == [1]
-    assert told["extraData"]["TrackingNumber"] == f"{parcel_id}SE"
+    notification = engage.tenant("demo").orders.mails[-1]["order"]
+    assert [item["quantity"] for item in notification["items"]] == [1]
+    assert notification["extraData"]["TrackingNumber"] == f"{parcel_id}SE"
     assert newest("SyncOrderFulfillmentNotification").shopify_id == parcel_id
 
 
-def test_a_new_tracking_number_is_not_notified_again(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = send_parcel(wanted, shopify, order_id)
+def test_a_new_tracking_number_is_not_notified_again(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id)
     drain(waiting=True)
 
-    shopify.track(wanted.domain, order_id, parcel_id, "CHANGED")
-    enqueue_webhook(wanted, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    shopify.track(notifying_shop.domain, order_id, parcel_id, "CHANGED")
+    enqueue_webhook(notifying_shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     drain(waiting=True)
 
     assert mails(engage).count("ORDER_FULFILLED") == 1
 
 
-def test_a_cancelled_parcel_is_not_notified(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = send_parcel(wanted, shopify, order_id)
-    shopify.cancel_fulfilment(wanted.domain, order_id, parcel_id)
+def test_a_cancelled_parcel_is_not_notified(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id)
+    shopify.cancel_fulfilment(notifying_shop.domain, order_id, parcel_id)
 
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_is_notified(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    enqueue_refund_webhooks(wanted, refund_id, order_id)
+def test_a_refund_is_notified(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
+    enqueue_refund_webhooks(notifying_shop, refund_id, order_id)
 
     drain(waiting=True)
 
@@ -123,9 +123,9 @@ def test_a_refund_is_notified(wanted, shopify, engage, drain):
     assert newest("SyncRefundNotification").shopify_id == refund_id
 
 
-def test_a_cancelled_order_is_notified_and_no_longer_confirmed(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify, paid=False)
-    enqueue_refund_webhooks(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+def test_a_cancelled_order_is_notified_and_no_longer_confirmed(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify, paid=False)
+    enqueue_refund_webhooks(notifying_shop, shopify.cancel(notifying_shop.domain, order_id), order_id)
 
     drain(waiting=True)
 
@@ -133,20 +133,20 @@ def test_a_cancelled_order_is_notified_and_no_longer_confirmed(wanted, shopify, 
     assert newest("SyncRefundNotification").reason == "No money goes back with this refund."
 
 
-def test_a_confirmation_after_the_cancellation_is_skipped(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    shopify.cancel(wanted.domain, order_id)
+def test_a_confirmation_after_the_cancellation_is_skipped(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    shopify.cancel(notifying_shop.domain, order_id)
     drain(waiting=True)
 
-    TYPES["SyncOrderNotification"].enqueue(wanted, key="late", shopify_id=order_id, args={"kind": "confirmed"})
+    TYPES["SyncOrderNotification"].enqueue(notifying_shop, key="late", shopify_id=order_id, args={"kind": "confirmed"})
     drain()
 
     assert newest("SyncOrderNotification").reason == "The order was cancelled before its confirmation went out."
 
 
-def test_an_old_order_that_is_updated_is_not_notified(wanted, shopify, engage, drain):
+def test_an_old_order_that_is_updated_is_not_notified(notifying_shop, shopify, engage, drain):
     long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
-    buy(wanted, shopify, createdAt=long_ago)
+    buy(notifying_shop, shopify, createdAt=long_ago)
 
     drain(waiting=True)
 
@@ -154,8 +154,8 @@ def test_an_old_order_that_is_updated_is_not_notified(wanted, shopify, engage, d
 
 
 @pytest.mark.parametrize(("fields", "reason"), [({"test": True}, "test order"), ({"email": None}, "e-mail")])
-def test_some_orders_are_not_notified_for_a_reason(fields, reason, wanted, shopify, engage, drain):
-    buy(wanted, shopify, **fields)
+def test_some_orders_are_not_notified_for_a_reason(fields, reason, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify, **fields)
 
     drain(waiting=True)
 
@@ -163,20 +163,20 @@ def test_some_orders_are_not_notified_for_a_reason(fields, reason, wanted, shopi
     assert mails(engage) == []
 
 
-def test_a_notification_with_an_unknown_outcome_is_not_retried(wanted, shopify, engage, drain):
+def test_a_notification_with_an_unknown_outcome_is_not_retried(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET])  # it has arrived
-    buy(wanted, shopify)
+    buy(notifying_shop, shopify)
 
     drain(waiting=True)
 
-    told = newest("SyncOrderNotification")
-    assert (told.state, told.code) == (State.ERROR, "outcome unknown")
+    notification = newest("SyncOrderNotification")
+    assert (notification.state, notification.code) == (State.ERROR, "outcome unknown")
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_throttled_notification_is_retried(wanted, shopify, engage, drain):
+def test_a_throttled_notification_is_retried(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [429])
-    buy(wanted, shopify)
+    buy(notifying_shop, shopify)
 
     drain(waiting=True)
 
@@ -185,39 +185,41 @@ def test_a_throttled_notification_is_retried(wanted, shopify, engage, drain):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_change_is_notified_once_by_concurrent_workers(seed, wanted, shopify, engage):
+def test_each_change_is_notified_once_by_concurrent_workers(seed, notifying_shop, shopify, engage):
     """Doubled webhooks, both kinds of them, and a poll, on several workers at once."""
-    _, order_id = buy(wanted, shopify)
-    parcel_id = shopify.fulfil(wanted.domain, order_id)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = shopify.fulfil(notifying_shop.domain, order_id)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
     webhooks = [
         ("OrderWebhook", {"id": order_id}),
         ("FulfillmentWebhook", {"id": parcel_id, "order_id": order_id}),
         ("RefundWebhook", {"id": refund_id, "order_id": order_id}),
     ]
     for webhook in random.Random(seed).sample(2 * webhooks, 6):
-        enqueue_webhook(wanted, *webhook)
+        enqueue_webhook(notifying_shop, *webhook)
     for name, shopify_id in (("IndexOrder", order_id), ("IndexRefund", refund_id)):
-        TYPES[name].enqueue(wanted, key=f"poll:{shopify_id}", shopify_id=shopify_id)
+        TYPES[name].enqueue(notifying_shop, key=f"poll:{shopify_id}", shopify_id=shopify_id)
 
     drain_on_threads()
 
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_REFUNDED"]
 
 
-def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     for _ in range(2):
-        send_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
 
     drain(waiting=True)
 
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_PARTIALLY_FULFILLED"]
 
 
-def test_a_notification_waits_for_its_contact(wanted, shopify, engage, drain):
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=shopify.add_customer(wanted.domain, ADA))
-    enqueue_order_webhook(wanted, order_id)
+def test_a_notification_waits_for_its_contact(notifying_shop, shopify, engage, drain):
+    order_id = shopify.add_order(
+        notifying_shop.domain, RECORD, customer_id=shopify.add_customer(notifying_shop.domain, ADA)
+    )
+    enqueue_order_webhook(notifying_shop, order_id)
 
     drain()
 
@@ -226,23 +228,23 @@ def test_a_notification_waits_for_its_contact(wanted, shopify, engage, drain):
 
 
 @pytest.mark.parametrize("person", [None, replace(ADA, email=None, phone=None)], ids=["a guest", "one without a key"])
-def test_an_order_without_a_contact_is_notified_by_its_email_address(person, wanted, shopify, engage, drain):
-    customer_id = shopify.add_customer(wanted.domain, person) if person else None
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id, email="guest@example.com")
-    enqueue_order_webhook(wanted, order_id)
+def test_an_order_without_a_contact_is_notified_by_its_email_address(person, notifying_shop, shopify, engage, drain):
+    customer_id = shopify.add_customer(notifying_shop.domain, person) if person else None
+    order_id = shopify.add_order(notifying_shop.domain, RECORD, customer_id=customer_id, email="guest@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
 
     drain()
 
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(wanted, shopify, engage, drain):
-    customer_id = shopify.add_customer(wanted.domain, ADA)
-    index(wanted, "IndexCustomer", customer_id)
+def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(notifying_shop, shopify, engage, drain):
+    customer_id = shopify.add_customer(notifying_shop.domain, ADA)
+    index(notifying_shop, "IndexCustomer", customer_id)
     drain()
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    enqueue_webhook(wanted, "RefundWebhook", {"id": refund_id, "order_id": order_id})
+    order_id = shopify.add_order(notifying_shop.domain, RECORD, customer_id=customer_id)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
+    enqueue_webhook(notifying_shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})
 
     drain()
 
@@ -268,8 +270,8 @@ def test_a_notification_names_the_store_of_the_receipt(shop, shopify, engage, dr
 
     drain(waiting=True)
 
-    (told,), (receipt,) = engage.tenant("demo").orders.mails, receipts(engage)
-    assert told["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
+    (notification,), (receipt,) = engage.tenant("demo").orders.mails, receipts(engage)
+    assert notification["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
 
 
 def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, engage, drain):
@@ -287,33 +289,35 @@ def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, eng
 
 
 @pytest.mark.parametrize("state", ["confirmed", "fulfilled", "cancelled", "refunded"])
-def test_a_resend_notifies_of_the_orders_present_state(state, wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_resend_notifies_of_the_orders_present_state(state, notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     if state == "fulfilled":
-        send_parcel(wanted, shopify, order_id)
+        send_parcel(notifying_shop, shopify, order_id)
     if state == "cancelled":
-        enqueue_refund_webhooks(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+        enqueue_refund_webhooks(notifying_shop, shopify.cancel(notifying_shop.domain, order_id), order_id)
     if state == "refunded":
-        units = {line_of(shopify, wanted, order_id): 2}
-        enqueue_refund_webhooks(wanted, shopify.refund(wanted.domain, order_id, units, shipping=Decimal(49)), order_id)
+        units = {line_of(shopify, notifying_shop, order_id): 2}
+        enqueue_refund_webhooks(
+            notifying_shop, shopify.refund(notifying_shop.domain, order_id, units, shipping=Decimal(49)), order_id
+        )
     drain(waiting=True)
     before = len(mails(engage))
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     status = {"confirmed": "ORDER_CREATED"}.get(state, f"ORDER_{state.upper()}")
     assert mails(engage)[before:] == [status]
 
 
-def test_a_resend_goes_to_the_orders_present_email_address(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_resend_goes_to_the_orders_present_email_address(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
-    shopify.update_order(wanted.domain, order_id, email="right@example.com")
-    enqueue_order_webhook(wanted, order_id)
+    shopify.update_order(notifying_shop.domain, order_id, email="right@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
     drain(waiting=True)
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert engage.tenant("demo").orders.mails[-1]["contact"]["matchKey"] == "right@example.com"
@@ -322,30 +326,30 @@ def test_a_resend_goes_to_the_orders_present_email_address(wanted, shopify, enga
     assert contacts[-1]["preferences"] == dict.fromkeys(("acceptsEmail", "acceptsSms", "acceptsPostal"), False)
 
 
-def test_a_corrected_customer_address_makes_no_second_contact(wanted, shopify, engage, drain):
-    wanted.settings |= {"contact": {"mode": "accounts"}}
-    wanted.save()
-    customer_id, order_id = buy(wanted, shopify)
+def test_a_corrected_customer_address_makes_no_second_contact(notifying_shop, shopify, engage, drain):
+    notifying_shop.settings |= {"contact": {"mode": "accounts"}}
+    notifying_shop.save()
+    customer_id, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
-    shopify.update_order(wanted.domain, order_id, email="right@example.com")
-    shopify.update_customer(wanted.domain, customer_id, email="right@example.com")
-    enqueue_order_webhook(wanted, order_id)
-    index(wanted, "IndexCustomer", customer_id)
+    shopify.update_order(notifying_shop.domain, order_id, email="right@example.com")
+    shopify.update_customer(notifying_shop.domain, customer_id, email="right@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
+    index(notifying_shop, "IndexCustomer", customer_id)
     drain(waiting=True)
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_CREATED"]
     assert [each["attributes"]["email"] for each in engage.tenant("demo").contacts.all()] == ["right@example.com"]
 
 
-def test_a_resend_may_follow_an_unknown_outcome_and_have_one_itself(wanted, shopify, engage, drain):
+def test_a_resend_may_follow_an_unknown_outcome_and_have_one_itself(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET, Fault.RESET])
-    _, order_id = buy(wanted, shopify)
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
-    again = resend_notification(wanted, entities.get(Order, wanted, order_id))
+    again = resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert Task.get_by_id(again.id).code == "outcome unknown"
@@ -378,12 +382,12 @@ def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):
     assert (webhook.shopify_id, indexed.shopify_id) == (parcel_id, order_id)
 
 
-def test_a_parcel_that_shopify_no_longer_has_is_skipped(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_parcel_that_shopify_no_longer_has_is_skipped(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
     args = {"order_id": order_id}
 
-    TYPES["SyncOrderFulfillmentNotification"].enqueue(wanted, key="gone", shopify_id=4711, args=args)
+    TYPES["SyncOrderFulfillmentNotification"].enqueue(notifying_shop, key="gone", shopify_id=4711, args=args)
     drain()
 
     assert newest("SyncOrderFulfillmentNotification").reason == "Shopify no longer has this parcel."

@@ -1,4 +1,4 @@
-"""What webhooks missed is found by asking Shopify, and nothing else is fetched again."""
+"""Polling finds changes whose webhooks were lost, and fetches nothing else again."""
 
 from __future__ import annotations
 

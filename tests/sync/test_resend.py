@@ -1,4 +1,4 @@
-"""Sending again: the same bytes, or rebuilt from Shopify now, with the difference between both shown before."""
+"""Resend the same bytes, or rebuild them from Shopify now, with a preview of the difference before."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.forms import Forms, fields, press
-from tests.sync.test_notifications import mails, send_parcel, wanted
+from tests.sync.test_notifications import mails, notifying_shop, send_parcel
 from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of
 
-__all__ = ["wanted"]
+__all__ = ["notifying_shop"]
 
 
 @pytest.fixture
-def sold(shop, shopify, engage, drain):
-    """The task that brought an order's receipt."""
+def synced_order(shop, shopify, engage, drain):
+    """The task that sent an order's receipt."""
     buy(shop, shopify)
     drain(waiting=True)
     return newest("SyncOrder")
@@ -58,27 +58,32 @@ def preview_text(client, task):
 # The same bytes
 
 
-def test_a_resend_sends_the_same_bytes_as_a_new_task(client, sold, engage, drain):
-    task = created_task(post_resend(client, sold))
+def test_a_resend_sends_the_same_bytes_as_a_new_task(client, synced_order, engage, drain):
+    task = created_task(post_resend(client, synced_order))
     drain()
 
     first, second = calls(engage, "POST", "receipts")
     assert second.request == first.request
     row = Task.get_by_id(task.id)
-    assert (row.state, row.type, row.parent_id, row.shopify_id) == (State.SUCCESS, sold.type, sold.id, sold.shopify_id)
-    assert row.engage_id == sold.engage_id
+    assert (row.state, row.type, row.parent_id, row.shopify_id) == (
+        State.SUCCESS,
+        synced_order.type,
+        synced_order.id,
+        synced_order.shopify_id,
+    )
+    assert row.engage_id == synced_order.engage_id
     assert client.get(f"/tasks/{task.id}/sent").content == first.request
 
 
-def test_the_audit_log_names_the_resent_task_and_the_new_one(client, sold):
-    task = created_task(post_resend(client, sold))
+def test_the_audit_log_names_the_resent_task_and_the_new_one(client, synced_order):
+    task = created_task(post_resend(client, synced_order))
 
     (note,) = AuditEntry.select()
-    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
+    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, synced_order.id, task.id)
 
 
-def test_a_double_click_resends_once(client, sold, engage, drain):
-    page, path = f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/same"
+def test_a_double_click_resends_once(client, synced_order, engage, drain):
+    page, path = f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/same"
     form = fields(client, page, path)
 
     answers = [client.post(path, data=form).headers["location"] for _ in range(2)]
@@ -88,8 +93,8 @@ def test_a_double_click_resends_once(client, sold, engage, drain):
     assert len(calls(engage, "POST", "receipts")) == 2
 
 
-def test_resend_and_rebuild_of_one_page_are_two_actions(client, sold):
-    page = f"/tasks/{sold.id}/replay"
+def test_resend_and_rebuild_of_one_page_are_two_actions(client, synced_order):
+    page = f"/tasks/{synced_order.id}/replay"
     form = fields(client, page, f"{page}/same")
 
     places = {client.post(f"{page}/{how}", data=form).headers["location"] for how in ("same", "rebuild")}
@@ -114,7 +119,7 @@ def test_a_resent_receipt_is_recorded(client, shop, shopify, engage, drain):
 
 
 def sync_changed_customer(shop, shopify, drain, customer_id, **fields):
-    """The task that told Engage that a customer has changed."""
+    """Change a customer and return the task that synced it."""
     shopify.update_customer(shop.domain, customer_id, **fields)
     index(shop, "IndexCustomer", customer_id)
     drain()
@@ -136,10 +141,10 @@ def test_a_resent_contact_update_is_recorded_as_last_sent(client, shop, shopify,
     assert [body.get("lastName") for body in sent] == ["Berg", "Carlsson", "Berg", "Carlsson"]
 
 
-def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, sold, shopify, engage, drain):
-    index(shop, "SyncOrder", sold.shopify_id)
+def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, synced_order, shopify, engage, drain):
+    index(shop, "SyncOrder", synced_order.shopify_id)
     waiting = newest("SyncOrder")
-    task = created_task(post_resend(client, sold))
+    task = created_task(post_resend(client, synced_order))
 
     claimed = claims.claim(
         waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
@@ -148,18 +153,18 @@ def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, sold, shopify,
     assert (claimed.newer_id, task.id > waiting.id) == (None, True)
 
 
-def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, sold):
-    index(shop, "SyncOrder", sold.shopify_id)
+def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, synced_order):
+    index(shop, "SyncOrder", synced_order.shopify_id)
     waiting = newest("SyncOrder")
-    post_resend(client, sold)
+    post_resend(client, synced_order)
 
     claims.give_way(waiting.id, TYPES["SyncOrder"].retry.longest, replaceable=True)
 
     assert Task.get_by_id(waiting.id).state == State.PENDING
 
 
-def test_a_notification_is_resent_only_after_a_confirmation(client, wanted, shopify, engage, drain):
-    buy(wanted, shopify)
+def test_a_notification_is_resent_only_after_a_confirmation(client, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
 
@@ -174,12 +179,12 @@ def test_a_notification_is_resent_only_after_a_confirmation(client, wanted, shop
     assert exchange.effect == Effect.ONCE
 
 
-def test_a_shop_without_notifications_resends_none(client, wanted, shopify, engage, drain):
-    buy(wanted, shopify)
+def test_a_shop_without_notifications_resends_none(client, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
     form = fields(client, f"/tasks/{task.id}/replay", path)
-    Shop.update(settings={}).where(Shop.id == wanted.id).execute()
+    Shop.update(settings={}).where(Shop.id == notifying_shop.id).execute()
 
     assert client.post(path, data=form | {"sure": "yes"}).status_code == 409
     assert mails(engage) == ["ORDER_CREATED"]
@@ -195,7 +200,7 @@ def assert_not_resendable(client, task):
     return text
 
 
-def test_a_request_that_created_a_contact_is_not_resent(client, sold):
+def test_a_request_that_created_a_contact_is_not_resent(client, synced_order):
     assert "made something new" in assert_not_resendable(client, newest("SyncContact"))
 
 
@@ -212,30 +217,30 @@ def test_marketing_preferences_are_not_resent(client, shop, shopify, engage, dra
     assert "only the shopper decides" in assert_not_resendable(client, task)
 
 
-def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, sold):
+def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, synced_order):
     Shop.update(engage_tenant="another").where(Shop.id == shop.id).execute()
 
-    assert "another tenant" in assert_not_resendable(client, sold)
+    assert "another tenant" in assert_not_resendable(client, synced_order)
 
 
-def test_a_deleted_body_cannot_be_resent(client, shop, sold, drain, engage):
-    task = created_task(post_resend(client, sold))
+def test_a_deleted_body_cannot_be_resent(client, shop, synced_order, drain, engage):
+    task = created_task(post_resend(client, synced_order))
     Exchange.delete().execute()
     drain()
 
     row = Task.get_by_id(task.id)
     assert (row.state, row.code) == (State.ERROR, "unusable")
-    assert "changed nothing in Engage" in assert_not_resendable(client, sold)
+    assert "changed nothing in Engage" in assert_not_resendable(client, synced_order)
 
 
-def test_a_pending_task_is_not_resent(client, shop, sold):
-    Task.update(state=State.PENDING).where(Task.id == sold.id).execute()
+def test_a_pending_task_is_not_resent(client, shop, synced_order):
+    Task.update(state=State.PENDING).where(Task.id == synced_order.id).execute()
 
-    assert "queued or running" in assert_not_resendable(client, sold)
+    assert "queued or running" in assert_not_resendable(client, synced_order)
 
 
-def test_another_shops_exchange_cannot_be_resent(shop, other_shop, sold, engage, drain):
-    (exchange,) = Exchange.select().where((Exchange.task == sold) & (Exchange.effect != Effect.READ))
+def test_another_shops_exchange_cannot_be_resent(shop, other_shop, synced_order, engage, drain):
+    (exchange,) = Exchange.select().where((Exchange.task == synced_order) & (Exchange.effect != Effect.READ))
     theirs = TYPES["SyncOrder"].enqueue(other_shop, key="x", shopify_id=1, args={"exchange": str(exchange.id)})
     drain()
 
@@ -306,9 +311,9 @@ def test_a_request_is_recognised_by_its_tenant(url, path):
     ("name", "reads"),
     [("SyncOrder", "IndexOrder"), ("SyncContact", "IndexCustomer"), ("IndexOrder", "IndexOrder")],
 )
-def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, sold, drain):
+def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, synced_order, drain):
     task = newest(name)
-    form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
+    form = fields(client, f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/rebuild")
 
     read = created_task(client.post(f"/tasks/{task.id}/replay/rebuild", data=form))
     drain()
@@ -319,9 +324,9 @@ def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, sold, dr
     assert newest(follower).state == State.SUCCESS
 
 
-def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, sold):
+def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, synced_order):
     task = finish(shop, enqueue(shop, "IndexStores"))
-    form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
+    form = fields(client, f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/rebuild")
 
     assert client.post(f"/tasks/{task.id}/replay/rebuild", data=form).status_code == 409
 
@@ -329,14 +334,14 @@ def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, sold):
 # The difference
 
 
-def test_the_preview_shows_no_difference_while_nothing_has_changed(client, sold):
-    assert re.search(r"There is none: \d\d fields are the same", preview_text(client, sold))
+def test_the_preview_shows_no_difference_while_nothing_has_changed(client, synced_order):
+    assert re.search(r"There is none: \d\d fields are the same", preview_text(client, synced_order))
 
 
-def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, sold, shopify):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
+def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, synced_order, shopify):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
 
-    page = preview_text(client, sold)
+    page = preview_text(client, synced_order)
 
     assert "items[0].quantity 2 1 " in page
     assert re.search(r"\d+ fields are the same", page)
@@ -356,11 +361,13 @@ def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop
     assert not {"Berg", "Carlsson", "Kyoto"} & set(re.findall(r"\w+", page))
 
 
-def test_every_type_of_sync_has_a_preview(client, wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    send_parcel(wanted, shopify, order_id)
+def test_every_type_of_sync_has_a_preview(client, notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    send_parcel(notifying_shop, shopify, order_id)
     enqueue_refund_webhooks(
-        wanted, shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1}), order_id
+        notifying_shop,
+        shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1}),
+        order_id,
     )
     drain(waiting=True)
 
@@ -370,12 +377,12 @@ def test_every_type_of_sync_has_a_preview(client, wanted, shopify, engage, drain
         assert "There is none" in preview_text(client, task), name
 
 
-def test_a_correction_has_no_preview(client, shop, sold, shopify, drain):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
-    enqueue_webhook(shop, "OrderWebhook", {"id": sold.shopify_id})
+def test_a_correction_has_no_preview(client, shop, synced_order, shopify, drain):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order.shopify_id})
     drain(waiting=True)
 
-    assert newest("SyncOrder").engage_id == f"{sold.shopify_id}-C1"
+    assert newest("SyncOrder").engage_id == f"{synced_order.shopify_id}-C1"
     assert "nothing to compare this with" in preview_text(client, newest("SyncOrder"))
 
 
@@ -388,33 +395,37 @@ def test_the_preview_of_a_deleted_entity_says_not_found(client, shop, shopify, e
     assert "Shopify no longer has what this task was about" in preview_text(client, task)
 
 
-def test_the_preview_says_that_shopify_does_not_respond(client, shop, sold):
+def test_the_preview_says_that_shopify_does_not_respond(client, shop, synced_order):
     Shop.update(shopify_token=shop.seal("shopify_token", "wrong")).where(Shop.id == shop.id).execute()
 
-    assert "Shopify answered 401" in preview_text(client, sold)
+    assert "Shopify answered 401" in preview_text(client, synced_order)
 
 
-def test_a_preview_changes_nothing(client, shop, sold, shopify, engage):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
-    before = Task.select().count(), Exchange.select().count(), entities.get(Order, shop, sold.shopify_id).updated_at
+def test_a_preview_changes_nothing(client, shop, synced_order, shopify, engage):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
+    before = (
+        Task.select().count(),
+        Exchange.select().count(),
+        entities.get(Order, shop, synced_order.shopify_id).updated_at,
+    )
 
-    client.get(f"/tasks/{sold.id}/replay")
+    client.get(f"/tasks/{synced_order.id}/replay")
 
     assert (
         Task.select().count(),
         Exchange.select().count(),
-        entities.get(Order, shop, sold.shopify_id).updated_at,
+        entities.get(Order, shop, synced_order.shopify_id).updated_at,
     ) == before
 
 
-def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, sold):
+def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, synced_order):
     Shop.update(store="ELSEWHERE", settings={"receipt": {"freight_sku": "POST"}}).where(Shop.id == shop.id).execute()
 
-    assert "There is none" in preview_text(client, sold)
+    assert "There is none" in preview_text(client, synced_order)
 
 
-def test_a_body_that_is_not_json_has_no_preview(client, shop, sold):
-    running = claim(shop, enqueue(shop, shopify_id=sold.shopify_id))
+def test_a_body_that_is_not_json_has_no_preview(client, shop, synced_order):
+    running = claim(shop, enqueue(shop, shopify_id=synced_order.shopify_id))
     url = f"{config.engage_origin.format(tenant='demo')}/api/v3/receipts"
     ExchangeJournal(running).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
     claims.finish(running, State.SUCCESS)
@@ -422,7 +433,7 @@ def test_a_body_that_is_not_json_has_no_preview(client, shop, sold):
     assert "nothing to compare this with" in preview_text(client, running)
 
 
-def test_a_receipt_of_an_older_release_can_still_be_previewed(client, sold):
+def test_a_receipt_of_an_older_release_can_still_be_previewed(client, synced_order):
     Receipt.update(rules=Receipt.get().rules | {"a_rule_that_was_dropped_since": True}).execute()
 
-    assert client.get(f"/tasks/{sold.id}/replay").status_code == 200
+    assert client.get(f"/tasks/{synced_order.id}/replay").status_code == 200

@@ -1,4 +1,4 @@
-"""What we know of the shop itself and of Engage's stores, and what is done for each shop on the clock."""
+"""Tasks about the shop itself: Engage's stores, the shop's details, uninstall, and periodic tasks."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_a_store_that_engage_no_longer_has_is_inactive(shop, engage, drain):
 
 
 def test_an_unchanged_store_is_not_written_again(shop):
-    told = [{"name": "The web", "externalId": "SE-WEB"}]
-    sync_stores.save_stores(shop, told)
+    stores = [{"name": "The web", "externalId": "SE-WEB"}]
+    sync_stores.save_stores(shop, stores)
     before = Store.get().changed_at
 
-    sync_stores.save_stores(shop, told)
+    sync_stores.save_stores(shop, stores)
 
     assert Store.get().changed_at == before
 

@@ -1,4 +1,4 @@
-"""Which store a contact and a receipt get, by market, country, locale and till; and which type a contact."""
+"""The store of a contact and a receipt, by market, country, locale and physical shop; a contact's type."""
 
 from __future__ import annotations
 
