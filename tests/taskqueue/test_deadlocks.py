@@ -13,7 +13,17 @@ from clients import OUTCOME_UNKNOWN
 from config import config
 from database import EVERY, connected, db
 from models import Entity, Shop, State, Task
-from tests.support.task_types import MAIL, add, attempts, claimed, declare, go, lose_worker, mailing, nothing
+from tests.support.tasks.task_types import (
+    MAIL,
+    add_task,
+    attempts,
+    claim_task,
+    declare,
+    lose_worker,
+    mailing,
+    nothing,
+    run_task,
+)
 
 __all__ = ["declare", "mailing"]
 
@@ -23,8 +33,8 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' 
 
 def test_a_claim_of_an_entity_that_is_woken_fails_at_once(shop, declare):
     kind = declare(nothing, entity=Entity.ORDER)
-    running, pending = (add(kind, shop, shopify_id=1) for _ in range(2))
-    assert claimed(running)
+    running, pending = (add_task(kind, shop, shopify_id=1) for _ in range(2))
+    assert claim_task(running)
 
     with psycopg.connect(config.database_url) as claiming:
         claiming.execute("SELECT FROM task WHERE id = %s FOR UPDATE", (pending.id,))
@@ -46,7 +56,7 @@ def test_a_task_that_a_deadlock_rolled_back_is_called_again_at_once(shop, other_
         if len(calls) == 1:
             fall_into_a_deadlock(shop, other_shop)
 
-    task = go(add(declare(handler), shop))
+    task = run_task(add_task(declare(handler), shop))
 
     assert (len(calls), task.state, task.fence) == (2, State.SUCCESS, 1)
     assert len(attempts(task)) == 1
@@ -61,7 +71,7 @@ def test_a_call_that_must_not_be_made_twice_is_not_repeated_after_a_deadlock(
         mailing.call(task)
         fall_into_a_deadlock(shop, other_shop)
 
-    task = lose_worker(go(add(declare(handler), shop)))
+    task = lose_worker(run_task(add_task(declare(handler), shop)))
 
     assert len(engage.journal) == 1
     assert (task.state, task.code) == (State.ERROR, OUTCOME_UNKNOWN)

@@ -24,7 +24,7 @@ from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
 from views.web import audit_log
-from views.web.errors import Conflict, NotFound
+from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
 from views.web.view import view
@@ -44,7 +44,7 @@ def save_section(request: Request) -> Response:
     """`POST /settings/{part}`: save a section: all of its fields or none."""
     name = request.path_params["part"]
     if name not in SECTIONS:
-        raise NotFound(t("settings.missing"))
+        raise PageNotFound(t("settings.missing"))
     wanted, section = read_section(name, request.state.form)
     if section.errors:
         return render_page(request, section=section)
@@ -157,7 +157,7 @@ def resend_confirmation(request: Request) -> Response:
 def _recipient(request: Request) -> AlertRecipient:
     found = recipients.find(request.state.shop, request.state.form.get("address", ""))
     if found is None:
-        raise NotFound(t("settings.bad.gone"))
+        raise PageNotFound(t("settings.bad.gone"))
     return found
 
 
