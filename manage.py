@@ -86,7 +86,7 @@ def fill(arguments: argparse.Namespace) -> None:
     from demo_history.filling import fill as fill_history
 
     try:
-        shops.check_shops(beside_real_ones=arguments.yes)
+        shops.check_shops(allow_real_shops=arguments.yes)
     except shops.RealShopError as error:
         raise SystemExit(str(error)) from None
     fill_history(arguments.tasks, arguments.shops, partial(_progress, arguments.tasks))

@@ -1,7 +1,7 @@
 """Every table on one page: its columns, its enums and small properties.
 
 Queries stand with the code that asks them: `taskqueue` (run tasks), `tasklog` (list and count tasks), `sync` (entities,
-imports, stores), `alerts`, `privacy`, `views.account`. The schema is made by `migrations/`; a test compares both.
+imports, stores), `alerts`, `privacy`, `views`. The schema is made by `migrations/`; a test compares both.
 
 Row-level security (migration 0014) shows a connection only the rows of the shop whose scope it has entered
 (`database.py`), so most tables have a `shop_id`, even where a join would find it. BlobFields hold what
@@ -181,7 +181,6 @@ class Member(Table):
 class SupportLink(Table):
     """A link that shows one task or one entity, masked, until it expires. Only the token's hash is stored."""
 
-    # support_link_shop (shop_id, expires_at).
     token_hash = TextField(primary_key=True)
     shop = ForeignKeyField(Shop)
     task_id = UUIDField(null=True)
@@ -280,13 +279,13 @@ class Task(Table):
 
     `type`: number of the task type. `key`: the idempotency key. `trace`: the Shopify event that it all began with.
     `closed_by`: the task that replaced this one or solved its Error. `fence`: number of the newest attempt, by which
-    an outdated run is told from the present one. `attempts`: those that count for the retry policy. `crashes`: workers
+    an outdated run is recognised. `attempts`: those that count for the retry policy. `crashes`: workers
     that were lost at it. `leased_until`: set while a worker has claimed it.
     """
 
     # task_key (shop_id, type, key), unique: idempotency, a second webhook, child or periodic task is not inserted.
     # task_running (shop_id, entity, shopify_id) WHERE leased AND entity <> 0, unique: one running task per entity.
-    # task_due (shop_id, lane, due_at) WHERE Pending AND not leased: the sweep. task_leased (leased_until): lost leases.
+    # task_due (shop_id, lane, due_at) WHERE Pending, not leased: the sweep. task_leased (leased_until): expired leases.
     # task_newest (shop_id, id) and task_listed (shop_id, state, type, id): the listing, newest first. For its other
     # orders task_started, task_completed, task_unstarted, task_uncompleted (shop_id, state, type, ...), and
     # task_started_late, task_completed_late for what took longer than a day. Open problems (Errors that no later
@@ -383,7 +382,6 @@ class Exchange(Table):
     `effect`: whether the call may be repeated (clients.Effect). `unknown`: the request may have arrived or not.
     """
 
-    # exchange_task (task_id, id).
     id = UUIDField(primary_key=True, default=new_id)
     task = ForeignKeyField(Task)
     shop_id = IntegerField()
@@ -554,7 +552,7 @@ class SavedView(Table):
 
 
 class Snapshot(Table):
-    """An entity of Shopify as last read: its newest state, in whatever order the news arrived. No table of its own."""
+    """An entity of Shopify as last read, its newest state. Base class of three tables, without one of its own."""
 
     # Each of its tables has (shop_id, shopify_id), unique.
     id = BigAutoField()
@@ -638,7 +636,6 @@ class Order(Snapshot):
 class Refund(Snapshot):
     """A refund; `order_id` is Shopify's id of its order."""
 
-    # refund_order (shop_id, order_id).
     extra_columns: ClassVar = {"order_id": "bigint"}
 
     order_id = BigIntegerField()
@@ -690,7 +687,6 @@ class PollCursor(Table):
 class Market(Table):
     """A market of the shop. `regions` are countries ("SE"), parts of them ("US-CA"), or "*" for all."""
 
-    # market_shop (shop_id).
     id = AutoField()
     shop = ForeignKeyField(Shop)
     handle = TextField()
@@ -1036,7 +1032,6 @@ class Mail(Table):
 class DataRequest(Table):
     """A customer's request for their personal data (GDPR), with the export, for the merchant to pass on."""
 
-    # data_request_shop (shop_id, asked_at).
     task_id = UUIDField(primary_key=True)
     shop = ForeignKeyField(Shop)
     number = BigIntegerField(null=True)

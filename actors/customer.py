@@ -50,12 +50,12 @@ def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
 @group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, newest_only=True)
 def index_customer(task: Task) -> None:
     """When a customer is created or updated."""
-    node = shopify_client(task).customer(task.subject)
-    if node is None:
+    snapshot = shopify_client(task).customer(task.subject)
+    if snapshot is None:
         mark_deleted(task)
         raise Skip("Shopify no longer has this customer.")
     with claims.effects(task):
-        customer = adopt_contact(task, entities.save(Customer, task.shop, node))
+        customer = adopt_contact(task, entities.save(Customer, task.shop, snapshot))
         if customer.skipped == CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
             entities.set_skip_reason(customer, None)
         sync_contact.enqueue_after(task, customer.shopify_id)
@@ -72,15 +72,16 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
         raise Skip(ALREADY_A_CONTACT)
     if customer.skipped == CUSTOMER_DELETED:
         raise Skip(CUSTOMER_DELETED)
-    node = customer.snapshot
-    place = contact_store(task.shop, node)
-    rules = contact_rules(task.shop, place.store)
-    if reason := contact_skip_reason(node, rules):
+    snapshot = customer.snapshot
+    choice = contact_store(task.shop, snapshot)
+    rules = contact_rules(task.shop, choice.store)
+    if reason := contact_skip_reason(snapshot, rules):
         mark_skipped(customer, reason)
         raise Skip(reason)
-    contact_sync = (FindOrCreateContact if import_id else ContactSync)(engage_client(task), customer, node, rules)
+    contact_sync_type = FindOrCreateContact if import_id else ContactSync
+    contact_sync = contact_sync_type(engage_client(task), customer, snapshot, rules)
     contact_id, fields = contact_sync.run()
-    task.note = place.note if contact_sync.created_in else None
+    task.note = choice.note if contact_sync.created_in else None
     with claims.effects(task, engage_id=contact_id):
         entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
         if contact_id != customer.contact_id:
@@ -92,8 +93,8 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
 @group.task(12, "IndexShopCustomers", "Index shop customers")
 def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based customers polling for customer indexing for each shop."""
-    ask = shopify_client(task).customers_updated_since
-    poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
+    updated_since = shopify_client(task).customers_updated_since
+    poll(task, "customers", updated_since, Customer, TYPES["IndexCustomer"], since, cursor)
 
 
 @group.task(

@@ -29,15 +29,15 @@ def refund_webhook(task: Task, **_: str) -> None:
 def index_refund(task: Task, import_id: int | None = None) -> None:
     """When a refund is created or updated in the app's database."""
     skip_if_cancelled(import_id)
-    node = shopify_client(task).refund(task.subject)
-    if node is None or node["order"] is None:
+    snapshot = shopify_client(task).refund(task.subject)
+    if snapshot is None or snapshot["order"] is None:
         raise Skip("Shopify no longer has this refund.")
-    order_id, args = int(node["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
+    order_id, args = int(snapshot["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
     with claims.effects(task):
-        refund = entities.save(Refund, task.shop, node, order_id=order_id)
+        refund = entities.save(Refund, task.shop, snapshot, order_id=order_id)
         sync_refund.enqueue_after(task, refund.shopify_id, **args)
         if import_id is None:  # an import notifies of nothing: it is long over
-            enqueue_refund_notification(task, node)
+            enqueue_refund_notification(task, snapshot)
         TYPES["SyncOrder"].wake(task.shop, [order_id])
 
 

@@ -79,10 +79,10 @@ def queue_recovery_mail(shop: Shop | None, incident: Incident, now: datetime) ->
     outbox.cancel(incident)
     if incident.closed_by != "off":
         _put(shop, incident, MailKind.RESOLVE, outbox.notified_addresses(incident), now)
-    for held in incidents.open_of(shop) if shop else ():
-        if shop and held.suppressed_by == incident.rule:  # no other incident's mail covers it any more
-            incidents.update(held, suppressed_by=None)
-            queue_first_mail(shop, held, now)
+    for other in incidents.open_of(shop) if shop else ():
+        if shop and other.suppressed_by == incident.rule:  # no other incident's mail covers it any more
+            incidents.update(other, suppressed_by=None)
+            queue_first_mail(shop, other, now)
 
 
 def queue_reminders(now: datetime | None = None) -> int:

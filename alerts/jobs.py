@@ -104,5 +104,5 @@ def shopify_orders_count(shop: Shop, since: datetime, until: datetime) -> int | 
     try:
         return shopify_client_without_task(shop, TIMEOUT_SECONDS).orders_count(since, until)
     except (ApiError, Unreadable, ValueError) as error:
-        log.warning("The orders that Shopify has of shop %s could not be counted: %s", shop.id, error)
+        log.warning("Shopify was asked for the orders of shop %s in vain: %s", shop.id, error)
         return None

@@ -39,7 +39,7 @@ def of_shop(shop: Shop) -> dict[str, AlertRule]:
 
 
 def restart_silence(now: datetime) -> None:
-    """Count silence from now, after a time without evaluations: in that time the app may not have heard of orders."""
+    """Count silence from now, after a time without evaluations: orders may not have been received in that time."""
     AlertRule.update(counts_from=now).where(
         AlertRule.rule.in_(SILENCE_RULES), AlertRule.state != RuleState.FIRING
     ).execute()
@@ -47,8 +47,8 @@ def restart_silence(now: datetime) -> None:
 
 def postpone(shop_id: int, rule: str, wait: timedelta, failure: str) -> None:
     """Evaluate a rule again after `wait`, and keep the failure that prevented it now."""
-    this = (AlertRule.shop == shop_id) & (AlertRule.rule == rule)
-    AlertRule.update(next_check_at=utcnow() + wait, failure=failure).where(this).execute()
+    chosen = (AlertRule.shop == shop_id) & (AlertRule.rule == rule)
+    AlertRule.update(next_check_at=utcnow() + wait, failure=failure).where(chosen).execute()
 
 
 def evaluate_soon(shop: Shop) -> None:

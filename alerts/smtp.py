@@ -17,7 +17,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class MailNotSent(Exception):
-    """The mail was not sent and may be retried. `str()` has the reason, in the server's words if it gave any."""
+    """The mail was not sent and may be retried. `str()` has the reason, with the server's reply if there is one."""
 
 
 class Bounced(Exception):

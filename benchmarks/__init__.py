@@ -1,1 +1,1 @@
-"""How fast the connector is, as ratios measured within one run. `make bench` writes results.md."""
+"""Measure how fast the connector is, as ratios within one run. `make bench` writes results.md."""

@@ -1,14 +1,13 @@
-"""`python -m benchmarks`: measure everything once, on servers of its own, and write results.md."""
+"""Measure everything once, on servers of its own, and write results.md (`python -m benchmarks`)."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.support.figures import ResultTable
+from benchmarks.support.figures import ResultTable, show
 from benchmarks.support.servers import ServerPids, servers
 from benchmarks.support.size import FULL, TINY, BenchmarkSize
 
@@ -40,7 +39,7 @@ def main() -> None:
 def _measured(size: BenchmarkSize, started: ServerPids) -> str:
     from benchmarks.support import machine
 
-    tables = [_told(table) for table in _tables(size, started)]
+    tables = [show(table) for table in _tables(size, started)]
     return TEXT.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=machine.described(),
@@ -50,7 +49,7 @@ def _measured(size: BenchmarkSize, started: ServerPids) -> str:
 
 
 def _tables(size: BenchmarkSize, started: ServerPids) -> Iterator[ResultTable]:
-    # The configuration is read at import, and only now leads to our servers.
+    # The configuration is read at import, and only now it leads to our servers.
     import schema
     from benchmarks import enqueueing, ingest, order_to_receipt, task_throughput
 
@@ -59,12 +58,6 @@ def _tables(size: BenchmarkSize, started: ServerPids) -> Iterator[ResultTable]:
     yield task_throughput.measure(size, started)
     yield enqueueing.measure(size)
     yield order_to_receipt.measure(size)
-
-
-def _told(table: ResultTable) -> ResultTable:
-    """The table, shown to whoever waits."""
-    print(table, file=sys.stderr, flush=True)
-    return table
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast tasks are made: one by one, in batches, and as bare messages."""
+"""Measure how fast tasks are enqueued: one by one, in batches, and as bare messages."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""`python -m benchmarks.false_alerts`: how often the rules alert a shop without faults, and how soon one with a fault.
+"""Simulate how often the alert rules fire without a fault, and how soon with one (`python -m benchmarks.false_alerts`).
 
-Simulated shops, judged by the app's own functions. The seeds are fixed: each run writes the same.
+The app's own functions judge simulated shops. The seeds are fixed: each run writes the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -22,13 +21,13 @@ from alerts.rules import error_rate, silence
 from alerts.rules.rhythm import HISTORY, Baseline
 from alerts.rules.window import DailyWindow
 from alerts.task_history import FinishedTask
-from benchmarks.support.figures import Figures, ResultTable
+from benchmarks.support.figures import Figures, ResultTable, show
 
 RESULTS = Path(__file__).parent.parent / "docs" / "alerts-measured.md"
 ZONE = ZoneInfo("Europe/Stockholm")
 BEGIN = datetime(2025, 1, 6, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
-# How a day of a web shop goes, and a week, Monday first; only the proportions matter.
+# A web shop's orders by hour and by weekday, Monday first; only the proportions matter.
 BY_HOUR = [7, 4, 2, 2, 2, 3, 6, 12, 18, 22, 25, 26, 27, 26, 26, 26, 27, 29, 32, 36, 39, 36, 26, 15]
 BY_DAY = [105, 100, 100, 100, 95, 90, 110]
 NOISE = 0.3  # of the logarithm of an hour's rate
@@ -36,8 +35,8 @@ SALE, SALES = 4.0, (70, 160, 250, 325)  # so many times the orders, for three da
 HOLIDAY, HOLIDAYS = 0.2, (95, 98, 116, 170, 350, 351, 352, 358)
 STOPS = (12, 20, 2)  # o'clock
 GROUPS, SHARES = ("contact", "order", "refund"), (50, 45, 5)
-NORMAL, AGAIN, BROKEN = 0.02, 0.5, 0.5  # of tasks fail; of those fail again in a burst; fail while something is broken
-AGAIN_AFTER = 10 * MINUTE
+FAILED, REPEATED, BROKEN = 0.02, 0.5, 0.5  # shares of tasks: that fail; of those, again in a burst; during a fault
+REPEAT_DELAY = 10 * MINUTE
 THRESHOLD, MONTH, PATIENCE = 10, timedelta(days=30), timedelta(days=3)
 
 
@@ -59,7 +58,7 @@ FULL, TINY = SimulationSize(), SimulationSize(orders=(20,), tasks=(40,), years=1
 
 
 def _rate(start: datetime, per_day: int) -> float:
-    """What an hour brings on average, by the clock of the shop."""
+    """The average number of an hour, by the shop's local time."""
     local = start.astimezone(ZONE)
     return per_day * BY_HOUR[local.hour] / sum(BY_HOUR) * BY_DAY[local.weekday()] / 100
 
@@ -84,7 +83,7 @@ def _noise(chance: Random) -> float:
 
 
 def _arrivals(chance: Random, rate: float) -> Iterator[float]:
-    """At which parts of an hour something comes, whatever came before."""
+    """The moments of arrivals, as parts of an hour, each independent of the others."""
     at = chance.expovariate(rate)
     while at < 1:
         yield at
@@ -96,7 +95,7 @@ def _arrivals(chance: Random, rate: float) -> Iterator[float]:
 
 @dataclass(frozen=True)
 class SimulatedYear:
-    """A shop's orders in it, and in the weeks before that its rhythm is read from."""
+    """A year of a shop's orders, with those of the weeks before, from which its rhythm is taken."""
 
     orders: list[datetime]
     days: int
@@ -117,7 +116,7 @@ class SimulatedYear:
         return self.orders[bisect_left(self.orders, stop) - 1]
 
     def rhythm(self, stop: datetime) -> Baseline | None:
-        """As it was known at the last midnight."""
+        """The rhythm as of the last midnight."""
         midnight = stop.replace(hour=0, minute=0)
         if midnight not in self.rhythms:
             self.rhythms[midnight] = Baseline.of(self.orders, ZONE, midnight)
@@ -132,14 +131,14 @@ class SimulatedYear:
 
 @dataclass(frozen=True)
 class SilenceRule:
-    """`alerts`: those of a year. `fires`: when it tells that nothing has come since a stop."""
+    """A rule. `alerts` are those of a year; `fires` is when it alerts if no order comes after a stop."""
 
     name: str
     alerts: Callable[[SimulatedYear], list[object]]
     fires: Callable[[SimulatedYear, datetime], datetime | None]
 
     def delay(self, year: SimulatedYear, stop: datetime) -> float:
-        """In hours. It may fire at once, as the shop was quiet before."""
+        """In hours. It may fire at once, if there were no orders before the stop."""
         fires = self.fires(year, stop)
         return max((fires - stop) / HOUR, 0.0) if fires else math.inf
 
@@ -204,19 +203,19 @@ def _events_row(size: SimulationSize, per_day: int) -> list[Figures]:
 
 
 def _month(per_day: int, number: int, *, bursty: bool) -> list[FinishedTask]:
-    """What finishes in a month and the day before it."""
+    """The tasks that finish in a month and on the day before it."""
     chance, begin = Random(f"{per_day} {number}"), BEGIN + number * MONTH
     finished: list[FinishedTask] = []
     for place, at in enumerate(_instants(chance, begin - DAY, begin + MONTH, lambda start: _rate(start, per_day))):
-        task = FinishedTask(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < NORMAL, at)
-        finished += [task, *(_again(chance, task) if bursty and task.failed else ())]
+        task = FinishedTask(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < FAILED, at)
+        finished += [task, *(_repeated_failures(chance, task) if bursty and task.failed else ())]
     return sorted(finished, key=lambda each: each.at)
 
 
-def _again(chance: Random, task: FinishedTask) -> Iterator[FinishedTask]:
-    """The same thing fails once more, and maybe again."""
-    while chance.random() < AGAIN:
-        task = replace(task, at=task.at + chance.expovariate(1) * AGAIN_AFTER)
+def _repeated_failures(chance: Random, task: FinishedTask) -> Iterator[FinishedTask]:
+    """The same task fails once more, and maybe several times."""
+    while chance.random() < REPEATED:
+        task = replace(task, at=task.at + chance.expovariate(1) * REPEAT_DELAY)
         yield task
 
 
@@ -244,7 +243,7 @@ def _delays(size: SimulationSize, per_day: int) -> tuple[str, str]:
 
 
 def _delay(per_day: int, number: int) -> float:
-    """In hours, from when something breaks: each month on another day, at another hour. Infinite: it was not seen."""
+    """In hours from the start of a fault, each month on another day at another hour. Infinite without an alert."""
     broken = BEGIN + number * MONTH + (2 + number) * DAY + (1 + 2 * number) % 24 * HOUR
     chance = Random(f"{per_day} {number} broken")
     tasks = [
@@ -306,14 +305,8 @@ def main() -> None:
     options.add_argument("--to", type=Path, default=RESULTS, metavar="FILE", help="where to write")
     chosen = options.parse_args()
     size = TINY if chosen.tiny else FULL
-    tables = [_told(measure(size)) for measure in (_silence, _events, _errors)]
+    tables = [show(measure(size)) for measure in (_silence, _events, _errors)]
     chosen.to.write_text(TEXT.format(reading=READING, tables="\n".join(map(str, tables))))
-
-
-def _told(table: ResultTable) -> ResultTable:
-    """The table, shown to whoever waits."""
-    print(table, file=sys.stderr, flush=True)
-    return table
 
 
 if __name__ == "__main__":

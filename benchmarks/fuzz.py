@@ -1,6 +1,6 @@
-"""`python -m benchmarks.fuzz`: odd requests by the thousand to a real web process, counted by what it answers.
+"""Fuzz a real web process with odd requests, and count its responses by status (`python -m benchmarks.fuzz`).
 
-Writes docs/fuzz.md. Ends with 1, and says which request it was, where an answer is a failure of ours or there is none.
+Writes docs/fuzz.md. Exits with 1, and prints the request, if a response is a server error or missing.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from benchmarks.support.servers import SECRET, WebProcess, servers, web
 from sandbox.dev_servers import CHECKOUT
 
 RESULTS = CHECKOUT / "docs" / "fuzz.md"
-ROUND = 5_000  # requests that Hypothesis makes up at once; it remembers all of a round
+ROUND = 5_000  # requests that Hypothesis generates at once; it keeps all of a round in memory
 TEXT = """\
 # Odd requests, and what they are answered
 
 {date}, by `python -m benchmarks.fuzz --requests {requests}`, on {machine}
 
-{total:,} requests to a web process of uvicorn, over HTTP on loopback: forms with a valid session and seal and anything
-in their fields, pages with any query and header, raw bytes, signed webhooks with anything in them, and what
-schemathesis makes of an OpenAPI document of what programs read. Hypothesis makes them up, from seed {seed} on.
+{total:,} requests to a web process of uvicorn, over HTTP on loopback: forms with a valid session and CSRF token and any
+fields, pages with any query and header, raw bytes, signed webhooks with any body, and what schemathesis generates from
+an OpenAPI document of what programs read. Hypothesis generates them, from seed {seed} on.
 {verdict}
 
 {tables}"""
 
 
 class FuzzClient:
-    """A signed-in reader with a connection that is kept."""
+    """A signed-in client with a keep-alive connection."""
 
     def __init__(self, where: WebProcess, cookie: str) -> None:
         self.cookie = cookie
@@ -46,24 +46,24 @@ class FuzzClient:
         self.counts: Counter[tuple[str, str, int]] = Counter()
         self.failed: list[str] = []
 
-    def ask(self, asked: FuzzRequest) -> bytes:
-        """The answer's body. What went wrong is kept in `failed`."""
-        headers = {"Cookie": self.cookie} | asked.headers
+    def send(self, request: FuzzRequest) -> bytes:
+        """Send a request, and return the response's body. Failures are added to `failed`."""
+        headers = {"Cookie": self.cookie} | request.headers
         try:
-            self._connection.request(asked.method, asked.url, asked.body or None, headers)
-            answer = self._connection.getresponse()
-            status, body = answer.status, answer.read()
+            self._connection.request(request.method, request.url, request.body or None, headers)
+            response = self._connection.getresponse()
+            status, body = response.status, response.read()
         except (http.client.HTTPException, OSError) as error:
             self._connection.close()
             status, body = 0, type(error).__name__.encode()
-        self.counts[asked.method, asked.route, status] += 1
+        self.counts[request.method, request.route, status] += 1
         if not 200 <= status < 500:
-            self.failed.append(f"{status} {body[:200]!r} to {asked}")
+            self.failed.append(f"{status} {body[:200]!r} to {request}")
         return body
 
 
 def run(requests: int, first_seed: int) -> tuple[FuzzClient, float]:
-    """Ask so many, and return who asked and how many seconds it took."""
+    """Send so many requests. Return the client that sent them, and the seconds it took."""
     import schema
     from app import ROUTES
     from benchmarks.support.shops import connect
@@ -77,17 +77,17 @@ def run(requests: int, first_seed: int) -> tuple[FuzzClient, float]:
     with every_shop():
         shop = connect("demo")
     with web("app:app") as where, scoped(shop.id):
-        browser = FuzzClient(where, f"{SESSION_COOKIE}={session_cookie(shop.id)}")
-        known = known_values_by(lambda page: browser.ask(FuzzRequest("GET", page, page)).decode(), shop)
-        browser.counts.clear()
-        odd = any_request(ROUTES, known, sorted(TOPICS), SECRET.encode())
-        begun = time.monotonic()
-        for place, done in enumerate(range(0, requests, ROUND)):
-            _round(browser, odd, min(ROUND, requests - done), first_seed + place)
-        return browser, time.monotonic() - begun
+        client = FuzzClient(where, f"{SESSION_COOKIE}={session_cookie(shop.id)}")
+        known = known_values_by(lambda page: client.send(FuzzRequest("GET", page, page)).decode(), shop)
+        client.counts.clear()
+        strategy = any_request(ROUTES, known, sorted(TOPICS), SECRET.encode())
+        started = time.monotonic()
+        for index, done in enumerate(range(0, requests, ROUND)):
+            _round(client, strategy, min(ROUND, requests - done), first_seed + index)
+        return client, time.monotonic() - started
 
 
-def _round(browser: FuzzClient, odd: Any, requests: int, number: int) -> None:
+def _round(client: FuzzClient, strategy: Any, requests: int, number: int) -> None:
     @seed(number)
     @settings(
         max_examples=requests,
@@ -96,16 +96,16 @@ def _round(browser: FuzzClient, odd: Any, requests: int, number: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(asked=odd)
-    def ask(asked: FuzzRequest) -> None:
-        browser.ask(asked)
+    @given(request=strategy)
+    def send_one(request: FuzzRequest) -> None:
+        client.send(request)
 
-    ask()
+    send_one()
 
 
-def document(browser: FuzzClient, requests: int, seconds: float, first_seed: int) -> str:
+def document(client: FuzzClient, requests: int, seconds: float, first_seed: int) -> str:
     """docs/fuzz.md."""
-    counts = browser.counts
+    counts = client.counts
     statuses = sorted({status for _, _, status in counts})
     total = sum(counts.values())
     by_status = ResultTable(
@@ -117,14 +117,14 @@ def document(browser: FuzzClient, requests: int, seconds: float, first_seed: int
     routes = sorted({(route, method) for method, route, _ in counts})
     by_route = ResultTable(
         "By route",
-        "0 stands for no answer. What is found under none of its ids is 404; what is sealed for nobody, 403.",
+        "0 stands for no answer. Unknown ids are 404; a missing CSRF token is 403.",
         ("Route", *(str(status or "none") for status in statuses)),
         tuple(
             (f"`{method} {route}`", *(counts[method, route, status] or "" for status in statuses))
             for route, method in routes
         ),
     )
-    failed = len(browser.failed)
+    failed = len(client.failed)
     verdict = f"**{failed} failed.**" if failed else "No answer was a failure of ours, and none was missing."
     return TEXT.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -148,10 +148,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=RESULTS)
     given_options = parser.parse_args()
     with servers(durable=False):
-        browser, seconds = run(given_options.requests, given_options.seed)
-        given_options.to.write_text(document(browser, given_options.requests, seconds, given_options.seed))
-    print("\n".join(browser.failed[:20]))
-    sys.exit(bool(browser.failed))
+        client, seconds = run(given_options.requests, given_options.seed)
+        given_options.to.write_text(document(client, given_options.requests, seconds, given_options.seed))
+    print("\n".join(client.failed[:20]))
+    sys.exit(bool(client.failed))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Webhooks: stored and answered, against verified and answered."""
+"""Measure the webhook endpoint: stored and answered, against verified and answered only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from taskqueue.broker import broker
 DESCRIPTION = """\
 `POST /webhooks/shopify` with signed orders of about {size:.1f} kB, each with a webhook id of its own, over
 {connections} keep-alive connections from a process of its own; one uvicorn worker, started as the Procfile does.
-*Stored* is the whole endpoint: verified, encrypted, committed to disk, answered, rung for. *Only verified* is the same
+*Stored* is the whole endpoint: verified, encrypted, committed to disk, answered, published. *Only verified* is the same
 stack and the same check with an answer at once. The load generator and PostgreSQL share the cores with the web process.
 Latency is taken at a steady half of the round's own stored rate, and counts from when a request was due."""
 
 
 @dataclass(frozen=True)
 class IngestRound:
-    """`web` and `postgres`: seconds of processor time that the stored ones took."""
+    """One round. `web` and `postgres` are the seconds of processor time for the stored webhooks."""
 
     stored: LoadResult
     verified: LoadResult
@@ -34,21 +34,21 @@ class IngestRound:
 
 def measure(size: BenchmarkSize, servers: ServerPids) -> ResultTable:
     with connected(EVERY):
-        posts = shops.webhooks(shops.connect("ingest").domain)
+        requests = shops.webhooks(shops.connect("ingest").domain)
     with load_generator() as sender, web("app:app") as whole, web("benchmarks.support.verify_only:app") as bare:
-        load = Load(whole.port, posts, size.seconds, connections=size.connections)
+        load = Load(whole.port, requests, size.seconds, connections=size.connections)
         _warm(sender, load, whole, bare)
         taken = [_round(sender, load, whole, bare, servers) for _ in range(size.rounds)]
     _check(sum(len(sent.waits) for each in taken for sent in (each.stored, each.paced)))
     about = DESCRIPTION.format(
-        size=sum(len(post.body) for post in posts) / len(posts) / 1000, connections=size.connections
+        size=sum(len(request.body) for request in requests) / len(requests) / 1000, connections=size.connections
     )
     return ResultTable("Webhook ingest", about, ("what", "median (lowest - highest)", "budget"), _rows(taken))
 
 
 def _warm(sender: LoadGenerator, load: Load, *webs: WebProcess) -> None:
     for each in webs:
-        sender.send(load.but(port=each.port, seconds=0.3))
+        sender.send(load.changed(port=each.port, seconds=0.3))
     with connected(EVERY):
         Task.delete().execute()
 
@@ -58,12 +58,12 @@ def _round(sender: LoadGenerator, load: Load, whole: WebProcess, bare: WebProces
     before = cpu.seconds(whole.pid), cpu.seconds(servers.postgres)
     stored = sender.send(load)
     used = cpu.seconds(whole.pid) - before[0], cpu.seconds(servers.postgres) - before[1]
-    verified = sender.send(load.but(port=bare.port))
-    return IngestRound(stored, verified, sender.send(load.but(rate=stored.rate / 2)), *used)
+    verified = sender.send(load.changed(port=bare.port))
+    return IngestRound(stored, verified, sender.send(load.changed(rate=stored.rate / 2)), *used)
 
 
 def _check(answered: int) -> None:
-    """Every 200 must stand for a row and a body, or the figures are of something else. Empties the table."""
+    """Check that each 200 stands for a row and a body, or the figures are of something else. Empties the table."""
     with connected(EVERY):
         kept = Task.select().count(), Body.select().count()
         Task.delete().execute()

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.listing`: the task listing over ten thousand, a million and ten million tasks.
+"""Measure the task listing over ten thousand, a million and ten million tasks (`python -m benchmarks.listing`).
 
-Fills a database of each size with an invented history, on a server of its own, and asks for every page in turns.
+Fills a database of each size with an invented history, on a server of its own, and requests every page in turns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.support import machine
-from benchmarks.support.figures import ResultTable
+from benchmarks.support.figures import ResultTable, show
 from benchmarks.support.servers import servers
 from sandbox import dev_servers
 
@@ -54,7 +54,7 @@ otherwise quiet one; it starts servers of its own and removes them.
 
 @dataclass
 class PageProcess:
-    """A process that answers for the pages of one size."""
+    """A process that measures the pages of one database."""
 
     tasks: int
     share: float
@@ -63,17 +63,17 @@ class PageProcess:
     times: dict[str, list[float]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
 
-    def ask(self, page: str) -> None:
-        """Once more for a page."""
-        took, rows = self._answer(page)
+    def measure(self, page: str) -> None:
+        """Request a page once more, and keep its time."""
+        took, rows = self._request(page)
         self.times.setdefault(page, []).append(took)
         self.rows[page] = rows
 
     def warm(self) -> None:
         for page in self.pages:
-            self._answer(page)
+            self._request(page)
 
-    def _answer(self, page: str) -> tuple[float, int]:
+    def _request(self, page: str) -> tuple[float, int]:
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("The reader has no pipes.")
         print(page, file=self.process.stdin, flush=True)
@@ -100,11 +100,11 @@ def main() -> None:
 
 
 def _measured(sizes: tuple[int, ...], rounds: int) -> str:
-    filled = _told(ResultTable("Filling", FILLING, ("tasks", "took", "database"), tuple(map(_filled, sizes))))
+    filled = show(ResultTable("Filling", FILLING, ("tasks", "took", "database"), tuple(map(_filled, sizes))))
     with ExitStack() as stack:
         readers = [stack.enter_context(_reader(size)) for size in sizes]
-        _ask(readers, rounds)
-    tables = [filled, *(_told(table) for table in _tables(readers))]
+        _measure_all(readers, rounds)
+    tables = [filled, *(show(table) for table in _tables(readers))]
     return TEXT.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=machine.described(),
@@ -117,7 +117,7 @@ def _measured(sizes: tuple[int, ...], rounds: int) -> str:
 
 
 def _filled(tasks: int) -> tuple[str, str, str]:
-    """A database of so many tasks: how many, how long it took, and its size."""
+    """Fill a database with so many tasks. Return their number, the time it took, and its size."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {_name(tasks)}")
         began = time.monotonic()
@@ -149,20 +149,20 @@ def _reader(tasks: int) -> Iterator[PageProcess]:
         process.terminate()
 
 
-def _ask(readers: list[PageProcess], rounds: int) -> None:
-    """Every page in turns; each round has another order, and begins with another size."""
+def _measure_all(readers: list[PageProcess], rounds: int) -> None:
+    """Measure every page in turns; each round has another order, and starts with another size."""
     for _ in range(WARMING):
         for reader in readers:
             reader.warm()
     chance = random.Random(1)
     for number in range(rounds):
         for page in chance.sample(readers[0].pages, len(readers[0].pages)):
-            for place in range(len(readers)):
-                readers[(place + number) % len(readers)].ask(page)
+            for offset in range(len(readers)):
+                readers[(offset + number) % len(readers)].measure(page)
 
 
 def _tables(readers: list[PageProcess]) -> Iterator[ResultTable]:
-    """One for each filter in every order, and one for the rest."""
+    """A table for each filter in every order, and one for the rest."""
     head = ("page", *(f"{reader.tasks:,}" for reader in readers), "rows", "ratio")
     groups: dict[str, list[str]] = {}
     for page in readers[0].pages:
@@ -185,7 +185,7 @@ def _line(readers: list[PageProcess], page: str) -> tuple[str, ...]:
 
 
 def _ratio(readers: list[PageProcess], page: str) -> float | None:
-    """None, when one page shows more rows than the other."""
+    """The ratio of the medians; None if one page shows more rows than the other."""
     first, last = readers[0], readers[-1]
     return last.middle(page) / first.middle(page) if first.rows[page] == last.rows[page] else None
 
@@ -208,12 +208,6 @@ def _verdict(readers: list[PageProcess]) -> str:
 
 def _kept(kept: bool) -> str:
     return "kept" if kept else "**not kept**"
-
-
-def _told(table: ResultTable) -> ResultTable:
-    """The table, shown to whoever waits."""
-    print(table, file=sys.stderr, flush=True)
-    return table
 
 
 if __name__ == "__main__":

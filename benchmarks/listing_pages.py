@@ -1,8 +1,8 @@
-"""`python -m benchmarks.listing_pages`: the biggest invented shop's pages, timed inside their own process.
+"""Time the pages of the biggest invented shop inside their own process (`python -m benchmarks.listing_pages`).
 
-Prints the pages that there are as JSON, then answers each line on its input, the name of a page, with how long the
-application took from the request to its last byte, as a browser's first visit: session, filters, rows, count, summary,
-template, compression. Whoever asks can so take turns between databases of several sizes.
+Prints the names of the pages as JSON. Then, for each line of its input, the name of a page, it prints how long the
+application took from the request to its last byte, as at a browser's first visit: session, filters, rows, count,
+summary, template, compression. So its caller can take turns between databases of several sizes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEVERAL = ("SyncOrder", "SyncContact", "SyncRefund", "IndexStores")
 
 
 def pages(shop: Shop) -> dict[str, str]:
-    """The address of each page by its name: every filter in every order, every search, and deep inside both ways."""
+    """The URL of each page by its name: every filter in every order, deep pages both ways, and every search."""
     middle, newest = _middle(shop), _newest(shop)
     month = {"created_from": newest - timedelta(days=120), "created_to": newest - timedelta(days=90)}
     filters: dict[str, dict[str, Any]] = {
@@ -50,9 +50,9 @@ def pages(shop: Shop) -> dict[str, str]:
     }
     named = {f"{name} / {sort}": TaskFilters(**chosen, sort=sort) for name, chosen in filters.items() for sort in SORTS}
     for sort in SORTS:
-        place = Cursor.of(middle, sort)
-        named |= {f"deep, on / {sort}": TaskFilters(sort=sort, after=place)}
-        named |= {f"deep, back / {sort}": TaskFilters(sort=sort, before=place)}
+        cursor = Cursor.of(middle, sort)
+        named |= {f"deep, on / {sort}": TaskFilters(sort=sort, after=cursor)}
+        named |= {f"deep, back / {sort}": TaskFilters(sort=sort, before=cursor)}
     named |= {f"search {name}": TaskFilters(q=q) for name, q in _searches(shop, middle).items()}
     return {name: each.url() for name, each in named.items()} | {
         "summary": "/summary.json",
@@ -65,7 +65,7 @@ def _newest(shop: Shop) -> Any:
 
 
 def _middle(shop: Shop) -> Task:
-    """A finished task about the middle of the shop's."""
+    """A finished task near the middle of the shop's."""
     (count,) = db.execute_sql("SELECT count(*) FROM task WHERE shop_id = %s", (shop.id,)).fetchone()
     done = (Task.shop == shop) & Task.started_at.is_null(False) & Task.completed_at.is_null(False)
     done &= Task.engage_id.is_null(False)
@@ -85,9 +85,9 @@ def _searches(shop: Shop, task: Task) -> dict[str, str]:
     }
 
 
-async def answer(address: str, cookie: str) -> tuple[float, int]:
-    """Milliseconds, and how many rows the page shows. Raises RuntimeError when it is refused."""
-    path, _, query = address.partition("?")
+async def time_page(url: str, cookie: str) -> tuple[float, int]:
+    """Request a page. Return the milliseconds and the number of its rows. Raises RuntimeError unless it is 200."""
+    path, _, query = url.partition("?")
     headers = [(b"host", b"localhost"), (b"cookie", cookie.encode()), (b"accept-encoding", b"gzip")]
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": headers}
     scope |= {"http_version": "1.1", "scheme": "http", "server": ("localhost", 80), "root_path": ""}
@@ -99,11 +99,11 @@ async def answer(address: str, cookie: str) -> tuple[float, int]:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     await app(scope, receive, send)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - started
     if sent[0]["status"] != 200:
-        raise RuntimeError(f"{address}: {sent[0]['status']}")
+        raise RuntimeError(f"{url}: {sent[0]['status']}")
     body = b"".join(message.get("body", b"") for message in sent[1:])
     page = gzip.decompress(body) if (b"content-encoding", b"gzip") in sent[0]["headers"] else body
     return took * 1000, page.count(b'scope="row"')
@@ -112,11 +112,11 @@ async def answer(address: str, cookie: str) -> tuple[float, int]:
 def main() -> None:
     with connected(EVERY):
         shop = Shop.get(Shop.domain == "invented-01.myshopify.com")
-        addresses, cookie = pages(shop), f"{SESSION_COOKIE}={session_cookie(shop.id)}"
-    print(json.dumps(list(addresses)), flush=True)
+        urls, cookie = pages(shop), f"{SESSION_COOKIE}={session_cookie(shop.id)}"
+    print(json.dumps(list(urls)), flush=True)
     with asyncio.Runner() as runner:
         for line in sys.stdin:
-            took, rows = runner.run(answer(addresses[line.rstrip("\n")], cookie))
+            took, rows = runner.run(time_page(urls[line.rstrip("\n")], cookie))
             print(f"{took:.3f} {rows}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The whole road: orders placed at the sandbox's Shopify, until their receipts are at the sandbox's Engage."""
+"""Measure the time from orders at the sandbox's Shopify to their receipts at the sandbox's Engage."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from sandbox.engage.http.server import Engage
 from sandbox.serve import serving
 from sandbox.shopify import Shopify
 
-QUIET_SECONDS = 0.5  # between orders that come one at a time
+SINGLE_ORDER_INTERVAL = 0.5  # between orders that come one at a time
 PATIENCE = 120
 DESCRIPTION = """\
 Each order is of a new customer: four webhooks, a contact and one receipt, through one web process, 2 x 8 workers and
 the scheduler. A burst of {orders} over {shops} shops gives the rate (the pace towards Engage is per key, so one would
-measure nothing but that); {quiet} more, one each half second, give the time from the stored webhook to the receipt that
-Engage has taken. Informative: the sandbox's Shopify and Engage execute real GraphQL, on the same cores."""
+measure nothing but that); {single} more, one each half second, give the time from the stored webhook to the receipt at
+Engage. Informative: the sandbox's Shopify and Engage execute real GraphQL, on the same cores."""
 
 
 def measure(size: BenchmarkSize) -> ResultTable:
-    names = [f"road-{number}" for number in range(size.shops)]
-    with connected(EVERY), _everything(names) as shopify:
-        taken = [_round(shopify, names, size) for _ in range(size.road_rounds)]
+    names = [f"receipt-{number}" for number in range(size.shops)]
+    with connected(EVERY), _running_system(names) as shopify:
+        taken = [_round(shopify, names, size) for _ in range(size.receipt_rounds)]
     rows = (
         ("receipts a second in a burst", Figures.of((rate for rate, _, _ in taken), " /s")),
         ("median time from webhook to receipt in the burst", Figures.of((burst for _, burst, _ in taken), " s")),
-        ("median time from webhook to receipt, one at a time", Figures.of((calm for _, _, calm in taken), " s")),
+        ("median time from webhook to receipt, one at a time", Figures.of((single for _, _, single in taken), " s")),
     )
-    about = DESCRIPTION.format(orders=size.orders, shops=size.shops, quiet=size.quiet_orders)
+    about = DESCRIPTION.format(orders=size.orders, shops=size.shops, single=size.single_orders)
     return ResultTable("From webhook to receipt", about, ("what", "median (lowest - highest)"), rows)
 
 
 @contextmanager
-def _everything(names: list[str]) -> Iterator[Shopify]:
+def _running_system(names: list[str]) -> Iterator[Shopify]:
     """Both sandboxes in this process, and each of the connector's processes."""
     for name in names:
         shops.connect(name)
@@ -58,15 +58,15 @@ def _everything(names: list[str]) -> Iterator[Shopify]:
 
 
 def _round(shopify: Shopify, names: list[str], size: BenchmarkSize) -> tuple[float, float, float]:
-    """Receipts a second and the median seconds to one in a burst; the median seconds to one when all is quiet."""
-    turn = cycle(names)
-    burst = _receipted([_order(shopify, next(turn)) for _ in range(size.orders)])
+    """Receipts a second and the median seconds to one in a burst; the median seconds to one of single orders."""
+    shops_in_turn = cycle(names)
+    burst = _times_until_receipt([_order(shopify, next(shops_in_turn)) for _ in range(size.orders)])
     first, last = min(stored for stored, _ in burst), max(done for _, done in burst)
-    calm = []
-    for _ in range(size.quiet_orders):
-        calm.append(_order(shopify, next(turn)))
-        time.sleep(QUIET_SECONDS)
-    return size.orders / (last - first).total_seconds(), _median_wait(burst), _median_wait(_receipted(calm))
+    single = []
+    for _ in range(size.single_orders):
+        single.append(_order(shopify, next(shops_in_turn)))
+        time.sleep(SINGLE_ORDER_INTERVAL)
+    return size.orders / (last - first).total_seconds(), _median_wait(burst), _median_wait(_times_until_receipt(single))
 
 
 def _order(shopify: Shopify, name: str) -> int:
@@ -75,7 +75,7 @@ def _order(shopify: Shopify, name: str) -> int:
     return shopify.add_order(domain, shops.checkout(lines=3), customer_id=customer_id)
 
 
-def _receipted(ids: list[int]) -> list[tuple[datetime, datetime]]:
+def _times_until_receipt(ids: list[int]) -> list[tuple[datetime, datetime]]:
     """When the first webhook of each order was stored, and when its receipt was taken, once all of them are."""
     dev_servers.wait_for(lambda: len(_times(ids)) == len(ids), PATIENCE, f"Receipts of {len(ids)} orders")
     return _times(ids)

@@ -1,4 +1,4 @@
-"""Tracked tasks against bare Dramatiq messages: how fast real workers drain a backlog."""
+"""Measure how fast real workers drain a backlog of tracked tasks, against bare Dramatiq messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from taskqueue.broker import broker
 
 FROM, UNTIL = 0.9, 0.05  # shares of the backlog between which time is taken: workers' start and end are left out
 PATIENCE = 120  # seconds for one backlog
-LOOK_EVERY = 0.005
+POLL_SECONDS = 0.005
 DESCRIPTION = """\
 A backlog of {backlog:,} is made first and then drained by real Dramatiq workers (processes x threads), with the
 scheduler beside them; time is taken between 90 % and 5 % of it, processor time is per task.
@@ -39,7 +39,7 @@ Shape = tuple[int, int]  # processes, and threads of each
 
 @dataclass(frozen=True)
 class Workload:
-    """What a backlog is made of, and which workers drain it. `ahead`: messages fetched ahead; 0: their own setting."""
+    """A kind of backlog and the workers that drain it. `ahead`: messages fetched ahead; 0 is the workers' default."""
 
     name: str
     module: str
@@ -48,7 +48,7 @@ class Workload:
     ahead: int = 0
 
     @property
-    def kept(self) -> bool:
+    def tracked(self) -> bool:
         return self.queue == tracked_tasks.QUEUE
 
 
@@ -83,7 +83,7 @@ WORKLOADS = (
 
 @dataclass(frozen=True)
 class DrainResult:
-    """One backlog worked off: messages a second, and microseconds of processor time for each."""
+    """One drained backlog: messages a second, and microseconds of processor time for each."""
 
     rate: float
     worker: float
@@ -92,15 +92,15 @@ class DrainResult:
 
 
 def measure(size: BenchmarkSize, servers: ServerPids) -> ResultTable:
-    """Every kind in every shape, round after round."""
+    """Measure every kind of backlog with every shape of workers, round after round."""
     taken: dict[tuple[Shape, str], list[DrainResult]] = {}
     with connected(EVERY), process("scheduler.py"):
         shop = shops.connect("tasks")
         for _ in range(size.rounds):
             for shape in size.shapes:
-                for kind in WORKLOADS:
-                    drains = taken.setdefault((shape, kind.name), [])
-                    drains.append(drain(kind, shop, shape, servers, size.backlog))
+                for workload in WORKLOADS:
+                    drains = taken.setdefault((shape, workload.name), [])
+                    drains.append(drain(workload, shop, shape, servers, size.backlog))
     return ResultTable("Tracked tasks", DESCRIPTION.format(backlog=size.backlog), HEAD, tuple(_rows(taken)))
 
 
@@ -112,15 +112,15 @@ def _rows(taken: dict[tuple[Shape, str], list[DrainResult]]) -> Iterator[tuple[o
         yield f"{shape[0]} x {shape[1]}", name, rate, of_bare, *costs
 
 
-def drain(kind: Workload, shop: Shop, shape: Shape, servers: ServerPids, backlog: int) -> DrainResult:
-    """Make a backlog, then start workers and time them. Raises RuntimeError when a task is not kept as it should be."""
-    kind.fill(shop, backlog)
-    with workers(f"{kind.module}:broker", *shape, ahead=kind.ahead) as worker:
+def drain(workload: Workload, shop: Shop, shape: Shape, servers: ServerPids, backlog: int) -> DrainResult:
+    """Make a backlog, then start workers and time them. Raises RuntimeError unless every task was recorded."""
+    workload.fill(shop, backlog)
+    with workers(f"{workload.module}:broker", *shape, ahead=workload.ahead) as worker:
         pids = (worker, servers.postgres, servers.redis)
-        first = _left(kind.queue, int(backlog * FROM), pids)
-        last = _left(kind.queue, int(backlog * UNTIL), pids)
-        _left(kind.queue, 0, ())
-    if kind.kept:
+        first = _wait_until_left(workload.queue, int(backlog * FROM), pids)
+        last = _wait_until_left(workload.queue, int(backlog * UNTIL), pids)
+        _wait_until_left(workload.queue, 0, ())
+    if workload.tracked:
         _check(backlog)
     done = first.left - last.left
     used = [1e6 * (after - before) / done for before, after in zip(first.used, last.used, strict=True)]
@@ -129,26 +129,26 @@ def drain(kind: Workload, shop: Shop, shape: Shape, servers: ServerPids, backlog
 
 @dataclass(frozen=True)
 class QueueReading:
-    """A moment: how many messages were left, and the processor time that each process had used."""
+    """How many messages were left at an instant, and the processor time that each process had used."""
 
     at: float
     left: int
     used: list[float]
 
 
-def _left(queue: str, most: int, pids: tuple[int, ...]) -> QueueReading:
+def _wait_until_left(queue: str, most: int, pids: tuple[int, ...]) -> QueueReading:
     """Wait until at most so many messages are left; those being worked on count as left."""
     until = time.monotonic() + PATIENCE
     while (left := int(broker.client.hlen(f"{broker.namespace}:{queue}.msgs"))) > most:
         if time.monotonic() > until:
             raise TimeoutError(f"{left} messages were still in {queue} after {PATIENCE} seconds.")
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)
     return QueueReading(time.monotonic(), left, [cpu.seconds(pid) for pid in pids])
 
 
 def _check(count: int) -> None:
-    """Each task must be Success after one attempt, or the figures are of something else. Empties the table."""
-    mine = Task.type.in_(tracked_tasks.NUMBERS)  # the clock makes a few others for the shop
+    """Check that each task is Success after one attempt, or the figures are of something else. Empties the table."""
+    mine = Task.type.in_(tracked_tasks.NUMBERS)  # the scheduler makes a few others for the shop
     done = Task.select().where(mine, Task.state == State.SUCCESS, Task.attempts == 1).count()
     attempts = Attempt.select().join(Task).where(mine, Attempt.ended_at.is_null(False)).count()
     with db.as_owner():

@@ -1,4 +1,4 @@
-"""How often workers of one shop are throttled by Shopify, each for itself and with the shop's points in common.
+"""Measure how often workers of a shop are throttled by Shopify, each alone and with a shared count of its points.
 
 python -m benchmarks.throttling --workers 16 --orders 6
 """
@@ -28,9 +28,8 @@ from sandbox.shopify.orders.checkout import Checkout, Item
 
 SHOP = "demo.myshopify.com"
 RATES = (100, 1000)  # points a second, on Shopify's smallest plan and on Plus
-DESCRIPTION = (
-    "{workers} workers of one shop read {orders} orders each from the sandbox, whose bucket holds 2,000 points."
-)
+DESCRIPTION = "{workers} workers of one shop read {orders} orders each from the sandbox, whose limit is 2,000 points."
+HEAD = ("points a second", "", "calls", "throttled", "seconds")
 
 
 @dataclass
@@ -52,7 +51,7 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=16)
     options.add_argument("--orders", type=int, default=6, help="that each worker reads")
     chosen = options.parse_args()
-    logging.disable(logging.WARNING)  # each throttled call is told
+    logging.disable(logging.WARNING)  # each throttled call is logged
     folder = dev_servers.scratch_folder()
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -66,15 +65,14 @@ def main() -> None:
         )
 
 
-HEAD = ("points a second", "", "calls", "throttled", "seconds")
-
-
 def _rows(url: str, workers: int, orders: int) -> tuple[tuple[object, ...], ...]:
-    ways: dict[str, Callable[[int], CostLimiter | None]] = {
-        "each for itself": lambda rate: None,
-        "in common": lambda rate: CostLimiter(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
+    limiters: dict[str, Callable[[int], CostLimiter | None]] = {
+        "each alone": lambda rate: None,
+        "shared": lambda rate: CostLimiter(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
     }
-    return tuple((rate, way, *_measured(rate, of, workers, orders)) for rate in RATES for way, of in ways.items())
+    return tuple(
+        (rate, name, *_measured(rate, limiter, workers, orders)) for rate in RATES for name, limiter in limiters.items()
+    )
 
 
 def _measured(
@@ -97,7 +95,7 @@ def _measured(
 
 
 def _read(client: ShopifyClient, order_id: int) -> None:
-    """Read the order, after as many waits as it takes."""
+    """Read the order, waiting as often as it takes."""
     while True:
         try:
             client.order(order_id)

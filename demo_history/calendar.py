@@ -1,4 +1,4 @@
-"""When things happen in an invented year: shoppers sleep at night, buy before Christmas; Engage has bad hours."""
+"""How an invented year's tasks spread over its hours: by hour, weekday and month, and when Engage fails."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ BY_HOUR = (
 )  # UTC, in a Swedish shop
 BY_WEEKDAY = (10, 10, 10, 10, 11, 12, 14)
 BY_MONTH = (8, 7, 8, 8, 9, 9, 7, 8, 9, 10, 16, 14)
-BAD_HOURS = 0.004  # share of the hours in which Engage fails half of the calls
+OUTAGE_SHARE = 0.004  # share of the hours in which Engage fails half of the calls
 
 
 @dataclass(frozen=True)
 class HistoryHour:
-    """One hour: its share of the year's tasks up to its end, and whether Engage is in trouble."""
+    """One hour: the share of the year's tasks until its end, and whether Engage fails in it."""
 
     start: datetime
-    done: float
-    bad: bool
+    share_until_end: float
+    outage: bool
 
 
 def hours(now: datetime, chance: random.Random) -> Iterator[HistoryHour]:
@@ -55,7 +55,7 @@ def hours(now: datetime, chance: random.Random) -> Iterator[HistoryHour]:
     whole, done = sum(map(_weight, starts)), 0.0
     for start in starts:
         done += _weight(start)
-        yield HistoryHour(start, done / whole, chance.random() < BAD_HOURS)
+        yield HistoryHour(start, done / whole, chance.random() < OUTAGE_SHARE)
 
 
 def _weight(start: datetime) -> int:

@@ -1,4 +1,4 @@
-"""A story, played in a shop: the tasks it leaves, each started by the one before it."""
+"""Invent the tasks of a chain in a shop, each started by the one before it."""
 
 from __future__ import annotations
 
@@ -16,99 +16,101 @@ from taskqueue.types import TYPES
 
 ENQUEUE_DELAY = 2 * MS
 IMPORT_ROW_INTERVAL = 25 * MS  # for each row: Engage takes some forty a second
-SOLVED_SHARE = 0.6  # share of the Errors that a later success closes
+SOLVED_SHARE = 0.6  # share of the Errors that a later Success solves
 
 
 class ChainContext(NamedTuple):
-    """In which shop something happens, to whom, and whether in an hour in which Engage is in trouble."""
+    """The shop of a chain, the ids of its entities by kind, and whether Engage fails in that hour."""
 
-    counter: InventedShop
-    about: dict[str, int | None]
-    bad: bool
+    shop: InventedShop
+    ids: dict[str, int | None]
+    outage: bool
 
 
 class ChainTasks:
-    """Plays stories until `now`. `chance` makes them the same again."""
+    """Invents tasks until `now`. The same state of `chance` gives the same tasks."""
 
     def __init__(self, now: datetime, chance: random.Random) -> None:
         self.now, self.chance = now, chance
 
-    def story(self, counter: InventedShop, story: TaskChain, at: datetime, *, bad: bool) -> Iterator[InventedTask]:
-        """What the story leaves in the shop."""
-        about: dict[str, int | None] = {each: counter.begin(each, at) for each in story.new}
-        about.setdefault(ORDER, self.chance.choice(counter.recent) if counter.recent else None)
-        return self._steps(ChainContext(counter, about, bad), story.steps, at)
+    def chain(self, shop: InventedShop, chain: TaskChain, at: datetime, *, outage: bool) -> Iterator[InventedTask]:
+        """The tasks of a chain that starts at this moment."""
+        ids: dict[str, int | None] = {kind: shop.new_id(kind, at) for kind in chain.new}
+        ids.setdefault(ORDER, self.chance.choice(shop.recent_orders) if shop.recent_orders else None)
+        return self._steps(ChainContext(shop, ids, outage), chain.steps, at)
 
-    def bulk(self, counter: InventedShop, at: datetime, rows: int, *, bad: bool) -> Iterator[InventedTask]:
-        """An import: its rows are created at once, and brought to Engage one after the other."""
-        steps = list(self._steps(ChainContext(counter, {}, bad), IMPORT, at))
+    def bulk_import(self, shop: InventedShop, at: datetime, rows: int, *, outage: bool) -> Iterator[InventedTask]:
+        """The tasks of an import: its rows are created at once, and sent to Engage one after the other."""
+        steps = list(self._steps(ChainContext(shop, {}, outage), IMPORT, at))
         yield from steps
-        for place in range(rows):
-            scene = ChainContext(counter, {CUSTOMER: counter.begin(CUSTOMER, at)}, bad)
-            task = self._task(scene, IMPORT_ROW, _end(steps[-1], at), steps[-1], wait=IMPORT_ROW_INTERVAL * place)
+        for row in range(rows):
+            context = ChainContext(shop, {CUSTOMER: shop.new_id(CUSTOMER, at)}, outage)
+            task = self._task(context, IMPORT_ROW, _end(steps[-1], at), steps[-1], wait=IMPORT_ROW_INTERVAL * row)
             yield task._replace(lane=Lane.BULK)
 
-    def waiting(self, counter: InventedShop, name: str) -> InventedTask:
-        """One that waits for ever."""
-        return self._made(ChainContext(counter, {}, bad=False), ChainStep(name, "", 0), self.now, NEVER_RUN)
+    def never_run(self, shop: InventedShop, name: str) -> InventedTask:
+        """A task that stays Pending."""
+        return self._invented(ChainContext(shop, {}, outage=False), ChainStep(name, "", 0), self.now, NEVER_RUN)
 
-    def _steps(self, scene: ChainContext, steps: tuple[ChainStep, ...], at: datetime) -> Iterator[InventedTask]:
+    def _steps(self, context: ChainContext, steps: tuple[ChainStep, ...], at: datetime) -> Iterator[InventedTask]:
         """Each task starts those after it, unless it has failed, was skipped, or is still Pending."""
         done: list[InventedTask | None] = []
         for step in steps:
             parent = None if step.after is None else done[step.after]
-            if step.after is not None and not (parent and parent.went_well):
+            if step.after is not None and not (parent and parent.succeeded):
                 done.append(None)
                 continue
-            task = self._task(scene, step, _end(parent, at), parent)
+            task = self._task(context, step, _end(parent, at), parent)
             done.append(task)
-            yield from self._followed(task)
+            yield from self._with_successor(task)
 
     def _task(
         self,
-        scene: ChainContext,
+        context: ChainContext,
         step: ChainStep,
         at: datetime,
         parent: InventedTask | None,
         wait: timedelta = timedelta(),
     ) -> InventedTask:
         kind = TYPES[step.name]
-        fate = draw_outcome(kind, at, self.now, bad=scene.bad, chance=self.chance)
-        if fate is REPLACED and not kind.newest_only:
-            fate = SUCCEEDED
-        fate = fate._replace(wait=fate.wait + wait) if wait else fate
-        if at + fate.wait + timedelta(milliseconds=4 * step.ms) > self.now:  # it would end later than now
-            fate = NEVER_RUN
-        return self._made(scene, step, at, fate, parent)
+        outcome = draw_outcome(kind, at, self.now, outage=context.outage, chance=self.chance)
+        if outcome is REPLACED and not kind.newest_only:
+            outcome = SUCCEEDED
+        outcome = outcome._replace(wait=outcome.wait + wait) if wait else outcome
+        if at + outcome.wait + timedelta(milliseconds=4 * step.ms) > self.now:  # it would end later than now
+            outcome = NEVER_RUN
+        return self._invented(context, step, at, outcome, parent)
 
-    def _made(
+    def _invented(
         self,
-        scene: ChainContext,
+        context: ChainContext,
         step: ChainStep,
         at: datetime,
-        fate: InventedOutcome,
+        outcome: InventedOutcome,
         parent: InventedTask | None = None,
     ) -> InventedTask:
         kind, ms = TYPES[step.name], round(step.ms * self.chance.lognormvariate(0, 0.5))
-        about = scene.about.get(step.about)
-        engage_id = f"{step.about}-{about}" if kind.calls_engage and about and fate.state is State.SUCCESS else None
-        number, parent_id = new_id(at, self.chance), parent.id if parent else None
+        shopify_id = context.ids.get(step.kind)
+        engage_id = (
+            f"{step.kind}-{shopify_id}" if kind.calls_engage and shopify_id and outcome.state is State.SUCCESS else None
+        )
+        task_id, parent_id = new_id(at, self.chance), parent.id if parent else None
         return InventedTask(
-            number, scene.counter.shop.id, kind, Lane.LIVE, fate, at, ms, about, engage_id, parent_id, None
+            task_id, context.shop.row.id, kind, Lane.LIVE, outcome, at, ms, shopify_id, engage_id, parent_id, None
         )
 
-    def _followed(self, task: InventedTask) -> Iterator[InventedTask]:
-        """The task, and the later one that has replaced it or solved its Error."""
+    def _with_successor(self, task: InventedTask) -> Iterator[InventedTask]:
+        """The task, and the later one that replaced it or solved its Error."""
         solved = (
-            task.fate.state is State.ERROR
+            task.outcome.state is State.ERROR
             and task.kind.entity is not Entity.NONE
             and self.chance.random() < SOLVED_SHARE
         )
-        if not solved and task.fate is not REPLACED:
+        if not solved and task.outcome is not REPLACED:
             yield task
             return
         at = _end(task, self.now) + timedelta(hours=self.chance.uniform(0, 3) if solved else 0)
-        later = task._replace(id=new_id(at, self.chance), created_at=at, fate=SUCCEEDED, parent_id=None)
+        later = task._replace(id=new_id(at, self.chance), created_at=at, outcome=SUCCEEDED, parent_id=None)
         if _end(later, at) < self.now:
             yield later
             task = task._replace(closed_by=later.id)
@@ -116,5 +118,5 @@ class ChainTasks:
 
 
 def _end(task: InventedTask | None, at: datetime) -> datetime:
-    """When what the task starts is created; `at`, when there is no task."""
+    """When the task creates those that it starts; `at` without a task."""
     return task.completed_at + ENQUEUE_DELAY if task and task.completed_at else at

@@ -1,4 +1,4 @@
-"""What happens in a shop, as chains of tasks: an order is placed, a parcel goes out, a customer moves."""
+"""The chains of tasks that occur in a shop: of an order, a fulfillment, a customer, a refund, a poll."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ ORDER, CUSTOMER, REFUND, PARCEL, NOTHING = "order", "customer", "refund", "parce
 
 @dataclass(frozen=True)
 class ChainStep:
-    """One task of a story: whom it is about, how long it takes, and the place of the task that starts it."""
+    """One task of a chain: its entity's kind, its duration, and the index of the task that starts it."""
 
     name: str
-    about: str
+    kind: str
     ms: int
     after: int | None = None
 
 
 @dataclass(frozen=True)
 class TaskChain:
-    """`weight`: how often it happens, against the others. `new`: what comes into being with it."""
+    """`weight`: how often it occurs, compared with the others. `new`: the kinds of entities that are new with it."""
 
     weight: float
     steps: tuple[ChainStep, ...]
     new: tuple[str, ...] = ()
 
 
-def _chain(about: str, webhook: str, index: str, sync: str) -> tuple[ChainStep, ...]:
-    return ChainStep(webhook, about, 6), ChainStep(index, about, 140, after=0), ChainStep(sync, about, 310, after=1)
+def _chain(kind: str, webhook: str, index: str, sync: str) -> tuple[ChainStep, ...]:
+    return ChainStep(webhook, kind, 6), ChainStep(index, kind, 140, after=0), ChainStep(sync, kind, 310, after=1)
 
 
 CUSTOMERS = _chain(CUSTOMER, "CustomerWebhook", "IndexCustomer", "SyncContact")
@@ -59,7 +59,7 @@ CHAINS = (
     TaskChain(0.2, (ChainStep("ShopWebhook", NOTHING, 6),)),
 )
 
-# An import is these, and a last step for each of its rows.
+# An import has these steps, and IMPORT_ROW for each of its rows.
 IMPORT_ROW = ChainStep("SyncContact", CUSTOMER, 290)
 IMPORT = (
     ChainStep("HandleBulkImportCreateRequest", NOTHING, 12),

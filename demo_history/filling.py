@@ -1,4 +1,4 @@
-"""Filling the database with an invented history, by COPY."""
+"""Fill the database with an invented history, by COPY."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ TASKS_PER_TRANSACTION = 50_000  # tasks in one transaction
 Progress = Callable[[int, float], None]
 
 
-def fill(tasks: int, shops: int, told: Progress, *, seed: int = 1) -> None:
-    """Add so many tasks of so many invented shops, with totals that are exact. `told` hears of tasks and seconds."""
+def fill(tasks: int, shops: int, report: Progress, *, seed: int = 1) -> None:
+    """Add so many tasks of so many invented shops, with exact totals. `report` is called with tasks and seconds."""
     now, began = datetime.now(UTC), time.monotonic()
     chance = random.Random(seed)  # noqa: S311
-    telling = HistoryGenerator(invented_shops(shops), task_shares(shops), now, chance)
-    rows, done = telling.tasks(tasks), 0
+    generator = HistoryGenerator(invented_shops(shops), task_shares(shops), now, chance)
+    rows, done = generator.tasks(tasks), 0
     while done < tasks:
-        done += _batch(telling, islice(rows, TASKS_PER_TRANSACTION))
-        told(done, time.monotonic() - began)
+        done += _batch(generator, islice(rows, TASKS_PER_TRANSACTION))
+        report(done, time.monotonic() - began)
     with db.as_owner():
         for table in COLUMNS:
             db.execute_sql(f"VACUUM (ANALYZE) {table}")
 
 
-def _batch(telling: HistoryGenerator, rows: Iterable[Row]) -> int:
-    """One transaction; the triggers count what it adds, and folding adds that up at once."""
+def _batch(generator: HistoryGenerator, rows: Iterable[Row]) -> int:
+    """Copy a batch of tasks in one transaction. The triggers count them, and folding adds them to the totals."""
     with db.atomic():
         db.execute_sql("SET LOCAL synchronous_commit = off")
         copied = _copy("task", rows)
-        for table, beside in telling.take_beside().items():
-            _copy(table, beside)
+        for table, related in generator.take_related_rows().items():
+            _copy(table, related)
     while totals.fold():
         pass
     return copied
 
 
 def _copy(table: str, rows: Iterable[Row]) -> int:
-    """By way of a table that the policies do not know: into those that they do, nobody may COPY."""
+    """By way of a temporary table, because COPY is not allowed into tables with row-level security."""
     copied, columns = 0, COLUMNS[table]
     db.execute_sql(f"CREATE TEMPORARY TABLE copied ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608
     with db.cursor() as cursor, cursor.copy(f"COPY copied ({columns}) FROM STDIN") as copy:

@@ -1,4 +1,4 @@
-"""The telling of an invented year: hour by hour, what happens in each shop, as rows to copy."""
+"""Generate an invented year of tasks, hour by hour, as rows to copy."""
 
 from __future__ import annotations
 
@@ -14,70 +14,70 @@ from demo_history.rows import InventedTask, Row, body_row, exchange_row
 from demo_history.shops import InventedShop
 from taskqueue.periodic import PERIODIC
 
-EXCHANGE_SHARE = 1 / 200  # share of the tasks that keep what was sent
-IMPORT_SHARE = 1 / 30_000  # of the stories; an import has some thousand tasks
+EXCHANGE_SHARE = 1 / 200  # share of the tasks that keep their webhook's body or their exchange
+IMPORT_SHARE = 1 / 30_000  # of the chains; an import has some thousand tasks
 LARGEST_IMPORT = 20_000
 
 
 class HistoryGenerator:
-    """Rows beside the tasks gather in `beside`, by table, until whoever copies takes them."""
+    """Generates the rows of tasks. Rows of other tables are collected until `take_related_rows`."""
 
-    def __init__(self, counters: list[InventedShop], shares: list[float], now: datetime, chance: random.Random) -> None:
-        self.counters, self.now, self.chance = counters, now, chance
-        self.player = ChainTasks(now, chance)
+    def __init__(self, shops: list[InventedShop], shares: list[float], now: datetime, chance: random.Random) -> None:
+        self.shops, self.now, self.chance = shops, now, chance
+        self.chain_tasks = ChainTasks(now, chance)
         self.by_shop = list(accumulate(shares))
-        self.by_story = list(accumulate(story.weight for story in CHAINS))
-        self.beside: dict[str, list[Row]] = {"attempt": [], "exchange": [], "body": []}
+        self.by_chain = list(accumulate(chain.weight for chain in CHAINS))
+        self.related: dict[str, list[Row]] = {"attempt": [], "exchange": [], "body": []}
 
     def tasks(self, count: int) -> Iterator[Row]:
-        """So many tasks, hour by hour and story by story."""
-        for told, (counter, task) in enumerate(self._year(count), 1):
-            self._keep_beside(counter, task)
+        """The rows of so many tasks, in order of their hours."""
+        for done, (shop, task) in enumerate(self._year(count), 1):
+            self._add_related_rows(shop, task)
             yield task.row()
-            if told == count:
+            if done == count:
                 return
 
-    def take_beside(self) -> dict[str, list[Row]]:
-        """What has gathered beside the tasks so far, each row once."""
-        taken = {table: list(rows) for table, rows in self.beside.items()}
-        taken["orders"] = [row for counter in self.counters for row in counter.take_orders()]
-        for rows in self.beside.values():
+    def take_related_rows(self) -> dict[str, list[Row]]:
+        """The rows of other tables since the last call."""
+        rows_by_table = {table: list(rows) for table, rows in self.related.items()}
+        rows_by_table["orders"] = [row for shop in self.shops for row in shop.take_order_rows()]
+        for rows in self.related.values():
             rows.clear()
-        return taken
+        return rows_by_table
 
-    def _keep_beside(self, counter: InventedShop, task: InventedTask) -> None:
-        self.beside["attempt"] += task.attempts()
-        if task.fate.runs and self.chance.random() < EXCHANGE_SHARE:
+    def _add_related_rows(self, shop: InventedShop, task: InventedTask) -> None:
+        self.related["attempt"] += task.attempts()
+        if task.outcome.runs and self.chance.random() < EXCHANGE_SHARE:
             if task.kind.topics:
-                self.beside["body"].append(body_row(task, counter.shop))
+                self.related["body"].append(body_row(task, shop.row))
             elif task.kind.calls_engage:
-                self.beside["exchange"].append(exchange_row(task, counter.shop, self.chance))
+                self.related["exchange"].append(exchange_row(task, shop.row, self.chance))
 
     def _year(self, count: int) -> Iterator[tuple[InventedShop, InventedTask]]:
-        """Tasks until nobody asks for more: by the end of each hour its share of the count, then those of the last."""
-        told = 0
-        # While one of a periodic type is Pending, the clock adds none, and so nothing of these shops is ever run.
-        for counter in self.counters:
+        """Tasks without end: until the end of each hour its share of the count, then more of the last hour."""
+        done = 0
+        # While one of a periodic type is Pending, the scheduler adds none, and so no task of these shops is ever run.
+        for shop in self.shops:
             for name in (each.name for each in PERIODIC):
-                told += 1
-                yield counter, self.player.waiting(counter, name)
+                done += 1
+                yield shop, self.chain_tasks.never_run(shop, name)
         for hour in hours(self.now, self.chance):
-            while told < count * hour.done:
-                for pair in self._something(hour, count):
-                    told += 1
+            while done < count * hour.share_until_end:
+                for pair in self._next_chain(hour, count):
+                    done += 1
                     yield pair
         while True:
-            yield from self._something(hour, count)
+            yield from self._next_chain(hour, count)
 
-    def _something(self, hour: HistoryHour, count: int) -> Iterator[tuple[InventedShop, InventedTask]]:
-        """What happens next in this hour, in one of the shops."""
+    def _next_chain(self, hour: HistoryHour, count: int) -> Iterator[tuple[InventedShop, InventedTask]]:
+        """The tasks of one chain, or of an import, at a moment of this hour in one of the shops."""
         chance, at = self.chance, hour.start + HOUR * self.chance.random()
-        (counter,) = chance.choices(self.counters, cum_weights=self.by_shop)
+        (shop,) = chance.choices(self.shops, cum_weights=self.by_shop)
         if chance.random() < IMPORT_SHARE:
             rows = chance.randrange(2, max(3, min(count // 50, LARGEST_IMPORT)))
-            tasks = self.player.bulk(counter, at, rows, bad=hour.bad)
+            tasks = self.chain_tasks.bulk_import(shop, at, rows, outage=hour.outage)
         else:
-            (story,) = chance.choices(CHAINS, cum_weights=self.by_story)
-            tasks = self.player.story(counter, story, at, bad=hour.bad)
+            (chain,) = chance.choices(CHAINS, cum_weights=self.by_chain)
+            tasks = self.chain_tasks.chain(shop, chain, at, outage=hour.outage)
         for task in tasks:
-            yield counter, task
+            yield shop, task

@@ -1,4 +1,4 @@
-"""How invented tasks end: nearly all well, some after waiting or failing for a while, some not at all."""
+"""Draw the outcomes of invented tasks: nearly all succeed, some after waits or failures, some never run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from models import State
 from taskqueue import outcomes
 from taskqueue.types import TaskType
 
-STILL_RUNNING = timedelta(minutes=20)  # what began since then may still be on its way
+STILL_RUNNING = timedelta(minutes=20)  # tasks created since then may still be Pending
 
 
 class InventedOutcome(NamedTuple):
-    """How a task ends after so many runs, the last of which begins `wait` after its creation."""
+    """The outcome of a task after so many runs, the last of which starts `wait` after its creation."""
 
     state: State
     runs: int
@@ -45,26 +45,26 @@ ERRORS = (
 
 
 def draw_outcome(
-    kind: TaskType, created_at: datetime, now: datetime, *, bad: bool, chance: random.Random
+    kind: TaskType, created_at: datetime, now: datetime, *, outage: bool, chance: random.Random
 ) -> InventedOutcome:
-    """How a task of this type ends that is created then; `bad`: while Engage is in trouble."""
-    dice = chance.random()
-    if dice < (0.5 if created_at > now - STILL_RUNNING else 0.0003):
+    """Draw the outcome of a task of this type. `outage`: created while Engage fails."""
+    drawn = chance.random()
+    if drawn < (0.5 if created_at > now - STILL_RUNNING else 0.0003):
         return _pending(chance)
-    if bad and kind.calls_engage and dice < 0.6:
-        return _in_trouble(chance)
-    if dice < 0.955:
+    if outage and kind.calls_engage and drawn < 0.6:
+        return _during_outage(chance)
+    if drawn < 0.955:
         return SUCCEEDED._replace(wait=timedelta(microseconds=chance.randrange(2_000, 90_000)))
-    if dice < 0.968:
+    if drawn < 0.968:
         return InventedOutcome(State.SUCCESS, 2, timedelta(seconds=chance.uniform(5, 900)))
-    return chance.choice(SKIPPED if dice < 0.98 else ERRORS)
+    return chance.choice(SKIPPED if drawn < 0.98 else ERRORS)
 
 
 def _pending(chance: random.Random) -> InventedOutcome:
     return NEVER_RUN._replace(runs=chance.randrange(3), wait=timedelta(seconds=chance.uniform(1, 30)))
 
 
-def _in_trouble(chance: random.Random) -> InventedOutcome:
-    """Tried for a minute, hours or days, and nearly always through in the end."""
+def _during_outage(chance: random.Random) -> InventedOutcome:
+    """Retried for a minute, hours or days; nearly always a Success in the end."""
     runs = chance.randrange(2, 9)
     return GIVEN_UP if chance.random() < 0.1 else InventedOutcome(State.SUCCESS, runs, timedelta(seconds=4 * 4**runs))

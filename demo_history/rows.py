@@ -1,4 +1,4 @@
-"""Rows of an invented task as COPY takes them: the task, its attempts, and for a few the bytes that went to and fro."""
+"""Rows of an invented task for COPY: the task, its attempts, and for a few the webhook's body or the exchange."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo_history.outcomes import InventedOutcome
 from models import Lane, Outcome, Shop, State
 from taskqueue.types import TaskType
 
-NEVER_DUE = datetime(2100, 1, 1, tzinfo=UTC)  # when what is Pending would be run
+NEVER_DUE = datetime(2100, 1, 1, tzinfo=UTC)  # when a Pending task is due
 WORKER = "invented:1"
 MS = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ class InventedTask(NamedTuple):
     shop_id: int
     kind: TaskType
     lane: Lane
-    fate: InventedOutcome
+    outcome: InventedOutcome
     created_at: datetime
     ms: int
     shopify_id: int | None
@@ -50,36 +50,52 @@ class InventedTask(NamedTuple):
 
     @property
     def started_at(self) -> datetime | None:
-        return self.created_at + self.fate.wait if self.fate.runs else None
+        return self.created_at + self.outcome.wait if self.outcome.runs else None
 
     @property
     def completed_at(self) -> datetime | None:
-        return None if self.fate.state is State.PENDING else self.created_at + self.fate.wait + self.ms * MS
+        return None if self.outcome.state is State.PENDING else self.created_at + self.outcome.wait + self.ms * MS
 
     @property
-    def went_well(self) -> bool:
-        """Whether it has done what it was for."""
-        return self.fate.state is State.SUCCESS and self.fate.reason is None
+    def succeeded(self) -> bool:
+        """Whether it is a Success that was neither skipped nor replaced."""
+        return self.outcome.state is State.SUCCESS and self.outcome.reason is None
 
     def row(self) -> Row:
         """In the order of the task's COLUMNS."""
-        kind, fate, completed_at = self.kind, self.fate, self.completed_at
+        kind, outcome, completed_at = self.kind, self.outcome, self.completed_at
         return (
-            *(self.id, self.shop_id, kind.number, int(fate.state), int(self.lane), int(kind.entity), self.id),
-            *(self.shopify_id, self.engage_id, self.parent_id, self.closed_by, fate.reason, fate.code),
-            *(fate.runs, fate.runs, self.created_at if completed_at else NEVER_DUE, self.created_at, self.started_at),
-            *(completed_at, self.ms if completed_at and fate.runs else None),
+            *(self.id, self.shop_id, kind.number, int(outcome.state), int(self.lane), int(kind.entity), self.id),
+            *(self.shopify_id, self.engage_id, self.parent_id, self.closed_by, outcome.reason, outcome.code),
+            *(
+                outcome.runs,
+                outcome.runs,
+                self.created_at if completed_at else NEVER_DUE,
+                self.created_at,
+                self.started_at,
+            ),
+            *(completed_at, self.ms if completed_at and outcome.runs else None),
         )
 
     def attempts(self) -> Iterator[Row]:
-        """One for each run; those before the last have failed."""
-        fate, took, completed = self.fate, self.ms * MS, self.completed_at is not None
-        for number in range(1, fate.runs + 1):
-            last = number == fate.runs
-            started_at = self.created_at + fate.wait * number / fate.runs
-            outcome = Outcome.SUCCESS if last and fate.state is State.SUCCESS else Outcome.FAILED
-            reason = fate.reason if last and completed else "Engage is away."
-            yield self.id, self.shop_id, number, WORKER, started_at, started_at + took, int(outcome), reason, fate.code
+        """One for each run; those before the last failed."""
+        outcome, duration, completed = self.outcome, self.ms * MS, self.completed_at is not None
+        for number in range(1, outcome.runs + 1):
+            last = number == outcome.runs
+            started_at = self.created_at + outcome.wait * number / outcome.runs
+            result = Outcome.SUCCESS if last and outcome.state is State.SUCCESS else Outcome.FAILED
+            reason = outcome.reason if last and completed else "Engage is away."
+            yield (
+                self.id,
+                self.shop_id,
+                number,
+                WORKER,
+                started_at,
+                started_at + duration,
+                int(result),
+                reason,
+                outcome.code,
+            )
 
 
 def new_id(at: datetime, chance: random.Random) -> str:
@@ -89,26 +105,30 @@ def new_id(at: datetime, chance: random.Random) -> str:
 
 
 def body_row(task: InventedTask, shop: Shop) -> Row:
-    """What an invented webhook came with."""
-    told = orjson.dumps({"id": task.shopify_id, "note": "invented", "type": task.kind.name})
-    return task.id, task.shop_id, shop.vault.seal(told, "body", "sealed", UUID(task.id))
+    """The body of an invented webhook."""
+    payload = orjson.dumps({"id": task.shopify_id, "note": "invented", "type": task.kind.name})
+    return task.id, task.shop_id, shop.vault.seal(payload, "body", "sealed", UUID(task.id))
 
 
 def exchange_row(task: InventedTask, shop: Shop, chance: random.Random) -> Row:
-    """The call of an invented task's last run."""
-    number, path, fine = new_id(task.created_at, chance), f"/api/v3/{task.kind.name}", task.fate.state is State.SUCCESS
-    told = orjson.dumps({"id": task.shopify_id, "note": "invented"})
-    clear = {"url": f"https://engage.invalid{path}".encode(), "sent": told, "received": told}
-    sealed = {column: shop.vault.seal(text, "exchange", column, UUID(number)) for column, text in clear.items()}
+    """The exchange of an invented task's last run."""
+    exchange_id, path, success = (
+        new_id(task.created_at, chance),
+        f"/api/v3/{task.kind.name}",
+        task.outcome.state is State.SUCCESS,
+    )
+    payload = orjson.dumps({"id": task.shopify_id, "note": "invented"})
+    clear = {"url": f"https://engage.invalid{path}".encode(), "sent": payload, "received": payload}
+    sealed = {column: shop.vault.seal(text, "exchange", column, UUID(exchange_id)) for column, text in clear.items()}
     return (
-        *(number, task.id, task.shop_id, task.fate.runs, "Engage", "POST", path, sealed["url"]),
-        *(int(Effect.REPEATABLE), sealed["sent"], 200 if fine else 503, sealed["received"], False),
+        *(exchange_id, task.id, task.shop_id, task.outcome.runs, "Engage", "POST", path, sealed["url"]),
+        *(int(Effect.REPEATABLE), sealed["sent"], 200 if success else 503, sealed["received"], False),
         *(task.started_at, task.ms),
     )
 
 
 def order_row(shop: Shop, shopify_id: int, name: str, at: datetime) -> Row:
-    """An invented order."""
+    """The row of an invented order."""
     node = {"legacyResourceId": str(shopify_id), "name": name, "updatedAt": at.isoformat(), "note": "invented"}
     sealed = shop.vault.seal(orjson.dumps(node), "orders", "seen", shopify_id)
     return shop.id, shopify_id, name, at, sealed, f"order-{shopify_id}", at

@@ -1,4 +1,4 @@
-"""The shops that an invented history belongs to, and how they are told from real ones."""
+"""Make invented shops, and make sure that no real one is touched."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ RECENT_ORDERS = 500  # orders of a shop that may still change
 
 
 class RealShopError(Exception):
-    """There is a shop that an invented history must not touch. `str()` is a sentence for the operator."""
+    """A real shop is in the way. `str()` is a sentence for the operator."""
 
 
 @dataclass
 class InventedShop:
-    """Where a shop's ids and order names go on, and its orders that may still change."""
+    """An invented shop, with its last id, its number of orders, and the orders that may still change."""
 
-    shop: Shop
+    row: Shop
     last_id: int
     orders: int
-    recent: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_ORDERS))
-    _rows: list[Row] = field(default_factory=list)
+    recent_orders: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_ORDERS))
+    _order_rows: list[Row] = field(default_factory=list)
 
     @classmethod
     def of(cls, shop: Shop) -> InventedShop:
@@ -41,39 +41,39 @@ class InventedShop:
         (last,) = db.execute_sql("SELECT max(shopify_id) FROM task WHERE shop_id = %s", (shop.id,)).fetchone()
         return cls(shop, last or FIRST_ID, orders)
 
-    def begin(self, about: str, at: datetime) -> int:
-        """The id of something new. An order also gets its name, and its row."""
+    def new_id(self, kind: str, at: datetime) -> int:
+        """The id of a new entity. An order also gets its name, and its row."""
         self.last_id += 1
-        if about == ORDER:
+        if kind == ORDER:
             self.orders += 1
             name = f"#{FIRST_NAME - 1 + self.orders}"
-            self.recent.append(self.last_id)
-            self._rows.append(order_row(self.shop, self.last_id, name, at))
+            self.recent_orders.append(self.last_id)
+            self._order_rows.append(order_row(self.row, self.last_id, name, at))
         return self.last_id
 
-    def take_orders(self) -> list[Row]:
-        """The rows of the orders begun since they were last taken."""
-        taken, self._rows = self._rows, []
-        return taken
+    def take_order_rows(self) -> list[Row]:
+        """The rows of new orders since the last call."""
+        rows, self._order_rows = self._order_rows, []
+        return rows
 
 
-def check_shops(*, beside_real_ones: bool) -> None:
-    """Raises Real when a shop has an invented one's name and is none, or when there are real ones unasked for."""
+def check_shops(*, allow_real_shops: bool) -> None:
+    """Raises RealShopError for a real shop with an invented one's name, and unless allowed for any real shop."""
     shops = list(Shop.select(Shop.domain, Shop.settings))
     for shop in shops:
-        if DOMAIN.fullmatch(shop.domain) and not _marked(shop):
+        if DOMAIN.fullmatch(shop.domain) and not _is_invented(shop):
             raise RealShopError(f"{shop.domain} is not an invented shop; its tasks are left alone.")
-    real = [shop.domain for shop in shops if not _marked(shop)]
-    if real and not beside_real_ones:
+    real = [shop.domain for shop in shops if not _is_invented(shop)]
+    if real and not allow_real_shops:
         raise RealShopError(f"This database has real shops ({real[0]}). Invented ones beside them: add --yes.")
 
 
-def _marked(shop: Shop) -> bool:
+def _is_invented(shop: Shop) -> bool:
     return bool(shop.settings.get(INVENTED_SETTING))
 
 
 def invented_shops(count: int) -> list[InventedShop]:
-    """So many invented shops, the largest first; those that are missing are made."""
+    """So many invented shops, the largest first; missing ones are created."""
     return [InventedShop.of(_shop(number)) for number in range(1, count + 1)]
 
 
@@ -97,6 +97,6 @@ def _shop(number: int) -> Shop:
 
 
 def task_shares(count: int) -> list[float]:
-    """How many of the tasks each shop has, as shares."""
+    """The share of the tasks that each shop has."""
     raw = [1 / place**SKEW for place in range(1, count + 1)]
     return [each / sum(raw) for each in raw]

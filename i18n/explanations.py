@@ -1,4 +1,4 @@
-"""Explanations of task outcomes in plain words: what happened, what to do, and who does it."""
+"""Explanations of task outcomes: what happened, what to do, and who can do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""privacy.key_rotation."""
+"""Rotate the wrapping key: wrap every shop's key by the first of SECRET_KEYS (`manage.py rotate-secrets`)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from contextlib import suppress
 from database import db
 from encryption import Unreadable, rewrap, wrapping_key_name
 
-BATCH = 100  # shops between two words about how it goes
-
+BATCH = 100  # shops between two reports of progress
 
 ReportProgress = Callable[[int, int], None]
 
 
-def rotate(tell: ReportProgress) -> list[tuple[int, str]]:
-    """Wrap each shop's key by the first of SECRET_KEYS. `tell` is told how many of how many shops were looked at.
+def rotate(report: ReportProgress) -> list[tuple[int, str]]:
+    """Wrap each shop's key by the first of SECRET_KEYS. Calls `report` with the number of shops done and of all shops.
 
-    The keys stay the same, so that what they have sealed need not be touched, and whoever has one in memory goes on.
-    Returns the shops, by their ids, whose key is still wrapped by another, and why.
+    The keys themselves stay, so nothing is encrypted anew, and processes that have them in memory go on.
+    Returns the ids of shops whose key is still wrapped by another, each with the reason.
     """
     done = 0
-    for portion in _batches():
-        for shop_id, key in portion:
+    for batch in _batches():
+        for shop_id, key in batch:
             with suppress(Unreadable):
                 _rewrap(shop_id, key)
-        done += len(portion)
-        tell(done, max(done, _count()))
+        done += len(batch)
+        report(done, max(done, _count()))
     return [(shop_id, _why(key)) for shop_id, key in _shops_with_other_keys()]
 
 
@@ -38,7 +37,7 @@ def _batches() -> Iterator[list[tuple[int, bytes]]]:
 
 
 def _rewrap(shop_id: int, key: bytes) -> None:
-    """One that was forgotten stays forgotten, also if that happens now: so only the key that was read is replaced."""
+    """Replace only the key that was read: one that is deleted meanwhile, by erasure, stays deleted."""
     if key and (new := rewrap(key)):
         db.execute_sql("UPDATE shop SET key = %s WHERE id = %s AND key = %s", (new, shop_id, key))
 

@@ -37,7 +37,7 @@ def erase_customer(task: Task) -> None:
     person = _person(task.shop, webhook_payload(task), "orders_to_redact")
     tasks = person.task_ids()
     erasure.end_tasks(task.shop, tasks, ERASED)
-    if erasure.are_running(tasks):
+    if erasure.any_running(tasks):
         raise Wait("Tasks of the customer are still running.", RUNNING_WAIT)
     rows = person.erase_tasks()
     if person.task_ids():

@@ -1,4 +1,4 @@
-"""Uninstall: end a shop's tasks and delete its tokens when it removes the app. Its data stay until shop/redact."""
+"""Uninstall (app/uninstalled): end a shop's tasks and delete its tokens. Its data stay until shop/redact."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def uninstall(task: Task) -> None:
         raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
     with claims.effects(task):
         PollCursor.delete().where(PollCursor.shop == task.shop).execute()
-        for importing in BulkImport.select().where(BulkImport.shop == task.shop):
-            change_import_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS)
+        for bulk_import in BulkImport.select().where(BulkImport.shop == task.shop):
+            change_import_state(bulk_import, ImportState.CANCELLED, of=OPEN_IMPORTS)
 
 
 def still_installed(task: Task) -> bool:
@@ -44,8 +44,8 @@ def still_installed(task: Task) -> bool:
 
 def deactivate(shop: Shop) -> None:
     """Deactivate the shop: no task of it is claimed from now on, and its tokens and keys are deleted."""
-    resting = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
-    Shop.update(**resting, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
+    inactive = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
+    Shop.update(**inactive, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
 
 
 def end_tasks_of_uninstalled() -> int:

@@ -33,7 +33,7 @@ def oauth_client(domain: str) -> OAuthClient:
 
 
 def access_token(shop: Shop) -> str:
-    """Return a valid access token, refreshed if it expires within EARLY. Raises ApiError when there is none."""
+    """A valid access token, refreshed if it expires within REFRESH_BEFORE. Raises ApiError when there is none."""
     if not shop.token_expires_within(REFRESH_BEFORE):
         return shop.secret("shopify_token")
     with db.atomic():

@@ -1,4 +1,4 @@
-"""sync.consents."""
+"""Marketing consents (preferences), synced both ways: from Shopify's customer to Engage's contact, and back."""
 
 from __future__ import annotations
 
@@ -35,18 +35,16 @@ EVENTS: dict[str, PreferenceName] = {
     "contact.acceptsemail.changed": "acceptsEmail",
     "contact.acceptssms.changed": "acceptsSms",
 }
-
-
 TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has this turned off."
 
 
 def sync_to_engage(task: Task) -> None:
     """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
     customer, contact_id = _contact_of(task)
-    node, engage = _customer_node(task), engage_client(task)
+    snapshot, engage = _read_customer(task), engage_client(task)
     states, memories = (
-        shopify_states(node),
-        consent_memory.update(customer, lambda memories: after_shopify_read(memories, node)),
+        shopify_states(snapshot),
+        consent_memory.update(customer, lambda memories: after_shopify_read(memories, snapshot)),
     )
     if not preferences_to_write(memories, {}, states):
         raise Skip("Engage has been told of every answer already.")
@@ -68,11 +66,11 @@ def sync_to_shopify(task: Task) -> None:
     current, shopify = _engage_preferences(engage_client(task), contact_id), shopify_client(task)
     if name not in current:
         raise Unusable(f"Engage's contact does not say what {name} is.")
-    node = _customer_node(task)
+    snapshot = _read_customer(task)
     memories = consent_memory.update(
-        customer, lambda memories: _observed(memories, node, name, current[name], task.created_at)
+        customer, lambda memories: _observed(memories, snapshot, name, current[name], task.created_at)
     )
-    states = shopify_states(node)
+    states = shopify_states(snapshot)
     if _allowed(task.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
         enqueue_preferences(task, customer.shopify_id)
     if not both_ways(task.shop):
@@ -98,11 +96,11 @@ def _contact_of(task: Task) -> tuple[Customer, str]:
     return customer, customer.contact_id
 
 
-def _customer_node(task: Task) -> Json:
-    node = shopify_client(task).customer(task.subject)
-    if node is None:
+def _read_customer(task: Task) -> Json:
+    snapshot = shopify_client(task).customer(task.subject)
+    if snapshot is None:
         raise Skip("Shopify no longer has this customer.")
-    return node
+    return snapshot
 
 
 def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
@@ -152,9 +150,9 @@ def _written(memories: ConsentMemories, wanted: dict[str, bool], began_at: datet
 
 
 def _observed(
-    memories: ConsentMemories, node: Json, name: PreferenceName, value: bool, at: datetime
+    memories: ConsentMemories, snapshot: Json, name: PreferenceName, value: bool, at: datetime
 ) -> ConsentMemories:
-    observed = after_shopify_read(memories, node)
+    observed = after_shopify_read(memories, snapshot)
     return {**observed, name: after_engage_event(observed[name], value, at)}
 
 

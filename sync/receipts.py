@@ -1,4 +1,4 @@
-"""Receipts at Engage: the purchase receipt of an order, and corrections when the order changes afterwards."""
+"""Receipts at Engage: an order's purchase receipt, its refunds' receipts, and corrections when the order changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from taskqueue.outcomes import Skip, Wait
 from taskqueue.types import TYPES
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
+ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
 RECEIPT_SENT = "Its receipt is at Engage already."
+ORDER_NOT_FOUND = "Shopify no longer has this order."
 
 
 def receipt_rules(shop: Shop) -> ReceiptRules:
@@ -34,40 +36,43 @@ def receipt_rules(shop: Shop) -> ReceiptRules:
     return rules_from(ReceiptRules, shop.settings.get("receipt", {}))
 
 
-def receipt_rules_and_store(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
+def receipt_rules_and_store(shop: Shop, order: Order | None, snapshot: Json) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
-    if order and (sold := sent_receipts.purchase_receipt_of(order)):
-        return rules_from(ReceiptRules, sold.rules), sold.open(shop)["storeExternalId"]
-    return receipt_rules(shop), choose_store(shop, node).store
+    if order and (purchase := sent_receipts.purchase_receipt_of(order)):
+        return rules_from(ReceiptRules, purchase.rules), purchase.open(shop)["storeExternalId"]
+    return receipt_rules(shop), choose_store(shop, snapshot).store
 
 
 def send_purchase(task: Task, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
-    node, rules = order.snapshot, receipt_rules(task.shop)
-    if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
+    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
-    contact_id, zone, place = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, node)
-    receipt = purchase_receipt(node, contact_id=contact_id, store=place.store, rules=rules, zone=zone)
-    task.note = place.note
+    contact_id, zone, choice = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, snapshot)
+    receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
+    task.note = choice.note
     sent = send_receipt(task, receipt)
     with claims.effects(task, engage_id=receipt["uniqueReceiptId"]):
         save_receipt(order, ReceiptKind.PURCHASE, sent, rules)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
         _sync_refunds(task, order)
-        if node["refunds"] or sent is not receipt:
+        if snapshot["refunds"] or sent is not receipt:
             _sync_again(task, order)
 
 
 def send_correction(task: Task, order: Order) -> None:
     """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
     task.engage_id = order.receipt_id
-    receipts, node = sent_receipts.of_order(order), order.snapshot
-    refunds, listed = _refunds(task, order, node), {return_receipt_id(each, node) for each in node["refunds"]}
+    receipts, snapshot = sent_receipts.of_order(order), order.snapshot
+    refunds = _refunds(task, order, snapshot)
+    listed = {return_receipt_id(each, snapshot) for each in snapshot["refunds"]}
     sent = [each.open(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
-    rules, store = receipt_rules_and_store(task.shop, order, node)
+    rules, store = receipt_rules_and_store(task.shop, order, snapshot)
     number = 1 + sum(each.kind == ReceiptKind.CORRECTION for each in receipts)
     zone = task.shop.zone
-    receipt = correction_receipt(node, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone)
+    receipt = correction_receipt(
+        snapshot, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone
+    )
     if receipt is None:
         raise Skip(RECEIPT_SENT)
     receipt["contact"]["matchKey"] = contact_id_or_wait(task, order)
@@ -78,15 +83,72 @@ def send_correction(task: Task, order: Order) -> None:
             _sync_again(task, order)
 
 
+def send_refund(task: Task, refund: Refund, order: Order) -> None:
+    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
+    snapshot, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
+    if sent_receipts.is_sent(task.shop, receipt_id):
+        task.engage_id = receipt_id
+        raise Skip(RECEIPT_SENT)
+    rules, store = _rules_of_purchase(task, order)
+    if reason := refund_skip_reason(snapshot, order.snapshot, rules):
+        raise Skip(reason)
+    contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
+    receipt = return_receipt(snapshot, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
+    sent = send_receipt(task, receipt)
+    with claims.effects(task, engage_id=receipt_id):
+        save_receipt(order, ReceiptKind.REFUND, sent, rules)
+        if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
+            TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
+
+
+def _rules_of_purchase(task: Task, order: Order) -> tuple[ReceiptRules, str]:
+    """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
+    if order.receipt_id is None:
+        _raise_without_purchase(task, order)
+    return receipt_rules_and_store(task.shop, order, order.snapshot)
+
+
+def _raise_without_purchase(task: Task, order: Order) -> None:
+    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
+        raise Skip(reason)
+    contact_id_or_wait(task, order)
+    raise Wait("The order's own receipt goes first.", ORDER_WAIT)
+
+
+def refunded_order(task: Task, refund: Refund) -> Order:
+    """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
+    order = entities.find(Order, task.shop, refund.order_id)
+    listed = order.snapshot["refunds"] if order else []
+    if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
+        return order
+    if is_order_deleted(task.shop, refund.order_id):
+        raise Skip(ORDER_NOT_FOUND)
+    TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
+    raise Wait("Its order has not been read since.", ORDER_WAIT)
+
+
+def is_order_deleted(shop: Shop, order_id: int) -> bool:
+    """Whether the order was not found at Shopify when it was last indexed."""
+    last = database.select_rows(
+        Task,
+        "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
+        shop.id,
+        TYPES["IndexOrder"].number,
+        order_id,
+    )
+    return [task.reason for task in last] == [ORDER_NOT_FOUND]
+
+
 def send_receipt(task: Task, receipt: Json) -> Json:
     """Send a receipt and return it as Engage has it: an earlier attempt may have sent it with other contents.
 
     Engage ignores a second receipt with the same id, so a retry must send the same receipt as the first attempt, or we
     would not know what Engage has.
     """
-    same = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
-    engage_client(task).create_receipt(same)
-    return same
+    first = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
+    engage_client(task).create_receipt(first)
+    return first
 
 
 def save_receipt(order: Order, kind: ReceiptKind, receipt: Json, rules: ReceiptRules) -> None:
@@ -117,9 +179,9 @@ def _same_tenant(shop: Shop, exchange: Exchange) -> bool:
     return path_in_tenant(engage_origin(shop), exchange.open(shop, "url").decode()) is not None
 
 
-def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
+def _refunds(task: Task, order: Order, snapshot: Json) -> list[Json]:
     """Full refunds of those that the order lists. Raises Wait or Skip when our copy of one is older or newer."""
-    listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in node["refunds"]}
+    listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in snapshot["refunds"]}
     known = entities.refunds_of(order)
     unread = [each for each, at in listed.items() if each not in known or known[each].updated_at < at]
     for each in unread:
@@ -142,66 +204,3 @@ def _sync_refunds(task: Task, order: Order) -> None:
 def _sync_again(task: Task, order: Order) -> None:
     """Sync the order once more: the receipt that Engage has may not show its present state."""
     TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
-
-
-ORDER_NOT_FOUND = "Shopify no longer has this order."
-
-
-def is_order_deleted(shop: Shop, order_id: int) -> bool:
-    """Whether the order was not found at Shopify when it was last indexed."""
-    last = database.select_rows(
-        Task,
-        "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
-        shop.id,
-        TYPES["IndexOrder"].number,
-        order_id,
-    )
-    return [task.reason for task in last] == [ORDER_NOT_FOUND]
-
-
-ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
-
-
-def send_refund(task: Task, refund: Refund, order: Order) -> None:
-    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
-    node, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
-    if sent_receipts.is_sent(task.shop, receipt_id):
-        task.engage_id = receipt_id
-        raise Skip(RECEIPT_SENT)
-    rules, store = _as_sold(task, order)
-    if reason := refund_skip_reason(node, order.snapshot, rules):
-        raise Skip(reason)
-    contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
-    receipt = return_receipt(node, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
-    sent = send_receipt(task, receipt)
-    with claims.effects(task, engage_id=receipt_id):
-        save_receipt(order, ReceiptKind.REFUND, sent, rules)
-        if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
-
-
-def refunded_order(task: Task, refund: Refund) -> Order:
-    """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
-    order = entities.find(Order, task.shop, refund.order_id)
-    listed = order.snapshot["refunds"] if order else []
-    if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
-        return order
-    if is_order_deleted(task.shop, refund.order_id):
-        raise Skip(ORDER_NOT_FOUND)
-    TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
-    raise Wait("Its order has not been read since.", ORDER_WAIT)
-
-
-def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
-    """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
-    if order.receipt_id is None:
-        _raise_unsold(task, order)
-    return receipt_rules_and_store(task.shop, order, order.snapshot)
-
-
-def _raise_unsold(task: Task, order: Order) -> None:
-    node, rules = order.snapshot, receipt_rules(task.shop)
-    if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
-        raise Skip(reason)
-    contact_id_or_wait(task, order)
-    raise Wait("The order's own receipt goes first.", ORDER_WAIT)

@@ -1,4 +1,4 @@
-"""Position and order of a page in a list of tasks: keyset pagination, so a page costs the same at any depth."""
+"""Cursor of a page in a list of tasks: position and order. Keyset pagination: a page costs the same at any depth."""
 
 from __future__ import annotations
 

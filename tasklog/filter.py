@@ -33,15 +33,15 @@ class Search:
     def condition(self) -> str:
         """The SQL condition. One equality per id: only then does an index give the tasks of one of them in order."""
         either = ["id BETWEEN %(lowest)s AND %(highest)s"] if self.lowest else []
-        either += [f"shopify_id = %(shopify_id_{place})s" for place in range(len(self.shopify_ids))]
-        either += [f"engage_id = %(engage_id_{place})s" for place in range(len(self.engage_ids))]
+        either += [f"shopify_id = %(shopify_id_{index})s" for index in range(len(self.shopify_ids))]
+        either += [f"engage_id = %(engage_id_{index})s" for index in range(len(self.engage_ids))]
         either += ["args ->> 'import_id' = %(import_id)s AND lane = 1 AND state <> 1"] if self.import_id else []
         return f"({' OR '.join(either) or 'false'})"
 
     def values(self) -> Values:
         """The values of the condition."""
-        shopify = {f"shopify_id_{place}": each for place, each in enumerate(self.shopify_ids)}
-        engage = {f"engage_id_{place}": each for place, each in enumerate(self.engage_ids)}
+        shopify = {f"shopify_id_{index}": each for index, each in enumerate(self.shopify_ids)}
+        engage = {f"engage_id_{index}": each for index, each in enumerate(self.engage_ids)}
         return {"lowest": self.lowest, "highest": self.highest, "import_id": self.import_id, **shopify, **engage}
 
 

@@ -6,7 +6,7 @@ its start identify the run, so a worker that comes back after its lease has expi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -169,15 +169,24 @@ def give_way(task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
     )
 
 
-def wake(shop_id: int, number: int, shopify_ids: Iterable[int]) -> set[int]:
-    """Make waiting tasks of one type due now, and running ones when they give up. Returns the ids that waited."""
-    ids = list(shopify_ids)
-    if not ids:
+def wake(shop_id: int, shopify_ids: Mapping[int, Iterable[int]]) -> set[int]:
+    """Make waiting tasks due now, and running ones when they give up: of these types, about these Shopify ids.
+
+    Returns the Shopify ids of those that waited. A transaction may wake only once, or there are deadlocks: a claim
+    holds its task while it waits for the transaction that changes a running task of the same entity (index
+    `task_running`). So every row is locked before the first is changed, in one order: a task that others wait for
+    has the lower type number, and the last row that a transaction takes is its own task's.
+    """
+    wanted = [(number, shopify_id) for number, ids in shopify_ids.items() for shopify_id in ids]
+    if not wanted:
         return set()
     woken = db.execute_sql(
         """UPDATE task SET due_at = clock_timestamp()
-           WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) AND state = 0
+           WHERE id = ANY(ARRAY(
+               SELECT id FROM task JOIN unnest(%s::smallint[], %s::bigint[]) AS wanted (type, shopify_id)
+                   USING (type, shopify_id)
+               WHERE shop_id = %s AND state = 0 ORDER BY type DESC, id FOR NO KEY UPDATE OF task)) AND state = 0
            RETURNING shopify_id, leased_until""",
-        (shop_id, number, ids),
+        (*map(list, zip(*wanted, strict=True)), shop_id),
     )
     return {shopify_id for shopify_id, leased_until in woken.fetchall() if leased_until is None}

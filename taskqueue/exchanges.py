@@ -47,8 +47,8 @@ class ExchangeJournal:
 def record_request(task: Task, call: Call) -> Exchange:
     """Record a request before it is sent, and renew the task's lease; on disk at return. Raises LeaseLost."""
     exchange = _exchange(task, call)
-    held = {"lease": config.lease, "fence": task.fence, "task_started_at": task.started_at}
-    if not db.execute_sql(RECORD_REQUEST, exchange.__data__ | held).rowcount:
+    lease = {"lease": config.lease, "fence": task.fence, "task_started_at": task.started_at}
+    if not db.execute_sql(RECORD_REQUEST, exchange.__data__ | lease).rowcount:
         raise LeaseLost(str(task.id))
     return exchange
 

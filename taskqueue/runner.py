@@ -14,12 +14,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from dramatiq.middleware import TimeLimitExceeded
-from peewee import IntegrityError
+from peewee import IntegrityError, OperationalError
 
 import logs
 from clients import OUTCOME_UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
-from database import DATABASE_UNAVAILABLE, EVERY, connected, scoped
+from database import DATABASE_UNAVAILABLE, EVERY, connected, is_rolled_back, scoped
 from models import Outcome, State, Task
 from taskqueue import circuit_breaker, claims, exchanges
 from taskqueue.leases import LEASES
@@ -34,6 +34,7 @@ REFUSED_WAIT = timedelta(minutes=10)  # a wrong key has to be corrected by a per
 PROBE_WAIT = timedelta(seconds=30)  # between two probes of a shop whose circuit breaker is open
 FAILURES_TO_PAUSE = 10  # of one shop's calls to Engage, before its circuit breaker opens
 PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)  # of a shop by its circuit breaker
+DEADLOCK_RETRIES = 3  # of one attempt, before it is left to the sweep
 INTERNAL_ERROR_ATTEMPTS = 3  # attempts at a task that fails in our own code
 MAY_HAVE_ARRIVED = (
     "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
@@ -69,7 +70,10 @@ def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
             calls_engage=task_type.calls_engage,
             newest_only=task_type.newest_only,
         )
-    except IntegrityError:
+    except (IntegrityError, OperationalError) as error:
+        # A deadlock, too, is a claim that met a transaction about a running task of its entity.
+        if isinstance(error, OperationalError) and not is_rolled_back(error):
+            raise
         claims.give_way(task_id, GIVE_WAY, replaceable=task_type.newest_only)
         return None
 
@@ -88,7 +92,7 @@ def _carry_out(task_type: TaskType, task: Task) -> None:
 
 def _attempt(task_type: TaskType, task: Task) -> None:
     try:
-        task_type.call(task)
+        _call(task_type, task)
         if not task.finished:
             claims.finish(task, State.SUCCESS)
         if task_type.calls_engage:
@@ -97,6 +101,20 @@ def _attempt(task_type: TaskType, task: Task) -> None:
         raise
     except (Exception, TimeLimitExceeded) as error:
         _end(task_type, task, error)
+
+
+def _call(task_type: TaskType, task: Task) -> None:
+    """Call the type's function: again at once after a deadlock, unless it has sent what must not be sent twice."""
+    for _ in range(DEADLOCK_RETRIES):
+        try:
+            task_type.call(task)
+        except OperationalError as error:
+            if not is_rolled_back(error) or exchanges.is_unsure(task.id, task.fence):
+                raise
+            log.warning("%s %s was rolled back and is called again: %s", task_type.name, task.id, error)
+        else:
+            return
+    task_type.call(task)
 
 
 def _end(task_type: TaskType, task: Task, error: BaseException) -> None:

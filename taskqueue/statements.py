@@ -70,7 +70,7 @@ def claim_statement(task_columns: str, shop_columns: str, shop_entity: int) -> s
 
 # Record a request, and renew the task's lease: one commit, on disk before the call.
 RECORD_REQUEST = """
-    WITH held AS (
+    WITH renewed AS (
         UPDATE task SET leased_until = now() + %(lease)s
         WHERE id = %(task)s AND fence = %(fence)s AND started_at = %(task_started_at)s AND leased_until IS NOT NULL
         RETURNING id
@@ -78,7 +78,7 @@ RECORD_REQUEST = """
     INSERT INTO exchange (id, task_id, shop_id, attempt, system, method, path, url, effect, sent, started_at)
     SELECT %(id)s, id, %(shop_id)s, %(attempt)s, %(system)s, %(method)s, %(path)s, %(url)s, %(effect)s, %(sent)s,
         %(started_at)s
-    FROM held"""
+    FROM renewed"""
 # The response is on disk with the task's outcome; until then the call's outcome is unknown.
 RECORD_RESPONSE = f"""
     UPDATE exchange SET status = %(status)s, received = %(received)s, unknown = %(unknown)s, error = %(error)s,

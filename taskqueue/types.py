@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -90,7 +90,7 @@ class TaskType:
 
     def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> set[int]:
         """Make waiting tasks of this type due now. Returns the Shopify ids of those that waited."""
-        return claims.wake(shop.id, self.number, shopify_ids)
+        return claims.wake(shop.id, {self.number: shopify_ids})
 
 
 TYPES: dict[str, TaskType] = {}
@@ -109,6 +109,11 @@ def types_by_group() -> dict[Group, list[TaskType]]:
 def types_by_topic() -> dict[str, TaskType]:
     """Return the task type by the Shopify webhook topic that starts it."""
     return {topic: task_type for task_type in TYPES.values() for topic in task_type.topics}
+
+
+def wake(shop: Shop, shopify_ids: Mapping[str, Iterable[int]]) -> None:
+    """Make waiting tasks of several types due now, by the types' names: one call in a transaction, not several."""
+    claims.wake(shop.id, {TYPES[name].number: ids for name, ids in shopify_ids.items()})
 
 
 def enqueue(tasks: list[Task]) -> list[Task]:

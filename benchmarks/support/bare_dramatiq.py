@@ -17,6 +17,6 @@ def nothing(task_id: str) -> None:
 
 
 def fill(count: int) -> None:
-    """Send so many messages, one by one as Dramatiq does it."""
+    """Send so many messages, one by one."""
     for number in range(count):
         nothing.send(str(number))

@@ -1,4 +1,4 @@
-"""How much processor time running processes have used, where the system says so in /proc."""
+"""Read from /proc how much processor time processes have used."""
 
 from __future__ import annotations
 

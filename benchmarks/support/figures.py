@@ -1,7 +1,8 @@
-"""Numbers of several rounds, as a reader wants them: the median, and how far the rounds lay apart."""
+"""Results of several rounds: their median with the lowest and the highest, and tables of them in Markdown."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
@@ -23,7 +24,7 @@ class Figures:
         return median(self.values)
 
     def per(self, other: Figures) -> Figures:
-        """The ratio to another measurement, round by round, since neighbours in time share the machine's mood."""
+        """The ratio to another measurement, round by round, since rounds next to each other run under the same load."""
         return Figures.of((100 * mine / its for mine, its in zip(self.values, other.values, strict=True)), " %")
 
     def __str__(self) -> str:
@@ -37,7 +38,7 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A part of the results: what was measured, line by line, and what a reader must know about it."""
+    """One table of the results, with its title and a description of what was measured."""
 
     title: str
     about: str
@@ -46,5 +47,11 @@ class ResultTable:
 
     def __str__(self) -> str:
         lines = [self.head, tuple("---" for _ in self.head), *self.rows]
-        drawn = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-        return f"## {self.title}\n\n{self.about}\n\n{drawn}\n"
+        text = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+        return f"## {self.title}\n\n{self.about}\n\n{text}\n"
+
+
+def show(table: ResultTable) -> ResultTable:
+    """Print the table to standard error as soon as it is measured, and return it."""
+    print(table, file=sys.stderr, flush=True)
+    return table

@@ -1,4 +1,4 @@
-"""Requests that make no sense, or nearly do: every route, with anything in its places, fields and headers."""
+"""Generate odd requests: to every route, with any values in its path, query, fields and headers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ json_values = st.recursive(
 
 @dataclass(frozen=True)
 class FuzzRequest:
-    """A request; `route` is the path it was made from, so that answers can be counted by it."""
+    """A request; `route` is the path pattern that it was made from, by which responses are counted."""
 
     method: str
     route: str
@@ -54,7 +54,7 @@ class FuzzRequest:
 
 @dataclass(frozen=True)
 class KnownValues:
-    """What a reader would have: ids that exist, by the name of their place; the fields of forms; a form's seal."""
+    """What a signed-in reader has: ids that exist, by path parameter; the fields of forms; a CSRF token."""
 
     ids: dict[str, list[str]]
     fields: list[str]
@@ -72,10 +72,10 @@ def paths(routes: Iterable[Any], method: str) -> list[str]:
 
 @st.composite
 def addresses(draw: st.DrawFn, path: str, known: KnownValues) -> str:
-    """The route with ids that exist, or anything else, in its places, and a query."""
+    """The route with ids that exist, or any values, as path parameters, and a query."""
 
-    def filled(place: re.Match[str]) -> str:
-        found = st.sampled_from(known.ids.get(place[1], ["1"]))
+    def filled(parameter: re.Match[str]) -> str:
+        found = st.sampled_from(known.ids.get(parameter[1], ["1"]))
         return quote(draw(found | any_values.filter(bool)), safe="")
 
     query = draw(st.lists(st.tuples(known.names, any_values), max_size=4))
@@ -84,7 +84,7 @@ def addresses(draw: st.DrawFn, path: str, known: KnownValues) -> str:
 
 @st.composite
 def pages(draw: st.DrawFn, path: str, known: KnownValues) -> FuzzRequest:
-    """A page, asked for with headers that may be anything."""
+    """A page, with any headers."""
     headers = draw(
         st.dictionaries(st.sampled_from([each for each in HEADERS if each != "Cookie"]), visible, max_size=2)
     )
@@ -93,10 +93,10 @@ def pages(draw: st.DrawFn, path: str, known: KnownValues) -> FuzzRequest:
 
 @st.composite
 def forms(draw: st.DrawFn, path: str, known: KnownValues) -> FuzzRequest:
-    """A form with a valid seal, and any fields with anything in them."""
+    """A form with a valid CSRF token, and any fields with any values."""
     fields = draw(st.lists(st.tuples(known.names, any_values), max_size=8))
-    click = draw(st.uuids())
-    body = urlencode([*fields, ("token", known.token), ("click", str(click))])
+    idempotency_key = draw(st.uuids())
+    body = urlencode([*fields, ("token", known.token), ("click", str(idempotency_key))])
     headers = FORM | draw(
         st.dictionaries(st.sampled_from(("HX-Request", "Accept", "Accept-Language")), visible, max_size=1)
     )
@@ -105,14 +105,14 @@ def forms(draw: st.DrawFn, path: str, known: KnownValues) -> FuzzRequest:
 
 @st.composite
 def raw(draw: st.DrawFn, path: str, known: KnownValues) -> FuzzRequest:
-    """Any bytes of any kind, with any headers, without a seal."""
+    """Any bytes as any media type, with any headers, without a CSRF token."""
     headers = draw(st.dictionaries(st.sampled_from(HEADERS), visible, max_size=3))
     return FuzzRequest("POST", path, draw(addresses(path, known)), headers, draw(st.binary(max_size=200)))
 
 
 @st.composite
 def webhooks(draw: st.DrawFn, topics: list[str], secret: bytes) -> FuzzRequest:
-    """A webhook that is signed, with any JSON, or none, in it."""
+    """A signed webhook with any JSON, or none."""
     ids = st.dictionaries(st.sampled_from(("id", "order_id", "admin_graphql_api_id", "customer")), json_values)
     body = draw(st.binary(max_size=60) | (json_values | ids).map(_dumped))
     signature = base64.b64encode(hmac.digest(secret, body, hashlib.sha256)).decode()
@@ -135,7 +135,7 @@ def _dumped(value: object) -> bytes:
 def any_request(
     routes: Iterable[Any], known: KnownValues, topics: list[str], secret: bytes
 ) -> st.SearchStrategy[FuzzRequest]:
-    """Any of these, of any route."""
+    """Any of these requests to any route."""
     read, written = paths(routes, "GET"), paths(routes, "POST")
     return st.one_of(
         st.sampled_from(read).flatmap(lambda path: pages(path, known)),
@@ -147,7 +147,7 @@ def any_request(
     )
 
 
-# What programs read, by an OpenAPI document
+# What programs read, described by an OpenAPI document
 
 
 def document(names: Iterable[str], states: Iterable[str], types: Iterable[str]) -> dict[str, Any]:
@@ -169,9 +169,9 @@ def document(names: Iterable[str], states: Iterable[str], types: Iterable[str]) 
     }
 
 
-def _parameter(place: str, name: str, choices: list[str] | None) -> dict[str, Any]:
+def _parameter(parameter: str, name: str, choices: list[str] | None) -> dict[str, Any]:
     kind = {"type": "string", **({"enum": choices} if choices else {})}
-    return {"in": place, "name": name, "required": place == "path", "schema": kind}
+    return {"in": parameter, "name": name, "required": parameter == "path", "schema": kind}
 
 
 def _reading(parameters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -179,26 +179,26 @@ def _reading(parameters: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def described_requests() -> st.SearchStrategy[FuzzRequest]:
-    """What schemathesis makes of the document: what fits it, and what does not."""
+    """Requests that schemathesis generates from the document: valid and invalid ones."""
     from taskqueue.types import TYPES
     from views.web.query_params import PARAMETER_NAMES
 
     described = document(PARAMETER_NAMES, ("success", "error", "pending"), TYPES)
     schema = schemathesis.openapi.from_dict(described)
-    return st.one_of([_made(schema[path]["GET"], path) for path in described["paths"]])
+    return st.one_of([_requests_of(schema[path]["GET"], path) for path in described["paths"]])
 
 
-def _made(operation: Any, path: str) -> st.SearchStrategy[FuzzRequest]:
+def _requests_of(operation: Any, path: str) -> st.SearchStrategy[FuzzRequest]:
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
     made = [
         operation.as_strategy(generation_mode=mode)
         for mode in modes
         if mode.is_positive or "{" in path or "tasks" in path
     ]
-    return st.one_of(made).map(lambda case: _asked(case, path))
+    return st.one_of(made).map(lambda case: _request_of(case, path))
 
 
-def _asked(case: Any, path: str) -> FuzzRequest:
+def _request_of(case: Any, path: str) -> FuzzRequest:
     query = urlencode(case.query or {}, doseq=True)
-    filled = PATH_PARAMETER.sub(lambda place: quote(str(case.path_parameters[place[1]]), safe=""), path)
+    filled = PATH_PARAMETER.sub(lambda parameter: quote(str(case.path_parameters[parameter[1]]), safe=""), path)
     return FuzzRequest("GET", path, f"{filled}?{query}" if query else filled)

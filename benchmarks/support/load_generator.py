@@ -22,32 +22,32 @@ END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A request without its delivery's own id, which every sending makes anew."""
+    """A webhook request without its webhook id, of which each sending gets a new one."""
 
     head: bytes
     body: bytes
 
-    def fresh(self) -> bytes:
+    def with_new_id(self) -> bytes:
         return b"%sX-Shopify-Webhook-Id: %s%s%s" % (self.head, str(uuid4()).encode(), END_OF_HEAD, self.body)
 
 
 @dataclass(frozen=True)
 class Load:
-    """What to send where. `rate`: requests a second, whatever the answers take; infinite: as fast as answered."""
+    """What to send. `rate`: requests a second, however slow the responses are; infinite: as fast as answered."""
 
     port: int
-    posts: list[PreparedRequest]
+    requests: list[PreparedRequest]
     seconds: float
     rate: float = math.inf
     connections: int = 32
 
-    def but(self, **changes: Any) -> Load:
+    def changed(self, **changes: Any) -> Load:
         return replace(self, **changes)
 
 
 @dataclass
 class LoadResult:
-    """What came of it. `waits`: seconds from when each request was due to its answer."""
+    """The responses. `waits`: seconds from when each request was due to its response."""
 
     seconds: float
     waits: list[float] = field(default_factory=list)
@@ -58,21 +58,21 @@ class LoadResult:
         return len(self.waits) / self.seconds
 
     def within_ms(self, share: float) -> float:
-        """The wait that this share of the requests stayed within; 0.5 gives the median."""
+        """The wait that this share of the requests did not exceed; 0.5 gives the median."""
         return 1000 * sorted(self.waits)[math.ceil(share * len(self.waits)) - 1]
 
 
 class LoadGenerator:
-    """The load generator's own process, so that it does not share a lock with what it measures."""
+    """Sends from a process of its own, so that it does not share a lock with what it measures."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
     def send(self, load: Load) -> LoadResult:
-        """Raises RuntimeError unless every answer was 200: a fast refusal is no result."""
+        """Send the load. Raises RuntimeError unless every response was 200: a fast refusal is no result."""
         sent = self._pool.submit(send, load).result()
         if set(sent.statuses) != {200}:
-            raise RuntimeError(f"Not every answer was 200: {dict(sent.statuses)}")
+            raise RuntimeError(f"Not every response was 200: {dict(sent.statuses)}")
         return sent
 
 
@@ -107,37 +107,37 @@ async def _keep_sending(
         if due >= start + load.seconds:
             return
         await asyncio.sleep(max(0, due - time.monotonic()))
-        status = await connection.ask(load.posts[number % len(load.posts)].fresh())
+        status = await connection.send(load.requests[number % len(load.requests)].with_new_id())
         sent.waits.append(time.monotonic() - due)
         sent.statuses[status] += 1
 
 
 class _Connection(asyncio.Protocol):
-    """One request under way at a time."""
+    """A connection with one request at a time."""
 
     def __init__(self) -> None:
         self._received = b""
-        self._answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
-        """The status of the answer, once all of it is here. Raises ConnectionError when that never happens."""
-        self._answer = asyncio.get_running_loop().create_future()
+    def send(self, request: bytes) -> asyncio.Future[int]:
+        """Send a request. Return its response's status once all of it has arrived, or raise ConnectionError."""
+        self._status = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return self._answer
+        return self._status
 
     def data_received(self, received: bytes) -> None:
         self._received += received
         head, end, body = self._received.partition(END_OF_HEAD)
         if end and len(body) >= _length(head):
             self._received = b""
-            self._answer.set_result(int(head.split(b" ", 2)[1]))
+            self._status.set_result(int(head.split(b" ", 2)[1]))
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(error or ConnectionError("The server closed the connection."))
+        if not self._status.done():
+            self._status.set_exception(error or ConnectionError("The server closed the connection."))
 
 
 def _length(head: bytes) -> int:

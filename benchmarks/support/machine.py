@@ -1,4 +1,4 @@
-"""What the figures were taken on. No names of hosts or folders."""
+"""Describe the machine and the versions of a measurement, without names of hosts or folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The servers and processes that a run starts for itself, ended with it."""
+"""Start the servers and processes of a benchmark, and end them with it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from sandbox import dev_servers
 
 SECRET = "a secret between Shopify and the benchmark"
-SHOPIFY_PORT, ENGAGE_PORT = "BENCH_SHOPIFY_PORT", "BENCH_ENGAGE_PORT"  # where the configuration expects the sandbox
+SHOPIFY_PORT, ENGAGE_PORT = "BENCH_SHOPIFY_PORT", "BENCH_ENGAGE_PORT"  # variables with the ports of the sandbox
 
 
 @dataclass(frozen=True)
 class ServerPids:
-    """Process ids, to ask what they cost."""
+    """The servers' process ids, by which their processor time is read."""
 
     postgres: int
     redis: int
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 @contextmanager
 def process(*arguments: str, **environment: str) -> Iterator[int]:
-    """A Python process of ours, by its id, ended with the block. What it complains about is seen."""
+    """Run a Python process of ours for the block, and give its id. Its standard error is shown."""
     command, variables = [sys.executable, *arguments], {**os.environ, **environment}
     started = subprocess.Popen(command, cwd=dev_servers.CHECKOUT, env=variables, stdout=subprocess.DEVNULL)
     try:
@@ -102,7 +102,7 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def workers(target: str, processes: int, threads: int, *, ahead: int = 0) -> Iterator[int]:
-    """Dramatiq's workers for a module's broker, by their parent's id. `ahead`: messages to fetch ahead, if given."""
+    """Run Dramatiq's workers for a module's broker, and give their parent's id. `ahead`: messages to fetch ahead."""
     shape = ("--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "5000")
     with process("-m", "dramatiq", target, *shape, "--skip-logging", dramatiq_queue_prefetch=str(ahead)) as pid:
         yield pid

@@ -1,4 +1,4 @@
-"""Merchants and orders to measure with, from the sandbox."""
+"""Shops, customers and orders for measurements, from the sandbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOWHERE = "http://127.0.0.1:1/"
 
 
 def engage_key(tenant: str) -> str:
-    """A key of its own for each tenant, since Engage's pace is by key."""
+    """A key of its own for each tenant, since the rate limit towards Engage is per key."""
     return f"key-of-{tenant}"
 
 
@@ -38,9 +38,10 @@ def connect(name: str) -> Shop:
 
 
 def checkout(lines: int) -> Checkout:
-    """A purchase of so many different records."""
+    """A checkout of so many different records."""
     items = (
-        Item(f"Record number {place}", f"REC-{place}", Decimal(99 + place), place % 3 + 1) for place in range(lines)
+        Item(f"Record number {number}", f"REC-{number}", Decimal(99 + number), number % 3 + 1)
+        for number in range(lines)
     )
     return Checkout(items=tuple(items), shipping=Decimal("49.00"))
 
@@ -53,7 +54,7 @@ def webhooks(domain: str, secret: str = SECRET, count: int = 50) -> list[Prepare
     """Signed orders/create requests of different orders, most of them of about 10 kB."""
     shopify = Shopify(secret, NOWHERE, schedule=[])
     try:
-        return [_post(secret, domain, _body(shopify, domain, number)) for number in range(count)]
+        return [_signed_request(secret, domain, _body(shopify, domain, number)) for number in range(count)]
     finally:
         shopify.close()
 
@@ -64,7 +65,7 @@ def _body(shopify: Shopify, domain: str, number: int) -> bytes:
     return orjson.dumps(order(shopify.order(domain, order_id) or {}, "Europe/Stockholm"))
 
 
-def _post(secret: str, domain: str, body: bytes) -> PreparedRequest:
+def _signed_request(secret: str, domain: str, body: bytes) -> PreparedRequest:
     delivery = Delivery(domain, "orders/create", "", "an-event", "2026-11-24T09:15:01.123456789Z", body)
     headers = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **delivery.headers(secret, "2026-10")}
     del headers["X-Shopify-Webhook-Id"]

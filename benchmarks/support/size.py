@@ -15,10 +15,10 @@ class BenchmarkSize:
     shapes: tuple[tuple[int, int], ...] = ((1, 8), (2, 8))
     backlog: int = 4000
     enqueued: int = 1000
-    road_rounds: int = 3  # informative, and slow
+    receipt_rounds: int = 3  # informative, and slow
     shops: int = 20
     orders: int = 120
-    quiet_orders: int = 10
+    single_orders: int = 10
 
 
 FULL = BenchmarkSize()
@@ -29,8 +29,8 @@ TINY = BenchmarkSize(
     shapes=((1, 2),),
     backlog=60,
     enqueued=20,
-    road_rounds=1,
+    receipt_rounds=1,
     shops=2,
     orders=3,
-    quiet_orders=1,
+    single_orders=1,
 )

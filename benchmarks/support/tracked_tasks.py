@@ -20,7 +20,7 @@ group = TaskGroup("benchmark", "Benchmark tasks")
 
 @group.task(901, "BenchmarkNothing", "Nothing")
 def nothing(task: Task) -> None:
-    """Does nothing, for itself."""
+    """Does nothing, without an entity."""
 
 
 @group.task(902, "BenchmarkEntity", "Nothing to an entity", entity=Entity.ORDER, calls_engage=True, newest_only=True)
@@ -30,19 +30,19 @@ def nothing_to_an_entity(task: Task) -> None:
 
 @group.task(903, "BenchmarkSending", "Nothing sent", entity=Entity.ORDER, calls_engage=True, newest_only=True)
 def nothing_sent(task: Task) -> None:
-    """Keeps a call as SyncOrder does, before and after, without making it."""
+    """Records an exchange as SyncOrder does, before and after, without making it."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts", Effect.REPEATABLE, sent=RECEIPT)
-    kept = ExchangeJournal(task)
-    kept.sending(call)
+    journal = ExchangeJournal(task)
+    journal.sending(call)
     call.status, call.unknown, call.duration = 202, False, timedelta()
-    kept.answered(call)
+    journal.answered(call)
 
 
 NUMBERS = [kind.number for kind in (nothing, nothing_to_an_entity, nothing_sent)]
 
 
 def fill(kind: TaskType, shop: Shop, count: int, batch: int = 100) -> None:
-    """Enqueue so many in batches, each of an entity of its own."""
+    """Enqueue so many tasks in batches, each of an entity of its own."""
     for start in range(0, count, batch):
         numbers = range(start, min(start + batch, count))
         enqueue([kind.new(shop, key=str(new_id()), shopify_id=1 + number) for number in numbers])

@@ -1,4 +1,4 @@
-"""The webhook endpoint without its storing: the same road in, the same check, and an answer at once."""
+"""The webhook endpoint without storing: the same middleware, the same check, and an answer at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import app as whole
+from app import app as whole_app
 from views.webhooks.request import read_body
 from views.webhooks.shopify import verified
 
@@ -18,4 +18,4 @@ async def shopify(request: Request) -> Response:
     return Response(status_code=200 if fits else 401)
 
 
-app = Starlette(routes=[Route("/webhooks/shopify", shopify, methods=["POST"])], middleware=whole.app.user_middleware)
+app = Starlette(routes=[Route("/webhooks/shopify", shopify, methods=["POST"])], middleware=whole_app.user_middleware)

@@ -1,4 +1,4 @@
-"""sync.import_lines."""
+"""Staged lines of a bulk import: orders and their articles, encrypted until all lines of an order have been read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from database import db
 from models import ImportPart, Shop
 
 
-def stage(part: ImportPart, shop: Shop, rows: list[tuple[int, int, bool, bytes]]) -> None:
-    """Keep (number, root, child, line) of each."""
+def stage(part: ImportPart, shop: Shop, lines: list[tuple[int, int, bool, bytes]]) -> None:
+    """Store lines, each as (line number, order id, whether it is an article's line, content)."""
     vault = shop.vault
-    sealed = [vault.seal(line, "bulk_line", "sealed", f"{part.id}:{number}") for number, _, _, line in rows]
-    columns = [[row[place] for row in rows] for place in range(3)]
+    sealed = [vault.seal(line, "bulk_line", "sealed", f"{part.id}:{number}") for number, _, _, line in lines]
+    columns = [[line[index] for line in lines] for index in range(3)]
     db.execute_sql(
         """INSERT INTO bulk_line (part_id, shop_id, number, root, child, sealed)
            SELECT %b, %b, number, root, child, sealed
@@ -23,34 +23,35 @@ def stage(part: ImportPart, shop: Shop, rows: list[tuple[int, int, bool, bytes]]
 
 
 def next_orders(part: ImportPart, shop: Shop, most: int) -> list[tuple[int, int, bytes, list[bytes]]]:
-    """The next (number, id, own line, lines of its children), the oldest first."""
-    own = _decrypted(part, shop, "NOT child ORDER BY number LIMIT %(most)s", {"most": most})
-    below = _decrypted(part, shop, "child AND root = ANY(%(roots)s)", {"roots": [root for _, root, _ in own]})
-    children: dict[int, list[bytes]] = {}
-    for _, root, line in sorted(below):
-        children.setdefault(root, []).append(line)
-    return [(number, root, line, children.get(root, [])) for number, root, line in own]
+    """The next orders in the order of their lines, as (line number, order id, own line, lines of its articles)."""
+    orders = _decrypted(part, shop, "NOT child ORDER BY number LIMIT %(most)s", {"most": most})
+    order_ids = [order_id for _, order_id, _ in orders]
+    articles: dict[int, list[bytes]] = {}
+    for _, order_id, line in sorted(_decrypted(part, shop, "child AND root = ANY(%(roots)s)", {"roots": order_ids})):
+        articles.setdefault(order_id, []).append(line)
+    return [(number, order_id, line, articles.get(order_id, [])) for number, order_id, line in orders]
 
 
-def delete_orders(part: ImportPart, roots: list[int]) -> None:
-    """They are whole, and in our tables."""
-    db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s AND root = ANY(%s)", (part.id, roots))
+def delete_orders(part: ImportPart, order_ids: list[int]) -> None:
+    """Delete all lines of orders that were joined and saved."""
+    db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s AND root = ANY(%s)", (part.id, order_ids))
 
 
 def delete_orphans(part: ImportPart) -> list[int]:
-    """The numbers of lines whose order never came; they are forgotten."""
-    gone = db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s AND child RETURNING number", (part.id,))
-    return sorted(number for (number,) in gone.fetchall())
+    """Delete lines whose order never came. Returns their line numbers."""
+    deleted = db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s AND child RETURNING number", (part.id,))
+    return sorted(number for (number,) in deleted.fetchall())
 
 
 def delete_all(part: ImportPart) -> None:
+    """Delete the part's lines."""
     db.execute_sql("DELETE FROM bulk_line WHERE part_id = %s", (part.id,))
 
 
-def _decrypted(part: ImportPart, shop: Shop, which: str, values: dict[str, Any]) -> list[tuple[int, int, bytes]]:
-    sql = f"SELECT number, root, sealed FROM bulk_line WHERE part_id = %(part)s AND {which}"  # noqa: S608
+def _decrypted(part: ImportPart, shop: Shop, condition: str, values: dict[str, Any]) -> list[tuple[int, int, bytes]]:
+    sql = f"SELECT number, root, sealed FROM bulk_line WHERE part_id = %(part)s AND {condition}"  # noqa: S608
     vault = shop.vault
     return [
-        (number, root, vault.open(bytes(sealed), "bulk_line", "sealed", f"{part.id}:{number}"))
-        for number, root, sealed in db.execute_sql(sql, values | {"part": part.id}).fetchall()
+        (number, order_id, vault.open(bytes(sealed), "bulk_line", "sealed", f"{part.id}:{number}"))
+        for number, order_id, sealed in db.execute_sql(sql, values | {"part": part.id}).fetchall()
     ]

@@ -39,7 +39,7 @@ class FixedAnswerApp:
 
 def load(address, **changes):
     post = PreparedRequest(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n", b"body")
-    return Load(int(address.rpartition(":")[2]), [post], seconds=0.2, connections=2).but(**changes)
+    return Load(int(address.rpartition(":")[2]), [post], seconds=0.2, connections=2).changed(**changes)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from benchmarks.listing import PageProcess, _verdict
-from benchmarks.listing_pages import answer, pages
+from benchmarks.listing_pages import pages, time_page
 from demo_history.filling import fill as fill_history
 from models import Shop
 from sandbox import dev_servers
@@ -45,7 +45,7 @@ def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
 def test_every_page_that_is_measured_is_there_and_shows_tasks(biggest):
     cookie = f"{SESSION_COOKIE}={session_cookie(biggest.id)}"
 
-    shown = {name: asyncio.run(answer(address, cookie))[1] for name, address in pages(biggest).items()}
+    shown = {name: asyncio.run(time_page(address, cookie))[1] for name, address in pages(biggest).items()}
 
     assert (shown.pop("summary"), shown.pop("live")) == (0, 0)
     assert [name for name, rows in shown.items() if not rows] == []
@@ -53,7 +53,7 @@ def test_every_page_that_is_measured_is_there_and_shows_tasks(biggest):
 
 def test_a_page_that_is_refused_is_no_measurement(biggest):
     with pytest.raises(RuntimeError, match="401"):
-        asyncio.run(answer("/tasks", "none=1"))
+        asyncio.run(time_page("/tasks", "none=1"))
 
 
 def test_the_verdict_compares_pages_of_as_many_rows():

@@ -1,4 +1,4 @@
-"""An invented history: as much as was asked for, counted exactly, never run, and never in a shop that is real."""
+"""An invented history: of the requested size, counted exactly, never run, and never in a real shop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TASKS, SHOPS = 3_000, 4
 
 @pytest.fixture
 def history(database):
-    """A small one, and when it was made."""
+    """A small history, and when it was made."""
     fill_history(TASKS, SHOPS, lambda done, seconds: None)
     return datetime.now(UTC)
 
@@ -37,7 +37,7 @@ def one(sql: str):
     return db.execute_sql(sql).fetchone()[0]
 
 
-def test_there_are_as_many_tasks_and_shops_as_were_asked_for(history):
+def test_there_are_as_many_tasks_and_shops_as_requested(history):
     assert (Task.select().count(), Shop.select().count()) == (TASKS, SHOPS)
 
 
@@ -73,13 +73,13 @@ def test_a_task_is_created_then_started_then_completed(history):
     assert one("SELECT count(*) FROM task WHERE (state = 0) <> (completed_at IS NULL)") == 0
 
 
-def test_an_id_tells_when_its_task_was_created(history):
+def test_an_id_contains_the_time_of_its_tasks_creation(history):
     for task in Task.select().limit(200):
         ms = (task.created_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
         assert (task.id.int >> 80, task.id.version) == (ms, 7)
 
 
-def test_what_started_or_solved_a_task_is_there_and_came_in_time(history):
+def test_the_parent_and_the_solver_of_a_task_exist(history):
     assert one("SELECT count(*) FROM task WHERE parent_id IS NOT NULL") > TASKS / 3
     assert one(
         "SELECT count(*) FROM task JOIN task p ON p.id = task.parent_id WHERE p.created_at <= task.created_at"
@@ -89,14 +89,14 @@ def test_what_started_or_solved_a_task_is_there_and_came_in_time(history):
     )
 
 
-def test_each_run_has_its_attempt_and_the_last_tells_how_it_went(history):
+def test_each_run_has_an_attempt_and_the_last_has_the_outcome(history):
     assert Attempt.select().count() == one("SELECT sum(attempts) FROM task")
     last = "SELECT count(*) FROM attempt JOIN task ON id = task_id AND number = attempts WHERE state = 1"
     run_well = one("SELECT count(*) FROM task WHERE state = 1 AND attempts > 0")
     assert one(f"{last} AND outcome = {Outcome.SUCCESS:d}") == run_well
 
 
-def test_what_was_sent_can_be_read(database):
+def test_exchanges_and_bodies_can_be_decrypted(database):
     fill_history(20_000, 1, lambda done, seconds: None)
     shop, call = Shop.get(), Exchange.select().first()
     body = Body.select().first()
@@ -106,7 +106,7 @@ def test_what_was_sent_can_be_read(database):
     assert Exchange.select().count() + Body.select().count() < 20_000 / 50
 
 
-def test_orders_have_names_that_follow_each_other(history):
+def test_orders_have_consecutive_names(history):
     shop = Shop.get(Shop.domain == "invented-01.myshopify.com")
     names = [order.name for order in Order.select().where(Order.shop == shop).order_by(Order.id)]
 
@@ -130,21 +130,21 @@ def test_none_of_it_is_ever_run(history):
     assert {(shop.shopify_token, shop.engage_key) for shop in Shop.select()} == {(None, None)}
 
 
-def test_every_invented_thing_says_so(history):
+def test_every_invented_shop_says_so(history):
     for shop in Shop.select():
         assert shop.domain.startswith("invented-")
         assert shop.email.endswith("@example.com")
         assert shop.settings["invented"]
 
 
-def test_a_reader_can_look_at_it(history, anonymous):
+def test_a_reader_can_search_and_list_it(history, anonymous):
     anonymous.cookies.set(SESSION_COOKIE, session_cookie(Shop.get(Shop.domain == "invented-01.myshopify.com").id))
 
     assert "#1001" in anonymous.get("/tasks?q=%231001").text
     assert len(anonymous.get("/tasks.json?limit=200").json()["tasks"]) == 200
 
 
-def test_the_command_tells_how_far_it_is(database):
+def test_the_command_prints_its_progress(database):
     done = fill()
 
     assert done.returncode == 0, done.stderr
@@ -152,7 +152,7 @@ def test_the_command_tells_how_far_it_is(database):
     assert Task.select().count() == 200
 
 
-def test_where_there_are_real_shops_it_must_be_asked_for(shop):
+def test_beside_real_shops_it_needs_the_option_yes(shop):
     real = TYPES["SyncOrder"].new(shop, key="real", shopify_id=1)
     insert.insert([real])
 
@@ -168,7 +168,7 @@ def test_where_there_are_real_shops_it_must_be_asked_for(shop):
 
 
 @pytest.mark.parametrize("options", [[], ["--yes"]])
-def test_a_real_shop_with_an_invented_ones_name_is_left_alone(shop, options):
+def test_a_real_shop_with_an_invented_shops_name_is_left_alone(shop, options):
     Shop.update(domain="invented-02.myshopify.com").execute()
 
     done = fill(*options)
@@ -179,7 +179,7 @@ def test_a_real_shop_with_an_invented_ones_name_is_left_alone(shop, options):
 
 
 @pytest.mark.parametrize("tasks", ["0", "-1", "1e6", "", "many", "100000001"])
-def test_how_many_is_a_whole_number(tasks):
+def test_the_number_of_tasks_must_be_a_whole_number(tasks):
     done = run("manage.py", "fill", f"--tasks={tasks}", "--shops=1")
 
     assert done.returncode == 2

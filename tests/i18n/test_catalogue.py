@@ -16,6 +16,7 @@ import babel.numbers
 import pytest
 from jinja2 import Environment, nodes
 
+import actors  # noqa: F401 - declares the task types
 from i18n.catalogue import is_plural, t, translations
 from i18n.formats import format_date, format_datetime, format_duration, format_time
 from i18n.locale import ENGLISH, LANGUAGES, LOCALES, cldr_locale, plural_form, use_language

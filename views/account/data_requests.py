@@ -17,7 +17,7 @@ from models import Action, DataRequest, Permission, Shop, State, Task, utcnow
 from taskqueue.types import TYPES
 from views.tasks.filters import TaskFilters
 from views.web import audit_log, query_params
-from views.web.errors import NotFound
+from views.web.errors import PageNotFound
 from views.web.forms import current_user, require
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -83,7 +83,7 @@ def download(request: Request) -> Response:
     try:
         personal_data = data_request.export
     except Unreadable:
-        raise NotFound(t("refusal.unreadable")) from None
+        raise PageNotFound(t("refusal.unreadable")) from None
     with db.atomic():
         audit_log.record(data_request.shop, Action.DOWNLOAD, current_user(request), task_id=data_request.task_id)
     content = {
@@ -108,11 +108,11 @@ def _file_name(data_request: DataRequest) -> str:
 
 
 def _data_request(request: Request) -> DataRequest:
-    """The data request of the URL, if it is the signed-in shop's. Raises NotFound."""
+    """The data request of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     shop, task_id = request.state.shop, query_params.parse_uuid(request.path_params["task_id"])
     found = DataRequest.get_or_none((DataRequest.task_id == task_id) & (DataRequest.shop == shop))
     if found is None:
-        raise NotFound(t("data_requests.missing"))
+        raise PageNotFound(t("data_requests.missing"))
     found.shop = shop  # else peewee queries it again
     return found
 

@@ -12,7 +12,7 @@ from i18n.catalogue import t
 from models import Action, Member, Permission, utcnow
 from views.account import support_links
 from views.web import audit_log, membership, query_params
-from views.web.errors import Conflict, NotFound
+from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -75,7 +75,7 @@ def _member(request: Request) -> Member:
     member_id = query_params.parse_uuid(request.path_params["member_id"])
     found = Member.get_or_none((Member.id == member_id) & (Member.shop == request.state.shop))
     if found is None:
-        raise NotFound(t("members.missing"))
+        raise PageNotFound(t("members.missing"))
     return found
 
 

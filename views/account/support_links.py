@@ -22,7 +22,7 @@ from views.tasks.explanation import explain_outcome
 from views.tasks.show import find_task
 from views.tasks.timeline import timeline_of
 from views.web import audit_log
-from views.web.errors import Conflict, NotFound
+from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -43,7 +43,7 @@ def share_entity(request: Request) -> Response:
     """`POST /support/{kind}/{shopify_id}`: create a support link to an order, customer or refund. It is shown once."""
     subject = find_entity(request, request.path_params["shopify_id"])
     if subject.snapshot is None and not subject.page(None, back=False).tasks:
-        raise NotFound(t("entity.missing"))
+        raise PageNotFound(t("entity.missing"))
     back = f"/entities/{subject.kind}/{subject.shopify_id}"
     return _create_link(request, back, kind=subject.kind, shopify_id=subject.shopify_id)
 
@@ -68,7 +68,7 @@ def show_support_link(request: Request) -> Response:
     with every_shop():
         found = find_valid(request.path_params["token"])
     if found is None:
-        raise NotFound(t("support.ended"))
+        raise PageNotFound(t("support.ended"))
     request.state.by_support_link = True
     with scoped(found.shop_id):
         return _task_page(request, found) if found.task_id else _entity_page(request, found)
@@ -77,7 +77,7 @@ def show_support_link(request: Request) -> Response:
 def _task_page(request: Request, link: SupportLink) -> Response:
     task = Task.get_or_none((Task.id == link.task_id) & (Task.shop == link.shop))
     if task is None:
-        raise NotFound(t("support.ended"))
+        raise PageNotFound(t("support.ended"))
     task.shop = link.shop
     runs = attempts.attempts_of(task, BodyFormat())
     return render(

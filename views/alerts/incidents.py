@@ -167,8 +167,8 @@ class IncidentCard:
         """Who acknowledged it, or until when it is snoozed; None for neither."""
         if self.incident.acknowledged_at:
             user = self.incident.acknowledged_by
-            who = membership.names(self.shop).get(user, user) if user else t("alerts.somebody")
-            return t("alerts.acknowledged", who=who, at=_local_time(self.shop, self.incident.acknowledged_at))
+            name = membership.names(self.shop).get(user, user) if user else t("alerts.somebody")
+            return t("alerts.acknowledged", who=name, at=_local_time(self.shop, self.incident.acknowledged_at))
         if self.incident.muted:
             return t("alerts.snoozed", until=_local_time(self.shop, self.incident.snoozed_until))
         return None

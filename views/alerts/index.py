@@ -17,7 +17,7 @@ from i18n.catalogue import t
 from models import Action, Incident, MailState, Permission, utcnow
 from views.alerts.incidents import MailRow, incident_cards, rule_statuses
 from views.web import audit_log, query_params
-from views.web.errors import BadInput, Conflict, NotFound
+from views.web.errors import BadInput, Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -50,10 +50,10 @@ def index(request: Request) -> Response:
 
 def _before(request: Request) -> UUID | None:
     given = request.query_params.get("before", "")
-    found = query_params.parse_uuid(given)
-    if given and found is None:
+    incident_id = query_params.parse_uuid(given)
+    if given and incident_id is None:
         raise BadInput(t("alerts.bad_before", given=repr(given[:40])))
-    return found
+    return incident_id
 
 
 @view
@@ -62,7 +62,7 @@ def mail(request: Request) -> Response:
     shop, mail_id = request.state.shop, query_params.parse_uuid(request.path_params["mail_id"])
     found = outbox.find_mail(shop, mail_id) if mail_id else None
     if found is None or not found.text:
-        raise NotFound(t("alerts.no_mail"))
+        raise PageNotFound(t("alerts.no_mail"))
     text = fill_token(found.text, shop, found.address) if found.state == MailState.KEPT else found.text
     return render(request, "alerts/mail.html", mail_row=MailRow(found), text=text)
 
@@ -98,7 +98,7 @@ def _change(request: Request, action_type: Action, change: Callable[[Incident], 
     shop, incident_id = request.state.shop, query_params.parse_uuid(request.path_params["incident_id"])
     incident = incidents.find(shop, incident_id) if incident_id else None
     if incident is None:
-        raise NotFound(t("alerts.missing"))
+        raise PageNotFound(t("alerts.missing"))
     if incident.closed_at:
         raise Conflict(t("alerts.over"))
     with db.atomic():

@@ -17,7 +17,7 @@ from alerts import recipients
 from database import every_shop, scoped
 from i18n.catalogue import t
 from models import AlertRecipient, utcnow
-from views.web.errors import NotFound
+from views.web.errors import PageNotFound
 from views.web.forms import read_form_body
 from views.web.rendering import render
 from views.web.view import public_view
@@ -69,7 +69,7 @@ def _recipient(request: Request) -> AlertRecipient:
     with every_shop():
         found = recipients.by_token(request.path_params["token"])
     if found is None:
-        raise NotFound(t("address.missing"))
+        raise PageNotFound(t("address.missing"))
     return found
 
 

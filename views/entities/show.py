@@ -18,7 +18,7 @@ from views.tasks.attempts import exact_body
 from views.tasks.diff import BodyDiff, diff_bodies, parse_body
 from views.tasks.pagination import Cursor
 from views.web import query_params
-from views.web.errors import BadInput, NotFound
+from views.web.errors import BadInput, PageNotFound
 from views.web.rendering import render
 from views.web.request_state import Request
 from views.web.view import view
@@ -51,7 +51,7 @@ def show(request: Request) -> Response:
         raise BadInput(t("bad.both"))
     page = entity.page(after or before, back=bool(before))
     if not page.tasks and entity.snapshot is None:
-        raise NotFound(t("entity.missing"))
+        raise PageNotFound(t("entity.missing"))
     now = utcnow()
     return render(
         request,
@@ -68,10 +68,10 @@ def show(request: Request) -> Response:
 
 
 def find_entity(request: Request, given: str) -> EntityHistory:
-    """The entity of the URL, which may be unknown. Raises NotFound for a kind or an id that cannot exist."""
+    """The entity of the URL, which may be unknown. Raises PageNotFound for a kind or an id that cannot exist."""
     kind = request.path_params["kind"]
     if kind not in ENTITY_MODELS or not re.fullmatch(r"[1-9][0-9]{0,18}", given) or int(given) > MAX_BIGINT:
-        raise NotFound(t("entity.missing"))
+        raise PageNotFound(t("entity.missing"))
     return EntityHistory.find(request.state.shop, kind, int(given))
 
 
@@ -102,14 +102,14 @@ def _chosen_task(request: Request, name: str, tasks: list[Task]) -> Task | None:
     task_id = query_params.parse_uuid(given)
     found = next((task for task in tasks if task.id == task_id), None)
     if found is None:
-        raise NotFound(t("entity.no_sync"))
+        raise PageNotFound(t("entity.no_sync"))
     return found
 
 
 def _diff_of_tasks(before: Task, after: Task) -> BodyDiff:
     try:
         bodies = [parse_body(exact_body(task, None, "sent")) for task in (before, after)]
-    except NotFound as missing:
+    except PageNotFound as missing:
         return BodyDiff([], message=str(missing))
     if None in bodies:
         return BodyDiff([], message=t("replay.no_comparison"))

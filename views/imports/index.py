@@ -18,7 +18,7 @@ from models import OPEN_IMPORTS, Action, BulkImport, Permission, utcnow
 from sync.imports.state import newest_imports
 from views.imports.progress import ImportProgress
 from views.web import audit_log, formatting
-from views.web.errors import BadInput, NotFound
+from views.web.errors import BadInput, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -126,7 +126,7 @@ def act(request: Request) -> Response:
     wanted = (BulkImport.id == import_id) & (BulkImport.shop == request.state.shop)
     importing = BulkImport.get_or_none(wanted) if name in ACTIONS and import_id < 2**63 else None
     if importing is None or importing.state not in OPEN_IMPORTS:
-        raise NotFound(t("imports.bad.gone"))
+        raise PageNotFound(t("imports.bad.gone"))
     action_type, change = ACTIONS[name]
     details = {"import_id": importing.id}
     with db.atomic():  # before the action, which may end a hundred thousand tasks, in transactions of its own

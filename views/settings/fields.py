@@ -45,7 +45,7 @@ class Field:
         return t(f"settings.help.{self.name}")
 
     def read(self, form: FormValues) -> Any:
-        """The value to save. Raises Unfit."""
+        """The value to save. Raises InvalidValue."""
         raise NotImplementedError
 
     def form_values(self, value: Any) -> dict[str, str]:

@@ -92,19 +92,19 @@ class SectionForm:
 
 def saved_section(shop: Shop, name: str) -> SectionForm:
     """A section filled with the shop's saved settings."""
-    typed: dict[str, str] = {}
+    values: dict[str, str] = {}
     for each in SECTIONS[name]:
-        typed |= each.form_values(chosen_at(shop, each.path, each.default))
-    return SectionForm(name, SECTIONS[name], typed)
+        values |= each.form_values(chosen_at(shop, each.path, each.default))
+    return SectionForm(name, SECTIONS[name], values)
 
 
 def read_section(name: str, form: FormValues) -> tuple[dict[Path, Any], SectionForm]:
     """Read a submitted section: the settings to save, and the form with its errors. With an error, save nothing."""
     wanted: dict[Path, Any] = {}
-    wrong: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for each in SECTIONS[name]:
         try:
             wanted[each.path] = each.read(form)
-        except InvalidValue as unfit:
-            wrong[each.name] = str(unfit)
-    return wanted, SectionForm(name, SECTIONS[name], form, wrong)
+        except InvalidValue as error:
+            errors[each.name] = str(error)
+    return wanted, SectionForm(name, SECTIONS[name], form, errors)

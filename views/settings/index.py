@@ -24,7 +24,7 @@ from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
 from views.web import audit_log
-from views.web.errors import Conflict, NotFound
+from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
 from views.web.view import view
@@ -44,7 +44,7 @@ def save_section(request: Request) -> Response:
     """`POST /settings/{part}`: save a section: all of its fields or none."""
     name = request.path_params["part"]
     if name not in SECTIONS:
-        raise NotFound(t("settings.missing"))
+        raise PageNotFound(t("settings.missing"))
     wanted, section = read_section(name, request.state.form)
     if section.errors:
         return render_page(request, section=section)
@@ -98,10 +98,10 @@ def save_secret(request: Request) -> Response:
         return render_page(request, errors={"secret": t("settings.bad.secret")})
 
 
-def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
+def _save_once(request: Request, section_name: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
     """Save and audit a change once. The audit has the names of changed settings; it never has a secret."""
     shop, form = request.state.shop, request.state.form
-    key = uuid5(idempotency_key(request), repr((part, sorted(form.items()))))
+    key = uuid5(idempotency_key(request), repr((section_name, sorted(form.items()))))
     with db.atomic():
         before = write(shop)
         changed = sorted(".".join(path) for path in before)
@@ -110,14 +110,14 @@ def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, A
             Action.SETTINGS,
             current_user(request),
             idempotency_key=key,
-            details={"part": part, "changed": changed},
+            details={"part": section_name, "changed": changed},
         )
-    return _redirect_to_section(shop, key, part)
+    return _redirect_to_section(shop, key, section_name)
 
 
-def _redirect_to_section(shop: Shop, key: UUID, part: str) -> Response:
+def _redirect_to_section(shop: Shop, key: UUID, section_name: str) -> Response:
     found = audit_log.by_idempotency_key(shop, Action.SETTINGS, key)
-    return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
+    return RedirectResponse(f"/settings?saved={found.id}#{section_name}" if found else f"/settings#{section_name}", 303)
 
 
 @action(needs=Permission.SETTINGS)
@@ -139,23 +139,25 @@ def _add_recipients(shop: Shop, wanted: Sequence[str]) -> None:
 @action(needs=Permission.SETTINGS)
 def remove_recipient(request: Request) -> Response:
     """`POST /settings/addresses/remove`: remove a recipient."""
-    row = _recipient(request)
-    return _change_recipients(request, f"remove {row.address}", lambda: recipients.remove(row))
+    recipient = _recipient(request)
+    return _change_recipients(request, f"remove {recipient.address}", lambda: recipients.remove(recipient))
 
 
 @action(needs=Permission.SETTINGS)
 def resend_confirmation(request: Request) -> Response:
     """`POST /settings/addresses/ask`: mail the confirmation link to a recipient again."""
-    row = _recipient(request)
+    recipient = _recipient(request)
     return _change_recipients(
-        request, f"ask {row.address}", lambda: incident_mails.queue_confirmation_mail(request.state.shop, row.address)
+        request,
+        f"ask {recipient.address}",
+        lambda: incident_mails.queue_confirmation_mail(request.state.shop, recipient.address),
     )
 
 
 def _recipient(request: Request) -> AlertRecipient:
     found = recipients.find(request.state.shop, request.state.form.get("address", ""))
     if found is None:
-        raise NotFound(t("settings.bad.gone"))
+        raise PageNotFound(t("settings.bad.gone"))
     return found
 
 

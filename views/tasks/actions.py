@@ -21,7 +21,7 @@ from taskqueue.retry import NEEDS_CONFIRMATION, RetryVerdict, judge_locked, requ
 from views.tasks.diff import preview_diff
 from views.tasks.show import find_task
 from views.web import audit_log
-from views.web.errors import Conflict, NotFound
+from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -130,10 +130,10 @@ def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[
 
 
 def _resendable_order(task: Task) -> Order:
-    """The order whose notification can be resent. Raises NotFound, Conflict."""
+    """The order whose notification can be resent. Raises PageNotFound, Conflict."""
     order = order_of_task(task)
     if order is None:
-        raise NotFound(t("letter.no_order"))
+        raise PageNotFound(t("letter.no_order"))
     if reason := reason_not_to_resend(task.shop, order):
         raise Conflict(translate_reason(reason))
     return order

@@ -15,7 +15,7 @@ from i18n.catalogue import t
 from models import Attempt, Body, Exchange, Shop, State, Task
 from redaction import JSON_TOKEN, masked_body, masked_url
 from views.web import query_params
-from views.web.errors import BadInput, NotFound
+from views.web.errors import BadInput, PageNotFound
 
 MAX_SHOWN = 64 * 1024  # characters of one body on the page
 MAX_ATTEMPTS = 50  # the newest: an order may wait for its contact some thousand times
@@ -116,7 +116,7 @@ def webhook_body(task: Task, body_format: BodyFormat) -> ShownBody | None:
 def exact_body(task: Task, exchange: str | None, part: str) -> bytes:
     """The exact bytes: of one part of an exchange, else the webhook's body, else the last request that was not a read.
 
-    Raises BadInput, NotFound.
+    Raises BadInput, PageNotFound.
     """
     if part not in PARTS:
         raise BadInput(t("bad.part", given=repr(part[:40])))
@@ -125,7 +125,7 @@ def exact_body(task: Task, exchange: str | None, part: str) -> bytes:
             return _webhook_or_last_request(task)
         return _exchange_part(task, _exchange_id(exchange or ""), part)
     except Unreadable as error:
-        raise NotFound(t("refusal.unreadable")) from error
+        raise PageNotFound(t("refusal.unreadable")) from error
 
 
 def _exchanges(task: Task, body_format: BodyFormat) -> list[ShownExchange]:
@@ -168,7 +168,7 @@ def _webhook_or_last_request(task: Task) -> bytes:
     changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
     last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
     if last is None:
-        raise NotFound(t("refusal.no_sent"))
+        raise PageNotFound(t("refusal.no_sent"))
     return last.open(task.shop, "sent")
 
 
@@ -176,7 +176,7 @@ def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
     wanted = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
     row = Exchange.get_or_none(wanted)
     if row is None or getattr(row, part) is None:
-        raise NotFound(t("refusal.no_part"))
+        raise PageNotFound(t("refusal.no_part"))
     return row.open(task.shop, part)
 
 

@@ -22,7 +22,7 @@ from taskqueue import bulk_retry
 from taskqueue.bulk_retry import MAX_TASKS, TooManyTasks, count_failed
 from views.tasks.filters import NEWEST_FIRST, TaskFilters, select_tasks
 from views.web import audit_log, query_params
-from views.web.errors import BadInput, Conflict, NotFound
+from views.web.errors import BadInput, Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.query_params import DEFAULT_LIMIT
 from views.web.rendering import render
@@ -163,11 +163,11 @@ def _counted_at(request: Request) -> datetime:
 
 
 def _find_bulk_retry(request: Request) -> BulkRetry:
-    """The bulk retry of the URL, if it is the signed-in shop's. Raises NotFound."""
+    """The bulk retry of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     batch_id = query_params.parse_uuid(request.path_params["batch_id"])
     found = BulkRetry.get_or_none((BulkRetry.id == batch_id) & (BulkRetry.shop == request.state.shop))
     if found is None:
-        raise NotFound(t("batch.missing"))
+        raise PageNotFound(t("batch.missing"))
     found.shop = request.state.shop
     return found
 

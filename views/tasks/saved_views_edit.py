@@ -17,7 +17,7 @@ from tasklog.saved_views import MAX_NAME, MAX_VIEWS, NameTaken, TooManyViews
 from views.tasks.saved_views import RefusedName, filters_of_request, query_of_request, render_page, without_search
 from views.tasks.tabs import built_in_tabs, query_string
 from views.web import audit_log, query_params
-from views.web.errors import NotFound
+from views.web.errors import PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
 
@@ -139,11 +139,11 @@ def _valid_name(name: str) -> str:
 
 
 def _saved_view(request: Request, *, deleted: bool = False) -> SavedView:
-    """The saved view of the URL, if it is the signed-in shop's. Raises NotFound."""
+    """The saved view of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     shop, view_id = request.state.shop, query_params.parse_uuid(request.path_params["view_id"])
     found = saved_views.find(shop, view_id)
     if found is None or (found.deleted_at and not deleted):
-        raise NotFound(t("saved_view.missing"))
+        raise PageNotFound(t("saved_view.missing"))
     found.shop = shop
     return found
 

@@ -18,7 +18,7 @@ from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
 from views.tasks.timeline import timeline_of
 from views.web import audit_log, query_params
-from views.web.errors import BadInput, NotFound
+from views.web.errors import BadInput, PageNotFound
 from views.web.forms import action, current_user, idempotency_key, require
 from views.web.rate_limits import REVEALS
 from views.web.rendering import render
@@ -73,12 +73,12 @@ def exact_bytes(request: Request) -> Response:
 
 
 def find_task(request: Request) -> Task:
-    """The task of the URL, if it is the signed-in shop's. Raises NotFound."""
+    """The task of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     shop: Shop = request.state.shop
     task_id = query_params.parse_uuid(request.path_params["task_id"])
     task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
     if task is None:
-        raise NotFound(t("refusal.no_task"))
+        raise PageNotFound(t("refusal.no_task"))
     task.shop = shop
     return task
 

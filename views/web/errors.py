@@ -34,7 +34,7 @@ class Forbidden(HttpError):
     status = 403
 
 
-class NotFound(HttpError):
+class PageNotFound(HttpError):
     """Not found, or another shop's: the answer does not tell which."""
 
     status = 404

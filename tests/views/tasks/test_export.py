@@ -122,8 +122,8 @@ def test_lists_leave_out_messages_of_other_systems(client, shop):
     task = claim(shop, enqueue(shop, "SyncContact"))
     claims.finish(task, State.ERROR, reason="Engage answered 422 X: Ada Ek is not a name", code="Engage 422 X")
 
-    for address in ("/tasks.csv", "/tasks.json", "/tasks.json?limit=all", "/tasks"):
-        assert "Ada" not in client.get(address).text
+    for url in ("/tasks.csv", "/tasks.json", "/tasks.json?limit=all", "/tasks"):
+        assert "Ada" not in client.get(url).text
     assert rows(client)[0]["Reason"] == "Engage answered 422 X: …"
 
 
@@ -200,7 +200,7 @@ def test_bad_input_is_an_error_page_and_no_file(client, shop, query, word):
 
 
 def test_an_export_needs_a_session(anonymous, shop):
-    assert [anonymous.get(address).status_code for address in ("/tasks.csv", "/tasks.json?limit=all")] == [401, 401]
+    assert [anonymous.get(url).status_code for url in ("/tasks.csv", "/tasks.json?limit=all")] == [401, 401]
 
 
 def test_the_page_links_to_both_exports_of_its_filters(client, shop):

@@ -147,11 +147,11 @@ def busy_connections():
     return db.execute_sql(f"{count} AND state <> 'idle' AND pid <> pg_backend_pid()").fetchone()[0]
 
 
-async def download(shop, address, between=lambda: None, gone_after=None):
+async def download(shop, url, between=lambda: None, gone_after=None):
     """The messages that the app sends. `between` runs before each; the client disconnects after `gone_after`."""
     from app import app
 
-    path, _, query = address.partition("?")
+    path, _, query = url.partition("?")
     headers = [(b"host", b"testserver"), (b"cookie", f"{SESSION_COOKIE}={session_cookie(shop.id)}".encode())]
     scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
     scope |= {
@@ -187,15 +187,15 @@ def test_a_client_that_disconnects_leaves_no_busy_connection(client, shop):
     assert client.get("/tasks").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/tasks.csv?sort=-created_at", "/tasks.json?limit=all"])
-def test_an_error_during_the_stream_cuts_the_response(client, shop, address):
+@pytest.mark.parametrize("url", ["/tasks.csv?sort=-created_at", "/tasks.json?limit=all"])
+def test_an_error_during_the_stream_cuts_the_response(client, shop, url):
     from app import app
 
     insert_tasks(shop, PAGE_SIZE + 10)
     add_task(shop, NOON - timedelta(days=1), state=9)  # of which no page can be made
 
     with serving(app) as origin, closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=20)) as connection:
-        connection.request("GET", address, headers={"Cookie": f"{SESSION_COOKIE}={session_cookie(shop.id)}"})
+        connection.request("GET", url, headers={"Cookie": f"{SESSION_COOKIE}={session_cookie(shop.id)}"})
         with connection.getresponse() as answer, pytest.raises(http.client.IncompleteRead) as cut:
             answer.read()
 

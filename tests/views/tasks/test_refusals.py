@@ -172,7 +172,7 @@ def test_bad_input_over_htmx_replaces_the_main_region(client):
 def test_task_pages_need_a_session(anonymous, shop):
     task = enqueue(shop)
 
-    for address in ("/tasks", "/tasks.json", "/summary.json", f"/tasks/{task.id}", f"/tasks/{task.id}/sent"):
-        response = anonymous.get(address)
+    for url in ("/tasks", "/tasks.json", "/summary.json", f"/tasks/{task.id}", f"/tasks/{task.id}/sent"):
+        response = anonymous.get(url)
         assert response.status_code == 401
         assert "manage.py sign-in" in response.text
