@@ -1,8 +1,8 @@
-"""The web process: routes and middleware, for machines and for people.
+"""The web process: its routes, its middleware, and which of it a webhook, a static file or a page goes through.
 
-A request meets the routes of machines first, by the middleware that every answer needs. No other route of the app has
-their paths, so what they do not know is a person's: a page, which has a session, or a file or the bounce page, which
-have none.
+The app's own routes are for machines: webhooks, health and metrics, with the security headers and the body limit that
+every answer needs. A path that is none of theirs is a person's and goes on to `site`: static files and the bounce page,
+which have no session, and behind them `pages`, which have one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
-import actors  # noqa: F401 - declares the task types
 import logs
-from views.account import audit, data_requests, help, members, onboarding, support_links
+from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
 from views.alerts import index as alerts_index
 from views.alerts import subscriptions
 from views.entities import show as entities_show
 from views.imports import index as imports_index
 from views.ops import health, metrics
 from views.settings import index as settings_index
-from views.tasks import actions, bulk_retry, saved_views, saved_views_actions, summary
+from views.tasks import actions, bulk_retry, saved_views, saved_views_edit, summary
 from views.tasks import export as tasks_export
 from views.tasks import index as tasks_index
 from views.tasks import show as tasks_show
@@ -44,10 +43,11 @@ logs.configure_logging()
 pages = Router(
     routes=[
         *session.routes,
+        *sign_in_links.routes,
         *tasks_index.routes,
         *tasks_export.routes,
         *saved_views.routes,
-        *saved_views_actions.routes,
+        *saved_views_edit.routes,
         *summary.routes,
         *tasks_show.routes,
         *entities_show.routes,

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from peewee import InterfaceError, Model, OperationalError
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg.pq import TransactionStatus
 
 from config import config
@@ -24,13 +25,15 @@ LOCK_GROUP = 1_163_477_349  # ours, among all advisory locks of the database
 WAIT_SECONDS = 3  # for a free connection; peewee's pool raises at once without a timeout
 # No server, no connection to it, or none left in this process's pool, which peewee counts as a ValueError.
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, MaxConnectionsExceeded)
+# The server has rolled the transaction back so that others could go on: it can be repeated at once.
+ROLLED_BACK = (DeadlockDetected, SerializationFailure)
 
 Row = TypeVar("Row", bound=Model)
 Scope = int | Literal["every"] | None  # a shop's id; all shops; nothing
 EVERY: Literal["every"] = "every"
 SET_SCOPE = "SELECT set_config('app.shop_id', %s, false)"
 # The app's role is neither the tables' owner nor a superuser: row-level security may not hold for these.
-BECOME = "SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER')"
+SET_ROLE = "SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER')"
 UNKNOWN = object()
 
 
@@ -42,8 +45,10 @@ class ThreadScope(threading.local):
 
 
 class Database(PooledPostgresqlDatabase):
-    def point_to(self, url: str, connections: int) -> None:
-        """Use this database from now on. Opens no connection yet."""
+    """PostgreSQL with a pool of connections, each in the scope that its thread has entered."""
+
+    def configure(self, url: str, connections: int) -> None:
+        """Use the database at this URL from now on. Opens no connection yet."""
         where: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
         where.setdefault("options", "-c timezone=UTC")
         where.setdefault("connect_timeout", CONNECT_SECONDS)
@@ -51,14 +56,14 @@ class Database(PooledPostgresqlDatabase):
         name = where.pop("dbname", None)
         self.init(name, prefer_psycopg3=True, max_connections=connections, timeout=WAIT_SECONDS, **where)
 
-    def allow(self, connections: int) -> None:
+    def limit_connections(self, connections: int) -> None:
         """Set this process's limit of connections: one for each of its threads."""
         self._max_connections = connections
 
     def _initialize_connection(self, conn: Any) -> None:
         """Assume nothing about the scope of a connection from the pool."""
         _scope.current = UNKNOWN
-        conn.execute(BECOME, (config.database_role,))
+        conn.execute(SET_ROLE, (config.database_role,))
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         self._set_scope()
@@ -85,8 +90,8 @@ class Database(PooledPostgresqlDatabase):
         super().execute_sql(SET_SCOPE, ("" if wanted is None else str(wanted),))
         _scope.current = wanted
 
-    def moved(self, scope: Scope) -> None:
-        """Note that a statement has set the connection's scope along with its own work: `moving_to`."""
+    def scope_changed(self, scope: Scope) -> None:
+        """Note that a statement has set the connection's scope along with its own work (`set_scope_sql`)."""
         _scope.current = scope
 
     @contextmanager
@@ -97,17 +102,17 @@ class Database(PooledPostgresqlDatabase):
             try:
                 yield
             finally:
-                self.execute_sql(BECOME, (config.database_role,))
+                self.execute_sql(SET_ROLE, (config.database_role,))
 
 
 def set_scope_sql(scope: str) -> str:
-    """SQL expression that sets the connection's scope within a statement. Call `db.moved` afterwards."""
+    """SQL expression that sets the connection's scope within a statement. Call `db.scope_changed` afterwards."""
     return f"set_config('app.shop_id', {scope}, false)"
 
 
 _scope = ThreadScope()
 db = Database(None, prefer_psycopg3=True)
-db.point_to(config.database_url, connections=config.web_threads + 8)
+db.configure(config.database_url, connections=config.web_threads + 8)
 
 
 @contextmanager
@@ -143,6 +148,11 @@ def every_shop() -> AbstractContextManager[None]:
     return scoped(EVERY)
 
 
+def is_rolled_back(error: Exception) -> bool:
+    """Whether an error that peewee raised is a deadlock or a serialization failure, and so worth a retry at once."""
+    return isinstance(getattr(error, "orig", None), ROLLED_BACK)
+
+
 @contextmanager
 def advisory_lock(name: str) -> Iterator[bool]:
     """Try to hold the advisory lock of this name until the block ends. Yields whether this process holds it.
@@ -170,14 +180,14 @@ def _usable() -> bool:
 
 
 def select_rows(table: type[Row], condition: str, *values: Any) -> list[Row]:
-    """The rows with this condition, in SQL: peewee takes longer to build a query than PostgreSQL to answer it."""
+    """Select rows by a condition in SQL: peewee takes longer to build a query than PostgreSQL to answer it."""
     columns = ", ".join(field.column_name for field in table._meta.sorted_fields)
     found = db.execute_sql(f"SELECT {columns} FROM {table._meta.table_name} WHERE {condition}", values)  # noqa: S608
     return [row_of(table, row) for row in found.fetchall()]
 
 
 def row_of(table: type[Row], values: Iterable[Any]) -> Row:
-    """A row by hand: peewee would look up each column's name again at every query, at half the cost of a claim."""
+    """Build a row by hand: peewee would look up every column's name at each query, at half the cost of a claim."""
     row = table(__no_default__=True)
     row.__data__.update(zip(table._meta.sorted_field_names, values, strict=True))
     return row

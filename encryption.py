@@ -125,5 +125,5 @@ def new_keyring_entry(name: str) -> str:
 
 
 def token_hash(token: str) -> str:
-    """What is kept of a token that opens something."""
+    """Hash a token, as it is stored: the database alone opens nothing."""
     return sha256(token.encode()).hexdigest()

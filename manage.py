@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+# The app's only import of the sandbox: `where`, and the embedded servers where DATABASE_URL or REDIS_URL is unset. Its
+# own imports are the standard library and psycopg, so `manage.py migrate` needs no development package in production.
 from sandbox import dev_servers
 
 LINK_VALID = timedelta(minutes=30)
@@ -31,7 +33,7 @@ def connect(arguments: argparse.Namespace) -> None:
     from actors.settings import enqueue_first_sync
     from sync import shop_connections
 
-    shop = shop_connections.connect(
+    shop = shop_connections.connect_shop(
         domain=arguments.shop,
         shopify_token=arguments.shopify_token,
         engage_key=arguments.engage_key,
@@ -97,6 +99,7 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 def check_alerts(arguments: argparse.Namespace) -> None:
     """Print how every alert rule stands as of an instant, and why."""
+    import actors  # noqa: F401 - the table of task types
     from alerts import jobs
     from models import utcnow
 

@@ -1,4 +1,12 @@
-"""The tables and the questions we ask them."""
+"""Every table on one page: its columns, its enums and small properties.
+
+Queries stand with the code that asks them: `taskqueue` (run tasks), `tasklog` (list and count tasks), `sync` (entities,
+imports, stores), `alerts`, `privacy`, `views`. The schema is made by `migrations/`; a test compares both.
+
+Row-level security (migration 0014) shows a connection only the rows of the shop whose scope it has entered
+(`database.py`), so most tables have a `shop_id`, even where a join would find it. BlobFields hold what
+`encryption.Vault` has encrypted.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +27,7 @@ from peewee import (
     BlobField,
     BooleanField,
     CompositeKey,
+    DoubleField,
     ForeignKeyField,
     IntegerField,
     JSONField,
@@ -33,9 +42,159 @@ from config import config
 from database import db
 from encryption import Vault
 
+# What all tables share
+
+NOW = SQL("now()")  # the database's clock, the only one that leases and waits are measured by
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """Make a UUIDv7: ids sort in the order of their creation."""
+    return UUID(int=uuid_utils.uuid7().int)
+
+
+@lru_cache(maxsize=4096)
+def _vault(shop_id: int, wrapped_key: bytes) -> Vault:
+    return Vault(shop_id, wrapped_key)
+
+
+class Table(Model):
+    class Meta:
+        database = db
+        legacy_table_names = False
+
+
+# Shop and people
+
+
+class Shop(Table):
+    """A merchant's Shopify shop and the Engage tenant that it syncs with.
+
+    `key`: the shop's data key, wrapped by SECRET_KEYS. `failures`, `paused_until` and `pause_reason` are the state of
+    the circuit breaker for its calls to Engage.
+    """
+
+    id = AutoField()
+    domain = TextField(unique=True)
+    email = TextField()
+    currency = TextField()
+    timezone = TextField()
+    active = BooleanField(default=True)
+    key = BlobField()
+    shopify_token = BlobField(null=True)
+    engage_tenant = TextField()
+    engage_key = BlobField(null=True)
+    store = TextField()
+    settings = JSONField(default=dict)
+    failures = IntegerField(default=0)
+    paused_until = DateTimeTZField(null=True)
+    pause_reason = TextField(null=True)
+    created_at = DateTimeTZField(default=utcnow)
+    name = TextField(default="")
+    plan = TextField(default="")
+    connected_at = DateTimeTZField(default=utcnow)
+    shopify_token_until = DateTimeTZField(null=True)
+    shopify_refresh = BlobField(null=True)
+    shopify_refresh_until = DateTimeTZField(null=True)
+    scopes = TextField(default="")
+
+    def token_expires_within(self, wait: timedelta) -> bool:
+        """Whether the Shopify access token expires within this time, or is missing."""
+        until = self.shopify_token_until
+        return self.shopify_token is None or (until is not None and until - utcnow() <= wait)
+
+    @property
+    def engage_connected(self) -> bool:
+        """Whether the shop is connected to an Engage tenant."""
+        return bool(self.engage_tenant and self.engage_key)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's time zone, in which its days begin."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def vault(self) -> Vault:
+        return _vault(self.id, bytes(self.key))
+
+    def seal(self, column: str, secret: str) -> bytes:
+        return self.vault.seal(secret.encode(), "shop", column, self.id)
+
+    def secret(self, column: str) -> str:
+        """Decrypt a secret of the shop. Raises encryption.Unreadable."""
+        return self.vault.open(getattr(self, column), "shop", column, self.id).decode()
+
+
+class SignIn(Table):
+    """A sign-in link: it opens one shop once. Only the token's hash is stored."""
+
+    token_hash = TextField(primary_key=True)
+    shop = ForeignKeyField(Shop)
+    expires_at = DateTimeTZField()
+
+
+class Permission(StrEnum):
+    """What a member may do besides reading."""
+
+    RETRY = "retry"
+    REVEAL = "reveal"
+    EXPORT = "export"
+    IMPORT = "import"
+    ALERTS = "alerts"
+    SETTINGS = "settings"
+    SUPPORT = "support"
+
+
+EVERYTHING = frozenset(Permission)
+
+
+class Member(Table):
+    """A member of the shop's staff, by Shopify's user id. The name is encrypted."""
+
+    # member_user (shop_id, user_id), unique.
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop)
+    user_id = TextField()
+    name = BlobField(null=True)
+    owner = BooleanField(default=False)
+    allowed = JSONField(default=list)
+    last_seen_at = DateTimeTZField(column_name="seen_at", default=utcnow)
+
+    @property
+    def display_name(self) -> str:
+        """The member's name, or Shopify's user id where Shopify has sent no name."""
+        if self.name is None:
+            return self.user_id
+        return self.shop.vault.open(self.name, "member", "name", self.id).decode()
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """The member's permissions. A stored permission that this version does not know is ignored."""
+        if self.owner:
+            return EVERYTHING
+        return frozenset(each for each in Permission if each in self.allowed)
+
+
+class SupportLink(Table):
+    """A link that shows one task or one entity, masked, until it expires. Only the token's hash is stored."""
+
+    token_hash = TextField(primary_key=True)
+    shop = ForeignKeyField(Shop)
+    task_id = UUIDField(null=True)
+    kind = TextField(null=True)
+    shopify_id = BigIntegerField(null=True)
+    made_by = TextField(null=True)
+    made_at = DateTimeTZField(default=utcnow)
+    expires_at = DateTimeTZField()
+
+    shop_id: int  # what peewee makes of `shop`
+
 
 class Action(StrEnum):
-    """What somebody did."""
+    """An action that the audit log records."""
 
     RETRY = "retry"
     RETRY_ALL = "retry_all"
@@ -64,131 +223,31 @@ class Action(StrEnum):
     SUPPORT_END = "support_end"
 
 
-class BulkRetryState(IntEnum):
-    """Where a batch stands."""
+class AuditEntry(Table):
+    """An action of a member in a shop. It names tasks, never customers: those may have to be erased.
 
-    RUNNING = 0
-    DONE = 1
-    CANCELLED = 2
+    `user_id`: the member's; None for a sign-in link, which names nobody. `created_task_id`: the task that the action
+    made.
+    """
 
+    # audit_click (shop_id, click, action), unique: the idempotency key of the form makes a second press no second
+    # action. audit_newest (shop_id, id) lists; audit_task (task_id, id) finds a task's actions.
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop)
+    at = DateTimeTZField(default=utcnow)
+    user_id = TextField(column_name="who", null=True)
+    action = TextField()
+    idempotency_key = UUIDField(column_name="click", default=new_id)
+    task_id = UUIDField(null=True)
+    created_task_id = UUIDField(column_name="made_id", null=True)
+    bulk_retry_id = UUIDField(column_name="batch_id", null=True)
+    details = JSONField(default=dict)
 
-class ImportState(IntEnum):
-    """Where an import stands as a whole."""
-
-    RUNNING = 0
-    PAUSED = 1
-    CANCELLED = 2
-    DONE = 3
-
-
-OPEN_IMPORTS = (ImportState.RUNNING, ImportState.PAUSED)
-
-
-class ImportKind(IntEnum):
-    """What a part of an import brings, in the order in which they run."""
-
-    CUSTOMERS = 1
-    ORDERS = 2
+    class Meta:
+        table_name = "audit"
 
 
-class ImportStep(IntEnum):
-    """What is to be done next for a part."""
-
-    ASK = 0
-    AWAIT = 1
-    READ = 2
-    JOIN = 3
-    FOLLOW = 4
-    OVER = 5
-
-
-class Rule(StrEnum):
-    """What is watched."""
-
-    SILENCE = "order_silence"
-    ERRORS = "error_rate"
-    RHYTHM = "order_rhythm"  # silence, by the shop's own week
-    STALLED = "stalled"  # the app itself: no shop's rule, and the operator's to know
-
-
-SHOP_RULES = (Rule.SILENCE, Rule.RHYTHM, Rule.ERRORS)
-
-
-SILENCE_RULES = (Rule.SILENCE, Rule.RHYTHM)
-
-
-class RuleState(StrEnum):
-    """How a rule stands."""
-
-    OFF = "off"
-    WAITING = "waiting"  # there was no order yet
-    OK = "ok"
-    PENDING = "pending"  # it holds, but not for long enough yet
-    FIRING = "firing"
-    RECOVERING = "recovering"  # it holds no more, but not for long enough yet
-    UNKNOWN = "unknown"  # we ourselves have stopped
-
-
-class MailKind(StrEnum):
-    """What a mail is for."""
-
-    FIRE = "fire"
-    REMIND = "remind"
-    RESOLVE = "resolve"
-    UNSTABLE = "unstable"
-    TEST = "test"
-    CONFIRM = "confirm"
-
-
-class MailState(IntEnum):
-    """How a mail stands."""
-
-    DUE = 0
-    SENT = 1
-    BOUNCED = 2
-    GIVEN_UP = 3
-    CANCELLED = 4
-    KEPT = 5  # there is no mail server; it can be read on the page
-
-
-class Permission(StrEnum):
-    """What somebody may do beyond looking."""
-
-    RETRY = "retry"
-    REVEAL = "reveal"
-    EXPORT = "export"
-    IMPORT = "import"
-    ALERTS = "alerts"
-    SETTINGS = "settings"
-    SUPPORT = "support"
-
-
-EVERYTHING = frozenset(Permission)
-
-
-class ReceiptKind(IntEnum):
-    """What a receipt tells."""
-
-    PURCHASE = 1
-    REFUND = 2
-    CORRECTION = 3
-
-
-@lru_cache(maxsize=4096)
-def _vault(shop_id: int, wrapped_key: bytes) -> Vault:
-    return Vault(shop_id, wrapped_key)
-
-
-NOW = SQL("now()")  # the database's clock, the only one that leases and waits are measured by
-
-
-def utcnow() -> datetime:
-    return datetime.now(UTC)
-
-
-def new_id() -> UUID:
-    """A UUIDv7: ids sort in the order of their creation."""
-    return UUID(int=uuid_utils.uuid7().int)
+# Tasks
 
 
 class State(IntEnum):
@@ -215,608 +274,24 @@ class Entity(IntEnum):
     SHOP = 9  # these also run when the shop has removed the app
 
 
-class Outcome(IntEnum):
-    """How an attempt ended."""
-
-    OPEN = 0
-    SUCCESS = 1
-    FAILED = 2
-    WAITED = 3
-    LOST = 4
-
-
-class Table(Model):
-    class Meta:
-        database = db
-        legacy_table_names = False
-
-
-class Erasure(Table):
-    """That something was erased and when, not of whom."""
-
-    task_id = UUIDField(primary_key=True)
-    shop_id = IntegerField()
-    topic = TextField()
-    erased_at = DateTimeTZField(default=utcnow)
-    rows = IntegerField()
-
-
-class Body(Table):
-    """The exact bytes that a task came with."""
-
-    task_id = UUIDField(primary_key=True)
-    shop_id = IntegerField()
-    sealed = BlobField()
-
-    def open(self, shop: Shop) -> bytes:
-        return shop.vault.open(self.sealed, "body", "sealed", self.task_id)
-
-    @staticmethod
-    def seal(shop: Shop, task_id: UUID, body: bytes) -> bytes:
-        return shop.vault.seal(body, "body", "sealed", task_id)
-
-
-class Heartbeat(Table):
-    """One job of the clock. By the database's clock, as everything that is measured between machines."""
-
-    name = TextField(primary_key=True)
-    at = DateTimeTZField(default=utcnow)
-
-
-class Shop(Table):
-    """A merchant's Shopify shop and the Engage tenant that it syncs with."""
-
-    id = AutoField()
-    domain = TextField(unique=True)
-    email = TextField()
-    currency = TextField()
-    timezone = TextField()
-    active = BooleanField(default=True)
-    key = BlobField()
-    shopify_token = BlobField(null=True)
-    engage_tenant = TextField()
-    engage_key = BlobField(null=True)
-    store = TextField()
-    settings = JSONField(default=dict)
-    failures = IntegerField(default=0)
-    paused_until = DateTimeTZField(null=True)
-    pause_reason = TextField(null=True)
-    created_at = DateTimeTZField(default=utcnow)
-    name = TextField(default="")
-    plan = TextField(default="")
-    connected_at = DateTimeTZField(default=utcnow)
-    shopify_token_until = DateTimeTZField(null=True)
-    shopify_refresh = BlobField(null=True)
-    shopify_refresh_until = DateTimeTZField(null=True)
-    scopes = TextField(default="")
-
-    def ends_within(self, wait: timedelta) -> bool:
-        """Whether the token is over by then, or missing."""
-        until = self.shopify_token_until
-        return self.shopify_token is None or (until is not None and until - utcnow() <= wait)
-
-    @property
-    def joined(self) -> bool:
-        """Whether it is connected to a tenant of Engage's."""
-        return bool(self.engage_tenant and self.engage_key)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The shop's own time, in which its days begin."""
-        return ZoneInfo(self.timezone)
-
-    @property
-    def vault(self) -> Vault:
-        return _vault(self.id, bytes(self.key))
-
-    def seal(self, column: str, secret: str) -> bytes:
-        return self.vault.seal(secret.encode(), "shop", column, self.id)
-
-    def secret(self, column: str) -> str:
-        """A secret of the shop in clear. Raises vault.Unreadable."""
-        return self.vault.open(getattr(self, column), "shop", column, self.id).decode()
-
-
-class AuditEntry(Table):
-    """Something that somebody did in a shop. It names tasks, never people: those may have to be forgotten.
-
-    `click` is the button as it was shown, so that a second press is no second action. `made_id` is the task that came
-    of it, `who` is None for whoever has a sign-in link.
-    """
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
-    at = DateTimeTZField(default=utcnow)
-    who = TextField(null=True)
-    action = TextField()
-    click = UUIDField(default=new_id)
-    task_id = UUIDField(null=True)
-    made_id = UUIDField(null=True)
-    batch_id = UUIDField(null=True)
-    details = JSONField(default=dict)
-
-    class Meta:
-        table_name = "audit"
-
-
-class BulkRetry(Table):
-    """A wish to retry every failed task of a selection. `query` is the listing that it was made from."""
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
-    state = SmallIntegerField(default=BulkRetryState.RUNNING)
-    query = TextField()
-    total = IntegerField(default=0)
-    queued = IntegerField(default=0)
-    fine = IntegerField(default=0)
-    refused = IntegerField(default=0)
-    refusals = ArrayField(UUIDField, default=list, index=False)
-    created_at = DateTimeTZField(default=utcnow)
-    stepped_at = DateTimeTZField(default=utcnow)
-    ended_at = DateTimeTZField(null=True)
-
-    shop_id: int  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "batch"
-
-    @property
-    def stage(self) -> str:
-        """Its name, for pages."""
-        return BulkRetryState(self.state).name.lower()
-
-    @property
-    def running(self) -> bool:
-        return self.state == BulkRetryState.RUNNING
-
-    @property
-    def looked_at(self) -> int:
-        return int(self.queued + self.fine + self.refused)
-
-    @property
-    def left(self) -> int:
-        return int(self.total - self.looked_at)
-
-
-class BulkRetryPortion(Table):
-    """Some of a batch's tasks that are still to be looked at."""
-
-    batch = ForeignKeyField(BulkRetry)
-    number = IntegerField()
-    shop_id = IntegerField()
-    task_ids = ArrayField(UUIDField, index=False)
-
-    class Meta:
-        table_name = "batch_portion"
-        primary_key = CompositeKey("batch", "number")
-
-
-class BulkImport(Table):
-    """A merchant's wish for everything from `starts_at` on and before `ends_at`."""
-
-    id = BigAutoField()
-    shop = ForeignKeyField(Shop)
-    state = SmallIntegerField(default=ImportState.RUNNING)
-    starts_at = DateTimeTZField()
-    ends_at = DateTimeTZField()
-    created_at = DateTimeTZField(default=utcnow)
-    ended_at = DateTimeTZField(null=True)
-
-    shop_id: int  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "bulk_import"
-
-    @property
-    def open(self) -> bool:
-        return self.state in OPEN_IMPORTS
-
-
-class ImportPart(Table):
-    """One bulk query of an import and how far its result has been read. `task_id` is the task whose turn it is."""
-
-    id = BigAutoField()
-    bulk_import = ForeignKeyField(BulkImport)
-    shop_id = IntegerField()
-    kind = SmallIntegerField()
-    state = SmallIntegerField(default=ImportStep.ASK)
-    turn = IntegerField(default=0)
-    task_id = UUIDField(null=True)
-    operation_id = TextField(null=True)
-    note = TextField(null=True)
-    expected = IntegerField(null=True)
-    etag = TextField(null=True)
-    position = BigIntegerField(default=0)
-    lines = IntegerField(default=0)
-    found = IntegerField(default=0)
-    known = IntegerField(default=0)
-    sent = IntegerField(default=0)
-    bad = IntegerField(default=0)
-    begun_at = DateTimeTZField(null=True)
-    ended_at = DateTimeTZField(null=True)
-
-    bulk_import_id: int  # what peewee makes of `bulk_import`
-
-    class Meta:
-        table_name = "bulk_part"
-
-
-class ImportBadLine(Table):
-    """A line of a result that could not be understood."""
-
-    part = ForeignKeyField(ImportPart)
-    number = IntegerField()
-    reason = TextField()
-
-    class Meta:
-        table_name = "bulk_bad_line"
-        primary_key = CompositeKey("part", "number")
-
-
-class DeletedCustomer(Table):
-    """A customer who is gone. It may be one that we never knew."""
-
-    shop = ForeignKeyField(Shop)
-    shopify_id = BigIntegerField()
-    merged_into = BigIntegerField(null=True)
-    noted_at = DateTimeTZField(default=utcnow)
-
-    class Meta:
-        table_name = "departure"
-        primary_key = CompositeKey("shop", "shopify_id")
-
-
-class WebhookEndpoint(Table):
-    """A shop's own address for Engage's webhooks. The token in it cannot be guessed, and is found by its hash."""
-
-    shop = ForeignKeyField(Shop, primary_key=True)
-    token_hash = TextField(unique=True)
-    token = BlobField()
-    secrets = BlobField()
-
-    shop_id: int  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "endpoint"
-
-    @property
-    def signing_secrets(self) -> list[str]:
-        found: list[str] = orjson.loads(self.shop.vault.open(self.secrets, "endpoint", "secrets", self.shop_id))
-        return found
-
-    @property
-    def url(self) -> str:
-        """What to enter in Svix's portal."""
-        token = self.shop.vault.open(self.token, "endpoint", "token", self.shop_id).decode()
-        return f"{config.app_url}/webhooks/engage/{token}"
-
-
-class AlertRule(Table):
-    """One rule of one shop. `counts_from`: silence counts from here at the earliest; `failure`: why it was skipped."""
-
-    shop = ForeignKeyField(Shop)
-    rule = TextField()
-    state = TextField(default=RuleState.OFF)
-    since = DateTimeTZField(default=utcnow)
-    counts_from = DateTimeTZField(null=True)
-    bad_since = DateTimeTZField(null=True)
-    good_since = DateTimeTZField(null=True)
-    next_check_at = DateTimeTZField(default=utcnow)
-    evidence = JSONField(default=dict)
-    failure = TextField(null=True)
-
-    shop_id: int  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "alert_rule"
-        primary_key = CompositeKey("shop", "rule")
-
-
-class Incident(Table):
-    """Something that was noticed. There is one open for a shop and a rule at most: an index sees to it.
-
-    Without a shop it is about the app itself.
-    `bad_since`: when it began; `opened_at`: when the rule began to hold, which may be before anybody looked.
-    `held_by`: the rule whose open incident explains this one, so that one mail tells both.
-    """
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop, null=True)
-    rule = TextField()
-    bad_since = DateTimeTZField()
-    opened_at = DateTimeTZField()
-    closed_at = DateTimeTZField(null=True)
-    closed_by = TextField(null=True)
-    evidence = JSONField(default=dict)
-    cause = JSONField(null=True)
-    held_by = TextField(null=True)
-    acknowledged_at = DateTimeTZField(null=True)
-    acknowledged_by = TextField(null=True)
-    snoozed_until = DateTimeTZField(null=True)
-    remind_at = DateTimeTZField(null=True)
-    reminders = SmallIntegerField(default=0)
-    created_at = DateTimeTZField(default=utcnow)
-
-    shop_id: int | None  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "alert_incident"
-
-    @property
-    def quiet(self) -> bool:
-        """Whether somebody has said that they know."""
-        return bool(self.acknowledged_at or (self.snoozed_until and self.snoozed_until > utcnow()))
-
-
-class AlertRecipient(Table):
-    """An additional address of a shop. It confirms by a link first, and may leave with one click."""
-
-    shop = ForeignKeyField(Shop)
-    address = TextField()
-    token_hash = TextField(unique=True)
-    token = BlobField()
-    added_at = DateTimeTZField(default=utcnow)
-    confirmed_at = DateTimeTZField(null=True)
-    unsubscribed_at = DateTimeTZField(null=True)
-    bounced_at = DateTimeTZField(null=True)
-    bounce = TextField(null=True)
-
-    shop_id: int  # what peewee makes of `shop`
-
-    class Meta:
-        table_name = "alert_address"
-        primary_key = CompositeKey("shop", "address")
-
-    @property
-    def clear_token(self) -> str:
-        """Raises vault.Unreadable."""
-        name = f"{self.shop_id}:{self.address}"
-        return self.shop.vault.open(self.token, "alert_address", "token", name).decode()
-
-    @property
-    def told(self) -> bool:
-        """Whether alerts go to it."""
-        return bool(self.confirmed_at and not self.unsubscribed_at and not self.bounced_at)
-
-
-class Mail(Table):
-    """One mail to one address. It is written when it is sent; the same words are sent at each try.
-
-    Without a shop it is the operator's.
-    """
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop, null=True)
-    incident = ForeignKeyField(Incident, null=True)
-    kind = TextField()
-    number = SmallIntegerField(default=0)
-    address = TextField()
-    state = SmallIntegerField(default=MailState.DUE)
-    due_at = DateTimeTZField(default=utcnow)
-    leased_until = DateTimeTZField(null=True)
-    tries = SmallIntegerField(default=0)
-    subject = TextField(null=True)
-    text = TextField(null=True)
-    html = TextField(null=True)
-    error = TextField(null=True)
-    created_at = DateTimeTZField(default=utcnow)
-    ended_at = DateTimeTZField(null=True)
-
-    shop_id: int | None  # what peewee makes of `shop`
-    incident_id: UUID | None
-
-    class Meta:
-        table_name = "alert_mail"
-
-
-class Market(Table):
-    """A market by its handle. `regions` are countries ("SE"), parts of them ("US-CA"), or "*" for all."""
-
-    id = AutoField()
-    shop = ForeignKeyField(Shop)
-    handle = TextField()
-    name = TextField()
-    regions = ArrayField(TextField, index=False)
-    told_at = DateTimeTZField(default=utcnow)
-
-
-class Member(Table):
-    """Somebody of the shop's staff, by Shopify's user id. Their name is encrypted."""
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
-    user_id = TextField()
-    name = BlobField(null=True)
-    owner = BooleanField(default=False)
-    allowed = JSONField(default=list)
-    seen_at = DateTimeTZField(default=utcnow)
-
-    @property
-    def called(self) -> str:
-        """Their name, or Shopify's id where Shopify told none."""
-        if self.name is None:
-            return self.user_id
-        return self.shop.vault.open(self.name, "member", "name", self.id).decode()
-
-    @property
-    def permissions(self) -> frozenset[Permission]:
-        """What they may do. A permission that this version does not know is none."""
-        if self.owner:
-            return EVERYTHING
-        return frozenset(each for each in Permission if each in self.allowed)
-
-
-class SupportLink(Table):
-    """A link that shows one task or one entity, masked, to whoever has it, until it ends. Only its hash is kept."""
-
-    token_hash = TextField(primary_key=True)
-    shop = ForeignKeyField(Shop)
-    task_id = UUIDField(null=True)
-    kind = TextField(null=True)
-    shopify_id = BigIntegerField(null=True)
-    made_by = TextField(null=True)
-    made_at = DateTimeTZField(default=utcnow)
-    expires_at = DateTimeTZField()
-
-    shop_id: int  # what peewee makes of `shop`
-
-
-class PollCursor(Table):
-    """`since` is the newest `updatedAt` whose row is stored. It is Shopify's clock, and it never goes back."""
-
-    shop = ForeignKeyField(Shop)
-    resource = TextField()
-    since = DateTimeTZField()
-
-    class Meta:
-        table_name = "poll"
-        primary_key = CompositeKey("shop", "resource")
-
-
-class DataRequest(Table):
-    """Somebody asked what is known of them. `held` is the answer, for the merchant to pass on."""
-
-    task_id = UUIDField(primary_key=True)
-    shop = ForeignKeyField(Shop)
-    number = BigIntegerField(null=True)
-    customer_id = BigIntegerField(null=True)
-    asked_at = DateTimeTZField(default=utcnow)
-    held = BlobField()
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """What we held of the person when they asked."""
-        held: dict[str, Any] = orjson.loads(self.shop.vault.open(self.held, "data_request", "held", self.task_id))
-        return held
-
-
-class Receipt(Table):
-    """A receipt that Engage has accepted, to the byte, and the shop's rules that it was made by."""
-
-    id = BigAutoField()
-    shop = ForeignKeyField(Shop)
-    order_id = BigIntegerField()
-    kind = SmallIntegerField()
-    receipt_id = TextField()
-    body = BlobField()
-    rules = JSONField()
-    sent_at = DateTimeTZField(default=utcnow)
-
-    def clear(self, shop: Shop) -> dict[str, Any]:
-        """The receipt as Engage has it, its numbers read as floats."""
-        body: dict[str, Any] = orjson.loads(shop.vault.open(self.body, "receipt", "body", self.receipt_id))
-        return body
-
-
-class SavedView(Table):
-    """A name for a query of the listing. A deleted one is kept for a while, so that it can be had back."""
-
-    id = UUIDField(primary_key=True, default=new_id)
-    shop = ForeignKeyField(Shop)
-    name = TextField()
-    query = TextField()
-    created_at = DateTimeTZField(default=utcnow)
-    deleted_at = DateTimeTZField(null=True)
-
-
-class Snapshot(Table):
-    """What we know of one entity at Shopify: its newest state, whatever order the news came in."""
-
-    id = BigAutoField()
-    shop = ForeignKeyField(Shop)
-    shopify_id = BigIntegerField()
-    updated_at = DateTimeTZField()
-    seen = BlobField()
-
-    shop_id: int  # what peewee makes of `shop`
-    more: ClassVar[dict[str, str]] = {}  # further columns that `remember` takes, and their types in SQL
-
-    @property
-    def node(self) -> dict[str, Any]:
-        """Shopify's GraphQL object as last seen."""
-        sealed = self.shop.vault.open(self.seen, self._meta.table_name, "seen", self.shopify_id)
-        node: dict[str, Any] = orjson.loads(sealed)
-        return node
-
-
-class Customer(Snapshot):
-    contact_id = TextField(null=True)
-    contact_type = TextField(null=True)
-    sent = BlobField(null=True)
-    skipped = TextField(null=True)
-    synced_at = DateTimeTZField(null=True)
-
-    class Meta:
-        table_name = "customer"
-
-    @property
-    def last_sent(self) -> dict[str, Any] | None:
-        """The contact's fields as we last brought them to Engage, or None."""
-        if self.sent is None:
-            return None
-        fields: dict[str, Any] = orjson.loads(self.shop.vault.open(self.sent, "customer", "sent", self.shopify_id))
-        return fields
-
-
-class ConsentMemory(Table):
-    """A memory for each preference of one customer."""
-
-    customer = ForeignKeyField(Customer, primary_key=True)
-    kept = JSONField()
-
-    class Meta:
-        table_name = "consents"
-
-
-class Order(Snapshot):
-    more: ClassVar = {"name": "text", "customer_id": "bigint"}
-
-    name = TextField()
-    customer_id = BigIntegerField(null=True)
-    receipt_id = TextField(null=True)
-    receipt_at = DateTimeTZField(null=True)
-
-    class Meta:
-        table_name = "orders"
-
-
-class Refund(Snapshot):
-    """A refund as last seen; `order_id` is Shopify's id of its order."""
-
-    more: ClassVar = {"order_id": "bigint"}
-
-    order_id = BigIntegerField()
-
-    class Meta:
-        table_name = "refund"
-
-
-class SignIn(Table):
-    """A link that opens one shop once. Only the token's hash is kept."""
-
-    token_hash = TextField(primary_key=True)
-    shop = ForeignKeyField(Shop)
-    expires_at = DateTimeTZField()
-
-
-class Store(Table):
-    """A place where things are sold, by its external id. `kind` is Engage's: ECOM or RETAIL."""
-
-    id = AutoField()
-    shop = ForeignKeyField(Shop)
-    external_id = TextField()
-    name = TextField()
-    kind = TextField()
-    country = TextField()
-    locale = TextField()
-    timezone = TextField()
-    active = BooleanField()
-    changed_at = DateTimeTZField(default=utcnow)
-
-
 class Task(Table):
-    """One transfer, or one step of it. The row is the truth; the message in the broker only rings."""
+    """One transfer, or one step of it. The row is the truth; the broker's message only carries its id.
 
+    `type`: number of the task type. `key`: the idempotency key. `trace`: the Shopify event that it all began with.
+    `closed_by`: the task that replaced this one or solved its Error. `fence`: number of the newest attempt, by which
+    an outdated run is recognised. `attempts`: those that count for the retry policy. `crashes`: workers
+    that were lost at it. `leased_until`: set while a worker has claimed it.
+    """
+
+    # task_key (shop_id, type, key), unique: idempotency, a second webhook, child or periodic task is not inserted.
+    # task_running (shop_id, entity, shopify_id) WHERE leased AND entity <> 0, unique: one running task per entity.
+    # task_due (shop_id, lane, due_at) WHERE Pending, not leased: the sweep. task_leased (leased_until): expired leases.
+    # task_newest (shop_id, id) and task_listed (shop_id, state, type, id): the listing, newest first. For its other
+    # orders task_started, task_completed, task_unstarted, task_uncompleted (shop_id, state, type, ...), and
+    # task_started_late, task_completed_late for what took longer than a day. Open problems (Errors that no later
+    # success has solved): task_problem, task_problem_started, task_problem_completed (shop_id, closed_by, type, ...).
+    # task_shopify, task_engage (shop_id, their id, id): search, history. task_parent (parent_id): children.
+    # task_import (args ->> 'import_id', state) WHERE lane = 1 AND state <> 1: what an import has still to send.
     id = UUIDField(primary_key=True, default=new_id)
     shop = ForeignKeyField(Shop)
     type = SmallIntegerField()
@@ -844,22 +319,48 @@ class Task(Table):
     duration_ms = IntegerField(null=True)
 
     shop_id: int  # what peewee makes of `shop`
+    # Not columns, but the state of one run in this process:
     newer_id: UUID | None = None  # set by `claim`: a queued task that makes this one pointless
     note: str | None = None  # worth reading beside a Success: stands at its attempt
     finished = False
-    ended: str | None = None  # how this attempt ended, in a word
+    outcome_name: str | None = None  # how this attempt ended, for the log
     sent = False  # whether this attempt has called something that may have changed the other side
 
     @property
     def subject(self) -> int:
-        """The Shopify id of what the task is about. Raises ValueError when it is about nothing there."""
+        """Shopify's id of the entity that the task is about. Raises ValueError when it has none."""
         if self.shopify_id is None:
             raise ValueError(f"Task {self.id} has no Shopify id.")
         return int(self.shopify_id)
 
 
+class Body(Table):
+    """The exact bytes of the webhook that a task came with, encrypted."""
+
+    task_id = UUIDField(primary_key=True)
+    shop_id = IntegerField()
+    sealed = BlobField()
+
+    def open(self, shop: Shop) -> bytes:
+        return shop.vault.open(self.sealed, "body", "sealed", self.task_id)
+
+    @staticmethod
+    def seal(shop: Shop, task_id: UUID, body: bytes) -> bytes:
+        return shop.vault.seal(body, "body", "sealed", task_id)
+
+
+class Outcome(IntEnum):
+    """How an attempt ended."""
+
+    OPEN = 0
+    SUCCESS = 1
+    FAILED = 2
+    WAITED = 3
+    LOST = 4
+
+
 class Attempt(Table):
-    """One run of a task."""
+    """One run of a task, by one worker. `number` is the fence that its claim has set."""
 
     task = ForeignKeyField(Task)
     shop_id = IntegerField()
@@ -876,7 +377,10 @@ class Attempt(Table):
 
 
 class Exchange(Table):
-    """One call during an attempt: the bytes sent, kept before the call, and the bytes that came back."""
+    """One HTTP request of an attempt and its response: the bytes sent, saved before the call, and the bytes received.
+
+    `effect`: whether the call may be repeated (clients.Effect). `unknown`: the request may have arrived or not.
+    """
 
     id = UUIDField(primary_key=True, default=new_id)
     task = ForeignKeyField(Task)
@@ -900,7 +404,654 @@ class Exchange(Table):
     def seal(self, shop: Shop, column: str, body: bytes) -> bytes:
         return shop.vault.seal(body, "exchange", column, self.id)
 
-    def clear(self, shop: Shop, column: str) -> bytes:
-        """`url`, `sent` or `received` as it was on the wire. Raises vault.Unreadable."""
+    def open(self, shop: Shop, column: str) -> bytes:
+        """Decrypt `url`, `sent` or `received` as it was on the wire. Raises encryption.Unreadable."""
         sealed = getattr(self, column)
         return shop.vault.open(sealed, "exchange", column, self.id) if sealed else b""
+
+
+class TaskDelta(Table):
+    """A change of the task totals. Triggers on `task` insert it, whatever code made the change; folding deletes it.
+
+    `count` and `duration_ms` may be negative. `hour`: of completion; None while the task is Pending.
+    """
+
+    shop_id = IntegerField()
+    type = SmallIntegerField()
+    state = SmallIntegerField()
+    hour = DateTimeTZField(null=True)
+    count = IntegerField()
+    duration_ms = BigIntegerField()
+
+    class Meta:
+        primary_key = False
+
+
+class TaskTotal(Table):
+    """Number of a shop's tasks by type and state, as far as the deltas are folded."""
+
+    shop_id = IntegerField()
+    type = SmallIntegerField()
+    state = SmallIntegerField()
+    count = BigIntegerField()
+    duration_ms = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("shop_id", "type", "state")
+
+
+class TaskHour(Table):
+    """Number of a shop's tasks that ended in an hour, by type and state, as far as the deltas are folded."""
+
+    shop_id = IntegerField()
+    hour = DateTimeTZField()
+    type = SmallIntegerField()
+    state = SmallIntegerField()
+    count = BigIntegerField()
+    duration_ms = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("shop_id", "hour", "type", "state")
+
+
+class MetricCounter(Table):
+    """A counter of the metrics page, added up over all processes (tasklog.counters). It only grows."""
+
+    name = TextField()
+    labels = ArrayField(TextField, index=False)
+    value = DoubleField()
+
+    class Meta:
+        table_name = "tally"
+        primary_key = CompositeKey("name", "labels")
+
+
+class Heartbeat(Table):
+    """When a job of the scheduler ran last, by the database's clock, as everything that machines compare."""
+
+    name = TextField(primary_key=True)
+    at = DateTimeTZField(default=utcnow)
+
+
+class BulkRetryState(IntEnum):
+    RUNNING = 0
+    DONE = 1
+    CANCELLED = 2
+
+
+class BulkRetry(Table):
+    """A bulk retry: a request to retry every failed task of a listing. `query` is that listing's.
+
+    `queued`: tasks put into the queue. `not_needed`: those that were no longer Errors. `refused`: those that a person
+    must judge one by one; `refusals` has the first of them. `stepped_at`: when it last had its turn.
+    """
+
+    # batch_newest (shop_id, id) lists; batch_running (stepped_at) WHERE state = 0 finds the one whose turn it is.
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop)
+    state = SmallIntegerField(default=BulkRetryState.RUNNING)
+    query = TextField()
+    total = IntegerField(default=0)
+    queued = IntegerField(default=0)
+    not_needed = IntegerField(column_name="fine", default=0)
+    refused = IntegerField(default=0)
+    refusals = ArrayField(UUIDField, default=list, index=False)
+    created_at = DateTimeTZField(default=utcnow)
+    stepped_at = DateTimeTZField(default=utcnow)
+    ended_at = DateTimeTZField(null=True)
+
+    shop_id: int  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "batch"
+
+    @property
+    def state_name(self) -> str:
+        """The state as the pages' texts call it."""
+        return BulkRetryState(self.state).name.lower()
+
+    @property
+    def running(self) -> bool:
+        return self.state == BulkRetryState.RUNNING
+
+    @property
+    def processed(self) -> int:
+        return int(self.queued + self.not_needed + self.refused)
+
+    @property
+    def left(self) -> int:
+        return int(self.total - self.processed)
+
+
+class BulkRetryPortion(Table):
+    """Some of a bulk retry's tasks that are not processed yet: a million of them are two thousand rows."""
+
+    bulk_retry = ForeignKeyField(BulkRetry, column_name="batch_id")
+    number = IntegerField()
+    shop_id = IntegerField()
+    task_ids = ArrayField(UUIDField, index=False)
+
+    class Meta:
+        table_name = "batch_portion"
+        primary_key = CompositeKey("bulk_retry", "number")
+
+
+class SavedView(Table):
+    """A saved view: a name for a query of the task listing. A deleted one is kept for a while, to be restored."""
+
+    # saved_view_name (shop_id, lower(name)) WHERE not deleted, unique. saved_view_deleted (shop_id, deleted_at).
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop)
+    name = TextField()
+    query = TextField()
+    created_at = DateTimeTZField(default=utcnow)
+    deleted_at = DateTimeTZField(null=True)
+
+
+# Entities, and what Engage has of them
+
+
+class Snapshot(Table):
+    """An entity of Shopify as last read, its newest state. Base class of three tables, without one of its own."""
+
+    # Each of its tables has (shop_id, shopify_id), unique.
+    id = BigAutoField()
+    shop = ForeignKeyField(Shop)
+    shopify_id = BigIntegerField()
+    updated_at = DateTimeTZField()
+    sealed_snapshot = BlobField(column_name="seen")
+
+    shop_id: int  # what peewee makes of `shop`
+    extra_columns: ClassVar[dict[str, str]] = {}  # further columns that are saved with it, and their types in SQL
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """Shopify's GraphQL object as last read."""
+        opened = self.shop.vault.open(self.sealed_snapshot, self._meta.table_name, "seen", self.shopify_id)
+        snapshot: dict[str, Any] = orjson.loads(opened)
+        return snapshot
+
+
+class Customer(Snapshot):
+    """A customer, and the contact in Engage. `skipped`: why there is none."""
+
+    # customer_contact (shop_id, contact_id): Engage's webhooks name the contact.
+    contact_id = TextField(null=True)
+    contact_type = TextField(null=True)
+    sent = BlobField(null=True)
+    skipped = TextField(null=True)
+    synced_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "customer"
+
+    @property
+    def last_sent(self) -> dict[str, Any] | None:
+        """The contact's fields as last sent to Engage, or None."""
+        if self.sent is None:
+            return None
+        fields: dict[str, Any] = orjson.loads(self.shop.vault.open(self.sent, "customer", "sent", self.shopify_id))
+        return fields
+
+
+class CustomerConsents(Table):
+    """What both systems have stated about one customer's consents: JSON of mappings.consent.ConsentMemory by name."""
+
+    customer = ForeignKeyField(Customer, primary_key=True)
+    memories = JSONField(column_name="kept")
+
+    class Meta:
+        table_name = "consents"
+
+
+class DeletedCustomer(Table):
+    """A customer that was deleted in Shopify, or merged into another. It may be one that was never read."""
+
+    # departure_into (shop_id, merged_into): the customers that were merged into one.
+    shop = ForeignKeyField(Shop)
+    shopify_id = BigIntegerField()
+    merged_into = BigIntegerField(null=True)
+    recorded_at = DateTimeTZField(column_name="noted_at", default=utcnow)
+
+    class Meta:
+        table_name = "departure"
+        primary_key = CompositeKey("shop", "shopify_id")
+
+
+class Order(Snapshot):
+    """An order; `receipt_id` and `receipt_at` once Engage has its purchase receipt."""
+
+    # orders_customer (shop_id, customer_id, id): a customer's newest orders. orders_name (shop_id, name): search.
+    extra_columns: ClassVar = {"name": "text", "customer_id": "bigint"}
+
+    name = TextField()
+    customer_id = BigIntegerField(null=True)
+    receipt_id = TextField(null=True)
+    receipt_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "orders"
+
+
+class Refund(Snapshot):
+    """A refund; `order_id` is Shopify's id of its order."""
+
+    extra_columns: ClassVar = {"order_id": "bigint"}
+
+    order_id = BigIntegerField()
+
+    class Meta:
+        table_name = "refund"
+
+
+class ReceiptKind(IntEnum):
+    PURCHASE = 1
+    REFUND = 2
+    CORRECTION = 3
+
+
+class Receipt(Table):
+    """A receipt that Engage has accepted, to the byte, and the shop's rules that it was made by."""
+
+    # (shop_id, receipt_id), unique. receipt_order (shop_id, order_id, id): an order's receipts.
+    id = BigAutoField()
+    shop = ForeignKeyField(Shop)
+    order_id = BigIntegerField()
+    kind = SmallIntegerField()
+    receipt_id = TextField()
+    body = BlobField()
+    rules = JSONField()
+    sent_at = DateTimeTZField(default=utcnow)
+
+    def open(self, shop: Shop) -> dict[str, Any]:
+        """Decrypt the receipt as Engage has it, its numbers read as floats."""
+        body: dict[str, Any] = orjson.loads(shop.vault.open(self.body, "receipt", "body", self.receipt_id))
+        return body
+
+
+# Sync state
+
+
+class PollCursor(Table):
+    """How far polling has read. `since`: the newest `updatedAt` saved, by Shopify's clock; it never goes back."""
+
+    shop = ForeignKeyField(Shop)
+    resource = TextField()
+    since = DateTimeTZField()
+
+    class Meta:
+        table_name = "poll"
+        primary_key = CompositeKey("shop", "resource")
+
+
+class Market(Table):
+    """A market of the shop. `regions` are countries ("SE"), parts of them ("US-CA"), or "*" for all."""
+
+    id = AutoField()
+    shop = ForeignKeyField(Shop)
+    handle = TextField()
+    name = TextField()
+    regions = ArrayField(TextField, index=False)
+    saved_at = DateTimeTZField(column_name="told_at", default=utcnow)
+
+
+class Store(Table):
+    """A store in Engage, by its external id. `kind` is Engage's: ECOM or RETAIL."""
+
+    # (shop_id, external_id), unique.
+    id = AutoField()
+    shop = ForeignKeyField(Shop)
+    external_id = TextField()
+    name = TextField()
+    kind = TextField()
+    country = TextField()
+    locale = TextField()
+    timezone = TextField()
+    active = BooleanField()
+    changed_at = DateTimeTZField(default=utcnow)
+
+
+class WebhookEndpoint(Table):
+    """A shop's own URL for Engage's webhooks. Its token cannot be guessed, and is found by its hash."""
+
+    shop = ForeignKeyField(Shop, primary_key=True)
+    token_hash = TextField(unique=True)
+    token = BlobField()
+    secrets = BlobField()
+
+    shop_id: int  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "endpoint"
+
+    @property
+    def signing_secrets(self) -> list[str]:
+        found: list[str] = orjson.loads(self.shop.vault.open(self.secrets, "endpoint", "secrets", self.shop_id))
+        return found
+
+    @property
+    def url(self) -> str:
+        """The URL to enter in Svix's portal."""
+        token = self.shop.vault.open(self.token, "endpoint", "token", self.shop_id).decode()
+        return f"{config.app_url}/webhooks/engage/{token}"
+
+
+# Imports
+
+
+class ImportState(IntEnum):
+    """State of an import as a whole."""
+
+    RUNNING = 0
+    PAUSED = 1
+    CANCELLED = 2
+    DONE = 3
+
+
+OPEN_IMPORTS = (ImportState.RUNNING, ImportState.PAUSED)
+
+
+class BulkImport(Table):
+    """A merchant's request to import everything from `starts_at` on and before `ends_at`."""
+
+    # bulk_import_open (shop_id) WHERE state < 2, unique: one open import per shop. bulk_import_newest (shop_id, id).
+    id = BigAutoField()
+    shop = ForeignKeyField(Shop)
+    state = SmallIntegerField(default=ImportState.RUNNING)
+    starts_at = DateTimeTZField()
+    ends_at = DateTimeTZField()
+    created_at = DateTimeTZField(default=utcnow)
+    ended_at = DateTimeTZField(null=True)
+
+    shop_id: int  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "bulk_import"
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN_IMPORTS
+
+
+class ImportKind(IntEnum):
+    """What a part of an import reads, in the order in which the parts run."""
+
+    CUSTOMERS = 1
+    ORDERS = 2
+
+
+class ImportStep(IntEnum):
+    """The next step of a part: request the bulk query, await its end, read the result, join orders and their lines,
+    follow its tasks until they are through.
+    """
+
+    ASK = 0
+    AWAIT = 1
+    READ = 2
+    JOIN = 3
+    FOLLOW = 4
+    OVER = 5
+
+
+class ImportPart(Table):
+    """One bulk query of an import, and how far its result has been read.
+
+    `state`: an ImportStep. `task_id`: the one task that may carry out that step, and `task_number`: how many there
+    were. `position`, `etag`: of the result file, where reading goes on. `lines`: read. `found`: customers or orders in
+    them; `expected`: as Shopify counts them. `known`: those that Engage has already; `sent`: the tasks enqueued for the
+    others; `bad`: unreadable lines.
+    """
+
+    # (bulk_import_id, kind), unique. bulk_part_operation (shop_id, operation_id): the webhook names the operation.
+    id = BigAutoField()
+    bulk_import = ForeignKeyField(BulkImport)
+    shop_id = IntegerField()
+    kind = SmallIntegerField()
+    state = SmallIntegerField(default=ImportStep.ASK)
+    task_number = IntegerField(column_name="turn", default=0)
+    task_id = UUIDField(null=True)
+    operation_id = TextField(null=True)
+    note = TextField(null=True)
+    expected = IntegerField(null=True)
+    etag = TextField(null=True)
+    position = BigIntegerField(default=0)
+    lines = IntegerField(default=0)
+    found = IntegerField(default=0)
+    known = IntegerField(default=0)
+    sent = IntegerField(default=0)
+    bad = IntegerField(default=0)
+    begun_at = DateTimeTZField(null=True)
+    ended_at = DateTimeTZField(null=True)
+
+    bulk_import_id: int  # what peewee makes of `bulk_import`
+
+    class Meta:
+        table_name = "bulk_part"
+
+
+class ImportLine(Table):
+    """A line of a result file that waits to be joined, encrypted: an order (`root`: its id) or a `child` of it.
+
+    Lines come in any order, so that an order is complete only when the last line was read.
+    """
+
+    # bulk_line_root (part_id, root) WHERE child.
+    part = ForeignKeyField(ImportPart)
+    number = IntegerField()
+    shop_id = IntegerField()
+    root = BigIntegerField()
+    child = BooleanField()
+    sealed = BlobField()
+
+    class Meta:
+        table_name = "bulk_line"
+        primary_key = CompositeKey("part", "number")
+
+
+class ImportBadLine(Table):
+    """A line of a result file that could not be parsed, and why."""
+
+    part = ForeignKeyField(ImportPart)
+    number = IntegerField()
+    reason = TextField()
+
+    class Meta:
+        table_name = "bulk_bad_line"
+        primary_key = CompositeKey("part", "number")
+
+
+# Alerts and mail
+
+
+class Rule(StrEnum):
+    SILENCE = "order_silence"
+    ERRORS = "error_rate"
+    RHYTHM = "order_rhythm"  # silence, by the shop's own week
+    STALLED = "stalled"  # the app itself: no shop's rule, and the operator's to know
+
+
+SHOP_RULES = (Rule.SILENCE, Rule.RHYTHM, Rule.ERRORS)
+SILENCE_RULES = (Rule.SILENCE, Rule.RHYTHM)
+
+
+class RuleState(StrEnum):
+    OFF = "off"
+    WAITING = "waiting"  # there was no order yet
+    OK = "ok"
+    PENDING = "pending"  # the condition holds, but not for long enough yet
+    FIRING = "firing"
+    RECOVERING = "recovering"  # the condition no longer holds, but not for long enough yet
+    UNKNOWN = "unknown"  # the app itself has stopped
+
+
+class AlertRule(Table):
+    """One rule of one shop. `since`: of the state. `counts_from`: silence counts from here at the earliest.
+
+    `bad_since`, `good_since`: since when the condition holds or not. `failure`: why the last evaluation was skipped.
+    """
+
+    # alert_rule_due (next_check_at): the rules to evaluate.
+    shop = ForeignKeyField(Shop)
+    rule = TextField()
+    state = TextField(default=RuleState.OFF)
+    since = DateTimeTZField(default=utcnow)
+    counts_from = DateTimeTZField(null=True)
+    bad_since = DateTimeTZField(null=True)
+    good_since = DateTimeTZField(null=True)
+    next_check_at = DateTimeTZField(default=utcnow)
+    evidence = JSONField(default=dict)
+    failure = TextField(null=True)
+
+    shop_id: int  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "alert_rule"
+        primary_key = CompositeKey("shop", "rule")
+
+
+class Incident(Table):
+    """A rule that has fired, from its opening to its end. Without a shop it is about the app itself.
+
+    `bad_since`: when it began; `opened_at`: when the rule began to hold, which may be before it was evaluated.
+    `suppressed_by`: the rule whose open incident explains this one, so that one mail reports both.
+    """
+
+    # alert_incident_open (shop_id, rule) WHERE not closed, unique: at most one open incident of a shop and rule.
+    # alert_incident_newest (shop_id, id); alert_incident_remind (remind_at); alert_incident_closed for retention.
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop, null=True)
+    rule = TextField()
+    bad_since = DateTimeTZField()
+    opened_at = DateTimeTZField()
+    closed_at = DateTimeTZField(null=True)
+    closed_by = TextField(null=True)
+    evidence = JSONField(default=dict)
+    diagnosis = JSONField(column_name="cause", null=True)
+    suppressed_by = TextField(column_name="held_by", null=True)
+    acknowledged_at = DateTimeTZField(null=True)
+    acknowledged_by = TextField(null=True)
+    snoozed_until = DateTimeTZField(null=True)
+    remind_at = DateTimeTZField(null=True)
+    reminders = SmallIntegerField(default=0)
+    created_at = DateTimeTZField(default=utcnow)
+
+    shop_id: int | None  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "alert_incident"
+
+    @property
+    def muted(self) -> bool:
+        """Whether a member has acknowledged or snoozed it, so that no reminders are sent."""
+        return bool(self.acknowledged_at or (self.snoozed_until and self.snoozed_until > utcnow()))
+
+
+class AlertRecipient(Table):
+    """An additional recipient of a shop's alerts. It confirms by a link first, and may unsubscribe with one click."""
+
+    shop = ForeignKeyField(Shop)
+    address = TextField()
+    token_hash = TextField(unique=True)
+    token = BlobField()
+    added_at = DateTimeTZField(default=utcnow)
+    confirmed_at = DateTimeTZField(null=True)
+    unsubscribed_at = DateTimeTZField(null=True)
+    bounced_at = DateTimeTZField(null=True)
+    bounce = TextField(null=True)
+
+    shop_id: int  # what peewee makes of `shop`
+
+    class Meta:
+        table_name = "alert_address"
+        primary_key = CompositeKey("shop", "address")
+
+    @property
+    def plain_token(self) -> str:
+        """The decrypted token of its links. Raises encryption.Unreadable."""
+        name = f"{self.shop_id}:{self.address}"
+        return self.shop.vault.open(self.token, "alert_address", "token", name).decode()
+
+    @property
+    def receives_alerts(self) -> bool:
+        return bool(self.confirmed_at and not self.unsubscribed_at and not self.bounced_at)
+
+
+class MailKind(StrEnum):
+    FIRE = "fire"
+    REMIND = "remind"
+    RESOLVE = "resolve"
+    UNSTABLE = "unstable"
+    TEST = "test"
+    CONFIRM = "confirm"
+
+
+class MailState(IntEnum):
+    DUE = 0
+    SENT = 1
+    BOUNCED = 2
+    GIVEN_UP = 3
+    CANCELLED = 4
+    KEPT = 5  # there is no mail server; it can be read on the page
+
+
+class Mail(Table):
+    """A mail of the outbox, to one recipient. It is written when it is sent; every retry sends the same text.
+
+    Without a shop it is the operator's. `number`: of the reminder.
+    """
+
+    # alert_mail_once (incident_id, kind, number, address), unique: each recipient gets each mail once.
+    # alert_mail_due (due_at) WHERE state = 0: the outbox. alert_mail_newest (shop_id, id); alert_mail_ended (ended_at).
+    id = UUIDField(primary_key=True, default=new_id)
+    shop = ForeignKeyField(Shop, null=True)
+    incident = ForeignKeyField(Incident, null=True)
+    kind = TextField()
+    number = SmallIntegerField(default=0)
+    address = TextField()
+    state = SmallIntegerField(default=MailState.DUE)
+    due_at = DateTimeTZField(default=utcnow)
+    leased_until = DateTimeTZField(null=True)
+    tries = SmallIntegerField(default=0)
+    subject = TextField(null=True)
+    text = TextField(null=True)
+    html = TextField(null=True)
+    error = TextField(null=True)
+    created_at = DateTimeTZField(default=utcnow)
+    ended_at = DateTimeTZField(null=True)
+
+    shop_id: int | None  # what peewee makes of `shop`
+    incident_id: UUID | None
+
+    class Meta:
+        table_name = "alert_mail"
+
+
+# Privacy
+
+
+class DataRequest(Table):
+    """A customer's request for their personal data (GDPR), with the export, for the merchant to pass on."""
+
+    task_id = UUIDField(primary_key=True)
+    shop = ForeignKeyField(Shop)
+    number = BigIntegerField(null=True)
+    customer_id = BigIntegerField(null=True)
+    asked_at = DateTimeTZField(default=utcnow)
+    sealed_export = BlobField(column_name="held")
+
+    @property
+    def export(self) -> dict[str, Any]:
+        """The personal data export, as of the request."""
+        opened = self.shop.vault.open(self.sealed_export, "data_request", "held", self.task_id)
+        export: dict[str, Any] = orjson.loads(opened)
+        return export
+
+
+class Erasure(Table):
+    """That something was erased as the law asks (GDPR), and when, but not of whom."""
+
+    task_id = UUIDField(primary_key=True)
+    shop_id = IntegerField()
+    topic = TextField()
+    erased_at = DateTimeTZField(default=utcnow)
+    rows = IntegerField()

@@ -15,7 +15,7 @@ MASK = "…"
 LOG_MASK = "[hidden]"
 MESSAGE_READ, MESSAGE_LENGTH = 1000, 300  # characters of another system's words: read, and kept
 
-# Names of fields whose values tell who somebody is, or open something of theirs; lower case, without underscores.
+# Names of fields with personal data or secrets; lower case, without underscores.
 PERSONAL_FIELDS = {
     *("email", "contactemail", "customeremail", "matchkey", "emailaddress", "phone", "mobilephone", "phonenumber"),
     *("mobilephonenumber", "firstname", "lastname", "middlename", "displayname", "fullname", "customername"),
@@ -25,7 +25,7 @@ PERSONAL_FIELDS = {
     *("trackingurls", "orderstatusurl", "statuspageurl", "landingsite", "referringsite", "token", "carttoken"),
     *("checkouttoken", "accesstoken", "apikey", "password"),
 }
-# "name" is a person's, unless the field around it is one of these, or there is none.
+# "name" is personal data, unless the field around it is one of these, or there is none.
 THINGS = {
     *("order", "orders", "shop", "store", "stores", "market", "markets", "location", "lineitem", "lineitems", "item"),
     *("items", "article", "articles", "product", "variant", "taxlines", "shippinglines", "shippingline"),
@@ -64,7 +64,7 @@ SUSPECT = ("@", "%40", "+", "shp", "whsec_", "key", "bearer", "token=", "/webhoo
 
 
 def masked(text: str) -> str:
-    """The first letter, and of an e-mail address the domain."""
+    """Mask a text but for its first letter and, in an e-mail address, the domain."""
     name, at, domain = text.partition("@")
     return f"{name[:1]}{MASK}{at}{domain}" if text else ""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+import actors  # noqa: F401 - declares the task types
 import logs
 from alerts import jobs as alerts_jobs
 from config import config
@@ -22,9 +23,9 @@ from privacy.uninstall import end_tasks_of_uninstalled
 from tasklog import totals
 from tasklog.retention import Retention
 from taskqueue import bulk_retry, heartbeats
-from taskqueue import types as taskqueue_types
 from taskqueue.periodic import TimeSlots
 from taskqueue.sweeper import sweep
+from taskqueue.types import TYPES
 
 log = logging.getLogger("scheduler")
 
@@ -40,7 +41,7 @@ class Job:
     name: str
     do: Callable[[], int]
     seconds: float
-    _noted_at: float = field(default=0.0, repr=False)
+    _beat_at: float = field(default=0.0, repr=False)
 
     def tick(self) -> None:
         """Run the job on this thread's connection, unless another scheduler does. Without a database, skip this run."""
@@ -48,14 +49,14 @@ class Job:
             with connected(EVERY), advisory_lock(self.name) as mine:
                 if mine:
                     self.do()
-                    self._note_heartbeat()
+                    self._beat()
         except DATABASE_UNAVAILABLE as error:
             log.warning("%s: the database is unavailable: %s", self.name, error)
 
-    def _note_heartbeat(self) -> None:
-        if time.monotonic() - self._noted_at >= HEARTBEAT_SECONDS:
+    def _beat(self) -> None:
+        if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
             heartbeats.beat(self.name)
-            self._noted_at = time.monotonic()
+            self._beat_at = time.monotonic()
 
 
 def ping_monitor() -> int:
@@ -73,6 +74,7 @@ def ping_monitor() -> int:
 
 
 def jobs() -> list[Job]:
+    """Return the jobs and their intervals in seconds."""
     return [
         Job("sweep", sweep, 0.5),
         Job("fold", totals.fold, 1),
@@ -82,7 +84,7 @@ def jobs() -> list[Job]:
         Job("watch", alerts_jobs.check_rules, 15),
         Job("remind", alerts_jobs.send_reminders, 15),
         Job("end_late", end_tasks_of_uninstalled, 60),
-        Job("Retention.tidy", Retention().tidy, 60),
+        Job("Retention.tidy", Retention().delete_expired, 60),
         Job("pulse", ping_monitor, PING_SECONDS),
     ]
 
@@ -90,6 +92,7 @@ def jobs() -> list[Job]:
 def main() -> None:
     logs.configure_logging()
     scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
+    # Each job has a thread of its own, so that none waits for another.
     scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})
     for job in all_jobs:
         scheduler.add_job(
@@ -97,7 +100,7 @@ def main() -> None:
         )
     signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
     _delete_other_heartbeats(all_jobs)
-    log.info("The scheduler runs for %d task types.", len(taskqueue_types.TYPES))
+    log.info("The scheduler runs for %d task types.", len(TYPES))
     scheduler.start()
 
 

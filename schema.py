@@ -12,7 +12,6 @@ from database import db
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 7_310_551  # an advisory lock that nothing else in this database uses
 
-
 # The app's role may change rows, and nothing else. A role's name cannot be a parameter; config.py checks its letters.
 MAY_CREATE_ROLE = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
 IS_MEMBER = "SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"

@@ -17,11 +17,8 @@ SCOPES = (
     "read_orders",
     "write_customers",
 )
-COMPLIANCE_TOPICS = (
-    "customers/data_request",
-    "customers/redact",
-    "shop/redact",
-)  # Shopify takes these in the file alone
+# Privacy law compliance (GDPR): Shopify takes these topics from the file alone.
+COMPLIANCE_TOPICS = ("customers/data_request", "customers/redact", "shop/redact")
 
 FILE = """\
 # Made by `python manage.py shopify-app`; released by `shopify app deploy`.

@@ -18,7 +18,7 @@ from sync.contact_links import (
     merge_customers,
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
-from sync.import_rules import ALREADY_A_CONTACT, skip_if_cancelled
+from sync.imports.rules import ALREADY_A_CONTACT, skip_if_cancelled
 from sync.polling import poll
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
@@ -42,28 +42,28 @@ def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
     with claims.effects(task):
         if topic == "customers/delete":
             deleted_customers.record(task.shop, task.shopify_id)
-        index_customer.after(task, task.subject)
+        index_customer.enqueue_after(task, task.subject)
         if topic in CONSENT_TOPICS:
             enqueue_preferences(task, task.shopify_id)
 
 
-@group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, latest=True)
+@group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, newest_only=True)
 def index_customer(task: Task) -> None:
     """When a customer is created or updated."""
-    node = shopify_client(task).customer(task.subject)
-    if node is None:
+    snapshot = shopify_client(task).customer(task.subject)
+    if snapshot is None:
         mark_deleted(task)
         raise Skip("Shopify no longer has this customer.")
     with claims.effects(task):
-        customer = adopt_contact(task, entities.save(Customer, task.shop, node))
+        customer = adopt_contact(task, entities.save(Customer, task.shop, snapshot))
         if customer.skipped == CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
-            entities.set_skipped(customer, None)
-        sync_contact.after(task, customer.shopify_id)
+            entities.set_skip_reason(customer, None)
+        sync_contact.enqueue_after(task, customer.shopify_id)
         if customer.contact_id and has_new_consent(customer, consent_memory.memories_of(customer)):
             enqueue_preferences(task, customer.shopify_id)
 
 
-@group.task(14, "SyncContact", "Sync contact", entity=Entity.CUSTOMER, engage=True, latest=True)
+@group.task(14, "SyncContact", "Sync contact", entity=Entity.CUSTOMER, calls_engage=True, newest_only=True)
 def sync_contact(task: Task, import_id: int | None = None) -> None:
     """When app initiates a customer sync to Engage."""
     skip_if_cancelled(import_id)
@@ -72,28 +72,29 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
         raise Skip(ALREADY_A_CONTACT)
     if customer.skipped == CUSTOMER_DELETED:
         raise Skip(CUSTOMER_DELETED)
-    node = customer.node
-    place = contact_store(task.shop, node)
-    rules = contact_rules(task.shop, place.store)
-    if reason := contact_skip_reason(node, rules):
+    snapshot = customer.snapshot
+    choice = contact_store(task.shop, snapshot)
+    rules = contact_rules(task.shop, choice.store)
+    if reason := contact_skip_reason(snapshot, rules):
         mark_skipped(customer, reason)
         raise Skip(reason)
-    sync = (FindOrCreateContact if import_id else ContactSync)(engage_client(task), customer, node, rules)
-    contact_id, fields = sync.bring()
-    task.note = place.note if sync.created_in else None
+    contact_sync_type = FindOrCreateContact if import_id else ContactSync
+    contact_sync = contact_sync_type(engage_client(task), customer, snapshot, rules)
+    contact_id, fields = contact_sync.run()
+    task.note = choice.note if contact_sync.created_in else None
     with claims.effects(task, engage_id=contact_id):
-        entities.set_contact(customer, contact_id, sync.contact_type, fields)
+        entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
         if contact_id != customer.contact_id:
-            if sync.created_as or not import_id:  # an import changes no contact that was there
-                link_contact(task, customer, sync.created_as)
+            if contact_sync.created_as or not import_id:  # an import changes no contact that was there
+                link_contact(task, customer, contact_sync.created_as)
             resume_orders(task, customer.shopify_id)
 
 
 @group.task(12, "IndexShopCustomers", "Index shop customers")
 def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
     """When the app initiates timestamp based customers polling for customer indexing for each shop."""
-    ask = shopify_client(task).customers_updated_since
-    poll(task, "customers", ask, Customer, TYPES["IndexCustomer"], since, cursor)
+    updated_since = shopify_client(task).customers_updated_since
+    poll(task, "customers", updated_since, Customer, TYPES["IndexCustomer"], since, cursor)
 
 
 @group.task(
@@ -101,8 +102,8 @@ def index_shop_customers(task: Task, since: str | None = None, cursor: str | Non
     "UpdateCustomerMarketingPreferences",
     "Update customer marketing preferences",
     entity=Entity.CUSTOMER,
-    engage=True,
-    latest=True,
+    calls_engage=True,
+    newest_only=True,
 )
 def update_customer_marketing_preferences(task: Task) -> None:
     """When the app initiates a sync of marketing preferences from Shopify to Engage."""
@@ -114,7 +115,7 @@ def update_customer_marketing_preferences(task: Task) -> None:
     "SyncCustomerMarketingPreferences",
     "Sync customer marketing preferences",
     entity=Entity.CUSTOMER,
-    engage=True,
+    calls_engage=True,
 )
 def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
     """When the app initiates sync of marketing preferences from Engage to Shopify."""

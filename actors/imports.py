@@ -12,9 +12,19 @@ from config import config
 from database import db
 from mappings import Json
 from models import OPEN_IMPORTS, BulkImport, ImportKind, ImportPart, ImportState, ImportStep, Lane, Shop, Task, utcnow
-from sync import imports as sync_imports
 from sync.api_clients import shopify_client
-from sync.import_reader import ImportReader, has_enough_open
+from sync.imports.parts import (
+    current_part,
+    current_task,
+    has_query_starting,
+    part_by_operation,
+    reason_to_stop,
+    restart_reading,
+    update_part,
+)
+from sync.imports.reader import ImportReader, has_enough_pending
+from sync.imports.state import change_import_state, create_import
+from sync.imports.tasks import cancel_tasks, count_untried_tasks, hold_tasks, release_tasks
 from sync.webhook_payload import text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -25,9 +35,9 @@ group = TaskGroup("import", "Data import tasks")
 
 BEFORE_SHOPIFY = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
 MARGIN = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
-ASK_AGAIN = (3.0, 6.0)  # times BACKOFF_SECONDS
-ROOM_WAIT = timedelta(seconds=5)
-ADDRESS_WAIT = timedelta(seconds=1)
+OPERATION_WAIT = (3.0, 6.0)  # times BACKOFF_SECONDS, between two queries of a bulk operation
+BACKLOG_WAIT = timedelta(seconds=5)  # until fewer tasks of the import are pending
+SHORT_WAIT = timedelta(seconds=1)  # until a fresh URL of the result, or the id of an operation that just began
 LOOKUP_ATTEMPTS = 5  # attempts to find the part that a finished operation belongs to
 HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an operation or a pause may last longer
 
@@ -35,9 +45,9 @@ HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an ope
 @group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")
 def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
     """When the merchant initiates a bulk import process from settings within the app."""
-    importing = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == task.shop))
+    bulk_import = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == task.shop))
     with claims.effects(task):
-        enqueue_next_step(importing, task)
+        enqueue_next_step(bulk_import, task)
 
 
 @group.task(3, "HandleBulkImportCreate", "Handle bulk import create")
@@ -46,15 +56,15 @@ def handle_bulk_import_create(task: Task, part_id: int) -> None:
     part = _part_of(task, part_id)
     operation_id = shopify_client(task).run_bulk_query(_query(part))
     with claims.effects(task):
-        sync_imports.update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
+        update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
         enqueue_next_step(part.bulk_import, task)
 
 
 def _query(part: ImportPart) -> str:
-    importing: BulkImport = part.bulk_import
+    bulk_import: BulkImport = part.bulk_import
     if part.kind == ImportKind.CUSTOMERS:  # an order of today may belong to a customer of long ago
         return bulk_query.customers_query(BEFORE_SHOPIFY, utcnow() + MARGIN)
-    return bulk_query.orders_query(importing.starts_at, importing.ends_at)
+    return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at)
 
 
 @group.task(5, "BulkOperationFinishWebhook", "Bulk operation finish webhook", topics=("bulk_operations/finish",))
@@ -64,11 +74,10 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     task.shopify_id = _number(operation_id)
     if task.shopify_id is None:
         raise Unusable("The webhook's body names no bulk operation.")
-    if sync_imports.part_by_operation(task.shop, operation_id) is None:
-        if task.fence <= LOOKUP_ATTEMPTS and sync_imports.is_requesting(
-            task.shop
-        ):  # Shopify may finish before we have saved the operation's id
-            raise Wait("An import is just beginning its query.", ADDRESS_WAIT)
+    if part_by_operation(task.shop, operation_id) is None:
+        # Shopify may finish before we have saved the operation's id.
+        if task.fence <= LOOKUP_ATTEMPTS and has_query_starting(task.shop):
+            raise Wait("An import is just beginning its query.", SHORT_WAIT)
         raise Skip("No import waits for this operation.")
     with claims.effects(task):
         handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
@@ -80,14 +89,14 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     part = _part_of(task, part_id)
     operation = _operation(shopify_client(task), part)
     if operation["status"] in bulk_query.UNFINISHED:
-        _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*ASK_AGAIN))  # noqa: S311
+        _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:
         raise Unusable(note)
     with claims.effects(task):
         count = int(operation["rootObjectCount"] or 0)
-        sync_imports.update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
+        update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -95,13 +104,13 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
 def process_bulk_import_data(task: Task, part_id: int) -> None:
     """When the app initiates processing of bulk import data."""
     part = _part_of(task, part_id)
-    if has_enough_open(part.bulk_import):
-        _wait(task, part, "Enough of the import is under way.", ROOM_WAIT)
+    if has_enough_pending(part.bulk_import):
+        _wait(task, part, "Enough of the import is under way.", BACKLOG_WAIT)
         return
-    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join()
+    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join_orders()
     with claims.effects(task):
         if ended:
-            sync_imports.update_part(part, state=_after(part))
+            update_part(part, state=_next_step(part))
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -112,17 +121,17 @@ def _read(task: Task, part: ImportPart) -> bool:
     if (url := _result(operation)) is None:
         raise Unusable("Shopify no longer has the result; begin a new import.")
     try:
-        with shopify.stream(url, part.position, etag=part.etag) as lines:
+        with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
             return ImportReader(task, part).read(lines)
     except ResultUrlExpired as expired:
-        raise Wait(str(expired), ADDRESS_WAIT) from expired
+        raise Wait(str(expired), SHORT_WAIT) from expired
     except ResultFileChanged as changed:
         with db.atomic():
-            sync_imports.restart_part(part)
-        raise Wait(str(changed), ADDRESS_WAIT) from changed
+            restart_reading(part)
+        raise Wait(str(changed), SHORT_WAIT) from changed
 
 
-def _after(part: ImportPart) -> ImportStep:
+def _next_step(part: ImportPart) -> ImportStep:
     return ImportStep.JOIN if part.state == ImportStep.READ and part.kind == ImportKind.ORDERS else ImportStep.FOLLOW
 
 
@@ -132,16 +141,16 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
     after the customer bulk import finishes.
     """
     part = _part_of(task, part_id)
-    importing: BulkImport = part.bulk_import
-    if sync_imports.tasks_untried(importing):  # orders are imported after their contacts
-        _wait(task, part, "What was read is still on its way to Engage.", ROOM_WAIT)
+    bulk_import: BulkImport = part.bulk_import
+    if count_untried_tasks(bulk_import):  # orders are imported after their contacts
+        _wait(task, part, "What was read is still on its way to Engage.", BACKLOG_WAIT)
         return
     with claims.effects(task):
-        sync_imports.update_part(part, state=ImportStep.OVER, ended_at=utcnow())
-        if sync_imports.current_part(importing) is None:
-            sync_imports.change_state(importing, ImportState.DONE, of=(ImportState.RUNNING,))
+        update_part(part, state=ImportStep.OVER, ended_at=utcnow())
+        if current_part(bulk_import) is None:
+            change_import_state(bulk_import, ImportState.DONE, of=(ImportState.RUNNING,))
         else:
-            enqueue_next_step(importing, task)
+            enqueue_next_step(bulk_import, task)
 
 
 NEXT_STEP: dict[int, TaskType] = {
@@ -153,68 +162,66 @@ NEXT_STEP: dict[int, TaskType] = {
 }
 
 
-def enqueue_next_step(importing: BulkImport, parent: Task | None = None) -> None:
-    """Enqueue the task of the import's next step, inside a transaction. The task before it loses its turn."""
-    if (part := sync_imports.current_part(importing)) is None:
+def enqueue_next_step(bulk_import: BulkImport, parent: Task | None = None) -> None:
+    """Enqueue the task of the import's next step, inside a transaction. From then on the task before it is skipped."""
+    if (part := current_part(bulk_import)) is None:
         return
-    task_type, turn = NEXT_STEP[part.state], part.turn + 1
+    task_type, number = NEXT_STEP[part.state], part.task_number + 1
     lane = Lane.BULK if task_type is process_bulk_import_data else Lane.LIVE
     shopify_id = _number(part.operation_id or "") if task_type is handle_bulk_operation_finish else None
-    key, args = f"{part.id}:{turn}", {"part_id": part.id}
-    task = task_type.enqueue(importing.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
-    sync_imports.update_part(part, turn=turn, task_id=task and task.id)
+    key, args = f"{part.id}:{number}", {"part_id": part.id}
+    task = task_type.enqueue(bulk_import.shop, key=key, shopify_id=shopify_id, parent=parent, lane=lane, args=args)
+    update_part(part, task_number=number, task_id=task and task.id)
 
 
 def begin_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImport:
     """Begin an import of a period. Raises IntegrityError while another one is open."""
     with db.atomic():
-        importing = sync_imports.begin(shop, starts_at, ends_at)
-        key, args = f"import:{importing.id}", {"import_id": importing.id}
+        bulk_import = create_import(shop, starts_at, ends_at)
+        key, args = f"import:{bulk_import.id}", {"import_id": bulk_import.id}
         handle_bulk_import_create_request.enqueue(shop, key=key, args=args)
-    return importing
+    return bulk_import
 
 
-def pause_import(importing: BulkImport) -> None:
+def pause_import(bulk_import: BulkImport) -> None:
     """Pause: read nothing more, and send nothing of what is pending."""
     with db.atomic():
-        if sync_imports.change_state(importing, ImportState.PAUSED, of=(ImportState.RUNNING,)):
-            sync_imports.hold_tasks(importing)
+        if change_import_state(bulk_import, ImportState.PAUSED, of=(ImportState.RUNNING,)):
+            hold_tasks(bulk_import)
 
 
-def resume_import(importing: BulkImport) -> None:
+def resume_import(bulk_import: BulkImport) -> None:
     """Resume after a pause or after an error."""
     with db.atomic():
-        if sync_imports.change_state(importing, ImportState.RUNNING, of=OPEN_IMPORTS):
-            sync_imports.release_tasks(importing)
-            _restart_query(importing)
-            enqueue_next_step(importing)
+        if change_import_state(bulk_import, ImportState.RUNNING, of=OPEN_IMPORTS):
+            release_tasks(bulk_import)
+            _restart_query(bulk_import)
+            enqueue_next_step(bulk_import)
 
 
-def _restart_query(importing: BulkImport) -> None:
+def _restart_query(bulk_import: BulkImport) -> None:
     """Restart a part whose result was unusable. What it has synced already is skipped then."""
-    part = sync_imports.current_part(importing)
-    if (
-        part
-        and part.state in (ImportStep.AWAIT, ImportStep.READ)
-        and (task := sync_imports.task_of(part))
-        and task.code == "unusable"
-    ):
-        sync_imports.restart_part(part)
-        sync_imports.update_part(part, state=ImportStep.ASK)
+    part = current_part(bulk_import)
+    if part is None or part.state not in (ImportStep.AWAIT, ImportStep.READ):
+        return
+    task = current_task(part)
+    if task and task.code == "unusable":
+        restart_reading(part)
+        update_part(part, state=ImportStep.ASK)
 
 
-def cancel_import(importing: BulkImport) -> None:
+def cancel_import(bulk_import: BulkImport) -> None:
     """Cancel: read nothing more, and end what is pending. What has arrived at Engage stays there."""
-    if sync_imports.change_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS):
-        sync_imports.cancel_tasks(importing)
-        if part := sync_imports.current_part(importing):
-            handle_bulk_operation_finish.wake(importing.shop, filter(None, [_number(part.operation_id or "")]))
+    if change_import_state(bulk_import, ImportState.CANCELLED, of=OPEN_IMPORTS):
+        cancel_tasks(bulk_import)
+        if part := current_part(bulk_import):
+            handle_bulk_operation_finish.wake(bulk_import.shop, filter(None, [_number(part.operation_id or "")]))
 
 
 def _part_of(task: Task, part_id: int) -> ImportPart:
-    """Return the part, if it is this task's turn. Raises Skip."""
+    """Return the part, if this task may carry out its next step. Raises Skip."""
     part = ImportPart.get((ImportPart.id == part_id) & (ImportPart.shop_id == task.shop_id))
-    if reason := sync_imports.halt_reason(part, task.id):
+    if reason := reason_to_stop(part, task.id):
         if part.bulk_import.state == ImportState.CANCELLED:
             _cancel_at_shopify(task, part)
         raise Skip(reason)

@@ -1,4 +1,4 @@
-"""actors.mail."""
+"""Mail: the Dramatiq actor that delivers a mail of the outbox. It is no task: alert mails have a table of their own."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models import Entity, Refund, Task
 from sync import entities
 from sync.api_clients import shopify_client
-from sync.import_rules import require_contact, skip_if_cancelled
+from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_refund_notification, notify_refund
 from sync.receipts import refunded_order, send_refund
 from sync.webhook_payload import webhook_entity_id
@@ -22,26 +22,28 @@ def refund_webhook(task: Task, **_: str) -> None:
     """When a refund is created in Shopify the app receives this webhook."""
     task.shopify_id = webhook_entity_id(task)
     with claims.effects(task):
-        index_refund.after(task, task.subject)
+        index_refund.enqueue_after(task, task.subject)
 
 
-@group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, latest=True)
+@group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, newest_only=True)
 def index_refund(task: Task, import_id: int | None = None) -> None:
     """When a refund is created or updated in the app's database."""
     skip_if_cancelled(import_id)
-    node = shopify_client(task).refund(task.subject)
-    if node is None or node["order"] is None:
+    snapshot = shopify_client(task).refund(task.subject)
+    if snapshot is None or snapshot["order"] is None:
         raise Skip("Shopify no longer has this refund.")
-    order_id, args = int(node["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
+    order_id, args = int(snapshot["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
     with claims.effects(task):
-        refund = entities.save(Refund, task.shop, node, order_id=order_id)
-        sync_refund.after(task, refund.shopify_id, **args)
+        refund = entities.save(Refund, task.shop, snapshot, order_id=order_id)
+        sync_refund.enqueue_after(task, refund.shopify_id, **args)
         if import_id is None:  # an import notifies of nothing: it is long over
-            enqueue_refund_notification(task, node)
+            enqueue_refund_notification(task, snapshot)
         TYPES["SyncOrder"].wake(task.shop, [order_id])
 
 
-@group.task(34, "SyncRefund", "Sync refund", entity=Entity.REFUND, engage=True, latest=True, retry=THREE_DAYS)
+@group.task(
+    34, "SyncRefund", "Sync refund", entity=Entity.REFUND, calls_engage=True, newest_only=True, retry=THREE_DAYS
+)
 def sync_refund(task: Task, import_id: int | None = None) -> None:
     """When the app initiates a refund sync to Engage via a POST to the /receipts endpoint."""
     skip_if_cancelled(import_id)
@@ -57,7 +59,7 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     "SyncRefundNotification",
     "Sync refund notification",
     entity=Entity.REFUND,
-    engage=True,
+    calls_engage=True,
     stale_after=NOTIFY_WITHIN,
 )
 def sync_refund_notification(task: Task, again: bool = False) -> None:

@@ -9,8 +9,8 @@ from clients import Rejected
 from mappings import Json
 from models import Entity, Shop, Task, new_id
 from privacy import requests, uninstall
-from sync import stores as sync_stores
 from sync.api_clients import engage_client, shopify_client
+from sync.stores import save_markets, save_stores
 from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -19,19 +19,19 @@ from taskqueue.outcomes import Skip, Unusable
 group = TaskGroup("settings", "Settings tasks")
 
 MARKETS = ("markets/create", "markets/update", "markets/delete")
-OF_THE_APP = ("app/uninstalled", "app/scopes_update")
-TOPICS = ("shop/update", *MARKETS, *OF_THE_APP, "customers/data_request", "customers/redact", "shop/redact")
+APP = ("app/uninstalled", "app/scopes_update")
+TOPICS = ("shop/update", *MARKETS, *APP, "customers/data_request", "customers/redact", "shop/redact")
 
 
-@group.task(41, "IndexStores", "Index stores", engage=True)
+@group.task(41, "IndexStores", "Index stores", calls_engage=True)
 def index_stores(task: Task) -> None:
     """When an Engage store is created or updated in the app's database."""
     stores = engage_client(task).stores()
     with claims.effects(task):
-        sync_stores.save_stores(task.shop, stores)
+        save_stores(task.shop, stores)
 
 
-@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, latest=True)
+@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, newest_only=True)
 def sync_shop_currency(task: Task) -> None:
     """When the app initiates a shop currency sync from Shopify to app's database."""
     if not task.shop.active:
@@ -39,7 +39,7 @@ def sync_shop_currency(task: Task) -> None:
     shop, markets = shopify_client(task).shop(), _markets(task)
     with claims.effects(task):
         if markets is not None:
-            sync_stores.save_markets(task.shop, markets)
+            save_markets(task.shop, markets)
         save_shop(task.shop, shop)
 
 
@@ -67,15 +67,15 @@ def enqueue_store_sync(shop: Shop) -> None:
     index_stores.enqueue(shop, key=f"connected:{new_id()}")
 
 
-def save_shop(shop: Shop, node: Json) -> None:
+def save_shop(shop: Shop, snapshot: Json) -> None:
     """Save the fields of Shopify's `shop` object."""
     _save(
         shop,
-        currency=text_in(node, "currencyCode"),
-        timezone=text_in(node, "ianaTimezone"),
-        name=text_in(node, "name"),
-        email=text_in(node, "email"),
-        plan=text_in(object_in(node, "plan"), "publicDisplayName"),
+        currency=text_in(snapshot, "currencyCode"),
+        timezone=text_in(snapshot, "ianaTimezone"),
+        name=text_in(snapshot, "name"),
+        email=text_in(snapshot, "email"),
+        plan=text_in(object_in(snapshot, "plan"), "publicDisplayName"),
     )
 
 

@@ -58,7 +58,7 @@ def silence_alerts(
     if period is None:
         return []
     gaps = (gap for gap in _gaps(orders, counts_from, now, span) if gap.end - gap.start >= period)
-    return _opened(gaps, lambda anchor: silence.firing_time(settings, anchor), now, span)
+    return _alerts_of(gaps, lambda anchor: silence.firing_time(settings, anchor), now, span)
 
 
 def anomaly_alerts(
@@ -66,7 +66,7 @@ def anomaly_alerts(
     zone: ZoneInfo,
     counts_from: datetime,
     now: datetime,
-    left_out: Sequence[Interval] = (),
+    incidents: Sequence[Interval] = (),
     span: timedelta = SPAN,
 ) -> list[BacktestAlert]:
     """Backtest of the anomaly rule. Each day is evaluated by the baseline of the time before it.
@@ -76,13 +76,13 @@ def anomaly_alerts(
 
     @cache
     def baseline(midnight: datetime) -> Baseline | None:
-        return Baseline.of(orders, zone, midnight, left_out)
+        return Baseline.of(orders, zone, midnight, incidents)
 
-    def fires(anchor: datetime) -> datetime | None:
-        rhythm = baseline(datetime.combine(anchor.date(), MIDNIGHT, UTC))
-        return rhythm.reached(anchor) if rhythm else None
+    def fires_at(anchor: datetime) -> datetime | None:
+        learned = baseline(datetime.combine(anchor.date(), MIDNIGHT, UTC))
+        return learned.limit_reached_at(anchor) if learned else None
 
-    return _opened(_gaps(orders, counts_from, now, span), fires, now, span)
+    return _alerts_of(_gaps(orders, counts_from, now, span), fires_at, now, span)
 
 
 def _gaps(orders: Sequence[datetime], counts_from: datetime, now: datetime, span: timedelta) -> Iterator[Interval]:
@@ -95,13 +95,13 @@ def _gaps(orders: Sequence[datetime], counts_from: datetime, now: datetime, span
             yield Interval(anchor, following)
 
 
-def _opened(
-    gaps: Iterator[Interval], fires: Callable[[datetime], datetime | None], now: datetime, span: timedelta
+def _alerts_of(
+    gaps: Iterator[Interval], fires_at: Callable[[datetime], datetime | None], now: datetime, span: timedelta
 ) -> list[BacktestAlert]:
     """At most one alert for each gap: the next order closes it. An order at the very instant prevents it."""
     alerts = []
     for gap in gaps:
-        opened_at = fires(gap.start)
+        opened_at = fires_at(gap.start)
         if opened_at and now - span < opened_at <= now and opened_at < gap.end:
             alerts.append(BacktestAlert(gap.start, opened_at, None if gap.end == NEVER else gap.end))
     return alerts
@@ -109,7 +109,7 @@ def _opened(
 
 def shortest_time_to_alert(settings: silence.SilenceSettings, now: datetime) -> timedelta | None:
     """The shortest time until an alert, if the period is longer than the daily window; None if it is not."""
-    if settings.period is None or not settings.within or settings.window.unlimited:
+    if settings.period is None or not settings.only_window_time or settings.window.unlimited:
         return None
     opening = next(each for each in settings.window.intervals(now) if each.start >= now)
     if settings.period < opening.end - opening.start:
@@ -135,10 +135,10 @@ def error_rate_alerts(
     if len(finished) > MAX_TASKS:
         used = finished[-MAX_TASKS:]
         since = min(max(since, used[0].at + MAX_AGE), now)  # before that, a rate would be calculated from a part only
-    return BacktestResult(_replayed(settings, used, since, now, step) if settings.on else [], since)
+    return BacktestResult(_evaluated_in_steps(settings, used, since, now, step) if settings.on else [], since)
 
 
-def _replayed(
+def _evaluated_in_steps(
     settings: error_rate.ErrorRateSettings,
     finished: Sequence[FinishedTask],
     since: datetime,
@@ -173,7 +173,7 @@ def _next_step(at: datetime, failures: Sequence[datetime], step: timedelta) -> d
 class RunningTallies:
     """The error rate's tallies at successive instants, updated incrementally.
 
-    If several things finished in the same microsecond, the latest twenty may differ from those of the rule.
+    If several entities finished in the same microsecond, the latest twenty may differ from those of the rule.
     """
 
     def __init__(self, finished: Sequence[FinishedTask], *, guarded: bool = True) -> None:
@@ -221,7 +221,7 @@ class _Group:
 
 
 class _Latest:
-    """The latest outcome of each thing, oldest first, and the number of errors among them."""
+    """The latest outcome of each entity, oldest first, and the number of errors among them."""
 
     def __init__(self) -> None:
         self.outcomes: OrderedDict[str, FinishedTask] = OrderedDict()
@@ -242,7 +242,7 @@ class _Latest:
 
 
 def normal_error_rate(finished: Sequence[FinishedTask]) -> float | None:
-    """The share of the shop's things that normally fails, by the latest outcome of each. None: there are too few."""
+    """The share of the shop's entities that normally fails, by the latest outcome of each. None: there are too few."""
     latest = {each.entity: each.failed for each in sorted(finished, key=lambda each: each.at)}
     return sum(latest.values()) / len(latest) if len(latest) >= MIN_SAMPLE else None
 

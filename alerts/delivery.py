@@ -25,8 +25,8 @@ LEASE = timedelta(minutes=3)  # the diagnosis takes ten seconds at most, each of
 log = logging.getLogger("alerts")
 
 
-def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: SmtpServer | None) -> None:
-    """Send one mail, if it is due and not claimed by another worker. `explain` diagnoses the incident of a first mail.
+def deliver(mail_id: UUID, diagnose: Callable[[Shop, Incident], None], server: SmtpServer | None) -> None:
+    """Send one mail, if it is due and not claimed by another worker. `diagnose` is called before a first mail.
 
     Without a server the mail is kept, to be read on the page.
     """
@@ -35,7 +35,7 @@ def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: Sm
         return
     shop: Shop | None = mail.shop
     if mail.text is None:
-        _write(mail, shop, explain)
+        _write(mail, shop, diagnose)
     if server is None:
         outbox.end(mail, MailState.KEPT)
         return
@@ -52,24 +52,24 @@ def deliver(mail_id: UUID, explain: Callable[[Shop, Incident], None], server: Sm
         outbox.end(mail, MailState.SENT)
 
 
-def _write(mail: Mail, shop: Shop | None, explain: Callable[[Shop, Incident], None]) -> None:
+def _write(mail: Mail, shop: Shop | None, diagnose: Callable[[Shop, Incident], None]) -> None:
     incident = Incident.get_or_none(Incident.id == mail.incident_id) if mail.incident_id else None
-    if shop and incident and mail.kind == MailKind.FIRE and incident.cause is None:
-        _diagnose(shop, incident, explain)
+    if shop and incident and mail.kind == MailKind.FIRE and incident.diagnosis is None:
+        _try_to_diagnose(shop, incident, diagnose)
     body = mail_body(mail, shop, incident)
     outbox.set_content(mail, body.subject, body.text, body.html)
 
 
-def _diagnose(shop: Shop, incident: Incident, explain: Callable[[Shop, Incident], None]) -> None:
+def _try_to_diagnose(shop: Shop, incident: Incident, diagnose: Callable[[Shop, Incident], None]) -> None:
     """The mail is sent even if the diagnosis fails."""
     try:
-        explain(shop, incident)
+        diagnose(shop, incident)
     except Exception:
         log.exception("The diagnosis of incident %s failed.", incident.id)
 
 
 def email_message(mail: Mail, shop: Shop | None) -> EmailMessage:
-    """The message to be sent: to one recipient, in its thread, with List-Unsubscribe if possible. Raises Bounced."""
+    """The message as sent: to one recipient, in its thread, with List-Unsubscribe if it may. Raises Bounced."""
     message = EmailMessage()
     message["From"], message["To"] = config.mail_from, _single(mail.address)
     message["Subject"], message["Date"] = mail.subject, format_datetime(mail.created_at)

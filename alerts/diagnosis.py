@@ -11,25 +11,25 @@ from typing import Any
 from alerts.task_history import AlertTaskTypes
 from database import db
 from models import Shop
-from tasklog import listing as tasklog_listing
+from tasklog import listing
 from tasklog.filter import Filter
 from taskqueue.outcomes import REPLACED
 
-EXAMPLES = 3  # kinds of errors that are named
+EXAMPLES = 3  # task_types of errors that are named
 MAX_COUNTED, COUNT_TIMEOUT = 10_000, timedelta(seconds=2)  # tasks counted of each kind
 PENDING_ORDER_SYNCS = """SELECT count(*), min(created_at) FROM (
-    SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS waiting"""
+    SELECT created_at FROM task WHERE shop_id = %(shop)s AND state = 0 AND type = %(order)s LIMIT 10000) AS pending"""
 
 
-class SilenceCause(StrEnum):
-    """The explanation of the silence."""
+class DiagnosisResult(StrEnum):
+    """What explains the silence. The values are stored with incidents and are part of locale keys."""
 
     NO_ORDERS = "no_orders"
-    UNHEARD = "unheard"
-    WAITING = "waiting"
-    REFUSED = "refused"
-    LEFT_OUT = "left_out"
-    ON_THE_WAY = "on_the_way"
+    NOT_RECEIVED = "unheard"
+    PENDING = "waiting"
+    FAILED = "refused"
+    SKIPPED = "left_out"
+    IN_PROGRESS = "on_the_way"
     UNKNOWN = "unknown"
 
 
@@ -45,77 +45,83 @@ class DiagnosisExample:
 class Diagnosis:
     """The findings. `orders`: the number at Shopify in the time of silence, None if Shopify did not answer.
 
-    `heard`: order webhooks received. `waiting`: pending order syncs, with the `oldest` one's time. `refused`: failed
-    ones. `left_out`: skipped ones.
+    `received`: order webhooks. `pending`: pending order syncs, with the `oldest` one's time. `failed`, `skipped`: order
+    syncs that ended so.
     """
 
     orders: int | None
-    heard: int = 0
-    waiting: int = 0
+    received: int = 0
+    pending: int = 0
     oldest: str | None = None
-    refused: int = 0
-    left_out: int = 0
+    failed: int = 0
+    skipped: int = 0
     examples: list[DiagnosisExample] = field(default_factory=list)
 
     @property
-    def cause(self) -> SilenceCause:
+    def result(self) -> DiagnosisResult:
         """The first explanation that applies. Failed syncs explain more than those that wait behind them."""
-        if self.refused:
-            return SilenceCause.REFUSED
-        if self.waiting:
-            return SilenceCause.WAITING
-        if self.left_out:
-            return SilenceCause.LEFT_OUT
+        if self.failed:
+            return DiagnosisResult.FAILED
+        if self.pending:
+            return DiagnosisResult.PENDING
+        if self.skipped:
+            return DiagnosisResult.SKIPPED
         if self.orders is None:
-            return SilenceCause.UNKNOWN
-        if self.orders and not self.heard:
-            return SilenceCause.UNHEARD
-        return SilenceCause.ON_THE_WAY if self.orders else SilenceCause.NO_ORDERS
+            return DiagnosisResult.UNKNOWN
+        if self.orders and not self.received:
+            return DiagnosisResult.NOT_RECEIVED
+        return DiagnosisResult.IN_PROGRESS if self.orders else DiagnosisResult.NO_ORDERS
 
     def as_json(self) -> dict[str, Any]:
-        """The findings as an incident stores them, under names that must stay."""
+        """The findings as an incident stores them. The names must stay, since stored incidents have them."""
         return {
             "orders": self.orders,
-            "heard": self.heard,
-            "waiting": self.waiting,
+            "heard": self.received,
+            "waiting": self.pending,
             "oldest": self.oldest,
-            "refused": self.refused,
-            "left_out": self.left_out,
+            "refused": self.failed,
+            "left_out": self.skipped,
             "examples": [asdict(each) for each in self.examples],
-            "cause": str(self.cause),
+            "cause": str(self.result),
         }
 
 
 def diagnose(
-    shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, ask: Callable[[], int | None]
+    shop: Shop,
+    task_types: AlertTaskTypes,
+    since: datetime,
+    until: datetime,
+    count_shopify_orders: Callable[[], int | None],
 ) -> Diagnosis:
-    """Diagnose the silence. `ask` returns the number of Shopify's orders in this time, None without an answer."""
-    span = {"shop": shop.id, "order": kinds.order, "since": since, "until": until}
-    waiting, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
+    """Diagnose the silence. `count_shopify_orders` counts those of this time; it returns None without an answer."""
+    span = {"shop": shop.id, "order": task_types.order_sync, "since": since, "until": until}
+    pending, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
     failed = _examples("state = 2 AND closed_by IS NULL", "code", span)
     skipped = _examples(f"state = 1 AND reason <> '{REPLACED}'", "reason", span)
     return Diagnosis(
-        orders=ask(),
-        heard=tasklog_listing.count_up_to(
-            Filter(shop.id, types=kinds.hears, created_from=since, created_to=until), MAX_COUNTED, COUNT_TIMEOUT
+        orders=count_shopify_orders(),
+        received=listing.count_up_to(
+            Filter(shop.id, types=task_types.order_received, created_from=since, created_to=until),
+            MAX_COUNTED,
+            COUNT_TIMEOUT,
         ),
-        waiting=waiting,
+        pending=pending,
         oldest=oldest.isoformat() if oldest else None,
-        refused=sum(each.count for each in failed),
-        left_out=sum(each.count for each in skipped),
+        failed=sum(each.count for each in failed),
+        skipped=sum(each.count for each in skipped),
         examples=(failed or skipped)[:EXAMPLES],
     )
 
 
-def _examples(condition: str, alike: str, span: dict[str, Any]) -> list[DiagnosisExample]:
-    """The order syncs of this time that meet the condition, grouped by `alike`, the most frequent first."""
+def _examples(condition: str, column: str, span: dict[str, Any]) -> list[DiagnosisExample]:
+    """The order syncs of this time that meet the condition, grouped by a column, the most frequent first."""
     found = db.execute_sql(
         f"""SELECT count(*), max(id::text) FROM (
-                SELECT id, {alike} AS alike FROM task
+                SELECT id, {column} AS same FROM task
                 WHERE shop_id = %(shop)s AND type = %(order)s AND {condition}
                   AND completed_at > %(since)s AND completed_at <= %(until)s
                 ORDER BY completed_at DESC LIMIT {MAX_COUNTED:d}) AS ended
-            GROUP BY alike ORDER BY 1 DESC, 2""",  # noqa: S608
+            GROUP BY same ORDER BY 1 DESC, 2""",  # noqa: S608
         span,
     )
     return [DiagnosisExample(count, task_id) for count, task_id in found.fetchall()]

@@ -21,10 +21,8 @@ from taskqueue import heartbeats
 EVALUATION_INTERVAL, RETRY_AFTER_FAILURE = timedelta(seconds=60), timedelta(hours=1)
 SHOPIFY_ASK_INTERVAL = timedelta(minutes=10)  # between two questions to Shopify about a shop without orders
 MAX_RULES = 500  # rules in one run
-BASELINE_MAX_AGE, BASELINE_MAX_ORDERS = (
-    timedelta(days=1),
-    100_000,
-)  # the baseline's age before it is renewed, and the orders it is based on
+BASELINE_MAX_AGE = timedelta(days=1)  # then it is renewed
+BASELINE_MAX_ORDERS = 100_000  # that it is based on
 MAX_TASKS = 2_000  # tasks of each type and state
 HEARTBEAT_JOB = "watch"  # the scheduler's job that calls this
 SCHEDULER_OUTAGE = timedelta(minutes=5)
@@ -39,7 +37,7 @@ CountShopifyOrders = Callable[[Shop, datetime, datetime], int | None]
 class Evaluation:
     """The result of an evaluation: the rule's state, and what is stored with the rule and the incident."""
 
-    standing: RuleState
+    state: RuleState
     evidence: dict[str, Any]
     bad_since: datetime | None = None
     good_since: datetime | None = None
@@ -48,17 +46,58 @@ class Evaluation:
     closed_by: str = "recovered"
 
 
-def evaluate_due_rules(kinds: AlertTaskTypes, ask: CountShopifyOrders, now: datetime | None = None) -> int:
+def evaluate_due_rules(
+    task_types: AlertTaskTypes, count_shopify_orders: CountShopifyOrders, now: datetime | None = None
+) -> int:
     """Evaluate the rules that are due, each independently. Returns their number."""
     if heartbeats.ages().get(HEARTBEAT_JOB, timedelta()) > SCHEDULER_OUTAGE:
         rule_states.restart_silence(utcnow())
     stalled = stalled_since()
     _evaluate_stall(stalled, now or utcnow())
     rule_states.create_missing()
-    taken = rule_states.take_due(MAX_RULES, EVALUATION_INTERVAL)
-    for shop_id, rule in taken:
-        _evaluate(shop_id, rule, kinds, ask, stalled, now or utcnow())
-    return len(taken)
+    due = rule_states.take_due(MAX_RULES, EVALUATION_INTERVAL)
+    for shop_id, rule in due:
+        _evaluate_and_record(shop_id, rule, task_types, count_shopify_orders, stalled, now or utcnow())
+    return len(due)
+
+
+def evaluate_rule(
+    shop: Shop,
+    alert_rule: AlertRule,
+    task_types: AlertTaskTypes,
+    count_shopify_orders: CountShopifyOrders,
+    now: datetime,
+    stalled: datetime | None = None,
+) -> Evaluation:
+    """Evaluate one rule at an instant, without writing. `stalled`: since when the app itself is stalled."""
+    if alert_rule.rule == Rule.SILENCE:
+        return _evaluate_silence(shop, alert_rule, task_types, count_shopify_orders, now, stalled)
+    if alert_rule.rule == Rule.RHYTHM:
+        return _evaluate_rhythm(shop, alert_rule, task_types, now, stalled)
+    return _evaluate_error_rate(shop, alert_rule, task_types, now)
+
+
+def record_evaluation(shop: Shop, alert_rule: AlertRule, evaluation: Evaluation, now: datetime) -> None:
+    """Store the evaluation in the caller's transaction, and open or close the incident if the state changed."""
+    before, after = RuleState(alert_rule.state), evaluation.state
+    changes: dict[str, Any] = {
+        "state": after,
+        "evidence": evaluation.evidence,
+        "failure": None,
+        "bad_since": evaluation.bad_since,
+        "good_since": evaluation.good_since,
+    }
+    if before != after:
+        changes["since"] = now
+    if before in NOT_EVALUATED and after in (RuleState.OK, RuleState.WAITING):
+        changes["counts_from"] = now
+    if not rule_states.store(alert_rule, **changes):
+        return
+    incident = incidents.open_by_rule(shop, alert_rule.rule)
+    if after == RuleState.FIRING and incident is None:
+        _open(shop, alert_rule.rule, evaluation, now)
+    if incident and after in (RuleState.OK, RuleState.WAITING, RuleState.PENDING, RuleState.OFF):
+        _close(shop, incident, evaluation, now)
 
 
 def _evaluate_stall(since: datetime | None, now: datetime) -> None:
@@ -72,74 +111,67 @@ def _evaluate_stall(since: datetime | None, now: datetime) -> None:
             queue_recovery_mail(None, incident, now)
 
 
-def _evaluate(
-    shop_id: int, rule: str, kinds: AlertTaskTypes, ask: CountShopifyOrders, stalled: datetime | None, now: datetime
+def _evaluate_and_record(
+    shop_id: int,
+    rule: str,
+    task_types: AlertTaskTypes,
+    count_shopify_orders: CountShopifyOrders,
+    stalled: datetime | None,
+    now: datetime,
 ) -> None:
     """A rule that fails, as with an invalid setting, is postponed by an hour, and does not stop others."""
     try:
         shop = Shop.get_by_id(shop_id)
-        watch = AlertRule.get(AlertRule.shop == shop, AlertRule.rule == rule)
-        found = evaluate_rule(shop, watch, kinds, ask, now, stalled)
+        alert_rule = AlertRule.get(AlertRule.shop == shop, AlertRule.rule == rule)
+        evaluation = evaluate_rule(shop, alert_rule, task_types, count_shopify_orders, now, stalled)
         with db.atomic():
-            record_evaluation(shop, watch, found, now)
+            record_evaluation(shop, alert_rule, evaluation, now)
     except Exception as error:
         log.exception("The rule %s of shop %s could not be evaluated.", rule, shop_id)
         rule_states.postpone(shop_id, rule, RETRY_AFTER_FAILURE, type(error).__name__)
 
 
-def evaluate_rule(
+def _evaluate_silence(
     shop: Shop,
-    watch: AlertRule,
-    kinds: AlertTaskTypes,
-    ask: CountShopifyOrders,
-    now: datetime,
-    stalled: datetime | None = None,
-) -> Evaluation:
-    """Evaluate one rule at an instant, without writing. `stalled`: since when the app itself is stalled."""
-    if watch.rule == Rule.SILENCE:
-        return _silence(shop, watch, kinds, ask, now, stalled)
-    if watch.rule == Rule.RHYTHM:
-        return _rhythm(shop, watch, kinds, now, stalled)
-    return _errors(shop, watch, kinds, now)
-
-
-def _silence(
-    shop: Shop,
-    watch: AlertRule,
-    kinds: AlertTaskTypes,
-    ask: CountShopifyOrders,
+    alert_rule: AlertRule,
+    task_types: AlertTaskTypes,
+    count_shopify_orders: CountShopifyOrders,
     now: datetime,
     stalled: datetime | None,
 ) -> Evaluation:
-    chosen, is_open = AlertSettings.of(shop), incidents.open_by_rule(shop, Rule.SILENCE) is not None
-    settings = chosen.silence(shop)
-    counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
-    last = last_synced_order(shop, kinds, now)
-    asked = _instant(watch.evidence.get("asked_at"))
-    elsewhere = last is None and is_open
-    if last is None and not is_open and _worth_asking(shop, settings, counts_from, asked, now):
-        asked, elsewhere = now, bool(ask(shop, counts_from, now))
-    facts = silence.SilenceFacts(last, counts_from, elsewhere, stalled, shop.active)
+    alert_settings, is_open = AlertSettings.of(shop), incidents.open_by_rule(shop, Rule.SILENCE) is not None
+    settings = alert_settings.silence(shop)
+    counts_from = _counts_from(shop, alert_rule, now, known=is_open or stalled is not None)
+    last = last_synced_order(shop, task_types, now)
+    asked_at = _instant(alert_rule.evidence.get("asked_at"))
+    shopify_has_orders = last is None and is_open
+    if last is None and not is_open and _worth_asking(shop, settings, counts_from, asked_at, now):
+        asked_at, shopify_has_orders = now, bool(count_shopify_orders(shop, counts_from, now))
+    facts = silence.SilenceFacts(last, counts_from, shopify_has_orders, stalled, shop.active)
     verdict = silence.evaluate(settings, facts, now, is_open=is_open)
     evidence = {
         "since": _iso(verdict.since),
         "fires_at": _iso(verdict.fires_at),
         "elapsed": round(verdict.elapsed.total_seconds()),
-        "period": chosen.silence_period,
-        "window": list(chosen.window) if chosen.window else None,
+        "period": alert_settings.silence_period,
+        "window": list(alert_settings.window) if alert_settings.window else None,
         "first": last is None,
-        "asked_at": _iso(asked),
+        "asked_at": _iso(asked_at),
     }
-    return _silent(verdict, evidence, watch, last, now)
+    return _silence_evaluation(verdict, evidence, alert_rule, last, now)
 
 
-def _silent(
-    verdict: silence.SilenceVerdict, evidence: dict[str, Any], watch: AlertRule, last: datetime | None, now: datetime
+def _silence_evaluation(
+    verdict: silence.SilenceVerdict,
+    evidence: dict[str, Any],
+    alert_rule: AlertRule,
+    last: datetime | None,
+    now: datetime,
 ) -> Evaluation:
     """Silence recovers with the next order; if it ends without one, changed settings ended it."""
-    recovered = bool(last and watch.bad_since and last > watch.bad_since)
+    recovered = bool(last and alert_rule.bad_since and last > alert_rule.bad_since)
     return Evaluation(
-        verdict.standing,
+        verdict.state,
         evidence,
         bad_since=verdict.since,
         opened_at=verdict.fires_at,
@@ -148,13 +180,15 @@ def _silent(
     )
 
 
-def _rhythm(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime, stalled: datetime | None) -> Evaluation:
+def _evaluate_rhythm(
+    shop: Shop, alert_rule: AlertRule, task_types: AlertTaskTypes, now: datetime, stalled: datetime | None
+) -> Evaluation:
     if not AlertSettings.of(shop).smart or not shop.active:
         return Evaluation(RuleState.OFF, {}, closed_at=now, closed_by="settings")
     is_open = incidents.open_by_rule(shop, Rule.RHYTHM) is not None
-    baseline, stored = _baseline(shop, watch, kinds, now, is_open=is_open)
-    last = last_synced_order(shop, kinds, now)
-    counts_from = _counts_from(shop, watch, now, known=is_open or stalled is not None)
+    baseline, stored = _baseline(shop, alert_rule, task_types, now, is_open=is_open)
+    last = last_synced_order(shop, task_types, now)
+    counts_from = _counts_from(shop, alert_rule, now, known=is_open or stalled is not None)
     verdict = rhythm.evaluate(baseline, silence.SilenceFacts(last, counts_from, stalled_since=stalled), now)
     missing = baseline.expected(verdict.since, now) if baseline and verdict.since else 0.0
     evidence = {
@@ -165,47 +199,47 @@ def _rhythm(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime, 
         "limit": round(baseline.limit, 1) if baseline else None,
         "rhythm": stored,
     }
-    return _silent(verdict, evidence, watch, last, now)
+    return _silence_evaluation(verdict, evidence, alert_rule, last, now)
 
 
 def _baseline(
-    shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime, *, is_open: bool
+    shop: Shop, alert_rule: AlertRule, task_types: AlertTaskTypes, now: datetime, *, is_open: bool
 ) -> tuple[rhythm.Baseline | None, dict[str, Any]]:
     """The shop's baseline and its stored form. It is renewed once a day, but not while its own alert is open."""
-    stored: dict[str, Any] = watch.evidence.get("rhythm") or {}
+    stored: dict[str, Any] = alert_rule.evidence.get("rhythm") or {}
     if stored and (is_open or now - datetime.fromisoformat(stored["at"]) < BASELINE_MAX_AGE):
         rates = stored.get("rates")
         return (rhythm.Baseline(shop.zone, tuple(rates), stored["limit"]) if rates else None), stored
     begin = now - rhythm.HISTORY - BASELINE_MAX_AGE
     known = [Interval(*each) for each in incidents.periods(shop, begin, now)]
-    found = rhythm.Baseline.of(synced_orders(shop, kinds, begin, now, BASELINE_MAX_ORDERS), shop.zone, now, known)
+    found = rhythm.Baseline.of(synced_orders(shop, task_types, begin, now, BASELINE_MAX_ORDERS), shop.zone, now, known)
     rates = [round(rate, 6) for rate in found.rates] if found else None
     return found, {"at": _iso(now), "rates": rates, "limit": found.limit if found else None}
 
 
-def _counts_from(shop: Shop, watch: AlertRule, now: datetime, *, known: bool) -> datetime:
+def _counts_from(shop: Shop, alert_rule: AlertRule, now: datetime, *, known: bool) -> datetime:
     """The start of the time that may count as silence: time in which the rule was not evaluated does not."""
-    if watch.state in NOT_EVALUATED and not known:
+    if alert_rule.state in NOT_EVALUATED and not known:
         return now
-    return max(watch.counts_from or shop.connected_at, shop.connected_at)
+    return max(alert_rule.counts_from or shop.connected_at, shop.connected_at)
 
 
 def _worth_asking(
-    shop: Shop, settings: silence.SilenceSettings, since: datetime, asked: datetime | None, now: datetime
+    shop: Shop, settings: silence.SilenceSettings, since: datetime, asked_at: datetime | None, now: datetime
 ) -> bool:
     """Whether to ask Shopify for orders of a shop that has never sent one: once the silence is too long."""
-    if settings.period is None or not shop.active or (asked and now - asked < SHOPIFY_ASK_INTERVAL):
+    if settings.period is None or not shop.active or (asked_at and now - asked_at < SHOPIFY_ASK_INTERVAL):
         return False
     return silence.firing_time(settings, since) <= now
 
 
-def _errors(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime) -> Evaluation:
+def _evaluate_error_rate(shop: Shop, alert_rule: AlertRule, task_types: AlertTaskTypes, now: datetime) -> Evaluation:
     settings = AlertSettings.of(shop).errors()
     if not shop.active or not settings.on:
         return Evaluation(RuleState.OFF, {}, closed_at=now, closed_by="settings")
-    tasks = finished_tasks(shop, kinds, now - error_rate.MAX_AGE, now, MAX_TASKS)
+    tasks = finished_tasks(shop, task_types, now - error_rate.MAX_AGE, now, MAX_TASKS)
     found = error_rate.tallies(tasks, now, guarded=settings.guarded)
-    verdict = error_rate.evaluate(settings, found, _memory(watch), now)
+    verdict = error_rate.evaluate(settings, found, _memory(alert_rule), now)
     evidence = {
         "threshold": settings.threshold,
         "tallies": [asdict(each) for each in found],
@@ -214,7 +248,7 @@ def _errors(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime) 
         "thin_since": _iso(verdict.memory.thin_since),
     }
     return Evaluation(
-        verdict.standing,
+        verdict.state,
         evidence,
         bad_since=verdict.memory.bad_since,
         good_since=verdict.memory.good_since,
@@ -224,50 +258,27 @@ def _errors(shop: Shop, watch: AlertRule, kinds: AlertTaskTypes, now: datetime) 
     )
 
 
-def _memory(watch: AlertRule) -> error_rate.ErrorRateMemory:
-    is_open = watch.state in (RuleState.FIRING, RuleState.RECOVERING)
+def _memory(alert_rule: AlertRule) -> error_rate.ErrorRateMemory:
+    is_open = alert_rule.state in (RuleState.FIRING, RuleState.RECOVERING)
     return error_rate.ErrorRateMemory(
-        watch.bad_since,
-        watch.good_since,
-        watch.since if is_open else None,
-        _instant(watch.evidence.get("thin_since")),
+        alert_rule.bad_since,
+        alert_rule.good_since,
+        alert_rule.since if is_open else None,
+        _instant(alert_rule.evidence.get("thin_since")),
     )
 
 
-def record_evaluation(shop: Shop, watch: AlertRule, found: Evaluation, now: datetime) -> None:
-    """Store the evaluation in the caller's transaction, and open or close the incident if the state changed."""
-    before, after = RuleState(watch.state), found.standing
-    changes: dict[str, Any] = {
-        "state": after,
-        "evidence": found.evidence,
-        "failure": None,
-        "bad_since": found.bad_since,
-        "good_since": found.good_since,
-    }
-    if before != after:
-        changes["since"] = now
-    if before in NOT_EVALUATED and after in (RuleState.OK, RuleState.WAITING):
-        changes["counts_from"] = now
-    if not rule_states.change(watch, **changes):
-        return
-    incident = incidents.open_by_rule(shop, watch.rule)
-    if after == RuleState.FIRING and incident is None:
-        _open(shop, watch.rule, found, now)
-    if incident and after in (RuleState.OK, RuleState.WAITING, RuleState.PENDING, RuleState.OFF):
-        _close(shop, incident, found, now)
-
-
-def _open(shop: Shop, rule: str, found: Evaluation, now: datetime) -> None:
-    bad_since = found.bad_since or now
-    at = max(found.opened_at or now, bad_since)
-    incident = incidents.start(shop, rule, bad_since=bad_since, opened_at=min(at, now), evidence=found.evidence)
+def _open(shop: Shop, rule: str, evaluation: Evaluation, now: datetime) -> None:
+    bad_since = evaluation.bad_since or now
+    at = max(evaluation.opened_at or now, bad_since)
+    incident = incidents.start(shop, rule, bad_since=bad_since, opened_at=min(at, now), evidence=evaluation.evidence)
     if incident:
         queue_first_mail(shop, incident, now)
 
 
-def _close(shop: Shop, incident: Incident, found: Evaluation, now: datetime) -> None:
-    by = "off" if found.standing == RuleState.OFF else found.closed_by
-    at = max(found.closed_at or now, incident.opened_at)
+def _close(shop: Shop, incident: Incident, evaluation: Evaluation, now: datetime) -> None:
+    by = "off" if evaluation.state == RuleState.OFF else evaluation.closed_by
+    at = max(evaluation.closed_at or now, incident.opened_at)
     if incidents.close(incident, at, by):
         incident.closed_at, incident.closed_by = at, by
         queue_recovery_mail(shop, incident, now)

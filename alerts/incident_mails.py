@@ -1,12 +1,14 @@
-"""Outbox of alert mails: recipients, first mails, reminders and recovery mails, in the transaction of their cause."""
+"""Which mails an incident gets, and to whom: first mail, reminders, recovery mail, and the digest of a flapping rule.
+
+They are put into the outbox in the transaction of what they report.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from alerts import incidents, outbox
-from alerts import recipients as alerts_recipients
+from alerts import incidents, outbox, recipients
 from alerts.rules.flapping import digest_number, flapping_since
 from alerts.settings import AlertSettings
 from config import config
@@ -27,13 +29,13 @@ class TooManyMails(Exception):
 
 
 def recipients_of(shop: Shop | None) -> list[str]:
-    """The recipients: the shop's own address, and the additional ones that are confirmed and subscribed; each once.
+    """The recipients' addresses: the shop's own, and the additional ones that are subscribed; each once.
 
     Without a shop, the operator's.
     """
     if shop is None:
         return [config.operator_email] if config.operator_email else []
-    found = [shop.email, *(row.address for row in alerts_recipients.of_shop(shop) if row.told)]
+    found = [shop.email, *(row.address for row in recipients.of_shop(shop) if row.receives_alerts)]
     return list({normalized_address(each): each for each in found if each}.values())
 
 
@@ -60,7 +62,7 @@ def queue_first_mail(shop: Shop, incident: Incident, now: datetime) -> None:
     if covering := next(
         (rule for rule in COVERED_BY.get(incident.rule, ()) if incidents.open_by_rule(shop, rule)), None
     ):
-        incidents.update(incident, held_by=covering)
+        incidents.update(incident, suppressed_by=covering)
         return
     incidents.update(incident, remind_at=now + FIRST_REMINDER)
     _put(shop, incident, MailKind.FIRE, recipients_of(shop), now + FIRST_MAIL_DELAY)
@@ -77,10 +79,10 @@ def queue_recovery_mail(shop: Shop | None, incident: Incident, now: datetime) ->
     outbox.cancel(incident)
     if incident.closed_by != "off":
         _put(shop, incident, MailKind.RESOLVE, outbox.notified_addresses(incident), now)
-    for held in incidents.open_of(shop) if shop else ():
-        if shop and held.held_by == incident.rule:  # no other incident's mail covers it any more
-            incidents.update(held, held_by=None)
-            queue_first_mail(shop, held, now)
+    for other in incidents.open_of(shop) if shop else ():
+        if shop and other.suppressed_by == incident.rule:  # no other incident's mail covers it any more
+            incidents.update(other, suppressed_by=None)
+            queue_first_mail(shop, other, now)
 
 
 def queue_reminders(now: datetime | None = None) -> int:
@@ -95,27 +97,27 @@ def queue_reminders(now: datetime | None = None) -> int:
 def _remind(incident: Incident, now: datetime) -> None:
     shop: Shop | None = incident.shop
     window = AlertSettings.of(shop).silence(shop).window if shop and incident.rule == Rule.SILENCE else None
-    if window and not window.holds(now):
-        incidents.update(incident, remind_at=window.opens(now))
+    if window and not window.is_open(now):
+        incidents.update(incident, remind_at=window.next_open(now))
         return
     number = incident.reminders + 1
     after = now + (DAY if number < DAILY_REMINDERS else WEEK)
-    following = window.opens(after - REMINDER_LEEWAY) if window and number < DAILY_REMINDERS else after
+    following = window.next_open(after - REMINDER_LEEWAY) if window and number < DAILY_REMINDERS else after
     incidents.update(incident, reminders=number, remind_at=following)
-    if not incident.quiet:
+    if not incident.muted:
         _put(shop, incident, MailKind.REMIND, recipients_of(shop), now, number)
 
 
 def queue_test_mail(shop: Shop) -> list[str]:
-    """Put a test mail to each recipient into the outbox. Returns their addresses. Raises TooMany."""
-    recipients = recipients_of(shop)
-    for address in recipients:
+    """Put a test mail to each recipient into the outbox. Returns their addresses. Raises TooManyMails."""
+    addresses = recipients_of(shop)
+    for address in addresses:
         _by_button(shop, MailKind.TEST, address)
-    return recipients
+    return addresses
 
 
 def queue_confirmation_mail(shop: Shop, address: str) -> None:
-    """Put a confirmation mail for an additional address into the outbox. Raises TooMany."""
+    """Put a confirmation mail for an additional address into the outbox. Raises TooManyMails."""
     _by_button(shop, MailKind.CONFIRM, address)
 
 
@@ -130,10 +132,10 @@ def _put(
     shop: Shop | None,
     incident: Incident,
     kind: MailKind,
-    recipients: Iterable[str],
+    addresses: Iterable[str],
     due_at: datetime,
     number: int = 0,
     about: Incident | None = None,
 ) -> None:
-    for address in recipients:
+    for address in addresses:
         outbox.put(shop, kind, address, incident=about or incident, number=number, due_at=due_at)

@@ -9,8 +9,7 @@ from functools import cache
 
 import redis
 
-from alerts import diagnosis, evaluation, incident_mails, outbox, rule_states
-from alerts import incidents as alerts_incidents
+from alerts import diagnosis, evaluation, incident_mails, incidents, outbox, rule_states
 from alerts.delivery import deliver
 from alerts.smtp import SmtpServer
 from alerts.task_history import AlertTaskTypes, stalled_since
@@ -30,22 +29,22 @@ log = logging.getLogger("alerts")
 
 
 @cache
-def watched_types() -> AlertTaskTypes:
-    """Task types that the alert rules look at."""
+def alert_task_types() -> AlertTaskTypes:
+    """The task types that the alert rules evaluate."""
     return AlertTaskTypes(
-        order=TYPES["SyncOrder"].number,
-        hears=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
-        groups={kind.number: kind.group.name for kind in TYPES.values() if kind.group.name != "import"},
+        order_sync=TYPES["SyncOrder"].number,
+        order_received=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
+        groups={each.number: each.group.name for each in TYPES.values() if each.group.name != "import"},
     )
 
 
 def check_rules() -> int:
     """Evaluate the alert rules that are due, of every shop. Returns the number of rules."""
-    return evaluation.evaluate_due_rules(watched_types(), shopify_orders_count)
+    return evaluation.evaluate_due_rules(alert_task_types(), shopify_orders_count)
 
 
 def evaluate_rules(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
-    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, standing, reason)."""
+    """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, state, reason)."""
     stalled = stalled_since()
     for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
         rows = rule_states.of_shop(shop)
@@ -53,21 +52,21 @@ def evaluate_rules(now: datetime, domain: str | None = None) -> Iterator[tuple[s
             yield (
                 shop.domain,
                 rule,
-                *_explained(shop, rows.get(rule) or AlertRule(shop=shop, rule=rule), now, stalled),
+                *_state_and_reason(shop, rows.get(rule) or AlertRule(shop=shop, rule=rule), now, stalled),
             )
 
 
-def _explained(shop: Shop, watch: AlertRule, now: datetime, stalled: datetime | None) -> tuple[str, str]:
+def _state_and_reason(shop: Shop, alert_rule: AlertRule, now: datetime, stalled: datetime | None) -> tuple[str, str]:
     try:
-        found = evaluation.evaluate_rule(shop, watch, watched_types(), shopify_orders_count, now, stalled)
+        evaluated = evaluation.evaluate_rule(shop, alert_rule, alert_task_types(), shopify_orders_count, now, stalled)
     except ValueError as error:
         return "broken", str(error)
-    why = " ".join(
+    reason = " ".join(
         f"{name}={value}"
-        for name, value in found.evidence.items()
+        for name, value in evaluated.evidence.items()
         if name != "rhythm" and value not in (None, [], False)
     )
-    return found.standing, why
+    return evaluated.state, reason
 
 
 def send_reminders() -> int:
@@ -76,10 +75,10 @@ def send_reminders() -> int:
 
 
 def deliver_mails() -> int:
-    """Publish due mails to the workers, and deliver here what no worker takes. Returns the number published."""
+    """Publish due mails to the workers, and deliver here those that no worker claims. Returns the number published."""
     due = outbox.due(MAILS)
     try:
-        broker.ring([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
+        broker.publish([("send_mail", QUEUES[Lane.LIVE], str(mail_id)) for mail_id in due])
     except redis.RedisError as error:
         log.warning("Redis is unavailable; the scheduler sends the mails: %s", error)
     for mail_id in outbox.due(SENT_HERE, OVERDUE):
@@ -92,16 +91,16 @@ def smtp_server() -> SmtpServer | None:
 
 
 def diagnose(shop: Shop, incident: Incident) -> None:
-    """Diagnose why no order came, and save the result with the incident. A mail waits for nothing longer than this."""
+    """Diagnose why no order came, and save the result with the incident. No other step delays a mail for longer."""
     if incident.rule not in SILENCE_RULES:
         return
     since, until = incident.bad_since, utcnow()
-    found = diagnosis.diagnose(shop, watched_types(), since, until, lambda: shopify_orders_count(shop, since, until))
-    alerts_incidents.update(incident, cause=found.as_json())
+    found = diagnosis.diagnose(shop, alert_task_types(), since, until, lambda: shopify_orders_count(shop, since, until))
+    incidents.update(incident, diagnosis=found.as_json())
 
 
 def shopify_orders_count(shop: Shop, since: datetime, until: datetime) -> int | None:
-    """Number of orders that Shopify has of a period; None when it does not answer."""
+    """The number of orders that Shopify has of a period; None when it does not answer."""
     try:
         return shopify_client_without_task(shop, TIMEOUT_SECONDS).orders_count(since, until)
     except (ApiError, Unreadable, ValueError) as error:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from alerts import incidents, recipients
-from alerts.diagnosis import SilenceCause
+from alerts.diagnosis import DiagnosisResult
 from config import config
 from i18n.catalogue import t
 from i18n.explanations import explain
@@ -31,20 +31,20 @@ class MailBody:
     subject: str
     paragraphs: list[str]
     links: list[tuple[str, str]] = field(default_factory=list)
-    small: list[str] = field(default_factory=list)
+    footer: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        links = [f"{words}:\n{url}" for words, url in self.links]
-        return "\n\n".join([*self.paragraphs, *links, "-- ", *self.small]) + "\n"
+        links = [f"{label}:\n{url}" for label, url in self.links]
+        return "\n\n".join([*self.paragraphs, *links, "-- ", *self.footer]) + "\n"
 
     @property
     def html(self) -> str:
         """The mail as HTML, without images or styles, so that it follows the mail program's own."""
         paragraphs = [Markup("<p>{}</p>").format(each) for each in self.paragraphs]
-        links = [Markup('<p><a href="{}">{}</a></p>').format(url, words) for words, url in self.links]
-        small = [Markup("<p><small>{}</small></p>").format(each) for each in self.small]
-        return str(HTML_PAGE.format(Markup("\n").join([*paragraphs, *links, *small])))
+        links = [Markup('<p><a href="{}">{}</a></p>').format(url, label) for label, url in self.links]
+        footer = [Markup("<p><small>{}</small></p>").format(each) for each in self.footer]
+        return str(HTML_PAGE.format(Markup("\n").join([*paragraphs, *links, *footer])))
 
 
 def mail_body(mail: Mail, shop: Shop | None, incident: Incident | None) -> MailBody:
@@ -58,7 +58,12 @@ def mail_body(mail: Mail, shop: Shop | None, incident: Incident | None) -> MailB
             if incident
             else SHOP_MAILS[MailKind(mail.kind)](shop, mail)
         )
-        return replace(found, subject=" ".join(found.subject.split()), small=_footer(shop, mail))
+        return replace(found, subject=" ".join(found.subject.split()), footer=_footer(shop, mail))
+
+
+def incident_mail_body(shop: Shop, incident: Incident) -> MailBody:
+    """The body of an incident's first mail, in the current language."""
+    return _silence(shop, incident) if incident.rule in SILENCE_RULES else _errors(shop, incident)
 
 
 def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
@@ -67,10 +72,10 @@ def unsubscribe_url(shop: Shop | None, address: str) -> str | None:
     return f"{config.app_url}/alerts/unsubscribe/{TOKEN_PLACEHOLDER}" if row else None
 
 
-def fill_token(words: str, shop: Shop, address: str) -> str:
+def fill_token(text: str, shop: Shop, address: str) -> str:
     """The text of a mail with the recipient's own token filled in: the stored text does not have it."""
-    row = recipients.find(shop, address) if TOKEN_PLACEHOLDER in words else None
-    return words.replace(TOKEN_PLACEHOLDER, row.clear_token) if row else words
+    row = recipients.find(shop, address) if TOKEN_PLACEHOLDER in text else None
+    return text.replace(TOKEN_PLACEHOLDER, row.plain_token) if row else text
 
 
 def _language(shop: Shop) -> str:
@@ -84,21 +89,16 @@ def _footer(shop: Shop, mail: Mail) -> list[str]:
     return [why, t("mail.small.leave", url=unsubscribe) if unsubscribe else t("mail.small.own")]
 
 
-def incident_mail_body(shop: Shop, incident: Incident) -> MailBody:
-    """The body of an incident's first mail, in the current language."""
-    return _silence(shop, incident) if incident.rule in SILENCE_RULES else _errors(shop, incident)
-
-
 def _silence(shop: Shop, incident: Incident) -> MailBody:
-    cause = incident.cause or {"cause": str(SilenceCause.UNKNOWN)}
+    diagnosis = incident.diagnosis or {"cause": str(DiagnosisResult.UNKNOWN)}
     name, length = (
-        cause["cause"],
+        diagnosis["cause"],
         format_duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1)),
     )
-    paragraphs = [_cause(shop, name, cause), *_examples(cause)]
+    paragraphs = [_result_text(shop, name, diagnosis), *_examples(diagnosis)]
     if f"mail.cause.{name}.todo" in _with_todo():
         paragraphs.append(t(f"mail.cause.{name}.todo"))
-    tasks = {"type": "SyncOrder", "created_from": _utc(incident.bad_since - timedelta(minutes=5))}
+    tasks = {"type": "SyncOrder", "created_from": _url_time(incident.bad_since - timedelta(minutes=5))}
     return MailBody(
         t(f"mail.cause.{name}.subject", shop=_name(shop), length=length),
         [_since(shop, incident), *paragraphs],
@@ -107,14 +107,14 @@ def _silence(shop: Shop, incident: Incident) -> MailBody:
 
 
 def _with_todo() -> set[str]:
-    return {f"mail.cause.{cause}.todo" for cause in SilenceCause if cause is not SilenceCause.NO_ORDERS}
+    return {f"mail.cause.{result}.todo" for result in DiagnosisResult if result is not DiagnosisResult.NO_ORDERS}
 
 
 def _since(shop: Shop, incident: Incident) -> str:
     evidence = incident.evidence
     if evidence.get("first"):
         return t("mail.silence.first")
-    since = t("mail.silence.since", since=_moment(shop, incident.bad_since))
+    since = t("mail.silence.since", since=_local_time(shop, incident.bad_since))
     if incident.rule == Rule.RHYTHM:
         expected = format_number(evidence["expected"], 1)
         return f"{since} {t('mail.silence.rhythm', length=_seconds(evidence['elapsed']), expected=expected)}"
@@ -125,29 +125,29 @@ def _since(shop: Shop, incident: Incident) -> str:
     return f"{since} {t('mail.silence.plain', length=length, period=period)}"
 
 
-def _cause(shop: Shop, name: str, cause: dict[str, Any]) -> str:
+def _result_text(shop: Shop, name: str, diagnosis: dict[str, Any]) -> str:
     counts = {
-        SilenceCause.UNHEARD: cause.get("orders"),
-        SilenceCause.ON_THE_WAY: cause.get("orders"),
-        SilenceCause.WAITING: cause.get("waiting"),
-        SilenceCause.REFUSED: cause.get("refused"),
-        SilenceCause.LEFT_OUT: cause.get("left_out"),
+        DiagnosisResult.NOT_RECEIVED: diagnosis.get("orders"),
+        DiagnosisResult.IN_PROGRESS: diagnosis.get("orders"),
+        DiagnosisResult.PENDING: diagnosis.get("waiting"),
+        DiagnosisResult.FAILED: diagnosis.get("refused"),
+        DiagnosisResult.SKIPPED: diagnosis.get("left_out"),
     }
-    count = counts.get(SilenceCause(name))
+    count = counts.get(DiagnosisResult(name))
     if count is None:
         return t(f"mail.cause.{name}.says")
-    since = _moment(shop, datetime.fromisoformat(cause["oldest"])) if cause.get("oldest") else ""
+    since = _local_time(shop, datetime.fromisoformat(diagnosis["oldest"])) if diagnosis.get("oldest") else ""
     return t(f"mail.cause.{name}.says", count=count, since=since)
 
 
-def _examples(cause: dict[str, Any]) -> list[str]:
+def _examples(diagnosis: dict[str, Any]) -> list[str]:
     """A paragraph for each group of tasks with the same outcome, explained as on the tasks' own pages."""
     paragraphs = []
-    for each in cause.get("examples", []):
+    for each in diagnosis.get("examples", []):
         task = Task.get_or_none(Task.id == each["task_id"])
-        meaning = explain(task.reason, task.code) if task else None
-        if meaning:
-            paragraphs.append(t("mail.example", count=each["count"], title=meaning.title))
+        explanation = explain(task.reason, task.code) if task else None
+        if explanation:
+            paragraphs.append(t("mail.example", count=each["count"], title=explanation.title))
     return paragraphs
 
 
@@ -159,9 +159,9 @@ def _errors(shop: Shop, incident: Incident) -> MailBody:
     if worst["group"] != everything["group"]:
         group = t(f"mail.group.{worst['group']}")
         paragraphs.append(t("mail.errors.group", group=group, errors=worst["errors"], finished=worst["finished"]))
-    silent = next((each for each in incidents.open_of(shop) if each.held_by == Rule.ERRORS), None)
+    silent = next((each for each in incidents.open_of(shop) if each.suppressed_by == Rule.ERRORS), None)
     if silent:
-        paragraphs.append(t("mail.errors.silent", since=_moment(shop, silent.bad_since)))
+        paragraphs.append(t("mail.errors.silent", since=_local_time(shop, silent.bad_since)))
     tasks = f"{config.app_url}/tasks?{urlencode({'problem': 'open'})}"
     subject = t("mail.errors.subject", share=share, shop=_name(shop))
     return MailBody(subject, paragraphs, [(t("mail.link.tasks"), tasks), *_links()])
@@ -169,13 +169,13 @@ def _errors(shop: Shop, incident: Incident) -> MailBody:
 
 def _remind(shop: Shop, incident: Incident) -> MailBody:
     first = incident_mail_body(shop, incident)
-    text = t("mail.remind.says", since=_moment(shop, incident.opened_at))
+    text = t("mail.remind.says", since=_local_time(shop, incident.opened_at))
     return replace(first, subject=t("mail.remind.subject", subject=first.subject), paragraphs=[text, *first.paragraphs])
 
 
 def _resolve(shop: Shop, incident: Incident) -> MailBody:
     end = incident.closed_at or utcnow()
-    times: dict[str, Any] = {"start": _moment(shop, incident.bad_since), "end": _moment(shop, end)}
+    times: dict[str, Any] = {"start": _local_time(shop, incident.bad_since), "end": _local_time(shop, end)}
     if incident.closed_by == "recovered":
         length = format_duration((end - incident.bad_since) / timedelta(milliseconds=1))
         text = t(f"mail.resolve.recovered.{incident.rule}", length=length, **times)
@@ -187,7 +187,7 @@ def _resolve(shop: Shop, incident: Incident) -> MailBody:
 def _unstable(shop: Shop, incident: Incident) -> MailBody:
     since = incident.opened_at - timedelta(days=1)
     count = len(incidents.opening_times(shop, incident.rule, since))
-    text = t(f"mail.unstable.{incident.rule}", count=count, since=_moment(shop, since))
+    text = t(f"mail.unstable.{incident.rule}", count=count, since=_local_time(shop, since))
     return MailBody(t("mail.unstable.subject", shop=_name(shop)), [text], _links())
 
 
@@ -231,7 +231,7 @@ def _name(shop: Shop) -> str:
     return shop.name or shop.domain
 
 
-def _moment(shop: Shop, instant: datetime) -> str:
+def _local_time(shop: Shop, instant: datetime) -> str:
     return t("mail.times", time=format_datetime(instant.astimezone(shop.zone)), zone=shop.timezone)
 
 
@@ -243,5 +243,5 @@ def _share(tally: dict[str, Any]) -> str:
     return format_percent(tally["errors"] / max(tally["finished"], 1))
 
 
-def _utc(instant: datetime) -> str:
+def _url_time(instant: datetime) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%S}"

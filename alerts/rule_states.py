@@ -1,4 +1,4 @@
-"""alerts.rule_states."""
+"""States of the alert rules, a row for each rule of each shop: take the due ones, store and postpone evaluations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models import SHOP_RULES, SILENCE_RULES, AlertRule, RuleState, Shop, utcnow
 
 
 def create_missing() -> int:
-    """A row for each rule of each shop that has none yet. Returns how many were missing."""
+    """Create the rows of rules that have none yet, of every shop. Returns their number."""
     return int(
         db.execute_sql(
             "INSERT INTO alert_rule (shop_id, rule) SELECT id, rule FROM shop CROSS JOIN unnest(%s::text[]) AS rule"
@@ -20,43 +20,43 @@ def create_missing() -> int:
     )
 
 
-def take_due(most: int, again: timedelta) -> list[tuple[int, str]]:
-    """Up to `most` rules (shop's id, name) whose turn has come, for this process alone; their next turn is set."""
+def take_due(limit: int, interval: timedelta) -> list[tuple[int, str]]:
+    """Take up to `limit` due rules (shop's id, name) for this process alone; they are due again after `interval`."""
     found = db.execute_sql(
-        """UPDATE alert_rule SET next_check_at = now() + %(again)s FROM (
+        """UPDATE alert_rule SET next_check_at = now() + %(interval)s FROM (
                SELECT shop_id, rule FROM alert_rule WHERE next_check_at <= now()
-               ORDER BY next_check_at LIMIT %(most)s FOR UPDATE SKIP LOCKED) AS due
+               ORDER BY next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
            WHERE alert_rule.shop_id = due.shop_id AND alert_rule.rule = due.rule
            RETURNING alert_rule.shop_id, alert_rule.rule""",
-        {"again": again, "most": most},
+        {"interval": interval, "limit": limit},
     )
     return [(shop_id, rule) for shop_id, rule in found.fetchall()]
 
 
 def of_shop(shop: Shop) -> dict[str, AlertRule]:
-    """The shop's rules, by name."""
+    """The rows of the shop's rules, by the rule's name."""
     return {row.rule: row for row in AlertRule.select().where(AlertRule.shop == shop)}
 
 
 def restart_silence(now: datetime) -> None:
-    """Nobody has looked for a while: what was silent meanwhile may have been us."""
+    """Count silence from now, after a time without evaluations: orders may not have been received in that time."""
     AlertRule.update(counts_from=now).where(
         AlertRule.rule.in_(SILENCE_RULES), AlertRule.state != RuleState.FIRING
     ).execute()
 
 
 def postpone(shop_id: int, rule: str, wait: timedelta, failure: str) -> None:
-    """It cannot be judged now."""
-    mine = (AlertRule.shop == shop_id) & (AlertRule.rule == rule)
-    AlertRule.update(next_check_at=utcnow() + wait, failure=failure).where(mine).execute()
+    """Evaluate a rule again after `wait`, and keep the failure that prevented it now."""
+    chosen = (AlertRule.shop == shop_id) & (AlertRule.rule == rule)
+    AlertRule.update(next_check_at=utcnow() + wait, failure=failure).where(chosen).execute()
 
 
 def evaluate_soon(shop: Shop) -> None:
-    """Look at the shop's rules at the next turn: its settings have changed."""
+    """Evaluate the shop's rules with the next run of the scheduler's job: its settings have changed."""
     AlertRule.update(next_check_at=utcnow()).where(AlertRule.shop == shop).execute()
 
 
-def change(rule: AlertRule, **fields: Any) -> bool:
-    """Change the row if its state is still what was read. False: another process was first."""
-    mine = (AlertRule.shop == rule.shop_id) & (AlertRule.rule == rule.rule) & (AlertRule.state == rule.state)
-    return bool(AlertRule.update(**fields).where(mine).execute())
+def store(rule: AlertRule, **fields: Any) -> bool:
+    """Store an evaluation if the rule's state is still what was read. False: another process was first."""
+    unchanged = (AlertRule.shop == rule.shop_id) & (AlertRule.rule == rule.rule) & (AlertRule.state == rule.state)
+    return bool(AlertRule.update(**fields).where(unchanged).execute())

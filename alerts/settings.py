@@ -19,7 +19,7 @@ END_OF_DAY = "24:00"
 class AlertSettings:
     """The settings as they are stored. `silence_period`: minutes, None is off.
 
-    `window`: two local times, None is always open. `smart`: the anomaly rule (the shop's own rhythm) is on as well.
+    `window`: two local times, None is always open. `smart`: the anomaly rule is on as well, by the shop's own baseline.
     """
 
     silence_period: int | None = None

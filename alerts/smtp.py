@@ -17,7 +17,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class MailNotSent(Exception):
-    """The mail was not sent and may be retried. `str()` has the reason, in the server's words if it gave any."""
+    """The mail was not sent and may be retried. `str()` has the reason, with the server's reply if there is one."""
 
 
 class Bounced(Exception):
@@ -33,7 +33,7 @@ class SmtpServer:
     secure: bool = False
     user: str = ""
     password: str = ""
-    seconds: float = TIMEOUT_SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     @classmethod
     def of(cls, url: str) -> SmtpServer:
@@ -48,10 +48,10 @@ class SmtpServer:
         )
 
     def send(self, message: EmailMessage) -> None:
-        """Send the message to the one address in `To`. Raises NotSent or Bounced.
+        """Send the message to the one address in `To`. Raises MailNotSent or Bounced.
 
-        If the connection ends after the message was sent and before it was acknowledged, that is NotSent: the retry has
-        the same Message-ID.
+        If the connection ends after the message was sent and before it was acknowledged, that is MailNotSent: the retry
+        has the same Message-ID.
         """
         with self._session() as session:
             try:
@@ -78,8 +78,10 @@ class SmtpServer:
 
     def _connected(self) -> smtplib.SMTP:
         if self.secure:
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.seconds, context=ssl.create_default_context())
-        return smtplib.SMTP(self.host, self.port, timeout=self.seconds)
+            return smtplib.SMTP_SSL(
+                self.host, self.port, timeout=self.timeout_seconds, context=ssl.create_default_context()
+            )
+        return smtplib.SMTP(self.host, self.port, timeout=self.timeout_seconds)
 
     def _log_in(self, session: smtplib.SMTP) -> None:
         session.ehlo()

@@ -18,14 +18,14 @@ STALLED_AFTER = timedelta(minutes=5)  # how long due work may wait while no work
 class AlertTaskTypes:
     """Task types by number: the one that syncs an order, those of received order webhooks, and each type's group."""
 
-    order: int
-    hears: tuple[int, ...]
+    order_sync: int
+    order_received: tuple[int, ...]
     groups: Mapping[int, str]
 
 
 @dataclass(frozen=True)
 class FinishedTask:
-    """A finished live task. `entity` is the same for all tasks about the same thing."""
+    """A finished live task. `entity` is the same for all tasks about the same order, customer or refund."""
 
     entity: str
     group: str
@@ -33,13 +33,15 @@ class FinishedTask:
     at: datetime
 
 
-def last_synced_order(shop: Shop, kinds: AlertTaskTypes, before: datetime) -> datetime | None:
+def last_synced_order(shop: Shop, task_types: AlertTaskTypes, before: datetime) -> datetime | None:
     """The time at which the newest order reached Engage."""
-    return next(iter(synced_orders(shop, kinds, EARLIEST, before, 1)), None)
+    return next(iter(synced_orders(shop, task_types, EARLIEST, before, 1)), None)
 
 
-def synced_orders(shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, most: int) -> list[datetime]:
-    """The times at which the newest `most` orders of this time reached Engage, oldest first.
+def synced_orders(
+    shop: Shop, task_types: AlertTaskTypes, since: datetime, until: datetime, limit: int
+) -> list[datetime]:
+    """The times at which the newest `limit` orders of this time reached Engage, oldest first.
 
     Without imported, resent and skipped ones: they do not show that orders are flowing.
     """
@@ -48,25 +50,25 @@ def synced_orders(shop: Shop, kinds: AlertTaskTypes, since: datetime, until: dat
            WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at > %s AND completed_at <= %s
              AND lane = 0 AND reason IS NULL AND NOT args ? 'exchange'
            ORDER BY completed_at DESC, id DESC LIMIT %s""",
-        (shop.id, kinds.order, since, until, most),
+        (shop.id, task_types.order_sync, since, until, limit),
     )
     return [at for (at,) in found.fetchall()][::-1]
 
 
 def finished_tasks(
-    shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, most: int
+    shop: Shop, task_types: AlertTaskTypes, since: datetime, until: datetime, limit: int
 ) -> list[FinishedTask]:
-    """Up to `most` of the newest live tasks of each type and state that finished in this time, oldest first.
+    """Up to `limit` of the newest live tasks of each type and state that finished in this time, oldest first.
 
     Without skipped tasks, and without errors that a later success has solved.
     """
-    return finished_history(shop, kinds, since, until, most)[0]
+    return finished_history(shop, task_types, since, until, limit)[0]
 
 
 def finished_history(
-    shop: Shop, kinds: AlertTaskTypes, since: datetime, until: datetime, most: int
+    shop: Shop, task_types: AlertTaskTypes, since: datetime, until: datetime, limit: int
 ) -> tuple[list[FinishedTask], datetime]:
-    """The finished tasks, and from when on they are complete: later than `since` if there were more than `most`."""
+    """The finished tasks, and from when on they are complete: later than `since` if there were more than `limit`."""
     rows = db.execute_sql(
         """SELECT found.* FROM unnest(%(types)s::smallint[]) AS kind (type)
            CROSS JOIN unnest('{1,2}'::smallint[]) AS outcome (state)
@@ -75,15 +77,15 @@ def finished_history(
                WHERE shop_id = %(shop)s AND task.state = outcome.state AND task.type = kind.type
                  AND completed_at > %(since)s AND completed_at <= %(until)s AND lane = 0
                  AND (task.state = 2 AND closed_by IS NULL OR task.state = 1 AND reason IS NULL)
-               ORDER BY completed_at DESC, id DESC LIMIT %(most)s) AS found
+               ORDER BY completed_at DESC, id DESC LIMIT %(limit)s) AS found
            ORDER BY completed_at, id""",
-        {"types": list(kinds.groups), "shop": shop.id, "since": since, "until": until, "most": most},
+        {"types": list(task_types.groups), "shop": shop.id, "since": since, "until": until, "limit": limit},
     ).fetchall()
     counts = Counter((number, state) for number, _, _, state, _, _ in rows)
-    cut = {kind for kind, count in counts.items() if count == most}
+    cut = {kind for kind, count in counts.items() if count == limit}
     firsts = {(row[0], row[3]): row[4] for row in reversed(rows) if (row[0], row[3]) in cut}
     tasks = [
-        FinishedTask(f"{entity}:{shopify_id or task_id}", kinds.groups[number], state == 2, at)
+        FinishedTask(f"{entity}:{shopify_id or task_id}", task_types.groups[number], state == 2, at)
         for number, entity, shopify_id, state, at, task_id in rows
     ]
     return tasks, max([since, *firsts.values()])

@@ -154,7 +154,7 @@ def _fixed(name: str, hours: int, window: DailyWindow, *, within: bool = True) -
 
 def _rhythm_fires(year: SimulatedYear, stop: datetime) -> datetime | None:
     rhythm = year.rhythm(stop)
-    return rhythm.reached(year.last(stop)) if rhythm else None
+    return rhythm.limit_reached_at(year.last(stop)) if rhythm else None
 
 
 ALWAYS, OPEN = DailyWindow.always(ZONE), DailyWindow(time(8), time(22), ZONE)

@@ -76,7 +76,7 @@ def _rows(url: str, workers: int, orders: int) -> tuple[tuple[object, ...], ...]
 
 
 def _measured(
-    rate: int, points: Callable[[int], CostLimiter | None], workers: int, orders: int
+    rate: int, limiter_of: Callable[[int], CostLimiter | None], workers: int, orders: int
 ) -> tuple[int, int, str]:
     shopify = Shopify("secret", "http://127.0.0.1:1/", workers=0, restore_rate=rate)
     order_id, journal = (
@@ -84,7 +84,9 @@ def _measured(
         CountingJournal(),
     )
     with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
-        clients = [ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, points=points(rate)) for _ in range(workers)]
+        clients = [
+            ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, cost_limiter=limiter_of(rate)) for _ in range(workers)
+        ]
         began = time.monotonic()
         list(pool.map(lambda client: [_read(client, order_id) for _ in range(orders)], clients))
         took = time.monotonic() - began

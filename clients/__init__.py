@@ -1,4 +1,4 @@
-"""API clients of Shopify and Engage: what they share is the call, its journal and one family of errors."""
+"""API clients of Shopify and Engage. Here is what they share: the call, its journal and one family of errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Protocol
 # Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
-OUTCOME_UNKNOWN = (
-    "outcome unknown"  # the code of an Error whose call may have acted, and is never retried automatically
-)
+# The code of an Error whose call may have acted, and is never retried automatically.
+OUTCOME_UNKNOWN = "outcome unknown"
 
 
 class Effect(IntEnum):

@@ -74,7 +74,7 @@ class ChainTasks:
     ) -> InventedTask:
         kind = TYPES[step.name]
         outcome = draw_outcome(kind, at, self.now, outage=context.outage, chance=self.chance)
-        if outcome is REPLACED and not kind.latest:
+        if outcome is REPLACED and not kind.newest_only:
             outcome = SUCCEEDED
         outcome = outcome._replace(wait=outcome.wait + wait) if wait else outcome
         if at + outcome.wait + timedelta(milliseconds=4 * step.ms) > self.now:  # it would end later than now
@@ -92,7 +92,7 @@ class ChainTasks:
         kind, ms = TYPES[step.name], round(step.ms * self.chance.lognormvariate(0, 0.5))
         shopify_id = context.ids.get(step.kind)
         engage_id = (
-            f"{step.kind}-{shopify_id}" if kind.engage and shopify_id and outcome.state is State.SUCCESS else None
+            f"{step.kind}-{shopify_id}" if kind.calls_engage and shopify_id and outcome.state is State.SUCCESS else None
         )
         task_id, parent_id = new_id(at, self.chance), parent.id if parent else None
         return InventedTask(

@@ -50,7 +50,7 @@ class HistoryGenerator:
         if task.outcome.runs and self.chance.random() < EXCHANGE_SHARE:
             if task.kind.topics:
                 self.related["body"].append(body_row(task, shop.row))
-            elif task.kind.engage:
+            elif task.kind.calls_engage:
                 self.related["exchange"].append(exchange_row(task, shop.row, self.chance))
 
     def _year(self, count: int) -> Iterator[tuple[InventedShop, InventedTask]]:

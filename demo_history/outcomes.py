@@ -51,7 +51,7 @@ def draw_outcome(
     drawn = chance.random()
     if drawn < (0.5 if created_at > now - STILL_RUNNING else 0.0003):
         return _pending(chance)
-    if outage and kind.engage and drawn < 0.6:
+    if outage and kind.calls_engage and drawn < 0.6:
         return _during_outage(chance)
     if drawn < 0.955:
         return SUCCEEDED._replace(wait=timedelta(microseconds=chance.randrange(2_000, 90_000)))

@@ -9,10 +9,8 @@ import tomllib
 from functools import cache
 from typing import Any
 
-from i18n.locale import ENGLISH, LANGUAGES, LOCALES, current_language, plural_form, use_language
+from i18n.locale import LOCALES, current_language, plural_form
 from i18n.numbers import format_number
-
-__all__ = ["ENGLISH", "LANGUAGES", "LOCALES", "current_language", "format_number", "t", "translations", "use_language"]
 
 PLURAL_FORMS = frozenset(("zero", "one", "two", "few", "many", "other"))  # CLDR's; a language uses some of them
 

@@ -33,11 +33,11 @@ class ActionPlace(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """Who acts and where. `passes`: nobody needs to act while the task is still retried automatically."""
+    """Who acts and where. `retried_automatically`: nobody needs to act while the task is still retried."""
 
     who: Responsible
     place: ActionPlace | None = None
-    passes: bool = False
+    retried_automatically: bool = False
 
 
 NOBODY = Advice(Responsible.NOBODY)
@@ -51,13 +51,13 @@ AT_IMPORTS = Advice(Responsible.MERCHANT, ActionPlace.IMPORTS)
 # Keys are the names of errors in `locales/*/errors.toml`.
 ADVICE_BY_ERROR: dict[str, Advice] = {
     "unusable": OPERATOR,
-    "internal": Advice(Responsible.OPERATOR, passes=True),
-    "time_limit": Advice(Responsible.OPERATOR, passes=True),
+    "internal": Advice(Responsible.OPERATOR, retried_automatically=True),
+    "time_limit": Advice(Responsible.OPERATOR, retried_automatically=True),
     "waited": INTEGRATOR,
-    "worker_lost": Advice(Responsible.OPERATOR, passes=True),
+    "worker_lost": Advice(Responsible.OPERATOR, retried_automatically=True),
     "outcome_unknown": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
-    "engage_silent": Advice(Responsible.INTEGRATOR, ActionPlace.ENGAGE, passes=True),
-    "engage_unreadable": Advice(Responsible.ENGAGE, passes=True),
+    "engage_silent": Advice(Responsible.INTEGRATOR, ActionPlace.ENGAGE, retried_automatically=True),
+    "engage_unreadable": Advice(Responsible.ENGAGE, retried_automatically=True),
     "engage_moved": INTEGRATOR,
     "engage_key": AT_ENGAGE,
     "engage_forbidden": AT_ENGAGE,
@@ -73,30 +73,30 @@ ADVICE_BY_ERROR: dict[str, Advice] = {
     "engage_missing": INTEGRATOR,
     "engage_several": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
     "engage_taken": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
-    "engage_being_made": Advice(Responsible.MERCHANT, passes=True),
+    "engage_being_made": Advice(Responsible.MERCHANT, retried_automatically=True),
     "engage_invalid": Advice(Responsible.INTEGRATOR, ActionPlace.ENTITY),
-    "engage_busy": Advice(Responsible.INTEGRATOR, passes=True),
+    "engage_busy": Advice(Responsible.INTEGRATOR, retried_automatically=True),
     "engage_setup": Advice(Responsible.ENGAGE),
-    "engage_down": Advice(Responsible.ENGAGE, passes=True),
+    "engage_down": Advice(Responsible.ENGAGE, retried_automatically=True),
     "engage_refused": INTEGRATOR,
     "not_made": INTEGRATOR,
-    "shopify_silent": Advice(Responsible.OPERATOR, passes=True),
+    "shopify_silent": Advice(Responsible.OPERATOR, retried_automatically=True),
     "shopify_moved": INTEGRATOR,
     "shopify_token": IN_SHOPIFY,
     "shopify_frozen": IN_SHOPIFY,
     "shopify_forbidden": IN_SHOPIFY,
     "shopify_denied": OPERATOR,
     "shopify_missing": OPERATOR,
-    "shopify_busy": Advice(Responsible.INTEGRATOR, passes=True),
+    "shopify_busy": Advice(Responsible.INTEGRATOR, retried_automatically=True),
     "shopify_cost": OPERATOR,
-    "shopify_down": Advice(Responsible.OPERATOR, passes=True),
-    "shopify_bulk_busy": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, passes=True),
+    "shopify_down": Advice(Responsible.OPERATOR, retried_automatically=True),
+    "shopify_bulk_busy": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
     "shopify_search": OPERATOR,
     "shopify_invalid": OPERATOR,
-    "shopify_not_done": Advice(Responsible.OPERATOR, passes=True),
+    "shopify_not_done": Advice(Responsible.OPERATOR, retried_automatically=True),
     "shopify_consent_kept": AT_ENTITY,
     "shopify_nobody_to_ask": AT_ENTITY,
-    "storage": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, passes=True),
+    "storage": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
 }
 
 # Error names by code and by the system that answered. A code is looked up by the system's own error name, then by the

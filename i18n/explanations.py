@@ -1,4 +1,4 @@
-"""Explanations of task outcomes in plain words: what happened, what to do, and who does it."""
+"""Explanations of task outcomes: what happened, what to do, and who can do it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def explain(reason: str | None, code: str | None) -> Explanation | None:
     ):
         advice, todo = (advice, todo) if own else (ADVICE_BY_ERROR[error], _todo("error", error))
         return Explanation(t(f"error.{error}.title"), t(f"error.{error}.means"), todo, advice)
-    return Explanation(found.words, None, todo, advice) if found else None
+    return Explanation(found.text, None, todo, advice) if found else None
 
 
 def _todo(family: str, name: str) -> str:
@@ -41,4 +41,4 @@ def _todo(family: str, name: str) -> str:
 def _with_inner(reason: Reason | None) -> Iterator[Reason]:
     while reason:
         yield reason
-        reason = reason.within
+        reason = reason.inner

@@ -16,7 +16,7 @@ from i18n.catalogue import t, translations
 from i18n.locale import ENGLISH
 
 SYSTEM = "Engage|Shopify's storage|Shopify"  # what {system} can stand for; other placeholders match any text
-SAYS = re.compile(r"reason\.(\w+)\.says")
+REASON_KEY = re.compile(r"reason\.(\w+)\.says")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ class Reason:
     values: Mapping[str, str]
 
     @property
-    def within(self) -> Reason | None:
+    def inner(self) -> Reason | None:
         """The reason inside this one, which only adds to it."""
         return recognise_reason(self.values.get("reason"))
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
+        """The reason in the current language."""
         values: dict[str, Any] = {
             name: translate_reason(value) if name == "reason" else value for name, value in self.values.items()
         }
@@ -42,14 +43,14 @@ class Reason:
 def translate_reason(sentence: str) -> str:
     """Translate a reason into the current language. Text of other systems is returned unchanged."""
     found = recognise_reason(sentence)
-    return found.words if found else sentence
+    return found.text if found else sentence
 
 
 def recognise_reason(sentence: str | None) -> Reason | None:
     """Return the reason of ours that this sentence is, or None for text of another system."""
     if not sentence:
         return None
-    plain, patterns = _known()
+    plain, patterns = _english_reasons()
     if name := plain.get(sentence):
         return Reason(name, {})
     for name, pattern in patterns:
@@ -59,8 +60,10 @@ def recognise_reason(sentence: str | None) -> Reason | None:
 
 
 @cache
-def _known() -> tuple[dict[str, str], list[tuple[str, re.Pattern[str]]]]:
-    english = {found[1]: str(text) for key, text in translations(ENGLISH).items() if (found := SAYS.fullmatch(key))}
+def _english_reasons() -> tuple[dict[str, str], list[tuple[str, re.Pattern[str]]]]:
+    english = {
+        found[1]: str(text) for key, text in translations(ENGLISH).items() if (found := REASON_KEY.fullmatch(key))
+    }
     plain = {text: name for name, text in english.items() if "{" not in text}
     # in the order of the file, since the first pattern that matches is the reason
     return plain, [(name, _pattern(text)) for name, text in english.items() if "{" in text]

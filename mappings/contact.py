@@ -20,6 +20,11 @@ _GENDERS = {
     **dict.fromkeys(("female", "woman", "f"), "Female"),
     **dict.fromkeys(("other", "non-binary", "nonbinary", "x"), "Other"),
 }
+_MISSING_KEY = {
+    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
+    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
+    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
+}
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,10 @@ class ContactRules:
     store: str = ""
 
 
-_MISSING = {
-    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
-    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
-    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
-}
-
-
 def contact_skip_reason(customer: Json, rules: ContactRules) -> str | None:
     """Why this customer cannot be a contact, as a sentence, or None (abandoned checkouts leave some without a key)."""
     keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
-    return None if keys.get(rules.key, "".join(keys.values())) else _MISSING[rules.key]
+    return None if keys.get(rules.key, "".join(keys.values())) else _MISSING_KEY[rules.key]
 
 
 def guest_customer(order: Json) -> Json:
@@ -98,7 +96,7 @@ def contact_fields(customer: Json, rules: ContactRules, orders: Iterable[Json] =
 
 
 def update_fields(customer: Json, rules: ContactRules) -> Json:
-    """All fields that an existing contact should have, with "" where Shopify has no value: to be reduced by `changes`.
+    """All fields of an existing contact, with "" where Shopify has no value: to be reduced by `changed_fields`.
 
     The type has a call of its own, and preferences have a task of their own, which knows when and in which system each
     decision was made.
@@ -107,7 +105,7 @@ def update_fields(customer: Json, rules: ContactRules) -> Json:
 
 
 def changed_fields(wanted: Json, known: Json) -> Json:
-    """The fields to send so that a contact with the fields `known` gets those in `wanted`, both from `update_of`.
+    """The fields to send so that a contact with the fields `known` gets those in `wanted`, both from `update_fields`.
 
     `known` is what was sent last time, so a value that became empty is sent as "" once, and one that Shopify never had
     is not. A consent is compared by its value, not by its date.
@@ -121,7 +119,7 @@ def changed_fields(wanted: Json, known: Json) -> Json:
 def known_fields(contact: Json, wanted: Json) -> Json:
     """Engage's own contact as the `known` of the first update, when we have not sent anything before.
 
-    It has only fields for which Shopify has a value, so that `changes` empties nothing that came from elsewhere.
+    It has only fields for which Shopify has a value, so that `changed_fields` empties nothing that came from elsewhere.
     """
     flat = {**contact, **(contact.get("attributes") or {})}
     return {name: flat[name] for name, value in wanted.items() if value and name in flat}

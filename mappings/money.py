@@ -12,17 +12,17 @@ from mappings import Json
 ZERO = Decimal(0)
 
 # ISO 4217, list one: the currencies whose minor unit is not a hundredth.
-_UNUSUAL = {
+_UNUSUAL_DECIMALS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
-_DIGITS = {code: count for count, codes in _UNUSUAL.items() for code in codes.split()}
+_DECIMALS = {code: count for count, codes in _UNUSUAL_DECIMALS.items() for code in codes.split()}
 
 
 def decimals(currency: str) -> int:
     """The number of decimals of a currency: two for one that ISO 4217 gained later."""
-    return _DIGITS.get(currency.upper(), 2)
+    return _DECIMALS.get(currency.upper(), 2)
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
@@ -58,7 +58,7 @@ def with_decimals(body: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class OrderCurrency:
+class Ledger:
     """One of an order's two currencies: reads amounts in it from Shopify's MoneyBag, rounds and splits them."""
 
     currency: str
@@ -66,7 +66,7 @@ class OrderCurrency:
     tax_included: bool
 
     @classmethod
-    def of(cls, order: Json, which: str) -> OrderCurrency:
+    def of(cls, order: Json, which: str) -> Ledger:
         """The order in its "shop" currency (the merchant's) or its "presentment" currency (the customer's)."""
         if which == "presentment":
             return cls(order["presentmentCurrencyCode"], "presentmentMoney", order["taxesIncluded"])

@@ -68,6 +68,11 @@ def market_regions(market: Json) -> list[str]:
     return [_region(node) for node in condition["regions"]["nodes"]]
 
 
+def normalized(name: str | None) -> str:
+    """A name as it is compared: without case, "_" as "-"."""
+    return (name or "").strip().replace("_", "-").lower()
+
+
 def _region(node: Json) -> str:
     if "countryCode" in node:
         return str(node["countryCode"])
@@ -94,8 +99,3 @@ def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
 def _note(default: str, names: list[str]) -> str:
     tried = ", ".join(dict.fromkeys(names)) or "an unknown place"
     return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
-
-
-def normalized(name: str | None) -> str:
-    """A name as it is compared: without case, "_" as "-"."""
-    return (name or "").strip().replace("_", "-").lower()

@@ -1,4 +1,4 @@
-"""privacy.data_requests."""
+"""GDPR data requests: save the personal data export of a customer, and list a shop's requests for its page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import orjson
 from models import DataRequest, Shop
 
 
-def save(shop: Shop, task_id: UUID, held: dict[str, Any], **columns: Any) -> None:
-    sealed = shop.vault.seal(orjson.dumps(held, default=str), "data_request", "held", task_id)
-    DataRequest.insert(task_id=task_id, shop=shop, held=sealed, **columns).on_conflict_ignore().execute()
+def save(shop: Shop, task_id: UUID, export: dict[str, Any], **columns: Any) -> None:
+    """Save the personal data export that the task made, encrypted. Idempotent: a task's first export stays."""
+    sealed = shop.vault.seal(orjson.dumps(export, default=str), "data_request", "held", task_id)
+    DataRequest.insert(task_id=task_id, shop=shop, sealed_export=sealed, **columns).on_conflict_ignore().execute()
 
 
 def of_shop(shop: Shop) -> list[DataRequest]:
-    """The shop's requests, newest first."""
+    """The shop's data requests, newest first."""
     return list(DataRequest.select().where(DataRequest.shop == shop).order_by(DataRequest.asked_at.desc()))

@@ -1,6 +1,6 @@
-"""Forgetting: rows and whatever names somebody go, counts stay.
+"""Erasure (GDPR, "redact"): end tasks, anonymise them, and delete a shop's or a person's rows. Counts stay.
 
-It goes in batches, each its own transaction, and may be done again after being cut short.
+It works in batches, each its own transaction, and may be repeated after an interruption.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from models import Entity, Shop
 from taskqueue.outcomes import ERASED
 
 BATCH = 500
-# What is kept of an erased shop: tasks without anything that was in them, counts, and that it was erased.
+# Tables that keep rows of an erased shop: anonymised tasks, counts, and the record of the erasure.
 KEPT = {"task", "attempt", "task_delta", "task_total", "task_hour", "erasure"}
 
 
-def running(shop: Shop, *, beside: UUID) -> bool:
-    """Whether any of the shop's tasks is being worked on, beside this one: it may still write what it has read."""
+def has_running_tasks(shop: Shop, *, beside: UUID) -> bool:
+    """Whether a task of the shop runs, beside this one: it may still write what it has read."""
     found = db.execute_sql(
         "SELECT 1 FROM task WHERE shop_id = %s AND leased_until IS NOT NULL AND id <> %s LIMIT 1", (shop.id, beside)
     )
@@ -27,81 +27,42 @@ def running(shop: Shop, *, beside: UUID) -> bool:
 
 
 def any_running(tasks: list[UUID]) -> bool:
-    """The same for some tasks."""
+    """Whether one of these tasks runs."""
     found = db.execute_sql("SELECT 1 FROM task WHERE id = ANY(%s) AND leased_until IS NOT NULL LIMIT 1", (tasks,))
     return found.fetchone() is not None
 
 
-def end_work(shop: Shop, reason: str) -> int:
-    """End what is pending of the shop's tasks, except of those about the shop itself. Returns how many."""
+def end_entity_tasks(shop: Shop, reason: str) -> int:
+    """End the shop's pending tasks, except those about the shop itself. Returns their number."""
     return _end(shop, reason, f"entity <> {Entity.SHOP:d}")
 
 
-def end_all(shop: Shop, reason: str) -> int:
-    """End whatever is pending of the shop's tasks. Returns how many."""
+def end_all_tasks(shop: Shop, reason: str) -> int:
+    """End all pending tasks of the shop. Returns their number."""
     return _end(shop, reason, "true")
 
 
 def end_tasks(shop: Shop, tasks: list[UUID], reason: str) -> int:
-    """End what is pending of these tasks. Returns how many."""
+    """End those of the tasks that are pending. Returns their number."""
     return _end(shop, reason, "id = ANY(%(tasks)s)", tasks=tasks)
 
 
-def _end(shop: Shop, reason: str, which: str, **values: Any) -> int:
-    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, code = NULL, completed_at = clock_timestamp()
-        WHERE id = ANY(ARRAY(
-            SELECT id FROM task WHERE shop_id = %(shop)s AND state = 0 AND leased_until IS NULL AND {which}
-            LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"""  # noqa: S608
-    return _repeated(sql, {"shop": shop.id, "reason": reason, **values})
-
-
 def release_domain(shop: Shop) -> None:
-    """From now on no webhook finds the shop; one that has the app again is a new one."""
+    """Release the shop's domain: no webhook finds the shop any more, and after a new install it is another shop."""
     Shop.update(domain=f"erased-{shop.id}").where(Shop.id == shop.id).execute()
 
 
-def erase_shop(shop: Shop, own_task: UUID) -> int:
-    """Forget all that the shop had with us, except in counts. Returns how many rows. `own_task` is left for last."""
-    rows = sum(anonymise(batch) for batch in _others(shop, own_task))
-    for table in tables():
+def erase_shop_rows(shop: Shop, own_task: UUID) -> int:
+    """Erase all of the shop's tasks and rows except counts and `own_task`. Returns the number of rows."""
+    rows = sum(anonymise(batch) for batch in _batches_of_other_tasks(shop, own_task))
+    for table in tables_with_shop_data():
         own = "task_id <> %(own)s" if table in ("body", "exchange") else "true"
-        rows += delete(shop, table, own, own=own_task)
+        rows += delete_rows(shop, table, own, own=own_task)
     return rows
 
 
-def delete_bodies(task_id: UUID) -> None:
-    """What came with a task, and what it sent and was told."""
-    db.execute_sql("DELETE FROM body WHERE task_id = %s", (task_id,))
-    db.execute_sql("DELETE FROM exchange WHERE task_id = %s", (task_id,))
-
-
-def delete_key(shop: Shop) -> None:
-    """The last step: no ciphertext of the shop can be read again, wherever a copy of it is. Its row holds the counts.
-
-    A backup has the key as well, wrapped: it can be read until it is thrown away, or what its keys were wrapped by is.
-    """
-    Shop.update(
-        **dict.fromkeys(("email", "name", "plan", "engage_tenant", "store"), ""),
-        **dict.fromkeys(("shopify_token", "shopify_refresh", "engage_key", "pause_reason", "paused_until")),
-        key=b"",
-        settings={},
-        active=False,
-    ).where(Shop.id == shop.id).execute()
-
-
-def _others(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
-    """The shop's tasks but this one, in batches."""
-    after = UUID(int=0)
-    while found := db.execute_sql(
-        f"""SELECT id FROM task WHERE shop_id = %s AND id > %s AND id <> %s ORDER BY id LIMIT {BATCH}""",  # noqa: S608
-        (shop.id, after, own_task),
-    ).fetchall():
-        yield [task_id for (task_id,) in found]
-        after = found[-1][0]
-
-
 def anonymise(tasks: list[UUID]) -> int:
-    """Leave nothing of these tasks but their type, state and times, unless one is running. Returns how many."""
+    """Delete all but type, state and times of these tasks, except of running ones. Returns their number."""
     with db.atomic():
         bare = db.execute_sql(
             """UPDATE task SET shopify_id = NULL, engage_id = NULL, args = '{}', key = id::text, trace = NULL,
@@ -116,25 +77,65 @@ def anonymise(tasks: list[UUID]) -> int:
     return len(ended)
 
 
-def delete(shop: Shop, table: str, which: str, **values: Any) -> int:
-    """Delete the shop's rows with this condition, in SQL, from the table. Returns how many."""
+def delete_rows(shop: Shop, table: str, which: str, **values: Any) -> int:
+    """Delete the shop's rows that meet this SQL condition from the table. Returns their number."""
     sql = f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE shop_id = %(shop)s AND {which} LIMIT {BATCH}))"""  # noqa: S608
     return _repeated(sql, {"shop": shop.id, **values})
 
 
-def _repeated(sql: str, values: dict[str, Any]) -> int:
-    """Run a statement that takes a batch until there is nothing left for it. Returns how many rows it took."""
-    rows = 0
-    while taken := db.execute_sql(sql, values).rowcount:
-        rows += taken
-    return rows
+def delete_bodies(task_id: UUID) -> None:
+    """Delete the webhook that a task came with, and what it sent and received."""
+    db.execute_sql("DELETE FROM body WHERE task_id = %s", (task_id,))
+    db.execute_sql("DELETE FROM exchange WHERE task_id = %s", (task_id,))
 
 
-def tables() -> list[str]:
-    """Every table that holds something of a shop, by its own words."""
+def delete_key(shop: Shop) -> None:
+    """Delete the shop's encryption key, as the last step: no copy of its ciphertext can be decrypted any more.
+
+    The shop's row stays, for the counts. A backup has the wrapped key as well: it can be read until the backup or the
+    wrapping key is deleted.
+    """
+    Shop.update(
+        **dict.fromkeys(("email", "name", "plan", "engage_tenant", "store"), ""),
+        **dict.fromkeys(("shopify_token", "shopify_refresh", "engage_key", "pause_reason", "paused_until")),
+        key=b"",
+        settings={},
+        active=False,
+    ).where(Shop.id == shop.id).execute()
+
+
+def tables_with_shop_data() -> list[str]:
+    """Every table with a column `shop_id`, except KEPT."""
     found = db.execute_sql(
         """SELECT table_name FROM information_schema.columns
            WHERE column_name = 'shop_id' AND table_schema = current_schema() ORDER BY table_name"""
     )
     return [table for (table,) in found.fetchall() if table not in KEPT]
+
+
+def _end(shop: Shop, reason: str, which: str, **values: Any) -> int:
+    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, code = NULL, completed_at = clock_timestamp()
+        WHERE id = ANY(ARRAY(
+            SELECT id FROM task WHERE shop_id = %(shop)s AND state = 0 AND leased_until IS NULL AND {which}
+            LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"""  # noqa: S608
+    return _repeated(sql, {"shop": shop.id, "reason": reason, **values})
+
+
+def _batches_of_other_tasks(shop: Shop, own_task: UUID) -> Iterator[list[UUID]]:
+    """Ids of the shop's other tasks, in batches."""
+    after = UUID(int=0)
+    while found := db.execute_sql(
+        f"""SELECT id FROM task WHERE shop_id = %s AND id > %s AND id <> %s ORDER BY id LIMIT {BATCH}""",  # noqa: S608
+        (shop.id, after, own_task),
+    ).fetchall():
+        yield [task_id for (task_id,) in found]
+        after = found[-1][0]
+
+
+def _repeated(sql: str, values: dict[str, Any]) -> int:
+    """Repeat a statement that changes a batch until it changes none. Returns the number of rows."""
+    rows = 0
+    while changed := db.execute_sql(sql, values).rowcount:
+        rows += changed
+    return rows

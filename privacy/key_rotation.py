@@ -1,4 +1,4 @@
-"""privacy.key_rotation."""
+"""Rotate the wrapping key: wrap every shop's key by the first of SECRET_KEYS (`manage.py rotate-secrets`)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,41 @@ from contextlib import suppress
 from database import db
 from encryption import Unreadable, rewrap, wrapping_key_name
 
-AT_ONCE = 100  # shops between two words about how it goes
+BATCH = 100  # shops between two reports of progress
+
+ReportProgress = Callable[[int, int], None]
 
 
-Told = Callable[[int, int], None]
+def rotate(report: ReportProgress) -> list[tuple[int, str]]:
+    """Wrap each shop's key by the first of SECRET_KEYS. Calls `report` with the number of shops done and of all shops.
 
-
-def rotate(tell: Told) -> list[tuple[int, str]]:
-    """Wrap each shop's key by the first of SECRET_KEYS. `tell` is told how many of how many shops were looked at.
-
-    The keys stay the same, so that what they have sealed need not be touched, and whoever has one in memory goes on.
-    Returns the shops, by their ids, whose key is still wrapped by another, and why.
+    The keys themselves stay, so nothing is encrypted anew, and processes that have them in memory go on.
+    Returns the ids of shops whose key is still wrapped by another, each with the reason.
     """
     done = 0
-    for portion in _portions():
-        for shop_id, key in portion:
+    for batch in _batches():
+        for shop_id, key in batch:
             with suppress(Unreadable):
                 _rewrap(shop_id, key)
-        done += len(portion)
-        tell(done, max(done, _count()))
-    return [(shop_id, _why(key)) for shop_id, key in _others()]
+        done += len(batch)
+        report(done, max(done, _count()))
+    return [(shop_id, _why(key)) for shop_id, key in _shops_with_other_keys()]
 
 
-def _portions() -> Iterator[list[tuple[int, bytes]]]:
+def _batches() -> Iterator[list[tuple[int, bytes]]]:
     after = 0
-    while found := _read("id > %s ORDER BY id LIMIT %s", after, AT_ONCE):
+    while found := _read("id > %s ORDER BY id LIMIT %s", after, BATCH):
         yield found
         after = found[-1][0]
 
 
 def _rewrap(shop_id: int, key: bytes) -> None:
-    """One that was forgotten stays forgotten, also if that happens now: so only the key that was read is replaced."""
+    """Replace only the key that was read: one that is deleted meanwhile, by erasure, stays deleted."""
     if key and (new := rewrap(key)):
         db.execute_sql("UPDATE shop SET key = %s WHERE id = %s AND key = %s", (new, shop_id, key))
 
 
-def _others() -> list[tuple[int, bytes]]:
+def _shops_with_other_keys() -> list[tuple[int, bytes]]:
     mine = wrapping_key_name() + b":"
     return _read("length(key) > 0 AND substring(key FOR %s) <> %s ORDER BY id", len(mine), mine)
 

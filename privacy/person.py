@@ -1,4 +1,4 @@
-"""What is held of somebody: who they are to us, what we tell of them, and how they are forgotten."""
+"""Person that a GDPR request is about: find the ids, tasks and rows of their personal data, and erase them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import UUID
 
 from database import db
 from models import Customer, DataRequest, Order, Refund, Shop
-from privacy.erasure import BATCH, anonymise, delete
+from privacy.erasure import BATCH, anonymise, delete_rows
 from sync import deleted_customers
 
-# Where a person's rows are, and by which of Shopify's ids. A test looks whether a table is missing.
+# Tables with a person's rows, and the column with Shopify's id. A test fails if a table is missing.
 OF_CUSTOMERS = (
     ("data_request", "customer_id"),
     ("departure", "shopify_id"),
@@ -28,75 +28,87 @@ OF_ORDERS = (
     ("support_link", "shopify_id"),
     ("orders", "shopify_id"),
 )
+# Tasks that name the person, their descendants, and the webhooks that they came from. A poll or an import that they
+# came from is about many people, so it is left out.
+TASKS_OF_PERSON = """
+    WITH RECURSIVE theirs AS (
+        SELECT id, parent_id FROM task WHERE shop_id = %(shop)s
+            AND (shopify_id = ANY(%(ids)s) OR engage_id = ANY(%(contacts)s) OR id = ANY(%(requests)s))
+        UNION SELECT task.id, task.parent_id FROM task JOIN theirs ON task.parent_id = theirs.id
+    )
+    SELECT id FROM theirs
+    UNION SELECT parent_id FROM theirs JOIN body ON body.task_id = parent_id"""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who bought in a shop: their ids there, their orders', and the contacts that they are in Engage.
+    """A shop's customer: the Shopify ids of the customer and the orders, and the ids of their contacts in Engage.
 
-    `parts` are their orders' refunds and parcels, which tasks are about as well.
+    `part_ids` are the orders' refunds and parcels: tasks are about those as well.
     """
 
     shop: Shop
-    customers: list[int]
-    orders: list[int]
-    parts: list[int]
-    contacts: list[str]
+    customer_ids: list[int]
+    order_ids: list[int]
+    part_ids: list[int]
+    contact_ids: list[str]
 
     @classmethod
-    def known(cls, shop: Shop, customers: list[int], orders: list[int]) -> Person:
-        """The person with all that is theirs: the named orders and any others, and whoever was merged into them."""
+    def identify(cls, shop: Shop, customers: list[int], orders: list[int]) -> Person:
+        """Complete the ids that a request names: by all orders of the customers, and by customers merged into them."""
         customers = sorted(
-            {*customers, *(gone for each in customers for gone in deleted_customers.merged_into(shop, each))}
+            {
+                *customers,
+                *(merged_id for each in customers for merged_id in deleted_customers.customers_merged_into(shop, each)),
+            }
         )
         theirs = Order.customer_id.in_(customers) | Order.shopify_id.in_(orders)
         found = list(Order.select(Order, Shop).join(Shop).where((Order.shop == shop) & theirs))
         orders = sorted({*orders, *(order.shopify_id for order in found)})
         refunds = Refund.select(Refund.shopify_id).where((Refund.shop == shop) & Refund.order_id.in_(orders))
         rows = Customer.select().where((Customer.shop == shop) & Customer.shopify_id.in_(customers))
-        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.node))}
+        parts = {*(row.shopify_id for row in refunds), *(part for order in found for part in _parts(order.snapshot))}
         return cls(shop, customers, orders, sorted(parts), [row.contact_id for row in rows if row.contact_id])
 
-    def tasks(self) -> list[UUID]:
-        """The tasks about the person, newest first: so children go before what leads to them."""
-        ids = [*self.customers, *self.orders, *self.parts]
-        about = {"ids": ids, "contacts": self.contacts, "requests": requests_about(self)}
-        found = db.execute_sql(FAMILY, {"shop": self.shop.id, **about})
+    def task_ids(self) -> list[UUID]:
+        """The tasks about the person, newest first, so that children are erased before their parents."""
+        ids = [*self.customer_ids, *self.order_ids, *self.part_ids]
+        about = {"ids": ids, "contacts": self.contact_ids, "requests": data_requests_of(self)}
+        found = db.execute_sql(TASKS_OF_PERSON, {"shop": self.shop.id, **about})
         return sorted((task_id for (task_id,) in found.fetchall()), reverse=True)
 
-    def forget_tasks(self) -> int:
-        """Leave nothing in their tasks but what is counted. Returns how many rows that were; what runs stays."""
-        rows, requests = sum(anonymise(batch) for batch in _batches(self.tasks())), requests_about(self)
-        return rows + delete(self.shop, "data_request", "task_id = ANY(%(ids)s)", ids=requests)
+    def erase_tasks(self) -> int:
+        """Anonymise their tasks and delete their data requests. Running tasks stay. Returns the number of rows."""
+        rows, requests = sum(anonymise(batch) for batch in _batches(self.task_ids())), data_requests_of(self)
+        return rows + delete_rows(self.shop, "data_request", "task_id = ANY(%(ids)s)", ids=requests)
 
-    def forget_rows(self) -> int:
-        """Forget what else there is of them. Returns how many rows. None of their tasks may be left by then."""
+    def erase_rows(self) -> int:
+        """Delete their rows in all other tables. Returns the number of rows. Their tasks must be erased before."""
         rows = 0
-        for places, ids in ((OF_ORDERS, self.orders), (OF_CUSTOMERS, self.customers)):
-            rows += sum(delete(self.shop, table, f"{column} = ANY(%(ids)s)", ids=ids) for table, column in places)
+        for columns, ids in ((OF_ORDERS, self.order_ids), (OF_CUSTOMERS, self.customer_ids)):
+            rows += sum(delete_rows(self.shop, table, f"{column} = ANY(%(ids)s)", ids=ids) for table, column in columns)
         return rows
+
+
+def customers_by_email(shop: Shop, email: str) -> list[int]:
+    """Shopify ids of the customers with this e-mail address. Snapshots are encrypted, so each is decrypted."""
+    return [row.shopify_id for row in _customers(shop) if _email(row) == email.strip().lower()]
+
+
+def data_requests_of(person: Person) -> list[UUID]:
+    """Tasks of the person's data requests. A request without a customer id is theirs if its export has their orders."""
+    asked = DataRequest.customer_id.in_(person.customer_ids) | DataRequest.customer_id.is_null()
+    found = DataRequest.select(DataRequest, Shop).join(Shop).where((DataRequest.shop == person.shop) & asked)
+    return [row.task_id for row in found if row.customer_id or _names_order(row, person.order_ids)]
+
+
+def _names_order(request: DataRequest, orders: list[int]) -> bool:
+    return any(int(order["legacyResourceId"]) in orders for order in request.export["orders"])
 
 
 def _parts(order: dict[str, Any]) -> list[int]:
     parts = [part for name in ("refunds", "fulfillments") for part in order.get(name) or ()]
     return [int(part["legacyResourceId"]) for part in parts if "legacyResourceId" in part]
-
-
-# Tasks that name the person, what came of them, and the webhooks that led to them. A poll or an import that led to
-# them is about many people.
-FAMILY = """
-    WITH RECURSIVE family AS (
-        SELECT id, parent_id FROM task WHERE shop_id = %(shop)s
-            AND (shopify_id = ANY(%(ids)s) OR engage_id = ANY(%(contacts)s) OR id = ANY(%(requests)s))
-        UNION SELECT task.id, task.parent_id FROM task JOIN family ON task.parent_id = family.id
-    )
-    SELECT id FROM family
-    UNION SELECT parent_id FROM family JOIN body ON body.task_id = parent_id"""
-
-
-def customers_by_email(shop: Shop, email: str) -> list[int]:
-    """Shopify ids of those with this address. What is stored is encrypted, so each is looked at."""
-    return [row.shopify_id for row in _customers(shop) if _email(row) == email.strip().lower()]
 
 
 def _customers(shop: Shop) -> Iterator[Customer]:
@@ -105,27 +117,16 @@ def _customers(shop: Shop) -> Iterator[Customer]:
         Customer.select().where((Customer.shop == shop) & (Customer.id > after)).order_by(Customer.id).limit(BATCH)
     ):
         for row in rows:
-            row.shop = shop  # else peewee asks for it again and again
+            row.shop = shop  # else peewee queries it for each
             yield row
         after = rows[-1].id
 
 
 def _email(row: Customer) -> str:
-    address = row.node.get("defaultEmailAddress") or {}
+    address = row.snapshot.get("defaultEmailAddress") or {}
     return str(address.get("emailAddress") or "").strip().lower()
 
 
 def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
-
-
-def requests_about(person: Person) -> list[UUID]:
-    """The tasks of the person's requests. Those of somebody without an account tell by the orders in them."""
-    asked = DataRequest.customer_id.in_(person.customers) | DataRequest.customer_id.is_null()
-    found = DataRequest.select(DataRequest, Shop).join(Shop).where((DataRequest.shop == person.shop) & asked)
-    return [row.task_id for row in found if row.customer_id or _names_order(row, person.orders)]
-
-
-def _names_order(request: DataRequest, orders: list[int]) -> bool:
-    return any(int(order["legacyResourceId"]) in orders for order in request.answer["orders"])

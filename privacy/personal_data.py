@@ -10,20 +10,20 @@ from peewee import Expression
 
 from encryption import Unreadable
 from mappings import Json
-from models import Body, ConsentMemory, Customer, Exchange, Order, Receipt, Refund, Shop, Snapshot, State, Task
+from models import Body, Customer, CustomerConsents, Exchange, Order, Receipt, Refund, Shop, Snapshot, State, Task
 from privacy.person import Person
 from taskqueue.types import NUMBERS
 
 
 def export_personal_data(person: Person) -> Json:
     """Export a person's data: snapshots from Shopify, and of each task its webhook and what was sent and received."""
-    tasks = person.tasks()
+    tasks = person.task_ids()
     return {
-        "customers": _nodes(person.shop, Customer, Customer.shopify_id.in_(person.customers)),
+        "customers": _nodes(person.shop, Customer, Customer.shopify_id.in_(person.customer_ids)),
         "preferences": _preferences(person),
-        "engage_contacts": person.contacts,
-        "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.orders)),
-        "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.orders)),
+        "engage_contacts": person.contact_ids,
+        "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.order_ids)),
+        "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.order_ids)),
         "receipts": _receipts(person),
         "transfers": [_task(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
         "webhooks": _webhooks(person.shop, tasks),
@@ -33,17 +33,17 @@ def export_personal_data(person: Person) -> Json:
 
 def _nodes(shop: Shop, table: type[Snapshot], theirs: Expression) -> list[Json]:
     rows = table.select(table, Shop).join(Shop).where((table.shop == shop) & theirs)
-    return [row.node for row in rows.order_by(table.shopify_id)]
+    return [row.snapshot for row in rows.order_by(table.shopify_id)]
 
 
 def _preferences(person: Person) -> list[Json]:
-    theirs = (Customer.shop == person.shop) & Customer.shopify_id.in_(person.customers)
-    return [row.kept for row in ConsentMemory.select().join(Customer).where(theirs)]
+    theirs = (Customer.shop == person.shop) & Customer.shopify_id.in_(person.customer_ids)
+    return [row.memories for row in CustomerConsents.select().join(Customer).where(theirs)]
 
 
 def _receipts(person: Person) -> list[Json]:
-    theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.orders)
-    return [row.clear(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
+    theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.order_ids)
+    return [row.open(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
 
 
 def _task(task: Task) -> Json:
@@ -71,8 +71,8 @@ def _call(shop: Shop, call: Exchange) -> Json:
         "at": call.started_at.isoformat(),
         "to": call.system,
         "call": f"{call.method} {call.path}",
-        "sent": _readable(partial(call.clear, shop, "sent")),
-        "received": _readable(partial(call.clear, shop, "received")),
+        "sent": _readable(partial(call.open, shop, "sent")),
+        "received": _readable(partial(call.open, shop, "received")),
     }
 
 

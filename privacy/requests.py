@@ -7,11 +7,10 @@ from datetime import timedelta
 from mappings import Json
 from models import Erasure, Shop, Task
 from privacy import data_requests, erasure
-from privacy import person as privacy_person
-from privacy.person import Person
+from privacy.person import Person, customers_by_email
 from privacy.personal_data import export_personal_data
 from privacy.uninstall import RUNNING_WAIT, deactivate, still_installed
-from sync import imports as sync_imports
+from sync.imports.state import has_open_import
 from sync.webhook_payload import ids_in, object_in, optional_id, text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.outcomes import ERASED, Skip, Unusable, Wait
@@ -27,7 +26,7 @@ def export_customer(task: Task) -> None:
     person = _person(task.shop, payload, "orders_requested")
     export = export_personal_data(person)
     request_number = optional_id(object_in(payload, "data_request"), "id")
-    task.shopify_id = next(iter(person.customers), None)
+    task.shopify_id = next(iter(person.customer_ids), None)
     with claims.effects(task):
         asked = {"number": request_number, "customer_id": task.shopify_id, "asked_at": task.created_at}
         data_requests.save(task.shop, task.id, export, **asked)
@@ -36,15 +35,15 @@ def export_customer(task: Task) -> None:
 def erase_customer(task: Task) -> None:
     """Erase a customer and their orders: rows, bodies and ids. Counts stay."""
     person = _person(task.shop, webhook_payload(task), "orders_to_redact")
-    tasks = person.tasks()
+    tasks = person.task_ids()
     erasure.end_tasks(task.shop, tasks, ERASED)
     if erasure.any_running(tasks):
         raise Wait("Tasks of the customer are still running.", RUNNING_WAIT)
-    rows = person.forget_tasks()
-    if person.tasks():
+    rows = person.erase_tasks()
+    if person.task_ids():
         raise Wait(MEANWHILE, RUNNING_WAIT)
-    rows += person.forget_rows()
-    if sync_imports.under_way(task.shop):
+    rows += person.erase_rows()
+    if has_open_import(task.shop):
         raise Wait(IMPORTING, IMPORT_WAIT)
     with claims.effects(task):
         _record_erasure(task, "customers/redact", rows)
@@ -56,11 +55,11 @@ def erase_shop(task: Task) -> None:
         raise Skip("The shop has the app: it was installed again.")
     deactivate(task.shop)
     erasure.release_domain(task.shop)
-    erasure.end_all(task.shop, ERASED)
-    if erasure.running(task.shop, beside=task.id):
+    erasure.end_all_tasks(task.shop, ERASED)
+    if erasure.has_running_tasks(task.shop, beside=task.id):
         raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
-    rows = erasure.erase_shop(task.shop, task.id)
-    if erasure.end_all(task.shop, ERASED) or erasure.running(task.shop, beside=task.id):
+    rows = erasure.erase_shop_rows(task.shop, task.id)
+    if erasure.end_all_tasks(task.shop, ERASED) or erasure.has_running_tasks(task.shop, beside=task.id):
         raise Wait(MEANWHILE, RUNNING_WAIT)
     with claims.effects(task):
         _record_erasure(task, "shop/redact", rows)
@@ -78,5 +77,5 @@ def _person(shop: Shop, payload: Json, orders: str) -> Person:
     shopify_id, email, order_ids = optional_id(customer, "id"), text_in(customer, "email"), ids_in(payload, orders)
     if not (shopify_id or email or order_ids):
         raise Unusable("The webhook names no customer and no order.")
-    found = [shopify_id] if shopify_id else privacy_person.customers_by_email(shop, email) if email else []
-    return Person.known(shop, found, order_ids)
+    found = [shopify_id] if shopify_id else customers_by_email(shop, email) if email else []
+    return Person.identify(shop, found, order_ids)

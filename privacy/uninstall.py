@@ -1,4 +1,4 @@
-"""Uninstall: end a shop's tasks and delete its tokens when it removes the app. Its data stay until shop/redact."""
+"""Uninstall (app/uninstalled): end a shop's tasks and delete its tokens. Its data stay until shop/redact."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from clients import Refused, Rejected
 from database import db
 from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop, Task
 from privacy import erasure
-from sync import imports as sync_imports
 from sync.api_clients import shopify_client
+from sync.imports.state import change_import_state
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
 
@@ -22,13 +22,13 @@ def uninstall(task: Task) -> None:
     if still_installed(task):
         raise Skip("The shop has the app: it was installed again.")
     deactivate(task.shop)
-    erasure.end_work(task.shop, UNINSTALLED)
-    if erasure.running(task.shop, beside=task.id):
+    erasure.end_entity_tasks(task.shop, UNINSTALLED)
+    if erasure.has_running_tasks(task.shop, beside=task.id):
         raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
     with claims.effects(task):
         PollCursor.delete().where(PollCursor.shop == task.shop).execute()
-        for importing in BulkImport.select().where(BulkImport.shop == task.shop):
-            sync_imports.change_state(importing, ImportState.CANCELLED, of=OPEN_IMPORTS)
+        for bulk_import in BulkImport.select().where(BulkImport.shop == task.shop):
+            change_import_state(bulk_import, ImportState.CANCELLED, of=OPEN_IMPORTS)
 
 
 def still_installed(task: Task) -> bool:
@@ -44,8 +44,8 @@ def still_installed(task: Task) -> bool:
 
 def deactivate(shop: Shop) -> None:
     """Deactivate the shop: no task of it is claimed from now on, and its tokens and keys are deleted."""
-    resting = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
-    Shop.update(**resting, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
+    inactive = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
+    Shop.update(**inactive, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
 
 
 def end_tasks_of_uninstalled() -> int:
@@ -55,4 +55,4 @@ def end_tasks_of_uninstalled() -> int:
                 SELECT 1 FROM task WHERE shop_id = shop.id AND state = 0 AND leased_until IS NULL
                     AND entity <> {Entity.SHOP:d})"""  # noqa: S608
     )
-    return sum(erasure.end_work(Shop(id=shop_id), UNINSTALLED) for (shop_id,) in found.fetchall())
+    return sum(erasure.end_entity_tasks(Shop(id=shop_id), UNINSTALLED) for (shop_id,) in found.fetchall())

@@ -11,8 +11,8 @@ from manage import LINK_VALID
 from models import Shop
 from sandbox.__main__ import ENGAGE_KEY, ENGAGE_WEBHOOK_SECRET, SHOP, TENANT
 from sandbox.shopify import TOKEN
-from sync import imports as sync_imports
 from sync import shop_connections, webhook_endpoints
+from sync.imports.state import newest_imports
 from views.account import sign_in_links
 
 NEWEST_IMPORTS = 10  # one at most is open, and it is among the newest
@@ -25,13 +25,13 @@ def set_up_demo_shop() -> tuple[str, dict[str, str]]:
         shop = _connected_shop()
         _forget_last_run(shop)
         actors_settings.enqueue_first_sync(shop)
-        endpoint = webhook_endpoints.of_shop(shop)
+        endpoint = webhook_endpoints.get_or_create(shop)
         webhook_endpoints.add_secret(endpoint, ENGAGE_WEBHOOK_SECRET)
         return _sign_in_link(shop), {"ENGAGE_WEBHOOK_URL": endpoint.url, "MERCHANT_LINK": _sign_in_link(shop)}
 
 
 def _connected_shop() -> Shop:
-    shop = shop_connections.connect(
+    shop = shop_connections.connect_shop(
         domain=SHOP,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,
@@ -51,8 +51,8 @@ def _connected_shop() -> Shop:
 
 def _forget_last_run(shop: Shop) -> None:
     """The sandbox keeps nothing between two runs: no contact, and no bulk operation that an import still waits for."""
-    shop_connections.forget_tenant(shop)
-    for importing in sync_imports.newest(shop, NEWEST_IMPORTS):
+    shop_connections.clear_engage_records(shop)
+    for importing in newest_imports(shop, NEWEST_IMPORTS):
         if importing.open:
             actors_imports.cancel_import(importing)
 

@@ -33,14 +33,14 @@ def oauth_client(domain: str) -> OAuthClient:
 
 
 def access_token(shop: Shop) -> str:
-    """Return a valid access token, refreshed if it expires within EARLY. Raises ApiError when there is none."""
-    if not shop.ends_within(REFRESH_BEFORE):
+    """A valid access token, refreshed if it expires within REFRESH_BEFORE. Raises ApiError when there is none."""
+    if not shop.token_expires_within(REFRESH_BEFORE):
         return shop.secret("shopify_token")
     with db.atomic():
         db.execute_sql("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_GROUP, shop.id))
         found = Shop.get_by_id(shop.id)  # another process may have refreshed it meanwhile
-        error = _refresh(found) if found.ends_within(REFRESH_BEFORE) else None
-    if error and found.ends_within(NO_TIME):
+        error = _refresh(found) if found.token_expires_within(REFRESH_BEFORE) else None
+    if error and found.token_expires_within(NO_TIME):
         raise error
     return found.secret("shopify_token")
 

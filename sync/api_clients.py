@@ -30,20 +30,20 @@ def shopify_client_without_task(shop: Shop, seconds: float = DEADLINE_SECONDS) -
 
 
 def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE_SECONDS) -> ShopifyClient:
-    points = CostLimiter(broker.bell, shop.domain, RESERVED_POINTS[lane])
+    cost_limiter = CostLimiter(broker.quick_client, shop.domain, RESERVED_POINTS[lane])
     return ShopifyClient(
-        shopify_origin(shop.domain), access_token(shop), journal, config.shopify_api_version, points, seconds
+        shopify_origin(shop.domain), access_token(shop), journal, config.shopify_api_version, cost_limiter, seconds
     )
 
 
 def engage_client(task: Task) -> EngageClient:
     """Engage client of the task's shop, with its rate limiter. Raises Skip before the shop has a tenant to send to."""
     shop: Shop = task.shop
-    if not shop.joined:
+    if not shop.engage_connected:
         raise Skip("Engage is not connected yet. An import brings what has happened until then.")
     valid_tenant_name(shop.engage_tenant)
     key = shop.secret("engage_key")
-    return EngageClient(engage_origin(shop), key, ExchangeJournal(task), RateLimiter(broker.bell, key))
+    return EngageClient(engage_origin(shop), key, ExchangeJournal(task), RateLimiter(broker.quick_client, key))
 
 
 def engage_origin(shop: Shop) -> str:

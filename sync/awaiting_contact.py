@@ -1,4 +1,4 @@
-"""Orders that await their customer's contact: wait for it, and wake them once it exists or never will."""
+"""Orders that await tsurvivor customer's contact: wait for it, and wake them once it exists or never will."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mappings.notification.body import sent_parcels
 from models import Customer, Order, Shop, Task
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, wake
 
 CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
 CUSTOMER_DELETED = "The customer was deleted at Shopify."
@@ -30,11 +30,11 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
     if customer and customer.contact_id:
         return str(customer.contact_id)
     if reason := _reason_for_none(task.shop, customer_id, customer):
-        if sold := sent_receipts.purchase_of(order):
-            return str(sold.clear(task.shop)["contact"]["matchKey"])
+        if purchase := sent_receipts.purchase_receipt_of(order):
+            return str(purchase.open(task.shop)["contact"]["matchKey"])
         raise Skip(reason)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late
-        TYPES["IndexCustomer"].after(task, customer_id)
+        TYPES["IndexCustomer"].enqueue_after(task, customer_id)
     raise Wait(NO_CONTACT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
 
 
@@ -54,13 +54,13 @@ def wake_orders(shop: Shop, customer_id: int) -> None:
 
 def resume_orders(task: Task, customer_id: int) -> None:
     """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
-    heir = deleted_customers.surviving_customer(task.shop, customer_id)
-    if heir != customer_id:  # merged meanwhile
-        TYPES["IndexCustomer"].after(task, heir)
+    survivor = deleted_customers.surviving_customer(task.shop, customer_id)
+    if survivor != customer_id:  # merged meanwhile
+        TYPES["IndexCustomer"].enqueue_after(task, survivor)
     if orders := _orders_of(task.shop, customer_id):
         _wake(task.shop, orders)
         for order_id in _skipped(task.shop, orders):
-            TYPES["SyncOrder"].after(task, order_id)
+            TYPES["SyncOrder"].enqueue_after(task, order_id)
 
 
 def _wake(shop: Shop, orders: list[int]) -> None:
@@ -72,23 +72,22 @@ def _wake(shop: Shop, orders: list[int]) -> None:
         "SyncRefund": refunds,
         "SyncRefundNotification": refunds,
     }
-    for name, shopify_ids in waiting.items():
-        TYPES[name].wake(shop, shopify_ids)
+    wake(shop, waiting)
 
 
 def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:
     """Ids of the parcels (fulfillments) of those orders that have no receipt yet."""
-    unsold = database.select_rows(
+    without_receipt = database.select_rows(
         Order, "shop_id = %s AND shopify_id = ANY(%s) AND receipt_id IS NULL", shop.id, orders
     )
-    for order in unsold:
+    for order in without_receipt:
         order.shop = shop
-    return [int(numeric_id(parcel)) for order in unsold for parcel in sent_parcels(order.node)]
+    return [int(numeric_id(parcel)) for order in without_receipt for parcel in sent_parcels(order.snapshot)]
 
 
 def _orders_of(shop: Shop, customer_id: int) -> list[int]:
     """Ids of the customer's orders, and of those who were merged into the customer."""
-    return entities.order_ids_of(shop, [customer_id, *deleted_customers.merged_into(shop, customer_id)])
+    return entities.order_ids_of(shop, [customer_id, *deleted_customers.customers_merged_into(shop, customer_id)])
 
 
 def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""sync.consent_memory."""
+"""Memory of a customer's marketing consents in both systems: load, replace and update it, safely beside other tasks."""
 
 from __future__ import annotations
 
@@ -11,45 +11,44 @@ import database
 from database import db
 from mappings.consent.decisions import PREFERENCE_NAMES, ConsentMemories
 from mappings.consent.memory import ConsentMemory
-from models import ConsentMemory as models_ConsentMemory
-from models import Customer, utcnow
+from models import Customer, CustomerConsents, utcnow
 
 Change = Callable[[ConsentMemories], ConsentMemories]
 
 
 def new_memories(linked_at: datetime | None = None) -> ConsentMemories:
-    """The two systems know each other from now on."""
+    """Empty memories of a customer and a contact that are linked from now on, or since `linked_at`."""
     return {name: ConsentMemory(linked_at or utcnow()) for name in PREFERENCE_NAMES}
 
 
-def _read(kept: Mapping[str, Any]) -> ConsentMemories:
-    return {name: ConsentMemory.from_json(kept[name]) for name in PREFERENCE_NAMES}
-
-
-def _json(memories: ConsentMemories) -> dict[str, Any]:
-    return {name: memory.to_json() for name, memory in memories.items()}
-
-
 def memories_of(customer: Customer) -> ConsentMemories:
-    """What is remembered; nothing from before now where nothing was kept."""
-    rows = database.select_rows(models_ConsentMemory, "customer_id = %s", customer.id)
-    return _read(rows[0].kept) if rows else new_memories()
+    """The customer's saved memories, or new ones."""
+    rows = database.select_rows(CustomerConsents, "customer_id = %s", customer.id)
+    return _from_json(rows[0].memories) if rows else new_memories()
 
 
-def start(customer: Customer, memories: ConsentMemories) -> None:
-    """The customer has just become a contact: what was remembered of another one does not count."""
+def replace(customer: Customer, memories: ConsentMemories) -> None:
+    """Save memories of a customer who has just become a contact, in place of those about another contact."""
     db.execute_sql(
         """INSERT INTO consents (customer_id, kept) VALUES (%s, %s)
            ON CONFLICT (customer_id) DO UPDATE SET kept = excluded.kept""",
-        (customer.id, json.dumps(_json(memories))),
+        (customer.id, json.dumps(_to_json(memories))),
     )
 
 
-def change(customer: Customer, change: Change) -> ConsentMemories:
-    """What is remembered after `change`, which is given what is kept at that moment, whoever else changes it."""
+def update(customer: Customer, change: Change) -> ConsentMemories:
+    """Lock the saved memories, and save and return what `change` makes of them. No other task's change is lost."""
     with db.atomic():
-        models_ConsentMemory.insert(customer=customer, kept=_json(new_memories())).on_conflict_ignore().execute()
-        row = models_ConsentMemory.select().where(models_ConsentMemory.customer == customer).for_update().get()
-        memories = change(_read(row.kept))
-        models_ConsentMemory.update(kept=_json(memories)).where(models_ConsentMemory.customer == customer).execute()
+        CustomerConsents.insert(customer=customer, memories=_to_json(new_memories())).on_conflict_ignore().execute()
+        row = CustomerConsents.select().where(CustomerConsents.customer == customer).for_update().get()
+        memories = change(_from_json(row.memories))
+        CustomerConsents.update(memories=_to_json(memories)).where(CustomerConsents.customer == customer).execute()
     return memories
+
+
+def _from_json(saved: Mapping[str, Any]) -> ConsentMemories:
+    return {name: ConsentMemory.from_json(saved[name]) for name in PREFERENCE_NAMES}
+
+
+def _to_json(memories: ConsentMemories) -> dict[str, Any]:
+    return {name: memory.to_json() for name, memory in memories.items()}

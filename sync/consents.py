@@ -1,4 +1,4 @@
-"""sync.consents."""
+"""Marketing consents (preferences), synced both ways: from Shopify's customer to Engage's contact, and back."""
 
 from __future__ import annotations
 
@@ -35,30 +35,28 @@ EVENTS: dict[str, PreferenceName] = {
     "contact.acceptsemail.changed": "acceptsEmail",
     "contact.acceptssms.changed": "acceptsSms",
 }
-
-
 TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has this turned off."
 
 
 def sync_to_engage(task: Task) -> None:
     """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
     customer, contact_id = _contact_of(task)
-    node, engage = _customer_node(task), engage_client(task)
+    snapshot, engage = _read_customer(task), engage_client(task)
     states, memories = (
-        shopify_states(node),
-        consent_memory.change(customer, lambda memories: after_shopify_read(memories, node)),
+        shopify_states(snapshot),
+        consent_memory.update(customer, lambda memories: after_shopify_read(memories, snapshot)),
     )
     if not preferences_to_write(memories, {}, states):
         raise Skip("Engage has been told of every answer already.")
     current = _engage_preferences(engage, contact_id)
-    memories = consent_memory.change(customer, lambda memories: after_comparison(memories, current, utcnow()))
+    memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
     wanted = _allowed(task.shop, preferences_to_write(memories, current, states))
     if not wanted:
         raise Skip("Engage has these preferences already.")
     began_at = utcnow()
     engage.update_preferences(contact_id, wanted)
     with claims.effects(task, engage_id=contact_id):
-        consent_memory.change(customer, lambda memories: _written(memories, wanted, began_at))
+        consent_memory.update(customer, lambda memories: _written(memories, wanted, began_at))
 
 
 def sync_to_shopify(task: Task) -> None:
@@ -68,11 +66,11 @@ def sync_to_shopify(task: Task) -> None:
     current, shopify = _engage_preferences(engage_client(task), contact_id), shopify_client(task)
     if name not in current:
         raise Unusable(f"Engage's contact does not say what {name} is.")
-    node = _customer_node(task)
-    memories = consent_memory.change(
-        customer, lambda memories: _observed(memories, node, name, current[name], task.created_at)
+    snapshot = _read_customer(task)
+    memories = consent_memory.update(
+        customer, lambda memories: _observed(memories, snapshot, name, current[name], task.created_at)
     )
-    states = shopify_states(node)
+    states = shopify_states(snapshot)
     if _allowed(task.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
         enqueue_preferences(task, customer.shopify_id)
     if not both_ways(task.shop):
@@ -82,7 +80,7 @@ def sync_to_shopify(task: Task) -> None:
         raise Skip("Shopify has this answer already, or a newer one.")
     consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
     with claims.effects(task, engage_id=contact_id):
-        consent_memory.change(customer, lambda memories: _confirmed(memories, consents))
+        consent_memory.update(customer, lambda memories: _confirmed(memories, consents))
 
 
 def both_ways(shop: Shop) -> bool:
@@ -98,22 +96,22 @@ def _contact_of(task: Task) -> tuple[Customer, str]:
     return customer, customer.contact_id
 
 
-def _customer_node(task: Task) -> Json:
-    node = shopify_client(task).customer(task.subject)
-    if node is None:
+def _read_customer(task: Task) -> Json:
+    snapshot = shopify_client(task).customer(task.subject)
+    if snapshot is None:
         raise Skip("Shopify no longer has this customer.")
-    return node
+    return snapshot
 
 
 def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
     """Preference and contact id that Engage's webhook is about. Raises Skip or Unusable."""
     event = _event(task)
     task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
-    if event.kind.lower() not in EVENTS:
-        raise Skip(f"Nothing follows from {event.kind[:100]}.")
+    if event.event_type.lower() not in EVENTS:
+        raise Skip(f"Nothing follows from {event.event_type[:100]}.")
     if event.contact_id is None:
         raise Unusable("Engage's webhook names no contact.")
-    return EVENTS[event.kind.lower()], event.contact_id
+    return EVENTS[event.event_type.lower()], event.contact_id
 
 
 def _event(task: Task) -> WebhookEvent:
@@ -144,7 +142,7 @@ def _allowed(shop: Shop, wanted: dict[str, bool]) -> dict[str, bool]:
 
 def _written(memories: ConsentMemories, wanted: dict[str, bool], began_at: datetime) -> ConsentMemories:
     changed = {
-        name: memory.wrote_engage(wanted[name], began_at=began_at, done_at=utcnow())
+        name: memory.after_engage_write(wanted[name], began_at=began_at, done_at=utcnow())
         for name, memory in memories.items()
         if name in wanted
     }
@@ -152,9 +150,9 @@ def _written(memories: ConsentMemories, wanted: dict[str, bool], began_at: datet
 
 
 def _observed(
-    memories: ConsentMemories, node: Json, name: PreferenceName, value: bool, at: datetime
+    memories: ConsentMemories, snapshot: Json, name: PreferenceName, value: bool, at: datetime
 ) -> ConsentMemories:
-    observed = after_shopify_read(memories, node)
+    observed = after_shopify_read(memories, snapshot)
     return {**observed, name: after_engage_event(observed[name], value, at)}
 
 
@@ -166,6 +164,7 @@ def _write(shopify: ShopifyClient, customer_id: int, write: ConsentWrite) -> Con
 def _confirmed(memories: ConsentMemories, consents: dict[PreferenceName, ConsentResult]) -> ConsentMemories:
     """Record the consents that Shopify returned for our writes, so that its webhook about them is no change."""
     changed = {
-        name: memories[name].heard_shopify(consent.state, consent.updated_at) for name, consent in consents.items()
+        name: memories[name].after_shopify_state(consent.state, consent.updated_at)
+        for name, consent in consents.items()
     }
     return {**memories, **changed}

@@ -25,33 +25,38 @@ ORDERS_READ = 20  # for one made in a physical shop
 
 def link_contact(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
     """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
-    memories = after_shopify_read(new_memories(), customer.node)
+    memories = after_shopify_read(new_memories(), customer.snapshot)
     if created_as is not None:
         memories = after_comparison(memories, engage_preferences(created_as), utcnow())
-    consent_memory.start(customer, memories)
-    if created_as is None and "SUBSCRIBED" in shopify_states(customer.node).values():
+    consent_memory.replace(customer, memories)
+    if created_as is None and "SUBSCRIBED" in shopify_states(customer.snapshot).values():
         enqueue_preferences(task, customer.shopify_id)
 
 
 def enqueue_preferences(task: Task, shopify_id: int) -> None:
     """Enqueue the sync of Shopify's marketing preferences to the contact. Idempotent: one task for one cause."""
-    kind = TYPES["UpdateCustomerMarketingPreferences"]
+    task_type = TYPES["UpdateCustomerMarketingPreferences"]
     key = f"{task.parent_id or task.id}:{shopify_id}"  # one poll is the cause for many customers
-    kind.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
+    task_type.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
+
+
+def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
+    """Whether Shopify's customer has a marketing consent that is not recorded yet."""
+    return after_shopify_read(memories, customer.snapshot) != memories
 
 
 def merge_customers(task: Task) -> None:
     """Handle a customers/merge webhook: index both customers, and note which one was merged into the other."""
     payload = webhook_payload(task)
-    kept, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
-    task.shopify_id = kept
+    survivor, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
+    task.shopify_id = survivor
     if text_in(payload, "status") == "failed":
         raise Skip("Shopify could not merge the customers.")
     with claims.effects(task):
-        deleted_customers.record(task.shop, deleted, merged_into=kept)
-        for shopify_id in (deleted, kept):
-            TYPES["IndexCustomer"].after(task, shopify_id)
-        resume_orders(task, kept)
+        deleted_customers.record(task.shop, deleted, merged_into=survivor)
+        for shopify_id in (deleted, survivor):
+            TYPES["IndexCustomer"].enqueue_after(task, shopify_id)
+        resume_orders(task, survivor)
 
 
 def _customer_id(payload: dict[str, Any], which: str) -> int:
@@ -61,28 +66,39 @@ def _customer_id(payload: dict[str, Any], which: str) -> int:
     return int(found[1])
 
 
-def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
-    """Whether Shopify's customer has a marketing consent that is not recorded yet."""
-    return after_shopify_read(memories, customer.node) != memories
-
-
-def adopt_contact(task: Task, kept: Customer) -> Customer:
+def adopt_contact(task: Task, survivor: Customer) -> Customer:
     """Give the customer the contact of one merged into it, unless it has one. Its next sync updates the key."""
-    if kept.contact_id:
-        return kept
-    for merged_id in deleted_customers.merged_into(kept.shop, kept.shopify_id):
-        merged_customer = entities.find(Customer, kept.shop, merged_id)
+    if survivor.contact_id:
+        return survivor
+    for merged_id in deleted_customers.customers_merged_into(survivor.shop, survivor.shopify_id):
+        merged_customer = entities.find(Customer, survivor.shop, merged_id)
         if merged_customer and merged_customer.contact_id:
-            _move_contact(merged_customer, merged_customer.contact_id, kept)
-            resume_orders(task, kept.shopify_id)
-            return entities.get(Customer, kept.shop, kept.shopify_id)
-    return kept
+            _move_contact(merged_customer, merged_customer.contact_id, survivor)
+            resume_orders(task, survivor.shopify_id)
+            return entities.get(Customer, survivor.shop, survivor.shopify_id)
+    return survivor
 
 
 def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
     entities.set_contact(new, contact_id, old.contact_type or "", old.last_sent or {})
-    consent_memory.start(new, consent_memory.memories_of(old))
+    consent_memory.replace(new, consent_memory.memories_of(old))
     Customer.update(contact_id=None, sent=None, skipped=CUSTOMER_DELETED).where(Customer.id == old.id).execute()
+
+
+def mark_deleted(task: Task) -> None:
+    """Record that Shopify has deleted the customer. The contact stays as it is, and waiting orders are woken."""
+    with db.atomic():
+        deleted_customers.record(task.shop, task.subject)
+        if customer := entities.find(Customer, task.shop, task.subject):
+            entities.set_skip_reason(customer, CUSTOMER_DELETED)
+        wake_orders(task.shop, task.subject)
+
+
+def mark_skipped(customer: Customer, reason: str) -> None:
+    """Record why the customer cannot be a contact, and wake the orders that wait for it."""
+    with db.atomic():
+        entities.set_skip_reason(customer, reason)
+        wake_orders(customer.shop, customer.shopify_id)
 
 
 def customer_of_contact(shop: Shop, contact_id: str) -> Customer | None:
@@ -96,20 +112,4 @@ def recent_orders(customer: Customer) -> Iterator[dict[str, Any]]:
     which = "shop_id = %s AND customer_id = %s ORDER BY id DESC LIMIT %s"
     for order in database.select_rows(Order, which, customer.shop_id, customer.shopify_id, ORDERS_READ):
         order.shop = customer.shop
-        yield order.node
-
-
-def mark_deleted(task: Task) -> None:
-    """Record that Shopify has deleted the customer. The contact stays as it is, and waiting orders are woken."""
-    with db.atomic():
-        deleted_customers.record(task.shop, task.subject)
-        if customer := entities.find(Customer, task.shop, task.subject):
-            entities.set_skipped(customer, CUSTOMER_DELETED)
-        wake_orders(task.shop, task.subject)
-
-
-def mark_skipped(customer: Customer, reason: str) -> None:
-    """Record why the customer cannot be a contact, and wake the orders that wait for it."""
-    with db.atomic():
-        entities.set_skipped(customer, reason)
-        wake_orders(customer.shop, customer.shopify_id)
+        yield order.snapshot

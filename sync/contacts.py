@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from clients import NotFound
-from clients.engage.answers import ContactConflict
 from clients.engage.client import EngageClient
+from clients.engage.responses import ContactConflict
 from mappings import Json, rules_from
 from mappings.contact import (
     ContactRules,
@@ -30,6 +30,16 @@ CREATION_WAIT = timedelta(seconds=5)
 BEING_CREATED = "ContactWithKeyIsBeingCreated"  # Engage's code for a creation under way
 
 
+def contact_store(shop: Shop, customer: dict[str, Any]) -> StoreChoice:
+    """Store that a new contact is created in."""
+    return choose_store(shop, customer, shop.settings.get("contact", {}).get("store"))
+
+
+def contact_rules(shop: Shop, store: str) -> ContactRules:
+    """Contact rules of the shop's settings."""
+    return rules_from(ContactRules, {**shop.settings.get("contact", {}), "store": store})
+
+
 class ContactSync:
     """Sync of one customer to a contact with the wanted fields.
 
@@ -37,26 +47,26 @@ class ContactSync:
     it was created with, if we created it.
     """
 
-    def __init__(self, engage: EngageClient, customer: Customer, node: Json, rules: ContactRules) -> None:
-        self.engage, self.customer, self.node, self.rules = engage, customer, node, rules
+    def __init__(self, engage: EngageClient, customer: Customer, snapshot: Json, rules: ContactRules) -> None:
+        self.engage, self.customer, self.snapshot, self.rules = engage, customer, snapshot, rules
         self.contact_type = customer.contact_type or ""
         self.created_as: Json | None = None
         self.created_in: str | None = None
-        self.wanted = update_fields(node, rules)
+        self.wanted = update_fields(snapshot, rules)
 
-    def bring(self) -> tuple[str, Json]:
+    def run(self) -> tuple[str, Json]:
         """Sync the contact. Returns its id and the fields it now has from us. Raises Skip when nothing has changed."""
         if self.customer.contact_id and self.customer.last_sent is not None:
             try:
-                return self._update_known(self.customer.contact_id, self.customer.last_sent)
+                return self._update_linked(self.customer.contact_id, self.customer.last_sent)
             except NotFound:  # the tenant was changed, or the contact deleted
                 pass
         if found := self._find():
             return self._adopt(found)
         return self._create()
 
-    def _update_known(self, contact_id: str, known: Json) -> tuple[str, Json]:
-        changed, upgraded = changed_fields(self.wanted, known), self._upgrade(contact_id)
+    def _update_linked(self, contact_id: str, last_sent: Json) -> tuple[str, Json]:
+        changed, upgraded = changed_fields(self.wanted, last_sent), self._upgrade(contact_id)
         if changed:
             self.engage.update_contact(contact_id, changed)
         elif not upgraded:
@@ -81,14 +91,17 @@ class ContactSync:
         return contact_id, self.wanted
 
     def _upgrade(self, contact_id: str) -> bool:
-        if not needs_upgrade(self.contact_type, self.node, self.rules, self._orders()):
+        if not needs_upgrade(self.contact_type, self.snapshot, self.rules, self._orders()):
             return False
-        self.contact_type = type_of_contact(self.node, self.rules, self._orders())
+        self.contact_type = type_of_contact(self.snapshot, self.rules, self._orders())
         self.engage.update_contact_type(contact_id, self.contact_type)
         return True
 
     def _create(self) -> tuple[str, Json]:
-        fields, query = contact_fields(self.node, self.rules, self._orders()), create_query(self.rules, self._orders())
+        fields, query = (
+            contact_fields(self.snapshot, self.rules, self._orders()),
+            create_query(self.rules, self._orders()),
+        )
         try:
             created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
         except ContactConflict as conflict:
@@ -116,13 +129,3 @@ class FindOrCreateContact(ContactSync):
 
 def _only(contact_ids: tuple[str, ...]) -> str | None:
     return contact_ids[0] if len(contact_ids) == 1 else None
-
-
-def contact_store(shop: Shop, customer: dict[str, Any]) -> StoreChoice:
-    """Store that a new contact is created in."""
-    return choose_store(shop, customer, shop.settings.get("contact", {}).get("store"))
-
-
-def contact_rules(shop: Shop, store: str) -> ContactRules:
-    """Contact rules of the shop's settings."""
-    return rules_from(ContactRules, {**shop.settings.get("contact", {}), "store": store})

@@ -1,4 +1,4 @@
-"""sync.entities."""
+"""Entities as last read from Shopify: save snapshots of customers, orders and refunds, and find them again."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from models import Customer, Order, Refund, Shop, Snapshot
 SnapshotRow = TypeVar("SnapshotRow", bound=Snapshot)
 
 
-def save(table: type[SnapshotRow], shop: Shop, node: dict[str, Any], **columns: Any) -> SnapshotRow:
-    """Keep this state of the entity, unless a newer one is known. Returns the row as it then is.
+def save(table: type[SnapshotRow], shop: Shop, snapshot: dict[str, Any], **columns: Any) -> SnapshotRow:
+    """Save a snapshot of the entity, unless the saved one is newer by `updatedAt`. Returns the row as it then is.
 
-    `node` is Shopify's GraphQL object. Its newest `updatedAt` wins.
+    `snapshot` is Shopify's GraphQL object, `columns` are the table's further columns.
     """
-    save_all(table, shop, [(node, columns)])
-    return get(table, shop, int(node["legacyResourceId"]))
+    save_all(table, shop, [(snapshot, columns)])
+    return get(table, shop, int(snapshot["legacyResourceId"]))
 
 
-def save_all(table: type[SnapshotRow], shop: Shop, nodes: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """The same for many, each with its further columns, in one statement."""
+def save_all(table: type[SnapshotRow], shop: Shop, snapshots: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Save many snapshots, each with its further columns, in one statement."""
     rows: dict[int, tuple[Any, ...]] = {}
-    for node, columns in nodes:
-        row = _values(table, shop, node, columns)
+    for snapshot, columns in snapshots:
+        row = _row(table, shop, snapshot, columns)
         rows[row[0]] = max(row, rows.get(row[0], row), key=lambda each: each[1])
-    if rows:  # in the order of their ids, so that two that overlap wait for each other rather than for ever
+    if rows:  # in the order of their ids, so that two statements that overlap do not deadlock
         arrays = [list(column) for column in zip(*(rows[each] for each in sorted(rows)), strict=True)]
-        db.execute_sql(_upsert(table), [shop.id, *arrays])
+        db.execute_sql(_upsert_statement(table), [shop.id, *arrays])
 
 
-def _values(table: type[SnapshotRow], shop: Shop, node: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
-    shopify_id, updated_at = int(node["legacyResourceId"]), datetime.fromisoformat(node["updatedAt"])
-    sealed = shop.vault.seal(orjson.dumps(node, default=str), table._meta.table_name, "seen", shopify_id)
-    return shopify_id, updated_at, sealed, *(columns[name] for name in table.more)
+def _row(table: type[SnapshotRow], shop: Shop, snapshot: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, ...]:
+    shopify_id, updated_at = int(snapshot["legacyResourceId"]), datetime.fromisoformat(snapshot["updatedAt"])
+    sealed = shop.vault.seal(orjson.dumps(snapshot, default=str), table._meta.table_name, "seen", shopify_id)
+    return shopify_id, updated_at, sealed, *(columns[name] for name in table.extra_columns)
 
 
-def _upsert(table: type[SnapshotRow]) -> str:
-    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.more}
+def _upsert_statement(table: type[SnapshotRow]) -> str:
+    columns = {"shopify_id": "bigint", "updated_at": "timestamptz", "seen": "bytea", **table.extra_columns}
     names, name = ", ".join(columns), table._meta.table_name
     arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
     changed = ", ".join(f"{column} = excluded.{column}" for column in columns)
@@ -53,21 +53,22 @@ def _upsert(table: type[SnapshotRow]) -> str:
 
 
 def find(table: type[SnapshotRow], shop: Shop, shopify_id: int) -> SnapshotRow | None:
+    """The entity's row, or None when it was never read."""
     for found in database.select_rows(table, "shop_id = %s AND shopify_id = %s", shop.id, shopify_id):
-        found.shop = shop  # or it would be asked for
+        found.shop = shop  # else peewee queries it
         return found
     return None
 
 
 def get(table: type[SnapshotRow], shop: Shop, shopify_id: int) -> SnapshotRow:
-    """The row of an entity that was indexed before. Raises DoesNotExist."""
+    """The row of an entity that was indexed before. Raises DoesNotExist when there is none."""
     if found := find(table, shop, shopify_id):
         return found
     raise table.DoesNotExist(f"{table._meta.table_name} {shopify_id}")  # type: ignore[attr-defined]
 
 
 def set_contact(customer: Customer, contact_id: str, contact_type: str, fields: dict[str, Any]) -> None:
-    """Remember the contact that this customer is in Engage, and what it was last given."""
+    """Save the customer's contact in Engage, and the fields that were last sent to it."""
     sealed = customer.shop.vault.seal(orjson.dumps(fields), "customer", "sent", customer.shopify_id)
     db.execute_sql(
         """UPDATE customer SET contact_id = %s, contact_type = %s, sent = %s, synced_at = now(), skipped = NULL
@@ -76,13 +77,13 @@ def set_contact(customer: Customer, contact_id: str, contact_type: str, fields: 
     )
 
 
-def set_skipped(customer: Customer, reason: str | None) -> None:
-    """There is nothing to sync by, so orders need not wait for a contact; None: there is after all."""
+def set_skip_reason(customer: Customer, reason: str | None) -> None:
+    """Save why the customer cannot become a contact, so that its orders do not wait for one; None: it can."""
     Customer.update(skipped=reason).where(Customer.id == customer.id).execute()
 
 
 def order_ids_of(shop: Shop, customer_ids: Iterable[int]) -> list[int]:
-    """Shopify's ids of these customers' orders, as far as they are known."""
+    """Shopify ids of the customers' orders that were read."""
     found = db.execute_sql(
         "SELECT shopify_id FROM orders WHERE shop_id = %s AND customer_id = ANY(%s)", (shop.id, list(customer_ids))
     )
@@ -90,12 +91,12 @@ def order_ids_of(shop: Shop, customer_ids: Iterable[int]) -> list[int]:
 
 
 def set_receipt(order: Order, receipt_id: str) -> None:
-    """Remember that Engage has accepted the order's receipt."""
+    """Save that Engage has accepted the order's receipt."""
     db.execute_sql("UPDATE orders SET receipt_id = %s, receipt_at = now() WHERE id = %s", (receipt_id, order.id))
 
 
 def refund_ids_of(shop: Shop, order_ids: Iterable[int]) -> list[int]:
-    """Shopify's ids of these orders' refunds, as far as they are known."""
+    """Shopify ids of the orders' refunds that were read."""
     found = db.execute_sql(
         "SELECT shopify_id FROM refund WHERE shop_id = %s AND order_id = ANY(%s)", (shop.id, list(order_ids))
     )
@@ -103,7 +104,7 @@ def refund_ids_of(shop: Shop, order_ids: Iterable[int]) -> list[int]:
 
 
 def refunds_of(order: Order) -> dict[int, Refund]:
-    """The order's refunds as far as they are known, by Shopify's id."""
+    """The order's refunds that were read, by Shopify id."""
     found: dict[int, Refund] = {}
     for refund in database.select_rows(
         Refund, "shop_id = %s AND order_id = %s ORDER BY shopify_id", order.shop_id, order.shopify_id

@@ -11,7 +11,7 @@ from clients import AlreadyExists
 from clients.engage.client import ORDER_PATHS
 from mappings import Json, rules_from
 from mappings.contact import SOURCE, contact_fields, guest_customer
-from mappings.money import OrderCurrency
+from mappings.money import Ledger
 from mappings.notification.body import (
     NotificationKind,
     NotificationRules,
@@ -48,7 +48,7 @@ class NotificationSettings:
     path: str
     rules: NotificationRules
 
-    def news(self, at: str) -> bool:
+    def is_due(self, at: str) -> bool:
         """Whether a change at this instant is to be notified. Before `since` the shop notified in another way."""
         happened = datetime.fromisoformat(at)
         return self.enabled and utcnow() - happened < NOTIFY_WITHIN and (self.since is None or happened >= self.since)
@@ -89,22 +89,24 @@ class Notification(NamedTuple):
         return cls("SyncRefundNotification", refund_id, {})
 
 
-def enqueue_order_notifications(task: Task, node: Json) -> None:
+def enqueue_order_notifications(task: Task, snapshot: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
     wanted = notification_settings(task.shop)
-    kind: NotificationKind = "cancelled" if node["cancelledAt"] else "confirmed"
-    if wanted.news(node["cancelledAt"] or node["createdAt"]):
-        _enqueue(task, Notification.of_order(kind, node), change_key(kind, node))
-    for parcel in sent_parcels(node):
-        if wanted.news(parcel["createdAt"]):
-            _enqueue(task, Notification.of_parcel(parcel, node), change_key("fulfilled", node, parcel))
+    kind: NotificationKind = "cancelled" if snapshot["cancelledAt"] else "confirmed"
+    if wanted.is_due(snapshot["cancelledAt"] or snapshot["createdAt"]):
+        _enqueue(task, Notification.of_order(kind, snapshot), change_key(kind, snapshot))
+    for parcel in sent_parcels(snapshot):
+        if wanted.is_due(parcel["createdAt"]):
+            _enqueue(task, Notification.of_parcel(parcel, snapshot), change_key("fulfilled", snapshot, parcel))
 
 
-def enqueue_refund_notification(task: Task, node: Json) -> None:
+def enqueue_refund_notification(task: Task, snapshot: Json) -> None:
     """Enqueue the notification of a refund. Idempotent."""
-    if notification_settings(task.shop).news(node["createdAt"]):
+    if notification_settings(task.shop).is_due(snapshot["createdAt"]):
         _enqueue(
-            task, Notification.of_refund(int(node["legacyResourceId"])), change_key("refunded", node["order"], node)
+            task,
+            Notification.of_refund(int(snapshot["legacyResourceId"])),
+            change_key("refunded", snapshot["order"], snapshot),
         )
 
 
@@ -115,17 +117,17 @@ def _enqueue(task: Task, notification: Notification, key: str) -> None:
 
 def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
     """Reason why no notification can be resent, as a sentence; None: it can."""
-    node = order.node
+    snapshot = order.snapshot
     if not notification_settings(shop).enabled:
         return "The shop does not have its shoppers written to about orders."
-    if kind_of_order(node) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
+    if kind_of_order(snapshot) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
         return "Its refund has not been read yet."
-    return notification_skip_reason(node, node["email"])
+    return notification_skip_reason(snapshot, snapshot["email"])
 
 
 def resend_notification(shop: Shop, order: Order) -> Task | None:
     """Resend the notification of the order's state to its present e-mail address. None: there is a reason not to."""
-    kind = kind_of_order(order.node)
+    kind = kind_of_order(order.snapshot)
     if kind is None or reason_not_to_resend(shop, order):
         return None
     name, shopify_id, args = _latest(shop, kind, order)
@@ -133,18 +135,18 @@ def resend_notification(shop: Shop, order: Order) -> Task | None:
 
 
 def _latest(shop: Shop, kind: NotificationKind, order: Order) -> Notification:
-    node = order.node
+    snapshot = order.snapshot
     if kind == "refunded":
         return Notification.of_refund(max(entities.refund_ids_of(shop, [order.shopify_id])))
-    if kind in ("fulfilled", "partly_fulfilled") and (parcel := last_parcel(node)):
-        return Notification.of_parcel(parcel, node)
-    return Notification.of_order(kind, node)
+    if kind in ("fulfilled", "partly_fulfilled") and (parcel := last_parcel(snapshot)):
+        return Notification.of_parcel(parcel, snapshot)
+    return Notification.of_order(kind, snapshot)
 
 
 def notify_order(task: Task, kind: NotificationKind, again: bool) -> None:
     """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
     order = entities.get(Order, task.shop, task.subject)
-    if kind == "confirmed" and order.node["cancelledAt"]:
+    if kind == "confirmed" and order.snapshot["cancelledAt"]:
         raise Skip("The order was cancelled before its confirmation went out.")
     _notify(task, kind, order, again)
 
@@ -154,16 +156,16 @@ def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
     order, parcel = entities.get(Order, task.shop, order_id), shopify_client(task).fulfillment(task.subject)
     if parcel is None:
         raise Skip("Shopify no longer has this parcel.")
-    _notify(task, kind_of_fulfillment(order.node, parcel), order, again, fulfillment=parcel)
+    _notify(task, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
 
 
 def notify_refund(task: Task, again: bool) -> None:
     """Notify of a refund. Raises Skip when no money is paid back."""
     refund = entities.get(Refund, task.shop, task.subject)
-    order, node = refunded_order(task, refund), refund.node
-    if not refunded_amount(node, OrderCurrency.of(order.node, "presentment")):
+    order, snapshot = refunded_order(task, refund), refund.snapshot
+    if not refunded_amount(snapshot, Ledger.of(order.snapshot, "presentment")):
         raise Skip("No money goes back with this refund.")
-    _notify(task, "refunded", order, again, refund=node)
+    _notify(task, "refunded", order, again, refund=snapshot)
 
 
 def _notify(
@@ -176,26 +178,28 @@ def _notify(
     refund: Json | None = None,
 ) -> None:
     """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
-    node, rules, zone = order.node, notification_rules(task.shop, order.node), task.shop.zone
-    email = node["email"]
-    if reason := notification_skip_reason(node, email, fulfillment):
+    snapshot, rules, zone = order.snapshot, notification_rules(task.shop, order.snapshot), task.shop.zone
+    email = snapshot["email"]
+    if reason := notification_skip_reason(snapshot, email, fulfillment):
         raise Skip(reason)
     if again:
-        _ensure_contact(task, node)
+        _ensure_contact(task, snapshot)
     else:
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(task, order)
-    body = notification_body(kind, node, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund)
-    engage_client(task).notify_order(body, path=notification_settings(task.shop).path)
+    body = notification_body(
+        kind, snapshot, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund
+    )
+    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
 
 
-def _ensure_contact(task: Task, node: Json) -> None:
+def _ensure_contact(task: Task, snapshot: Json) -> None:
     """Create a contact for the order's e-mail address if there is none: Engage mails contacts only.
 
     An address that was corrected on the order alone may be no contact's.
     """
-    engage, guest = engage_client(task), guest_customer(node)
+    engage, guest = engage_client(task), guest_customer(snapshot)
     rules = contact_rules(task.shop, contact_store(task.shop, guest).store)
     with suppress(AlreadyExists):  # several contacts have it, or one has just been created
-        if engage.find_contact(email=node["email"]) is None:
+        if engage.find_contact(email=snapshot["email"]) is None:
             engage.create_contact(contact_fields(guest, rules), source=SOURCE, store=rules.store)

@@ -71,7 +71,7 @@ def enqueue_index(task: Task, source: IndexSource, key: str) -> Task | None:
 def preview(task: Task, sent: Json) -> Json | None:
     """Make the body that the task would send now, to compare with the one that was `sent`. None: no useful comparison.
 
-    Asks Shopify. Raises NotThere and the errors of `clients`.
+    Asks Shopify. Raises EntityNotFound and the errors of `clients`.
     """
     make = PREVIEWS.get(NUMBERS[task.type].name)
     return make(task, sent) if make else None
@@ -80,25 +80,25 @@ def preview(task: Task, sent: Json) -> Json | None:
 def _purchase_receipt(task: Task, sent: Json) -> Json | None:
     if sent.get("uniqueReceiptId") != str(task.shopify_id):
         return None  # a correction: what Engage lacked at that time
-    shop, node = task.shop, _as_stored(shopify_client_without_task(task.shop).order(task.subject))
-    rules, store = receipt_rules_and_store(shop, entities.find(Order, shop, task.subject), node)
-    contact_id = _contact_id(shop, node["customer"])
-    return purchase_receipt(node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+    shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).order(task.subject))
+    rules, store = receipt_rules_and_store(shop, entities.find(Order, shop, task.subject), snapshot)
+    contact_id = _contact_id(shop, snapshot["customer"])
+    return purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
 def _refund_receipt(task: Task, sent: Json) -> Json:
     shop, refund = task.shop, _as_stored(shopify_client_without_task(task.shop).refund(task.subject))
     order = entities.find(Order, shop, int(_as_stored(refund["order"])["legacyResourceId"]))
-    node = _as_stored(order.node if order else None)
-    rules, store = receipt_rules_and_store(shop, order, node)
-    contact_id = _contact_id(shop, node["customer"])
-    return return_receipt(refund, node, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+    snapshot = _as_stored(order.snapshot if order else None)
+    rules, store = receipt_rules_and_store(shop, order, snapshot)
+    contact_id = _contact_id(shop, snapshot["customer"])
+    return return_receipt(refund, snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
 def _contact_fields(task: Task, sent: Json) -> Json:
     """Preview the fields that were sent, and others that have changed since."""
-    shop, node = task.shop, _as_stored(shopify_client_without_task(task.shop).customer(task.subject))
-    wanted = update_fields(node, contact_rules(shop, contact_store(shop, node).store))
+    shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).customer(task.subject))
+    wanted = update_fields(snapshot, contact_rules(shop, contact_store(shop, snapshot).store))
     customer = entities.find(Customer, shop, task.subject)
     changed = changed_fields(wanted, (customer and customer.last_sent) or {})
     return {name: value for name, value in wanted.items() if name in sent or name in changed}
@@ -110,16 +110,18 @@ def _notification(task: Task, sent: Json) -> Json:
     refund = parcel = None
     if source and source.name == REFUNDS:
         refund = _as_stored(shopify.refund(task.subject))
-        node = _as_stored(shopify.order(int(_as_stored(refund["order"])["legacyResourceId"])))
+        snapshot = _as_stored(shopify.order(int(_as_stored(refund["order"])["legacyResourceId"])))
     else:
-        node = _as_stored(shopify.order(source.shopify_id if source else task.subject))
+        snapshot = _as_stored(shopify.order(source.shopify_id if source else task.subject))
     if NUMBERS[task.type].entity is Entity.FULFILLMENT:
         parcel = _as_stored(shopify.fulfillment(task.subject))
-    rules, email = notification_rules(shop, node), node["email"] or ""
+    rules, email = notification_rules(shop, snapshot), snapshot["email"] or ""
     kind: NotificationKind = task.args.get("kind", "confirmed")
     if refund or parcel:
-        kind = kind_of_fulfillment(node, parcel) if parcel else "refunded"
-    return notification_body(kind, node, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone)
+        kind = kind_of_fulfillment(snapshot, parcel) if parcel else "refunded"
+    return notification_body(
+        kind, snapshot, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone
+    )
 
 
 PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
@@ -132,11 +134,11 @@ PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
 }
 
 
-def _as_stored(node: Json | None) -> Json:
-    """Convert a node to the form in which our tables return it. Raises NotThere."""
-    if node is None:
+def _as_stored(snapshot: Json | None) -> Json:
+    """Convert a snapshot to the form in which our tables return it. Raises EntityNotFound."""
+    if snapshot is None:
         raise EntityNotFound
-    found: Json = orjson.loads(orjson.dumps(node, default=str))
+    found: Json = orjson.loads(orjson.dumps(snapshot, default=str))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Receipts at Engage: the purchase receipt of an order, and corrections when the order changes afterwards."""
+"""Receipts at Engage: an order's purchase receipt, its refunds' receipts, and corrections when the order changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 import database
 from clients import Effect
 from clients.engage.client import json_bytes
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt
@@ -26,7 +26,9 @@ from taskqueue.outcomes import Skip, Wait
 from taskqueue.types import TYPES
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
+ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
 RECEIPT_SENT = "Its receipt is at Engage already."
+ORDER_NOT_FOUND = "Shopify no longer has this order."
 
 
 def receipt_rules(shop: Shop) -> ReceiptRules:
@@ -34,40 +36,43 @@ def receipt_rules(shop: Shop) -> ReceiptRules:
     return rules_from(ReceiptRules, shop.settings.get("receipt", {}))
 
 
-def receipt_rules_and_store(shop: Shop, order: Order | None, node: Json) -> tuple[ReceiptRules, str]:
+def receipt_rules_and_store(shop: Shop, order: Order | None, snapshot: Json) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
-    if order and (sold := sent_receipts.purchase_of(order)):
-        return rules_from(ReceiptRules, sold.rules), sold.clear(shop)["storeExternalId"]
-    return receipt_rules(shop), choose_store(shop, node).store
+    if order and (purchase := sent_receipts.purchase_receipt_of(order)):
+        return rules_from(ReceiptRules, purchase.rules), purchase.open(shop)["storeExternalId"]
+    return receipt_rules(shop), choose_store(shop, snapshot).store
 
 
 def send_purchase(task: Task, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
-    node, rules = order.node, receipt_rules(task.shop)
-    if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
+    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
-    contact_id, zone, place = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, node)
-    receipt = purchase_receipt(node, contact_id=contact_id, store=place.store, rules=rules, zone=zone)
-    task.note = place.note
+    contact_id, zone, choice = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, snapshot)
+    receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
+    task.note = choice.note
     sent = send_receipt(task, receipt)
     with claims.effects(task, engage_id=receipt["uniqueReceiptId"]):
         save_receipt(order, ReceiptKind.PURCHASE, sent, rules)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
         _sync_refunds(task, order)
-        if node["refunds"] or sent is not receipt:
+        if snapshot["refunds"] or sent is not receipt:
             _sync_again(task, order)
 
 
 def send_correction(task: Task, order: Order) -> None:
     """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
     task.engage_id = order.receipt_id
-    receipts, node = sent_receipts.of_order(order), order.node
-    refunds, listed = _refunds(task, order, node), {return_receipt_id(each, node) for each in node["refunds"]}
-    sent = [each.clear(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
-    rules, store = receipt_rules_and_store(task.shop, order, node)
+    receipts, snapshot = sent_receipts.of_order(order), order.snapshot
+    refunds = _refunds(task, order, snapshot)
+    listed = {return_receipt_id(each, snapshot) for each in snapshot["refunds"]}
+    sent = [each.open(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
+    rules, store = receipt_rules_and_store(task.shop, order, snapshot)
     number = 1 + sum(each.kind == ReceiptKind.CORRECTION for each in receipts)
     zone = task.shop.zone
-    receipt = correction_receipt(node, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone)
+    receipt = correction_receipt(
+        snapshot, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone
+    )
     if receipt is None:
         raise Skip(RECEIPT_SENT)
     receipt["contact"]["matchKey"] = contact_id_or_wait(task, order)
@@ -78,15 +83,72 @@ def send_correction(task: Task, order: Order) -> None:
             _sync_again(task, order)
 
 
+def send_refund(task: Task, refund: Refund, order: Order) -> None:
+    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
+    snapshot, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
+    if sent_receipts.is_sent(task.shop, receipt_id):
+        task.engage_id = receipt_id
+        raise Skip(RECEIPT_SENT)
+    rules, store = _rules_of_purchase(task, order)
+    if reason := refund_skip_reason(snapshot, order.snapshot, rules):
+        raise Skip(reason)
+    contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
+    receipt = return_receipt(snapshot, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
+    sent = send_receipt(task, receipt)
+    with claims.effects(task, engage_id=receipt_id):
+        save_receipt(order, ReceiptKind.REFUND, sent, rules)
+        if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
+            TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
+
+
+def _rules_of_purchase(task: Task, order: Order) -> tuple[ReceiptRules, str]:
+    """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
+    if order.receipt_id is None:
+        _raise_without_purchase(task, order)
+    return receipt_rules_and_store(task.shop, order, order.snapshot)
+
+
+def _raise_without_purchase(task: Task, order: Order) -> None:
+    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
+        raise Skip(reason)
+    contact_id_or_wait(task, order)
+    raise Wait("The order's own receipt goes first.", ORDER_WAIT)
+
+
+def refunded_order(task: Task, refund: Refund) -> Order:
+    """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
+    order = entities.find(Order, task.shop, refund.order_id)
+    listed = order.snapshot["refunds"] if order else []
+    if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
+        return order
+    if is_order_deleted(task.shop, refund.order_id):
+        raise Skip(ORDER_NOT_FOUND)
+    TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
+    raise Wait("Its order has not been read since.", ORDER_WAIT)
+
+
+def is_order_deleted(shop: Shop, order_id: int) -> bool:
+    """Whether the order was not found at Shopify when it was last indexed."""
+    last = database.select_rows(
+        Task,
+        "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
+        shop.id,
+        TYPES["IndexOrder"].number,
+        order_id,
+    )
+    return [task.reason for task in last] == [ORDER_NOT_FOUND]
+
+
 def send_receipt(task: Task, receipt: Json) -> Json:
     """Send a receipt and return it as Engage has it: an earlier attempt may have sent it with other contents.
 
     Engage ignores a second receipt with the same id, so a retry must send the same receipt as the first attempt, or we
     would not know what Engage has.
     """
-    same = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
-    engage_client(task).create_receipt(same)
-    return same
+    first = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
+    engage_client(task).create_receipt(first)
+    return first
 
 
 def save_receipt(order: Order, kind: ReceiptKind, receipt: Json, rules: ReceiptRules) -> None:
@@ -106,7 +168,7 @@ def _sent_before(task: Task, receipt_id: str) -> Json | None:
         task.type,
         Effect.REPEATABLE,
     ):
-        receipt: Json = with_decimals(orjson.loads(exchange.clear(task.shop, "sent")))
+        receipt: Json = with_decimals(orjson.loads(exchange.open(task.shop, "sent")))
         if receipt.get("uniqueReceiptId") == receipt_id and _same_tenant(task.shop, exchange):
             return receipt
     return None
@@ -114,94 +176,31 @@ def _sent_before(task: Task, receipt_id: str) -> Json | None:
 
 def _same_tenant(shop: Shop, exchange: Exchange) -> bool:
     """Whether the request went to the tenant that the shop has now."""
-    return path_in_tenant(engage_origin(shop), exchange.clear(shop, "url").decode()) is not None
+    return path_in_tenant(engage_origin(shop), exchange.open(shop, "url").decode()) is not None
 
 
-def _refunds(task: Task, order: Order, node: Json) -> list[Json]:
+def _refunds(task: Task, order: Order, snapshot: Json) -> list[Json]:
     """Full refunds of those that the order lists. Raises Wait or Skip when our copy of one is older or newer."""
-    listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in node["refunds"]}
+    listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in snapshot["refunds"]}
     known = entities.refunds_of(order)
     unread = [each for each, at in listed.items() if each not in known or known[each].updated_at < at]
     for each in unread:
-        TYPES["IndexRefund"].after(task, each)
+        TYPES["IndexRefund"].enqueue_after(task, each)
     if unread:
         raise Wait("Its refunds have not all been read yet.", REFUND_WAIT)
     if any(known[each].updated_at > at for each, at in listed.items()):
-        TYPES["IndexOrder"].after(task, order.shopify_id)
+        TYPES["IndexOrder"].enqueue_after(task, order.shopify_id)
         raise Skip("One of its refunds is newer than what is known of the order, which is read anew.")
-    return [known[each].node for each in listed]
+    return [known[each].snapshot for each in listed]
 
 
 def _sync_refunds(task: Task, order: Order) -> None:
     """Wake or enqueue the order's refunds: they have waited for its receipt, or were skipped while it was not due."""
     sync, refunds = TYPES["SyncRefund"], entities.refund_ids_of(task.shop, [order.shopify_id])
     for refund_id in set(refunds) - sync.wake(task.shop, refunds):
-        sync.after(task, refund_id)
+        sync.enqueue_after(task, refund_id)
 
 
 def _sync_again(task: Task, order: Order) -> None:
     """Sync the order once more: the receipt that Engage has may not show its present state."""
-    TYPES["SyncOrder"].after(task, order.shopify_id)
-
-
-ORDER_NOT_FOUND = "Shopify no longer has this order."
-
-
-def is_order_deleted(shop: Shop, order_id: int) -> bool:
-    """Whether the order was not found at Shopify when it was last indexed."""
-    last = database.select_rows(
-        Task,
-        "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
-        shop.id,
-        TYPES["IndexOrder"].number,
-        order_id,
-    )
-    return [task.reason for task in last] == [ORDER_NOT_FOUND]
-
-
-ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
-
-
-def send_refund(task: Task, refund: Refund, order: Order) -> None:
-    """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
-    node, receipt_id = refund.node, return_receipt_id(refund.node, order.node)
-    if sent_receipts.is_sent(task.shop, receipt_id):
-        task.engage_id = receipt_id
-        raise Skip(RECEIPT_SENT)
-    rules, store = _as_sold(task, order)
-    if reason := refund_skip_reason(node, order.node, rules):
-        raise Skip(reason)
-    contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
-    receipt = return_receipt(node, order.node, contact_id=contact_id, store=store, rules=rules, zone=zone)
-    sent = send_receipt(task, receipt)
-    with claims.effects(task, engage_id=receipt_id):
-        save_receipt(order, ReceiptKind.REFUND, sent, rules)
-        if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].after(task, order.shopify_id)
-
-
-def refunded_order(task: Task, refund: Refund) -> Order:
-    """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
-    order = entities.find(Order, task.shop, refund.order_id)
-    listed = order.node["refunds"] if order else []
-    if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
-        return order
-    if is_order_deleted(task.shop, refund.order_id):
-        raise Skip(ORDER_NOT_FOUND)
-    TYPES["IndexOrder"].after(task, refund.order_id)
-    raise Wait("Its order has not been read since.", ORDER_WAIT)
-
-
-def _as_sold(task: Task, order: Order) -> tuple[ReceiptRules, str]:
-    """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
-    if order.receipt_id is None:
-        _raise_unsold(task, order)
-    return receipt_rules_and_store(task.shop, order, order.node)
-
-
-def _raise_unsold(task: Task, order: Order) -> None:
-    node, rules = order.node, receipt_rules(task.shop)
-    if reason := receipt_skip_reason(node, rules) or receipt_not_due_reason(node, rules):
-        raise Skip(reason)
-    contact_id_or_wait(task, order)
-    raise Wait("The order's own receipt goes first.", ORDER_WAIT)
+    TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)

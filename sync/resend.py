@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from clients import Effect
-from clients.engage.replayable import path_in_tenant, replay_effect
+from clients.engage.resendable import path_in_tenant, resend_effect
 from encryption import Unreadable
 from mappings import Json
 from models import Customer, Exchange, Lane, State, Task
@@ -19,10 +19,10 @@ from taskqueue import claims
 from taskqueue.outcomes import Unusable
 from taskqueue.types import NUMBERS, OVERRIDES, TYPES, enqueue
 
-EXCHANGE = "exchange"  # the argument with the exchange's id; statements that look for newer tasks know it
+EXCHANGE = "exchange"  # the argument with the exchange's id; `taskqueue.statements` knows it, too
 RECEIPT_TYPES = {"SyncOrder", "SyncRefund"}
-GONE = "What was sent is no longer kept, so it cannot be sent again."
-NOT_AGAIN = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
+BODY_DELETED = "What was sent is no longer kept, so it cannot be sent again."
+RESEND_NOT_ALLOWED = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
 
 
 class NotResendable(StrEnum):
@@ -30,20 +30,20 @@ class NotResendable(StrEnum):
 
     PENDING = "pending"
     NOTHING = "nothing"
-    GONE = "gone"
-    NOT_AGAIN = "not_again"
+    DELETED = "gone"
+    NOT_ALLOWED = "not_again"
 
 
 @dataclass(frozen=True)
 class ResendableCall:
-    """A recorded request that may be resent. `letter`: Engage would mail the customer a second time."""
+    """A recorded request that may be resent. `sends_mail`: Engage would mail the customer a second time."""
 
     exchange: Exchange
     path: str
     sent: bytes
 
     @property
-    def letter(self) -> bool:
+    def sends_mail(self) -> bool:
         return self.exchange.effect == Effect.ONCE
 
 
@@ -51,20 +51,20 @@ def resendable_call(task: Task) -> ResendableCall | NotResendable:
     """Find the task's last request that changed something in Engage, or why it cannot be resent."""
     if task.state == State.PENDING:
         return NotResendable.PENDING
-    mine = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
-    changing = mine & (Exchange.effect != Effect.READ) & (Exchange.system == "Engage")
+    of_task = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    changing = of_task & (Exchange.effect != Effect.READ) & (Exchange.system == "Engage")
     last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
     return _resendable(task, last) if last else NotResendable.NOTHING
 
 
 def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendable:
     try:
-        url, sent = exchange.clear(task.shop, "url").decode(), exchange.clear(task.shop, "sent")
+        url, sent = exchange.open(task.shop, "url").decode(), exchange.open(task.shop, "sent")
     except Unreadable:
-        return NotResendable.GONE
+        return NotResendable.DELETED
     path = path_in_tenant(engage_origin(task.shop), url)
-    if path is None or replay_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
-        return NotResendable.NOT_AGAIN
+    if path is None or resend_effect(exchange.method, path) is None or not _same_contact(task, path, sent):
+        return NotResendable.NOT_ALLOWED
     return ResendableCall(exchange, path, sent)
 
 
@@ -73,8 +73,8 @@ def _same_contact(task: Task, path: str, sent: bytes) -> bool:
     if "/contacts/" not in path:
         return True
     customer = entities.find(Customer, task.shop, task.shopify_id) if task.shopify_id else None
-    same = customer is not None and customer.contact_id is not None and path.endswith(customer.contact_id)
-    return same and "preferences" not in _fields(sent)
+    is_same = customer is not None and customer.contact_id is not None and path.endswith(customer.contact_id)
+    return is_same and "preferences" not in _fields(sent)
 
 
 def _fields(sent: bytes) -> Json:
@@ -85,33 +85,31 @@ def _fields(sent: bytes) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def enqueue_resend(task: Task, recording: ResendableCall, key: str) -> Task | None:
+def enqueue_resend(task: Task, call: ResendableCall, key: str) -> Task | None:
     """Enqueue a resend as a new task of the same type, in the caller's transaction. None: its key exists already."""
-    kind = NUMBERS[task.type]
-    again = kind.new(task.shop, key=key, shopify_id=task.shopify_id, parent=task, lane=Lane.LIVE)
-    again.args, again.engage_id = {EXCHANGE: str(recording.exchange.id)}, task.engage_id
-    return next(iter(enqueue([again])), None)
+    task_type = NUMBERS[task.type]
+    resend = task_type.new(task.shop, key=key, shopify_id=task.shopify_id, parent=task, lane=Lane.LIVE)
+    resend.args, resend.engage_id = {EXCHANGE: str(call.exchange.id)}, task.engage_id
+    return next(iter(enqueue([resend])), None)
 
 
 def resend_bytes(task: Task, exchange: str) -> None:
     """Resend the recorded request `exchange`: the function of such a task, in place of its type's."""
     found = Exchange.get_or_none((Exchange.id == UUID(exchange)) & (Exchange.shop_id == task.shop_id))
-    recording = _resendable(task, found) if found else NotResendable.GONE
-    if isinstance(recording, NotResendable):
-        raise Unusable(NOT_AGAIN if recording is NotResendable.NOT_AGAIN else GONE)
-    engage_client(task).repeat(recording.exchange.method, recording.path, recording.sent)
+    call = _resendable(task, found) if found else NotResendable.DELETED
+    if isinstance(call, NotResendable):
+        raise Unusable(RESEND_NOT_ALLOWED if call is NotResendable.NOT_ALLOWED else BODY_DELETED)
+    engage_client(task).resend(call.exchange.method, call.path, call.sent)
     with claims.effects(task, engage_id=task.engage_id):
-        _record(task, recording)
+        _record_sent(task, call)
 
 
-def _record(task: Task, recording: ResendableCall) -> None:
+def _record_sent(task: Task, call: ResendableCall) -> None:
     """Record what Engage now has."""
     name = NUMBERS[task.type].name
-    if "/contacts/" in recording.path:
-        _record_contact(task, _fields(recording.sent))
-    elif name in RECEIPT_TYPES and not sent_receipts.is_sent(
-        task.shop, str(_fields(recording.sent).get("uniqueReceiptId"))
-    ):
+    if "/contacts/" in call.path:
+        _record_contact(task, _fields(call.sent))
+    elif name in RECEIPT_TYPES and not sent_receipts.is_sent(task.shop, str(_fields(call.sent).get("uniqueReceiptId"))):
         TYPES[name].enqueue(task.shop, key=f"after:{task.id}", shopify_id=task.shopify_id, parent=task)
 
 

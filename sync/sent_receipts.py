@@ -1,4 +1,4 @@
-"""sync.sent_receipts."""
+"""Receipts that Engage has accepted: save them to the byte, and find those of an order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models import Order, Receipt, ReceiptKind, Shop
 
 
 def save(order: Order, kind: ReceiptKind, receipt_id: str, body: bytes, rules: dict[str, Any]) -> None:
-    """Remember what was sent. A receipt has one body for ever: Engage ignores a second one."""
+    """Save what was sent. A receipt has one body for ever: Engage ignores a second one with its id."""
     sealed = order.shop.vault.seal(body, "receipt", "body", receipt_id)
     db.execute_sql(
         """INSERT INTO receipt (shop_id, order_id, kind, receipt_id, body, rules, sent_at)
@@ -21,12 +21,12 @@ def save(order: Order, kind: ReceiptKind, receipt_id: str, body: bytes, rules: d
 
 
 def of_order(order: Order) -> list[Receipt]:
-    """What went out about the order, oldest first."""
+    """All receipts of the order, oldest first: its purchase, refunds and corrections."""
     return database.select_rows(Receipt, "shop_id = %s AND order_id = %s ORDER BY id", order.shop_id, order.shopify_id)
 
 
-def purchase_of(order: Order) -> Receipt | None:
-    """The order's sale, or None."""
+def purchase_receipt_of(order: Order) -> Receipt | None:
+    """The order's first receipt, which is its purchase; None before it is sent."""
     found = database.select_rows(
         Receipt, "shop_id = %s AND order_id = %s ORDER BY id LIMIT 1", order.shop_id, order.shopify_id
     )
@@ -34,4 +34,5 @@ def purchase_of(order: Order) -> Receipt | None:
 
 
 def is_sent(shop: Shop, receipt_id: str) -> bool:
+    """Whether Engage has accepted a receipt with this id (`uniqueReceiptId`)."""
     return bool(database.select_rows(Receipt, "shop_id = %s AND receipt_id = %s", shop.id, receipt_id))

@@ -1,4 +1,4 @@
-"""sync.webhook_endpoints."""
+"""Webhook endpoints for Engage: a URL per shop with a secret token, and the secrets that verify Svix's signatures."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from models import Shop, WebhookEndpoint
 SECRETS_KEPT = 2  # the new one and, while Svix signs with both, the one before
 
 
-def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:
-    return shop.vault.seal(plain, "endpoint", column, shop.id)
-
-
-def of_shop(shop: Shop) -> WebhookEndpoint:
-    """The shop's address, which it gets when it is first asked for: Svix wants it before it shows a secret."""
+def get_or_create(shop: Shop) -> WebhookEndpoint:
+    """The shop's endpoint, created when it is first asked for: Svix wants its URL before it shows a secret."""
     token = secrets.token_urlsafe(32)
     sealed = {"token": _sealed(shop, "token", token.encode()), "secrets": _sealed(shop, "secrets", b"[]")}
     WebhookEndpoint.insert(shop=shop, token_hash=token_hash(token), **sealed).on_conflict_ignore().execute()
     return WebhookEndpoint.get(WebhookEndpoint.shop == shop)
 
 
-def by_token(token: str) -> WebhookEndpoint | None:
-    """The one of an active shop with this token, or None."""
+def find_by_token(token: str) -> WebhookEndpoint | None:
+    """The endpoint with this token, if its shop is active."""
     return (
         WebhookEndpoint.select(WebhookEndpoint, Shop)
         .join(Shop)
@@ -37,7 +33,7 @@ def by_token(token: str) -> WebhookEndpoint | None:
 
 
 def add_secret(endpoint: WebhookEndpoint, secret: str) -> None:
-    """Take webhooks signed with this secret, and still those with the one before. ValueError where it is none."""
+    """Accept webhooks signed with this secret, and still those with the one before. Raises ValueError for no secret."""
     if not is_webhook_secret(secret):
         raise ValueError("A webhook secret of Engage's begins with whsec_.")
     with db.atomic():
@@ -45,3 +41,7 @@ def add_secret(endpoint: WebhookEndpoint, secret: str) -> None:
         others = [known for known in row.signing_secrets if known != secret]
         endpoint.secrets = _sealed(endpoint.shop, "secrets", orjson.dumps([secret, *others][:SECRETS_KEPT]))
         endpoint.save(only=[WebhookEndpoint.secrets])
+
+
+def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:
+    return shop.vault.seal(plain, "endpoint", column, shop.id)

@@ -1,4 +1,7 @@
-"""tasklog.counters."""
+"""Counters of the metrics: each process counts in memory and adds its counts to one table every ten seconds.
+
+So the counters outlive the processes, and whichever web process answers a scrape speaks for all.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,12 @@ from peewee import PeeweeException
 
 from database import connected, db
 
-EVERY = 10.0  # seconds between two additions
+FLUSH_SECONDS = 10.0
 
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)  # of histograms, in seconds
+LES = (*map(str, BOUNDS), "+Inf")  # as Prometheus' label `le` has them
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-
-LES = (*map(str, BOUNDS), "+Inf")
-
-
-Key = tuple[str, ...]  # the count's name, and the values of its labels
-
+Key = tuple[str, ...]  # the counter's name, and the values of its labels
 
 ADD = """
     INSERT INTO tally (name, labels, value) VALUES (%s, %s::text[], %s)
@@ -29,7 +27,7 @@ ADD = """
 
 
 class Counters:
-    """What this process has counted and not yet added."""
+    """The counts of this process that are not yet in the table."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[Key, float] = defaultdict(float)
@@ -37,30 +35,30 @@ class Counters:
         self._thread: threading.Thread | None = None
 
     def attempt(self, number: int, outcome: str, seconds: float) -> None:
-        """An attempt at a task of this type has ended."""
-        self.count("attempts", str(number), outcome)
-        self.took("attempt_seconds", seconds, str(number))
+        """Count an attempt at a task of this type, and its duration."""
+        self.increment("attempts", str(number), outcome)
+        self.observe("attempt_seconds", seconds, str(number))
 
     def call(self, system: str, status: int | None, seconds: float) -> None:
-        """A call to one of the two systems has ended, with this answer or without one."""
-        self.count("answers", system, status_class(status))
-        self.took("call_seconds", seconds, system)
+        """Count a call to Shopify or Engage. `status`: None without a response."""
+        self.increment("answers", system, status_class(status))
+        self.observe("call_seconds", seconds, system)
 
     def webhook(self, source: str, status: int, seconds: float) -> None:
-        """A webhook was answered."""
-        self.count("webhooks", source, status_class(status))
-        self.took("webhook_seconds", seconds, source)
+        """Count a webhook that was answered."""
+        self.increment("webhooks", source, status_class(status))
+        self.observe("webhook_seconds", seconds, source)
 
-    def count(self, *key: str) -> None:
-        """One more of these."""
+    def increment(self, *key: str) -> None:
+        """Add one to a counter."""
         self._add({key: 1})
 
-    def took(self, name: str, seconds: float, *labels: str) -> None:
-        """One more of these, which took so long: a histogram's bar and its sum."""
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """Add a duration to a histogram: one to its bucket, and to its sum."""
         self._add({(name, *labels, LES[bisect_left(BOUNDS, seconds)]): 1, (f"{name}_sum", *labels): seconds})
 
     def flush(self) -> None:
-        """Add what has come to the table. What cannot be written now is kept for the next time."""
+        """Add the counts to the table. Without a database they are kept for the next time."""
         with self._flushing:
             with self._lock:
                 taken, self._counts = self._counts, defaultdict(float)
@@ -74,18 +72,18 @@ class Counters:
             for key, value in more.items():
                 self._counts[key] += value
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="tallies", daemon=True)
+                self._thread = threading.Thread(target=self._flush_forever, name="counters", daemon=True)
                 self._thread.start()
                 atexit.register(self.flush)
 
-    def _run(self) -> None:
+    def _flush_forever(self) -> None:
         pause = threading.Event()
-        while not pause.wait(EVERY):
+        while not pause.wait(FLUSH_SECONDS):
             self.flush()
 
 
 def _write(counts: dict[Key, float]) -> None:
-    """In the order of their keys: two processes that add to the same rows must not wait for each other."""
+    """Add in the order of the keys: two processes that add to the same rows must not wait for each other."""
     if counts:
         with connected(), db.atomic():
             for (name, *labels), value in sorted(counts.items()):
@@ -93,12 +91,12 @@ def _write(counts: dict[Key, float]) -> None:
 
 
 def status_class(status: int | None) -> str:
-    """The class of an HTTP status: "2xx"; "none" where no answer came."""
+    """Class of an HTTP status: "2xx"; "none" without a response."""
     return f"{status // 100}xx" if status else "none"
 
 
 def stored() -> dict[Key, float]:
-    """Everything that was counted so far, by name and labels."""
+    """Return the stored counts of all processes, by name and labels."""
     rows = db.execute_sql("SELECT name, labels, value FROM tally").fetchall()
     return {(name, *labels): value for name, labels, value in rows}
 

@@ -1,10 +1,10 @@
-"""Lists of tasks, in every order: the statements, each of which costs the same at any size and depth.
+"""Lists of tasks, in every order: SQL statements that each cost the same at any size and depth.
 
-An index orders the tasks of one state and type. A list of several of them takes the beginning of each and merges those,
-so no list reads or sorts more than a page of each, whatever is combined.
+An index sorts the tasks of one state and type. A list of several such pairs takes the beginning of each and merges
+them, so no list reads or sorts more than a page of each, whatever filters are combined.
 
-What each index is walked by is put so that only this index can be meant, and tight. The planner's estimates of ids are
-useless: of a UUID it knows no distances, and takes a day's tasks for one.
+A condition is spelt so that the planner can take no other index than the one meant, and reads little of it. The
+planner's estimates of ids are useless: it knows no distances between UUIDs, and takes a day's tasks for one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from psycopg import ClientCursor
 
 from database import db
 from models import State, Task
-from tasklog.cursor import Part, Start
-from tasklog.filter import CLOCKS_APART, FIRST, LAST, Filter, Values, moved
+from tasklog.cursor import Position, Segment
+from tasklog.filter import CLOCKS_APART, FIRST, LAST, Filter, Values, shifted
 from tasklog.open_problems import OPEN
 
 COLUMNS = (
@@ -27,216 +27,219 @@ COLUMNS = (
     *("attempts", "due_at", "leased_until", "created_at", "started_at", "completed_at", "duration_ms"),
 )
 FIELDS = tuple(Task._meta.columns[name].name for name in COLUMNS)
-PROMPT, LATE = timedelta(days=1), "interval '1 day'"  # as the indexes of late tasks spell it
+LATE_AFTER, LATE_AFTER_SQL = timedelta(days=1), "interval '1 day'"  # as the indexes of late tasks spell it
 
-# Where an index has the order, it is walked in it. The planner would rather sort when it takes many tasks for few, and
-# compile the statement when it takes few for many.
-WALK = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off"
+# Where an index has the order, it is read in that order. The planner would rather sort when it takes many tasks for
+# few, and compile the statement when it takes few for many.
+READ_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off"
 
-# Every state and type that the shop has, by leaps through the index. Not from our list of types, which does not know
-# those of the version that was before this one or comes after it.
-THERE = """WITH RECURSIVE pair AS (
+# Every pair of state and type that the shop has, by skipping through the index. Not from the registry of types, which
+# does not know those of the version that was before this one or comes after it.
+EXISTING_PAIRS = """WITH RECURSIVE pair AS (
     (SELECT state, type FROM task WHERE shop_id = %(shop)s ORDER BY state, type LIMIT 1)
     UNION ALL
     SELECT next.state, next.type FROM pair CROSS JOIN LATERAL (
         SELECT state, type FROM task WHERE shop_id = %(shop)s AND (state, type) > (pair.state, pair.type)
         ORDER BY state, type LIMIT 1) AS next
 )"""
-GIVEN = """WITH pair AS (
+GIVEN_PAIRS = """WITH pair AS (
     SELECT state, type FROM unnest(%(states)s::smallint[]) AS state CROSS JOIN unnest(%(types)s::smallint[]) AS type
 )"""
-
-
-PROBLEMS = "WITH pair AS (SELECT 2::smallint AS state, type FROM unnest(%(problem_types)s::smallint[]) AS type)"
+PROBLEM_PAIRS = "WITH pair AS (SELECT 2::smallint AS state, type FROM unnest(%(problem_types)s::smallint[]) AS type)"
+OF_PAIR = "shop_id = %(shop)s AND state = pair.state"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """`walks`: every part of it has an index in its order."""
+    """A SQL statement with its values. `index_ordered`: each of its reads has an index in its order."""
 
     sql: str
     values: Values
-    walks: bool = False
+    index_ordered: bool = False
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """What it finds."""
-        if not self.walks:
+        """Execute it and return its rows."""
+        if not self.index_ordered:
             return self._rows()
         with db.atomic():
-            db.execute_sql(WALK)
+            db.execute_sql(READ_IN_ORDER)
             return self._rows()
 
     def _rows(self) -> list[tuple[Any, ...]]:
-        """Planned anew for its values each time: one plan for any of them is a bad one for some."""
+        """Planned anew for its values each time: one plan for all values is a bad one for some."""
         text = ClientCursor(db.connection()).mogrify(self.sql, self.values)
         found: list[tuple[Any, ...]] = db.execute_sql(text.replace("%", "%%")).fetchall()
         return found
 
 
-def tasks(selection: Filter, part: Part, limit: int, start: Start | None = None) -> list[Task]:
-    """Up to `limit` of the selected tasks that the part has, in its order. Without what no list shows."""
-    return [_task(row) for row in listing(selection, part, limit, start).rows()]
+def tasks(task_filter: Filter, segment: Segment, limit: int, after: Position | None = None) -> list[Task]:
+    """Return up to `limit` matching tasks of the segment after a position, with the columns that lists show."""
+    return [_task(row) for row in listing(task_filter, segment, limit, after).rows()]
 
 
-def count_up_to(selection: Filter, most: int, patience: timedelta) -> int:
-    """How many there are, at most one more than `most`. Raises peewee.OperationalError when it takes too long."""
+def count_up_to(task_filter: Filter, most: int, timeout: timedelta) -> int:
+    """Count the matching tasks, at most one more than `most`. Raises peewee.OperationalError at the timeout."""
     with db.atomic():
-        db.execute_sql(f"SET LOCAL statement_timeout = {patience // timedelta(milliseconds=1)}")
-        ((found,),) = counting(selection, most).rows()
+        db.execute_sql(f"SET LOCAL statement_timeout = {timeout // timedelta(milliseconds=1)}")
+        ((found,),) = counting(task_filter, most).rows()
     return int(found)
 
 
-def listing(selection: Filter, part: Part, limit: int, start: Start | None = None) -> Statement:
-    """The statement of `tasks`."""
-    if selection.wanted:
-        return _searched(selection, part, limit, start)
-    if selection.problems is not None:
-        return _problems(selection, part, limit, start)
-    if selection.whole and not part.instant:
-        return _newest(selection, part, limit, start)
-    return _merged(selection, part, limit, start)
+def listing(task_filter: Filter, segment: Segment, limit: int, after: Position | None = None) -> Statement:
+    """Build the statement of `tasks`."""
+    if task_filter.search:
+        return _searched(task_filter, segment, limit, after)
+    if task_filter.problems is not None:
+        return _problems(task_filter, segment, limit, after)
+    if task_filter.of_any_state_and_type and not segment.instant:
+        return _newest(task_filter, segment, limit, after)
+    return _merged(task_filter, segment, limit, after)
 
 
-def counting(selection: Filter, most: int) -> Statement:
-    """The statement of `count_up_to`."""
-    end, values = f"LIMIT {most + 1:d}", selection.values() | _ids(selection)
-    if selection.wanted:
-        return Statement(_counted(f"{_select('', selection.where())} {end}"), values)
-    if selection.problems is not None:
-        found = f"{_select('', *_problem(selection), *selection.exactly())} ORDER BY closed_by, type, id {end}"
-        return Statement(_counted(f"{PROBLEMS} {_of_each_pair(selection, found)} {end}"), values, walks=True)
-    if selection.whole:
-        found = _select("", _between("shop_id", "%(shop)s"), *selection.exactly())
+def counting(task_filter: Filter, most: int) -> Statement:
+    """Build the statement of `count_up_to`."""
+    end, values = f"LIMIT {most + 1:d}", task_filter.values() | _id_values(task_filter)
+    exactly = task_filter.exact_creation_conditions()
+    if task_filter.search:
+        return Statement(_counted(f"{_select('', task_filter.where())} {end}"), values)
+    if task_filter.problems is not None:
+        found = f"{_select('', *_problem_conditions(), *exactly)} ORDER BY closed_by, type, id {end}"
+        return Statement(
+            _counted(f"{PROBLEM_PAIRS} {_of_each_pair(task_filter, found)} {end}"), values, index_ordered=True
+        )
+    if task_filter.of_any_state_and_type:
+        found = _select("", _id_between("shop_id", "%(shop)s"), *exactly)
         # In an order that only one index has: by its estimate the planner would read all of a shop in another one.
-        return Statement(_counted(f"{found} ORDER BY shop_id, id {end}"), values, walks=True)
-    found = _select("", OF_PAIR, _between("type", "pair.type"), *selection.exactly())
-    counted = _counted(f"{_of_each_pair(selection, f'{found} {end}')} {end}")
-    return Statement(f"{_pairs(selection)} {counted}", values | _states(selection), walks=True)
+        return Statement(_counted(f"{found} ORDER BY shop_id, id {end}"), values, index_ordered=True)
+    found = _select("", OF_PAIR, _id_between("type", "pair.type"), *exactly)
+    counted = _counted(f"{_of_each_pair(task_filter, f'{found} {end}')} {end}")
+    return Statement(f"{_pairs(task_filter)} {counted}", values | _state_values(task_filter), index_ordered=True)
 
 
-def _searched(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
-    """Few enough to be sorted."""
-    found = _select(_columns(), selection.where(), *part.conditions, *_beyond(part, start))
-    return Statement(f"{found} {part.order()} LIMIT {limit:d}", selection.values() | _mark(start))
+def _searched(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+    """List the tasks that a search finds: few enough to be sorted."""
+    found = _select(_columns(), task_filter.where(), *segment.conditions, *_beyond(segment, after))
+    return Statement(f"{found} {segment.order()} LIMIT {limit:d}", task_filter.values() | _position_values(after))
 
 
-def _newest(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
-    """By id, whatever state and type."""
-    found = _select(_columns(), _between("shop_id", "%(shop)s"), *selection.exactly())
-    sql = f"{found} {part.order('shop_id', 'id')} LIMIT {limit:d}"
-    return Statement(sql, selection.values() | _ids(selection, part, start), walks=True)
+def _newest(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+    """List tasks by id, of any state and type."""
+    found = _select(_columns(), _id_between("shop_id", "%(shop)s"), *task_filter.exact_creation_conditions())
+    sql = f"{found} {segment.order('shop_id', 'id')} LIMIT {limit:d}"
+    return Statement(sql, task_filter.values() | _id_values(task_filter, segment, after), index_ordered=True)
 
 
-def _merged(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
-    """The rows of a page whose keys come from a page of each state and type."""
+def _merged(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+    """List the tasks of several pairs: merge the keys of a page of each, then read the rows of one page."""
     end = f"LIMIT {limit:d}"
-    if part.dated:
-        found, values = _dated(selection, part, end, start)
+    if segment.dated:
+        found, values = _dated(task_filter, segment, end, after)
     else:
-        found, values = _undated(selection, part, end), _ids(selection, part, start)
-    sql = f"{_pairs(selection)} {_rows_of(found, part, end)}"
-    return Statement(sql, selection.values() | values | _states(selection), walks=True)
+        found, values = _undated(task_filter, segment, end), _id_values(task_filter, segment, after)
+    sql = f"{_pairs(task_filter)} {_rows_of(found, segment, end)}"
+    return Statement(sql, task_filter.values() | values | _state_values(task_filter), index_ordered=True)
 
 
-def _problems(selection: Filter, part: Part, limit: int, start: Start | None) -> Statement:
-    """Open problems, by the indexes of their own."""
+def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+    """List open problems, by the indexes of their own."""
     end = f"LIMIT {limit:d}"
-    beyond = _beyond(part, start) if part.dated else []
-    mine = _select(", ".join(part.keys), *_problem(selection), *part.conditions, *beyond, *selection.exactly())
-    ordered = part.order("closed_by", "type", *part.keys)
-    found = _of_each_pair(selection, f"{mine} {ordered} {end}")
-    sql = f"{PROBLEMS} {_rows_of(found, part, end)}"
-    ids = _ids(selection) if part.dated else _ids(selection, part, start)
-    return Statement(sql, selection.values() | ids | _mark(start), walks=True)
+    conditions = [*_problem_conditions(), *segment.conditions]
+    conditions += _beyond(segment, after) if segment.dated else []
+    mine = _select(", ".join(segment.keys), *conditions, *task_filter.exact_creation_conditions())
+    ordered = segment.order("closed_by", "type", *segment.keys)
+    found = _of_each_pair(task_filter, f"{mine} {ordered} {end}")
+    sql = f"{PROBLEM_PAIRS} {_rows_of(found, segment, end)}"
+    ids = _id_values(task_filter) if segment.dated else _id_values(task_filter, segment, after)
+    return Statement(sql, task_filter.values() | ids | _position_values(after), index_ordered=True)
 
 
-def _rows_of(found: str, part: Part, end: str) -> str:
-    """The first rows of what was found, by their keys."""
-    ordered = part.order(*(f"task.{key}" for key in part.keys))
-    page = f"SELECT id FROM ({found}) AS found {part.order()} {end}"  # noqa: S608
+def _problem_conditions() -> list[str]:
+    return ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type", *OPEN]
+
+
+def _rows_of(found: str, segment: Segment, end: str) -> str:
+    """Read the rows of the first page of the keys found."""
+    ordered = segment.order(*(f"task.{key}" for key in segment.keys))
+    page = f"SELECT id FROM ({found}) AS found {segment.order()} {end}"  # noqa: S608
     return f"SELECT {_columns('task.')} FROM task JOIN ({page}) AS page ON page.id = task.id {ordered}"  # noqa: S608
 
 
-def _problem(selection: Filter) -> list[str]:
-    return ["shop_id = %(shop)s", _between("type", "pair.type"), "type = pair.type", *OPEN]
+def _undated(task_filter: Filter, segment: Segment, end: str) -> str:
+    """Sorted by id. The type is in the order, although it is the same throughout, so that only one index will do."""
+    conditions = [OF_PAIR, _id_between("type", "pair.type"), *segment.conditions]
+    found = _select("id", *conditions, *task_filter.exact_creation_conditions())
+    return _of_each_pair(task_filter, f"{found} {segment.order('type', 'id')} {end}")
 
 
-def _undated(selection: Filter, part: Part, end: str) -> str:
-    """By id. The type is in the order although it is the same throughout: only so the one index is meant."""
-    found = _select("id", OF_PAIR, _between("type", "pair.type"), *part.conditions, *selection.exactly())
-    return _of_each_pair(selection, f"{found} {part.order('type', 'id')} {end}")
+def _dated(task_filter: Filter, segment: Segment, end: str, after: Position | None) -> tuple[str, Values]:
+    """Sorted by an instant. For tasks created in a given time it lies in that time too, or at most a day after it.
 
-
-def _dated(selection: Filter, part: Part, end: str, start: Start | None) -> tuple[str, Values]:
-    """By an instant. Of tasks created in a given time it lies in that time too, or within a day of it.
-
-    The few that were late have an index of their own.
+    The few that were later have an index of their own.
     """
-    bounds, values = _instants(selection, part, start)
-    mine = [OF_PAIR, "type = pair.type", *part.conditions, *bounds, *selection.created()]
-    keys, end = ", ".join(part.keys), f"{part.order()} {end}"
-    if not selection.created_to:
-        return _of_each_pair(selection, f"{_select(keys, *mine)} {end}"), values
-    prompt, late = (f"{part.instant} - created_at {sign} {LATE}" for sign in ("<=", ">"))
-    others = [*part.conditions, *selection.chosen(), *selection.created(), *_beyond(part, start)]
-    found = _of_each_pair(selection, f"{_select(keys, *mine, prompt)} {end}")
+    bounds, values = _instant_bounds(task_filter, segment, after)
+    creation = task_filter.creation_conditions()
+    mine = [OF_PAIR, "type = pair.type", *segment.conditions, *bounds, *creation]
+    keys, end = ", ".join(segment.keys), f"{segment.order()} {end}"
+    if not task_filter.created_to:
+        return _of_each_pair(task_filter, f"{_select(keys, *mine)} {end}"), values
+    prompt, late = (f"{segment.instant} - created_at {sign} {LATE_AFTER_SQL}" for sign in ("<=", ">"))
+    others = [*segment.conditions, *task_filter.state_and_type_conditions(), *creation, *_beyond(segment, after)]
+    found = _of_each_pair(task_filter, f"{_select(keys, *mine, prompt)} {end}")
     return f"{found} UNION ALL ({_select(keys, 'shop_id = %(shop)s', late, *others)} {end})", values
 
 
-def _instants(selection: Filter, part: Part, start: Start | None) -> tuple[list[str], Values]:
-    """The conditions on the instant: nothing happens before it is created. One at each end, the tighter one."""
-    earliest = moved(selection.created_from, -CLOCKS_APART) if selection.created_from else FIRST
-    latest = moved(selection.created_to, PROMPT + CLOCKS_APART) if selection.created_to else LAST
-    after, before = f"{part.instant} >= %(earliest)s", f"{part.instant} <= %(latest)s"
-    if start and start.at and part.descending and start.at <= latest:
-        (before,) = _beyond(part, start)
-    if start and start.at and not part.descending and start.at >= earliest:
-        (after,) = _beyond(part, start)
-    return [after, before], {"earliest": earliest, "latest": latest, **_mark(start)}
+def _instant_bounds(task_filter: Filter, segment: Segment, after: Position | None) -> tuple[list[str], Values]:
+    """Bound the instant on both sides, each by the tighter of filter and position. Nothing precedes its creation."""
+    earliest = shifted(task_filter.created_from, -CLOCKS_APART) if task_filter.created_from else FIRST
+    latest = shifted(task_filter.created_to, LATE_AFTER + CLOCKS_APART) if task_filter.created_to else LAST
+    lower, upper = f"{segment.instant} >= %(earliest)s", f"{segment.instant} <= %(latest)s"
+    if after and after.at and segment.descending and after.at <= latest:
+        (upper,) = _beyond(segment, after)
+    if after and after.at and not segment.descending and after.at >= earliest:
+        (lower,) = _beyond(segment, after)
+    return [lower, upper], {"earliest": earliest, "latest": latest, **_position_values(after)}
 
 
-OF_PAIR = "shop_id = %(shop)s AND state = pair.state"
-
-
-def _between(column: str, value: str) -> str:
-    """By id, within one value of the column before it in the index: in no other index than this one."""
+def _id_between(column: str, value: str) -> str:
+    """Bound the id within one value of the column before it in the index, so that no other index will do."""
     return f"({column}, id) >= ({value}, %(lowest_id)s) AND ({column}, id) <= ({value}, %(highest_id)s)"
 
 
-def _ids(selection: Filter, part: Part | None = None, start: Start | None = None) -> Values:
-    """The values of `_between`."""
-    lowest, highest = selection.ids()
-    if part and start and part.descending:
-        highest = min(highest, UUID(int=max(start.task_id.int - 1, 0)))
-    elif part and start:
-        lowest = max(lowest, UUID(int=min(start.task_id.int + 1, 2**128 - 1)))
+def _id_values(task_filter: Filter, segment: Segment | None = None, after: Position | None = None) -> Values:
+    """The values of `_id_between`, by the filter and, in a segment, by the position."""
+    lowest, highest = task_filter.id_range()
+    if segment and after and segment.descending:
+        highest = min(highest, UUID(int=max(after.task_id.int - 1, 0)))
+    elif segment and after:
+        lowest = max(lowest, UUID(int=min(after.task_id.int + 1, 2**128 - 1)))
     return {"lowest_id": lowest, "highest_id": highest}
 
 
-def _beyond(part: Part, start: Start | None) -> list[str]:
-    """The condition of what comes after the start in the part's order, if there is a start."""
-    if start is None:
+def _beyond(segment: Segment, after: Position | None) -> list[str]:
+    """The condition that a task comes after the position in the segment's order; none without a position."""
+    if after is None:
         return []
-    mark = "(%(start_at)s, %(start_id)s)" if len(part.keys) == 2 else "(%(start_id)s)"
-    return [f"({', '.join(part.keys)}) {'<' if part.descending else '>'} {mark}"]
+    position = "(%(after_at)s, %(after_id)s)" if len(segment.keys) == 2 else "(%(after_id)s)"
+    return [f"({', '.join(segment.keys)}) {'<' if segment.descending else '>'} {position}"]
 
 
-def _mark(start: Start | None) -> Values:
-    return {"start_at": start.at, "start_id": start.task_id} if start else {}
+def _position_values(after: Position | None) -> Values:
+    """The values of `_beyond`."""
+    return {"after_at": after.at, "after_id": after.task_id} if after else {}
 
 
-def _of_each_pair(selection: Filter, sql: str) -> str:
-    given = selection.problems is not None or selection.types or not selection.states
+def _pairs(task_filter: Filter) -> str:
+    return GIVEN_PAIRS if task_filter.types else EXISTING_PAIRS
+
+
+def _of_each_pair(task_filter: Filter, sql: str) -> str:
+    given = task_filter.problems is not None or task_filter.types or not task_filter.states
     among = "" if given else "WHERE pair.state = ANY(%(states)s)"
     return f"SELECT found.* FROM pair CROSS JOIN LATERAL ({sql}) AS found {among}"  # noqa: S608
 
 
-def _pairs(selection: Filter) -> str:
-    return GIVEN if selection.types else THERE
-
-
-def _states(selection: Filter) -> Values:
-    return {"states": list(map(int, selection.states or State))}
+def _state_values(task_filter: Filter) -> Values:
+    return {"states": list(map(int, task_filter.states or State))}
 
 
 def _counted(sql: str) -> str:
@@ -252,7 +255,7 @@ def _columns(table: str = "") -> str:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    """By hand: peewee would look up each column's name again at every query."""
+    """Build a row by hand: peewee would look up each column's name again at every query."""
     task = Task(__no_default__=True)
     task.__data__.update(zip(FIELDS, row, strict=True))
     return task

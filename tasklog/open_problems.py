@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-# As the indexes of open problems spell it.
+# As the indexes of open problems spell it (migration 0010).
 UNSOLVED = ["state = 2", "closed_by IS NULL", "shopify_id IS NOT NULL"]
 
-# The newest outcome counts: a newer one that waits or runs has solved nothing yet, nor has one that was replaced.
+# The newest outcome counts: a newer task that waits or runs has solved nothing yet, nor has one that was replaced.
 # As a value rather than NOT EXISTS, which would be answered for all tasks at once instead of for those of a page.
 NEWEST = """(SELECT newer.id FROM task AS newer
     WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id AND newer.id > task.id

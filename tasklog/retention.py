@@ -39,12 +39,12 @@ DELETE_BY_TIME = """DELETE FROM {table} WHERE ctid = ANY(ARRAY(
 
 @dataclass
 class Retention:
-    """Job of the scheduler that remembers how far each shop is scanned, so that no run reads the same rows again."""
+    """Job of the scheduler. It remembers how far each shop is scanned, so that no run reads the same rows again."""
 
     _after: dict[int, UUID] = field(default_factory=dict)
     _next_scan: dict[int, datetime] = field(default_factory=dict)
 
-    def tidy(self, now: datetime | None = None) -> int:
+    def delete_expired(self, now: datetime | None = None) -> int:
         """Delete a batch of each kind of expired row. Returns the number of rows."""
         now = now or utcnow()
         shops = [shop_id for (shop_id,) in db.execute_sql("SELECT id FROM shop ORDER BY id").fetchall()]

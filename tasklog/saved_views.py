@@ -1,4 +1,4 @@
-"""tasklog.saved_views."""
+"""Create, rename, update, delete and restore the saved views of the task listing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from peewee import ModelSelect, fn
 from database import db
 from models import SavedView, Shop, utcnow
 
-MAX_VIEWS = 20  # views of one shop
-
-
+MAX_VIEWS = 20  # of one shop
 MAX_NAME = 40  # characters of a name
-
-
-UNDO = timedelta(minutes=30)
+UNDO = timedelta(minutes=30)  # for which a deleted view can be restored
 
 
 class TooManyViews(Exception):
@@ -24,27 +20,27 @@ class TooManyViews(Exception):
 
 
 class NameTaken(Exception):
-    """Another view of the shop has this name, in whatever capitals."""
+    """Another view of the shop has this name, whether in capitals or not."""
 
 
 def of_shop(shop: Shop) -> list[SavedView]:
-    """The shop's views, the oldest first."""
-    return list(_kept(shop).order_by(SavedView.id))
+    """Return the shop's saved views, the oldest first."""
+    return list(_not_deleted(shop).order_by(SavedView.id))
 
 
 def deleted_of(shop: Shop) -> list[SavedView]:
-    """Those that can be had back, the last one first."""
-    lately = SavedView.deleted_at > utcnow() - UNDO
-    return list(SavedView.select().where((SavedView.shop == shop) & lately).order_by(SavedView.deleted_at.desc()))
+    """Return the deleted views that can still be restored, the last deleted first."""
+    restorable = SavedView.deleted_at > utcnow() - UNDO
+    return list(SavedView.select().where((SavedView.shop == shop) & restorable).order_by(SavedView.deleted_at.desc()))
 
 
 def find(shop: Shop, view_id: UUID | None) -> SavedView | None:
-    """The shop's view of this id, deleted or not, or None."""
+    """Find the shop's view by its id, deleted or not."""
     return SavedView.get_or_none((SavedView.shop == shop) & (SavedView.id == view_id))
 
 
 def add(shop: Shop, name: str, query: str) -> SavedView:
-    """A new view. In the caller's transaction. Raises Full, Taken."""
+    """Create a view, in the caller's transaction. Raises TooManyViews, NameTaken."""
     _lock(shop)
     _check_room(shop)
     _check_name(shop, name)
@@ -52,26 +48,26 @@ def add(shop: Shop, name: str, query: str) -> SavedView:
 
 
 def rename(saved_view: SavedView, name: str) -> None:
-    """In the caller's transaction. Raises Taken."""
+    """Rename a view, in the caller's transaction. Raises NameTaken."""
     _lock(saved_view.shop)
     _check_name(saved_view.shop, name, beside=saved_view.id)
     _update(saved_view, name=name)
 
 
 def set_query(saved_view: SavedView, query: str) -> None:
-    """From now on this is what the view shows."""
+    """Update the query that the view shows."""
     _update(saved_view, query=query)
 
 
 def delete(saved_view: SavedView) -> None:
-    """It can be had back for a while; those for which that is over are gone."""
+    """Delete a view; it can be restored for a while. Older deleted ones are deleted for good."""
     _update(saved_view, deleted_at=utcnow())
     old = SavedView.deleted_at <= utcnow() - UNDO
     SavedView.delete().where((SavedView.shop == saved_view.shop) & old).execute()
 
 
 def restore(saved_view: SavedView) -> None:
-    """Have it back. In the caller's transaction. Raises Full, Taken."""
+    """Restore a deleted view, in the caller's transaction. Raises TooManyViews, NameTaken."""
     _lock(saved_view.shop)
     _check_room(saved_view.shop)
     _check_name(saved_view.shop, saved_view.name, beside=saved_view.id)
@@ -84,23 +80,23 @@ def _update(saved_view: SavedView, **fields: object) -> None:
         setattr(saved_view, name, value)
 
 
-def _kept(shop: Shop) -> ModelSelect[SavedView]:
+def _not_deleted(shop: Shop) -> ModelSelect[SavedView]:
     return SavedView.select().where((SavedView.shop == shop) & SavedView.deleted_at.is_null())
 
 
 def _lock(shop: Shop) -> None:
-    """One change of a shop's names at a time: two at once would each see room, or a free name."""
+    """Change one view of a shop at a time: two changes at once would each see room, or a free name."""
     if not db.in_transaction():
-        raise RuntimeError("Room and names are looked at in the transaction that takes them.")
+        raise RuntimeError("The checks need the transaction that saves the view.")
     db.execute_sql("SELECT 1 FROM shop WHERE id = %s FOR NO KEY UPDATE", (shop.id,))
 
 
 def _check_room(shop: Shop) -> None:
-    if _kept(shop).count() >= MAX_VIEWS:
+    if _not_deleted(shop).count() >= MAX_VIEWS:
         raise TooManyViews
 
 
 def _check_name(shop: Shop, name: str, beside: UUID | None = None) -> None:
-    same = _kept(shop).where(fn.LOWER(SavedView.name) == fn.LOWER(name))
+    same = _not_deleted(shop).where(fn.LOWER(SavedView.name) == fn.LOWER(name))
     if (same.where(SavedView.id != beside) if beside else same).exists():
         raise NameTaken

@@ -1,4 +1,4 @@
-"""How things stand, of all shops together: each question reads a few rows of an index, however many tasks there are."""
+"""Statistics of all shops together, for the metrics. Each reads few rows of an index, however many tasks there are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import timedelta
 
 from database import db
 
-TIMEOUT = timedelta(seconds=1)  # of one question
+TIMEOUT = timedelta(seconds=1)  # of one query
 COUNTED = 10_000  # due tasks of one shop and lane, at most
-LOOKED_AT, SMALL = 20, 500  # totals that are compared with the tasks, and how many tasks such a one stands for
+COMPARED, SMALL = 20, 500  # totals that are compared with the tasks, and the largest of them
 
-# Not of shops that wait for their Engage or have removed the app: theirs are due and meant to lie.
+# Not shops that are paused or have removed the app: their tasks are due and meant to wait.
 WORKING = "shop.active AND shop.paused_until IS NULL"
 
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Ask one question, and give up after a second: monitoring must never be what slows the work down."""
+    """Give the block's query one second: monitoring must never be what slows the work down."""
     with db.atomic():
         db.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(TIMEOUT // timedelta(milliseconds=1)),))
         yield
 
 
 def tasks() -> list[tuple[int, int, int]]:
-    """(type number, state, how many there are), exact."""
+    """Count tasks exactly: (type number, state, count)."""
     return db.execute_sql(
         """SELECT type, state, sum(count)::bigint FROM (
                SELECT type, state, count FROM task_total UNION ALL SELECT type, state, count FROM task_delta
@@ -34,7 +34,7 @@ def tasks() -> list[tuple[int, int, int]]:
 
 
 def of_shops() -> list[tuple[str, int, int]]:
-    """(domain, state, how many tasks), exact."""
+    """Count tasks by shop, exactly: (domain, state, count)."""
     return db.execute_sql(
         """SELECT domain, state, sum(count)::bigint FROM (
                SELECT shop_id, state, count FROM task_total UNION ALL SELECT shop_id, state, count FROM task_delta
@@ -43,12 +43,12 @@ def of_shops() -> list[tuple[str, int, int]]:
 
 
 def unfolded() -> int:
-    """Differences that the clock has not added to the totals yet."""
+    """Count the deltas that the scheduler has not folded into the totals yet."""
     return _number("SELECT count(*) FROM task_delta")
 
 
 def queues() -> list[tuple[int, int, float]]:
-    """(lane, due tasks, age of the oldest in seconds). More than COUNTED of one shop count as so many."""
+    """Count due tasks: (lane, count, age of the oldest in seconds). More than COUNTED of one shop count as COUNTED."""
     return db.execute_sql(
         f"""SELECT lane, coalesce(sum(due), 0)::bigint,
                 coalesce(extract(epoch FROM now() - min(oldest)), 0)::float8
@@ -65,12 +65,12 @@ def queues() -> list[tuple[int, int, float]]:
 
 
 def running() -> int:
-    """Tasks that a worker has."""
+    """Count the tasks that a worker has claimed."""
     return _number("SELECT count(*) FROM task WHERE leased_until IS NOT NULL")
 
 
 def drifting() -> tuple[int, int]:
-    """Totals of few tasks, picked at random, against those tasks: (how many were looked at, how many are wrong).
+    """Compare small totals, picked at random, with their tasks: (totals compared, totals that are wrong).
 
     `totals.drift` compares all of them, and reads every task for it.
     """
@@ -79,7 +79,7 @@ def drifting() -> tuple[int, int]:
                 SELECT shop_id, type, state, sum(count) AS kept FROM (
                     SELECT shop_id, type, state, count FROM task_total
                     UNION ALL SELECT shop_id, type, state, count FROM task_delta) AS both_parts
-                GROUP BY 1, 2, 3 HAVING sum(count) <= {SMALL} ORDER BY random() LIMIT {LOOKED_AT}
+                GROUP BY 1, 2, 3 HAVING sum(count) <= {SMALL} ORDER BY random() LIMIT {COMPARED}
             ) AS total CROSS JOIN LATERAL (
                 SELECT count(*) AS counted FROM (
                     SELECT 1 FROM task WHERE shop_id = total.shop_id AND state = total.state AND type = total.type
@@ -89,7 +89,7 @@ def drifting() -> tuple[int, int]:
 
 
 def shops() -> tuple[int, int, int]:
-    """How many shops work, are paused because their Engage refuses or is away, and have removed the app."""
+    """Count the shops that work, those paused by their circuit breaker, and those that have removed the app."""
     found = db.execute_sql(
         f"""SELECT count(*) FILTER (WHERE {WORKING}), count(*) FILTER (WHERE active AND paused_until IS NOT NULL),
                 count(*) FILTER (WHERE NOT active) FROM shop"""  # noqa: S608
@@ -98,20 +98,20 @@ def shops() -> tuple[int, int, int]:
 
 
 def paused() -> list[str]:
-    """The domains of shops that are paused."""
+    """Return the domains of the paused shops."""
     rows = db.execute_sql("SELECT domain FROM shop WHERE active AND paused_until IS NOT NULL ORDER BY domain")
     return [domain for (domain,) in rows.fetchall()]
 
 
 def incidents() -> dict[str, int]:
-    """How many alerts are open, by rule."""
+    """Count the open incidents by rule."""
     return dict(
         db.execute_sql("SELECT rule, count(*) FROM alert_incident WHERE closed_at IS NULL GROUP BY 1").fetchall()
     )
 
 
 def mails() -> int:
-    """Mails that wait to be sent."""
+    """Count the mails that are due."""
     return _number("SELECT count(*) FROM alert_mail WHERE state = 0")
 
 

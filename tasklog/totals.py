@@ -1,4 +1,4 @@
-"""Task totals: exact counts at any size. Triggers record a delta for every change; folding adds them up."""
+"""Task totals: exact counts at any size. Triggers record a delta for every change; `fold` adds them up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime
 
 from database import db
 from models import State
-from tasklog import listing as tasklog_listing
-from tasklog.cursor import Part
+from tasklog.cursor import Segment
 from tasklog.filter import Filter
+from tasklog.listing import tasks
 
 BATCH = 20_000
 
@@ -82,14 +82,14 @@ def hourly_counts(shop_id: int, begin: datetime) -> list[tuple[datetime, int, in
 
 
 def oldest_created_at(shop_id: int) -> datetime | None:
-    """Creation time of the shop's oldest task; None without tasks."""
+    """Return the creation time of the shop's oldest task; None without tasks."""
     row = db.execute_sql("SELECT created_at FROM task WHERE shop_id = %s ORDER BY id LIMIT 1", (shop_id,)).fetchone()
     return row[0] if row else None
 
 
 def oldest_pending_created_at(shop_id: int) -> datetime | None:
-    """Creation time of the oldest Pending task; None without one."""
-    oldest = tasklog_listing.tasks(Filter(shop_id, states=(State.PENDING,)), Part(descending=False), limit=1)
+    """Return the creation time of the oldest Pending task; None without one."""
+    oldest = tasks(Filter(shop_id, states=(State.PENDING,)), Segment(descending=False), limit=1)
     return oldest[0].created_at if oldest else None
 
 

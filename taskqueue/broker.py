@@ -1,4 +1,4 @@
-"""Redis broker of Dramatiq: messages carry the ids of tasks only. Losing Redis costs time, never work."""
+"""Dramatiq's broker on Redis: a message carries only the id of a task, so losing Redis costs time, never work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import TimeLimit
 
-from clients.http.redis_script import short_timeout_client
+from clients.redis_script import short_timeout_client
 from config import config
 
 QUEUES = ("live", "bulk")  # by models.Lane
@@ -23,34 +23,33 @@ class TaskBroker(RedisBroker):
         super().__init__(
             client=redis.Redis.from_url(url, socket_timeout=2), middleware=[limit], heartbeat_timeout=15000
         )
-        self.bell = short_timeout_client(
-            url
-        )  # the sweep publishes again, so a webhook's sender need not wait for a slow Redis
+        # The sweep publishes again, so a webhook's sender need not wait for a slow Redis.
+        self.quick_client = short_timeout_client(url)
 
-    def ring(self, messages: list[tuple[str, str, str]]) -> None:
+    def publish(self, messages: list[tuple[str, str, str]]) -> None:
         """Publish (actor, queue, task id) messages in one round trip. Raises redis.RedisError."""
         queues: dict[str, dict[Any, Any]] = {}  # by message id
         for actor, queue, task_id in messages:
             message_id, encoded = _message(actor, queue, task_id)
             queues.setdefault(queue, {})[message_id] = encoded
-        with self.bell.pipeline(transaction=False) as pipe:
+        with self.quick_client.pipeline(transaction=False) as pipe:
             for queue, encoded_messages in queues.items():
                 pipe.hset(f"{self.namespace}:{queue}.msgs", mapping=encoded_messages)
                 pipe.rpush(f"{self.namespace}:{queue}", *encoded_messages)
             pipe.execute()
 
-    def emptied(self) -> bool:
-        """Whether Redis has lost its data since the last call; sets the marker again. Raises redis.RedisError."""
-        return bool(self.bell.set(f"{self.namespace}:not-emptied", 1, nx=True))
+    def has_lost_data(self) -> bool:
+        """Whether Redis has lost its data since the last call. Sets its marker again. Raises redis.RedisError."""
+        return bool(self.quick_client.set(f"{self.namespace}:not-emptied", 1, nx=True))
 
-    def waiting(self, queue: str) -> int:
-        """Number of messages in the queue. Raises redis.RedisError."""
-        count: int = self.bell.llen(f"{self.namespace}:{queue}")
+    def queue_length(self, queue: str) -> int:
+        """Return the number of messages in the queue. Raises redis.RedisError."""
+        count: int = self.quick_client.llen(f"{self.namespace}:{queue}")
         return count
 
 
 def _message(actor: str, queue: str, task_id: str) -> tuple[str, bytes]:
-    """Id and encoding of a message as Dramatiq's broker keeps it. Publishing a task again makes a new message."""
+    """Return id and encoding of a message, as Dramatiq's broker stores it. Republishing a task makes a new message."""
     message: dramatiq.Message[None] = dramatiq.Message(
         queue_name=queue, actor_name=actor, args=(task_id,), kwargs={}, options={}
     )

@@ -1,4 +1,7 @@
-"""Bulk retry: retry many failed tasks, a portion at a time, each in a transaction of its own."""
+"""Bulk retry: retry many failed tasks, a portion at a time, each in a transaction of its own.
+
+`begin` freezes the tasks that match a filter into portions; a job of the scheduler processes them (`process_portions`).
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,83 @@ from models import BulkRetry, BulkRetryPortion, BulkRetryState, Lane, Shop, Stat
 from tasklog.filter import Filter, Values
 from tasklog.listing import Statement
 from taskqueue import exchanges
-from taskqueue import retry as taskqueue_retry
-from taskqueue.retry import RetryVerdict
+from taskqueue.retry import NOTHING_TO_RETRY, RetryVerdict, judge_retry, requeue
 
 BUDGET = 0.5  # seconds of one run of the scheduler's job
 LIVE_AT_MOST = 100  # tasks of a bulk retry: a handful of orders must not wait behind an import
+MAX_TASKS = 1_000_000  # tasks of one bulk retry
+PORTION = 500  # tasks of one portion, and so of one transaction
+REFUSALS_KEPT = 100
+FREEZE_TIMEOUT = timedelta(seconds=20)  # a million tasks take a quarter of it
 
 COLUMNS = (Task.id, Task.type, Task.state, Task.closed_by, Task.reason, Task.code, Task.created_at)
+
+COUNT_FAILED = """
+    SELECT count(*), count(closed_by) FROM (SELECT closed_by FROM task WHERE {where} LIMIT %(most)s) AS failed"""
+FREEZE = """
+    WITH found AS (
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(portion)s AS number FROM (
+            SELECT id FROM task WHERE {where} AND completed_at <= %(asked_at)s LIMIT %(most)s) AS failed
+    ), kept AS (
+        INSERT INTO batch_portion (batch_id, number, shop_id, task_ids)
+        SELECT %(bulk_retry)s, number, %(shop)s, array_agg(id ORDER BY id) FROM found GROUP BY number
+    )
+    SELECT count(*) FROM found"""
+TAKE_PORTION = """
+    DELETE FROM batch_portion WHERE (batch_id, number) = (
+        SELECT batch_id, number FROM batch_portion WHERE batch_id = %s ORDER BY number LIMIT 1)
+    RETURNING task_ids"""
+COUNT_PORTION = """
+    UPDATE batch SET queued = queued + %s, fine = fine + %s, refused = refused + %s, refusals = refusals || %s::uuid[],
+        stepped_at = clock_timestamp()
+    WHERE id = %s"""
+
+
+class TooManyTasks(Exception):
+    """More tasks than one bulk retry may have."""
+
+
+def count_failed(task_filter: Filter, most: int, timeout: timedelta) -> tuple[int, int]:
+    """Count the Errors that match, at most one more than `most`, and those of them that were solved later.
+
+    Raises peewee.OperationalError at the timeout.
+    """
+    failed = replace(task_filter, states=(State.ERROR,))
+    with db.atomic():
+        sql, values = COUNT_FAILED.format(where=failed.where()), failed.values() | {"most": most + 1}
+        found, solved = _row_within(timeout, sql, values)
+    return int(found), int(solved)
+
+
+def begin(shop: Shop, task_filter: Filter, asked_at: datetime, query: str, most: int = MAX_TASKS) -> BulkRetry:
+    """Begin a bulk retry of the tasks that match now, and were Errors when they were counted, at `asked_at`.
+
+    Inside a transaction. `query`: the listing's. Raises TooManyTasks, and peewee.OperationalError at the timeout.
+    """
+    bulk_retry = BulkRetry.create(shop=shop, query=query)
+    bulk_retry.total = _freeze(bulk_retry, replace(task_filter, states=(State.ERROR,)), asked_at, most)
+    if bulk_retry.total > most:
+        raise TooManyTasks
+    BulkRetry.update(total=bulk_retry.total).where(BulkRetry.id == bulk_retry.id).execute()
+    return bulk_retry
+
+
+def _freeze(bulk_retry: BulkRetry, failed: Filter, asked_at: datetime, most: int) -> int:
+    """Store the ids of the tasks, portion by portion. Returns their number, at most one more than `most`."""
+    own = {"bulk_retry": bulk_retry.id, "asked_at": asked_at, "portion": PORTION, "most": most + 1}
+    return int(_row_within(FREEZE_TIMEOUT, FREEZE.format(where=failed.where()), failed.values() | own)[0])
+
+
+def _row_within(timeout: timedelta, sql: str, values: Values) -> tuple[Any, ...]:
+    """Return the one row of a statement. The timeout also holds for what follows in the transaction."""
+    db.execute_sql(f"SET LOCAL statement_timeout = {timeout // timedelta(milliseconds=1)}")
+    (row,) = Statement(sql, values).rows()
+    return row
+
+
+def newest(shop: Shop, most: int) -> list[BulkRetry]:
+    """Return the shop's newest bulk retries."""
+    return list(BulkRetry.select().where(BulkRetry.shop == shop).order_by(BulkRetry.id.desc()).limit(most))
 
 
 def process_portions() -> int:
@@ -39,151 +112,62 @@ def process_next_portion() -> int:
     The portion and its progress are one transaction: a process that is killed in it has done nothing.
     """
     with db.atomic():
-        while batch := next_running():
-            removed = not Shop.get_by_id(batch.shop_id).active
-            if not removed and (found := _portion(batch)):
+        while bulk_retry := next_running():
+            uninstalled = not Shop.get_by_id(bulk_retry.shop_id).active
+            if not uninstalled and (found := _process_portion(bulk_retry)):
                 return found
-            end(batch, BulkRetryState.CANCELLED if removed else BulkRetryState.DONE)
+            end(bulk_retry, BulkRetryState.CANCELLED if uninstalled else BulkRetryState.DONE)
     return 0
 
 
-def _portion(batch: BulkRetry) -> int:
-    ids = take_portion(batch)
-    verdicts = _verdicts(batch, ids)
-    wanted = [task_id for task_id, verdict in verdicts.items() if verdict is RetryVerdict.QUEUE]
-    refused = [
-        task_id
-        for task_id, verdict in verdicts.items()
-        if verdict not in {RetryVerdict.QUEUE, *taskqueue_retry.NOTHING_TO_RETRY}
-    ]
-    room = max(0, LIVE_AT_MOST - batch.queued)
-    queued = len(taskqueue_retry.requeue(wanted[:room])) + len(taskqueue_retry.requeue(wanted[room:], lane=Lane.BULK))
-    count_portion(batch, queued=queued, fine=len(ids) - queued - len(refused), refused=refused)
+def _process_portion(bulk_retry: BulkRetry) -> int:
+    ids = take_portion(bulk_retry)
+    verdicts = _verdicts(bulk_retry, ids)
+    to_queue = [task_id for task_id, verdict in verdicts.items() if verdict is RetryVerdict.QUEUE]
+    accepted = {RetryVerdict.QUEUE, *NOTHING_TO_RETRY}
+    refused = [task_id for task_id, verdict in verdicts.items() if verdict not in accepted]
+    room = max(0, LIVE_AT_MOST - bulk_retry.queued)
+    queued = len(requeue(to_queue[:room])) + len(requeue(to_queue[room:], lane=Lane.BULK))
+    count_portion(bulk_retry, queued=queued, not_needed=len(ids) - queued - len(refused), refused=refused)
     return len(ids)
 
 
-def _verdicts(batch: BulkRetry, ids: list[UUID]) -> dict[UUID, RetryVerdict]:
-    """Verdicts by task id. A task that another transaction has locked is skipped.
+def _verdicts(bulk_retry: BulkRetry, ids: list[UUID]) -> dict[UUID, RetryVerdict]:
+    """Judge the tasks, and lock them. One that another transaction has locked is skipped.
 
     Waiting for it could end in a deadlock, with a task that solves several of these.
     """
-    mine = Task.id.in_(ids) & (Task.shop == batch.shop_id)
+    mine = Task.id.in_(ids) & (Task.shop == bulk_retry.shop_id)
     found = list(Task.select(*COLUMNS).where(mine).order_by(Task.id).for_update(skip_locked=True))
     acted, now = exchanges.acted(ids), utcnow()
-    return {task.id: taskqueue_retry.judge_retry(task, acted, now) for task in found}
-
-
-PORTION = 500  # tasks of one step, and so of one transaction
-
-
-MAX_TASKS = 1_000_000  # tasks of one batch
-
-
-REFUSALS_KEPT = 100
-
-
-FREEZE_TIMEOUT = timedelta(seconds=20)  # for freezing: a million takes a quarter of it
-
-
-class TooManyTasks(Exception):
-    """More tasks than one batch may have."""
-
-
-FREEZE = """
-    WITH found AS (
-        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(portion)s AS number FROM (
-            SELECT id FROM task WHERE {where} AND completed_at <= %(asked_at)s LIMIT %(most)s) AS failed
-    ), kept AS (
-        INSERT INTO batch_portion (batch_id, number, shop_id, task_ids)
-        SELECT %(batch)s, number, %(shop)s, array_agg(id ORDER BY id) FROM found GROUP BY number
-    )
-    SELECT count(*) FROM found"""
-
-
-TAKE = """
-    DELETE FROM batch_portion WHERE (batch_id, number) = (
-        SELECT batch_id, number FROM batch_portion WHERE batch_id = %(batch)s ORDER BY number LIMIT 1)
-    RETURNING task_ids"""
-
-
-COUNT = """
-    UPDATE batch SET queued = queued + %s, fine = fine + %s, refused = refused + %s, refusals = refusals || %s::uuid[],
-        stepped_at = clock_timestamp()
-    WHERE id = %s"""
-
-
-def count_failed(selection: Filter, most: int, patience: timedelta) -> tuple[int, int]:
-    """How many Errors the selection has, at most one more than `most`, and how many of those were solved later.
-
-    Raises peewee.OperationalError when it takes too long.
-    """
-    failed = replace(selection, states=(State.ERROR,))
-    with db.atomic():
-        found, solved = _within(
-            patience, COUNT_FAILED.format(where=failed.where()), failed.values() | {"most": most + 1}
-        )
-    return int(found), int(solved)
-
-
-COUNT_FAILED = """
-    SELECT count(*), count(closed_by) FROM (SELECT closed_by FROM task WHERE {where} LIMIT %(most)s) AS failed"""
-
-
-def _within(patience: timedelta, sql: str, values: Values) -> tuple[Any, ...]:
-    """The one row of a statement, in a transaction that has such patience for this and what follows."""
-    db.execute_sql(f"SET LOCAL statement_timeout = {patience // timedelta(milliseconds=1)}")
-    (row,) = Statement(sql, values).rows()
-    return row
-
-
-def begin(shop: Shop, selection: Filter, asked_at: datetime, query: str, most: int = MAX_TASKS) -> BulkRetry:
-    """A batch of the tasks that are in the selection now and were Errors when they were counted, at `asked_at`.
-
-    To be called in a transaction. Raises TooMany, and peewee.OperationalError when it takes too long.
-    """
-    batch = BulkRetry.create(shop=shop, query=query)
-    batch.total = _freeze(batch, replace(selection, states=(State.ERROR,)), asked_at, most)
-    if batch.total > most:
-        raise TooManyTasks
-    BulkRetry.update(total=batch.total).where(BulkRetry.id == batch.id).execute()
-    return batch
-
-
-def _freeze(batch: BulkRetry, selection: Filter, asked_at: datetime, most: int) -> int:
-    own = {"batch": batch.id, "asked_at": asked_at, "portion": PORTION, "most": most + 1}
-    return int(_within(FREEZE_TIMEOUT, FREEZE.format(where=selection.where()), selection.values() | own)[0])
-
-
-def newest(shop: Shop, most: int) -> list[BulkRetry]:
-    """The shop's newest batches."""
-    return list(BulkRetry.select().where(BulkRetry.shop == shop).order_by(BulkRetry.id.desc()).limit(most))
+    return {task.id: judge_retry(task, acted, now) for task in found}
 
 
 def next_running() -> BulkRetry | None:
-    """The batch that has waited longest for its turn, or None; inside a transaction, and kept until its end.
+    """Lock the bulk retry that has waited longest for its turn, until the transaction ends. None: none is free.
 
-    Two clocks have two different ones.
+    Two schedulers get two different ones.
     """
     running = BulkRetry.select().where(BulkRetry.state == BulkRetryState.RUNNING).order_by(BulkRetry.stepped_at)
     return running.limit(1).for_update(skip_locked=True).first()
 
 
-def take_portion(batch: BulkRetry) -> list[UUID]:
-    """The next portion, which is thereby done with if the transaction is. Empty: that was all."""
-    taken = db.execute_sql(TAKE, {"batch": batch.id}).fetchone()
+def take_portion(bulk_retry: BulkRetry) -> list[UUID]:
+    """Remove the next portion, which is processed if the transaction commits. Empty: there is none."""
+    taken = db.execute_sql(TAKE_PORTION, (bulk_retry.id,)).fetchone()
     return list(taken[0]) if taken else []
 
 
-def count_portion(batch: BulkRetry, *, queued: int, fine: int, refused: Iterable[UUID]) -> None:
-    """Add what became of a portion. The batch's next turn comes after that of all others."""
+def count_portion(bulk_retry: BulkRetry, *, queued: int, not_needed: int, refused: Iterable[UUID]) -> None:
+    """Add the numbers of a processed portion. The next turn comes after that of all other bulk retries."""
     ids = list(refused)
-    room = max(0, REFUSALS_KEPT - len(batch.refusals))
-    db.execute_sql(COUNT, (queued, fine, len(ids), ids[:room], batch.id))
+    room = max(0, REFUSALS_KEPT - len(bulk_retry.refusals))
+    db.execute_sql(COUNT_PORTION, (queued, not_needed, len(ids), ids[:room], bulk_retry.id))
 
 
-def end(batch: BulkRetry, stage: BulkRetryState) -> bool:
-    """Close it, if it runs. What is not queued by now will not be."""
-    running = (BulkRetry.id == batch.id) & (BulkRetry.state == BulkRetryState.RUNNING)
-    ended = BulkRetry.update(state=stage, ended_at=utcnow()).where(running).execute()
-    BulkRetryPortion.delete().where(BulkRetryPortion.batch == batch.id).execute()
+def end(bulk_retry: BulkRetry, state: BulkRetryState) -> bool:
+    """End a running bulk retry. What is not queued by now will not be. Returns whether it was running."""
+    running = (BulkRetry.id == bulk_retry.id) & (BulkRetry.state == BulkRetryState.RUNNING)
+    ended = BulkRetry.update(state=state, ended_at=utcnow()).where(running).execute()
+    BulkRetryPortion.delete().where(BulkRetryPortion.bulk_retry == bulk_retry.id).execute()
     return bool(ended)

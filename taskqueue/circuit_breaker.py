@@ -1,4 +1,8 @@
-"""taskqueue.circuit_breaker."""
+"""Circuit breaker of a shop's calls to Engage: failures in a row pause the shop, a probe finds out when to resume.
+
+Its state is in the shop's row (`failures`, `paused_until`), so all workers share it. While it is open, tasks that call
+Engage stay Pending: the sweep publishes none and a claim takes none.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,14 @@ from models import NOW, Shop
 
 
 def pause(shop: Shop, reason: str, wait: timedelta) -> None:
-    """Send nothing to Engage for a while; tasks stay Pending. The first call afterwards is a probe."""
+    """Open the circuit breaker: no task of the shop calls Engage for `wait`. The first call afterwards is a probe."""
     Shop.update(paused_until=NOW + wait, pause_reason=reason).where(Shop.id == shop.id).execute()
 
 
 def count_failure(shop: Shop, reason: str, *, at_most: int, wait: timedelta, longest: timedelta) -> None:
-    """One more call in a row has failed; beyond `at_most` the shop pauses, twice as long for each failed probe.
+    """Count a failed call. From `at_most` in a row on, pause the shop, twice as long after each failed probe.
 
-    Calls that were under way when the pause began say nothing new.
+    A call that was under way when the pause began counts as nothing new.
     """
     probing = shop.paused_until is not None
     db.execute_sql(
@@ -30,12 +34,15 @@ def count_failure(shop: Shop, reason: str, *, at_most: int, wait: timedelta, lon
 
 
 def resume(shop: Shop) -> None:
-    """Engage has answered: nothing is paused any more."""
+    """Close the circuit breaker, because Engage has answered."""
     if shop.failures or shop.paused_until:
         Shop.update(failures=0, paused_until=None, pause_reason=None).where(Shop.id == shop.id).execute()
 
 
 def probe(shop: Shop, wait: timedelta) -> bool:
-    """Take the right to make the one call that finds out whether a paused shop's Engage is back."""
+    """Take the right to make the one call that finds out whether Engage is back. False: another worker has it.
+
+    The pause is extended by `wait`, so that no other worker calls until the probe has ended.
+    """
     over = Shop.paused_until.is_null(False) & (Shop.paused_until <= NOW)
     return bool(Shop.update(paused_until=NOW + wait).where((Shop.id == shop.id) & over).execute())

@@ -1,70 +1,70 @@
-"""taskqueue.claims."""
+"""Claim a task, and record how its attempt ended. Only the holder of the lease can: every write names its fence.
+
+A claim is a conditional UPDATE: when it changes no row, another worker was first. The lease, the attempt's number and
+its start identify the run, so a worker that comes back after its lease has expired writes nothing (LeaseLost).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import database
-from database import EVERY, db
+from database import EVERY, db, row_of
 from models import NOW, Entity, Outcome, Shop, State, Table, Task
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import REPLACED, LeaseLost
-from taskqueue.statements import BACK_TO_EVERY, FRESH, SOLVE_EARLIER, UNFLUSHED, claim_statement
+from taskqueue.statements import ASYNC_COMMIT, LEAVE_SHOP_SCOPE, NOT_A_RESEND, SOLVE_EARLIER, claim_statement
 
 
 def _columns(table: type[Table], alias: str) -> str:
-    """Every column under a name of its own, since two tables share some."""
+    """Every column under an alias of its own, because two tables share some names."""
     return ", ".join(f"{alias}.{each.column_name} AS {alias}_{each.column_name}" for each in table._meta.sorted_fields)
 
 
-SHOP_COLUMNS = len(Shop._meta.sorted_fields)
-
-
+TASK_COLUMNS, SHOP_COLUMNS = len(Task._meta.sorted_fields), len(Shop._meta.sorted_fields)
 CLAIM = claim_statement(_columns(Task, "task"), _columns(Shop, "shop"), Entity.SHOP)
 
 
-def claim(task_id: UUID, *, lease: timedelta, worker: str, engage: bool, latest: bool) -> Task | None:
-    """Take a due Pending task for this worker and open an attempt, or return None if it is not to be had.
+def claim(task_id: UUID, *, lease: timedelta, worker: str, calls_engage: bool, newest_only: bool) -> Task | None:
+    """Claim a due Pending task for this worker and open an attempt. None: finished, not due, or claimed by another.
 
-    `engage`: not while its shop is paused. `latest`: also look for a newer one that replaces it (`newer_id`).
-    Raises IntegrityError while another task of the same entity runs. The connection is in its shop's scope then.
+    `calls_engage`: not while the shop's circuit breaker is open. `newest_only`: also find a newer task that replaces it
+    (`newer_id`). Raises IntegrityError while another task of the same entity runs. Enters the scope of the task's shop.
     """
-    claimed = db.execute_sql(
-        CLAIM, {"lease": lease, "id": task_id, "engage": engage, "worker": worker, "latest": latest}
-    ).fetchone()
+    values = {"id": task_id, "lease": lease, "worker": worker, "calls_engage": calls_engage, "newest_only": newest_only}
+    claimed = db.execute_sql(CLAIM, values).fetchone()
     return _claimed(claimed) if claimed else None
 
 
 def _claimed(row: tuple[Any, ...]) -> Task:
-    columns = len(Task._meta.sorted_fields)
-    task = database.row_of(Task, row[:columns])
-    task.newer_id, task.shop = row[columns], database.row_of(Shop, row[columns + 1 : columns + 1 + SHOP_COLUMNS])
-    db.moved(task.shop_id)
+    task = row_of(Task, row[:TASK_COLUMNS])
+    task.newer_id = row[TASK_COLUMNS]
+    task.shop = row_of(Shop, row[TASK_COLUMNS + 1 : TASK_COLUMNS + 1 + SHOP_COLUMNS])
+    db.scope_changed(task.shop_id)
     return task
 
 
 def renew(tasks: list[Task], lease: timedelta) -> int:
-    """Renew the leases that are still ours. Returns how many were."""
-    mine = db.execute_sql(
+    """Renew the leases that this process still holds. Returns how many those are."""
+    renewed = db.execute_sql(
         """UPDATE task SET leased_until = now() + %s
            FROM unnest(%s::uuid[], %s::integer[], %s::timestamptz[]) mine (id, fence, started_at)
            WHERE task.id = mine.id AND task.fence = mine.fence AND task.started_at = mine.started_at
              AND leased_until IS NOT NULL""",
         (lease, [task.id for task in tasks], [task.fence for task in tasks], [task.started_at for task in tasks]),
     )
-    count: int = mine.rowcount
+    count: int = renewed.rowcount
     return count
 
 
 @contextmanager
 def effects(task: Task, *, engage_id: str | None = None) -> Iterator[None]:
-    """One transaction for what the task changes in our tables, its children, and its Success.
+    """Commit what the task changes in our tables, its child tasks and its Success in one transaction.
 
-    Raises Lost, and writes nothing, when the task is no longer ours.
+    Raises LeaseLost, and writes nothing, when another worker has the task.
     """
     with db.atomic():
         yield
@@ -80,10 +80,10 @@ def finish(
     engage_id: str | None = None,
     closed_by: UUID | None = None,
 ) -> None:
-    """Write the outcome, once. A Success with a reason was skipped for that reason. Raises Lost."""
+    """Finish the task, once. A Success with a reason was skipped for that reason. Raises LeaseLost."""
     outcome = Outcome.SUCCESS if state is State.SUCCESS else Outcome.FAILED
     solves = state is State.SUCCESS and closed_by is None and task.entity != Entity.NONE
-    seconds = _end(
+    seconds = _end_attempt(
         task,
         """state = %(state)s, completed_at = clock_timestamp(), closed_by = %(closed_by)s,
            duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
@@ -91,8 +91,8 @@ def finish(
         outcome,
         reason,
         code,
-        state=state,
         also=SOLVE_EARLIER if solves else "",
+        state=state,
         engage_id=engage_id,
         closed_by=closed_by,
         shopify_id=task.shopify_id,
@@ -100,35 +100,29 @@ def finish(
         type=task.type,
     )
     task.finished = True
-    _count_outcome(task, "error" if state is State.ERROR else "skipped" if reason else "success", seconds)
+    _count_attempt(task, "error" if state is State.ERROR else "skipped" if reason else "success", seconds)
 
 
 def retry_in(task: Task, wait: timedelta, outcome: Outcome, reason: str, code: str | None = None) -> None:
-    """Give the task back until `wait` is over. An attempt that only waited is not counted. Raises Lost."""
+    """Give the task back, due again in `wait`. An attempt that only waited is not counted. Raises LeaseLost."""
     counted = "attempts - 1" if outcome is Outcome.WAITED else "attempts"
     # A task is due when it is claimed; one that became due later was woken meanwhile.
     due = "CASE WHEN due_at > started_at THEN due_at ELSE clock_timestamp() + %(wait)s END"
-    seconds = _end(
-        task,
-        f"due_at = {due}, attempts = {counted}, published_at = NULL",
-        outcome,
-        reason,
-        code,
-        wait=wait,
-    )
-    _count_outcome(task, outcome.name.lower(), seconds)
+    changes = f"due_at = {due}, attempts = {counted}, published_at = NULL"
+    seconds = _end_attempt(task, changes, outcome, reason, code, wait=wait)
+    _count_attempt(task, outcome.name.lower(), seconds)
 
 
-def _count_outcome(task: Task, how: str, seconds: float) -> None:
-    task.ended = how
-    COUNTERS.attempt(task.type, how, seconds)
+def _count_attempt(task: Task, outcome_name: str, seconds: float) -> None:
+    task.outcome_name = outcome_name
+    COUNTERS.attempt(task.type, outcome_name, seconds)
 
 
-def _end(
+def _end_attempt(
     task: Task, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any
 ) -> float:
-    """Close the attempt. Returns how many seconds it took."""
-    reason = reason and reason.replace("\0", "")  # the other side's words may hold it, a text column may not
+    """Release the lease, change the task, close the attempt and leave the shop's scope. Returns the seconds it took."""
+    reason = reason and reason.replace("\0", "")  # a vendor's message may contain it, a text column may not
     known = {"id": task.id, "fence": task.fence, "started_at": task.started_at}
     known |= {"outcome": outcome, "reason": reason, "note": reason or task.note, "code": code}
     ended = db.execute_sql(
@@ -141,26 +135,25 @@ def _end(
             UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
                 code = %(code)s
             FROM ended WHERE task_id = ended.id AND number = %(fence)s
-            RETURNING extract(epoch FROM ended_at - started_at)::float8, {BACK_TO_EVERY},
-                {"1" if task.sent else UNFLUSHED}""",  # noqa: S608
+            RETURNING extract(epoch FROM ended_at - started_at)::float8, {LEAVE_SHOP_SCOPE},
+                {"1" if task.sent else ASYNC_COMMIT}""",  # noqa: S608
         {**known, **values},
-    )
-    took = ended.fetchone()
-    if not took:
+    ).fetchone()
+    if not ended:
         raise LeaseLost(str(task.id))
-    db.moved(EVERY)
-    return float(took[0])
+    db.scope_changed(EVERY)
+    return float(ended[0])
 
 
 def count_crash(task: Task) -> None:
-    """Count a worker that was lost at this task. Raises Lost when it has come back to life."""
+    """Count a worker that was lost at this task. Raises LeaseLost when the worker has renewed its lease after all."""
     still_lost = (Task.id == task.id) & (Task.fence == task.fence) & (Task.leased_until < NOW)
     if not Task.update(crashes=Task.crashes + 1).where(still_lost).execute():
         raise LeaseLost(str(task.id))
 
 
 def give_way(task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
-    """Another task of its entity runs: come back a little later, or end here if a newer one is queued as well."""
+    """Postpone a task while another of its entity runs, or finish it here if a newer one is queued as well."""
     db.execute_sql(
         f"""UPDATE task SET due_at = now() + %(wait)s, published_at = NULL,
                state = CASE WHEN newer.id IS NULL THEN 0 ELSE 1 END, closed_by = newer.id,
@@ -169,22 +162,31 @@ def give_way(task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
            FROM task mine LEFT JOIN LATERAL (
                SELECT id FROM task WHERE %(replaceable)s AND shop_id = mine.shop_id AND type = mine.type
                    AND shopify_id = mine.shopify_id AND id > mine.id AND lane <= mine.lane
-                   AND state = 0 AND leased_until IS NULL AND {FRESH.format("")}
+                   AND state = 0 AND leased_until IS NULL AND {NOT_A_RESEND.format("")}
                ORDER BY id DESC LIMIT 1) newer ON true
            WHERE task.id = %(id)s AND mine.id = task.id AND task.state = 0 AND task.leased_until IS NULL""",  # noqa: S608
         {"id": task_id, "wait": wait, "replaceable": replaceable, "replaced": REPLACED},
     )
 
 
-def wake(shop_id: int, number: int, shopify_ids: Iterable[int]) -> set[int]:
-    """Let waiting tasks of one type try again now, and those that are just about to wait. Returns who waited."""
-    about = list(shopify_ids)
-    if not about:
+def wake(shop_id: int, shopify_ids: Mapping[int, Iterable[int]]) -> set[int]:
+    """Make waiting tasks due now, and running ones when they give up: of these types, about these Shopify ids.
+
+    Returns the Shopify ids of those that waited. A transaction may wake only once, or there are deadlocks: a claim
+    holds its task while it waits for the transaction that changes a running task of the same entity (index
+    `task_running`). So every row is locked before the first is changed, in one order: a task that others wait for
+    has the lower type number, and the last row that a transaction takes is its own task's.
+    """
+    wanted = [(number, shopify_id) for number, ids in shopify_ids.items() for shopify_id in ids]
+    if not wanted:
         return set()
     woken = db.execute_sql(
         """UPDATE task SET due_at = clock_timestamp()
-           WHERE shop_id = %s AND type = %s AND shopify_id = ANY(%s) AND state = 0
+           WHERE id = ANY(ARRAY(
+               SELECT id FROM task JOIN unnest(%s::smallint[], %s::bigint[]) AS wanted (type, shopify_id)
+                   USING (type, shopify_id)
+               WHERE shop_id = %s AND state = 0 ORDER BY type DESC, id FOR NO KEY UPDATE OF task)) AND state = 0
            RETURNING shopify_id, leased_until""",
-        (shop_id, number, about),
+        (*map(list, zip(*wanted, strict=True)), shop_id),
     )
     return {shopify_id for shopify_id, leased_until in woken.fetchall() if leased_until is None}

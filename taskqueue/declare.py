@@ -1,4 +1,4 @@
-"""taskqueue.declare."""
+"""Declare task types: `@group.task(...)` over a function makes a task type and its Dramatiq actor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from taskqueue.types import BULK_ACTOR, NUMBERS, TYPES, Group, Handler, TaskType
 
 @dataclass(frozen=True)
 class TaskGroup(Group):
-    """A group that declares task types."""
+    """A group of task types, whose `task` declares one of them."""
 
     def task(
         self,
@@ -28,20 +28,24 @@ class TaskGroup(Group):
         *,
         entity: Entity = Entity.NONE,
         topics: tuple[str, ...] = (),
-        engage: bool = False,
-        latest: bool = False,
+        calls_engage: bool = False,
+        newest_only: bool = False,
         retry: RetryPolicy = A_DAY,
         stale_after: timedelta | None = None,
     ) -> Callable[[Handler], TaskType]:
-        """Declare a task type over its function, whose docstring is the description.
+        """Declare a task type over its function, whose docstring is the description on the help page.
 
-        `topics`: Shopify's webhook topics that start it. `engage`: it calls Engage, so it waits while the shop's
-        circuit breaker is open. `latest`: it works on the newest state, so a newer one that is queued replaces it.
-        `stale_after`: it makes Engage write to a customer, who is not to get old news without somebody's consent.
+        `number`: in the database; it never changes. `entity`: tasks of one entity run one at a time. `topics`:
+        Shopify's webhook topics that start it. `calls_engage`: it waits while the shop's circuit breaker is open.
+        `newest_only`: it works on the newest state, so a newer one that is queued replaces it. `retry`: its retry
+        policy. `stale_after`: it makes Engage send mail to a customer, so that a retry of an older one needs
+        confirmation.
         """
 
         def declare(handler: Handler) -> TaskType:
-            task_type = TaskType(number, name, label, self, handler, entity, topics, engage, latest, retry, stale_after)
+            task_type = TaskType(
+                number, name, label, self, handler, entity, topics, calls_engage, newest_only, retry, stale_after
+            )
             TYPES[name] = NUMBERS[number] = task_type
             _declare_actor(task_type)
             return task_type
@@ -50,7 +54,7 @@ class TaskGroup(Group):
 
 
 def _declare_actor(task_type: TaskType) -> None:
-    """Declare a Dramatiq actor per type, for its live tasks."""
+    """Declare the Dramatiq actor of a type, for its live tasks."""
     declare = dramatiq.actor(actor_name=task_type.name, queue_name=QUEUES[Lane.LIVE], priority=Lane.LIVE, broker=broker)
     declare(partial(run, task_type))
 

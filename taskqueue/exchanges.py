@@ -1,4 +1,8 @@
-"""taskqueue.exchanges."""
+"""Exchanges: record each HTTP request of an attempt before it is sent, and its response. Read them back.
+
+The recorded request is the intent: when a worker is lost, it tells whether a call that must not be repeated may have
+arrived (`is_unsure`).
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,17 @@ from database import db
 from models import Attempt, Body, Exchange, Shop, Task, new_id, utcnow
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
-from taskqueue.statements import ANSWER, INTENT, reading
+from taskqueue.statements import RECORD_REQUEST, RECORD_RESPONSE, record_read_statement
 
 
 class ExchangeJournal:
-    """clients.Journal: what one attempt of a task sends and gets, kept on the task."""
+    """The clients.Journal of one attempt: records on the task what it sends and receives."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
     def sending(self, call: Call) -> None:
-        """Keep what is about to be sent. On disk before the call, when the call changes something. Raises Lost."""
+        """Record a request that changes something; it is on disk before the call. Raises LeaseLost."""
         if db.in_transaction():
             raise RuntimeError(f"{call.system} is called inside a transaction, which would hold its locks meanwhile.")
         if call.effect is not Effect.READ:
@@ -33,57 +37,42 @@ class ExchangeJournal:
             self.task.sent = True
 
     def answered(self, call: Call) -> None:
-        """Keep what came back."""
+        """Record the response, or why there is none."""
         if call.effect is Effect.READ:
             record_read(self.task, call)
         else:
             record_response(self._open, self.task.shop, call)
 
 
-def webhook_body(task: Task) -> bytes:
-    """The bytes that came with the task: a webhook's body, exactly. Empty for other tasks."""
-    row = Body.get_or_none(Body.task_id == task.id)
-    return row.open(task.shop) if row else b""
-
-
-def waited(task: Task, reason: str) -> timedelta:
-    """For how long the task has been waiting for this reason, since it last gave up waiting."""
-    mine = Attempt.task == task
-    given_up = Attempt.select(fn.coalesce(fn.max(Attempt.number), 0)).where(mine & (Attempt.code == "waited"))
-    waits = mine & (Attempt.reason == reason) & (Attempt.number > given_up)
-    first = Attempt.select(fn.min(Attempt.started_at)).where(waits).scalar()
-    return utcnow() - first if first else timedelta()
-
-
 def record_request(task: Task, call: Call) -> Exchange:
-    """Keep what is about to be sent, and the task for as long again; on disk at return. Raises Lost."""
-    row = _exchange(task, call)
-    held = {"lease": config.lease, "fence": task.fence, "task_started_at": task.started_at}
-    if not db.execute_sql(INTENT, row.__data__ | held).rowcount:
+    """Record a request before it is sent, and renew the task's lease; on disk at return. Raises LeaseLost."""
+    exchange = _exchange(task, call)
+    lease = {"lease": config.lease, "fence": task.fence, "task_started_at": task.started_at}
+    if not db.execute_sql(RECORD_REQUEST, exchange.__data__ | lease).rowcount:
         raise LeaseLost(str(task.id))
-    return row
+    return exchange
 
 
 def record_read(task: Task, call: Call) -> None:
-    """Keep a call that has changed nothing over there, once it is over."""
-    row = _exchange(task, call)
-    _set_response(row, task.shop, call)
-    db.execute_sql(reading(flush=task.sent), row.__data__)
+    """Record a call that changes nothing on the other side, once it has ended."""
+    exchange = _exchange(task, call)
+    _set_response(exchange, task.shop, call)
+    db.execute_sql(record_read_statement(flush=task.sent), exchange.__data__)
 
 
 def record_response(exchange: Exchange, shop: Shop, call: Call) -> None:
-    """Keep what came back."""
+    """Record the response to a recorded request."""
     _set_response(exchange, shop, call)
-    db.execute_sql(ANSWER, exchange.__data__)
+    db.execute_sql(RECORD_RESPONSE, exchange.__data__)
 
 
 def _exchange(task: Task, call: Call) -> Exchange:
-    row = Exchange(id=new_id(), task=task.id, shop_id=task.shop_id, attempt=task.fence, system=call.system)
-    row.method, row.path, row.effect = call.method, urlsplit(call.url).path, call.effect
-    row.started_at = call.started_at
-    row.url = row.seal(task.shop, "url", call.url.encode())
-    row.sent = row.seal(task.shop, "sent", call.sent)
-    return row
+    exchange = Exchange(id=new_id(), task=task.id, shop_id=task.shop_id, attempt=task.fence, system=call.system)
+    exchange.method, exchange.path, exchange.effect = call.method, urlsplit(call.url).path, call.effect
+    exchange.started_at = call.started_at
+    exchange.url = exchange.seal(task.shop, "url", call.url.encode())
+    exchange.sent = exchange.seal(task.shop, "sent", call.sent)
+    return exchange
 
 
 def _set_response(exchange: Exchange, shop: Shop, call: Call) -> None:
@@ -93,16 +82,31 @@ def _set_response(exchange: Exchange, shop: Shop, call: Call) -> None:
     COUNTERS.call(exchange.system, exchange.status, (exchange.duration_ms or 0) / 1000)
 
 
+def webhook_body(task: Task) -> bytes:
+    """Return the exact body of the webhook that the task came with. Empty for other tasks."""
+    row = Body.get_or_none(Body.task_id == task.id)
+    return row.open(task.shop) if row else b""
+
+
+def waited(task: Task, reason: str) -> timedelta:
+    """Return how long the task has been waiting for this reason, since it last gave up waiting."""
+    mine = Attempt.task == task
+    given_up = Attempt.select(fn.coalesce(fn.max(Attempt.number), 0)).where(mine & (Attempt.code == "waited"))
+    waits = mine & (Attempt.reason == reason) & (Attempt.number > given_up)
+    first = Attempt.select(fn.min(Attempt.started_at)).where(waits).scalar()
+    return utcnow() - first if first else timedelta()
+
+
 def is_unsure(task_id: UUID, attempt: int) -> bool:
-    """Whether the attempt made a call that has acted, or may have, and must not be made twice."""
+    """Whether the attempt made a call that must not be repeated (Effect.ONCE), and that has or may have arrived."""
     return bool(_acted().where((Exchange.task == task_id) & (Exchange.attempt == attempt)).exists())
 
 
 def acted(task_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the tasks that made such a call in any attempt."""
+    """Return those of the tasks that made such a call in any attempt."""
     return {row.task_id for row in _acted().where(Exchange.task.in_(list(task_ids))).distinct()}
 
 
 def _acted() -> ModelSelect[Exchange]:
-    acted = Exchange.unknown | (Exchange.status < 300) | (Exchange.status >= 500) | Exchange.status.in_([408, 425])
-    return Exchange.select(Exchange.task).where((Exchange.effect == Effect.ONCE) & acted)
+    arrived = Exchange.unknown | (Exchange.status < 300) | (Exchange.status >= 500) | Exchange.status.in_([408, 425])
+    return Exchange.select(Exchange.task).where((Exchange.effect == Effect.ONCE) & arrived)

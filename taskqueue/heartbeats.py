@@ -1,4 +1,4 @@
-"""taskqueue.heartbeats."""
+"""Heartbeats: when each job of the scheduler ran last, and which of them are late."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from datetime import timedelta
 from database import db
 from models import Heartbeat
 
-LATE = timedelta(minutes=5)  # each part of the clock has its turn at least once a minute
+LATE = timedelta(minutes=5)  # every job runs at least once a minute
 
 
 def beat(name: str) -> None:
-    """It has just done its work."""
+    """Record that the job has just run."""
     db.execute_sql(
         "INSERT INTO heartbeat (name, at) VALUES (%s, now()) ON CONFLICT (name) DO UPDATE SET at = now()", (name,)
     )
 
 
 def keep_only(names: Iterable[str]) -> None:
-    """There are no other jobs than these: what an older version had is not late."""
+    """Delete the heartbeats of other jobs: one that only an older version had is not late."""
     Heartbeat.delete().where(Heartbeat.name.not_in(list(names))).execute()
 
 
 def ages() -> dict[str, timedelta]:
-    """How long ago each was seen."""
+    """Time since the last heartbeat of each job."""
     return dict(db.execute_sql("SELECT name, greatest(now() - at, interval '0') FROM heartbeat").fetchall())
 
 
 def late() -> dict[str, timedelta]:
-    """The jobs that have not been seen for too long, and for how long."""
+    """Jobs whose last heartbeat is older than LATE, and how old it is."""
     return {name: age for name, age in ages().items() if age > LATE}

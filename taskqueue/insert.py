@@ -1,4 +1,4 @@
-"""taskqueue.enqueue."""
+"""Insert tasks. Idempotent: a task whose idempotency key (`Task.key`) exists for its shop and type is left out."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Any
 
 from database import db
 from models import Task
-from taskqueue.statements import ADD, RECEIVE
+from taskqueue.statements import INSERT_TASKS, INSERT_WEBHOOKS
 
 
 def insert(tasks: list[Task]) -> list[Task]:
-    """Insert those whose key is new, in one statement, due now by the database's clock. Returns them."""
-    return _insert(tasks, ADD, _columns_of(tasks)) if tasks else []
+    """Insert tasks in one statement, due now by the database's clock. Returns those whose key is new."""
+    return _insert(tasks, INSERT_TASKS, _columns(tasks)) if tasks else []
 
 
 def insert_webhooks(webhooks: list[tuple[Task, bytes]]) -> list[Task]:
-    """As `add`, with each one's sealed body: still one statement, and so a transaction in one round trip."""
+    """Insert tasks with their encrypted bodies. One statement, and so one round trip. Returns the new ones."""
     tasks, bodies = [task for task, _ in webhooks], [body for _, body in webhooks]
-    columns = [*_columns_of(tasks), [task.id for task in tasks], bodies]
-    return _insert(tasks, RECEIVE, columns) if tasks else []
+    columns = [*_columns(tasks), [task.id for task in tasks], bodies]
+    return _insert(tasks, INSERT_WEBHOOKS, columns) if tasks else []
 
 
 def _insert(tasks: list[Task], sql: str, columns: list[list[Any]]) -> list[Task]:
-    kept = {found for (found,) in db.execute_sql(sql, columns).fetchall()}
-    return [task for task in tasks if task.id in kept]
+    inserted = {task_id for (task_id,) in db.execute_sql(sql, columns).fetchall()}
+    return [task for task in tasks if task.id in inserted]
 
 
-def _columns_of(tasks: list[Task]) -> list[list[Any]]:
+def _columns(tasks: list[Task]) -> list[list[Any]]:
+    """One list per column, as INSERT_TASKS takes them."""
     return [list(column) for column in zip(*(_values(task) for task in tasks), strict=True)]
 
 

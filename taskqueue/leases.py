@@ -1,4 +1,7 @@
-"""taskqueue.leases."""
+"""Leases of the tasks that run in this process: a thread renews them until their runs end.
+
+A worker that is lost renews nothing: its leases expire, and the sweep takes its tasks back.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Leases:
-    """Leases of the tasks that run in this process, renewed by a thread."""
+    """Leases of the running tasks. One thread renews all of them, at a quarter of a lease."""
 
     def __init__(self) -> None:
         self._running: dict[UUID, Task] = {}
@@ -38,8 +41,8 @@ class Leases:
             self._running.pop(task.id, None)
 
     def _renew_forever(self) -> None:
-        never = threading.Event()
-        while not never.wait(config.lease_seconds / 4):
+        pause = threading.Event()
+        while not pause.wait(config.lease_seconds / 4):
             with self._lock:
                 running = list(self._running.values())
             if running:
@@ -55,6 +58,8 @@ class Leases:
 
 
 class _Renewing:
+    """Context manager: renews a task's lease until the block ends."""
+
     def __init__(self, leases: Leases, task: Task) -> None:
         self.leases, self.task = leases, task
 

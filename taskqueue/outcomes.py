@@ -34,7 +34,7 @@ class RetryPolicy:
     attempts: int
     longest: timedelta = timedelta(hours=1)
 
-    def wait(self, failed: int) -> timedelta:
+    def backoff(self, failed: int) -> timedelta:
         """Backoff after so many failed attempts, before jitter: 10 s, 30 s, 90 s ... an hour."""
         return min(config.backoff * 3 ** min(failed - 1, 8), self.longest)
 

@@ -15,7 +15,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Periodic:
-    """A task type and its interval for periodic shop."""
+    """A task type, and the interval at which every shop gets a task of it."""
 
     name: str
     every: timedelta
@@ -36,9 +36,9 @@ PERIODIC = (
 
 @dataclass
 class TimeSlots:
-    """Time slots filled by this process. Another scheduler derives the same idempotency keys."""
+    """Time slots filled by this process. Idempotent: another scheduler derives the same idempotency keys."""
 
-    _last: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    _filled: dict[tuple[int, str], datetime] = field(default_factory=dict)
 
     def fill(self, now: datetime | None = None) -> int:
         """Enqueue the tasks of the slots that have begun. Returns the number of tasks."""
@@ -46,11 +46,12 @@ class TimeSlots:
 
     def _fill(self, periodic: Periodic, now: datetime) -> int:
         begun = {shop_id: periodic.slot(shop_id, now) for shop_id in _active_shops()}
-        fresh = {shop_id: slot for shop_id, slot in begun.items() if self._last.get((shop_id, periodic.name)) != slot}
-        added = enqueue(
-            [_task(periodic, shop_id, fresh[shop_id]) for shop_id in _without_pending(periodic, list(fresh))]
-        )
-        self._last |= {(shop_id, periodic.name): slot for shop_id, slot in fresh.items()}
+        unfilled = {
+            shop_id: slot for shop_id, slot in begun.items() if self._filled.get((shop_id, periodic.name)) != slot
+        }
+        due = _without_pending(periodic, list(unfilled))
+        added = enqueue([_task(periodic, shop_id, unfilled[shop_id]) for shop_id in due])
+        self._filled |= {(shop_id, periodic.name): slot for shop_id, slot in unfilled.items()}
         return len(added)
 
 
@@ -63,7 +64,7 @@ def _active_shops() -> list[int]:
 
 
 def _without_pending(periodic: Periodic, shop_ids: list[int]) -> list[int]:
-    """Shops whose previous task of the type has ended, so that tasks do not pile up while a system is unavailable."""
+    """Return the shops whose last task of the type has ended: tasks must not pile up while a system is unavailable."""
     found = db.execute_sql(
         """SELECT id FROM unnest(%s::integer[]) AS asked (id) WHERE NOT EXISTS (
                SELECT 1 FROM task WHERE shop_id = asked.id AND state = 0 AND type = %s)""",

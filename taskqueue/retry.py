@@ -16,7 +16,7 @@ from taskqueue.types import NUMBERS, publish
 
 
 class RetryVerdict(StrEnum):
-    """Answer to a request to retry a task."""
+    """Verdict on a request to retry a task; its value is in the texts' keys."""
 
     QUEUE = "queue"
     PENDING = "pending"
@@ -26,7 +26,7 @@ class RetryVerdict(StrEnum):
     STALE = "stale"
     ERASED = "erased"
     FOREIGN = "foreign"
-    GONE = "gone"
+    NOT_FOUND = "gone"
 
 
 NOTHING_TO_RETRY = {RetryVerdict.PENDING, RetryVerdict.SUCCESS, RetryVerdict.SOLVED}
@@ -56,7 +56,7 @@ def judge_retry(task: Task, acted: Collection[UUID], now: datetime) -> RetryVerd
 def judge_locked(task: Task) -> RetryVerdict:
     """Judge a task whose row stays locked until the caller's transaction ends."""
     found = Task.select().where(Task.id == task.id).for_update().first()
-    return judge_retry(found, exchanges.acted([task.id]), utcnow()) if found else RetryVerdict.GONE
+    return judge_retry(found, exchanges.acted([task.id]), utcnow()) if found else RetryVerdict.NOT_FOUND
 
 
 def requeue(ids: Collection[UUID], *, lane: Lane = Lane.LIVE) -> list[UUID]:

@@ -11,23 +11,20 @@ import os
 import random
 import socket
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from dramatiq.middleware import TimeLimitExceeded
-from peewee import IntegrityError
+from peewee import IntegrityError, OperationalError
 
 import logs
 from clients import OUTCOME_UNKNOWN, ApiError, Effect, Refused, Throttled
 from config import config
-from database import DATABASE_UNAVAILABLE, EVERY, connected, scoped
+from database import DATABASE_UNAVAILABLE, EVERY, connected, is_rolled_back, scoped
 from models import Outcome, State, Task
 from taskqueue import circuit_breaker, claims, exchanges
 from taskqueue.leases import LEASES
 from taskqueue.outcomes import REPLACED, LeaseLost, Skip, Unusable, Wait
-
-if TYPE_CHECKING:
-    from taskqueue.types import TaskType
+from taskqueue.types import TaskType
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +34,11 @@ REFUSED_WAIT = timedelta(minutes=10)  # a wrong key has to be corrected by a per
 PROBE_WAIT = timedelta(seconds=30)  # between two probes of a shop whose circuit breaker is open
 FAILURES_TO_PAUSE = 10  # of one shop's calls to Engage, before its circuit breaker opens
 PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)  # of a shop by its circuit breaker
+DEADLOCK_RETRIES = 3  # of one attempt, before it is left to the sweep
 INTERNAL_ERROR_ATTEMPTS = 3  # attempts at a task that fails in our own code
+MAY_HAVE_ARRIVED = (
+    "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
+)
 
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -63,10 +64,17 @@ def _run(task_type: TaskType, task_id: str) -> None:
 def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
     try:
         return claims.claim(
-            task_id, lease=config.lease, worker=WORKER, engage=task_type.engage, latest=task_type.latest
+            task_id,
+            lease=config.lease,
+            worker=WORKER,
+            calls_engage=task_type.calls_engage,
+            newest_only=task_type.newest_only,
         )
-    except IntegrityError:
-        claims.give_way(task_id, GIVE_WAY, replaceable=task_type.latest)
+    except (IntegrityError, OperationalError) as error:
+        # A deadlock, too, is a claim that met a transaction about a running task of its entity.
+        if isinstance(error, OperationalError) and not is_rolled_back(error):
+            raise
+        claims.give_way(task_id, GIVE_WAY, replaceable=task_type.newest_only)
         return None
 
 
@@ -74,25 +82,39 @@ def _carry_out(task_type: TaskType, task: Task) -> None:
     """Attempt the task, unless a newer one replaces it or the shop's circuit breaker is open and probed by another."""
     if task.newer_id:
         claims.finish(task, State.SUCCESS, reason=REPLACED, closed_by=task.newer_id)
-    elif task_type.engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
+    elif task_type.calls_engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
         claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
     else:
         with LEASES.renewing(task), logs.log_context(trace=task.trace or str(task.id), shop=task.shop_id):
             _attempt(task_type, task)
-            log.info("%s: %s.", task_type.name, task.ended)
+            log.info("%s: %s.", task_type.name, task.outcome_name)
 
 
 def _attempt(task_type: TaskType, task: Task) -> None:
     try:
-        task_type.work(task)
+        _call(task_type, task)
         if not task.finished:
             claims.finish(task, State.SUCCESS)
-        if task_type.engage:
+        if task_type.calls_engage:
             circuit_breaker.resume(task.shop)
     except (LeaseLost, *DATABASE_UNAVAILABLE):
         raise
     except (Exception, TimeLimitExceeded) as error:
         _end(task_type, task, error)
+
+
+def _call(task_type: TaskType, task: Task) -> None:
+    """Call the type's function: again at once after a deadlock, unless it has sent what must not be sent twice."""
+    for _ in range(DEADLOCK_RETRIES):
+        try:
+            task_type.call(task)
+        except OperationalError as error:
+            if not is_rolled_back(error) or exchanges.is_unsure(task.id, task.fence):
+                raise
+            log.warning("%s %s was rolled back and is called again: %s", task_type.name, task.id, error)
+        else:
+            return
+    task_type.call(task)
 
 
 def _end(task_type: TaskType, task: Task, error: BaseException) -> None:
@@ -110,13 +132,8 @@ def _end(task_type: TaskType, task: Task, error: BaseException) -> None:
             _failed(task_type, task, f"Took longer than {config.time_limit_seconds:g} seconds.", "time limit")
         case _:
             log.error("%s %s failed in our own code.", task_type.name, task.id, exc_info=error)
-            _failed(
-                task_type,
-                task,
-                f"Our own code failed ({type(error).__name__}).",
-                "internal",
-                at_most=INTERNAL_ERROR_ATTEMPTS,
-            )
+            reason = f"Our own code failed ({type(error).__name__})."
+            _failed(task_type, task, reason, "internal", at_most=INTERNAL_ERROR_ATTEMPTS)
 
 
 def _wait(task: Task, reason: str, wait: timedelta) -> None:
@@ -140,9 +157,8 @@ def _call_failed(task_type: TaskType, task: Task, error: ApiError) -> None:
     if isinstance(error, Refused):
         if system == "Engage":
             circuit_breaker.pause(task.shop, str(error), REFUSED_WAIT)
-        claims.retry_in(
-            task, REFUSED_WAIT, Outcome.WAITED, str(error), code
-        )  # however long it takes to correct the key
+        # However long it takes to correct the key: a wait is no failed attempt.
+        claims.retry_in(task, REFUSED_WAIT, Outcome.WAITED, str(error), code)
         return
     if system == "Engage":
         circuit_breaker.count_failure(
@@ -168,12 +184,7 @@ def _failed(
     elif task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
         claims.finish(task, State.ERROR, reason=f"{reason} Given up after {task.attempts} attempts.", code=code)
     else:
-        claims.retry_in(task, wait or _jittered(task_type.retry.wait(task.attempts)), Outcome.FAILED, reason, code)
-
-
-MAY_HAVE_ARRIVED = (
-    "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
-)
+        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, reason, code)
 
 
 def _jittered(wait: timedelta) -> timedelta:

@@ -1,6 +1,6 @@
-"""Sweep: publish due tasks that have no message, and take back the tasks of lost workers.
+"""Sweep: republish due tasks that have no message, and take back the tasks of lost workers.
 
-This one query covers lost messages, an emptied Redis, due retries, waiting bulk tasks and dead workers.
+This one query covers lost messages, a Redis that has lost its data, due retries, waiting bulk tasks and dead workers.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from taskqueue.types import NUMBERS, publish_messages
 log = logging.getLogger(__name__)
 
 WINDOW = {Lane.LIVE: 1000, Lane.BULK: 200}  # messages in a queue at most; the rest waits in the table
-PUBLISH_AGAIN = timedelta(seconds=60)
+REPUBLISH_AFTER = timedelta(seconds=60)
 MESSAGE_LOST = timedelta(seconds=5)  # while the queue is empty, a message this old is in no queue any more
 MAX_CRASHES = 3  # lost workers until the task is taken for the cause
 
 
 def sweep() -> int:
-    """Take back the tasks of lost workers, then publish due tasks, fairly over the shops. Returns how many of these."""
+    """Take back the tasks of lost workers, then republish due tasks, fairly over the shops. Returns how many."""
     reap()
     try:
-        if broker.emptied():
+        if broker.has_lost_data():
             republish_all()
         return sum(_sweep_lane(lane) for lane in Lane)
     except redis.RedisError as error:
@@ -43,19 +43,19 @@ def sweep() -> int:
 
 def _sweep_lane(lane: Lane) -> int:
     """Raises redis.RedisError."""
-    waiting = broker.waiting(QUEUES[lane])
-    free = WINDOW[lane] - waiting
-    due = pick_due(lane, free, again=MESSAGE_LOST if waiting == 0 else PUBLISH_AGAIN) if free > 0 else []
+    queued = broker.queue_length(QUEUES[lane])
+    free = WINDOW[lane] - queued
+    due = pick_due(lane, free, republish_after=REPUBLISH_AFTER if queued else MESSAGE_LOST) if free > 0 else []
     publish_messages((task_id, number, lane) for task_id, number in due)
     return len(due)
 
 
-def pick_due(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
+def pick_due(lane: Lane, free: int, republish_after: timedelta) -> list[tuple[UUID, int]]:
     """Select due tasks, up to `free`, with the same share for each shop, and mark them as published.
 
-    Returns (id, type number). `again`: a task is due for another message when its last one is this old.
+    Returns (id, type number). `republish_after`: a task is due for another message when its last one is this old.
     """
-    shops = _shops_with_due(lane, again)
+    shops = _shops_with_due(lane, republish_after)
     if not shops:
         return []
     share = max(1, free // len(shops))
@@ -65,45 +65,45 @@ def pick_due(lane: Lane, free: int, again: timedelta) -> list[tuple[UUID, int]]:
                     SELECT id FROM task WHERE {DUE} ORDER BY due_at LIMIT %(share)s FOR UPDATE SKIP LOCKED
                 ) x LIMIT %(free)s)
             RETURNING id, type, shop_id""",  # noqa: S608
-        {**_due(lane, again), "shops": shops, "share": share, "free": free},
+        {**_due_values(lane, republish_after), "shops": shops, "share": share, "free": free},
     )
     return _round_robin(picked.fetchall())
 
 
 def _round_robin(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
-    """Round robin: the oldest of every shop, then the next of every shop, so that one slow shop holds up no others."""
+    """Order by round robin: every shop's oldest, then every shop's next, so that one slow shop holds up no others."""
     rounds: Counter[int] = Counter()
-    placed = []
+    ordered = []
     for task_id, number, shop_id in sorted(picked):  # ids sort in the order of their creation
-        placed.append((rounds[shop_id], task_id, number))
+        ordered.append((rounds[shop_id], task_id, number))
         rounds[shop_id] += 1
-    return [(task_id, number) for _, task_id, number in sorted(placed)]
+    return [(task_id, number) for _, task_id, number in sorted(ordered)]
 
 
 DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
-    AND (published_at IS NULL OR published_at < now() - %(again)s)
-    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(engage)s))
-    AND (s.shop_id <> ALL(%(removed)s) OR entity = %(about_the_shop)s)
+    AND (published_at IS NULL OR published_at < now() - %(republish_after)s)
+    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(calling_engage)s))
+    AND (s.shop_id <> ALL(%(uninstalled)s) OR entity = %(shop_entity)s)
     AND type = ANY(%(known)s)"""  # during a rollout, the types of a new version are published by its own sweep
 
 
-def _due(lane: Lane, again: timedelta) -> dict[str, object]:
-    engage = [number for number, task_type in NUMBERS.items() if task_type.engage]
-    shops = {"paused": _shops("paused_until > now()"), "removed": _shops("NOT active")}
-    types = {"engage": engage, "known": list(NUMBERS), "about_the_shop": int(Entity.SHOP)}
-    return {"lane": int(lane), "again": again, **shops, **types}
+def _due_values(lane: Lane, republish_after: timedelta) -> dict[str, object]:
+    calling_engage = [number for number, task_type in NUMBERS.items() if task_type.calls_engage]
+    shops = {"paused": _shops("paused_until > now()"), "uninstalled": _shops("NOT active")}
+    types = {"calling_engage": calling_engage, "known": list(NUMBERS), "shop_entity": int(Entity.SHOP)}
+    return {"lane": int(lane), "republish_after": republish_after, **shops, **types}
 
 
-def _shops(which: str) -> list[int]:
-    return [shop_id for (shop_id,) in db.execute_sql(f"SELECT id FROM shop WHERE {which}").fetchall()]  # noqa: S608
+def _shops(condition: str) -> list[int]:
+    return [shop_id for (shop_id,) in db.execute_sql(f"SELECT id FROM shop WHERE {condition}").fetchall()]  # noqa: S608
 
 
-def _shops_with_due(lane: Lane, again: timedelta) -> list[int]:
-    """Shops with due tasks, in random order, so that no shop is always the last."""
+def _shops_with_due(lane: Lane, republish_after: timedelta) -> list[int]:
+    """Return the shops with due tasks, in random order, so that no shop is always the last."""
     found = db.execute_sql(
         f"""SELECT s.shop_id FROM (SELECT id AS shop_id FROM shop) s
             WHERE EXISTS (SELECT 1 FROM task WHERE {DUE}) ORDER BY random()""",  # noqa: S608
-        _due(lane, again),
+        _due_values(lane, republish_after),
     )
     return [shop_id for (shop_id,) in found.fetchall()]
 
@@ -129,15 +129,15 @@ def _take_back(task: Task) -> None:
         elif task.crashes + 1 >= MAX_CRASHES:
             claims.finish(task, State.ERROR, reason=f"{MAX_CRASHES} workers were lost at it.", code="worker lost")
         else:
-            claims.retry_in(task, _after(task), Outcome.LOST, "The worker was lost.", "worker lost")
+            claims.retry_in(task, _crash_backoff(task), Outcome.LOST, "The worker was lost.", "worker lost")
 
 
-def _after(task: Task) -> timedelta:
-    """Retry at once the first time; with backoff a task that may be the cause of the loss."""
-    return A_DAY.wait(task.crashes) if task.crashes else timedelta()
+def _crash_backoff(task: Task) -> timedelta:
+    """None the first time; backoff for a task that may be the cause of the loss."""
+    return A_DAY.backoff(task.crashes) if task.crashes else timedelta()
 
 
 def republish_all() -> None:
-    """What was rung for and has not begun is rung for by the next sweep: its messages are gone."""
-    rung = (Task.state == State.PENDING) & Task.leased_until.is_null() & Task.published_at.is_null(False)
-    Task.update(published_at=None).where(rung).execute()
+    """Let the next sweep republish every task that is not running: Redis has lost their messages."""
+    published = (Task.state == State.PENDING) & Task.leased_until.is_null() & Task.published_at.is_null(False)
+    Task.update(published_at=None).where(published).execute()

@@ -29,12 +29,13 @@ CHECK_EVERY = 1.0  # seconds
 PREFETCH = 48
 CONCURRENT = 8  # tasks run by one process while Redis is unavailable
 PICKED_AT_ONCE = 64
+PICK_AGAIN = timedelta(seconds=10)  # a task that was picked and not run
 
 _pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="no-redis")  # kept, as each thread keeps its connection
 
 
 class Watchdog(Middleware):
-    """Watchdog: ends the process when one of its threads has died, so that the supervisor starts another.
+    """End the process when one of its threads has died, so that the platform starts another.
 
     Dramatiq loses its threads to a stalled Redis: `redis.TimeoutError` is no ConnectionError, and ends a consumer. A
     process without its threads looks healthy and does nothing.
@@ -47,7 +48,9 @@ class Watchdog(Middleware):
         logs.configure_logging()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        db.allow(connections=worker.worker_threads + CONCURRENT + 3)  # three: this watchdog, leases, metrics
+        db.limit_connections(
+            connections=worker.worker_threads + CONCURRENT + 3
+        )  # three: this watchdog, leases, metrics
         worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -70,17 +73,17 @@ class Watchdog(Middleware):
 
 def _redis_answers(broker: TaskBroker) -> bool:
     try:
-        return bool(broker.bell.ping())
+        return bool(broker.quick_client.ping())
     except redis.RedisError:
         return False
 
 
 def work_without_redis() -> int:
-    """Run due tasks straight from the table. Returns the number of tasks."""
+    """Run due tasks straight from the table, and do the sweep's work. Returns the number of tasks."""
     try:
         with connected(EVERY):
             reap()
-            due = [row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, again=timedelta(seconds=10))]
+            due = [row for lane in Lane for row in pick_due(lane, PICKED_AT_ONCE, republish_after=PICK_AGAIN)]
     except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0

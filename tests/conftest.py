@@ -112,7 +112,7 @@ def migrated() -> None:
     from database import db
 
     schema.migrate()
-    db.allow(CONNECTIONS)
+    db.limit_connections(CONNECTIONS)
     _opened.add("database")
 
 
@@ -133,19 +133,19 @@ def _empty_redis() -> None:
     from taskqueue.broker import broker
 
     if not GIVEN_REDIS:
-        broker.bell.flushdb()
+        broker.quick_client.flushdb()
         return
     broker.flush_all()
     for pattern in ("shopify:points:*", "rate:*"):  # each test has a Shopify and readers of its own
-        for paced in broker.bell.scan_iter(pattern):
-            broker.bell.delete(paced)
+        for paced in broker.quick_client.scan_iter(pattern):
+            broker.quick_client.delete(paced)
 
 
 def connect_shop(domain: str) -> Any:
     from sandbox.shopify import TOKEN
     from sync import shop_connections
 
-    return shop_connections.connect(
+    return shop_connections.connect_shop(
         domain=domain,
         shopify_token=TOKEN,
         engage_key=ENGAGE_KEY,

@@ -1,6 +1,6 @@
 """Error rate rule: too many of the latest syncs failed. With a minimum sample and hysteresis, as a pure function.
 
-It counts things, not attempts: an order that failed five times is one error, and one that has succeeded since is not.
+It counts entities, not attempts: an order that failed five times is one error, and one that succeeded since is none.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from alerts.task_history import FinishedTask
 from models import RuleState
 
 WINDOW, MAX_AGE = timedelta(minutes=60), timedelta(hours=24)
-MIN_SAMPLE, MIN_ERRORS = 20, 5  # things and errors, the minimum for a rate to mean anything
-OPEN_AFTER, CLOSE_AFTER = (
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-)  # how long the rate must be bad to open, or good to close
+MIN_SAMPLE, MIN_ERRORS = 20, 5  # entities and errors, the minimum for a rate to mean anything
+OPEN_AFTER = timedelta(minutes=5)  # of a bad rate
+CLOSE_AFTER = timedelta(minutes=15)  # of a good rate
 HYSTERESIS = 0.8  # of the threshold: below this the rate is good
 ALL_GROUPS = "all"
 
@@ -41,7 +39,7 @@ class ErrorRateSettings:
 
 @dataclass(frozen=True)
 class Tally:
-    """The number of synced things in a group, how many of them failed, and whether one did so in the last hour."""
+    """The number of synced entities in a group, how many of them failed, and whether one did so in the last hour."""
 
     group: str
     finished: int
@@ -85,14 +83,14 @@ class ErrorRateMemory:
 class ErrorRateVerdict:
     """The rule's state, what to remember for the next evaluation, and the worst of the groups."""
 
-    standing: RuleState
+    state: RuleState
     memory: ErrorRateMemory
     worst: Tally | None = None
     expired: bool = False
 
 
 def tallies(finished: Iterable[FinishedTask], now: datetime, *, guarded: bool = True) -> list[Tally]:
-    """The tally of all things, then of each group. Imports have a report of their own, and are not counted."""
+    """The tally of all entities, then of each group. Imports have a report of their own, and are not counted."""
     live = [each for each in finished if now - MAX_AGE < each.at <= now]
     groups: dict[str, list[FinishedTask]] = defaultdict(list)
     for each in live:
@@ -149,8 +147,8 @@ def _while_open(
     since = (memory.good_since or now) if good else None
     if since and (not settings.guarded or now - since >= CLOSE_AFTER):
         return ErrorRateVerdict(RuleState.OK, ErrorRateMemory(), worst)
-    standing = RuleState.RECOVERING if good else RuleState.FIRING
-    return ErrorRateVerdict(standing, ErrorRateMemory(memory.bad_since, since, memory.opened_at), worst)
+    state = RuleState.RECOVERING if good else RuleState.FIRING
+    return ErrorRateVerdict(state, ErrorRateMemory(memory.bad_since, since, memory.opened_at), worst)
 
 
 def _thin(memory: ErrorRateMemory, now: datetime, worst: Tally | None) -> ErrorRateVerdict:

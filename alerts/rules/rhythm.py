@@ -43,11 +43,11 @@ class Baseline:
 
     @classmethod
     def of(
-        cls, orders: Sequence[datetime], zone: ZoneInfo, now: datetime, left_out: Sequence[Interval] = ()
+        cls, orders: Sequence[datetime], zone: ZoneInfo, now: datetime, incidents: Sequence[Interval] = ()
     ) -> Baseline | None:
         """Baseline from the sorted orders of eight weeks up to the newest one, so that silence does not change it.
 
-        `left_out`: times of known incidents; times in which the shop was just quiet are part of the baseline.
+        `incidents`: times of known incidents; times in which the shop was just quiet are part of the baseline.
         None: there are less than four weeks of orders, or less than fifty of them.
         """
         past = _past(orders, now)
@@ -56,7 +56,7 @@ class Baseline:
         begin = int(past[0])
         excluded = [
             (each.start.timestamp() / QUARTER_SECONDS - begin, each.end.timestamp() / QUARTER_SECONDS - begin)
-            for each in left_out
+            for each in incidents
         ]
         times = [each - begin for each in past]
         hours = [_hour(quarter * QUARTER_SECONDS, zone) for quarter in range(begin, int(past[-1]) + 1)]
@@ -73,7 +73,7 @@ class Baseline:
             orders += rate * (min(stop, end) - start)
         return orders
 
-    def reached(self, since: datetime) -> datetime | None:
+    def limit_reached_at(self, since: datetime) -> datetime | None:
         """The instant at which the limit is reached, if no order comes after `since`. None: not within a year."""
         left = self.limit
         for start, stop, rate in islice(self._quarters(since), MAX_QUARTERS):
@@ -92,15 +92,15 @@ class Baseline:
             start = stop
 
 
-def evaluate(rhythm: Baseline | None, facts: SilenceFacts, now: datetime) -> SilenceVerdict:
+def evaluate(baseline: Baseline | None, facts: SilenceFacts, now: datetime) -> SilenceVerdict:
     """Evaluate the rule at an instant. Without a baseline yet, it waits for one."""
     if not facts.active:
         return SilenceVerdict(RuleState.OFF)
-    if rhythm is None or (facts.last is None and not facts.orders_elsewhere):
+    if baseline is None or (facts.last_order_at is None and not facts.shopify_has_orders):
         return SilenceVerdict(RuleState.WAITING)
-    anchor = max(facts.last, facts.counts_from) if facts.last else facts.counts_from
-    fires_at, elapsed = rhythm.reached(anchor), max(now - anchor, timedelta())
-    if facts.stalled_since and rhythm.expected(max(facts.stalled_since, anchor), now) < rhythm.limit:
+    anchor = max(facts.last_order_at, facts.counts_from) if facts.last_order_at else facts.counts_from
+    fires_at, elapsed = baseline.limit_reached_at(anchor), max(now - anchor, timedelta())
+    if facts.stalled_since and baseline.expected(max(facts.stalled_since, anchor), now) < baseline.limit:
         return SilenceVerdict(RuleState.UNKNOWN, anchor, fires_at, elapsed)  # after that, the shop is alerted too
     holds = fires_at is not None and fires_at <= now
     return SilenceVerdict(RuleState.FIRING if holds else RuleState.OK, anchor, fires_at, elapsed)

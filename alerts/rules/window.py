@@ -28,7 +28,7 @@ class Interval:
 class DailyWindow:
     """Local times of day. An end that is not after the start is on the next day; two equal times are a whole day.
 
-    `end` may be 00:00, which is the end of the day. `Window.always` has no limits.
+    `end` may be 00:00, which is the end of the day. `DailyWindow.always` has no limits.
     """
 
     start: time
@@ -68,11 +68,11 @@ class DailyWindow:
         both = (datetime.combine(day, at, self.zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
         return max(both)
 
-    def holds(self, now: datetime) -> bool:
+    def is_open(self, now: datetime) -> bool:
         """Whether the window is open at an instant."""
         return self.unlimited or next(self.intervals(now)).start <= now
 
-    def opens(self, now: datetime) -> datetime:
+    def next_open(self, now: datetime) -> datetime:
         """The next instant at which the window is open: `now`, or its next start."""
         return now if self.unlimited else max(now, next(self.intervals(now)).start)
 
@@ -89,7 +89,7 @@ class DailyWindow:
             passed += min(each.end, until) - max(each.start, since)
         raise AssertionError("A window has no last day.")
 
-    def reached(self, since: datetime, length: timedelta) -> datetime:
+    def add_open_time(self, since: datetime, length: timedelta) -> datetime:
         """The first instant in the window at which it has been open for `length` since an instant.
 
         If that is exactly the window's end, which is not part of it, it is the next start.

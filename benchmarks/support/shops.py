@@ -25,7 +25,7 @@ def engage_key(tenant: str) -> str:
 
 
 def connect(name: str) -> Shop:
-    return shop_connections.connect(
+    return shop_connections.connect_shop(
         domain=f"{name}.myshopify.com",
         shopify_token=TOKEN,
         engage_key=engage_key(name),

@@ -23,12 +23,12 @@ def nothing(task: Task) -> None:
     """Does nothing, without an entity."""
 
 
-@group.task(902, "BenchmarkEntity", "Nothing to an entity", entity=Entity.ORDER, engage=True, latest=True)
+@group.task(902, "BenchmarkEntity", "Nothing to an entity", entity=Entity.ORDER, calls_engage=True, newest_only=True)
 def nothing_to_an_entity(task: Task) -> None:
     """Does nothing, with all that SyncOrder's declaration asks for."""
 
 
-@group.task(903, "BenchmarkSending", "Nothing sent", entity=Entity.ORDER, engage=True, latest=True)
+@group.task(903, "BenchmarkSending", "Nothing sent", entity=Entity.ORDER, calls_engage=True, newest_only=True)
 def nothing_sent(task: Task) -> None:
     """Records an exchange as SyncOrder does, before and after, without making it."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts", Effect.REPEATABLE, sent=RECEIPT)

@@ -12,7 +12,9 @@ from uuid import UUID
 import orjson
 
 from clients import USER_AGENT, Call, Effect, Journal, NotFound, NullJournal, Refused
-from clients.engage.answers import (
+from clients.engage.rate_limiter import RateLimiter
+from clients.engage.resendable import resend_effect
+from clients.engage.responses import (
     NOT_FOUND_CODE,
     ContactConflict,
     contact_id_of,
@@ -21,18 +23,13 @@ from clients.engage.answers import (
     parse_response,
     unreadable_response,
 )
-from clients.engage.rate_limiter import RateLimiter
-from clients.engage.replayable import replay_effect
 from clients.http.transport import DEADLINE_SECONDS, send
 
 __all__ = ["ContactConflict", "EngageClient", "json_bytes"]
 
 API = "/api/v3"
 HTTP_CREATED = 201
-ORDER_PATHS = (
-    "/api/v2/orders",
-    "/api/v3/orders",
-)  # it is not known which one Voyado's own app uses; the first is documented
+ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's own app may use either; the first is documented
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 _KEY = re.compile(r"[!-~]+")
@@ -50,13 +47,13 @@ class EngageClient:
         origin: str,
         key: str,
         journal: Journal | None = None,
-        bucket: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         *,
         deadline: float = DEADLINE_SECONDS,
     ) -> None:
         self.origin = origin.rstrip("/")
         self.journal = journal or NullJournal()
-        self.bucket = bucket
+        self.rate_limiter = rate_limiter
         self.deadline = deadline
         self._headers = {
             "apikey": key,
@@ -65,7 +62,7 @@ class EngageClient:
             "User-Agent": USER_AGENT,
         }
 
-    def count(self) -> int:
+    def contact_count(self) -> int:
         """The number of contacts: the cheapest call that needs a key. Engage: authentication, "contacts/count"."""
         call, answer = self._call("GET", f"{API}/contacts/count", Effect.READ)
         if type(answer) is not int:
@@ -120,9 +117,8 @@ class EngageClient:
         Engage: preferences, which recommends the contact's update for this. Raises ValueError if one is neither true
         nor false: Engage would take "not known" for an opt-out.
         """
-        if not preferences or not all(
-            name in PREFERENCES and type(value) is bool for name, value in preferences.items()
-        ):
+        valid = all(name in PREFERENCES and type(value) is bool for name, value in preferences.items())
+        if not preferences or not valid:
             raise ValueError(f"Each of {', '.join(PREFERENCES)} that is named must be true or false, and one must be.")
         self.update_contact(contact_id, {"preferences": dict(preferences)})
 
@@ -136,9 +132,9 @@ class EngageClient:
 
         Idempotent: Engage ignores a second one with the same `uniqueReceiptId`. Success means queued, not stored.
         """
-        self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, answers_json=False)
+        self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, expects_json=False)
 
-    def notify_order(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
+    def create_order_notification(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
         """Send an order notification, which triggers Engage's mails. Engage: orders, "purchases and returns".
 
         Not idempotent: Engage stores nothing of it and detects no duplicates, so a second call is a second mail, and
@@ -146,18 +142,18 @@ class EngageClient:
         """
         if path not in ORDER_PATHS:
             raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
-        self._call("POST", path, Effect.ONCE, body=body, answers_json=False)
+        self._call("POST", path, Effect.ONCE, body=body, expects_json=False)
 
-    def repeat(self, method: str, path: str, sent: bytes) -> None:
-        """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not replayable.
+    def resend(self, method: str, path: str, sent: bytes) -> None:
+        """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not resendable.
 
         A notification that is resent is a second mail to the customer.
         """
-        effect = replay_effect(method, path)
+        effect = resend_effect(method, path)
         if effect is None:
             raise ValueError(f"{method} {path} is no call to be made again.")
         call = Call("Engage", method, self.origin + path, effect, sent=sent)
-        self._sent(call, answers_json=False)
+        self._send(call, expects_json=False)
 
     def stores(self, *, include_inactive: bool = True) -> list[dict[str, Any]]:
         """All stores, with the fields that Engage has. Engage: stores."""
@@ -175,20 +171,20 @@ class EngageClient:
         *,
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
-        answers_json: bool = True,
+        expects_json: bool = True,
     ) -> tuple[Call, Any]:
         url = self.origin + path + (f"?{urlencode(query)}" if query else "")
         call = Call("Engage", method, url, effect, sent=b"" if body is None else json_bytes(body))
-        return call, self._sent(call, answers_json=answers_json)
+        return call, self._send(call, expects_json=expects_json)
 
-    def _sent(self, call: Call, *, answers_json: bool) -> Any:
+    def _send(self, call: Call, *, expects_json: bool) -> Any:
         """The response's JSON, after the rate limiter has let the call through."""
         if not _KEY.fullmatch(self._headers["apikey"]):  # not valid in an HTTP header
             raise Refused("The Engage API key has characters that no such key has.", call=call)
-        if self.bucket:
-            self.bucket.take()
+        if self.rate_limiter:
+            self.rate_limiter.acquire()
         response = send(call, self._headers, self.journal, deadline=self.deadline)
-        return parse_response(response, call, answers_json)
+        return parse_response(response, call, expects_json)
 
 
 def json_bytes(body: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Engage's webhooks, sent through Svix: verifies the webhook signature (HMAC) and reads the event."""
+"""Verify and read Engage's webhooks, which Svix sends: their signature (HMAC) and their event."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import orjson
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-HEADER_PREFIXES = (
-    "svix",
-    "webhook",
-)  # the prefixes of Svix's headers, and of those of the Standard Webhooks specification
+HEADER_PREFIXES = ("svix", "webhook")  # of Svix's headers, and of those of the Standard Webhooks specification
 MAX_ID_LENGTH = 200
 
 
@@ -34,12 +31,12 @@ class EncryptedWebhook(UnreadableWebhook):
 class WebhookEvent:
     """An event: its type, and the contact's id or None if the payload names no contact."""
 
-    kind: str
+    event_type: str
     contact_id: str | None
 
 
 def verify_signature(headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> str:
-    """Verify the signature and return the message's id, by which redeliveries are recognised. Raises NotVerified.
+    """Verify the signature and return the message's id, by which redeliveries are recognised. Raises BadSignature.
 
     `secrets` are the endpoint's, as Svix shows them (`whsec_...`): the new one and, during a rotation, the old one.
     Svix: "verifying payloads". A message with a timestamp more than five minutes in the past or future is refused.
@@ -60,30 +57,29 @@ def is_webhook_secret(text: str) -> bool:
 
 
 def read_event(body: bytes) -> WebhookEvent:
-    """Read the event of a verified message. Raises Encrypted, or Unreadable.
+    """Read the event of a verified message. Raises EncryptedWebhook, or UnreadableWebhook.
 
     Field names are read in any case, since Engage's examples differ in it. The payload of preference events is not
     published: take the contact's id from here and the value from the contact.
     """
     envelope = _lowercase(_parsed(body))
-    kind = envelope.get("eventtype")
-    if not isinstance(kind, str) or not kind:
+    event_type = envelope.get("eventtype")
+    if not isinstance(event_type, str) or not event_type:
         raise UnreadableWebhook("Engage sent a webhook that does not say what happened.")
     if envelope.get("isencrypted") not in (None, False, "false", "False"):
-        raise EncryptedWebhook(
-            "Engage encrypts this webhook, which the connector cannot read: turn encryption off there."
-        )
+        message = "Engage encrypts this webhook, which the connector cannot read: turn encryption off there."
+        raise EncryptedWebhook(message)
     payload = envelope.get("payload")
     if not isinstance(payload, dict):
         raise UnreadableWebhook("Engage sent a webhook without a payload.")
-    return WebhookEvent(kind, _contact_id(kind, _lowercase(payload)))
+    return WebhookEvent(event_type, _contact_id(event_type, _lowercase(payload)))
 
 
 def _signed(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers of one family, never mixed, under the standard's names; signatures of version 1 only."""
+    """The three headers with one prefix, never mixed, under the standard's names; signatures of version 1 only."""
     given = {name.lower(): value for name, value in headers.items()}
-    for family in HEADER_PREFIXES:
-        found = {f"webhook-{part}": given.get(f"{family}-{part}", "") for part in ("id", "timestamp", "signature")}
+    for prefix in HEADER_PREFIXES:
+        found = {f"webhook-{part}": given.get(f"{prefix}-{part}", "") for part in ("id", "timestamp", "signature")}
         found["webhook-signature"] = " ".join(part for part in found["webhook-signature"].split() if part[:3] == "v1,")
         if all(found.values()) and len(found["webhook-id"]) <= MAX_ID_LENGTH:
             return found
@@ -112,9 +108,9 @@ def _lowercase(fields: dict[str, Any]) -> dict[str, Any]:
     return {name.lower(): value for name, value in fields.items()}
 
 
-def _contact_id(kind: str, payload: dict[str, Any]) -> str | None:
+def _contact_id(event_type: str, payload: dict[str, Any]) -> str | None:
     """The payload's `contactId`; for events about a contact also `id`, as in the contact itself."""
-    named = payload.get("contactid") or (payload.get("id") if kind.lower().startswith("contact.") else None)
+    named = payload.get("contactid") or (payload.get("id") if event_type.lower().startswith("contact.") else None)
     try:
         return str(UUID(named)) if isinstance(named, str) else None
     except ValueError:

@@ -22,13 +22,13 @@ from clients import NotSent, Rejected
 from clients.shopify.domain import SHOP_DOMAIN
 from config import config
 
-TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
+TENANT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
 STORAGE = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # with their subdomains; inferred
 STORAGE_URL = re.compile(rf"https://(?:[a-z0-9-]+\.)*(?:{'|'.join(map(re.escape, STORAGE))})(?::443)?/[!-\[\]-~]*")
 
 MAX_ADDRESSES = 2  # of one name, to be tried
 GLOBAL_UNICAST = IPv6Network("2000::/3")  # all global unicast addresses that have been allocated
-NAT64 = IPv6Network("64:ff9b::/96")  # NAT64: an IPv4 address inside an IPv6-only network
+NAT64 = IPv6Network("64:ff9b::/96")  # an IPv4 address inside an IPv6-only network
 
 
 def valid_shop_domain(domain: str) -> str:
@@ -38,7 +38,7 @@ def valid_shop_domain(domain: str) -> str:
 
 def valid_tenant_name(tenant: str) -> str:
     """Validate the name of an Engage tenant. Raises Rejected."""
-    return _valid(TENANT, tenant)
+    return _valid(TENANT_NAME, tenant)
 
 
 def _valid(pattern: re.Pattern[str], name: str) -> str:
@@ -97,7 +97,7 @@ class _Guarded(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         host = self._dns_host
         try:
-            return self._connected(public_addresses(host, self.port))
+            return self._connect(public_addresses(host, self.port))
         except socket.gaierror as error:
             raise NameResolutionError(host, self, error) from error
         except UnicodeError as error:  # not a valid host name
@@ -105,7 +105,7 @@ class _Guarded(HTTPConnection):
         finally:
             self._dns_host = host  # the certificate is checked against the name
 
-    def _connected(self, addresses: list[str]) -> socket.socket:
+    def _connect(self, addresses: list[str]) -> socket.socket:
         for self._dns_host in addresses[:-1]:
             with suppress(NewConnectionError, ConnectTimeoutError):
                 return super()._new_conn()
@@ -132,8 +132,8 @@ class _SecurePool(HTTPSConnectionPool):
 class GuardedAdapter(HTTPAdapter):
     """Transport adapter for a session of `requests` with guarded connections."""
 
-    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
+    pool_classes: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
+        self.poolmanager.pool_classes_by_scheme = self.pool_classes

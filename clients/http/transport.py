@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 _thread = threading.local()
 
 
-class _Timed(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """The read side of a socket, which raises at the thread's total deadline, however steadily bytes arrive."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -78,12 +78,12 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self._timed = _Timed(sock)
-        self.fp = io.BufferedReader(self._timed)
+        self._reader = _DeadlineReader(sock)
+        self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
         super().begin()
-        if self._timed.ended:
+        if self._reader.ended:
             raise http.client.IncompleteRead(b"")
 
 
@@ -104,7 +104,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(ssrf_guard.GuardedAdapter):
-    pools: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
+    pool_classes: ClassVar[dict[str, Any]] = {"http": _Pool, "https": _SecurePool}
 
 
 def session() -> requests.Session:
@@ -124,13 +124,13 @@ def send(
 ) -> requests.Response:
     """Make the call, record it in the journal before and after, and return the response; the body is `call.received`.
 
-    Raises NotSent or Unanswered. The status is for `check`.
+    Raises NotSent or Unanswered. The status is for `raise_for_status`.
     """
     journal.sending(call)
     begun = time.monotonic()
     _thread.deadline = begun + deadline
     try:
-        return _exchange(call, headers, deadline)
+        return _request(call, headers, deadline)
     except ApiError as error:
         error.call = error.call or call
         call.error, call.unknown = str(error), error.unknown
@@ -142,7 +142,7 @@ def send(
         log.info("%s %s %s: %s.", call.system, call.method, path, call.status or "no answer")
 
 
-def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> requests.Response:
+def _request(call: Call, headers: Mapping[str, str], deadline: float) -> requests.Response:
     try:
         with session().request(
             call.method,
@@ -157,19 +157,25 @@ def _exchange(call: Call, headers: Mapping[str, str], deadline: float) -> reques
             call.received = _read(response, call)
             call.unknown = False
             return response
-    except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
-        raise NotSent(f"{call.system} could not be reached.", call=call) from error
-    except requests.ConnectionError as error:
-        if _never_connected(error):
-            raise NotSent(f"{call.system} could not be reached.", call=call) from error
-        raise Unanswered(f"{call.system} closed the connection before its answer was complete.", call=call) from error
-    except requests.Timeout as error:
-        raise Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call) from error
     except requests.RequestException as error:
-        if isinstance(error, ValueError) and not _in_the_response(error):  # InvalidURL and the like: nothing was sent
+        raise _translated(error, call, deadline) from error
+
+
+def _translated(error: requests.RequestException, call: Call, deadline: float) -> ApiError:
+    """Our error for one of `requests`, the most specific first."""
+    match error:
+        case requests.ConnectTimeout() | requests.exceptions.SSLError() | requests.exceptions.ProxyError():
+            return NotSent(f"{call.system} could not be reached.", call=call)
+        case requests.ConnectionError() if _never_connected(error):
+            return NotSent(f"{call.system} could not be reached.", call=call)
+        case requests.ConnectionError():
+            return Unanswered(f"{call.system} closed the connection before its answer was complete.", call=call)
+        case requests.Timeout():
+            return Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call)
+        case ValueError() if not _in_the_response(error):  # InvalidURL and the like: nothing was sent
             reason = type(error).__name__  # its text would quote the request
-            raise Rejected(f"The request to {call.system} could not be made ({reason}).", call=call) from error
-        raise Unanswered(f"{call.system} sent an answer that could not be read.", call=call) from error
+            return Rejected(f"The request to {call.system} could not be made ({reason}).", call=call)
+    return Unanswered(f"{call.system} sent an answer that could not be read.", call=call)
 
 
 def _in_the_response(error: BaseException) -> bool:

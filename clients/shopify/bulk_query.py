@@ -1,4 +1,4 @@
-"""Bulk queries: their texts, their states, and how their lines are assembled into orders.
+"""Bulk query: its text, its states, and how its lines are assembled into orders.
 
 Shopify: "Perform bulk operations with the GraphQL Admin API". A bulk query may have five connections, none of them
 within a list: so a refund comes without its lines, and of several shipping lines only the first.
@@ -32,7 +32,7 @@ def orders_query(start: datetime, end: datetime) -> str:
 
 
 def assemble_order(order: Json, line_items: list[Json]) -> Json:
-    """An order from its own line and those of its items, in the shape of `Shopify.order` but without refund lines."""
+    """An order from its own line and its items', in the shape of `ShopifyClient.order` but without refund lines."""
     shipping = order.get("shippingLine")
     return {
         **order,

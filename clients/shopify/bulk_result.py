@@ -19,14 +19,8 @@ from clients.http.transport import CONNECT_SECONDS, raise_for_status
 MAX_LINE_BYTES = 10 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 SILENCE_SECONDS = 30.0
-MIN_BYTES_PER_SECOND = 1024  # bytes a second; a slower server would keep a worker busy until its time limit
-EXPIRED_STATUSES = {
-    400,
-    401,
-    403,
-    404,
-    410,
-}  # the statuses with which storage services answer for an expired signed URL
+MIN_BYTES_PER_SECOND = 1024  # a slower server would keep a worker busy until its time limit
+EXPIRED_STATUSES = {400, 401, 403, 404, 410}  # by which storage services refuse an expired signed URL
 
 LineAndOffset = tuple[bytes, int]
 
@@ -43,7 +37,8 @@ class BulkResult:
     """Iterates over (line without its end, offset of the next line). A context manager.
 
     `etag` identifies the file: keep it with the offset, and pass both to resume where a reading ended. A connection
-    that breaks is resumed if it delivered at least one line; otherwise Unanswered is raised.
+    that breaks is resumed if it delivered at least one line; otherwise Unanswered is raised. `api_url` permits a file
+    of that origin, too, as a sandbox has it.
     """
 
     def __init__(
@@ -52,12 +47,12 @@ class BulkResult:
         offset: int = 0,
         *,
         etag: str | None = None,
-        beside: str | None = None,
+        api_url: str | None = None,
         journal: Journal | None = None,
     ) -> None:
         self.etag = etag
         self.offset = offset
-        self._url = _permitted(url, beside)
+        self._url = _permitted(url, api_url)
         self._journal = journal or NullJournal()
         self._skip = 0
         self._session = requests.Session()
@@ -66,7 +61,7 @@ class BulkResult:
             self._session.mount(scheme, ssrf_guard.GuardedAdapter())
         self._response: requests.Response | None = None
         try:
-            self._response = self._opened()
+            self._response = self._open()
         except ApiError:
             self.close()
             raise
@@ -95,7 +90,7 @@ class BulkResult:
                 if self.offset == start:
                     raise
                 response.close()
-                self._response = self._opened()
+                self._response = self._open()
         self.close()
 
     def _lines(self, response: requests.Response) -> Iterator[LineAndOffset]:
@@ -115,13 +110,13 @@ class BulkResult:
             self.offset += len(buffer)
             yield bytes(buffer), self.offset
 
-    def _opened(self) -> requests.Response | None:
+    def _open(self) -> requests.Response | None:
         """The response from our offset on, or None if nothing is left."""
         call = Call("Shopify's storage", "GET", self._url.partition("?")[0], Effect.READ)  # the query holds the key
         self._journal.sending(call)
         begun = time.monotonic()
         try:
-            response = self._answer(call)
+            response = self._get(call)
         except ApiError as error:
             error.call = error.call or call
             call.error = str(error)
@@ -136,7 +131,7 @@ class BulkResult:
             response.close()
             raise
 
-    def _answer(self, call: Call) -> requests.Response:
+    def _get(self, call: Call) -> requests.Response:
         try:
             response = self._session.get(
                 self._url,
@@ -163,7 +158,7 @@ class BulkResult:
         if response.status_code in EXPIRED_STATUSES:
             raise ResultUrlExpired(f"The bulk result's address is no longer valid ({response.status_code}).", call=call)
         if response.status_code == 416:
-            self._must_be_the_end(response, call)
+            self._check_end(response, call)
             response.close()
             return None
         raise_for_status(response, call, f"{call.system} answered {response.status_code}.")
@@ -175,12 +170,11 @@ class BulkResult:
             raise Unanswered(f"{call.system} did not say where its answer ends.", call=call)
         return response
 
-    def _must_be_the_end(self, response: requests.Response, call: Call) -> None:
+    def _check_end(self, response: requests.Response, call: Call) -> None:
         size = response.headers.get("Content-Range", "").rpartition("/")[2]
         if size != str(self.offset):
-            raise ResultFileChanged(
-                f"The bulk result has {size or 'fewer'} bytes, and {self.offset} were read.", call=call
-            )
+            message = f"The bulk result has {size or 'fewer'} bytes, and {self.offset} were read."
+            raise ResultFileChanged(message, call=call)
 
     def _to_skip(self, response: requests.Response, call: Call) -> int:
         """How many bytes of this response precede our offset: all of them if the server supports no ranges."""
@@ -210,17 +204,17 @@ def _chunks(response: requests.Response, skip: int) -> Iterator[bytes]:
         skip -= min(skip, len(chunk))
 
 
-def _permitted(url: str, beside: str | None) -> str:
+def _permitted(url: str, api_url: str | None) -> str:
     """The URL, if it leads to Shopify's storage, or to the Admin API's own origin (as in a sandbox). An SSRF guard."""
-    if ssrf_guard.is_shopify_storage(url) or (beside and _is_beside(url, beside)):
+    if ssrf_guard.is_shopify_storage(url) or (api_url and _has_origin_of(url, api_url)):
         return url
     parts = _split(url)
     raise Rejected(f"A bulk result is not fetched from {parts.scheme}://{parts.hostname}.")
 
 
-def _is_beside(url: str, beside: str) -> bool:
+def _has_origin_of(url: str, api_url: str) -> bool:
     """Compares the text, since URL parsers differ in how they read odd characters."""
-    origin = "{0.scheme}://{0.netloc}/".format(urlsplit(beside))
+    origin = "{0.scheme}://{0.netloc}/".format(urlsplit(api_url))
     return url.startswith(origin) and re.fullmatch(r"[!-\[\]-~]+", url) is not None
 
 

@@ -6,18 +6,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from clients import Unanswered
-from clients.shopify import consent as shopify_consent
-from clients.shopify import markets as shopify_markets
-from clients.shopify import pagination
-from clients.shopify import search as shopify_search
 from clients.shopify.bulk_result import BulkResult
-from clients.shopify.consent import ConsentResult
-from clients.shopify.graphql_client import DOCUMENTS, GraphQLClient
-from clients.shopify.pagination import FIRST_LINES, NEXT_LINES
+from clients.shopify.consent import ConsentResult, consent_holder, consent_input, consent_result
+from clients.shopify.graphql_client import GraphQLClient
+from clients.shopify.markets import read_markets
+from clients.shopify.pagination import read_fulfillment, read_order, read_refund
+from clients.shopify.search import CREATED, UPDATED, between, search_instant, updated_since
 
-__all__ = ["DOCUMENTS", "FIRST_LINES", "NEXT_LINES", "ConsentResult", "SearchPage", "ShopifyClient"]
-
-MAX_COUNTED_ORDERS = 10_000  # orders; Shopify's own limit
+MAX_COUNTED_ORDERS = 10_000  # Shopify's own limit
 PAGE_SIZE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older cost table
 
 Json = dict[str, Any]
@@ -38,34 +34,34 @@ class ShopifyClient(GraphQLClient):
 
     def shop(self) -> Json:
         """The shop's own settings: currency, time zone, domain, plan."""
-        shop = self.read("shop", "shop")
+        shop = self.query("shop", "shop")
         if shop is None:
             raise Unanswered("Shopify sent an answer without the shop.")
         return shop
 
     def markets(self) -> list[Json]:
         """The shop's markets, with all of their regions. Raises Rejected without the scope `read_markets`."""
-        return shopify_markets.read_markets(self)
+        return read_markets(self)
 
     def customer(self, shopify_id: int) -> Json | None:
         """The customer with consents, default address and `gender` (its metafield), or None if it does not exist."""
-        return self.read("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
+        return self.query("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> SearchPage:
         """A page of customers updated at `since` or later, each in the shape of `customer`."""
         return self._page("customers", since, cursor)
 
     def orders_count(self, start: datetime, end: datetime) -> int:
-        """The number of orders created from `start` on and before `end`, at most COUNTED."""
-        query = shopify_search.between(shopify_search.CREATED["orders"], start, end)
-        found = self.read("orders_count", "ordersCount", query=query, limit=MAX_COUNTED_ORDERS)
+        """The number of orders created from `start` on and before `end`, at most MAX_COUNTED_ORDERS."""
+        query = between(CREATED["orders"], start, end)
+        found = self.query("orders_count", "ordersCount", query=query, limit=MAX_COUNTED_ORDERS)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was asked for.")
         return int(found["count"])
 
     def order(self, shopify_id: int) -> Json | None:
         """The order with all of its lines, however many, as of one moment; or None if it does not exist."""
-        return pagination.read_order(self, f"gid://shopify/Order/{shopify_id}")
+        return read_order(self, f"gid://shopify/Order/{shopify_id}")
 
     def orders_updated_since(self, since: datetime, cursor: str | None = None) -> SearchPage:
         """A page of order headers (ids, times, states) updated at `since` or later."""
@@ -73,29 +69,29 @@ class ShopifyClient(GraphQLClient):
 
     def refund(self, shopify_id: int) -> Json | None:
         """The refund with all of its lines, and its order's header; or None if it does not exist."""
-        return pagination.read_refund(self, f"gid://shopify/Refund/{shopify_id}")
+        return read_refund(self, f"gid://shopify/Refund/{shopify_id}")
 
     def fulfillment(self, shopify_id: int) -> Json | None:
         """The parcel with its lines, its tracking, and its order's header; or None if it does not exist."""
-        return pagination.read_fulfillment(self, f"gid://shopify/Fulfillment/{shopify_id}")
+        return read_fulfillment(self, f"gid://shopify/Fulfillment/{shopify_id}")
 
     def update_email_consent(self, customer_id: int, state: str, at: datetime) -> ConsentResult:
         """Write that the customer chose SUBSCRIBED or UNSUBSCRIBED at this instant. Shopify keeps the newest choice."""
-        root, consent = "customerEmailMarketingConsentUpdate", shopify_consent.consent_input(state, at)
+        root, consent = "customerEmailMarketingConsentUpdate", consent_input(state, at)
         data = {"customerId": f"gid://shopify/Customer/{customer_id}", "emailMarketingConsent": consent}
-        customer = self.change("email_consent_update", root, input=data)["customer"]
-        email = shopify_consent.consent_holder(customer, "defaultEmailAddress", "e-mail address")
+        customer = self.mutate("email_consent_update", root, input=data)["customer"]
+        email = consent_holder(customer, "defaultEmailAddress", "e-mail address")
         stored = (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
-        return shopify_consent.consent_result(consent, *stored)
+        return consent_result(consent, *stored)
 
     def update_sms_consent(self, customer_id: int, state: str, at: datetime) -> ConsentResult:
         """Write the customer's choice about text messages, like `update_email_consent`."""
-        root, consent = "customerSmsMarketingConsentUpdate", shopify_consent.consent_input(state, at)
+        root, consent = "customerSmsMarketingConsentUpdate", consent_input(state, at)
         data = {"customerId": f"gid://shopify/Customer/{customer_id}", "smsMarketingConsent": consent}
-        customer = self.change("sms_consent_update", root, input=data)["customer"]
-        phone = shopify_consent.consent_holder(customer, "defaultPhoneNumber", "phone number")
+        customer = self.mutate("sms_consent_update", root, input=data)["customer"]
+        phone = consent_holder(customer, "defaultPhoneNumber", "phone number")
         stored = phone["smsMarketingConsent"] or {"state": None, "optInLevel": None, "updatedAt": None}
-        return shopify_consent.consent_result(consent, stored["state"], stored["optInLevel"], stored["updatedAt"])
+        return consent_result(consent, stored["state"], stored["optInLevel"], stored["updatedAt"])
 
     def run_bulk_query(self, text: str) -> str:
         """Start a bulk query and return its operation's id.
@@ -103,28 +99,28 @@ class ShopifyClient(GraphQLClient):
         Raises Throttled while five are running. A repeated call, after an unknown outcome, starts two: a waste, but
         harmless.
         """
-        operation: Json | None = self.change("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
+        operation: Json | None = self.mutate("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
         if operation is None:
             raise Unanswered("Shopify sent an answer without the bulk operation.")
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:
         """The operation's state and the URL of its result: one that is valid now, or None if the result is empty."""
-        return self.read("bulk_operation", "bulkOperation", id=operation_id)
+        return self.query("bulk_operation", "bulkOperation", id=operation_id)
 
     def cancel_bulk(self, operation_id: str) -> None:
         """Cancel the operation. Raises Rejected if it has finished."""
-        self.change("bulk_cancel", "bulkOperationCancel", id=operation_id)
+        self.mutate("bulk_cancel", "bulkOperationCancel", id=operation_id)
 
-    def stream(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkResult:
+    def bulk_result(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkResult:
         """Stream the lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
-        return BulkResult(url, offset, etag=etag, beside=self._url, journal=self._journal)
+        return BulkResult(url, offset, etag=etag, api_url=self._url, journal=self._journal)
 
     def _page(self, kind: str, since: datetime, cursor: str | None) -> SearchPage:
-        search = shopify_search.updated_since(shopify_search.UPDATED, since)
-        found = self.read(f"{kind}_updated_since", kind, first=PAGE_SIZE, after=cursor, search=search)
+        search = updated_since(UPDATED, since)
+        found = self.query(f"{kind}_updated_since", kind, first=PAGE_SIZE, after=cursor, search=search)
         if found is None:
             raise Unanswered("Shopify sent an answer without what was searched for.")
         # By its documentation Shopify matches whole days for customers, so that older changes may be included.
-        nodes = [each for each in found["nodes"] if each["updatedAt"] >= shopify_search.search_instant(since)]
+        nodes = [each for each in found["nodes"] if each["updatedAt"] >= search_instant(since)]
         return SearchPage(nodes, found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)

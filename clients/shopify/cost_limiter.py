@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import redis
 
 from clients import Throttled
-from clients.http.redis_script import RedisScript
+from clients.redis_script import RedisScript
 
-ASSUMED_COST = 60.0  # points, the assumed cost of a document until Shopify has stated it; an order costs about as much
-MAX_SLEEP_SECONDS = 1.5  # seconds that a caller may sleep; for longer waits the task goes back to its row
-LONGEST_WAIT = 60.0
+ASSUMED_COST = 60.0  # points of a document until Shopify has stated it; an order costs about as much
+MAX_SLEEP_SECONDS = 1.5  # of a caller; for longer waits the task goes back to its row
+LONGEST_WAIT = 60.0  # seconds
 LIVE_RESERVE = 0.05  # of the maximum, kept unused, as calls do not arrive in the order in which they were sent
 BULK_RESERVE = 0.5  # of the maximum, which bulk work leaves unused
 
@@ -26,13 +26,13 @@ BULK_RESERVE = 0.5  # of the maximum, which bulk work leaves unused
 class QueryCost(NamedTuple):
     """The points that a query needed and those it was charged, and the shop's points afterwards.
 
-    `most`: the maximum; `rate`: points restored a second.
+    `maximum`: the points of a shop that makes no calls; `rate`: points restored a second.
     """
 
     requested: float
     charged: float
     available: float
-    most: float
+    maximum: float
     rate: float
 
 
@@ -45,7 +45,7 @@ def query_cost(answer: Any) -> QueryCost | None:
         found = QueryCost(*map(float, (*figures, status["maximumAvailable"], status["restoreRate"])))
     except (TypeError, KeyError, ValueError, OverflowError):
         return None
-    return found if all(map(math.isfinite, found)) and found.most > 0 and found.rate > 0 else None
+    return found if all(map(math.isfinite, found)) and found.maximum > 0 and found.rate > 0 else None
 
 
 # A hash per shop: its points by our estimate (`points`) and when that was (`at`), those reserved for calls in flight
@@ -71,8 +71,8 @@ end
 RESERVE_SCRIPT = (
     STATE_SCRIPT
     + """
-local cost, spare, patience, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local wait = math.max(math.min(cost + spare * most, most) - points, 0) / rate
+local cost, reserve, patience, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local wait = math.max(math.min(cost + reserve * most, most) - points, 0) / rate
 if wait <= patience then
     points, in_flight = points - cost, in_flight + cost
     save()
@@ -110,20 +110,21 @@ class Reservation(NamedTuple):
 
     document: str
     cost: float
-    told: int
+    responses_before: int
     at: float
 
 
 class CostLimiter:
     """Limits the queries to one shop by their cost, for live work or for bulk work."""
 
-    def __init__(self, client: redis.Redis, shop: str, spare: float = LIVE_RESERVE) -> None:
-        """`spare`: the share of the maximum that is left unused."""
+    def __init__(self, client: redis.Redis, shop: str, reserve_share: float = LIVE_RESERVE) -> None:
+        """`reserve_share`: the share of the maximum that is left unused."""
         self.name = f"shopify:points:{shop}"
-        self.spare = spare
-        self._take_script, self._told_script = RedisScript(client, RESERVE_SCRIPT), RedisScript(client, SETTLE_SCRIPT)
+        self.reserve_share = reserve_share
+        self._reserve_script = RedisScript(client, RESERVE_SCRIPT)
+        self._settle_script = RedisScript(client, SETTLE_SCRIPT)
 
-    def take(self, document: str) -> Reservation:
+    def reserve(self, document: str) -> Reservation:
         """Sleep until the shop has the points. Raises Throttled at once if that would take over 1.5 seconds."""
         cost = _costs.get(document, ASSUMED_COST)
         wait, responses = self._wait(cost)
@@ -132,17 +133,18 @@ class CostLimiter:
         time.sleep(wait)
         return Reservation(document, cost, responses, time.monotonic())
 
-    def told(self, reserved: Reservation, answer: Any) -> None:
+    def settle(self, reservation: Reservation, answer: Any) -> None:
         """Correct our estimate by the cost and the available points that Shopify's response states."""
         if (cost := query_cost(answer)) is None:
             return
         now = time.monotonic()
-        _costs[reserved.document] = cost.requested
+        _costs[reservation.document] = cost.requested
         _free_at[self.name] = now + (cost.requested - cost.available) / cost.rate
-        self._told_script.run(self.name, reserved.cost, *cost[1:], reserved.told, now - reserved.at)
+        before, age = reservation.responses_before, now - reservation.at
+        self._settle_script.run(self.name, reservation.cost, *cost[1:], before, age)
 
     def _wait(self, cost: float) -> tuple[float, int]:
-        found = self._take_script.run(self.name, cost, self.spare, MAX_SLEEP_SECONDS, LONGEST_WAIT)
+        found = self._reserve_script.run(self.name, cost, self.reserve_share, MAX_SLEEP_SECONDS, LONGEST_WAIT)
         if found is None:  # Redis is unavailable: Shopify's own limit is the only one over all processes
             return max(_free_at.get(self.name, 0.0) - time.monotonic(), 0.0), 0
         return found[0] / 1e6, found[1]

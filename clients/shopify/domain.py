@@ -1,4 +1,4 @@
-"""The rule of a shop's domain at Shopify: `name.myshopify.com`."""
+"""Shop domain at Shopify: the form of `name.myshopify.com`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 
 
 def is_shop_domain(domain: str) -> bool:
-    """Whether it is the domain of a shop, as Shopify writes it: in small letters, with nothing around it."""
+    """Whether this is a shop's domain as Shopify writes it: in lower case, with nothing before or after it."""
     return SHOP_DOMAIN.fullmatch(domain) is not None

@@ -1,4 +1,4 @@
-"""Translates Shopify's GraphQL errors, which come inside a 200, into our errors."""
+"""Translate Shopify's GraphQL errors, which come inside a 200, into our errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ BULK_LIMIT_CODES = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations
 BULK_WAIT = timedelta(seconds=60)
 
 
-def raise_graphql_errors(answer: dict[str, Any], call: Call, *, spread: float) -> None:
+def raise_graphql_errors(answer: dict[str, Any], call: Call, *, jitter_seconds: float) -> None:
     """Raise the answer's `errors` or search warnings as one of our errors, if there are any.
 
-    `spread`: jitter, in seconds, that is added to a throttled call's wait, so that calls do not all retry at once.
+    `jitter_seconds` are added to a throttled call's wait, so that calls do not all retry at once.
     """
     if errors := _listed(answer.get("errors")):
-        raise _error_of(errors, answer, call, spread)
+        raise _error_of(errors, answer, call, jitter_seconds)
     if warnings := list(_search_warnings(answer.get("extensions"))):
         # Shopify ignores a filter it does not know, and answers with everything.
         raise Rejected(f"Shopify did not understand the search: {_joined(warnings)}", call=call, code="SEARCH_WARNING")
@@ -44,12 +44,12 @@ def error_text(answer: Any) -> str:
     return f": {message}" if message else "."
 
 
-def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, spread: float) -> ApiError:
+def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, jitter_seconds: float) -> ApiError:
     """One error for all of them. Those that a retry may solve come before permanent ones."""
     codes = [_code(each) for each in errors]
     message = _joined(errors)
     if "THROTTLED" in codes:
-        wait = timedelta(seconds=_wait(answer) + spread)
+        wait = timedelta(seconds=_wait(answer) + jitter_seconds)
         return Throttled("Shopify asks to slow down.", call=call, code="THROTTLED", retry_after=wait)
     if failed := {"INTERNAL_SERVER_ERROR", "TIMEOUT"}.intersection(codes):
         return Unavailable(f"Shopify failed: {message}", call=call, code=min(failed))

@@ -1,4 +1,4 @@
-"""GraphQL client of Shopify's Admin API: sends a document, and returns its result or raises an error of ours."""
+"""GraphQL client of Shopify's Admin API: send a document, and return its result or raise an error of ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clients.shopify.errors import error_text, raise_graphql_errors, raise_user_
 
 DOCUMENTS = Path(__file__).parent / "graphql"
 
-log = logging.getLogger("clients.shopify.client")
+log = logging.getLogger(__name__)
 
 
 class GraphQLClient:
@@ -31,8 +31,8 @@ class GraphQLClient:
         token: str,
         journal: Journal | None = None,
         version: str = "2026-10",
-        points: CostLimiter | None = None,
-        seconds: float = DEADLINE_SECONDS,
+        cost_limiter: CostLimiter | None = None,
+        deadline: float = DEADLINE_SECONDS,
     ) -> None:
         self._url = f"{origin}/admin/api/{version}/graphql.json"
         self._headers = {
@@ -44,28 +44,28 @@ class GraphQLClient:
         }
         self._journal = journal or NullJournal()
         self._version = version
-        self._points = points
-        self._seconds = seconds
+        self._cost_limiter = cost_limiter
+        self._deadline = deadline
 
-    def read(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
+    def query(self, document: str, root: str, **variables: object) -> dict[str, Any] | None:
         """Run the document's query and return its root field, or None if what it asks for does not exist."""
-        return self._ask(document, root, variables, Effect.READ)
+        return self._execute(document, root, variables, Effect.READ)
 
-    def change(self, document: str, root: str, **variables: object) -> dict[str, Any]:
+    def mutate(self, document: str, root: str, **variables: object) -> dict[str, Any]:
         """Run the document's mutation and return its payload; user errors are raised. It must be idempotent."""
-        payload = self._ask(document, root, variables, Effect.REPEATABLE)
+        payload = self._execute(document, root, variables, Effect.REPEATABLE)
         if payload is None:
             raise Unanswered("Shopify sent an answer without what was asked for.")
         return payload
 
-    def _ask(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
+    def _execute(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
         body = json.dumps({"query": document_text(document), "variables": variables}).encode()
         call = Call("Shopify", "POST", self._url, effect, sent=body)
-        reserved = self._points and self._points.take(document)
-        response = send(call, self._headers, self._journal, deadline=self._seconds)
+        reservation = self._cost_limiter and self._cost_limiter.reserve(document)
+        response = send(call, self._headers, self._journal, deadline=self._deadline)
         answer = _parsed(call.received)
-        if self._points and reserved:
-            self._points.told(reserved, answer)
+        if self._cost_limiter and reservation:
+            self._cost_limiter.settle(reservation, answer)
         try:
             return self._root_field(response, answer, call, root)
         except ApiError:
@@ -73,11 +73,11 @@ class GraphQLClient:
             raise
 
     def _root_field(self, response: requests.Response, answer: Any, call: Call, root: str) -> dict[str, Any] | None:
-        _warn_if_other(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
+        _warn_of_other_version(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
         raise_for_status(response, call, f"Shopify answered {response.status_code}{error_text(answer)}")
         if not isinstance(answer, dict):
             raise Unanswered("Shopify sent an answer that could not be read.", call=call)
-        raise_graphql_errors(answer, call, spread=secrets.randbelow(500) / 1000)
+        raise_graphql_errors(answer, call, jitter_seconds=secrets.randbelow(500) / 1000)
         data = answer.get("data")
         if not isinstance(data, dict) or not isinstance(data.get(root, ""), dict | None):
             raise Unanswered("Shopify sent an answer without what was asked for.", call=call)
@@ -101,7 +101,7 @@ def _parsed(body: bytes) -> Any:
 
 
 @cache
-def _warn_if_other(asked: str, answered: str) -> None:
+def _warn_of_other_version(requested: str, served: str) -> None:
     # Shopify serves an expired version's successor without an error.
-    if answered != asked:
-        log.warning("Shopify answers with API version %s where %s was asked for.", answered, asked)
+    if served != requested:
+        log.warning("Shopify answers with API version %s where %s was asked for.", served, requested)

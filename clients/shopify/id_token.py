@@ -1,4 +1,4 @@
-"""Verifies Shopify's ID token, the JWT that each request from inside Shopify's admin carries.
+"""Verify Shopify's ID token, the JWT that each request from inside Shopify's admin carries.
 
 Shopify: "session tokens". A token lives one minute and is signed (HS256) with the app's client secret.
 """
@@ -32,10 +32,10 @@ class IdTokenUser:
 
 
 def verify_id_token(token: str, secrets: Sequence[bytes], client_id: str) -> IdTokenUser:
-    """Verify the token and return its user. Raises BadToken. `secrets`: all client secrets in use during a rotation."""
+    """Verify the token and return its user. Raises InvalidIdToken. `secrets`: during a rotation, several."""
     for secret in secrets:
         if claims := _claims(token, secret, client_id):
-            return _viewer(claims)
+            return _user_of(claims)
     raise InvalidIdToken("The token is not signed by Shopify for this app, or its minute is over.")
 
 
@@ -56,7 +56,7 @@ def _claims(token: str, secret: bytes, client_id: str) -> Mapping[str, Any] | No
     return found
 
 
-def _viewer(claims: Mapping[str, Any]) -> IdTokenUser:
+def _user_of(claims: Mapping[str, Any]) -> IdTokenUser:
     named = [claims[name] for name in ("iss", "dest", "sub")]
     if not all(isinstance(each, str) for each in named):
         raise InvalidIdToken("The token's claims are no text.")

@@ -1,4 +1,4 @@
-"""Reads a shop's markets with all of their regions, by pagination."""
+"""Read a shop's markets with all of their regions, by pagination."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ REGIONS_PAGE_SIZE = 250  # the most that Shopify returns at once; only a market 
 Json = dict[str, Any]
 
 
-def read_markets(admin: GraphQLClient) -> list[Json]:
+def read_markets(client: GraphQLClient) -> list[Json]:
     """All markets, in order of their ids. A page has one market, so that the rest of its regions can be read."""
     found: list[Json] = []
     after, more = None, True
     while more:
-        page = _page(admin, after, None)
-        found += [_complete(admin, after, market) for market in page["nodes"]]
+        page = _page(client, after, None)
+        found += [_complete(client, after, market) for market in page["nodes"]]
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     return found
 
 
-def _complete(admin: GraphQLClient, after: str | None, market: Json) -> Json:
+def _complete(client: GraphQLClient, after: str | None, market: Json) -> Json:
     """The market with the regions beyond the first page."""
     regions = _regions(market)
     while regions and regions["pageInfo"]["hasNextPage"]:
-        same = [each for each in _page(admin, after, _end(regions))["nodes"] if each["id"] == market["id"]]
+        same = [each for each in _page(client, after, _end_cursor(regions))["nodes"] if each["id"] == market["id"]]
         if not (more := _regions(same[0]) if same else None):
             raise Unavailable("Shopify changed the markets while they were being read.")
         regions["nodes"] += more["nodes"]
@@ -35,8 +35,8 @@ def _complete(admin: GraphQLClient, after: str | None, market: Json) -> Json:
     return market
 
 
-def _page(admin: GraphQLClient, after: str | None, regions_after: str | None) -> Json:
-    page = admin.read("markets", "markets", after=after, regions=REGIONS_PAGE_SIZE, regionsAfter=regions_after)
+def _page(client: GraphQLClient, after: str | None, regions_after: str | None) -> Json:
+    page = client.query("markets", "markets", after=after, regions=REGIONS_PAGE_SIZE, regionsAfter=regions_after)
     if page is None:
         raise Unanswered("Shopify sent an answer without the markets.")
     return page
@@ -48,6 +48,6 @@ def _regions(market: Json) -> Json | None:
     return regions
 
 
-def _end(regions: Json) -> str | None:
+def _end_cursor(regions: Json) -> str | None:
     end: str | None = regions["pageInfo"]["endCursor"]
     return end

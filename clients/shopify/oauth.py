@@ -30,16 +30,16 @@ class IdTokenExpired(Refused):
 
 @dataclass(frozen=True)
 class AccessToken:
-    """An access token with its refresh token. `lives` and `refresh_lives` count from now.
+    """An access token with its refresh token. `expires_in` and `refresh_expires_in` count from now.
 
-    None, with `refresh` empty: the token does not expire.
+    None, with `refresh_token` empty: the token does not expire.
     """
 
     token: str
     scopes: str = ""
-    lives: timedelta | None = None
-    refresh: str = ""
-    refresh_lives: timedelta | None = None
+    expires_in: timedelta | None = None
+    refresh_token: str = ""
+    refresh_expires_in: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,23 @@ class OAuthClient:
     client_id: str
     client_secret: str
 
-    def exchange(self, id_token: str) -> AccessToken:
-        """Token exchange: the app's own (offline) tokens for the shop. Raises Stale, or Refused if not installed."""
-        return _grant(self._exchanged(id_token, OFFLINE, expiring="1"))
+    def token_exchange(self, id_token: str) -> AccessToken:
+        """The app's own (offline) tokens for the shop. Raises IdTokenExpired, or Refused if it is not installed."""
+        return _access_token(self._exchange(id_token, OFFLINE, expiring="1"))
 
     def staff(self, id_token: str) -> StaffMember:
         """The staff member whom the ID token names. Their online access token is not used for anything else."""
-        found = self._exchanged(id_token, ONLINE).get("associated_user")
+        found = self._exchange(id_token, ONLINE).get("associated_user")
         user = found if isinstance(found, dict) else {}
         name = " ".join(str(user.get(part) or "").strip() for part in ("first_name", "last_name")).strip()
         return StaffMember(name, user.get("account_owner") is True)
 
-    def renew(self, refresh: str) -> AccessToken:
+    def renew(self, refresh_token: str) -> AccessToken:
         """New tokens for a refresh token. Raises Refused if only the shop's staff can help, by opening the app."""
-        return _grant(self._ask(grant_type="refresh_token", refresh_token=refresh))
+        return _access_token(self._request_token(grant_type="refresh_token", refresh_token=refresh_token))
 
-    def _exchanged(self, id_token: str, kind: str, **more: str) -> dict[str, Any]:
-        return self._ask(
+    def _exchange(self, id_token: str, kind: str, **more: str) -> dict[str, Any]:
+        return self._request_token(
             grant_type=EXCHANGE,
             subject_token=id_token,
             subject_token_type=ID_TOKEN,
@@ -82,25 +82,25 @@ class OAuthClient:
             **more,
         )
 
-    def _ask(self, **fields: str) -> dict[str, Any]:
+    def _request_token(self, **fields: str) -> dict[str, Any]:
         sent = urlencode({"client_id": self.client_id, "client_secret": self.client_secret, **fields}).encode()
         call = Call("Shopify", "POST", self.origin + PATH, Effect.REPEATABLE, sent=sent)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         response = send(call, headers, NullJournal(), deadline=DEADLINE_SECONDS)
-        answer = _read(call.received)
-        _refuse(answer.get("error"), call)
+        answer = _parsed(call.received)
+        _raise_oauth_error(answer.get("error"), call)
         raise_for_status(response, call, f"Shopify answered {response.status_code} when asked for a token.")
         return answer
 
 
-def _refuse(error: object, call: Call) -> None:
+def _raise_oauth_error(error: object, call: Call) -> None:
     if error == EXPIRED_ID_TOKEN:
         raise IdTokenExpired("Shopify says that the ID token is stale.", call=call, code=EXPIRED_ID_TOKEN)
     if isinstance(error, str) and error in FINAL_ERRORS:
         raise Refused("Shopify gives the app no token for this shop: open the app in Shopify.", call=call, code=error)
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -108,7 +108,7 @@ def _read(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _grant(answer: dict[str, Any]) -> AccessToken:
+def _access_token(answer: dict[str, Any]) -> AccessToken:
     token, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not isinstance(token, str) or not token:
         raise Unanswered("Shopify sent an answer without a token.")

@@ -1,4 +1,4 @@
-"""Pagination within orders, refunds and parcels: reads each with all of its lines, as of one moment."""
+"""Pagination within orders, refunds and parcels: read each with all of its lines, as of one moment."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ MAX_READINGS = 3
 Json = dict[str, Any]
 
 
-def read_order(admin: GraphQLClient, gid: str) -> Json | None:
+def read_order(client: GraphQLClient, gid: str) -> Json | None:
     """The order with all of its lines, refunds and parcels. Its refunds' lines have ids and quantities only."""
 
     def complete(found: Json) -> bool:
-        return _lines(admin, found) and _refunds(admin, found) and _parcels(admin, found)
+        return _lines(client, found) and _refunds(client, found) and _parcels(client, found)
 
-    return _unchanged(lambda: admin.read("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
+    return _unchanged(lambda: client.query("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
 
 
-def read_refund(admin: GraphQLClient, gid: str) -> Json | None:
+def read_refund(client: GraphQLClient, gid: str) -> Json | None:
     """The refund with all of its lines."""
 
     def page(after: str | None) -> Json | None:
-        return admin.read("refund_by_id", "refund", id=gid, first=REFUND_LINES, after=after)
+        return client.query("refund_by_id", "refund", id=gid, first=REFUND_LINES, after=after)
 
     return _unchanged(lambda: page(None), lambda found: _pages(found, "refundLineItems", page), "refund")
 
 
-def read_fulfillment(admin: GraphQLClient, gid: str) -> Json | None:
+def read_fulfillment(client: GraphQLClient, gid: str) -> Json | None:
     """The parcel with all of its lines."""
 
     def page(after: str | None) -> Json | None:
-        return admin.read("fulfillment_by_id", "fulfillment", id=gid, first=PARCEL_LINES, after=after)
+        return client.query("fulfillment_by_id", "fulfillment", id=gid, first=PARCEL_LINES, after=after)
 
     return _unchanged(lambda: page(None), lambda found: _pages(found, "fulfillmentLineItems", page), "parcel")
 
@@ -66,36 +66,36 @@ def _pages(found: Json, connection: str, page: Callable[[str], Json | None]) -> 
     return True
 
 
-def _lines(admin: GraphQLClient, found: Json) -> bool:
+def _lines(client: GraphQLClient, found: Json) -> bool:
     def page(after: str) -> Json | None:
-        return admin.read("order_line_items", "order", id=found["id"], first=NEXT_LINES, after=after)
+        return client.query("order_line_items", "order", id=found["id"], first=NEXT_LINES, after=after)
 
     return _pages(found, "lineItems", page)
 
 
-def _parcels(admin: GraphQLClient, found: Json) -> bool:
-    return _list(admin, found, "fulfillments", "order_fulfillments")
+def _parcels(client: GraphQLClient, found: Json) -> bool:
+    return _list(client, found, "fulfillments", "order_fulfillments")
 
 
-def _refunds(admin: GraphQLClient, found: Json) -> bool:
+def _refunds(client: GraphQLClient, found: Json) -> bool:
     first = found["refunds"]
-    if not _list(admin, found, "refunds", "order_refunds"):
+    if not _list(client, found, "refunds", "order_refunds"):
         return False
     complete = {each["id"]: each for each in first if not each["refundLineItems"]["pageInfo"]["hasNextPage"]}
-    found["refunds"] = [complete.get(each["id"]) or _with_lines(admin, each) for each in found["refunds"]]
+    found["refunds"] = [complete.get(each["id"]) or _with_lines(client, each) for each in found["refunds"]]
     return all(each["refundLineItems"] for each in found["refunds"])
 
 
-def _with_lines(admin: GraphQLClient, header: Json) -> Json:
-    complete = read_refund(admin, header["id"])
+def _with_lines(client: GraphQLClient, header: Json) -> Json:
+    complete = read_refund(client, header["id"])
     return {**header, "refundLineItems": complete and complete["refundLineItems"]}
 
 
-def _list(admin: GraphQLClient, found: Json, name: str, document: str) -> bool:
+def _list(client: GraphQLClient, found: Json, name: str, document: str) -> bool:
     """Replace a list that may be incomplete by the complete one. False: the order changed meanwhile."""
     if len(found[name]) < NESTED_LIST_SIZE:
         return True
-    complete = admin.read(document, "order", id=found["id"])
+    complete = client.query(document, "order", id=found["id"])
     if complete is None or complete["updatedAt"] != found["updatedAt"]:
         return False
     found[name] = complete[name]

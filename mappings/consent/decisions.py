@@ -62,7 +62,7 @@ def consents_to_write(
 
 
 def _still_to_write(memory: ConsentMemory, decision: ConsentDecision) -> bool:
-    written = memory.carried
+    written = memory.newest_written
     return written is None or decision.at > written.at or decision.value != written.value
 
 

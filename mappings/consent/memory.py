@@ -26,14 +26,14 @@ class ConsentDecision:
 class ConsentWritten:
     """A call of ours that wrote a decision to Engage: Engage sends an event for it, which is not a new decision."""
 
-    said: ConsentDecision
+    decision: ConsentDecision
     began_at: datetime
     done_at: datetime
 
     def echoes(self, decision: ConsentDecision) -> bool:
         """Whether a decision in an event is just this write."""
         in_time = self.began_at - CLOCK_SKEW <= decision.at <= self.done_at + CLOCK_SKEW
-        return decision.value == self.said.value and in_time
+        return decision.value == self.decision.value and in_time
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class ConsentMemory:
         return max(decisions, key=lambda each: (each.at, not each.value), default=None)
 
     @property
-    def carried(self) -> ConsentDecision | None:
+    def newest_written(self) -> ConsentDecision | None:
         """The newest decision that we wrote to Engage."""
-        return max((each.said for each in self.written), key=lambda decision: decision.at, default=None)
+        return max((each.decision for each in self.written), key=lambda decision: decision.at, default=None)
 
-    def heard_shopify(self, state: str | None, at: datetime | None) -> ConsentMemory:
+    def after_shopify_state(self, state: str | None, at: datetime | None) -> ConsentMemory:
         """The memory after Shopify's consent state was read. An old decision, or a state without one, changes nothing.
 
         A "no" after a "yes" that we know of always counts: it may have been given while the contact was being created.
@@ -70,14 +70,14 @@ class ConsentMemory:
             return self
         return replace(self, shopify=_newer(self.shopify, ConsentDecision(value, at)))
 
-    def heard_engage(self, value: bool, at: datetime) -> ConsentMemory:
+    def after_engage_event(self, value: bool, at: datetime) -> ConsentMemory:
         """The memory after an event of Engage's. The echo of our own call changes nothing, however late or often."""
         decision = ConsentDecision(value, at)
         if any(written.echoes(decision) for written in self.written):
             return self
         return replace(self, engage=_newer(self.engage, decision))
 
-    def wrote_engage(self, value: bool, *, began_at: datetime, done_at: datetime) -> ConsentMemory:
+    def after_engage_write(self, value: bool, *, began_at: datetime, done_at: datetime) -> ConsentMemory:
         """The memory after a call of ours to Engage."""
         decision = self.newest or ConsentDecision(value, done_at)
         written = (*self.written, ConsentWritten(replace(decision, value=value), began_at, done_at))
@@ -90,7 +90,7 @@ class ConsentMemory:
             "engage": _decision_json(self.engage),
             "written": [
                 {
-                    "said": _decision_json(each.said),
+                    "said": _decision_json(each.decision),
                     "began_at": each.began_at.isoformat(),
                     "done_at": each.done_at.isoformat(),
                 }

@@ -1,4 +1,4 @@
-"""Observations of marketing consent: updates the memory with what Shopify and Engage report."""
+"""Observations of marketing consent: update the memory with what Shopify and Engage report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def after_shopify_read(memories: ConsentMemories, customer: Json) -> dict[Prefer
     """The memories after Shopify's customer was read."""
     states = shopify_states(customer)
     times = {"acceptsEmail": _email(customer).get("marketingUpdatedAt"), "acceptsSms": _sms(customer).get("updatedAt")}
-    return {name: memory.heard_shopify(states[name], _instant(times[name])) for name, memory in memories.items()}
+    return {name: memory.after_shopify_state(states[name], _instant(times[name])) for name, memory in memories.items()}
 
 
 def after_engage_event(memory: ConsentMemory, value: bool, at: datetime) -> ConsentMemory:
@@ -31,7 +31,7 @@ def after_engage_event(memory: ConsentMemory, value: bool, at: datetime) -> Cons
     """
     if value and _may_be_a_late_echo(memory):
         return memory
-    known = memory.heard_engage(value, at)
+    known = memory.after_engage_event(value, at)
     if known.engage and known.engage == known.newest and known.engage.value is not value:
         # This is no echo of ours: Engage's own later decision was the opposite, and has been changed since.
         return replace(known, engage=ConsentDecision(value, max(at, known.engage.at)))
@@ -44,7 +44,7 @@ def after_comparison(
     """The memories after a comparison: a decision that Engage already has, as from a call whose outcome we never
     learned, counts as written.
     """
-    return {name: _agreed(memory, current.get(name), now) for name, memory in memories.items()}
+    return {name: _after_comparison(memory, current.get(name), now) for name, memory in memories.items()}
 
 
 def engage_preferences(contact: Json) -> dict[PreferenceName, bool]:
@@ -53,15 +53,17 @@ def engage_preferences(contact: Json) -> dict[PreferenceName, bool]:
     return {name: stated[name] for name in PREFERENCE_NAMES if isinstance(stated.get(name), bool)}
 
 
-def _agreed(memory: ConsentMemory, value: bool | None, now: datetime) -> ConsentMemory:
+def _after_comparison(memory: ConsentMemory, value: bool | None, now: datetime) -> ConsentMemory:
     decision = memory.shopify
-    if decision is None or decision != memory.newest or decision.value is not value or decision == memory.carried:
+    if decision is None or decision.value is not value:
         return memory
-    return memory.wrote_engage(decision.value, began_at=decision.at, done_at=now)
+    if decision != memory.newest or decision == memory.newest_written:
+        return memory
+    return memory.after_engage_write(decision.value, began_at=decision.at, done_at=now)
 
 
 def _may_be_a_late_echo(memory: ConsentMemory) -> bool:
-    written, shopify = memory.carried, memory.shopify
+    written, shopify = memory.newest_written, memory.shopify
     return bool(written and written.value and shopify and not shopify.value and shopify.at > written.at)
 
 

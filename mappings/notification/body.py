@@ -8,7 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.notification.contents import order_contents, refund_contents
 from mappings.notification.extra_fields import extra_fields
 from mappings.receipt.payments import refund_payments
@@ -113,14 +113,14 @@ def notification_body(
     For a parcel with a part of the order it has that part; for a refund it has what came back, with negative totals as
     on receipts. Raises ValueError for "refunded" without a refund.
     """
-    ledger = OrderCurrency.of(order, rules.currency)
+    ledger = Ledger.of(order, rules.currency)
     if kind == "refunded":
         if refund is None:
             raise ValueError("A notification of a refund needs the refund.")
-        announced = refund_contents(refund, order, ledger)
-        payments = refund_payments(refund, announced.total, ZERO, ledger)
+        items = refund_contents(refund, order, ledger)
+        payments = refund_payments(refund, items.total, ZERO, ledger)
     else:
-        announced, payments = order_contents(kind, order, fulfillment, ledger)
+        items, payments = order_contents(kind, order, fulfillment, ledger)
     return {
         "contact": {"matchKey": email, "matchKeyType": "email"},
         "orderNumber": order["name"],
@@ -130,7 +130,7 @@ def notification_body(
         "storeId": rules.store,
         "currency": ledger.currency,
         **_dates(kind, order, fulfillment, refund, zone),
-        **announced.body(ledger),
+        **items.body(ledger),
         "paymentMethods": payments,
         "extraData": extra_fields(order, fulfillment),
     }

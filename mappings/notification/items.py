@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mappings import Json
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import RETURN, ReceiptLine, total_gross
 
 
@@ -23,7 +23,7 @@ class NotificationItems:
     def total(self) -> Decimal:
         return total_gross(self.items + self.freight) + self.handling
 
-    def body(self, ledger: OrderCurrency) -> Json:
+    def body(self, ledger: Ledger) -> Json:
         """Items, fees and sums that pass all of Engage's checks, also those that a tenant may switch on.
 
         The tax of fees is part of totalTax, as in Engage's sample. Engage subtracts a returned item from the total, and
@@ -40,9 +40,7 @@ class NotificationItems:
         return body
 
 
-def consistent_tax(
-    gross: Decimal, tax: Decimal, percent: Decimal, ledger: OrderCurrency
-) -> tuple[Decimal, Decimal] | None:
+def consistent_tax(gross: Decimal, tax: Decimal, percent: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal] | None:
     """The tax and a rate that is consistent with it, or None if no rate is.
 
     Engage rejects tax that is not gross - gross / (1 + rate), and Shopify rounds at other steps. The tax is what the
@@ -55,7 +53,7 @@ def consistent_tax(
     return tax, round(100 * tax / (gross - tax), 6)
 
 
-def _item(line: ReceiptLine, ledger: OrderCurrency) -> Json:
+def _item(line: ReceiptLine, ledger: Ledger) -> Json:
     body = line.body()
     item: Json = {
         "type": body["type"],
@@ -85,7 +83,7 @@ def _discounts(line: ReceiptLine) -> Json:
     return {"discounted": True, "discounts": discounts}
 
 
-def _freight_fee(freight: Iterable[ReceiptLine], ledger: OrderCurrency) -> Json:
+def _freight_fee(freight: Iterable[ReceiptLine], ledger: Ledger) -> Json:
     lines = list(freight)
     value, tax = total_gross(lines), sum((line.signed(line.tax) for line in lines), ZERO)
     percent = sum((each.percent for each in lines[0].taxes), ZERO) if lines else ZERO

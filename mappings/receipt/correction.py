@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency, with_decimals
+from mappings.money import ZERO, Ledger, with_decimals
 from mappings.receipt.lines import remainder_line, total_gross
 from mappings.receipt.order_edits import edited_lines
 from mappings.receipt.payments import BALANCE, BALANCE_NAME, order_payments, refund_is_pending
@@ -44,7 +44,7 @@ def correction_receipt(
         return None
     order, sent = order | {"refunds": refunds}, with_decimals(sent)
     rules = replace(rules, currency=_side(order, sent))
-    ledger = OrderCurrency.of(order, rules.currency)
+    ledger = Ledger.of(order, rules.currency)
     due = _refund_receipts(order, refunds, sent, rules)
     missing = _target(order, refunds, ledger, rules) - sum(each["totalGrossPrice"] for each in sent + due)
     sales = _sales(order, refunds, sent)
@@ -53,11 +53,11 @@ def correction_receipt(
     if not lines:
         return None
     payments = _payments(order, sales, missing, ledger, rules)
-    frame = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
-    return frame.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
 
 
-def net_sales(order: Json, refunds: Iterable[Json], ledger: OrderCurrency) -> Decimal:
+def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:
     """Shopify's net sales of the order: goods, freight, tax, tips and duties, after edits, returns and goodwill.
 
     That is the current total. Whether it includes what refunds paid above or below their lines is not documented, but
@@ -65,7 +65,7 @@ def net_sales(order: Json, refunds: Iterable[Json], ledger: OrderCurrency) -> De
     the currency of the sale, since payments in the shop's currency change with the exchange rate of their day.
     """
     current = ledger.rounded(ledger.amount(order["currentTotalPriceSet"]))
-    paid = OrderCurrency.of(order, "presentment")
+    paid = Ledger.of(order, "presentment")
     adjusted = sum((refund_discrepancy(refund, paid) for refund in refunds), ZERO)
     totals = ("totalReceivedSet", "totalOutstandingSet", "totalRefundedSet")
     if not adjusted or not all(order.get(name) for name in totals):
@@ -75,7 +75,7 @@ def net_sales(order: Json, refunds: Iterable[Json], ledger: OrderCurrency) -> De
     return current + sum((refund_discrepancy(refund, ledger) for refund in refunds), ZERO) if left_out else current
 
 
-def _target(order: Json, refunds: list[Json], ledger: OrderCurrency, rules: ReceiptRules) -> Decimal:
+def _target(order: Json, refunds: list[Json], ledger: Ledger, rules: ReceiptRules) -> Decimal:
     """The total that the receipts should have: net sales, less the remaining freight if receipts leave freight out."""
     net = net_sales(order, refunds, ledger)
     if rules.freight_line:
@@ -110,9 +110,7 @@ def _receipt_id(order: Json, count: int) -> str:
     return CORRECTION_ID.format(order=numeric_id(order), number=count)
 
 
-def _payments(
-    order: Json, sales: list[Json], missing: Decimal, ledger: OrderCurrency, rules: ReceiptRules
-) -> list[Json]:
+def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:
     """The payments of the whole sale as of now, less those in the receipts sent so far."""
     total = sum((receipt["totalGrossPrice"] for receipt in sales), ZERO) + missing
     left_out = ZERO if rules.freight_line else total_gross(freight_lines(order, ledger, rules.freight_sku))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mappings import Json, nodes
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import ADJUSTMENT_SKU, PURCHASE, RETURN, LineTax, ReceiptLine
 from mappings.receipt.purchase import ReceiptRules
 from mappings.receipt.sold_lines import article_lines, freight_lines, lines_for_units
@@ -30,7 +30,7 @@ class ArticleAmounts:
     def minus(self, other: ArticleAmounts) -> ArticleAmounts:
         return ArticleAmounts(self.units - other.units, self.gross - other.gross, self.tax - other.tax)
 
-    def line(self, like: ReceiptLine, ledger: OrderCurrency) -> ReceiptLine:
+    def line(self, like: ReceiptLine, ledger: Ledger) -> ReceiptLine:
         """A purchase or return of the units. A price change in the other direction goes into the correction's rest."""
         sign, kind = (1, PURCHASE) if self.units > 0 else (-1, RETURN)
         gross = max(sign * self.gross, ZERO)
@@ -38,7 +38,7 @@ class ArticleAmounts:
         return replace(like, kind=kind, units=abs(self.units), gross=gross, taxes=taxes, discounts=())
 
 
-def edited_lines(order: Json, sales: list[Json], ledger: OrderCurrency, rules: ReceiptRules) -> list[ReceiptLine]:
+def edited_lines(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptRules) -> list[ReceiptLine]:
     """Lines for the articles added or removed since the receipts in `sales` (purchase and corrections).
 
     Articles that came back with a refund count as sold: they belong to the refund's own receipt.
@@ -63,7 +63,7 @@ def _by_article(items: Iterable[Json]) -> dict[str, ArticleAmounts]:
     return amounts
 
 
-def _lines_by_sku(order: Json, sales: list[Json], ledger: OrderCurrency) -> dict[str, ReceiptLine]:
+def _lines_by_sku(order: Json, sales: list[Json], ledger: Ledger) -> dict[str, ReceiptLine]:
     """Names and taxes of each article by SKU, from the order, or from the receipts if the order no longer has it."""
     ordered = lines_for_units(order, {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}, ledger)
     return {line.sku: line for line in _as_sent(sales)} | {line.sku: line for line in ordered}
@@ -78,6 +78,6 @@ def _as_sent(sales: list[Json]) -> Iterator[ReceiptLine]:
         )
 
 
-def _split_tax(taxes: tuple[LineTax, ...], charged: Decimal, ledger: OrderCurrency) -> tuple[LineTax, ...]:
+def _split_tax(taxes: tuple[LineTax, ...], charged: Decimal, ledger: Ledger) -> tuple[LineTax, ...]:
     values = ledger.split(charged if taxes else ZERO, [tax.value for tax in taxes])
     return tuple(replace(tax, value=value) for tax, value in zip(taxes, values, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from mappings import Json, nodes
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 
 # Shopify's gateways by the payment types that Engage predefines (card, cash, swish). Others keep their own names.
 TENDERS = {"shopify_payments": "card", "cash": "cash", "swish": "swish", "gift_card": "giftcard"}
@@ -18,7 +18,7 @@ _SIGNS = {"SALE": 1, "CAPTURE": 1, "CHANGE": -1}
 _PENDING = {"PENDING", "AWAITING_RESPONSE"}
 
 
-def order_payments(order: Json, total: Decimal, freight: Decimal, ledger: OrderCurrency) -> list[Json]:
+def order_payments(order: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
     """One entry per tender and, if they do not sum to the order's price, one for the balance.
 
     `freight` is the amount that the receipt leaves out: it is taken off every tender in proportion. `total` is the
@@ -27,13 +27,13 @@ def order_payments(order: Json, total: Decimal, freight: Decimal, ledger: OrderC
     return _by_tender(_by_gateway(order.get("transactions") or [], _SIGNS, ledger), total, freight, ledger)
 
 
-def refund_payments(refund: Json, total: Decimal, freight: Decimal, ledger: OrderCurrency) -> list[Json]:
+def refund_payments(refund: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
     """Payments of a refund, also pending ones: `total` and `freight` are negative, as on the receipt."""
     payments = _by_tender(_paid_back(refund, ledger), -total, -freight, ledger)
     return [payment | {"value": -payment["value"]} for payment in payments]
 
 
-def refunded_amount(refund: Json, ledger: OrderCurrency) -> Decimal:
+def refunded_amount(refund: Json, ledger: Ledger) -> Decimal:
     """The amount that a refund pays back, including pending payments."""
     return sum(_paid_back(refund, ledger).values(), ZERO)
 
@@ -43,11 +43,11 @@ def refund_is_pending(refund: Json) -> bool:
     return any(each["status"] in _PENDING for each in nodes(refund.get("transactions")))
 
 
-def _paid_back(refund: Json, ledger: OrderCurrency) -> dict[str, Decimal]:
+def _paid_back(refund: Json, ledger: Ledger) -> dict[str, Decimal]:
     return _by_gateway(nodes(refund.get("transactions")), {"REFUND": 1}, ledger, {"SUCCESS", *_PENDING})
 
 
-def _by_tender(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledger: OrderCurrency) -> list[Json]:
+def _by_tender(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
     if (rest := total + freight - sum(paid.values(), ZERO)) or not paid:
         paid[BALANCE] = rest
     shares = ledger.split(freight, [max(value, ZERO) for value in paid.values()])
@@ -55,7 +55,7 @@ def _by_tender(paid: dict[str, Decimal], total: Decimal, freight: Decimal, ledge
 
 
 def _by_gateway(
-    transactions: list[Json], signs: dict[str, int], ledger: OrderCurrency, statuses: Collection[str] = ("SUCCESS",)
+    transactions: list[Json], signs: dict[str, int], ledger: Ledger, statuses: Collection[str] = ("SUCCESS",)
 ) -> dict[str, Decimal]:
     paid: dict[str, Decimal] = {}
     for transaction in transactions:

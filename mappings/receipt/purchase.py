@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
 from mappings.receipt.payments import order_payments
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
@@ -29,6 +29,9 @@ class ReceiptRules:
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
 
 
+DEFAULT_RULES = ReceiptRules()
+
+
 def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> str | None:
     """Why the receipt is not due yet, as a sentence, or None. With a state of Shopify's unknown to us it is not due."""
     match rules.trigger:
@@ -39,11 +42,8 @@ def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> str | None:
     return None
 
 
-DEFAULT_RULES = ReceiptRules()
-
-
 def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> str | None:
-    """Why this order never gets a receipt, as a sentence, or None. Call it before `reason_not_due`.
+    """Why this order never gets a receipt, as a sentence, or None. Call it before `receipt_not_due_reason`.
 
     An order may still cost something after an edit removed all articles: its freight.
     """
@@ -69,12 +69,12 @@ def purchase_receipt(
     tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
     """
     _require_every_line(order)
-    ledger, costs = OrderCurrency.of(order, rules.currency), _Costs.of(order, rules)
+    ledger, costs = Ledger.of(order, rules.currency), _Costs.of(order, rules)
     lines = costs.on_receipt(rules)
     total = total_gross(lines)
     payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
-    frame = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
-    return frame.body(numeric_id(order), order["createdAt"], lines, payments)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(numeric_id(order), order["createdAt"], lines, payments)
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,11 @@ class _Costs:
 
     @classmethod
     def of(cls, order: Json, rules: ReceiptRules) -> _Costs:
-        ledger = OrderCurrency.of(order, rules.currency)
+        ledger = Ledger.of(order, rules.currency)
         sold, shipping = article_lines(order, ledger), freight_lines(order, ledger, rules.freight_sku)
-        return cls(sold, shipping, adjustment_line(_beyond_the_lines(order, total_gross(sold + shipping), ledger)))
+        return cls(
+            sold, shipping, adjustment_line(_amount_without_article(order, total_gross(sold + shipping), ledger))
+        )
 
     @property
     def all(self) -> list[ReceiptLine]:
@@ -133,20 +135,20 @@ def _require_every_line(order: Json) -> None:
         raise ValueError("A receipt needs the lines of the order, and there are none.")
 
 
-def _beyond_the_lines(order: Json, gross: Decimal, ledger: OrderCurrency) -> Decimal:
+def _amount_without_article(order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
     """Tips, duties and rounding: the difference between Shopify's total and the lines sold, if there is such a total.
 
     Without refunds that is the current total, which follows edits. After a refund it is too low, and the total as
     ordered is the right one, unless an edit removed units from that.
     """
     if not order.get("refunds"):
-        return _price(order, "currentTotalPriceSet", ledger) - gross
+        return _rounded_price(order, "currentTotalPriceSet", ledger) - gross
     if sold_as_ordered(order):
-        return _price(order, "totalPriceSet", ledger) - gross
+        return _rounded_price(order, "totalPriceSet", ledger) - gross
     return ZERO
 
 
-def _price(order: Json, name: str, ledger: OrderCurrency) -> Decimal:
+def _rounded_price(order: Json, name: str, ledger: Ledger) -> Decimal:
     return ledger.rounded(ledger.amount(order.get(name) or order["totalPriceSet"]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from mappings import Json, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import remainder_line, total_gross
 from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import ReceiptFields, ReceiptRules
@@ -31,12 +31,12 @@ def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | 
     """
     if order.get("test"):
         return "This is a refund of a test order, and Engage gets real sales only."
-    returned = ReturnedLines.of(refund, order, OrderCurrency.of(order, rules.currency), rules.freight_sku)
+    returned = ReturnedLines.of(refund, order, Ledger.of(order, rules.currency), rules.freight_sku)
     if not returned.worth:
         return "Nothing came off the sale with this refund: what was returned was free, or its price was kept."
     if is_payment_only(refund) and not sold_as_ordered(order):
         return "The money settles an edit of the order, and the edit's own correction tells Engage."
-    if not rules.freight_line and not returned.goods and not returned.beyond:
+    if not rules.freight_line and not returned.goods and not returned.without_article:
         return "Only freight was refunded, and this shop's receipts leave freight out."
     return None
 
@@ -51,11 +51,11 @@ def return_receipt(
     refunds sum to what Shopify subtracted. If the refunded amount differs from the lines (goodwill, a restocking fee),
     the difference is a line of its own. Raises ValueError if the refund's lines are incomplete.
     """
-    ledger = OrderCurrency.of(order, rules.currency)
+    ledger = Ledger.of(order, rules.currency)
     returned = ReturnedLines.of(refund, order, ledger, rules.freight_sku)
     lines = returned.goods + (returned.freight if rules.freight_line else [])
-    lines += remainder_line(returned.beyond, GOODWILL_NAME)
+    lines += remainder_line(returned.without_article, GOODWILL_NAME)
     left_out = ZERO if rules.freight_line else total_gross(returned.freight)
     payments = refund_payments(refund, total_gross(lines), left_out, ledger)
-    frame = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
-    return frame.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mappings import Json, nodes
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import RETURN, LineTax, ReceiptLine, total_gross
 from mappings.receipt.payments import refund_is_pending, refunded_amount
 from mappings.receipt.sold_lines import article_line, split_tax
@@ -21,7 +21,7 @@ class ReturnedLines:
     worth: Decimal
 
     @classmethod
-    def of(cls, refund: Json, order: Json, ledger: OrderCurrency, freight_sku: str) -> ReturnedLines:
+    def of(cls, refund: Json, order: Json, ledger: Ledger, freight_sku: str) -> ReturnedLines:
         """The returned lines of a refund. Raises ValueError if its lines are incomplete."""
         if (refund["refundLineItems"].get("pageInfo") or {}).get("hasNextPage"):
             raise ValueError("A refund needs every line that came back, and more pages of them are left to read.")
@@ -30,12 +30,12 @@ class ReturnedLines:
         return cls(goods, freight, _worth(refund, goods + freight, ledger))
 
     @property
-    def beyond(self) -> Decimal:
+    def without_article(self) -> Decimal:
         """The amount that the receipt needs besides its lines: positive for a fee, negative for goodwill."""
         return -self.worth - total_gross(self.goods + self.freight)
 
 
-def refund_discrepancy(refund: Json, ledger: OrderCurrency) -> Decimal:
+def refund_discrepancy(refund: Json, ledger: Ledger) -> Decimal:
     """How much less was paid back than the refund's lines are worth; negative if it was more.
 
     Shopify's own sign: -20 for a goodwill of 20, +10 for a restocking fee of 10. While a payment is pending it counts
@@ -51,7 +51,7 @@ def is_payment_only(refund: Json) -> bool:
     return not any(nodes(refund.get(name)) for name in connections) and not refund.get("duties")
 
 
-def _worth(refund: Json, lines: list[ReceiptLine], ledger: OrderCurrency) -> Decimal:
+def _worth(refund: Json, lines: list[ReceiptLine], ledger: Ledger) -> Decimal:
     """Shopify's own calculation: what came back, less the discrepancy. The same before and after payment."""
     paid = refunded_amount(refund, ledger)
     if is_payment_only(refund):
@@ -64,19 +64,19 @@ def _worth(refund: Json, lines: list[ReceiptLine], ledger: OrderCurrency) -> Dec
     return returned - kept
 
 
-def _goods(refund: Json, order: Json, ledger: OrderCurrency) -> list[ReceiptLine]:
+def _goods(refund: Json, order: Json, ledger: Ledger) -> list[ReceiptLine]:
     ordered: dict[str, Json] = {line["id"]: line for line in nodes(order["lineItems"])}
     came_back = [line for line in nodes(refund["refundLineItems"]) if line["quantity"]]
     return [_article(line, ordered.get(line["lineItem"]["id"]) or line["lineItem"], ledger) for line in came_back]
 
 
-def _article(returned: Json, ordered: Json, ledger: OrderCurrency) -> ReceiptLine:
+def _article(returned: Json, ordered: Json, ledger: Ledger) -> ReceiptLine:
     gross, tax = _priced(_amount(returned, "subtotalSet", ledger), _amount(returned, "totalTaxSet", ledger), ledger)
     taxes = split_tax(ordered, tax, ledger) or _tax_without_rate(gross, tax)
     return _as_return(article_line(ordered, returned["quantity"], gross, taxes))
 
 
-def _freight_line(returned: Json, ledger: OrderCurrency, sku: str) -> ReceiptLine:
+def _freight_line(returned: Json, ledger: Ledger, sku: str) -> ReceiptLine:
     subtotal, tax = (_amount(returned, name, ledger) for name in ("subtotalAmountSet", "taxAmountSet"))
     gross, tax = _priced(subtotal, tax, ledger)
     title = (returned.get("shippingLine") or {}).get("title") or sku
@@ -87,7 +87,7 @@ def _as_return(line: ReceiptLine) -> ReceiptLine:
     return ReceiptLine(line.sku, line.article, line.name, line.units, line.gross, line.group, RETURN, line.taxes)
 
 
-def _priced(subtotal: Decimal, tax: Decimal, ledger: OrderCurrency) -> tuple[Decimal, Decimal]:
+def _priced(subtotal: Decimal, tax: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal]:
     """Price with tax, and tax. Conversion to the shop's currency must make neither negative, nor tax exceed price."""
     gross = max(ledger.gross(subtotal, tax), ZERO)
     return gross, min(tax, gross)
@@ -100,5 +100,5 @@ def _tax_without_rate(gross: Decimal, tax: Decimal) -> tuple[LineTax, ...]:
     return (LineTax("", round(100 * tax / (gross - tax), 2), tax),)
 
 
-def _amount(thing: Json, name: str, ledger: OrderCurrency) -> Decimal:
+def _amount(thing: Json, name: str, ledger: Ledger) -> Decimal:
     return ledger.rounded(ledger.amount(thing.get(name)))

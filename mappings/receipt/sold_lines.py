@@ -8,21 +8,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mappings import Json, nodes, numeric_id
-from mappings.money import ZERO, OrderCurrency
+from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import LineDiscount, LineTax, ReceiptLine, total_tax
 
 
-def article_lines(order: Json, ledger: OrderCurrency) -> list[ReceiptLine]:
+def article_lines(order: Json, ledger: Ledger) -> list[ReceiptLine]:
     """A line for each article of which any unit was sold, even if it was free."""
     return lines_for_units(order, units_sold(order), ledger)
 
 
-def lines_for_units(order: Json, units: Mapping[str, int], ledger: OrderCurrency) -> list[ReceiptLine]:
+def lines_for_units(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[ReceiptLine]:
     """A line for each article, with the number of units given by line id."""
     return [_article(line, units[line["id"]], ledger) for line in nodes(order["lineItems"]) if units[line["id"]]]
 
 
-def freight_lines(order: Json, ledger: OrderCurrency, sku: str) -> list[ReceiptLine]:
+def freight_lines(order: Json, ledger: Ledger, sku: str) -> list[ReceiptLine]:
     """A line for each shipping line that has a price, even if a discount made it free."""
     shipping = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
     return [_freight_line(line, ledger, sku) for line in shipping if ledger.amount(line["originalPriceSet"])]
@@ -60,7 +60,7 @@ def units_remaining(line: Json) -> int:
     return line["quantity"] if left is None else left
 
 
-def _article(line: Json, units: int, ledger: OrderCurrency) -> ReceiptLine:
+def _article(line: Json, units: int, ledger: Ledger) -> ReceiptLine:
     paid = _paid(line, units, ledger)
     taxes = _taxes(line, paid, ledger, units, line["quantity"])
     article = article_line(line, units, ledger.gross(paid, total_tax(taxes)), taxes)
@@ -82,7 +82,7 @@ def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, .
     )
 
 
-def _freight_line(line: Json, ledger: OrderCurrency, sku: str) -> ReceiptLine:
+def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:
     paid = ledger.rounded(ledger.amount(line["discountedPriceSet"]))
     taxes = _taxes(line, paid, ledger)
     off = ledger.rounded(ledger.amount(line["originalPriceSet"])) - paid
@@ -97,13 +97,13 @@ def _freight_line(line: Json, ledger: OrderCurrency, sku: str) -> ReceiptLine:
     )
 
 
-def _paid(line: Json, units: int, ledger: OrderCurrency) -> Decimal:
+def _paid(line: Json, units: int, ledger: Ledger) -> Decimal:
     ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_discounted(line, ledger), ZERO)
     # Shopify converts price and discount separately, so that in the shop's currency a free line can be negative.
     return ledger.rounded(max(ordered, ZERO) * units / line["quantity"])
 
 
-def _discounts(line: Json, units: int, paid: Decimal, ledger: OrderCurrency) -> tuple[LineDiscount, ...]:
+def _discounts(line: Json, units: int, paid: Decimal, ledger: Ledger) -> tuple[LineDiscount, ...]:
     # The discount is full price less paid price, so that the three agree also if some units were removed.
     off = ledger.rounded(ledger.amount(line["originalUnitPriceSet"]) * units) - paid
     shares = ledger.split(off, _discounted(line, ledger))
@@ -117,7 +117,7 @@ def _discount(allocation: Json, value: Decimal) -> LineDiscount:
     return LineDiscount("discount", source.get("title") or "Discount", value)
 
 
-def _discounted(line: Json, ledger: OrderCurrency) -> list[Decimal]:
+def _discounted(line: Json, ledger: Ledger) -> list[Decimal]:
     return [ledger.amount(allocation["allocatedAmountSet"]) for allocation in _allocations(line)]
 
 
@@ -125,19 +125,19 @@ def _allocations(line: Json) -> list[Json]:
     return line.get("discountAllocations") or []
 
 
-def _taxes(line: Json, paid: Decimal, ledger: OrderCurrency, units: int = 1, quantity: int = 1) -> tuple[LineTax, ...]:
+def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: int = 1) -> tuple[LineTax, ...]:
     charged = ledger.rounded(sum(_rates(line, ledger).values(), ZERO) * units / quantity)
     return split_tax(line, min(charged, paid) if ledger.tax_included else charged, ledger)
 
 
-def split_tax(line: Json, charged: Decimal, ledger: OrderCurrency) -> tuple[LineTax, ...]:
+def split_tax(line: Json, charged: Decimal, ledger: Ledger) -> tuple[LineTax, ...]:
     """An amount of tax, split over the tax rates of a line. A line without tax in Shopify has no tax here either."""
     by_rate = _rates(line, ledger)
     values = ledger.split(charged if by_rate else ZERO, list(by_rate.values()))
     return tuple(LineTax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
 
 
-def _rates(line: Json, ledger: OrderCurrency) -> dict[tuple[str, Decimal], Decimal]:
+def _rates(line: Json, ledger: Ledger) -> dict[tuple[str, Decimal], Decimal]:
     by_rate: dict[tuple[str, Decimal], Decimal] = {}
     for tax in line.get("taxLines") or []:
         rate = tax.get("title") or "", Decimal(str(tax.get("rate") or 0)) * 100

@@ -1,4 +1,4 @@
-"""What would have been: the same that the clock would have found, looked at minute by minute."""
+"""Backtest: it finds the same alerts as an evaluation at every step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts import backtest as alerts_backtest
+from alerts import backtest
 from alerts.backtest import (
     BacktestAlert,
     RunningTallies,
@@ -31,7 +31,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SPAN = 2 * DAY
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-# Both changes of the clocks somewhere, and a day without any.
+# Around both DST changes, and without one.
 ENDS = [datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 10, 26, tzinfo=UTC), NOW]
 
 hours = st.integers(0, 23).map(lambda hour: time(hour))
@@ -52,38 +52,42 @@ streams = st.lists(
 ).map(lambda found: sorted(found, key=lambda each: each.at))
 
 
-def judged(rule, orders, end):
-    """When the clock, looking every minute, would have opened an alert, and the silence of each."""
+def evaluated_each_minute(rule, orders, end):
+    """When an evaluation every minute would have opened an alert, and since when each had been silent."""
     opened, at, since = [], end - SPAN, None
     while at <= end:
         last = max((each for each in orders if each <= at), default=None)
         verdict = silence.evaluate(
             rule, silence.SilenceFacts(last, LONG_AGO), at, is_open=since == last and last is not None
         )
-        if verdict.standing == RuleState.FIRING and since != last:
+        if verdict.state == RuleState.FIRING and since != last:
             opened.append((at, last))
-        since = last if verdict.standing == RuleState.FIRING else None
+        since = last if verdict.state == RuleState.FIRING else None
         at += MINUTE
     return opened
 
 
 @settings(max_examples=60, deadline=None)
 @given(rule=rules, ago=minutes, end=st.sampled_from(ENDS))
-def test_silence_is_what_a_look_every_minute_finds(rule, ago, end):
+def test_silence_alerts_match_an_evaluation_every_minute(rule, ago, end):
     orders = sorted({end - each * MINUTE for each in ago})
 
     found = silence_alerts(rule, orders, LONG_AGO, end, SPAN)
 
-    seen = [
-        (at, last) for at, last in judged(rule, orders, end) if last and silence.firing_time(rule, last) > end - SPAN
+    expected = [
+        (at, last)
+        for at, last in evaluated_each_minute(rule, orders, end)
+        if last and silence.firing_time(rule, last) > end - SPAN
     ]
     assert [(each.bad_since, each.opened_at) for each in found if each.bad_since != LONG_AGO] == [
-        (last, silence.firing_time(rule, last)) for _, last in seen
+        (last, silence.firing_time(rule, last)) for _, last in expected
     ]
-    assert all(silence.firing_time(rule, last) <= at < silence.firing_time(rule, last) + MINUTE for at, last in seen)
+    assert all(
+        silence.firing_time(rule, last) <= at < silence.firing_time(rule, last) + MINUTE for at, last in expected
+    )
 
 
-def test_an_alert_ends_with_the_next_order_or_is_still_open():
+def test_an_alert_closes_with_the_next_order_or_is_still_open():
     rule = silence.SilenceSettings(3 * HOUR, DailyWindow.always(ZoneInfo("UTC")))
     orders = [NOW - 20 * HOUR, NOW - 10 * HOUR]
 
@@ -93,13 +97,13 @@ def test_an_alert_ends_with_the_next_order_or_is_still_open():
     ]
 
 
-def test_an_order_at_the_very_instant_prevents_it():
+def test_an_order_at_the_firing_time_prevents_the_alert():
     rule = silence.SilenceSettings(3 * HOUR, DailyWindow.always(ZoneInfo("UTC")))
 
     assert silence_alerts(rule, [NOW - 4 * HOUR, NOW - HOUR], LONG_AGO, NOW) == []
 
 
-def test_silence_before_the_shop_had_the_app_does_not_count():
+def test_silence_before_the_installation_does_not_count():
     rule = silence.SilenceSettings(3 * HOUR, DailyWindow.always(ZoneInfo("UTC")))
 
     assert silence_alerts(rule, [NOW - 20 * HOUR], NOW - 5 * HOUR, NOW) == [
@@ -107,17 +111,17 @@ def test_silence_before_the_shop_had_the_app_does_not_count():
     ]
 
 
-def test_silence_that_is_off_would_have_told_nothing():
+def test_a_silence_rule_that_is_off_has_no_alerts():
     assert (
         silence_alerts(silence.SilenceSettings(None, DailyWindow.always(ZoneInfo("UTC"))), [NOW - DAY], LONG_AGO, NOW)
         == []
     )
 
 
-# The rhythm
+# Anomaly rule
 
 
-def test_a_day_knows_no_more_than_what_had_been_when_it_began():
+def test_each_day_is_evaluated_by_the_baseline_of_the_time_before_it():
     orders = [NOW - n * HOUR for n in range(int((HISTORY + 10 * DAY) / HOUR), -1, -1)]
     gap = [each for each in orders if not NOW - 5 * DAY < each < NOW - 4 * DAY]
 
@@ -128,12 +132,12 @@ def test_a_day_knows_no_more_than_what_had_been_when_it_began():
     assert anomaly_alerts(until_then, ZoneInfo("UTC"), LONG_AGO, NOW - 4 * DAY, span=6 * DAY) == whole
 
 
-# The error rate
+# Error rate
 
 
 @settings(max_examples=60, deadline=None)
 @given(stream=streams, guarded=st.booleans(), steps=st.lists(st.integers(0, 1500), min_size=3, max_size=8).map(sorted))
-def test_counting_on_is_counting_anew(stream, guarded, steps):
+def test_tallies_updated_step_by_step_equal_those_counted_anew(stream, guarded, steps):
     stream = list({each.at: each for each in stream}.values())
     walking = RunningTallies(stream, guarded=guarded)
 
@@ -144,7 +148,7 @@ def test_counting_on_is_counting_anew(stream, guarded, steps):
 
 @settings(max_examples=40, deadline=None)
 @given(stream=streams, rule=st.builds(error_rate.ErrorRateSettings, st.integers(5, 60), st.booleans()))
-def test_error_alerts_are_what_a_look_at_each_step_finds(stream, rule):
+def test_error_rate_alerts_match_an_evaluation_at_each_step(stream, rule):
     stream = list({each.at: each for each in stream}.values())
 
     found = error_rate_alerts(rule, stream, NOW, DAY).alerts
@@ -157,23 +161,21 @@ def test_error_alerts_are_what_a_look_at_each_step_finds(stream, rule):
         )
         if memory.opened_at and not before.opened_at:
             opened.append(memory.opened_at)
-        at += alerts_backtest.STEP
+        at += backtest.STEP
     assert [each.opened_at for each in found] == opened
 
 
-def test_of_too_many_tasks_the_newest_are_looked_at_and_it_says_since_when():
+def test_of_too_many_tasks_the_newest_are_used_and_the_start_is_known():
     second = timedelta(seconds=1)
-    stream = [
-        FinishedTask("order1", "order", False, NOW - n * second) for n in range(alerts_backtest.MAX_TASKS, -1, -1)
-    ]
+    stream = [FinishedTask("order1", "order", False, NOW - n * second) for n in range(backtest.MAX_TASKS, -1, -1)]
 
     assert (
         error_rate_alerts(error_rate.ErrorRateSettings(10), stream, NOW).since
-        == NOW - (alerts_backtest.MAX_TASKS - 1) * second + DAY
+        == NOW - (backtest.MAX_TASKS - 1) * second + DAY
     )
 
 
-# What is warned of
+# Warnings
 
 
 @pytest.mark.parametrize(
@@ -186,17 +188,17 @@ def test_a_period_longer_than_the_window_takes_days(period, start, end, takes):
     assert shortest_time_to_alert(rule, NOW) == (takes * HOUR if takes else None)
 
 
-def test_the_normal_rate_is_of_things_by_how_they_ended():
+def test_the_normal_rate_counts_the_latest_outcome_of_each_entity():
     once = [FinishedTask(f"order{n}", "order", n < 3, NOW - DAY) for n in range(30)]
-    mended = [FinishedTask("order0", "order", False, NOW)]
+    solved = [FinishedTask("order0", "order", False, NOW)]
 
     assert normal_error_rate(once) == 0.1
-    assert normal_error_rate(once + mended) == pytest.approx(2 / 30)
+    assert normal_error_rate(once + solved) == pytest.approx(2 / 30)
     assert normal_error_rate(once[:19]) is None
 
 
 @pytest.mark.parametrize(
     ("threshold", "normal", "near"), [(10, 0.04, True), (12, 0.04, False), (0, 0.5, False), (9, None, False)]
 )
-def test_a_threshold_under_three_times_the_normal_rate_is_near(threshold, normal, near):
+def test_a_threshold_below_three_times_the_normal_rate_is_near_it(threshold, normal, near):
     assert threshold_near_normal(error_rate.ErrorRateSettings(threshold), normal) is near

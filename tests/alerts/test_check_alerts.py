@@ -1,20 +1,20 @@
-"""`manage.py check-alerts`: what each rule says as of an instant, and nothing is changed by asking."""
+"""`manage.py check-alerts`: the state of each rule as of an instant, without changing anything."""
 
 from __future__ import annotations
 
 import pytest
 
 from alerts import rule_states
-from tests.support.incidents import HOUR, NOON, choose, look, ordered
+from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, set_alert_settings
 from tests.support.servers.processes import printed, run
 
 
 @pytest.fixture
-def watched(shop):
-    choose(shop, silence_period=180, error_rate_threshold=20)
-    look(NOON - 5 * HOUR)
-    ordered(shop, NOON - 4 * HOUR)
-    look(NOON - 4 * HOUR)
+def evaluated_shop(shop):
+    set_alert_settings(shop, silence_period=180, error_rate_threshold=20)
+    evaluate(NOON - 5 * HOUR)
+    add_order_sync(shop, NOON - 4 * HOUR)
+    evaluate(NOON - 4 * HOUR)
     return shop
 
 
@@ -23,7 +23,7 @@ def lines(*arguments):
     return first, [line.split("  ") for line in others]
 
 
-def test_it_judges_as_of_an_instant(watched):
+def test_it_evaluates_the_rules_as_of_an_instant(evaluated_shop):
     first, (silence, rhythm, errors) = lines("--now", "2026-11-03T10:00")
     assert first == "As of 2026-11-03 10:00:00 UTC"
     assert silence[:3] == ["demo.myshopify.com", "order_silence", "ok"]
@@ -33,23 +33,23 @@ def test_it_judges_as_of_an_instant(watched):
     _, (silence, *_) = lines("--now", "2026-11-03T12:00+00:00")
     assert silence[2] == "firing"
     assert "since=2026-11-03T08:00:00+00:00" in silence[3]
-    assert rule_states.of_shop(watched)["order_silence"].state == "ok"
+    assert rule_states.of_shop(evaluated_shop)["order_silence"].state == "ok"
 
 
-def test_it_looks_at_one_shop_when_asked(watched, other_shop):
+def test_it_evaluates_only_the_given_shop(evaluated_shop, other_shop):
     assert len(lines()[1]) == 6
     assert {each[0] for each in lines("--shop", "other.myshopify.com")[1]} == {"other.myshopify.com"}
 
 
-def test_a_broken_setting_is_said(shop):
-    choose(shop, silence_period=1)
+def test_an_invalid_setting_is_printed(shop):
+    set_alert_settings(shop, silence_period=1)
 
     assert lines()[1][0][2:] == ["broken", "The order silence period is 1 minutes."]
 
 
 @pytest.mark.parametrize("now", ["yesterday", "2026-13-01", ""])
-def test_an_instant_that_is_none_is_refused(database, now):
-    done = run("manage.py", "check-alerts", "--now", now)
+def test_an_invalid_instant_is_refused(database, now):
+    finished = run("manage.py", "check-alerts", "--now", now)
 
-    assert done.returncode == 2
-    assert "must be an instant such as" in done.stderr
+    assert finished.returncode == 2
+    assert "must be an instant such as" in finished.stderr

@@ -1,4 +1,4 @@
-"""Error rate: every row of the specification with its numbers, and what a thousand random streams may not do."""
+"""Error rate rule: every row of the specification with its numbers, and random streams of tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEN = ErrorRateSettings(10)
 
 
 def stream(finished, errors, *, group="order", at=NOW - MINUTE, first=0):
-    """So many things, the first of which failed."""
+    """Finished tasks about as many entities, the first of which failed."""
     return [FinishedTask(f"{group}{first + n}", group, n < errors, at) for n in range(finished)]
 
 
@@ -35,15 +35,15 @@ def rule(settings, tasks, now=NOW, memory=None):
 
 
 def after_holding(settings, tasks):
-    """How it stands when it has been so for five minutes."""
+    """The verdict after five minutes with the same tasks."""
     first = rule(settings, tasks)
     return rule(settings, tasks, NOW + OPEN_AFTER, first.memory)
 
 
 @pytest.mark.parametrize(
-    ("threshold", "finished", "errors", "standing"),
+    ("threshold", "finished", "errors", "state"),
     [
-        (10, 3, 3, RuleState.OK),  # too few things
+        (10, 3, 3, RuleState.OK),  # too few entities
         (10, 19, 19, RuleState.OK),
         (10, 20, 4, RuleState.OK),  # too few errors
         (10, 20, 5, RuleState.FIRING),
@@ -56,19 +56,19 @@ def after_holding(settings, tasks):
         (0, 100, 100, RuleState.OFF),
     ],
 )
-def test_it_fires_at_the_threshold_and_behind_its_guards(threshold, finished, errors, standing):
-    assert after_holding(ErrorRateSettings(threshold), stream(finished, errors)).standing == standing
+def test_it_fires_at_the_threshold_if_its_guards_are_met(threshold, finished, errors, state):
+    assert after_holding(ErrorRateSettings(threshold), stream(finished, errors)).state == state
 
 
-def test_the_literal_reading_has_no_guards():
+def test_without_guards_one_task_is_enough():
     literal = ErrorRateSettings(20, guarded=False)
 
-    assert rule(literal, stream(10, 5)).standing == RuleState.FIRING
-    assert rule(literal, stream(10, 1)).standing == RuleState.OK
-    assert rule(literal, []).standing == RuleState.OK
+    assert rule(literal, stream(10, 5)).state == RuleState.FIRING
+    assert rule(literal, stream(10, 1)).state == RuleState.OK
+    assert rule(literal, []).state == RuleState.OK
 
 
-def test_what_is_held_back_by_a_guard_alone_is_known():
+def test_a_rate_that_only_a_guard_holds_back_is_known():
     (everything, _) = tallies(stream(10, 5), NOW)
 
     assert everything.held_back(ErrorRateSettings(20))
@@ -80,7 +80,7 @@ def test_it_must_be_bad_for_five_minutes():
     second = rule(TEN, stream(20, 5), NOW + OPEN_AFTER - timedelta(seconds=1), first.memory)
     third = rule(TEN, stream(20, 5), NOW + OPEN_AFTER + MINUTE, second.memory)
 
-    assert [each.standing for each in (first, second, third)] == [
+    assert [each.state for each in (first, second, third)] == [
         RuleState.PENDING,
         RuleState.PENDING,
         RuleState.FIRING,
@@ -88,7 +88,7 @@ def test_it_must_be_bad_for_five_minutes():
     assert third.memory.opened_at == NOW + OPEN_AFTER
 
 
-def test_five_failures_of_one_thing_are_one_error():
+def test_five_failures_of_one_entity_are_one_error():
     same = [FinishedTask("order1", "order", True, NOW - n * MINUTE) for n in range(1, 6)]
 
     (everything, _) = tallies([*same, *stream(19, 0, first=10)], NOW)
@@ -96,7 +96,7 @@ def test_five_failures_of_one_thing_are_one_error():
     assert (everything.finished, everything.errors) == (20, 1)
 
 
-def test_a_success_since_takes_the_error_back():
+def test_a_later_success_clears_the_error():
     tasks = [
         FinishedTask("order1", "order", True, NOW - 9 * MINUTE),
         FinishedTask("order1", "order", False, NOW - MINUTE),
@@ -105,34 +105,34 @@ def test_a_success_since_takes_the_error_back():
     assert tallies(tasks, NOW)[0].errors == 0
 
 
-def test_a_type_that_fails_alone_is_found_by_its_group():
+def test_a_failing_group_fires_although_all_others_succeed():
     tasks = stream(25, 25, group="refund") + stream(475, 0)
 
     verdict = after_holding(TEN, tasks)
 
-    assert verdict.standing == RuleState.FIRING
+    assert verdict.state == RuleState.FIRING
     assert verdict.worst is not None
     assert (verdict.worst.group, verdict.worst.finished) == ("refund", 25)
 
 
-def test_little_traffic_is_judged_by_the_latest_twenty_of_a_day():
+def test_with_little_traffic_the_latest_twenty_of_a_day_count():
     slow = [FinishedTask(f"o{n}", "order", n >= 15, NOW - (20 - n) * timedelta(minutes=55)) for n in range(20)]
 
     assert tallies(slow, NOW)[0].finished == 20
     assert tallies(slow, NOW)[0].bad(TEN)
 
 
-def test_errors_that_are_all_old_fire_no_more():
+def test_old_errors_alone_do_not_fire():
     old = stream(20, 5, at=NOW - timedelta(hours=2))
 
     assert not tallies(old, NOW)[0].bad(TEN)
 
 
-def test_what_is_older_than_a_day_does_not_count():
+def test_tasks_older_than_a_day_do_not_count():
     assert tallies(stream(30, 30, at=NOW - timedelta(hours=24)), NOW)[0].finished == 0
 
 
-# How it closes
+# Recovery
 
 
 @pytest.fixture
@@ -145,19 +145,19 @@ def test_it_closes_after_fifteen_good_minutes(firing):
     first = rule(TEN, good, NOW + OPEN_AFTER, firing)
     second = rule(TEN, stream(100, 7, at=NOW + OPEN_AFTER), NOW + OPEN_AFTER + CLOSE_AFTER, first.memory)
 
-    assert (first.standing, second.standing) == (RuleState.RECOVERING, RuleState.OK)
+    assert (first.state, second.state) == (RuleState.RECOVERING, RuleState.OK)
     assert second.memory == ErrorRateMemory()
 
 
 def test_just_below_the_threshold_is_not_good_enough(firing):
-    assert rule(TEN, stream(100, 9), NOW + OPEN_AFTER, firing).standing == RuleState.FIRING
+    assert rule(TEN, stream(100, 9), NOW + OPEN_AFTER, firing).state == RuleState.FIRING
 
 
-def test_a_relapse_begins_the_fifteen_minutes_anew(firing):
+def test_a_relapse_restarts_the_fifteen_minutes(firing):
     recovering = rule(TEN, stream(100, 0), NOW + OPEN_AFTER, firing)
     relapse = rule(TEN, stream(100, 20), NOW + 2 * OPEN_AFTER, recovering.memory)
 
-    assert relapse.standing == RuleState.FIRING
+    assert relapse.state == RuleState.FIRING
     assert relapse.memory.good_since is None
 
 
@@ -166,11 +166,11 @@ def test_too_little_traffic_is_no_recovery_and_expires_after_a_day(firing):
     later = rule(TEN, [], NOW + OPEN_AFTER + timedelta(hours=23), thin.memory)
     last = rule(TEN, [], NOW + OPEN_AFTER + timedelta(hours=24), later.memory)
 
-    assert (thin.standing, later.standing, last.standing) == (RuleState.FIRING, RuleState.FIRING, RuleState.OK)
+    assert (thin.state, later.state, last.state) == (RuleState.FIRING, RuleState.FIRING, RuleState.OK)
     assert (later.expired, last.expired) == (False, True)
 
 
-def test_switching_it_off_forgets(firing):
+def test_switching_it_off_clears_its_memory(firing):
     assert rule(ErrorRateSettings(None), stream(50, 25), NOW, firing).memory == ErrorRateMemory()
 
 
@@ -186,7 +186,7 @@ def test_it_never_fires_without_its_guards_being_met(rows, threshold):
     everything = found[0]
     assert everything.group == ALL_GROUPS
     assert everything.errors <= everything.finished <= len({each.entity for each in tasks})
-    if verdict.standing == RuleState.FIRING:
+    if verdict.state == RuleState.FIRING:
         assert verdict.worst is not None
         assert verdict.worst.finished >= 20
         assert verdict.worst.errors >= 5

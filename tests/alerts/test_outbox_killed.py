@@ -1,4 +1,4 @@
-"""Workers that are killed while they send: no mail is lost, and only what was on its way is sent twice."""
+"""Workers that are killed while they send: no mail is lost, and only those being sent are sent twice."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def stage(migrated):
-    """The outbox, a mail server that thinks for a while before it says yes, and the app's processes."""
-    with running_servers() as own, mail_server() as box:
-        environment = {**own.environment, "SMTP_URL": f"smtp://{box.address}", "MAIL_FROM": "app@example.com"}
+    """A filled outbox, a mail server, and the app's processes."""
+    with running_servers() as own, mail_server() as mailbox:
+        environment = {**own.environment, "SMTP_URL": f"smtp://{mailbox.address}", "MAIL_FROM": "app@example.com"}
         processes = AppProcesses(own.folder, environment, free_port())
         with own.as_own_database(), connected(EVERY):
             empty_tables()
@@ -34,42 +34,44 @@ def stage(migrated):
             for number in range(MAILS):
                 outbox.put(shop, MailKind.TEST, f"to-{number}@example.com")
             try:
-                yield processes, box
+                yield processes, mailbox
             finally:
                 processes.close()
 
 
-def fates():
+def mail_states():
     return [MailState(row.state) for row in Mail.select().order_by(Mail.id)]
 
 
-def test_a_worker_killed_between_sending_and_writing_it_down_loses_nothing(stage):
-    processes, box = stage
-    box.slow_seconds = 30
+def test_a_worker_killed_between_sending_and_recording_loses_no_mail(stage):
+    processes, mailbox = stage
+    mailbox.delay_seconds = 30
     processes.start_all("worker", "scheduler")
-    wait_for(lambda: len(box.received) >= 4, GUARD, "The first mails")  # taken by the server, and its yes has not come
+    wait_for(
+        lambda: len(mailbox.received) >= 4, GUARD, "The first mails"
+    )  # accepted by the server, and not acknowledged yet
 
     processes.kill("worker")
-    box.slow_seconds = 0
+    mailbox.delay_seconds = 0
     Mail.update(leased_until=NOW - timedelta(seconds=1)).where(Mail.leased_until.is_null(False)).execute()
     processes.start("worker")
-    wait_for(lambda: set(fates()) == {MailState.SENT}, GUARD, "All mails")
+    wait_for(lambda: set(mail_states()) == {MailState.SENT}, GUARD, "All mails")
 
-    everybody = {f"to-{number}@example.com" for number in range(MAILS)}
-    assert set(box.recipients) == everybody
-    numbers = {message["To"]: message["Message-ID"] for message in box.received}
-    assert {(message["To"], message["Message-ID"]) for message in box.received} == set(numbers.items())
-    assert len(box.received) <= MAILS + 4  # those that were on their way came twice, with their one number
+    addresses = {f"to-{number}@example.com" for number in range(MAILS)}
+    assert set(mailbox.recipients) == addresses
+    message_ids = {message["To"]: message["Message-ID"] for message in mailbox.received}
+    assert {(message["To"], message["Message-ID"]) for message in mailbox.received} == set(message_ids.items())
+    assert len(mailbox.received) <= MAILS + 4  # those being sent came twice, with the same Message-ID
 
 
-def test_what_was_sent_stays_sent_over_kills(stage):
-    processes, box = stage
+def test_sent_mails_are_not_sent_again_after_kills(stage):
+    processes, mailbox = stage
     processes.start_all("worker", "scheduler")
-    wait_for(lambda: set(fates()) == {MailState.SENT}, GUARD, "All mails")
+    wait_for(lambda: set(mail_states()) == {MailState.SENT}, GUARD, "All mails")
 
     for _ in range(2):
         processes.kill("worker")
         processes.start("worker")
-    time.sleep(6)  # the clock rings for what is due each five seconds
+    time.sleep(6)  # the scheduler publishes due mails every five seconds
 
-    assert sorted(box.recipients) == [f"to-{number}@example.com" for number in range(MAILS)]
+    assert sorted(mailbox.recipients) == [f"to-{number}@example.com" for number in range(MAILS)]

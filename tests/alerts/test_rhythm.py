@@ -1,4 +1,4 @@
-"""The shop's own rhythm: what it expects, what is too much to be missing, and how it stands."""
+"""Anomaly rule: the baseline, its expected orders and limit, and the state of the rule."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from models import RuleState
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ZONES = ["Europe/Stockholm", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Chatham", "UTC"]
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-NOW = datetime(2026, 9, 14, tzinfo=UTC)  # a Monday, no clock has changed in the weeks before
+NOW = datetime(2026, 9, 14, tzinfo=UTC)  # a Monday, without a DST change in the weeks before
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-# Both changes of the clocks somewhere, and days without any.
+# Around both DST changes, and without one.
 SEASONS = [datetime(2026, 3, 27, tzinfo=UTC), datetime(2026, 10, 23, tzinfo=UTC), NOW]
 
 rates = st.lists(st.floats(0, 500), min_size=HOURS_OF_WEEK, max_size=HOURS_OF_WEEK).map(tuple)
@@ -30,7 +30,7 @@ zones = st.sampled_from(ZONES).map(ZoneInfo)
 
 
 def every(step, until=NOW, span=HISTORY):
-    """Orders as regular as a clock, the last of them at `until`."""
+    """Orders at a regular interval, the last one at `until`."""
     return [until - n * step for n in range(span // step, -1, -1)]
 
 
@@ -38,40 +38,40 @@ def flat(rate, limit=3.0):
     return Baseline(STOCKHOLM, (rate,) * HOURS_OF_WEEK, limit)
 
 
-def of(orders, now=NOW, left_out=(), zone=STOCKHOLM):
-    found = Baseline.of(orders, zone, now, left_out)
+def baseline_of(orders, now=NOW, incidents=(), zone=STOCKHOLM):
+    found = Baseline.of(orders, zone, now, incidents)
     assert found is not None
     return found
 
 
-# What it learns
+# Rates
 
 
-def test_an_order_an_hour_is_one_expected_in_each_hour():
-    rhythm = of(every(HOUR))
+def test_an_order_every_hour_is_one_expected_order_in_each_hour():
+    baseline = baseline_of(every(HOUR))
 
-    assert rhythm.rates == pytest.approx([1] * HOURS_OF_WEEK)
-    assert rhythm.limit == pytest.approx(1.5)
-    assert rhythm.reached(NOW) - NOW == pytest.approx(90 * MINUTE, abs=SECOND)
+    assert baseline.rates == pytest.approx([1] * HOURS_OF_WEEK)
+    assert baseline.limit == pytest.approx(1.5)
+    assert baseline.limit_reached_at(NOW) - NOW == pytest.approx(90 * MINUTE, abs=SECOND)
 
 
 @pytest.mark.parametrize("until", [datetime(2026, 4, 20, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)])
 @pytest.mark.parametrize("zone", ZONES)
-def test_an_hour_that_the_clocks_skip_or_repeat_is_not_mistaken(until, zone):
-    rhythm = of(every(15 * MINUTE, until), until, zone=ZoneInfo(zone))
+def test_an_hour_that_dst_skips_or_repeats_does_not_change_the_rates(until, zone):
+    baseline = baseline_of(every(15 * MINUTE, until), until, zone=ZoneInfo(zone))
 
-    assert rhythm.rates == pytest.approx([4] * HOURS_OF_WEEK)
+    assert baseline.rates == pytest.approx([4] * HOURS_OF_WEEK)
 
 
-def test_an_hour_of_the_week_is_drawn_to_the_same_hour_of_all_days():
+def test_an_hour_of_the_week_is_weighted_with_that_hour_of_all_days():
     tuesdays = [order for order in every(5 * MINUTE) if (order.weekday(), order.hour) == (1, 8)]
 
-    rhythm = of(tuesdays, zone=ZoneInfo("UTC"))
+    baseline = baseline_of(tuesdays, zone=ZoneInfo("UTC"))
 
     by_the_day = (7 * 12 + 9) / (7 * 7 + 0.75)  # from the first of them to the last quarter of an hour
-    assert rhythm.rates[24 + 8] == pytest.approx((7 * 12 + 9 + 4 * by_the_day) / (7.75 + 4))
-    assert rhythm.rates[5 * 24 + 8] == pytest.approx(4 * by_the_day / (7 + 4))
-    assert rhythm.rates[24 + 9] == 0
+    assert baseline.rates[24 + 8] == pytest.approx((7 * 12 + 9 + 4 * by_the_day) / (7.75 + 4))
+    assert baseline.rates[5 * 24 + 8] == pytest.approx(4 * by_the_day / (7 + 4))
+    assert baseline.rates[24 + 9] == 0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_hour_of_the_week_is_drawn_to_the_same_hour_of_all_days():
         every(HOUR, until=NOW + HISTORY, span=HISTORY),  # only from now on
     ],
 )
-def test_too_little_history_is_no_rhythm(orders):
+def test_too_little_history_gives_no_baseline(orders):
     assert Baseline.of(orders, STOCKHOLM, NOW) is None
 
 
@@ -91,17 +91,17 @@ def test_four_weeks_and_fifty_orders_are_enough():
     assert Baseline.of(every(14 * HOUR, span=49 * 14 * HOUR), STOCKHOLM, NOW) is not None
 
 
-def test_what_comes_later_or_came_long_before_does_not_count():
+def test_later_and_much_earlier_orders_do_not_count():
     older, later = every(MINUTE, NOW - HISTORY - HOUR, span=DAY), every(MINUTE, NOW + 2 * DAY, span=DAY)
 
-    assert of([*older, *every(HOUR), *later]) == of(every(HOUR))
+    assert baseline_of([*older, *every(HOUR), *later]) == baseline_of(every(HOUR))
 
 
-def test_it_is_the_same_until_the_next_order_whenever_one_looks():
-    assert of(every(HOUR), NOW + 3 * DAY) == of(every(HOUR))
+def test_the_baseline_stays_the_same_until_the_next_order():
+    assert baseline_of(every(HOUR), NOW + 3 * DAY) == baseline_of(every(HOUR))
 
 
-# What is too much
+# Limit
 
 
 QUIET = Interval(NOW - 20 * DAY, NOW - 19 * DAY)
@@ -113,26 +113,26 @@ def interrupted():
     return [order for order in every(HOUR) if not QUIET.start <= order < QUIET.end]
 
 
-def test_a_day_without_orders_is_the_measure(interrupted):
+def test_a_day_without_orders_sets_the_limit(interrupted):
     seldom = (7 + 4) / (8 + 4)  # as that day of the week then has fewer orders
 
-    assert of(interrupted).limit == pytest.approx(MARGIN * 25 * seldom, rel=0.02)
+    assert baseline_of(interrupted).limit == pytest.approx(MARGIN * 25 * seldom, rel=0.02)
 
 
 @pytest.mark.parametrize("known", [QUIET, Interval(QUIET.start + HOUR, QUIET.start + 2 * HOUR)])
-def test_a_gap_in_which_something_was_wrong_is_none(interrupted, known):
-    assert of(interrupted, left_out=[known]).limit == pytest.approx(1.5, rel=0.05)
+def test_a_gap_within_a_known_incident_does_not_count(interrupted, known):
+    assert baseline_of(interrupted, incidents=[known]).limit == pytest.approx(1.5, rel=0.05)
 
 
-def test_time_in_which_something_was_wrong_lowers_no_expectation(interrupted):
+def test_time_of_known_incidents_does_not_lower_the_rates(interrupted):
     week = (QUIET.end, QUIET.end + 7 * DAY)
-    without = of(interrupted, left_out=[Interval(QUIET.start - HOUR, QUIET.end + HOUR)])
+    without = baseline_of(interrupted, incidents=[Interval(QUIET.start - HOUR, QUIET.end + HOUR)])
 
     assert without.expected(*week) == pytest.approx(168, rel=0.005)
-    assert of(interrupted).expected(*week) < 166
+    assert baseline_of(interrupted).expected(*week) < 166
 
 
-def test_if_nothing_is_left_to_compare_with_there_is_no_rhythm():
+def test_without_time_outside_of_incidents_there_is_no_baseline():
     assert Baseline.of(every(HOUR), STOCKHOLM, NOW, [Interval(LONG_AGO, NOW)]) is None
 
 
@@ -142,116 +142,116 @@ def test_if_nothing_is_left_to_compare_with_there_is_no_rhythm():
     st.sampled_from(SEASONS),
     zones,
 )
-def test_the_limit_is_half_as_much_again_as_the_heaviest_gap_that_counts(seconds, known, until, zone):
+def test_the_limit_is_half_as_much_again_as_the_heaviest_gap(seconds, known, until, zone):
     orders = sorted(until - each * SECOND for each in seconds)
     assume(orders[-1] - orders[0] >= MIN_HISTORY)
-    left_out = [Interval(start, start + hours * HOUR) for day, hours in known for start in [until - day * DAY]]
+    incidents = [Interval(start, start + hours * HOUR) for day, hours in known for start in [until - day * DAY]]
     gaps = [
         (order, following)
         for order, following in pairwise(orders)
-        if not any(each.start < following and order < each.end for each in left_out)
+        if not any(each.start < following and order < each.end for each in incidents)
     ]
-    rhythm = Baseline.of(orders, zone, until, left_out)
-    heaviest = max((rhythm.expected(*gap) for gap in gaps), default=0) if rhythm else 0
+    baseline = Baseline.of(orders, zone, until, incidents)
+    heaviest = max((baseline.expected(*gap) for gap in gaps), default=0) if baseline else 0
 
-    assert (rhythm.limit if rhythm else 0) == pytest.approx(MARGIN * heaviest)
+    assert (baseline.limit if baseline else 0) == pytest.approx(MARGIN * heaviest)
 
 
-# What it expects
+# Expected orders
 
 
 @pytest.mark.parametrize(("night", "expected"), [("2026-03-28", 0), ("2026-10-24", 2), ("2026-06-27", 1)])
-def test_a_night_brings_what_its_hours_bring(night, expected):
+def test_a_night_with_a_change_to_or_from_dst_expects_its_real_hours(night, expected):
     sunday_at_two = 6 * 24 + 2
-    rhythm = Baseline(STOCKHOLM, tuple(float(hour == sunday_at_two) for hour in range(HOURS_OF_WEEK)), 3.0)
+    baseline = Baseline(STOCKHOLM, tuple(float(hour == sunday_at_two) for hour in range(HOURS_OF_WEEK)), 3.0)
     evening = datetime.fromisoformat(f"{night}T20:00Z")
 
-    assert rhythm.expected(evening, evening + 12 * HOUR) == pytest.approx(expected)
+    assert baseline.expected(evening, evening + 12 * HOUR) == pytest.approx(expected)
 
 
 def test_parts_of_hours_count_in_proportion():
     assert flat(6.0).expected(NOW + 7 * MINUTE, NOW + 37 * MINUTE) == pytest.approx(3)
 
 
-def test_a_clock_that_went_back_expects_nothing():
+def test_a_system_time_that_was_set_back_expects_no_orders():
     assert flat(6.0).expected(NOW, NOW - HOUR) == 0
 
 
 @given(rates, instants, st.integers(0, 600), zones)
-def test_it_expects_what_a_count_minute_by_minute_does(rates, since, minutes, zone):
-    rhythm = Baseline(zone, rates, 1.0)
+def test_expected_orders_match_a_count_minute_by_minute(rates, since, minutes, zone):
+    baseline = Baseline(zone, rates, 1.0)
     shown = [(since + n * MINUTE).astimezone(zone) for n in range(minutes)]
 
     by_hand = sum(rates[each.weekday() * 24 + each.hour] / 60 for each in shown)
 
-    assert rhythm.expected(since, since + minutes * MINUTE) == pytest.approx(by_hand)
+    assert baseline.expected(since, since + minutes * MINUTE) == pytest.approx(by_hand)
 
 
 @given(rates, instants, lengths, lengths, zones)
-def test_what_is_expected_adds_up(rates, since, first, second, zone):
-    rhythm, middle = Baseline(zone, rates, 1.0), since + first
+def test_expected_orders_of_adjacent_spans_add_up(rates, since, first, second, zone):
+    baseline, middle = Baseline(zone, rates, 1.0), since + first
 
-    parts = rhythm.expected(since, middle) + rhythm.expected(middle, middle + second)
+    parts = baseline.expected(since, middle) + baseline.expected(middle, middle + second)
 
-    assert rhythm.expected(since, middle + second) == pytest.approx(parts, abs=1e-6)
+    assert baseline.expected(since, middle + second) == pytest.approx(parts, abs=1e-6)
 
 
 @given(rates, instants, st.floats(0.01, 5_000), zones)
-def test_too_much_is_reached_where_the_expectation_crosses_the_limit(rates, since, limit, zone):
+def test_the_limit_is_reached_where_expected_orders_cross_it(rates, since, limit, zone):
     assume(sum(rates) > 1)
-    rhythm = Baseline(zone, rates, limit)
+    baseline = Baseline(zone, rates, limit)
 
-    reached = rhythm.reached(since)
+    reached = baseline.limit_reached_at(since)
 
     if reached is None:
-        assert rhythm.expected(since, since + 366 * DAY) < limit
+        assert baseline.expected(since, since + 366 * DAY) < limit
     else:
-        assert rhythm.expected(since, reached) == pytest.approx(limit, rel=1e-6, abs=1e-3)
-        assert rhythm.expected(since, reached - SECOND) < limit
+        assert baseline.expected(since, reached) == pytest.approx(limit, rel=1e-6, abs=1e-3)
+        assert baseline.expected(since, reached - SECOND) < limit
 
 
-def test_a_shop_that_expects_nothing_never_fires():
-    assert flat(0.0).reached(NOW) is None
-    assert evaluate(flat(0.0), SilenceFacts(NOW, LONG_AGO), NOW + 300 * DAY).standing == RuleState.OK
+def test_a_baseline_that_expects_no_orders_never_fires():
+    assert flat(0.0).limit_reached_at(NOW) is None
+    assert evaluate(flat(0.0), SilenceFacts(NOW, LONG_AGO), NOW + 300 * DAY).state == RuleState.OK
 
 
-# How it stands
+# State
 
-RHYTHM = flat(1.0)  # three hours of silence are too much
+BASELINE = flat(1.0)  # three hours of silence are too much
 FIRES = NOW + 3 * HOUR
 
 
 @pytest.mark.parametrize(
-    ("now", "standing"),
+    ("now", "state"),
     [
         (FIRES - SECOND, RuleState.OK),
         (FIRES, RuleState.FIRING),
         (FIRES + DAY, RuleState.FIRING),
-        (NOW - HOUR, RuleState.OK),  # a clock that went back
+        (NOW - HOUR, RuleState.OK),  # the system time was set back
     ],
 )
-def test_it_fires_when_too_many_are_missing(now, standing):
-    assert evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), now).standing == standing
+def test_it_fires_when_too_many_orders_are_missing(now, state):
+    assert evaluate(BASELINE, SilenceFacts(NOW, LONG_AGO), now).state == state
 
 
 @pytest.mark.parametrize(
-    ("rhythm", "facts", "standing"),
+    ("baseline", "facts", "state"),
     [
-        (RHYTHM, SilenceFacts(NOW, LONG_AGO, active=False), RuleState.OFF),
+        (BASELINE, SilenceFacts(NOW, LONG_AGO, active=False), RuleState.OFF),
         (None, SilenceFacts(NOW, LONG_AGO, active=False), RuleState.OFF),
         (None, SilenceFacts(NOW, LONG_AGO), RuleState.WAITING),
-        (RHYTHM, SilenceFacts(None, LONG_AGO), RuleState.WAITING),
-        (RHYTHM, SilenceFacts(None, LONG_AGO, orders_elsewhere=True), RuleState.FIRING),
-        (RHYTHM, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES), RuleState.UNKNOWN),
-        (RHYTHM, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES - 2 * HOUR), RuleState.FIRING),
-        (RHYTHM, SilenceFacts(NOW, counts_from=FIRES), RuleState.OK),
+        (BASELINE, SilenceFacts(None, LONG_AGO), RuleState.WAITING),
+        (BASELINE, SilenceFacts(None, LONG_AGO, shopify_has_orders=True), RuleState.FIRING),
+        (BASELINE, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES), RuleState.UNKNOWN),
+        (BASELINE, SilenceFacts(NOW, LONG_AGO, stalled_since=FIRES - 2 * HOUR), RuleState.FIRING),
+        (BASELINE, SilenceFacts(NOW, counts_from=FIRES), RuleState.OK),
     ],
 )
-def test_it_says_why_it_does_not_fire(rhythm, facts, standing):
-    assert evaluate(rhythm, facts, FIRES + HOUR).standing == standing
+def test_each_reason_not_to_fire_has_its_state(baseline, facts, state):
+    assert evaluate(baseline, facts, FIRES + HOUR).state == state
 
 
-def test_it_tells_since_when_and_when_that_is_too_long():
-    verdict = evaluate(RHYTHM, SilenceFacts(NOW, LONG_AGO), NOW + HOUR)
+def test_the_verdict_has_the_start_of_silence_and_its_firing_time():
+    verdict = evaluate(BASELINE, SilenceFacts(NOW, LONG_AGO), NOW + HOUR)
 
     assert (verdict.since, verdict.fires_at, verdict.elapsed) == (NOW, FIRES, HOUR)

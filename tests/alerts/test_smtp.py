@@ -21,80 +21,80 @@ def mail(to: str = "anna@example.com") -> EmailMessage:
 
 
 @pytest.fixture
-def box():
+def mailbox():
     with mail_server() as server:
         yield server
 
 
-def test_a_mail_arrives_as_it_was_written(box):
-    SmtpServer.of(f"smtp://{box.address}").send(mail())
+def test_a_mail_arrives_unchanged(mailbox):
+    SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
-    (found,) = box.received
+    (found,) = mailbox.received
     assert (found["Subject"], found["Message-ID"]) == ("Inga ordrar på två timmar", "<one@example.com>")
     assert found.get_content().strip() == "Nothing has come since 12:00."
-    assert box.recipients == ["anna@example.com"]
+    assert mailbox.recipients == ["anna@example.com"]
 
 
 @pytest.fixture
 def tls(tmp_path, monkeypatch):
-    """A server's certificate that this machine trusts."""
+    """A server certificate that this machine trusts."""
     trusted, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     return context
 
 
-def test_a_server_that_asks_for_a_password_gets_it_over_an_encrypted_line(tls):
-    with mail_server(tls=tls, login=("app@x", "p@ss/word")) as box:
-        SmtpServer.of(f"smtp://app%40x:p%40ss%2Fword@{box.address}").send(mail())
+def test_a_password_is_sent_over_an_encrypted_connection(tls):
+    with mail_server(tls=tls, login=("app@x", "p@ss/word")) as mailbox:
+        SmtpServer.of(f"smtp://app%40x:p%40ss%2Fword@{mailbox.address}").send(mail())
 
-        assert len(box.received) == 1
-
-
-def test_a_wrong_password_is_for_later_and_says_what_the_server_said(tls):
-    with mail_server(tls=tls, login=("app", "right")) as box, pytest.raises(MailNotSent, match="535"):
-        SmtpServer.of(f"smtp://app:wrong@{box.address}").send(mail())
+        assert len(mailbox.received) == 1
 
 
-def test_a_line_may_be_encrypted_from_the_start(tls):
-    with mail_server(tls=tls, secure=True) as box:
-        SmtpServer.of(f"smtps://{box.address}").send(mail())
-
-        assert len(box.received) == 1
+def test_a_wrong_password_may_be_retried_and_has_the_servers_reply(tls):
+    with mail_server(tls=tls, login=("app", "right")) as mailbox, pytest.raises(MailNotSent, match="535"):
+        SmtpServer.of(f"smtp://app:wrong@{mailbox.address}").send(mail())
 
 
-def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(tmp_path):
+def test_a_connection_may_be_encrypted_from_the_start(tls):
+    with mail_server(tls=tls, secure=True) as mailbox:
+        SmtpServer.of(f"smtps://{mailbox.address}").send(mail())
+
+        assert len(mailbox.received) == 1
+
+
+def test_a_server_with_an_untrusted_certificate_gets_no_mail(tmp_path):
     _, context = certificate(tmp_path)
 
-    with mail_server(tls=context) as box, pytest.raises(MailNotSent, match="CERTIFICATE_VERIFY_FAILED"):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+    with mail_server(tls=context) as mailbox, pytest.raises(MailNotSent, match="CERTIFICATE_VERIFY_FAILED"):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
-    assert not box.received
+    assert not mailbox.received
 
 
-def test_an_address_that_there_is_not_bounces(box):
-    box.refused["anna@example.com"] = "550 5.1.1 No such user"
+def test_a_mail_to_an_unknown_mailbox_bounces(mailbox):
+    mailbox.rejected["anna@example.com"] = "550 5.1.1 No such user"
 
     with pytest.raises(Bounced, match=r"550 5\.1\.1 No such user"):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
 
-@pytest.mark.parametrize("answer", ["450 4.2.1 Mailbox busy", "550 5.7.1 You are on a block list"])
-def test_a_busy_mailbox_and_a_policy_say_nothing_about_the_address(box, answer):
-    box.refused["anna@example.com"] = answer
+@pytest.mark.parametrize("reply", ["450 4.2.1 Mailbox busy", "550 5.7.1 You are on a block list"])
+def test_a_busy_mailbox_or_a_policy_rejection_is_no_bounce(mailbox, reply):
+    mailbox.rejected["anna@example.com"] = reply
 
-    with pytest.raises(MailNotSent, match=answer[:9]):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
-
-
-@pytest.mark.parametrize("answer", ["451 4.3.0 Try later", "554 5.6.0 Not such a mail"])
-def test_a_mail_that_the_server_does_not_take_is_for_later(box, answer):
-    box.answers.append(answer)
-
-    with pytest.raises(MailNotSent, match=answer[:3]):
-        SmtpServer.of(f"smtp://{box.address}").send(mail())
+    with pytest.raises(MailNotSent, match=reply[:9]):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
 
 
-def test_a_server_that_is_away_is_for_later():
+@pytest.mark.parametrize("reply", ["451 4.3.0 Try later", "554 5.6.0 Not such a mail"])
+def test_a_mail_that_the_server_rejects_may_be_retried(mailbox, reply):
+    mailbox.replies.append(reply)
+
+    with pytest.raises(MailNotSent, match=reply[:3]):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail())
+
+
+def test_a_mail_to_an_unavailable_server_may_be_retried():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
 
@@ -102,15 +102,15 @@ def test_a_server_that_is_away_is_for_later():
         SmtpServer.of(f"smtp://127.0.0.1:{port}").send(mail())
 
 
-def test_a_server_that_is_silent_is_not_waited_for_long():
+def test_a_server_that_does_not_answer_times_out():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
 
         with pytest.raises(MailNotSent, match="timed out"):
-            SmtpServer("127.0.0.1", port, seconds=0.2).send(mail())
+            SmtpServer("127.0.0.1", port, timeout_seconds=0.2).send(mail())
 
 
-def test_a_server_that_hangs_up_in_the_middle_is_for_later():
+def test_a_mail_whose_connection_is_closed_midway_may_be_retried():
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def greet_and_leave() -> None:
@@ -124,7 +124,7 @@ def test_a_server_that_hangs_up_in_the_middle_is_for_later():
             SmtpServer.of(f"smtp://127.0.0.1:{listening.getsockname()[1]}").send(mail())
 
 
-def test_a_password_goes_over_no_open_line_to_another_machine():
+def test_no_password_is_sent_unencrypted_to_another_machine():
     class Session:
         def ehlo(self) -> None: ...
         def has_extn(self, name: str) -> bool:
@@ -142,5 +142,5 @@ def test_a_password_goes_over_no_open_line_to_another_machine():
         ("smtp://mail.example.com:25", SmtpServer("mail.example.com", 25)),
     ],
 )
-def test_an_address_names_the_server(url, expected):
+def test_a_url_names_the_server(url, expected):
     assert SmtpServer.of(url) == expected

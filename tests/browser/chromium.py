@@ -1,4 +1,4 @@
-"""Where Chromium is. `python -m tests.browser.chromium` installs Debian's where it may, and says so where it cannot."""
+"""Find Chromium. `python -m tests.browser.chromium` installs Debian's if it may, and prints a message if it cannot."""
 
 from __future__ import annotations
 

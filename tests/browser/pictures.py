@@ -1,4 +1,4 @@
-"""The pictures of docs/; run by `make screenshots`, and no test of anything."""
+"""The screenshots of docs/, taken by `make screenshots`; they test nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasklog import totals
 from taskqueue.types import TYPES
 from tests.browser.visits import PHONE, browser, site, visit
 from tests.end_to_end.test_order_to_receipt import buy, index
-from tests.support.incidents import HOUR, NOON, look, ordered, the_incident
+from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, open_incident
 from tests.support.tasks.listed_tasks import add_task
 from tests.views.alerts.test_index import silent
 
@@ -25,14 +25,14 @@ BUSY = (2, 1, 1, 1, 1, 2, 4, 7, 9, 12, 14, 15, 16, 14, 13, 12, 14, 16, 18, 20, 1
 
 @pytest.fixture
 def day(shop, shopify, engage, drain):
-    """An order that went all the way, after a day of others; the task that synced it."""
+    """A day of tasks, and an order that was synced after it: the task that synced the order."""
     now = utcnow().replace(minute=10, second=0, microsecond=0)
-    for hour, many in enumerate(BUSY):
-        for place in range(many):
-            at = now - timedelta(hours=23 - hour, minutes=place)
-            ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 90 + 37 * place}
-            name, about = DAY[(hour + place) % len(DAY)], 6_100_000_001_000 + 100 * hour + place
-            if (hour * 7 + place) % 29 == 5:
+    for hour, count in enumerate(BUSY):
+        for minute in range(count):
+            at = now - timedelta(hours=23 - hour, minutes=minute)
+            ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 90 + 37 * minute}
+            name, about = DAY[(hour + minute) % len(DAY)], 6_100_000_001_000 + 100 * hour + minute
+            if (hour * 7 + minute) % 29 == 5:
                 failed = {"reason": "Engage answered 503.", "code": "Engage 503"}
                 add_task(shop, at, "SyncOrder", State.ERROR, shopify_id=about, attempts=8, **ended, **failed)
             else:
@@ -45,29 +45,29 @@ def day(shop, shopify, engage, drain):
     return Task.select().where(Task.shopify_id == order_id, Task.type == TYPES["SyncOrder"].number).first()
 
 
-def take(page: Page, name: str) -> None:
-    """What the window shows."""
+def save_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot of the window."""
     page.screenshot(path=dev_servers.CHECKOUT / "docs" / f"{name}.png", animations="disabled")
 
 
-def test_the_pictures(visit, day):
+def test_save_the_screenshots(visit, day):
     for name, options in {"overview": {}, "dark": {"scheme": "dark"}, "phone": {"width": PHONE}}.items():
-        take(visit("/tasks", **options), name)
+        save_screenshot(visit("/tasks", **options), name)
     page = visit("/tasks?state=error")
     page.locator("#listing tbody tr td:nth-child(2)").first.click()
     expect(page.locator("#drawer-title")).to_be_focused()
-    take(page, "drawer")
-    take(visit(f"/tasks/{day.id}"), "task")
-    take(visit(f"/entities/order/{day.shopify_id}"), "entity")
+    save_screenshot(page, "drawer")
+    save_screenshot(visit(f"/tasks/{day.id}"), "task")
+    save_screenshot(visit(f"/entities/order/{day.shopify_id}"), "entity")
 
 
-def test_the_pictures_of_alerts(visit, silent):
-    ordered(silent, NOON + HOUR)
-    look(NOON + HOUR)
-    look(NOON + 5 * HOUR)
-    incidents.update(the_incident(silent), cause={"cause": "no_orders", "orders": 0})
-    take(visit("/alerts"), "alerts")
+def test_save_the_screenshots_of_alerts(visit, silent):
+    add_order_sync(silent, NOON + HOUR)
+    evaluate(NOON + HOUR)
+    evaluate(NOON + 5 * HOUR)
+    incidents.update(open_incident(silent), diagnosis={"cause": "no_orders", "orders": 0})
+    save_screenshot(visit("/alerts"), "alerts")
     page = visit("/settings")
     page.get_by_label("Error rate threshold", exact=True).fill("10")
     expect(page.locator("#backtest .strip")).to_be_visible()
-    take(page, "settings")
+    save_screenshot(page, "settings")

@@ -1,4 +1,4 @@
-"""Alerts as somebody reads them: what is open, why, who was told; saying that one knows."""
+"""The alerts page in a browser: open and closed incidents, acknowledging and snoozing, test mail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from models import Mail
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, js, site, violations, visit
-from tests.support.incidents import HOUR, NOON, look, ordered
+from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate
 from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "js", "silent", "site", "visit"]
@@ -15,29 +15,29 @@ pytestmark = pytest.mark.xdist_group("alerts in the browser")
 
 
 @pytest.fixture
-def over(silent):
-    """Orders came again, and then stayed away once more: one alert is over, one is open."""
-    ordered(silent, NOON + HOUR)
-    look(NOON + HOUR)
-    look(NOON + 5 * HOUR)
+def closed_and_open(silent):
+    """A shop with a closed incident and an open one."""
+    add_order_sync(silent, NOON + HOUR)
+    evaluate(NOON + HOUR)
+    evaluate(NOON + 5 * HOUR)
     return silent
 
 
-def test_what_is_open_is_said_above_the_tasks_and_leads_to_its_evidence(visit, silent, js):
+def test_the_banner_above_the_task_list_leads_to_the_incident(visit, silent, js):
     page = visit("/tasks", js=js)
 
     expect(page.locator(".banner.problem")).to_contain_text("No orders in demo.myshopify.com for 3 h")
 
     page.locator(".banner.problem").get_by_role("link").click()
 
-    case = page.locator("article.case")
-    expect(case).to_contain_text("Your shop had no orders in this time.")
-    expect(case.get_by_text("Open", exact=True)).to_be_visible()
-    case.get_by_text("Who was told: 1 mail").click()
-    expect(case).to_contain_text("owner@example.com")
+    incident = page.locator("article.case")
+    expect(incident).to_contain_text("Your shop had no orders in this time.")
+    expect(incident.get_by_text("Open", exact=True)).to_be_visible()
+    incident.get_by_text("Who was told: 1 mail").click()
+    expect(incident).to_contain_text("owner@example.com")
 
 
-def test_somebody_says_that_they_know_and_takes_it_back(visit, silent, js):
+def test_an_alert_is_acknowledged_and_that_is_undone(visit, silent, js):
     page = visit("/alerts", js=js)
 
     page.get_by_role("button", name="Acknowledge").click()
@@ -47,7 +47,7 @@ def test_somebody_says_that_they_know_and_takes_it_back(visit, silent, js):
     expect(page.get_by_role("button", name="Acknowledge")).to_be_visible()
 
 
-def test_an_alert_is_put_off_by_keyboard(visit, silent, js):
+def test_an_alert_is_snoozed_by_keyboard(visit, silent, js):
     page = visit("/alerts", js=js)
 
     page.get_by_role("button", name="Acknowledge").focus()
@@ -59,7 +59,7 @@ def test_an_alert_is_put_off_by_keyboard(visit, silent, js):
     expect(page.locator("article.case [role=status]")).to_be_visible()
 
 
-def test_a_test_mail_is_kept_where_nothing_is_sent_and_can_be_read(visit, shop, js):
+def test_without_a_mail_server_a_test_mail_is_kept_and_readable(visit, shop, js):
     page = visit("/alerts", js=js)
 
     page.get_by_role("button", name="Send a test").click()
@@ -68,7 +68,7 @@ def test_a_test_mail_is_kept_where_nothing_is_sent_and_can_be_read(visit, shop, 
     assert Mail.select().count() == 1
 
 
-def test_what_is_over_stands_below_with_how_it_ended(visit, over, js):
+def test_closed_incidents_are_listed_below_with_how_they_ended(visit, closed_and_open, js):
     page = visit("/alerts", js=js)
 
     expect(page.locator("#past article.case")).to_contain_text("Recovered")
@@ -78,7 +78,7 @@ def test_what_is_over_stands_below_with_how_it_ended(visit, over, js):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(visit, over, width, scheme):
+def test_axe_finds_nothing(visit, closed_and_open, width, scheme):
     page = visit("/alerts", width=width, scheme=scheme)
     page.locator("article.case summary").first.click()
     found = violations(page)
@@ -87,7 +87,7 @@ def test_axe_finds_nothing(visit, over, width, scheme):
     assert found + violations(page) == []
 
 
-def test_it_fits_the_narrowest_screen(visit, over):
+def test_it_fits_the_narrowest_screen(visit, closed_and_open):
     page = visit("/alerts", width=NARROW)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW

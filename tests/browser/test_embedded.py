@@ -1,4 +1,4 @@
-"""The app inside Shopify's admin: in a frame of another site, with no cookie at all."""
+"""The app embedded in Shopify's admin in a browser: in a frame of another site, without any cookie."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def house(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, CurrentSandbox]]:
-    """The app's address, the admin's, and the place of the running test's admin."""
+def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, CurrentSandbox]]:
+    """The URLs of the app and of the admin, and the holder of the running test's admin."""
     current, port = CurrentSandbox(), free_port()
     admin = f"http://localhost:{port}"  # another site than 127.0.0.1
-    told = {"APP_BRIDGE_URL": f"{admin}/admin/bridge.js", "SHOPIFY_FRAMES": admin, "LOG_LEVEL": "WARNING"}
-    with web_process(tmp_path_factory.mktemp("web"), **told) as app, serving(current, port):
+    environment = {"APP_BRIDGE_URL": f"{admin}/admin/bridge.js", "SHOPIFY_FRAMES": admin, "LOG_LEVEL": "WARNING"}
+    with web_process(tmp_path_factory.mktemp("web"), **environment) as app, serving(current, port):
         yield app, admin, current
 
 
 @pytest.fixture
-def admin(house: Any, database: Any, shopify: Any, engage: Any) -> AdminPage:
+def admin(servers: Any, database: Any, shopify: Any, engage: Any) -> AdminPage:
     engage.tenant("demo").stores.create({"name": "The web shop", "externalId": "SE-WEB"})
     oauth: OAuth = shopify.oauth
-    found = AdminPage(oauth, house[0])
-    house[2].app = Starlette(routes=[Mount("/admin", found.app)])
+    found = AdminPage(oauth, servers[0])
+    servers[2].app = Starlette(routes=[Mount("/admin", found.app)])
     return found
 
 
 class Staff:
-    """Somebody before the admin. `wrong`: what went wrong meanwhile; a 401 that is asked again is none."""
+    """A member of staff in Shopify's admin. `wrong`: errors of page and server, except a 401 that is retried."""
 
-    def __init__(self, browser: Browser, house: Any, stack: ExitStack, width: int) -> None:
+    def __init__(self, browser: Browser, servers: Any, stack: ExitStack, width: int) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
         stack.callback(self.context.close)
         self.context.set_default_timeout(SECONDS)
@@ -70,9 +70,9 @@ class Staff:
         self.wrong: list[str] = []
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("response", lambda came: came.status >= 500 and self.wrong.append(f"{came.status} {came.url}"))
-        self.admin = house[1]
+        self.admin = servers[1]
 
-    def opens(self, path: str = "", *, who: str = "owner") -> FrameLocator:
+    def open(self, path: str = "", *, who: str = "owner") -> FrameLocator:
         self.page.goto(f"{self.admin}/admin/{DOMAIN}/{path}?as={who}")
         return self.frame
 
@@ -82,17 +82,17 @@ class Staff:
 
 
 @pytest.fixture
-def staff(browser: Browser, house: Any, admin: AdminPage) -> Iterator[Staff]:
+def staff(browser: Browser, servers: Any, admin: AdminPage) -> Iterator[Staff]:
     with ExitStack() as stack:
-        somebody = Staff(browser, house, stack, WIDE)
-        yield somebody
-        assert somebody.wrong == []
-        assert somebody.context.cookies() == []
+        member = Staff(browser, servers, stack, WIDE)
+        yield member
+        assert member.wrong == []
+        assert member.context.cookies() == []
 
 
 def connect(staff: Staff) -> FrameLocator:
-    """The first two steps."""
-    frame = staff.opens()
+    """Finish the first two steps of onboarding."""
+    frame = staff.open()
     frame.get_by_label("Tenant").fill("demo.voyado.com")
     frame.get_by_label("API key").fill(ENGAGE_KEY)
     frame.get_by_role("button", name="Connect").click()
@@ -102,7 +102,7 @@ def connect(staff: Staff) -> FrameLocator:
     return frame
 
 
-def test_installed_and_connected_it_shows_the_overview(staff, admin):
+def test_onboarding_leads_to_the_task_list(staff, admin):
     frame = connect(staff)
 
     frame.get_by_role("link", name="To the task overview").click()
@@ -110,11 +110,11 @@ def test_installed_and_connected_it_shows_the_overview(staff, admin):
     expect(frame.get_by_role("heading", name="Task overview").first).to_be_visible()
     expect(frame.locator("#listing")).to_contain_text("IndexStores")
     shop = Shop.get(Shop.domain == DOMAIN)
-    assert (shop.engage_tenant, shop.store, shop.joined) == ("demo", "SE-WEB", True)
+    assert (shop.engage_tenant, shop.store, shop.engage_connected) == ("demo", "SE-WEB", True)
 
 
-def test_a_wrong_key_is_said_beside_it(staff):
-    frame = staff.opens()
+def test_a_wrong_api_key_has_an_error_message_beside_it(staff):
+    frame = staff.open()
 
     frame.get_by_label("Tenant").fill("demo")
     frame.get_by_label("API key").fill("not-the-key")
@@ -124,8 +124,8 @@ def test_a_wrong_key_is_said_beside_it(staff):
     expect(frame.get_by_label("Tenant")).to_have_value("demo")
 
 
-def test_the_admins_own_navigation_leads_through_the_app(staff):
-    staff.opens("tasks")
+def test_the_admins_navigation_works_in_the_app(staff):
+    staff.open("tasks")
 
     staff.page.get_by_role("navigation", name="Apps").get_by_role("link", name="Alerts").click()
 
@@ -135,9 +135,9 @@ def test_the_admins_own_navigation_leads_through_the_app(staff):
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["App Bridge adds the token", "the app adds the token"])
-def test_a_token_that_ends_in_the_middle_of_work_is_renewed_unseen(staff, admin, bare):
+def test_an_expired_id_token_is_renewed_unnoticed(staff, admin, bare):
     admin.without_bridge = bare
-    frame = staff.opens("settings")
+    frame = staff.open("settings")
     frame.get_by_label("Error rate threshold", exact=True).fill("10")
     expect(frame.locator("#backtest .strip")).to_be_visible()
 
@@ -151,16 +151,16 @@ def test_a_token_that_ends_in_the_middle_of_work_is_renewed_unseen(staff, admin,
     expect(frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
 
 
-def test_who_may_only_look_is_told_so(staff):
-    staff.opens("settings")
+def test_a_member_without_permission_cannot_save(staff):
+    staff.open("settings")
 
-    frame = staff.opens("settings", who="visitor")
+    frame = staff.open("settings", who="visitor")
     frame.locator("#alerts").get_by_role("button", name="Save").click()
 
     expect(frame.get_by_text("You may look, but you are not permitted to do this")).to_be_visible()
 
 
-def test_a_file_is_saved_from_within_the_frame(staff):
+def test_an_export_is_downloaded_from_within_the_frame(staff):
     frame = connect(staff)
     frame.get_by_role("link", name="To the task overview").click()
     frame.locator("#export > summary").click()
@@ -171,23 +171,23 @@ def test_a_file_is_saved_from_within_the_frame(staff):
     assert download.value.suggested_filename.endswith(".csv")
 
 
-def test_once_the_app_is_removed_it_is_not_let_in(staff, admin, shopify):
+def test_an_uninstalled_app_is_refused_by_shopify(staff, admin, shopify):
     connect(staff)
     shopify.uninstall(DOMAIN)
     deactivate(Shop.get(Shop.domain == DOMAIN))
 
-    frame = staff.opens("tasks")
+    frame = staff.open("tasks")
 
     expect(frame.get_by_text("Shopify did not let the app in")).to_be_visible()
     assert all(" 502" in f" {each}" for each in staff.wrong)
     staff.wrong.clear()
 
 
-def test_another_site_cannot_show_it(browser, house, admin, staff):
-    staff.opens("tasks")
+def test_another_site_cannot_frame_the_app(browser, servers, admin, staff):
+    staff.open("tasks")
     elsewhere = CurrentSandbox()
     with serving(elsewhere) as address:
-        elsewhere.app = house[2].app
+        elsewhere.app = servers[2].app
         page = staff.context.new_page()
         page.goto(f"{address}/admin/{DOMAIN}/tasks")
 
@@ -196,11 +196,11 @@ def test_another_site_cannot_show_it(browser, house, admin, staff):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing_within_the_frame(browser, house, admin, width):
+def test_axe_finds_no_violations_within_the_frame(browser, servers, admin, width):
     with ExitStack() as stack:
-        somebody = Staff(browser, house, stack, width)
-        connect(somebody)
-        somebody.opens("people")
-        expect(somebody.frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
+        member = Staff(browser, servers, stack, width)
+        connect(member)
+        member.open("people")
+        expect(member.frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
 
-        assert [each for each in violations(somebody.page) if "127.0.0.1" in each] == []
+        assert [each for each in violations(member.page) if "127.0.0.1" in each] == []

@@ -1,4 +1,4 @@
-"""The task overview in a browser, as somebody uses it: with JavaScript and without, with the mouse and the keyboard."""
+"""The task list page in a browser: with JavaScript and without, with the mouse and the keyboard."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def ids(page: Page) -> list[str]:
     return page.locator("#listing a.id").all_text_contents()
 
 
-def search(page: Page) -> None:
+def open_search(page: Page) -> None:
     page.locator("#search > summary").click()
 
 
-def add_filter(page: Page) -> None:
-    search(page)
+def open_filters(page: Page) -> None:
+    open_search(page)
     page.get_by_text("Add filter", exact=True).click()
 
 
@@ -38,7 +38,7 @@ def add_filter(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("area", "number"), [("Order sync", 5), ("All tasks", 5), ("Contact sync", 0)])
-def test_each_number_leads_to_the_list_that_it_counts(visit, history, js, area, number):
+def test_each_number_of_a_card_links_to_its_tasks(visit, history, js, area, number):
     page = visit("/tasks", js=js)
 
     card = page.locator("article", has=page.get_by_role("heading", name=area))
@@ -48,7 +48,7 @@ def test_each_number_leads_to_the_list_that_it_counts(visit, history, js, area, 
     expect(rows(page)).to_have_count(number)
 
 
-def test_filters_never_touch_the_summary_and_it_says_so(visit, history, js):
+def test_the_summary_ignores_the_filters_and_says_so(visit, history, js):
     page = visit("/tasks?state=pending&type=SyncOrder", js=js)
 
     expect(page.locator("article").last.locator(".figure").first).to_contain_text("70")
@@ -61,7 +61,7 @@ def test_filters_never_touch_the_summary_and_it_says_so(visit, history, js):
 # The listing
 
 
-def test_the_six_columns_have_their_names(visit, history):
+def test_the_listing_has_the_six_columns(visit, history):
     page = visit("/tasks")
 
     heads = [re.sub(r"\s+UTC", "", text).strip() for text in page.locator("#listing thead th").all_text_contents()]
@@ -71,7 +71,7 @@ def test_the_six_columns_have_their_names(visit, history):
 @pytest.mark.parametrize(
     "order", ["Created at, oldest first", "Started at, newest first", "Completed at, oldest first"]
 )
-def test_the_sort_button_orders_both_ways(visit, history, js, order):
+def test_the_sort_menu_sorts_in_both_directions(visit, history, js, order):
     page = visit("/tasks", js=js)
 
     page.locator("#sort > summary").click()
@@ -83,10 +83,10 @@ def test_the_sort_button_orders_both_ways(visit, history, js, order):
     expect(page).to_have_url(re.compile("sort="))
 
 
-def test_a_search_says_how_it_was_read_and_can_be_told(visit, history, js):
+def test_a_search_shows_its_kind_of_id_and_another_can_be_chosen(visit, history, js):
     page = visit("/tasks", js=js)
 
-    search(page)
+    open_search(page)
     page.get_by_role("searchbox").fill("5000")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".chips")).to_contain_text("Shopify entity ID: 5000")
@@ -98,10 +98,10 @@ def test_a_search_says_how_it_was_read_and_can_be_told(visit, history, js):
     expect(page.locator(".empty")).to_contain_text("Without “Order name: 5000”")
 
 
-def test_filters_are_added_shown_as_chips_and_dropped_one_by_one(visit, history, js):
+def test_filters_are_added_shown_as_chips_and_removed(visit, history, js):
     page = visit("/tasks", js=js)
 
-    add_filter(page)
+    open_filters(page)
     page.get_by_label("Sync order", exact=True).check()
     page.get_by_label("Error", exact=True).check()
     page.get_by_label("Pending", exact=True).check()
@@ -122,23 +122,23 @@ def test_filters_are_added_shown_as_chips_and_dropped_one_by_one(visit, history,
     assert page.url == filtered
 
 
-def test_times_of_creation_are_one_click_or_typed_in_utc(visit, history, js):
+def test_the_created_filter_has_presets_and_takes_utc_times(visit, history, js):
     page = visit("/tasks", js=js)
 
-    add_filter(page)
+    open_filters(page)
     expect(page.locator("#adding")).to_contain_text("Europe/Stockholm")
     page.get_by_role("link", name="Created in the last 15 minutes").click()
     expect(page.locator(".chips")).to_contain_text("Created in the last 15 minutes")
     expect(page.locator(".count")).to_have_text("5 tasks")
 
     page = visit("/tasks", js=js)
-    add_filter(page)
+    open_filters(page)
     page.get_by_label("Created to (UTC)").fill((utcnow() - timedelta(minutes=25)).strftime("%Y-%m-%dT%H:%M:%S"))
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".count")).to_have_text("60 tasks")
 
 
-def test_an_empty_list_says_which_filter_to_drop(visit, history, js):
+def test_an_empty_listing_links_to_itself_without_each_filter(visit, history, js):
     page = visit("/tasks?type=SyncRefund&state=error", js=js)
 
     page.get_by_role("link", name="Without “Type: Sync refund”").click()
@@ -146,7 +146,7 @@ def test_an_empty_list_says_which_filter_to_drop(visit, history, js):
     expect(rows(page)).to_have_count(5)
 
 
-def test_pages_lead_there_and_back(visit, history, js):
+def test_pagination_leads_there_and_back(visit, history, js):
     page = visit("/tasks", js=js)
     first = ids(page)
 
@@ -158,10 +158,10 @@ def test_pages_lead_there_and_back(visit, history, js):
     assert ids(page) == first
 
 
-# The drawer, and the task's page
+# Drawer and task page
 
 
-def test_a_click_on_a_row_opens_its_properties_and_escape_closes_them(visit, history):
+def test_a_click_on_a_row_opens_the_drawer_and_escape_closes_it(visit, history):
     page = visit("/tasks")
 
     rows(page).nth(3).locator("td").nth(1).click()
@@ -175,7 +175,7 @@ def test_a_click_on_a_row_opens_its_properties_and_escape_closes_them(visit, his
     expect(rows(page).nth(3).get_by_role("link", name=re.compile("Details"))).to_be_focused()
 
 
-def test_without_script_the_details_are_a_page(visit, history):
+def test_the_drawer_is_a_page_without_javascript(visit, history):
     page = visit("/tasks", js=False)
 
     rows(page).first.get_by_role("link", name=re.compile("Details")).click()
@@ -184,7 +184,7 @@ def test_without_script_the_details_are_a_page(visit, history):
     expect(page.get_by_role("link", name="Open the task with its data")).to_be_visible()
 
 
-def test_the_id_opens_the_tasks_page(visit, history, js):
+def test_the_id_links_to_the_task_page(visit, history, js):
     page = visit("/tasks", js=js)
     first = ids(page)[0]
 
@@ -194,7 +194,7 @@ def test_the_id_opens_the_tasks_page(visit, history, js):
     expect(page.get_by_role("heading", name="What happened")).to_be_visible()
 
 
-def test_the_whole_list_is_used_by_keyboard(visit, history):
+def test_the_whole_listing_works_by_keyboard(visit, history):
     page = visit("/tasks")
 
     page.keyboard.press("Tab")
@@ -216,16 +216,16 @@ def test_the_whole_list_is_used_by_keyboard(visit, history):
     expect(page.locator("#drawer")).to_be_empty()
 
 
-# What is new
+# Live update
 
 
-def test_new_tasks_are_said_beside_rows_that_do_not_move(visit, history):
+def test_the_live_update_counts_new_tasks_and_moves_no_rows(visit, history):
     page = visit("/tasks")
     page.clock.install()
     page.reload()
     before = ids(page)
-    for place in range(3):
-        add_task(history, utcnow() + timedelta(seconds=1), "SyncOrder", State.ERROR, shopify_id=9000 + place)
+    for index in range(3):
+        add_task(history, utcnow() + timedelta(seconds=1), "SyncOrder", State.ERROR, shopify_id=9000 + index)
 
     page.clock.run_for(6000)
 
@@ -237,33 +237,33 @@ def test_new_tasks_are_said_beside_rows_that_do_not_move(visit, history):
     expect(rows(page).first).to_contain_text("9002")
 
 
-def test_nobody_who_looks_away_or_pauses_asks_for_news(visit, history):
+def test_a_hidden_or_paused_page_does_not_poll(visit, history):
     page = visit("/tasks")
     page.clock.install()
     page.reload()
-    asked = []
-    page.on("request", lambda request: "/tasks/live" in request.url and asked.append(request.url))
+    polled = []
+    page.on("request", lambda request: "/tasks/live" in request.url and polled.append(request.url))
 
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.clock.run_for(60_000)
-    assert asked == []
+    assert polled == []
 
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => false, configurable: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_timeout(0)
     page.get_by_role("button", name="Pause updates").click()
     expect(page.get_by_role("button", name="Pause updates")).to_have_attribute("aria-pressed", "true")
-    before = len(asked)
+    before = len(polled)
     page.clock.run_for(60_000)
-    assert len(asked) <= before + 1  # one may have been on its way
-    assert asked
+    assert len(polled) <= before + 1  # one may have been on its way
+    assert polled
 
 
-# Views and files
+# Saved views and exports
 
 
-def test_a_view_is_saved_used_deleted_and_brought_back(visit, history, js):
+def test_a_saved_view_is_created_used_deleted_and_restored(visit, history, js):
     page = visit("/tasks?state=error&type=SyncOrder", js=js)
 
     page.get_by_role("link", name="Save view").click()
@@ -283,7 +283,7 @@ def test_a_view_is_saved_used_deleted_and_brought_back(visit, history, js):
 
 
 @pytest.mark.parametrize(("tab", "number"), [("Errors", 5), ("Open problems", 5), ("Pending over 15 min", 0)])
-def test_every_shop_has_its_tabs(visit, history, js, tab, number):
+def test_every_shop_has_the_built_in_tabs(visit, history, js, tab, number):
     page = visit("/tasks", js=js)
 
     page.get_by_role("link", name=tab, exact=True).click()
@@ -292,7 +292,7 @@ def test_every_shop_has_its_tabs(visit, history, js, tab, number):
 
 
 @pytest.mark.parametrize(("kind", "ends"), [("CSV", ".csv"), ("JSON", ".json")])
-def test_the_list_is_saved_as_a_file(visit, history, js, kind, ends):
+def test_the_listing_is_exported_as_a_file(visit, history, js, kind, ends):
     page = visit("/tasks?state=error", js=js)
 
     page.locator("#export > summary").click()
@@ -304,10 +304,10 @@ def test_the_list_is_saved_as_a_file(visit, history, js, kind, ends):
     assert text.count("SyncOrder") == 5
 
 
-# Its language and its width
+# Language and width
 
 
-def test_the_page_speaks_the_readers_language(visit, history, js):
+def test_a_language_link_translates_the_page(visit, history, js):
     page = visit("/tasks?state=error", js=js)
 
     page.get_by_role("link", name="Svenska").click()
@@ -317,13 +317,13 @@ def test_the_page_speaks_the_readers_language(visit, history, js):
     expect(page.locator("html")).to_have_attribute("lang", "sv")
 
 
-def test_on_a_phone_rows_are_cards_and_all_of_it_is_there(visit, history):
+def test_rows_are_cards_on_a_phone(visit, history):
     page = visit("/tasks", width=PHONE)
 
     rows(page).first.locator("td").nth(1).click()
     expect(page.locator("#drawer")).to_contain_text("Task type")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
     page.keyboard.press("Escape")
-    add_filter(page)
+    open_filters(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
     assert Task.select().count() == 70

@@ -1,4 +1,4 @@
-"""One task, one order, acting on them, and what every page must be: readable, reachable, quiet."""
+"""Pages in a browser: one task, one entity, actions on tasks, and the accessibility of every page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("pages in the browser")
 
 @pytest.fixture
 def order_id(shop, shopify, engage, drain):
-    """An order that has gone all the way, twice looked at."""
+    """An order that was synced to Engage, and indexed a second time."""
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
     index(shop, "IndexOrder", order_id)
@@ -27,7 +27,7 @@ def order_id(shop, shopify, engage, drain):
 
 @pytest.fixture
 def contact(order_id):
-    """The task that has sent somebody to Engage."""
+    """The task that synced a contact to Engage."""
     return Task.select().where(Task.type == 14).order_by(Task.id).first()
 
 
@@ -36,10 +36,10 @@ def failed(history):
     return Task.select().where(Task.state == State.ERROR).order_by(Task.id).first()
 
 
-# A task
+# Task
 
 
-def test_a_task_tells_its_story_and_shows_its_data(visit, contact, js):
+def test_the_task_page_shows_timeline_and_masked_bodies(visit, contact, js):
     page = visit(f"/tasks/{contact.id}", js=js)
 
     expect(page.get_by_role("heading", name="What happened")).to_be_visible()
@@ -49,7 +49,7 @@ def test_a_task_tells_its_story_and_shows_its_data(visit, contact, js):
     expect(page.locator("pre", has_text="firstName").first).to_contain_text('"firstName":"…"')
 
 
-def test_what_is_hidden_is_revealed_on_request_and_that_is_written_down(visit, contact, js):
+def test_personal_data_is_revealed_on_request_and_audited(visit, contact, js):
     page = visit(f"/tasks/{contact.id}", js=js)
     expect(page.locator("main")).not_to_contain_text("@example.com")
 
@@ -60,7 +60,7 @@ def test_what_is_hidden_is_revealed_on_request_and_that_is_written_down(visit, c
     expect(page.locator("main")).to_contain_text("Revealed personal data of a task")
 
 
-def test_data_is_copied_and_downloaded(visit, contact):
+def test_a_body_is_copied_and_downloaded(visit, contact):
     page = visit(f"/tasks/{contact.id}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
 
@@ -73,10 +73,10 @@ def test_data_is_copied_and_downloaded(visit, contact):
     assert b"@example.com" in download.value.path().read_bytes()
 
 
-# An order
+# Entity
 
 
-def test_a_task_leads_to_its_orders_story_and_back(visit, order_id, js):
+def test_a_task_links_to_its_order_and_back(visit, order_id, js):
     task = Task.select().where(Task.type == 25).order_by(Task.id).first()
     page = visit(f"/tasks/{task.id}", js=js)
 
@@ -90,7 +90,7 @@ def test_a_task_leads_to_its_orders_story_and_back(visit, order_id, js):
     expect(page).to_have_url(re.compile(f"/tasks/{task.id}"))
 
 
-def test_a_customers_story_leads_to_their_orders(visit, contact, order_id, js):
+def test_a_customer_links_to_their_orders(visit, contact, order_id, js):
     page = visit(f"/entities/customer/{contact.shopify_id}", js=js)
 
     page.locator(f"a[href='/entities/order/{order_id}']").click()
@@ -98,7 +98,7 @@ def test_a_customers_story_leads_to_their_orders(visit, contact, order_id, js):
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order #")
 
 
-# Acting
+# Actions
 
 
 def test_one_failed_task_is_retried(visit, failed, js):
@@ -112,7 +112,7 @@ def test_one_failed_task_is_retried(visit, failed, js):
     expect(page.locator("main")).to_contain_text("Retried")
 
 
-def test_all_that_match_are_retried_after_their_number_was_shown(visit, failed, js):
+def test_a_bulk_retry_shows_its_count_first(visit, failed, js):
     page = visit("/tasks?state=error", js=js)
 
     page.get_by_role("link", name="Retry all that match").click()
@@ -123,7 +123,7 @@ def test_all_that_match_are_retried_after_their_number_was_shown(visit, failed, 
     expect(page.locator("main")).to_contain_text("5")
 
 
-def test_a_receipt_is_sent_again_to_the_byte(visit, order_id, js):
+def test_a_receipt_is_resent_with_the_same_bytes(visit, order_id, js):
     task = Task.select().where(Task.type == 25).order_by(Task.id).first()
     page = visit(f"/tasks/{task.id}", js=js)
 
@@ -162,7 +162,7 @@ def paths(contact, order_id, history):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(visit, paths, width, scheme):
+def test_axe_finds_no_violations(visit, paths, width, scheme):
     page, found = visit("/tasks", width=width, scheme=scheme), []
 
     for path in paths[:-1]:
@@ -192,14 +192,14 @@ def test_no_page_is_wider_than_the_narrowest_screen(visit, paths):
     assert {path: width for path, width in widths.items() if width > NARROW} == {}
 
 
-def test_the_focus_is_seen_wherever_it_is(visit, history):
+def test_the_focus_is_always_visible(visit, history):
     page = visit("/tasks")
 
-    unseen = []
+    without_outline = []
     for _ in range(40):
         page.keyboard.press("Tab")
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         if outline == "none":
-            unseen.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
+            without_outline.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
 
-    assert unseen == []
+    assert without_outline == []

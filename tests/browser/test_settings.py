@@ -1,4 +1,4 @@
-"""The settings as somebody fills them in: what they would have done, what is wrong with them, and that they stay."""
+"""The settings page in a browser: the backtest while typing, errors beside their fields, and saving."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from alerts import recipients
 from models import Shop, utcnow
 from tests.browser.visits import NARROW, PHONE, WIDE, browser, js, site, violations, visit
-from tests.support.incidents import DAY, HOUR, ordered
+from tests.support.incidents import DAY, HOUR, add_order_sync
 from views.web import audit_log
 
 __all__ = ["browser", "js", "site", "visit"]
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.xdist_group("settings in the browser")
 
 
 @pytest.fixture
-def gap(shop):
-    """Ten days of an order every two hours, but for one day."""
+def shop_with_gap(shop):
+    """A shop with an order every two hours for ten days, except on one day."""
     now = utcnow()
     Shop.update(connected_at=now - 60 * DAY).execute()
     for days in range(10):
         for hour in range(0, 24, 2):
             if days != 3:
-                ordered(shop, now - days * DAY - hour * HOUR)
+                add_order_sync(shop, now - days * DAY - hour * HOUR)
     return shop
 
 
@@ -32,7 +32,7 @@ def period(page: Page, number: str) -> None:
     page.get_by_label("Order silence period", exact=True).fill(number)
 
 
-def test_the_backtest_follows_what_is_typed(visit, gap):
+def test_the_backtest_follows_what_is_typed(visit, shop_with_gap):
     page = visit("/settings")
     expect(page.locator("#backtest")).to_contain_text("Nothing is switched on")
 
@@ -42,10 +42,10 @@ def test_the_backtest_follows_what_is_typed(visit, gap):
 
     period(page, "48")
     expect(page.locator("#backtest")).to_contain_text("you would have had 0 alerts")
-    assert Shop.get_by_id(gap.id).settings == {}
+    assert Shop.get_by_id(shop_with_gap.id).settings == {}
 
 
-def test_without_script_a_button_shows_it_and_keeps_what_was_typed(visit, gap):
+def test_without_javascript_a_button_shows_the_backtest(visit, shop_with_gap):
     page = visit("/settings", js=False)
 
     period(page, "5")
@@ -55,7 +55,7 @@ def test_without_script_a_button_shows_it_and_keeps_what_was_typed(visit, gap):
     expect(page.get_by_label("Order silence period", exact=True)).to_have_value("5")
 
 
-def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, shop, js):
+def test_an_error_is_beside_its_field_and_no_input_is_lost(visit, shop, js):
     page = visit("/settings", js=js)
 
     period(page, "3")
@@ -70,7 +70,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, 
     assert Shop.get_by_id(shop.id).settings == {}
 
 
-def test_it_is_saved_once_however_often_the_button_is_pressed(visit, shop, js):
+def test_pressing_save_twice_saves_once(visit, shop, js):
     page = visit("/settings", js=js)
 
     period(page, "3")
@@ -81,13 +81,13 @@ def test_it_is_saved_once_however_often_the_button_is_pressed(visit, shop, js):
     assert len(audit_log.page(shop, 5)) == 1
 
 
-def test_an_address_is_added_confirmed_and_takes_its_leave(visit, shop, js):
+def test_a_recipient_is_added_confirmed_and_removed(visit, shop, js):
     page = visit("/settings", js=js)
     page.get_by_label("More addresses").fill(ANNA)
     page.get_by_role("button", name="Add").click()
     expect(page.locator("#addresses")).to_contain_text("Waiting for its confirmation")
 
-    page.goto(f"/alerts/confirm/{recipients.find(shop, ANNA).clear_token}")
+    page.goto(f"/alerts/confirm/{recipients.find(shop, ANNA).plain_token}")
     page.locator("main").get_by_role("button").click()
     assert recipients.find(shop, ANNA).confirmed_at
 
@@ -111,7 +111,7 @@ def test_the_alerts_are_set_by_keyboard(visit, shop):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(visit, gap, width, scheme):
+def test_axe_finds_nothing(visit, shop_with_gap, width, scheme):
     page = visit("/settings", width=width, scheme=scheme)
     period(page, "5")
     expect(page.locator("#backtest rect.alarm")).to_have_count(1)
@@ -122,7 +122,7 @@ def test_axe_finds_nothing(visit, gap, width, scheme):
     assert found + violations(page) == []
 
 
-def test_it_fits_the_narrowest_screen(visit, gap):
+def test_it_fits_the_narrowest_screen(visit, shop_with_gap):
     page = visit("/settings", width=NARROW)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW

@@ -1,4 +1,4 @@
-"""A real browser before the real web process, with a shop whose history is known."""
+"""Fixtures of the browser tests: Chromium, the web process, and a shop with a known history of tasks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.support.tasks.listed_tasks import add_task
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
-SECONDS = 15_000  # milliseconds that something may take to appear
+SECONDS = 15_000  # milliseconds that an element may take to appear
 WIDE, PHONE, NARROW = 1280, 360, 320
-UNUSABLE = "status of 422"  # a form's answer, which Chromium takes for an error of the page's
+INVALID_FORM = "status of 422"  # a form's answer, which Chromium takes for an error of the page's
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -49,20 +49,20 @@ def site(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 def history(shop: Any) -> Any:
     """70 tasks of all states and several types, the newest first in the list; the shop."""
     now = utcnow()
-    for place in range(60):
-        name = ("SyncOrder", "SyncContact", "OrderWebhook")[place % 3]
-        at = now - timedelta(minutes=2 * place + 30)
+    for index in range(60):
+        name = ("SyncOrder", "SyncContact", "OrderWebhook")[index % 3]
+        at = now - timedelta(minutes=2 * index + 30)
         ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 1000}
-        add_task(shop, at, name, shopify_id=5000 + place, attempts=1, **ended)
-    for place in range(5):
+        add_task(shop, at, name, shopify_id=5000 + index, attempts=1, **ended)
+    for index in range(5):
         failed = {"reason": "Engage answered 503.", "code": "Engage 503", "completed_at": now, "duration_ms": 40}
-        add_task(shop, now - timedelta(minutes=20 - place), "SyncOrder", State.ERROR, shopify_id=7000 + place, **failed)
-        add_task(shop, now - timedelta(minutes=10 - place), "SyncContact", State.PENDING, shopify_id=8000 + place)
+        add_task(shop, now - timedelta(minutes=20 - index), "SyncOrder", State.ERROR, shopify_id=7000 + index, **failed)
+        add_task(shop, now - timedelta(minutes=10 - index), "SyncContact", State.PENDING, shopify_id=8000 + index)
     return shop
 
 
 class Visit:
-    """Opens pages as somebody who is signed in, and remembers what went wrong meanwhile."""
+    """Open pages as a signed-in user. `wrong`: errors of the page, requests elsewhere, answers of 500 and up."""
 
     def __init__(self, browser: Browser, site: str, shop_id: int, stack: ExitStack) -> None:
         self._browser, self.site, self._shop_id, self._stack = browser, site, shop_id, stack
@@ -82,10 +82,13 @@ class Visit:
         page = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on(
-            "console", lambda said: said.type == "error" and UNUSABLE not in said.text and self.wrong.append(said.text)
+            "console",
+            lambda message: (
+                message.type == "error" and INVALID_FORM not in message.text and self.wrong.append(message.text)
+            ),
         )
-        page.on("request", lambda asked: asked.url.startswith(self.site) or self.wrong.append(asked.url))
-        page.on("response", lambda came: came.status >= 500 and self.wrong.append(f"{came.status} {came.url}"))
+        page.on("request", lambda sent: sent.url.startswith(self.site) or self.wrong.append(sent.url))
+        page.on("response", lambda answer: answer.status >= 500 and self.wrong.append(f"{answer.status} {answer.url}"))
         page.goto(path)
         return page
 
@@ -93,9 +96,9 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, site: str, shop: Any) -> Iterator[Callable[..., Page]]:
     with ExitStack() as stack:
-        visiting = Visit(browser, site, shop.id, stack)
-        yield visiting
-        assert visiting.wrong == []
+        opener = Visit(browser, site, shop.id, stack)
+        yield opener
+        assert opener.wrong == []
 
 
 @pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["script", "no script"])
@@ -104,6 +107,6 @@ def js(request: pytest.FixtureRequest) -> bool:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it stands."""
+    """The accessibility violations that axe finds on the page in its present state."""
     found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
     return [f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:160]}" for each in found]

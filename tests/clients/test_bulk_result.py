@@ -1,4 +1,4 @@
-"""Bulk results by the line: resumed from any byte, in constant memory, and from nowhere but Shopify's storage."""
+"""Result file of a bulk query: resumed at any byte, in constant memory, from Shopify's storage only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINES = [(b'{"id":1}', 9), (b'{"id":2}', 18), (b'{"id":3,"name":"\xc3\x85sa"}', 
 
 
 class Storage:
-    """A file behind a URL, whose manners can be changed."""
+    """A storage with one file, whose responses can be changed."""
 
     def __init__(self) -> None:
         self.text, self.etag = TEXT, '"one"'
@@ -33,11 +33,11 @@ class Storage:
         self.ranges = True
         self.cuts: list[int] = []
         self.chunked = False
-        self.asked: list = []
+        self.requests: list = []
         self.app = Starlette(routes=[Route("/file", self._answer)])
 
     async def _answer(self, request):
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         if self.status:
             return Response(status_code=self.status, headers={"Location": "http://127.0.0.1:1/"})
         start = self._start(request.headers)
@@ -61,7 +61,7 @@ class Storage:
 
 
 class _Cut(Response):
-    """An answer that ends before its length is reached."""
+    """A response that ends before its length is reached."""
 
     def __init__(self, body, status, headers, after):
         super().__init__(body, status, headers)
@@ -88,7 +88,7 @@ def url(storage):
 
 
 def lines(url, offset=0, **options):
-    with BulkResult(url, offset, beside=url, **options) as opened:
+    with BulkResult(url, offset, api_url=url, **options) as opened:
         return list(opened)
 
 
@@ -97,37 +97,37 @@ def test_each_line_comes_with_the_offset_of_the_next(url):
 
 
 @pytest.mark.parametrize("done", range(len(LINES) + 1))
-def test_reading_goes_on_after_any_line(url, done):
+def test_reading_resumes_after_any_line(url, done):
     offset = LINES[done - 1][1] if done else 0
 
     assert lines(url, offset, etag='"one"') == LINES[done:]
 
 
-def test_only_the_rest_is_asked_for_and_only_of_the_same_file(url, storage):
+def test_only_the_rest_is_requested_and_only_of_the_same_file(url, storage):
     lines(url, 9, etag='"one"')
 
-    assert (storage.asked[0]["Range"], storage.asked[0]["If-Range"]) == ("bytes=9-", '"one"')
+    assert (storage.requests[0]["Range"], storage.requests[0]["If-Range"]) == ("bytes=9-", '"one"')
 
 
-def test_no_token_is_sent_along(url, storage):
+def test_no_access_token_is_sent_to_the_storage(url, storage):
     lines(url)
 
-    assert not {"x-shopify-access-token", "authorization", "cookie"} & set(storage.asked[0])
+    assert not {"x-shopify-access-token", "authorization", "cookie"} & set(storage.requests[0])
 
 
-def test_the_file_is_known_by_its_etag(url):
-    with BulkResult(url, beside=url) as opened:
+def test_the_file_is_identified_by_its_etag(url):
+    with BulkResult(url, api_url=url) as opened:
         assert opened.etag == '"one"'
 
 
-def test_another_file_at_the_same_place_is_noticed(url, storage):
+def test_another_file_at_the_same_url_is_detected(url, storage):
     storage.etag = '"two"'
 
     with pytest.raises(ResultFileChanged):
         lines(url, 9, etag='"one"')
 
 
-def test_a_file_that_is_shorter_than_what_was_read_is_another(url):
+def test_a_file_shorter_than_the_offset_is_another_file(url):
     with pytest.raises(ResultFileChanged):
         lines(url, len(TEXT) + 1)
 
@@ -149,30 +149,30 @@ def test_a_connection_that_breaks_is_resumed_at_the_last_whole_line(url, storage
     storage.cuts = list(cuts)
 
     assert lines(url) == LINES
-    assert len(storage.asked) == 1 + len(cuts)
+    assert len(storage.requests) == 1 + len(cuts)
 
 
-def test_connections_that_bring_nothing_are_not_tried_for_ever(url, storage):
+def test_connections_without_a_new_line_are_not_resumed_for_ever(url, storage):
     storage.cuts = [12, 3, 3]
 
     with pytest.raises(Unanswered):
         lines(url)
 
-    assert len(storage.asked) == 2
+    assert len(storage.requests) == 2
 
 
-def test_a_last_line_that_was_cut_is_never_taken_for_whole(url, storage):
+def test_a_last_line_that_was_cut_is_never_returned(url, storage):
     storage.cuts = [49, 4, 4]
     read = []
 
-    with pytest.raises(Unanswered), BulkResult(url, beside=url) as opened:
+    with pytest.raises(Unanswered), BulkResult(url, api_url=url) as opened:
         read.extend(opened)
 
     assert read == LINES[:3]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_a_url_whose_time_is_over_has_an_error_of_its_own(url, storage, status):
+def test_an_expired_url_has_an_error_of_its_own(url, storage, status):
     storage.status = status
 
     with pytest.raises(ResultUrlExpired) as caught:
@@ -189,7 +189,7 @@ def test_other_statuses_are_errors_of_the_family(url, storage, status, error):
         lines(url)
 
 
-def test_nobody_there_is_an_error_of_the_family():
+def test_an_unreachable_storage_is_an_error_of_the_family():
     with pytest.raises((Unanswered, NotSent)):
         lines("http://127.0.0.1:9/file")
 
@@ -201,20 +201,20 @@ def test_a_line_that_is_too_long_is_rejected(url, storage):
         lines(url)
 
 
-def test_memory_stays_flat_however_long_the_file(url, storage):
-    storage.text = b"".join(b'{"id":%d,"name":"somebody"}\n' % n for n in range(400_000))
+def test_memory_stays_constant_for_a_long_file(url, storage):
+    storage.text = b"".join(b'{"id":%d,"name":"someone"}\n' % n for n in range(400_000))
     count = 0
 
-    with BulkResult(url, beside=url) as opened:
+    with BulkResult(url, api_url=url) as opened:
         tracemalloc.start()
         for _ in opened:
             count += 1
-        most = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
     assert count == 400_000
     # The server shares this process, and its buffers are of the file's size; ours are a few chunks.
-    assert most < len(storage.text) / 4
+    assert peak < len(storage.text) / 4
 
 
 @pytest.mark.parametrize(
@@ -234,10 +234,10 @@ def test_memory_stays_flat_however_long_the_file(url, storage):
 )
 def test_a_url_that_does_not_lead_to_shopifys_storage_is_not_fetched(url):
     with pytest.raises(Rejected, match="not fetched"):
-        BulkResult(url, beside="https://demo.myshopify.com/admin")
+        BulkResult(url, api_url="https://demo.myshopify.com/admin")
 
 
-class Kept:
+class RecordingJournal:
     def __init__(self):
         self.calls = []
 
@@ -247,8 +247,8 @@ class Kept:
         self.calls.append(call)
 
 
-def test_the_journal_is_told_of_the_reading_without_the_key_in_the_url(url):
-    journal = Kept()
+def test_the_journal_records_the_url_without_its_signature(url):
+    journal = RecordingJournal()
 
     lines(url, journal=journal)
 
@@ -283,28 +283,28 @@ def _ended(client):
 def test_the_sandboxs_file_is_read_in_two_halves_under_two_urls():
     with sandbox_with_customers(300) as (_, client):
         operation_id = _ended(client)
-        whole = list(client.stream(client.bulk_operation(operation_id)["url"]))
-        first = client.stream(client.bulk_operation(operation_id)["url"])
+        whole = list(client.bulk_result(client.bulk_operation(operation_id)["url"]))
+        first = client.bulk_result(client.bulk_operation(operation_id)["url"])
         for _, offset in first:
             if offset >= whole[149][1]:
                 break
         first.close()
 
-        rest = client.stream(client.bulk_operation(operation_id)["url"], offset, etag=first.etag)
+        rest = client.bulk_result(client.bulk_operation(operation_id)["url"], offset, etag=first.etag)
 
         assert list(rest) == whole[150:]
 
 
-def test_the_sandboxs_urls_expire_and_asking_again_gives_a_new_one():
+def test_the_sandboxs_urls_expire_and_are_renewed_on_request():
     with sandbox_with_customers(3) as (shopify, client):
         operation_id = _ended(client)
         shopify.bulk.url_seconds = -1
         with pytest.raises(ResultUrlExpired):
-            client.stream(client.bulk_operation(operation_id)["url"])
+            client.bulk_result(client.bulk_operation(operation_id)["url"])
 
         shopify.bulk.url_seconds = 60
 
-        assert len(list(client.stream(client.bulk_operation(operation_id)["url"]))) == 3
+        assert len(list(client.bulk_result(client.bulk_operation(operation_id)["url"]))) == 3
 
 
 def test_a_forged_url_of_the_sandbox_is_refused():
@@ -312,7 +312,7 @@ def test_a_forged_url_of_the_sandbox_is_refused():
         url = client.bulk_operation(_ended(client))["url"]
 
         with pytest.raises(ResultUrlExpired):
-            client.stream(url[:-1] + ("0" if url[-1] != "0" else "1"))
+            client.bulk_result(url[:-1] + ("0" if url[-1] != "0" else "1"))
 
 
 def test_a_download_that_the_sandbox_cuts_is_resumed():
@@ -320,5 +320,5 @@ def test_a_download_that_the_sandbox_cuts_is_resumed():
         url = client.bulk_operation(_ended(client))["url"]
         shopify.bulk.cuts = [10_000, 50_000]
 
-        assert len(list(client.stream(url))) == 300
+        assert len(list(client.bulk_result(url))) == 300
         assert shopify.bulk.cuts == []

@@ -1,4 +1,4 @@
-"""The Engage client against a socket that says whatever it is told to: each answer ends in one outcome."""
+"""Engage client against a scripted socket: every response, and every failure, has one outcome."""
 
 import json
 import re
@@ -16,13 +16,13 @@ import requests
 
 import clients
 from clients import USER_AGENT, ApiError, Call, Effect
-from clients.engage.answers import ContactConflict, parse_response
 from clients.engage.client import EngageClient
+from clients.engage.responses import ContactConflict, parse_response
 
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
 KEY = "k-93"
-GIVEN_UP = 6  # seconds: the deadline of one, on a busy machine; the answers would take eight or more
+ABANDONED_SECONDS = 6  # for a deadline of one second on a busy machine; the responses would take eight or more
 TLS = b"\x16"  # how a TLS handshake begins
 RESET = struct.pack("ii", 1, 0)
 
@@ -32,18 +32,18 @@ def as_json(value: object) -> bytes:
 
 
 class Wire:
-    """A server that answers each request with the next of `says`, then does `then` to the connection."""
+    """A server that answers each request with the next of `responses`, then does `then` to the connection."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.says: list[bytes] = []
+        self.received: list[bytes] = []
+        self.responses: list[bytes] = []
         self.then = "close"
         self.drip_seconds = 0.0
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                outer.heard.append(whole_request(self.request))
+                outer.received.append(whole_request(self.request))
                 outer.answer(self.request)
 
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -53,36 +53,36 @@ class Wire:
 
     def answer(self, connection: socket.socket) -> None:
         try:
-            for part in self.parts(self.says.pop(0) if self.says else b""):
+            for part in self.parts(self.responses.pop(0) if self.responses else b""):
                 connection.sendall(part)
                 time.sleep(self.drip_seconds)
         except OSError:
-            return  # the client has gone, as it should
+            return  # the client has closed the connection, as it should
         if self.then == "hang":
             self.ended.wait(10)
         if self.then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    def parts(self, said: bytes) -> list[bytes]:
-        return [said[at : at + 1] for at in range(len(said))] if self.drip_seconds else [said]
+    def parts(self, response: bytes) -> list[bytes]:
+        return [response[at : at + 1] for at in range(len(response))] if self.drip_seconds else [response]
 
 
 def whole_request(connection: socket.socket) -> bytes:
-    heard = connection.recv(65536)
-    while heard[:1] != TLS and missing(heard):
+    received = connection.recv(65536)
+    while received[:1] != TLS and is_incomplete(received):
         if not (more := connection.recv(65536)):
             break
-        heard += more
-    return heard
+        received += more
+    return received
 
 
-def missing(heard: bytes) -> bool:
-    head, end, body = heard.partition(b"\r\n\r\n")
+def is_incomplete(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)
     return not end or len(body) < int(length[1] if length else 0)
 
 
-def said(status: int, body: bytes = b"", **headers: str) -> bytes:
+def response(status: int, body: bytes = b"", **headers: str) -> bytes:
     lines = {"Content-Length": str(len(body)), "Connection": "close", **headers}
     named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
     return f"HTTP/1.1 {status} Whatever\r\n{named}\r\n".encode() + body
@@ -105,17 +105,17 @@ def engage(wire):
     return EngageClient(wire.origin, KEY, deadline=1.0)
 
 
-class Notes:
-    """A journal that remembers what it was told, and when."""
+class RecordingJournal:
+    """A journal that keeps a copy of each call, before and after it."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Call]] = []
+        self.records: list[tuple[str, Call]] = []
 
     def sending(self, call: Call) -> None:
-        self.told.append(("sending", replace(call)))
+        self.records.append(("sending", replace(call)))
 
     def answered(self, call: Call) -> None:
-        self.told.append(("answered", replace(call)))
+        self.records.append(("answered", replace(call)))
 
 
 RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.20")}
@@ -123,7 +123,7 @@ RECEIPT = {"uniqueReceiptId": "6102993847551", "totalGrossPrice": Decimal("667.2
 ORDER = {"orderNumber": "#10482", "orderStatus": "ORDER_FULFILLED", "totalGrossPrice": Decimal("716.20")}
 
 CALLS = {
-    "count": lambda engage: engage.count(),
+    "contact_count": lambda engage: engage.contact_count(),
     "find_contact": lambda engage: engage.find_contact(email="elin@example.test"),
     "contact": lambda engage: engage.contact(CONTACT),
     "create_contact": lambda engage: engage.create_contact({"email": "elin@example.test"}, source="Shopify"),
@@ -131,23 +131,23 @@ CALLS = {
     "update_contact_type": lambda engage: engage.update_contact_type(CONTACT, "Member"),
     "create_receipt": lambda engage: engage.create_receipt(RECEIPT),
     "update_preferences": lambda engage: engage.update_preferences(CONTACT, {"acceptsEmail": False}),
-    "notify_order": lambda engage: engage.notify_order(ORDER),
+    "create_order_notification": lambda engage: engage.create_order_notification(ORDER),
     "stores": lambda engage: engage.stores(),
 }
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
-# What is sent
+# Requests
 
 
 @every_call
-def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
-    wire.says = [said(500)]
+def test_every_call_has_the_headers_that_engage_requires(engage, wire, name):
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
         CALLS[name](engage)
 
-    headers = wire.heard[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    headers = wire.received[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
     for expected in (f"apikey: {KEY}", "Content-Type: application/json", "Accept: application/json"):
         assert expected in headers
     assert f"User-Agent: {USER_AGENT}" in headers
@@ -156,7 +156,7 @@ def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("count", "GET /api/v3/contacts/count"),
+        ("contact_count", "GET /api/v3/contacts/count"),
         ("find_contact", "GET /api/v3/contacts/id?email=elin%40example.test"),
         ("contact", f"GET /api/v3/contacts/{CONTACT}"),
         ("create_contact", "POST /api/v3/contacts?source=Shopify"),
@@ -164,117 +164,117 @@ def test_every_call_has_the_headers_that_engage_asks_for(engage, wire, name):
         ("update_contact_type", f"POST /api/v3/contacts/{CONTACT}/updateContactType?contactTypeId=Member"),
         ("create_receipt", "POST /api/v3/receipts"),
         ("update_preferences", f"PATCH /api/v3/contacts/{CONTACT}"),
-        ("notify_order", "POST /api/v2/orders"),
+        ("create_order_notification", "POST /api/v2/orders"),
         ("stores", "GET /api/v3/stores?includeInactive=true"),
     ],
 )
 def test_each_call_goes_to_its_documented_path(engage, wire, name, line):
-    wire.says = [said(500)]
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
         CALLS[name](engage)
 
-    assert wire.heard[0].startswith(f"{line} HTTP/1.1\r\n".encode())
+    assert wire.received[0].startswith(f"{line} HTTP/1.1\r\n".encode())
 
 
 def test_a_phone_number_keeps_its_plus_sign(engage, wire):
-    wire.says = [said(200, f'"{CONTACT}"'.encode())]
+    wire.responses = [response(200, f'"{CONTACT}"'.encode())]
 
     engage.find_contact(mobile_phone="+46701740605")
 
-    assert b"?mobilePhone=%2B46701740605 " in wire.heard[0]
+    assert b"?mobilePhone=%2B46701740605 " in wire.received[0]
 
 
 def test_the_store_of_a_new_contact_goes_in_the_query(engage, wire):
-    wire.says = [said(201, f'{{"id": "{CONTACT}"}}'.encode())]
+    wire.responses = [response(201, f'{{"id": "{CONTACT}"}}'.encode())]
 
     engage.create_contact({"email": "elin@example.test"}, source="Shopify", store="SE-WEB")
 
-    assert b"POST /api/v3/contacts?source=Shopify&storeExternalId=SE-WEB " in wire.heard[0]
+    assert b"POST /api/v3/contacts?source=Shopify&storeExternalId=SE-WEB " in wire.received[0]
 
 
 @pytest.mark.parametrize("amount", ["667.20", "0.00", "-134.10", "12345678901234567890.12", "1E+3", "0.1"])
-def test_money_keeps_exactly_its_digits_on_the_wire(engage, wire, amount):
-    wire.says = [said(202)]
+def test_amounts_are_sent_with_exactly_their_digits(engage, wire, amount):
+    wire.responses = [response(202)]
 
     engage.create_receipt({"totalGrossPrice": Decimal(amount), "items": [{"taxPercent": Decimal("25.0")}]})
 
     digits = format(Decimal(amount), "f")
-    assert wire.heard[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
+    assert wire.received[0].endswith(b'{"totalGrossPrice":%s,"items":[{"taxPercent":25.0}]}' % digits.encode())
 
 
 def test_only_the_preferences_that_are_named_are_sent(engage, wire):
-    wire.says = [said(200, b"{}")]
+    wire.responses = [response(200, b"{}")]
 
     engage.update_preferences(CONTACT, {"acceptsSms": True})
 
-    assert wire.heard[0].endswith(b'\r\n\r\n{"preferences":{"acceptsSms":true}}')
+    assert wire.received[0].endswith(b'\r\n\r\n{"preferences":{"acceptsSms":true}}')
 
 
 @pytest.mark.parametrize("preferences", [{}, {"acceptsEmail": None}, {"acceptsEmail": 1}, {"acceptsFax": True}])
-def test_a_preference_that_is_not_known_is_never_sent_as_an_opt_out(engage, wire, preferences):
+def test_an_unknown_preference_is_never_sent_as_an_opt_out(engage, wire, preferences):
     with pytest.raises(ValueError, match="must be true or false"):
         engage.update_preferences(CONTACT, preferences)
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
-    wire.says = [said(202)]
+    wire.responses = [response(202)]
 
-    engage.notify_order(ORDER, path="/api/v3/orders")
+    engage.create_order_notification(ORDER, path="/api/v3/orders")
 
-    assert wire.heard[0].startswith(b"POST /api/v3/orders HTTP")
-    assert b'"totalGrossPrice":716.20' in wire.heard[0]
+    assert wire.received[0].startswith(b"POST /api/v3/orders HTTP")
+    assert b'"totalGrossPrice":716.20' in wire.received[0]
 
 
 @pytest.mark.parametrize(
     "path", ["", "/api/v2/orders/", "/api/v2/orders?x", "/api/v2/../v3/orders", "/api/v3/receipts"]
 )
-def test_order_notifications_go_nowhere_else(engage, wire, path):
+def test_order_notifications_are_sent_to_no_other_path(engage, wire, path):
     with pytest.raises(ValueError, match=r"^Order notifications go to"):
-        engage.notify_order(ORDER, path=path)
+        engage.create_order_notification(ORDER, path=path)
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
-def test_only_active_stores_are_asked_for_when_that_is_wanted(engage, wire):
-    wire.says = [said(200, b"[]")]
+def test_inactive_stores_can_be_left_out(engage, wire):
+    wire.responses = [response(200, b"[]")]
 
     engage.stores(include_inactive=False)
 
-    assert wire.heard[0].startswith(b"GET /api/v3/stores HTTP")
+    assert wire.received[0].startswith(b"GET /api/v3/stores HTTP")
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), object()])
-def test_what_is_no_json_is_never_sent(engage, wire, value):
+def test_a_value_that_is_not_json_is_never_sent(engage, wire, value):
     with pytest.raises(TypeError):
         engage.create_receipt({"totalGrossPrice": value})
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
 def test_only_a_contact_id_gets_into_a_path(engage, wire):
     with pytest.raises(ValueError, match="badly formed"):
         engage.update_contact("../receipts", {"city": "Linköping"})
 
-    assert wire.heard == []
+    assert wire.received == []
 
 
-# What is understood
+# Responses
 
 
-def test_the_count_is_a_number(engage, wire):
-    wire.says = [said(200, b"1337")]
+def test_contact_count_returns_a_number(engage, wire):
+    wire.responses = [response(200, b"1337")]
 
-    assert engage.count() == 1337
+    assert engage.contact_count() == 1337
 
 
 @pytest.mark.parametrize(
     "body", [f'"{CONTACT}"', f'"{CONTACT.upper()}"', f'{{"id": "{CONTACT}"}}', f'{{"ContactId": "{CONTACT}"}}']
 )
-def test_a_found_contact_is_its_id(engage, wire, body):
-    wire.says = [said(200, body.encode())]
+def test_find_contact_returns_the_contacts_id(engage, wire, body):
+    wire.responses = [response(200, body.encode())]
 
     assert engage.find_contact(email="elin@example.test") == CONTACT
 
@@ -282,14 +282,14 @@ def test_a_found_contact_is_its_id(engage, wire, body):
 @pytest.mark.parametrize(
     "body", [b'{"errorCode": "ContactNotFound"}', b'{"ErrorCode": "ContactNotFound"}', b'{"x": ["ContactNotFound"]}']
 )
-def test_a_contact_that_is_not_there_is_none(engage, wire, body):
-    wire.says = [said(404, body)]
+def test_find_contact_returns_none_if_there_is_no_contact(engage, wire, body):
+    wire.responses = [response(404, body)]
 
     assert engage.find_contact(email="elin@example.test") is None
 
 
-def test_a_path_that_is_not_there_is_not_a_missing_contact(engage, wire):
-    wire.says = [said(404, b"<html>No such tenant</html>")]
+def test_an_unknown_path_is_not_taken_for_a_missing_contact(engage, wire):
+    wire.responses = [response(404, b"<html>No such tenant</html>")]
 
     with pytest.raises(clients.NotFound):
         engage.find_contact(email="elin@example.test")
@@ -297,7 +297,7 @@ def test_a_path_that_is_not_there_is_not_a_missing_contact(engage, wire):
 
 def test_several_matches_are_a_conflict_that_names_them(engage, wire):
     details = {"multipleMatchesFound": [CONTACT, OTHER]}
-    wire.says = [said(409, as_json({"errorCode": "MultipleMatches", "messageDetails": details}))]
+    wire.responses = [response(409, as_json({"errorCode": "MultipleMatches", "messageDetails": details}))]
 
     with pytest.raises(ContactConflict) as caught:
         engage.find_contact(email="elin@example.test")
@@ -309,7 +309,7 @@ def test_several_matches_are_a_conflict_that_names_them(engage, wire):
 def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
     attributes = {"email": "elin@example.test", "id": "an attribute", "source": "an attribute"}
     rest = {"meta": {"source": "Shopify", "approved": True}, "preferences": {"acceptsEmail": True}, "consents": []}
-    wire.says = [said(200, as_json({"id": CONTACT, "attributes": attributes, **rest}))]
+    wire.responses = [response(200, as_json({"id": CONTACT, "attributes": attributes, **rest}))]
 
     assert engage.contact(CONTACT) == {
         "id": CONTACT,
@@ -321,15 +321,15 @@ def test_a_contact_is_read_with_its_attributes_at_the_top(engage, wire):
     }
 
 
-def test_a_created_contact_is_its_id(engage, wire):
-    wire.says = [said(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
+def test_create_contact_returns_the_contacts_id(engage, wire):
+    wire.responses = [response(201, f'{{"id": "{CONTACT}", "email": "e@example.test"}}'.encode())]
 
     assert engage.create_contact({"email": "e@example.test"}, source="Shopify") == CONTACT
 
 
 @pytest.mark.parametrize("body", [f'{{"id": "{CONTACT}", "email": "e@example.test"}}', f'"{CONTACT}"'])
-def test_an_answer_that_makes_nothing_is_a_conflict_with_the_contact_that_was_there(engage, wire, body):
-    wire.says = [said(200, body.encode())]
+def test_a_contact_that_existed_before_is_a_conflict_with_its_id(engage, wire, body):
+    wire.responses = [response(200, body.encode())]
 
     with pytest.raises(ContactConflict) as caught:
         engage.create_contact({"email": "e@example.test"}, source="Shopify")
@@ -338,7 +338,7 @@ def test_an_answer_that_makes_nothing_is_a_conflict_with_the_contact_that_was_th
 
 
 def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
-    wire.says = [said(409, b'{"errorCode": "ApprovedContactWithKeyExists"}')]
+    wire.responses = [response(409, b'{"errorCode": "ApprovedContactWithKeyExists"}')]
 
     with pytest.raises(ContactConflict) as caught:
         engage.create_contact({"email": "e@example.test"}, source="Shopify")
@@ -346,35 +346,37 @@ def test_a_taken_key_is_a_conflict_with_its_code(engage, wire):
     assert caught.value.code == "ApprovedContactWithKeyExists"
 
 
-def test_stores_are_what_engage_has(engage, wire):
+def test_stores_are_returned_as_engage_has_them(engage, wire):
     stores = [{"externalId": "SE-WEB", "name": "Web", "active": True}, {"externalId": "SE-1", "active": False}]
-    wire.says = [said(200, as_json(stores))]
+    wire.responses = [response(200, as_json(stores))]
 
     assert engage.stores() == stores
 
 
-@pytest.mark.parametrize("answer", [said(202), said(200, b"OK"), said(201, b'{"status": "queued"}'), said(204)])
-def test_any_small_success_registers_a_receipt(engage, wire, answer):
-    wire.says = [answer]
+@pytest.mark.parametrize(
+    "answer", [response(202), response(200, b"OK"), response(201, b'{"status": "queued"}'), response(204)]
+)
+def test_any_success_status_registers_a_receipt(engage, wire, answer):
+    wire.responses = [answer]
 
     assert engage.create_receipt(RECEIPT) is None
 
 
-def test_the_journal_knows_of_a_call_before_it_leaves_and_after_it_is_answered(wire):
-    notes = Notes()
-    wire.says = [said(202, b'{"queued": true}')]
+def test_the_journal_records_a_call_before_and_after_it(wire):
+    journal = RecordingJournal()
+    wire.responses = [response(202, b'{"queued": true}')]
 
-    EngageClient(wire.origin, KEY, notes).create_receipt(RECEIPT)
+    EngageClient(wire.origin, KEY, journal).create_receipt(RECEIPT)
 
-    (first, sending), (last, answered) = notes.told
-    assert (first, sending.sent, sending.status) == ("sending", wire.heard[0].partition(b"\r\n\r\n")[2], None)
+    (first, sending), (last, answered) = journal.records
+    assert (first, sending.sent, sending.status) == ("sending", wire.received[0].partition(b"\r\n\r\n")[2], None)
     assert (last, answered.status, answered.received) == ("answered", 202, b'{"queued": true}')
     assert sending.effect is Effect.REPEATABLE
 
 
-# What goes wrong, in full: every status, and everything that is not even a status
+# Errors: every status, and every response that is not complete
 
-ONLY = {
+ERRORS = {
     401: clients.Refused,
     402: clients.Refused,
     403: clients.Refused,
@@ -389,7 +391,7 @@ ONLY = {
 
 
 STATUSES = range(100, 600)
-WIRED = [101, 103, 200, 201, 204, 299, 302, 304, 400, 401, 404, 408, 409, 422, 425, 429, 430, 499, 500, 503, 599]
+SENT = [101, 103, 200, 201, 204, 299, 302, 304, 400, 401, 404, 408, 409, 422, 425, 429, 430, 499, 500, 503, 599]
 
 
 def expected(status: int) -> type[ApiError] | None:
@@ -397,16 +399,16 @@ def expected(status: int) -> type[ApiError] | None:
         return None
     if status < 200:
         return clients.Unanswered
-    return ONLY.get(status) or (clients.Unavailable if status >= 500 else clients.Rejected)
+    return ERRORS.get(status) or (clients.Unavailable if status >= 500 else clients.Rejected)
 
 
 def error_of(status: int) -> ApiError | None:
-    """What an answer with this status is taken for, None where it is a success."""
+    """The error that a response with this status raises, or None for a success."""
     answer = requests.Response()
     answer.status_code = status
     call = Call("Engage", "POST", "http://engage.test/api/v2/orders", Effect.ONCE, received=b"{}")
     try:
-        parse_response(answer, call, answers_json=False)
+        parse_response(answer, call, expects_json=False)
     except ApiError as error:
         return error
     return None
@@ -419,22 +421,22 @@ def test_every_status_is_a_success_or_one_error_of_the_family():
     assert found == {status: expected(status) for status in STATUSES}
 
 
-def test_only_what_engage_refuses_by_its_status_is_never_tried_again():
+def test_only_rejections_are_permanent():
     permanent = {type(error) for status in STATUSES if (error := error_of(status)) and error.permanent}
 
     assert permanent == {clients.Rejected, clients.NotFound, ContactConflict}
 
 
-def test_a_notification_may_have_been_sent_unless_engage_says_that_it_was_not():
+def test_the_outcome_is_unknown_after_server_errors_and_interim_statuses():
     unknown = {status for status in STATUSES if (error := error_of(status)) and error.unknown}
 
     assert unknown == {*range(100, 200), 408, 425, *range(500, 600)}
 
 
-@pytest.mark.parametrize("status", WIRED)
-@pytest.mark.parametrize("name", ["create_receipt", "notify_order"])
-def test_a_status_on_the_wire_is_taken_for_what_it_is(engage, wire, name, status):
-    wire.says = [said(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
+@pytest.mark.parametrize("status", SENT)
+@pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
+def test_a_real_response_raises_the_error_for_its_status(engage, wire, name, status):
+    wire.responses = [response(status, b'{"errorCode": "SomeCode", "message": "Some reason"}')]
 
     try:
         CALLS[name](engage)
@@ -447,11 +449,13 @@ def test_a_status_on_the_wire_is_taken_for_what_it_is(engage, wire, name, status
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refused_notification_has_engages_code(engage, wire, status):
-    wire.says = [said(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')]
+def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
+    wire.responses = [
+        response(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')
+    ]
 
     with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
-        engage.notify_order(ORDER)
+        engage.create_order_notification(ORDER)
 
     assert (caught.value.code, caught.value.permanent) == ("UnknownOrderStatus", True)
 
@@ -460,23 +464,23 @@ def test_a_refused_notification_has_engages_code(engage, wire, status):
     ("name", "effect"),
     [
         ("update_preferences", Effect.REPEATABLE),
-        ("notify_order", Effect.ONCE),
+        ("create_order_notification", Effect.ONCE),
         ("stores", Effect.READ),
     ],
 )
-def test_each_call_says_whether_it_may_be_repeated(wire, name, effect):
-    notes = Notes()
-    wire.says = [said(500)]
+def test_each_call_states_its_effect(wire, name, effect):
+    journal = RecordingJournal()
+    wire.responses = [response(500)]
 
     with pytest.raises(ApiError):
-        CALLS[name](EngageClient(wire.origin, KEY, notes))
+        CALLS[name](EngageClient(wire.origin, KEY, journal))
 
-    assert {call.effect for _, call in notes.told} == {effect}
+    assert {call.effect for _, call in journal.records} == {effect}
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
-    wire.says = [said(status, Retry_After="17")]
+def test_retry_after_is_kept(engage, wire, status):
+    wire.responses = [response(status, Retry_After="17")]
 
     with pytest.raises(ApiError) as caught:
         engage.create_receipt(RECEIPT)
@@ -485,8 +489,8 @@ def test_the_wait_that_engage_asks_for_is_kept(engage, wire, status):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_without_a_wait_there_is_none(engage, wire, status):
-    wire.says = [said(status)]
+def test_without_a_retry_after_header_there_is_none(engage, wire, status):
+    wire.responses = [response(status)]
 
     with pytest.raises(ApiError) as caught:
         engage.create_receipt(RECEIPT)
@@ -495,12 +499,12 @@ def test_without_a_wait_there_is_none(engage, wire, status):
 
 
 def test_a_redirect_is_not_followed(engage, wire):
-    wire.says = [said(302, Location=f"{wire.origin}/elsewhere"), said(202)]
+    wire.responses = [response(302, Location=f"{wire.origin}/elsewhere"), response(202)]
 
     with pytest.raises(clients.Rejected):
         engage.create_receipt(RECEIPT)
 
-    assert len(wire.heard) == 1
+    assert len(wire.received) == 1
 
 
 UNREADABLE = {
@@ -511,70 +515,70 @@ UNREADABLE = {
     "half of the body": b"HTTP/1.1 202 Accepted\r\nContent-Length: 50\r\n\r\n{",
     "half a chunk": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n{",
     "a chunk of no length": b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{",
-    "a lie about compression": said(202, b"not gzip", Content_Encoding="gzip"),
-    "a page": said(200, b"<!doctype html><p>Maintenance"),
+    "a lie about compression": response(202, b"not gzip", Content_Encoding="gzip"),
+    "a page": response(200, b"<!doctype html><p>Maintenance"),
     "two lengths": b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}",
     "interim only": b"HTTP/1.1 100 Continue\r\n\r\n",
-    "nine megabytes": said(202, b"x" * 9 * 1024 * 1024),
+    "nine megabytes": response(202, b"x" * 9 * 1024 * 1024),
 }
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("what", UNREADABLE)
-@pytest.mark.parametrize("name", ["create_receipt", "notify_order"])
-def test_without_a_whole_answer_the_outcome_is_unknown(engage, wire, name, what, then):
-    wire.says, wire.then = [UNREADABLE[what]], then
+@pytest.mark.parametrize("name", ["create_receipt", "create_order_notification"])
+def test_without_a_complete_response_the_outcome_is_unknown(engage, wire, name, what, then):
+    wire.responses, wire.then = [UNREADABLE[what]], then
 
     with pytest.raises(clients.Unanswered) as caught:
         CALLS[name](engage)
 
     assert (caught.value.unknown, caught.value.permanent) == (True, False)
-    assert len(wire.heard) == 1
+    assert len(wire.received) == 1
 
 
 @pytest.mark.parametrize(
     "begun", [b"", b"HTTP/1.1 202 Accepted\r\n", b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{"]
 )
-def test_an_answer_that_never_ends_is_given_up_at_the_deadline(engage, wire, begun):
-    wire.says, wire.then = [begun], "hang"
+def test_a_response_that_never_ends_is_abandoned_at_the_deadline(engage, wire, begun):
+    wire.responses, wire.then = [begun], "hang"
     started = time.monotonic()
 
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < GIVEN_UP
+    assert 0.9 < time.monotonic() - started < ABANDONED_SECONDS
 
 
-def test_an_answer_that_drips_is_given_up_at_the_deadline(engage, wire):
-    wire.says, wire.drip_seconds = [said(202, b"OK")], 0.2
+def test_a_response_that_drips_is_abandoned_at_the_deadline(engage, wire):
+    wire.responses, wire.drip_seconds = [response(202, b"OK")], 0.2
     started = time.monotonic()
 
     with pytest.raises(clients.Unanswered):
         engage.create_receipt(RECEIPT)
 
-    assert 0.9 < time.monotonic() - started < GIVEN_UP
+    assert 0.9 < time.monotonic() - started < ABANDONED_SECONDS
 
 
-@pytest.mark.parametrize("name", ["count", "find_contact", "contact", "create_contact"])
+@pytest.mark.parametrize("name", ["contact_count", "find_contact", "contact", "create_contact"])
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[]", b"true", b'{"half": ', b'"not an id"', b"{}" * 2])
-def test_a_success_that_says_something_else_has_an_unknown_outcome(engage, wire, name, body):
-    wire.says = [said(200, body)]
+def test_a_success_with_an_unexpected_body_has_an_unknown_outcome(engage, wire, name, body):
+    wire.responses = [response(200, body)]
 
     with pytest.raises(clients.Unanswered):
         CALLS[name](engage)
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"null", b"{}", b"[7]", b"[", b"[[]]"])
-def test_a_list_that_is_something_else_has_an_unknown_outcome(engage, wire, body):
-    wire.says = [said(200, body)]
+def test_stores_that_are_no_list_have_an_unknown_outcome(engage, wire, body):
+    wire.responses = [response(200, body)]
 
     with pytest.raises(clients.Unanswered):
         engage.stores()
 
 
 @pytest.mark.parametrize("name", ["update_contact", "update_contact_type", "update_preferences"])
-def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(engage, wire, name):
-    wire.says = [said(204), said(200, b"Maintenance")]
+def test_an_update_accepts_an_empty_response_but_no_other_text(engage, wire, name):
+    wire.responses = [response(204), response(200, b"Maintenance")]
 
     assert CALLS[name](engage) is None
     with pytest.raises(clients.Unanswered):
@@ -582,15 +586,15 @@ def test_an_update_may_be_answered_with_nothing_but_not_with_something_else(enga
 
 
 @pytest.mark.parametrize("key", ["k-93\n", "k-93\r\nX-Y: z", "nyckel-\u2603", "", "two words"])
-def test_a_key_that_can_be_none_is_refused_without_a_call_and_not_repeated(wire, key):
+def test_a_malformed_api_key_is_refused_and_not_quoted(wire, key):
     with pytest.raises(clients.Refused) as caught:
-        EngageClient(wire.origin, key).count()
+        EngageClient(wire.origin, key).contact_count()
 
-    assert wire.heard == []
+    assert wire.received == []
     assert not key or key.split()[0] not in str(caught.value)
 
 
-def test_without_a_server_nothing_was_sent():
+def test_without_a_server_the_call_was_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -600,19 +604,21 @@ def test_without_a_server_nothing_was_sent():
     assert (caught.value.unknown, caught.value.permanent) == (False, False)
 
 
-def test_without_encryption_at_the_other_end_nothing_was_sent(engage, wire):
-    wire.says = [said(202)]
+def test_without_tls_at_the_server_the_call_was_not_sent(engage, wire):
+    wire.responses = [response(202)]
     secure = EngageClient(wire.origin.replace("http:", "https:"), KEY, deadline=1.0)
 
     with pytest.raises(clients.NotSent):
         secure.create_receipt(RECEIPT)
 
 
-# What a person reads of it
+# Error messages
 
 
-def test_an_error_says_what_engage_says(engage, wire):
-    wire.says = [said(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')]
+def test_an_error_quotes_engages_message(engage, wire):
+    wire.responses = [
+        response(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')
+    ]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
         engage.create_receipt(RECEIPT)
@@ -621,8 +627,8 @@ def test_an_error_says_what_engage_says(engage, wire):
 @pytest.mark.parametrize(
     "body", [b"", b"<html>elin@example.test", b"[]", b'{"message": 7}', b'{"errorCode": {}}', b"[" * 5000]
 )
-def test_an_error_without_words_has_its_status(engage, wire, body):
-    wire.says = [said(422, body)]
+def test_an_error_without_a_message_has_its_status(engage, wire, body):
+    wire.responses = [response(422, body)]
 
     with pytest.raises(clients.Rejected, match=r"^Engage answered 422\.$"):
         engage.create_receipt(RECEIPT)

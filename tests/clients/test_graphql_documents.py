@@ -1,4 +1,4 @@
-"""The GraphQL documents, against Shopify's own schema: pruned always, whole where it is at hand."""
+"""GraphQL documents against Shopify's own schema: the pruned one always, the whole one where it is at hand."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from graphql import (
     visit,
 )
 
-from clients.shopify import bulk_query, graphql_client, pagination
-from clients.shopify import client as shopify_client
-from clients.shopify import markets as shopify_markets
-from clients.shopify import search as shopify_search
+from clients.shopify import bulk_query, pagination
+from clients.shopify.client import PAGE_SIZE
+from clients.shopify.graphql_client import DOCUMENTS as FOLDER
+from clients.shopify.markets import REGIONS_PAGE_SIZE
+from clients.shopify.search import CREATED, UPDATED, between, search_instant, updated_since
 from sandbox.prune_schema import PRUNED, full_schema, pruned
 from sandbox.shopify.api.cost import FITTED, MAX_COST, PUBLISHED, cost
 from sandbox.shopify.api.schema import schema
@@ -36,18 +37,17 @@ from sandbox.shopify.api.search import FIELDS, SearchQuery
 from sandbox.shopify.bulk.rules import root_of
 
 WHOLE = Path(__file__).parents[3] / "shared" / "shopify" / "admin_2026-10.json.gz"
-FOLDER = graphql_client.DOCUMENTS
 DOCUMENTS = {
     each.relative_to(FOLDER).with_suffix("").as_posix(): each.read_text() for each in sorted(FOLDER.rglob("*.graphql"))
 }
 BULK = ["bulk/customers", "bulk/orders"]
 SIZES = {
-    "customers_updated_since": {"first": shopify_client.PAGE_SIZE},
-    "markets": {"regions": shopify_markets.REGIONS_PAGE_SIZE},
+    "customers_updated_since": {"first": PAGE_SIZE},
+    "markets": {"regions": REGIONS_PAGE_SIZE},
     "fulfillment_by_id": {"first": pagination.PARCEL_LINES},
     "order_by_id": {"lineItems": pagination.FIRST_LINES},
     "order_line_items": {"first": pagination.NEXT_LINES},
-    "orders_updated_since": {"first": shopify_client.PAGE_SIZE},
+    "orders_updated_since": {"first": PAGE_SIZE},
     "refund_by_id": {"first": pagination.REFUND_LINES},
 }
 SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations", "read_markets"}
@@ -55,12 +55,12 @@ TABLE = Path(__file__).parents[2] / "docs" / "scopes.md"
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 SEARCHES = {
     "customers": [
-        shopify_search.updated_since(shopify_search.UPDATED, START),
-        shopify_search.between(shopify_search.CREATED["customers"], START, END),
+        updated_since(UPDATED, START),
+        between(CREATED["customers"], START, END),
     ],
     "orders": [
-        shopify_search.updated_since(shopify_search.UPDATED, START),
-        shopify_search.between(shopify_search.CREATED["orders"], START, END),
+        updated_since(UPDATED, START),
+        between(CREATED["orders"], START, END),
     ],
 }
 
@@ -77,7 +77,7 @@ def introspection() -> dict:
         return json.load(packed)["data"]
 
 
-def complaints(against: GraphQLSchema, document: str) -> list[str]:
+def problems(against: GraphQLSchema, document: str) -> list[str]:
     parsed = parse(document)
     deprecated = validate(against, parsed, [NoDeprecatedCustomRule])
     return [each.message for each in validate(against, parsed) + deprecated]
@@ -85,21 +85,21 @@ def complaints(against: GraphQLSchema, document: str) -> list[str]:
 
 @each_document
 def test_a_document_is_valid_and_uses_nothing_deprecated(name):
-    assert complaints(schema(), DOCUMENTS[name]) == []
+    assert problems(schema(), DOCUMENTS[name]) == []
 
 
 @whole_schema
 @each_document
 def test_a_document_is_valid_against_the_whole_schema(name):
-    assert complaints(full_schema(introspection()), DOCUMENTS[name]) == []
+    assert problems(full_schema(introspection()), DOCUMENTS[name]) == []
 
 
-def test_a_field_that_does_not_exist_is_noticed():
-    assert complaints(schema(), "{ shop { motto } }") == ["Cannot query field 'motto' on type 'Shop'."]
+def test_a_field_that_does_not_exist_is_detected():
+    assert problems(schema(), "{ shop { motto } }") == ["Cannot query field 'motto' on type 'Shop'."]
 
 
-def test_a_deprecated_field_is_noticed():
-    assert len(complaints(schema(), '{ order(id: "1") { totalPrice } }')) == 1
+def test_a_deprecated_field_is_detected():
+    assert len(problems(schema(), '{ order(id: "1") { totalPrice } }')) == 1
 
 
 @whole_schema
@@ -123,28 +123,28 @@ def test_a_connection_is_priced_by_its_size(formula, points):
     assert cost(schema(), parse(document + bag), {"n": 10}, formula) == points
 
 
-def test_further_pages_ask_of_a_line_what_the_first_page_asks():
-    asked = [_fragment(DOCUMENTS[name], "LineItemFields") for name in ("order_by_id", "order_line_items")]
+def test_further_pages_select_the_line_fields_of_the_first():
+    fragments = [_fragment(DOCUMENTS[name], "LineItemFields") for name in ("order_by_id", "order_line_items")]
 
-    assert asked[0] == asked[1]
-
-
-def test_a_page_of_customers_asks_what_a_single_customer_is_asked():
-    single = _asked("customer_by_id", "customer")
-
-    assert _asked("customers_updated_since", "customers", "nodes") == single
+    assert fragments[0] == fragments[1]
 
 
-def test_a_customer_in_bulk_is_asked_what_a_single_customer_is_asked():
-    single = _asked("customer_by_id", "customer")
+def test_a_page_of_customers_selects_what_a_single_customer_does():
+    single = _selection("customer_by_id", "customer")
 
-    assert _asked("bulk/customers", "customers", "edges", "node") == single
+    assert _selection("customers_updated_since", "customers", "nodes") == single
 
 
-def test_a_line_in_bulk_is_asked_what_a_line_of_an_order_is_asked():
+def test_a_bulk_customer_selects_what_a_single_customer_does():
+    single = _selection("customer_by_id", "customer")
+
+    assert _selection("bulk/customers", "customers", "edges", "node") == single
+
+
+def test_a_bulk_line_selects_what_a_line_of_an_order_does():
     line = _fragment(DOCUMENTS["order_line_items"], "LineItemFields").replace("...Bag", BAG)
 
-    bulk = _asked("bulk/orders", "orders", "edges", "node", "lineItems", "edges", "node")
+    bulk = _selection("bulk/orders", "orders", "edges", "node", "lineItems", "edges", "node")
     assert bulk == print_ast(parse(line).definitions[0].selection_set)
 
 
@@ -170,9 +170,9 @@ def test_the_sandbox_knows_the_search_fields_that_shopify_describes(kind):
     assert set(names[1:]) == FIELDS[kind]  # the first is the table's head
 
 
-def test_an_instant_without_a_zone_is_not_searched_for():
+def test_an_instant_without_a_time_zone_is_not_searched_for():
     with pytest.raises(ValueError, match="time zone"):
-        shopify_search.search_instant(datetime(2026, 1, 1))
+        search_instant(datetime(2026, 1, 1))
 
 
 # Bulk queries
@@ -184,14 +184,14 @@ def test_a_bulk_query_keeps_shopifys_rules(text):
     assert root_of(schema(), text).name.value in ("customers", "orders")
 
 
-def test_a_bulk_query_searches_its_window():
+def test_a_bulk_query_searches_its_period():
     text = bulk_query.customers_query(START, END)
 
     assert "customer_date:>='2026-01-01T00:00:00Z' customer_date:<'2026-07-01T09:30:00Z'" in text
 
 
 @pytest.mark.parametrize(
-    ("query", "complaint"),
+    ("query", "problem"),
     [
         ("{ shop { id } }", "at least one connection"),
         ("{ orders { edges { node { id refunds { refundLineItems { edges { node { id } } } } } } } }", "within a list"),
@@ -211,8 +211,8 @@ def test_a_bulk_query_searches_its_window():
         ),
     ],
 )
-def test_a_bulk_query_that_breaks_a_rule_is_refused(query, complaint):
-    with pytest.raises(GraphQLError, match=complaint):
+def test_a_bulk_query_that_breaks_a_rule_is_refused(query, problem):
+    with pytest.raises(GraphQLError, match=problem):
         root_of(schema(), query)
 
 
@@ -230,18 +230,18 @@ def test_a_document_needs_only_the_scopes_that_the_app_asks_for(name):
 @whole_schema
 def test_the_table_of_scopes_and_protected_fields_is_what_the_schema_says():
     rows = re.findall(r"^\| `([\w/]+)` \| (.*?) \| (.*?) \|$", TABLE.read_text(), re.MULTILINE)
-    said = {
+    documented = {
         name: (set(re.findall(r"\w+", scopes)), set(re.findall(r"[\w.]+", fields))) for name, scopes, fields in rows
     }
 
-    assert said == {name: (_scopes(document), _protected(document)) for name, document in DOCUMENTS.items()}
+    assert documented == {name: (_scopes(document), _protected(document)) for name, document in DOCUMENTS.items()}
 
 
 BAG = "shopMoney { amount currencyCode } presentmentMoney { amount currencyCode }"
 
 
-def _asked(name: str, *path: str) -> str:
-    """What the document asks of the field at this path, printed."""
+def _selection(name: str, *path: str) -> str:
+    """The selection of the field at this path in the document, printed."""
     node = parse(DOCUMENTS[name]).definitions[0]
     for step in path:
         node = next(each for each in node.selection_set.selections if each.name.value == step)
@@ -258,7 +258,7 @@ def _scopes(document: str) -> set[str]:
 
 
 def _access(document: str) -> set[str]:
-    """Shopify's words on who may use the fields and types of a document."""
+    """Shopify's sentences about the access that the fields and types of a document require."""
     return {text for pair in _fields(document) for each in pair if (text := each.get("requiredAccess"))}
 
 
@@ -268,7 +268,7 @@ def _protected(document: str) -> set[str]:
 
 
 def _fields(document: str) -> list[tuple[dict, dict]]:
-    """Each field that is asked for, and the type that it answers with, as Shopify describes them."""
+    """Each selected field and its type, as Shopify describes them."""
     types = {each["name"]: each for each in introspection()["__schema"]["types"]}
     position, found = TypeInfo(full_schema(introspection())), []
 

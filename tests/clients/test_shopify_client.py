@@ -1,4 +1,4 @@
-"""The Shopify client against the sandbox's Shopify: a shop, a customer, an order with all of its lines."""
+"""Shopify client against the sandbox's Shopify: a shop, a customer, an order with all of its lines."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def checkout(lines: int) -> orders_checkout.Checkout:
     )
 
 
-def test_the_shop_tells_its_currency_and_zone(shop):
-    told = shop[1].shop()
+def test_the_shop_states_its_currency_and_time_zone(shop):
+    found = shop[1].shop()
 
-    assert (told["currencyCode"], told["ianaTimezone"]) == ("SEK", "Europe/Stockholm")
+    assert (found["currencyCode"], found["ianaTimezone"]) == ("SEK", "Europe/Stockholm")
 
 
 def test_a_customer_comes_with_consents_address_and_gender(shop):
@@ -50,7 +50,7 @@ def test_a_customer_comes_with_consents_address_and_gender(shop):
     assert customer["gender"] == {"value": "female"}
 
 
-def test_nobody_and_nothing_are_none(shop):
+def test_an_unknown_customer_or_order_is_none(shop):
     assert shop[1].customer(1) is None
     assert shop[1].order(1) is None
 
@@ -65,7 +65,7 @@ def test_an_order_comes_with_all_of_its_lines(shop, lines):
     assert not order["lineItems"]["pageInfo"]["hasNextPage"]
 
 
-class Meddling(RecordingJournal):
+class ChangingJournal(RecordingJournal):
     """A journal during which the order changes, a given number of times."""
 
     def __init__(self, times, change):
@@ -80,8 +80,8 @@ class Meddling(RecordingJournal):
 
 
 @pytest.fixture
-def meddled():
-    """A sandbox whose clock moves with every change, a long order, and a client during whose reading it changes."""
+def read_while_changing():
+    """Read a long order of a sandbox whose clock moves, while the order changes a given number of times."""
     seconds = iter(range(1000))
     clock = lambda: shops.NUMBERS_SINCE + timedelta(seconds=next(seconds))  # noqa: E731
     shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, now=clock)
@@ -89,25 +89,25 @@ def meddled():
     with serving(shopify.app) as url:
 
         def read(times):
-            journal = Meddling(times, lambda: shopify.update_order(SHOP, order_id, note="changed"))
+            journal = ChangingJournal(times, lambda: shopify.update_order(SHOP, order_id, note="changed"))
             return ShopifyClient(f"{url}/{SHOP}", shopify.token, journal).order(order_id)
 
         yield read
 
 
-def test_an_order_that_changes_between_pages_is_read_again(meddled):
-    order = meddled(times=2)
+def test_an_order_that_changes_between_pages_is_read_again(read_while_changing):
+    order = read_while_changing(times=2)
 
     assert order["note"] == "changed"
     assert len({line["id"] for line in order["lineItems"]["nodes"]}) == 30
 
 
-def test_an_order_that_never_holds_still_is_given_up_for_now(meddled):
+def test_an_order_that_keeps_changing_is_unavailable(read_while_changing):
     with pytest.raises(Unavailable, match="changed the order"):
-        meddled(times=3)
+        read_while_changing(times=3)
 
 
-def test_an_empty_bucket_is_throttled():
+def test_a_shop_without_points_is_throttled():
     shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, points=60, restore_rate=10)
     order_id = shopify.add_order(SHOP, checkout(1))
     with serving(shopify.app) as url:

@@ -1,4 +1,4 @@
-"""Which error each kind of answer is that Shopify gives, or does not give."""
+"""Errors of the Shopify client: for every status, GraphQL error, user error and broken connection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def errors_of(*codes):
     return {"errors": [{"message": f"no: {code}", "extensions": {"code": code}} for code in codes]}
 
 
-def refused(*errors):
+def user_errors(*errors):
     return {"data": {"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": list(errors)}}}
 
 
@@ -88,7 +88,7 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"errors": "[API] Invalid API key"}, "Shopify answered 401: [API] Invalid API key"),
         ({"errors": [{"message": "one"}, {"message": "two"}]}, "Shopify answered 401: one; two"),
@@ -97,19 +97,19 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
         (b"<html>", "Shopify answered 401."),
     ],
 )
-def test_a_failure_is_told_in_shopifys_own_words(scripted, client, body, said):
+def test_an_error_quotes_shopifys_message(scripted, client, body, message):
     scripted.answers(body, 401)
 
-    assert str(failure(client)) == said
+    assert str(failure(client)) == message
 
 
 def test_a_long_message_is_cut(scripted, client):
     scripted.answers({"errors": "x" * 5000}, 400)
 
-    said = str(failure(client))
+    message = str(failure(client))
 
-    assert said.startswith("Shopify answered 400: xxx")
-    assert len(said) < 400
+    assert message.startswith("Shopify answered 400: xxx")
+    assert len(message) < 400
 
 
 def test_retry_after_may_be_a_float(scripted, client):
@@ -136,7 +136,7 @@ def test_retry_after_may_be_a_float(scripted, client):
         ([["a list"]], Rejected),
     ],
 )
-def test_every_error_code_within_a_200_has_its_place(scripted, client, codes, error):
+def test_every_error_code_within_a_200_has_its_error(scripted, client, codes, error):
     scripted.answers(errors_of(*codes))
 
     assert type(failure(client)) is error
@@ -157,7 +157,7 @@ def test_errors_may_have_any_shape(scripted, client, errors):
     assert type(failure(client)) is Rejected
 
 
-def test_a_throttled_call_waits_until_the_bucket_has_filled(scripted, client):
+def test_a_throttled_call_waits_until_the_points_are_restored(scripted, client):
     scripted.answers(THROTTLED)
 
     wait = failure(client).retry_after
@@ -208,21 +208,21 @@ def test_a_search_that_shopify_ignores_is_an_error(scripted, client):
         client.shop()
 
 
-def test_a_search_without_warnings_is_none(scripted, client):
+def test_a_search_without_warnings_is_accepted(scripted, client):
     scripted.answers({"data": {"shop": {"id": "1"}}, "extensions": {"search": [{"query": "a:1"}]}})
 
     assert client.shop() == {"id": "1"}
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {}, {"shop": None}, {"shop": []}, {"shop": "x"}])
-def test_an_answer_without_what_was_asked_for_is_no_answer(scripted, client, data):
+def test_a_response_without_the_root_field_is_unanswered(scripted, client, data):
     scripted.answers({"data": data})
 
     assert type(failure(client)) is Unanswered
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data": ' + b"1" * 5000 + b"}", b"\xff\xfe", b'{"data"'])
-def test_what_cannot_be_read_is_no_answer(scripted, client, body):
+def test_an_unreadable_response_is_unanswered(scripted, client, body):
     scripted.answers(body)
 
     assert type(failure(client)) is Unanswered
@@ -243,7 +243,7 @@ def test_what_cannot_be_read_is_no_answer(scripted, client, body):
     ],
 )
 def test_a_mutations_user_errors_are_errors_of_the_family(scripted, client, errors, error, code):
-    scripted.answers(refused(*errors))
+    scripted.answers(user_errors(*errors))
 
     with pytest.raises(ApiError) as caught:
         client.run_bulk_query("{ orders { edges { node { id } } } }")
@@ -251,7 +251,7 @@ def test_a_mutations_user_errors_are_errors_of_the_family(scripted, client, erro
     assert (type(caught.value), caught.value.code) == (error, code)
 
 
-def test_a_mutation_that_answers_nothing_is_no_answer(scripted, client):
+def test_a_mutation_without_a_payload_is_unanswered(scripted, client):
     scripted.answers({"data": {"bulkOperationRunQuery": None}})
 
     with pytest.raises(Unanswered):
@@ -269,9 +269,9 @@ def test_a_consent_that_shopify_silently_drops_is_an_error(scripted, client):
     assert caught.value.code == "NOT_APPLIED"
 
 
-def test_a_change_may_be_repeated_and_the_journal_knows_it(served, scripted):
+def test_a_mutation_is_recorded_as_repeatable(served, scripted):
     journal = RecordingJournal()
-    scripted.answers(refused({"message": "no"}))
+    scripted.answers(user_errors({"message": "no"}))
 
     with pytest.raises(Rejected):
         ShopifyClient(served[1], "token", journal).run_bulk_query("{ orders { edges { node { id } } } }")
@@ -282,7 +282,7 @@ def test_a_change_may_be_repeated_and_the_journal_knows_it(served, scripted):
 # Broken connections
 
 
-def test_nobody_listening_is_not_sent():
+def test_an_unreachable_shopify_is_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -290,14 +290,14 @@ def test_nobody_listening_is_not_sent():
 
 
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"])
-def test_a_reply_cut_short_is_no_answer(reply):
-    with saying(reply) as origin:
+def test_a_response_cut_short_is_unanswered(reply):
+    with responding_with(reply) as origin:
         assert type(failure(ShopifyClient(origin, "token"))) is Unanswered
 
 
 @contextmanager
-def saying(reply: bytes):
-    """A server that reads a request, says this to it, and hangs up."""
+def responding_with(reply: bytes):
+    """A server that reads a request, sends this reply, and closes the connection."""
 
     def answer():
         connection, _ = server.accept()

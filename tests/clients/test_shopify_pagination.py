@@ -1,4 +1,4 @@
-"""The Shopify client beyond single orders and customers: pages, refunds, parcels, consents and bulk operations."""
+"""Shopify client beyond single orders and customers: pages, refunds, parcels, consents and bulk operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CD = checkout.Item("Blue Harbour", "CD-1", Decimal("149.00"), quantity=2)
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until a test sets it."""
 
     def __init__(self):
         self.now = NOON
@@ -61,7 +61,7 @@ def lines(count):
     return tuple(checkout.Item(f"CD {n}", f"CD-{n}", Decimal("149.00")) for n in range(count))
 
 
-# Pages of what changed
+# Pages of changed customers and orders
 
 
 def test_orders_are_found_from_an_instant_on_oldest_change_first(shop, client, clock):
@@ -78,7 +78,7 @@ def test_orders_are_found_from_an_instant_on_oldest_change_first(shop, client, c
     assert page.cursor is None
 
 
-def test_pages_follow_one_another_until_all_is_told(shop, client):
+def test_pages_follow_one_another_to_the_last(shop, client):
     ids = {shop.add_order(SHOP, checkout.Checkout((CD,))) for _ in range(2 * PAGE_SIZE + 1)}
 
     found, cursor, pages = [], None, 0
@@ -140,14 +140,14 @@ def test_a_misspelt_search_is_an_error_and_never_everything(shop, client):
     shop.add_order(SHOP, checkout.Checkout((CD,)))
 
     with pytest.raises(Rejected, match="Invalid search field") as caught:
-        client.read("orders_updated_since", "orders", first=10, after=None, search="updatedat:>='2026-01-01'")
+        client.query("orders_updated_since", "orders", first=10, after=None, search="updatedat:>='2026-01-01'")
 
     assert caught.value.code == "SEARCH_WARNING"
 
 
-def test_a_time_without_quotes_is_such_a_search(client):
+def test_a_time_without_quotes_is_a_misspelt_search(client):
     with pytest.raises(Rejected, match="Invalid search field"):
-        client.read("orders_updated_since", "orders", first=1, after=None, search="updated_at:>=2026-01-01T09:00:00Z")
+        client.query("orders_updated_since", "orders", first=1, after=None, search="updated_at:>=2026-01-01T09:00:00Z")
 
 
 # Refunds
@@ -194,7 +194,7 @@ def test_an_order_comes_with_all_of_its_refunds_and_parcels(shop, client, count)
     assert len(order["fulfillments"]) == count
 
 
-def test_an_orders_refund_of_many_lines_is_whole(shop, client):
+def test_an_orders_refund_of_many_lines_is_complete(shop, client):
     order_id = shop.add_order(SHOP, checkout.Checkout(lines(45)))
     shop.refund(SHOP, order_id, dict.fromkeys(line_ids(shop, order_id), 1))
 
@@ -203,7 +203,7 @@ def test_an_orders_refund_of_many_lines_is_whole(shop, client):
     assert len(refund["refundLineItems"]["nodes"]) == 45
 
 
-def test_there_is_no_such_refund_or_parcel(client):
+def test_an_unknown_refund_or_parcel_is_none(client):
     assert client.refund(1) is None
     assert client.fulfillment(1) is None
 
@@ -211,7 +211,7 @@ def test_there_is_no_such_refund_or_parcel(client):
 # Parcels
 
 
-def test_a_parcel_comes_with_what_is_in_it(shop, client):
+def test_a_parcel_comes_with_all_of_its_lines(shop, client):
     order_id = shop.add_order(SHOP, checkout.Checkout(lines(60)))
     ids = line_ids(shop, order_id)
     parcel_id = shop.fulfil(SHOP, order_id, dict.fromkeys(ids[:55], 1))
@@ -228,39 +228,39 @@ def test_a_parcel_comes_with_what_is_in_it(shop, client):
 
 
 @pytest.fixture
-def shopper(shop):
+def customer_id(shop):
     return shop.add_customer(SHOP, shopify_customers.CustomerDetails(phone="+46700000001"))
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
 @pytest.mark.parametrize("state", ["SUBSCRIBED", "UNSUBSCRIBED", "PENDING"])
-def test_a_consent_is_kept_with_the_time_of_the_choice(client, shopper, update, state):
-    consent = getattr(client, update)(shopper, state, NOON)
+def test_a_consent_is_kept_with_the_time_of_the_choice(client, customer_id, update, state):
+    consent = getattr(client, update)(customer_id, state, NOON)
 
     assert (consent.state, consent.updated_at, consent.applied) == (state, NOON, True)
 
 
-def test_a_consent_is_the_customers_from_then_on(client, shopper):
-    client.update_email_consent(shopper, "SUBSCRIBED", NOON)
-    client.update_sms_consent(shopper, "UNSUBSCRIBED", NOON)
+def test_a_written_consent_is_returned_with_the_customer(client, customer_id):
+    client.update_email_consent(customer_id, "SUBSCRIBED", NOON)
+    client.update_sms_consent(customer_id, "UNSUBSCRIBED", NOON)
 
-    customer = client.customer(shopper)
+    customer = client.customer(customer_id)
 
     assert customer["defaultEmailAddress"]["marketingState"] == "SUBSCRIBED"
     assert customer["defaultPhoneNumber"]["smsMarketingConsent"]["state"] == "UNSUBSCRIBED"
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
-def test_an_older_choice_does_not_undo_a_newer_one(client, shopper, update):
-    getattr(client, update)(shopper, "UNSUBSCRIBED", NOON)
+def test_an_older_choice_does_not_undo_a_newer_one(client, customer_id, update):
+    getattr(client, update)(customer_id, "UNSUBSCRIBED", NOON)
 
-    consent = getattr(client, update)(shopper, "SUBSCRIBED", NOON - timedelta(days=1))
+    consent = getattr(client, update)(customer_id, "SUBSCRIBED", NOON - timedelta(days=1))
 
     assert (consent.state, consent.updated_at, consent.applied) == ("UNSUBSCRIBED", NOON, False)
 
 
-def test_a_choice_of_the_future_is_made_now(client, shopper):
-    consent = client.update_email_consent(shopper, "SUBSCRIBED", datetime.now(UTC) + timedelta(hours=1))
+def test_a_choice_in_the_future_is_dated_now(client, customer_id):
+    consent = client.update_email_consent(customer_id, "SUBSCRIBED", datetime.now(UTC) + timedelta(hours=1))
 
     assert consent.applied
     assert consent.updated_at <= datetime.now(UTC)
@@ -273,7 +273,7 @@ def test_a_choice_of_the_future_is_made_now(client, shopper):
         ("update_sms_consent", shopify_customers.CustomerDetails(phone=None)),
     ],
 )
-def test_a_consent_needs_something_to_write_to(shop, client, update, person):
+def test_a_consent_needs_an_address_or_a_phone_number(shop, client, update, person):
     customer_id = shop.add_customer(SHOP, person)
 
     with pytest.raises(Rejected):
@@ -281,14 +281,14 @@ def test_a_consent_needs_something_to_write_to(shop, client, update, person):
 
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
-def test_a_consent_of_nobody_is_not_found(client, update):
+def test_a_consent_of_an_unknown_customer_is_not_found(client, update):
     with pytest.raises(NotFound, match="Customer not found"):
         getattr(client, update)(1, "SUBSCRIBED", NOON)
 
 
-def test_a_state_that_shopify_does_not_take_is_not_sent(client, shopper):
+def test_a_consent_state_that_shopify_does_not_accept_is_not_sent(client, customer_id):
     with pytest.raises(ValueError, match="NOT_SUBSCRIBED"):
-        client.update_email_consent(shopper, "NOT_SUBSCRIBED", NOON)
+        client.update_email_consent(customer_id, "NOT_SUBSCRIBED", NOON)
 
 
 # Bulk operations
@@ -306,11 +306,11 @@ def ended(client, operation_id, seconds=20):
 
 
 def result(client, operation):
-    with client.stream(operation["url"]) as opened:
+    with client.bulk_result(operation["url"]) as opened:
         return [json.loads(line, parse_float=Decimal) for line, _ in opened]
 
 
-def test_customers_come_in_bulk_as_they_come_one_by_one(shop, client):
+def test_bulk_customers_equal_single_customers(shop, client):
     ids = [
         shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com", gender="male"))
         for n in range(12)
@@ -322,23 +322,23 @@ def test_customers_come_in_bulk_as_they_come_one_by_one(shop, client):
     assert result(client, operation) == [client.customer(each) for each in ids]
 
 
-def test_orders_come_in_bulk_as_they_come_one_by_one_but_for_the_lines_of_refunds(shop, client):
+def test_bulk_orders_equal_single_orders_but_for_refund_lines(shop, client):
     discount = checkout.Discount("TEN", Decimal(10))
     order_id = shop.add_order(SHOP, checkout.Checkout(lines(3), shipping=Decimal(49), discount=discount))
     shop.refund(SHOP, order_id, {line_ids(shop, order_id)[0]: 1})
 
     root, *items = result(client, ended(client, client.run_bulk_query(bulk_query.orders_query(*WEEK))))
 
-    whole, bulk = client.order(order_id), bulk_query.assemble_order(root, items)
-    assert {each.pop("__parentId") for each in items} == {whole["id"]}
-    assert bulk["lineItems"]["nodes"] == whole["lineItems"]["nodes"]
-    assert bulk["shippingLines"]["nodes"] == whole["shippingLines"]["nodes"]
-    same = set(whole) & set(bulk) - {"lineItems", "shippingLines", "refunds"}
-    assert {name: bulk[name] for name in same} == {name: whole[name] for name in same}
-    assert bulk["refunds"][0]["id"] == whole["refunds"][0]["id"]
+    single, bulk = client.order(order_id), bulk_query.assemble_order(root, items)
+    assert {each.pop("__parentId") for each in items} == {single["id"]}
+    assert bulk["lineItems"]["nodes"] == single["lineItems"]["nodes"]
+    assert bulk["shippingLines"]["nodes"] == single["shippingLines"]["nodes"]
+    same = set(single) & set(bulk) - {"lineItems", "shippingLines", "refunds"}
+    assert {name: bulk[name] for name in same} == {name: single[name] for name in same}
+    assert bulk["refunds"][0]["id"] == single["refunds"][0]["id"]
 
 
-def test_only_what_was_created_in_the_window_comes_in_bulk(shop, client, clock):
+def test_a_bulk_query_returns_only_what_was_created_in_its_period(shop, client, clock):
     for day in range(4):
         clock.now = NOON + timedelta(days=day)
         shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{day}@example.com"))
@@ -352,13 +352,13 @@ def test_only_what_was_created_in_the_window_comes_in_bulk(shop, client, clock):
     ]
 
 
-def test_finding_nothing_is_a_success_without_a_url(client):
+def test_an_empty_bulk_result_is_a_success_without_a_url(client):
     operation = ended(client, client.run_bulk_query(bulk_query.orders_query(*WEEK)))
 
     assert (operation["status"], operation["url"], operation["objectCount"]) == ("COMPLETED", None, "0")
 
 
-def test_a_sixth_operation_at_once_has_to_wait(shop, client):
+def test_a_sixth_concurrent_bulk_operation_is_throttled(shop, client):
     shop.bulk.seconds = 30
     for _ in range(5):
         client.run_bulk_query(bulk_query.orders_query(*WEEK))
@@ -369,7 +369,7 @@ def test_a_sixth_operation_at_once_has_to_wait(shop, client):
     assert (caught.value.code, caught.value.retry_after) == ("LIMIT_REACHED", timedelta(seconds=60))
 
 
-def test_a_bulk_query_that_is_none_is_rejected(client):
+def test_an_invalid_bulk_query_is_rejected(client):
     with pytest.raises(Rejected, match="at least one connection"):
         client.run_bulk_query("{ shop { id } }")
 
@@ -383,7 +383,7 @@ def test_a_running_operation_can_be_cancelled(shop, client):
     assert ended(client, running)["status"] == "CANCELED"
 
 
-def test_what_has_ended_cannot_be_cancelled(client):
+def test_a_finished_operation_cannot_be_cancelled(client):
     operation_id = client.run_bulk_query(bulk_query.customers_query(*WEEK))
     ended(client, operation_id)
 
@@ -391,7 +391,7 @@ def test_what_has_ended_cannot_be_cancelled(client):
         client.cancel_bulk(operation_id)
 
 
-def test_a_failed_operation_says_why_and_has_what_it_found(shop, client):
+def test_a_failed_operation_has_an_error_code_and_partial_data(shop, client):
     for n in range(10):
         shop.add_customer(SHOP, shopify_customers.CustomerDetails(email=f"{n}@example.com"))
     shop.bulk.failures.append("TIMEOUT")
@@ -402,11 +402,11 @@ def test_a_failed_operation_says_why_and_has_what_it_found(shop, client):
     assert len(result(client, {"url": operation["partialDataUrl"]})) == 1
 
 
-def test_there_is_no_such_operation(client):
+def test_an_unknown_operation_is_none(client):
     assert client.bulk_operation("gid://shopify/BulkOperation/1") is None
 
 
-def test_a_shops_past_comes_in_bulk_and_one_by_one(shop, client):
+def test_a_shops_history_is_the_same_in_bulk_and_singly(shop, client):
     add_history(shop, SHOP, 50, 120, days=30, until=NOON)
 
     customers = result(
@@ -424,7 +424,7 @@ def test_a_shops_past_comes_in_bulk_and_one_by_one(shop, client):
     assert refund["order"]["id"] == orders[40]["id"]
 
 
-def test_children_do_not_follow_their_parents_at_once(shop, client):
+def test_bulk_children_do_not_directly_follow_their_parents(shop, client):
     add_history(shop, SHOP, 5, 20, days=5, until=NOON)
 
     found = result(client, ended(client, client.run_bulk_query(bulk_query.orders_query(NOON - timedelta(9), NOON))))
@@ -443,7 +443,7 @@ def test_children_do_not_follow_their_parents_at_once(shop, client):
     ("fault", "error"),
     [(Fault.THROTTLED, Throttled), (Fault.FAILED, Unavailable), (Fault.UNAVAILABLE, Unavailable)],
 )
-def test_the_admin_api_fails_when_it_is_told_to(shop, client, fault, error):
+def test_the_sandboxs_faults_raise_the_errors_of_the_family(shop, client, fault, error):
     shop.admin.script.append(fault)
 
     with pytest.raises(error):
@@ -452,7 +452,7 @@ def test_the_admin_api_fails_when_it_is_told_to(shop, client, fault, error):
     assert client.shop()["currencyCode"] == "SEK"
 
 
-def test_a_throttled_call_is_told_how_long_to_wait_by_a_float(shop, client):
+def test_a_throttled_call_reads_retry_after_as_a_float(shop, client):
     shop.admin.faults.retry_after = 2
     shop.admin.script.append(Fault.THROTTLED)
 
@@ -463,13 +463,13 @@ def test_a_throttled_call_is_told_how_long_to_wait_by_a_float(shop, client):
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HALF, Fault.HALF_HEADERS, Fault.HTML])
-def test_an_answer_that_does_not_arrive_leaves_the_outcome_unknown(shop, client, shopper, fault):
+def test_a_missing_response_leaves_the_outcome_unknown(shop, client, customer_id, fault):
     shop.admin.script.append(fault)
 
     with pytest.raises(Unanswered):
-        client.update_email_consent(shopper, "SUBSCRIBED", NOON)
+        client.update_email_consent(customer_id, "SUBSCRIBED", NOON)
 
-    kept = shop.customer(SHOP, shopper)["defaultEmailAddress"]["marketingState"]
+    kept = shop.customer(SHOP, customer_id)["defaultEmailAddress"]["marketingState"]
     assert kept == ("NOT_SUBSCRIBED" if fault is Fault.HTML else "SUBSCRIBED")
 
 

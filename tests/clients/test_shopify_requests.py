@@ -1,4 +1,4 @@
-"""What the client asks of Shopify, in which version, and what its journal and its log keep of that."""
+"""Requests of the Shopify client: their headers, API version, journal and log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_user_agent_names_this_version():
     assert f"EngageConnector/{project['version']}" == USER_AGENT
 
 
-def test_the_journal_is_told_the_exact_bytes(served, scripted):
+def test_the_journal_records_the_exact_bytes(served, scripted):
     journal = RecordingJournal()
     scripted.answers({"data": {"shop": {"id": "1"}}})
 
@@ -50,7 +50,7 @@ def test_decimals_are_exact(scripted, client):
     assert client.shop() == {"rate": Decimal("0.1")}
 
 
-def test_another_version_than_asked_for_is_told_once(served, scripted, caplog):
+def test_another_api_version_than_requested_is_logged_once(served, scripted, caplog):
     client = ShopifyClient(served[1], "token", version="2025-01")
     scripted.answers({"data": {"shop": {"id": "1"}}}, X_Shopify_API_Version="2026-01")
 

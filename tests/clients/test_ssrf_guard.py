@@ -1,4 +1,4 @@
-"""Whatever address comes from outside: no connection to anything but what is public, counted at a listening socket."""
+"""SSRF guard: no address from outside leads to a connection that is not public, counted at a listening socket."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from clients.http import ssrf_guard
 from clients.http.transport import send
 from clients.shopify.bulk_result import BulkResult
 
-BESIDE = "https://demo.myshopify.com/admin"
+API_URL = "https://demo.myshopify.com/admin"
 METADATA = "169.254.169.254"
-OWN = "127.0.0.1"  # the sandbox's host: named by the operator, and so trusted
+TRUSTED = "127.0.0.1"  # the sandbox's host: named by the operator, and so trusted
 
 
 class Listening:
-    """A socket of this machine, on IPv4 and IPv6, that counts who comes and answers with what it is given."""
+    """A socket of this machine, on IPv4 and IPv6, that counts connections and sends each the given answer."""
 
     def __init__(self, answer: bytes = b"") -> None:
-        self.answer, self.came = answer, 0
+        self.answer, self.connections = answer, 0
         self.socket = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -39,7 +39,7 @@ class Listening:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            self.came += 1
+            self.connections += 1
             with connection:
                 if self.answer:
                     connection.recv(65536)
@@ -48,22 +48,22 @@ class Listening:
 
 @contextmanager
 def listening(answer=b""):
-    here = Listening(answer)
+    listener = Listening(answer)
     try:
-        yield here
+        yield listener
     finally:
-        here.socket.shutdown(socket.SHUT_RDWR)
-        here.socket.close()
+        listener.socket.shutdown(socket.SHUT_RDWR)
+        listener.socket.close()
 
 
 @pytest.fixture
-def here():
+def listener():
     with listening() as found:
         yield found
 
 
 def spellings(address):
-    """What some parser or other takes for this IPv4 address."""
+    """Spellings that one URL parser or another takes for this IPv4 address."""
     number, parts = int(ipaddress.IPv4Address(address)), [int(part) for part in address.split(".")]
     return [
         address,
@@ -93,8 +93,8 @@ def private():
 
 
 def disguised(port):
-    """Addresses that look as if they led to Shopify's storage."""
-    storage, homes = "storage.googleapis.com", [f"{OWN}:{port}", f"localhost:{port}", f"[::1]:{port}", METADATA]
+    """URLs that look like ones of Shopify's storage."""
+    storage, homes = "storage.googleapis.com", [f"{TRUSTED}:{port}", f"localhost:{port}", f"[::1]:{port}", METADATA]
     for home, scheme in itertools.product(homes, ("https", "http")):
         yield from (
             f"{scheme}://{home}/",
@@ -140,67 +140,67 @@ def disguised(port):
         yield f"{scheme}://storage.googleapis.com/x"
 
 
-def test_there_are_some_two_hundred_of_them():
+def test_over_two_hundred_addresses_are_tried():
     assert len(set(private())) + len(set(disguised(1))) > 200
 
 
-def test_no_disguised_address_of_a_bulk_result_is_connected_to(here):
-    for url in disguised(here.port):
+def test_no_disguised_address_of_a_bulk_result_is_connected_to(listener):
+    for url in disguised(listener.port):
         with pytest.raises(Rejected, match="not fetched"):
-            BulkResult(url, beside=BESIDE)
+            BulkResult(url, api_url=API_URL)
 
-    assert here.came == 0
+    assert listener.connections == 0
 
 
 @pytest.mark.parametrize("host", private())
-def test_no_private_address_is_connected_to_however_it_is_spelt(here, host):
-    call = Call("Engage", "GET", f"http://{host}:{here.port}/", Effect.READ)
+def test_no_private_address_is_connected_to_however_it_is_spelt(listener, host):
+    call = Call("Engage", "GET", f"http://{host}:{listener.port}/", Effect.READ)
 
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as caught:
         send(call, {}, NullJournal())
 
-    assert type(refused.value) in (NotSent, Rejected)
-    assert here.came == 0
+    assert type(caught.value) in (NotSent, Rejected)
+    assert listener.connections == 0
 
 
-def test_the_socket_counts_who_does_come():
-    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as here:
-        send(Call("Engage", "GET", f"http://{OWN}:{here.port}/", Effect.READ), {}, NullJournal())
+def test_the_listening_socket_counts_a_connection():
+    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as listener:
+        send(Call("Engage", "GET", f"http://{TRUSTED}:{listener.port}/", Effect.READ), {}, NullJournal())
 
-        assert here.came == 1
+        assert listener.connections == 1
 
 
-class Names:
-    """A name service that answers differently each time."""
+class Resolver:
+    """A name resolution that has another answer each time (DNS rebinding)."""
 
     def __init__(self, *answers: list[str]) -> None:
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.lookups = list(answers), 0
 
     def __call__(self, host, port, *args, **kwargs):
-        self.asked += 1
+        self.lookups += 1
         found = self.answers.pop(0)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
 
 def resolved(monkeypatch, *answers):
-    names = Names(*answers)
+    names = Resolver(*answers)
     monkeypatch.setattr(socket, "getaddrinfo", names)
     return names
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["10.1.2.3"], [METADATA]])
-def test_a_public_name_that_leads_inside_is_not_connected_to(here, monkeypatch, answer):
+def test_a_public_name_with_a_private_address_is_not_connected_to(listener, monkeypatch, answer):
     resolved(monkeypatch, answer)
 
     with pytest.raises(NotSent, match="not public"):
-        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+        BulkResult("https://storage.googleapis.com/x", api_url=API_URL)
 
-    assert here.came == 0
+    assert listener.connections == 0
 
 
-def test_the_connection_goes_to_the_very_address_that_was_looked_at(monkeypatch):
-    """A name that is public when it is looked at and private a moment later: only the first answer is used."""
-    names, connected = resolved(monkeypatch, ["93.184.215.14"], ["127.0.0.1"]), []
+def test_the_connection_goes_to_the_very_address_that_was_checked(monkeypatch):
+    """A name is public when it is checked and private a moment later: only the first answer is used (DNS rebinding)."""
+    resolver, connected = resolved(monkeypatch, ["93.184.215.14"], ["127.0.0.1"]), []
 
     def connect(address, *args, **kwargs):
         connected.append(address)
@@ -208,27 +208,27 @@ def test_the_connection_goes_to_the_very_address_that_was_looked_at(monkeypatch)
 
     monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
     with pytest.raises(ApiError):
-        BulkResult("https://storage.googleapis.com/x", beside=BESIDE)
+        BulkResult("https://storage.googleapis.com/x", api_url=API_URL)
 
-    assert (connected, names.asked) == ([("93.184.215.14", 443)], 1)
+    assert (connected, resolver.lookups) == ([("93.184.215.14", 443)], 1)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(here, status):
-    answer = f"HTTP/1.1 {status} x\r\nLocation: http://localhost:{here.port}/\r\nContent-Length: 0\r\n\r\n"
+def test_no_redirect_is_followed(listener, status):
+    answer = f"HTTP/1.1 {status} x\r\nLocation: http://localhost:{listener.port}/\r\nContent-Length: 0\r\n\r\n"
     with listening(answer.encode()) as storage:
-        url = f"http://{OWN}:{storage.port}/file"
+        url = f"http://{TRUSTED}:{storage.port}/file"
 
         with pytest.raises(ApiError):
-            BulkResult(url, beside=url)
+            BulkResult(url, api_url=url)
 
-        assert (storage.came, here.came) == (1, 0)
+        assert (storage.connections, listener.connections) == (1, 0)
 
 
 @pytest.mark.parametrize(
     "name", ["evil.example/x.myshopify.com", "demo.myshopify.com\n", "demo.myshopify.com.evil.example", ""]
 )
-def test_what_is_no_shops_name_makes_no_address(name):
+def test_an_invalid_shop_domain_is_rejected(name):
     with pytest.raises(Rejected):
         ssrf_guard.valid_shop_domain(name)
 
@@ -236,44 +236,44 @@ def test_what_is_no_shops_name_makes_no_address(name):
 @pytest.mark.parametrize(
     "name", ["evil.example/", "demo@evil.example", "demo#", "demo\n", "a.b", "127.0.0.1:80/", "dëmo", ""]
 )
-def test_what_is_no_tenants_name_makes_no_address(name):
+def test_an_invalid_tenant_name_is_rejected(name):
     with pytest.raises(Rejected):
         ssrf_guard.valid_tenant_name(name)
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
-def test_what_is_public_is(address):
+def test_public_addresses_are_recognised(address):
     assert ssrf_guard.is_public(address)
 
 
 @pytest.mark.parametrize(
     "host", ["storage.googleapis.com", "a.storage.googleapis.com", "cdn.shopify.com", "x.shopifycloud.com"]
 )
-def test_shopifys_own_storage_is(host):
+def test_shopifys_storage_is_recognised(host):
     assert ssrf_guard.is_shopify_storage(f"https://{host}/a/b.jsonl?Expires=1&Signature=a%2Bb~c")
 
 
 def bomb() -> bytes:
-    """A gigabyte of nothing, in a megabyte."""
+    """A gigabyte of zeros, compressed to a megabyte."""
     packer, portion = zlib.compressobj(9, zlib.DEFLATED, 31), bytes(1 << 20)
     return b"".join([packer.compress(portion) for _ in range(1024)]) + packer.flush()
 
 
-def test_a_gigabyte_in_a_small_answer_is_given_up():
+def test_a_response_that_decompresses_to_a_gigabyte_is_abandoned():
     packed = bomb()
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with listening(head.encode() + packed) as engage, pytest.raises(Unanswered, match="more than 8 MB"):
-        send(Call("Engage", "GET", f"http://{OWN}:{engage.port}/", Effect.READ), {}, NullJournal())
+        send(Call("Engage", "GET", f"http://{TRUSTED}:{engage.port}/", Effect.READ), {}, NullJournal())
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # in KB
 
 
-def test_a_bulk_result_is_never_unpacked():
+def test_a_bulk_result_is_never_decompressed():
     packed = gzip.compress(b'{"id":1}\n' * 1000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     with listening(head.encode() + packed) as storage:
-        url = f"http://{OWN}:{storage.port}/file"
+        url = f"http://{TRUSTED}:{storage.port}/file"
 
-        with BulkResult(url, beside=url) as lines:
+        with BulkResult(url, api_url=url) as lines:
             assert b"".join(line for line, _ in lines)[:2] == b"\x1f\x8b"

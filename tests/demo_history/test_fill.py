@@ -101,7 +101,7 @@ def test_exchanges_and_bodies_can_be_decrypted(database):
     shop, call = Shop.get(), Exchange.select().first()
     body = Body.select().first()
 
-    assert b"invented" in call.clear(shop, "sent")
+    assert b"invented" in call.open(shop, "sent")
     assert b"invented" in body.open(shop)
     assert Exchange.select().count() + Body.select().count() < 20_000 / 50
 
@@ -112,7 +112,7 @@ def test_orders_have_consecutive_names(history):
 
     assert names == [f"#{number}" for number in range(1001, 1001 + len(names))]
     order = Order.get((Order.shop == shop) & (Order.name == "#1001"))
-    assert order.node["note"] == "invented"
+    assert order.snapshot["note"] == "invented"
     assert Task.select().where((Task.shop == shop) & (Task.shopify_id == order.shopify_id)).exists()
 
 

@@ -22,8 +22,8 @@ from sandbox.pricing import Pricing
 from sandbox.purchases import items_of, purchases
 from sandbox.shopify import Shopify
 from sandbox.simulation import Simulation, one_step
-from sync import imports as sync_imports
 from sync import webhook_endpoints
+from sync.imports.state import create_import, newest_imports
 from taskqueue.periodic import TimeSlots
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
@@ -172,7 +172,7 @@ def run_to_end(activity):
 def test_the_merchant_imports_the_last_year(demo_run):
     run_to_end(DemoActivity(demo_run.demo).merchant_imports_last_year(demo_run.demo.merchant))
 
-    (importing,) = sync_imports.newest(demo_run.shop, 10)
+    (importing,) = newest_imports(demo_run.shop, 10)
     assert (importing.ends_at - importing.starts_at).days in (366, 367)
     assert importing.state == ImportState.RUNNING
 
@@ -186,7 +186,7 @@ def test_a_link_that_was_used_before_starts_no_second_import(demo_run, capsys):
 
     run_to_end(DemoActivity(demo_run.demo).merchant_imports_last_year(demo_run.demo.merchant))
 
-    assert sync_imports.newest(demo_run.shop, 10) == []
+    assert newest_imports(demo_run.shop, 10) == []
     assert "No import this time: HTTP Error 401" in capsys.readouterr().out
 
 
@@ -199,8 +199,8 @@ def test_the_demo_shop_is_connected_with_everything_on(database):
     shop = Shop.get(Shop.domain == SHOP)
     assert re.fullmatch(r"http://testserver/sign-in\?token=\S+", link)
     assert link != environment["MERCHANT_LINK"]
-    assert environment["ENGAGE_WEBHOOK_URL"] == webhook_endpoints.of_shop(shop).url
-    assert webhook_endpoints.of_shop(shop).signing_secrets == [ENGAGE_WEBHOOK_SECRET]
+    assert environment["ENGAGE_WEBHOOK_URL"] == webhook_endpoints.get_or_create(shop).url
+    assert webhook_endpoints.get_or_create(shop).signing_secrets == [ENGAGE_WEBHOOK_SECRET]
     assert shop.settings["preferences"] == {"both_ways": True}
     assert shop.settings["notifications"]["enabled"] is True
     assert {row.type for row in Task.select()} == {TYPES[name].number for name in ("IndexStores", "SyncShopCurrency")}
@@ -211,9 +211,9 @@ def test_the_next_run_keeps_settings_and_cancels_an_open_import(database):
     shop = Shop.get()
     shop.settings = {"preferences": {"both_ways": False}}
     shop.save()
-    sync_imports.begin(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    create_import(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
     set_up_demo_shop()
 
     assert Shop.get().settings["preferences"] == {"both_ways": False}
-    assert [each.state for each in sync_imports.newest(shop, 10)] == [ImportState.CANCELLED]
+    assert [each.state for each in newest_imports(shop, 10)] == [ImportState.CANCELLED]

@@ -206,14 +206,14 @@ def test_a_worker_process_ends_when_one_of_its_threads_has(stage):
 def test_a_message_that_comes_many_times_to_two_workers_is_run_once(stage):
     order_id = stage.shopify.add_order(stage.shop.domain, RECORD)
     task = insert_unpublished(stage, "IndexOrder", order_id)
-    bell = TaskBroker(stage.servers.redis.url())
-    bell.ring([("IndexOrder", "live", str(task.id))] * 50)
+    publisher = TaskBroker(stage.servers.redis.url())
+    publisher.publish([("IndexOrder", "live", str(task.id))] * 50)
 
     stage.processes.start_all("worker", "worker-2")
 
     wait_for(lambda: queued(stage) == 0 and not tasks(state=State.PENDING), GUARD, "The end")
     assert outcomes(task) == [Outcome.SUCCESS]
-    bell.close()
+    publisher.close()
 
 
 # PostgreSQL

@@ -1,4 +1,4 @@
-"""The pages' words: every language has all of them, and says the same with them."""
+"""The catalogue: every language has every text, with the same placeholders, and every text is used."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import babel.numbers
 import pytest
 from jinja2 import Environment, nodes
 
+import actors  # noqa: F401 - declares the task types
 from i18n.catalogue import is_plural, t, translations
 from i18n.formats import format_date, format_datetime, format_duration, format_time
 from i18n.locale import ENGLISH, LANGUAGES, LOCALES, cldr_locale, plural_form, use_language
@@ -27,11 +28,12 @@ from views.web.formatting import format_optional_number, format_optional_percent
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 ANY = "*"
-DYNAMIC = r"\w+"  # one part of a key that is put together
+DYNAMIC = r"\w+"  # a part of a key that is inserted
+PACKAGES = ("alerts", "i18n", "views")  # that show texts
 
 
 class Use(NamedTuple):
-    """A place that says something: a pattern of its keys, and the values that it puts in."""
+    """A use of a key: where it is, a pattern of its keys, and the names of its values."""
 
     where: str
     key: str
@@ -42,13 +44,13 @@ class Use(NamedTuple):
         return re.compile(DYNAMIC.join(re.escape(part) for part in self.key.split(ANY)))
 
 
-def forms(sentence):
-    """A sentence's texts: one, or one for each number."""
-    return list(sentence.values()) if isinstance(sentence, dict) else [sentence]
+def forms(entry):
+    """The texts of an entry: one, or one for each plural form."""
+    return list(entry.values()) if isinstance(entry, dict) else [entry]
 
 
-def placeholders(sentence):
-    return {name for text in forms(sentence) for _, name, _, _ in Formatter().parse(text) if name is not None}
+def placeholders(entry):
+    return {name for text in forms(entry) for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 def keys_of_file(table, above=""):
@@ -67,42 +69,39 @@ def _in_templates() -> Iterator[Use]:
     for path in sorted((dev_servers.CHECKOUT / "templates").rglob("*.html")):
         for call in Environment().parse(path.read_text()).find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name == "t":
-                for key in _spelt(call.args[0]):
+                for key in _template_keys(call.args[0]):
                     yield Use(path.name, key, frozenset(each.key for each in call.kwargs))
 
 
-def _spelt(node: nodes.Node) -> list[str]:
+def _template_keys(node: nodes.Node) -> list[str]:
     match node:
         case nodes.Const():
             return [str(node.value)]
         case nodes.CondExpr():
-            return [*_spelt(node.expr1), *(_spelt(node.expr2) if node.expr2 else [])]
+            return [*_template_keys(node.expr1), *(_template_keys(node.expr2) if node.expr2 else [])]
         case nodes.Concat():
-            return ["".join(_spelt(part)[0] for part in node.nodes)]
+            return ["".join(_template_keys(part)[0] for part in node.nodes)]
     return [ANY]
 
 
 def _in_code() -> Iterator[Use]:
-    spoken = (
-        path for package in ("alerts", "views", "words") for path in (dev_servers.CHECKOUT / package).glob("*.py")
-    )
-    for path in sorted(spoken):
+    for path in (path for package in PACKAGES for path in sorted((dev_servers.CHECKOUT / package).rglob("*.py"))):
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "_plain"):
-                key = call.args[1] if call.func.id == "_plain" else call.args[0]
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "plain_text"):
+                key = call.args[1] if call.func.id == "plain_text" else call.args[0]
                 values = frozenset(each.arg or ANY for each in call.keywords)
-                yield from (Use(path.name, each, values) for each in _written(key))
+                yield from (Use(path.name, each, values) for each in _code_keys(key))
 
 
-def _written(key: ast.expr) -> list[str]:
+def _code_keys(key: ast.expr) -> list[str]:
     match key:
         case ast.Constant():
             return [str(key.value)]
         case ast.IfExp():
-            return [*_written(key.body), *_written(key.orelse)]
+            return [*_code_keys(key.body), *_code_keys(key.orelse)]
         case ast.JoinedStr():
             return ["".join(str(part.value) if isinstance(part, ast.Constant) else ANY for part in key.values)]
-    assert isinstance(key, ast.Name), ast.unparse(key)  # the key of a caller
+    assert isinstance(key, ast.Name), ast.unparse(key)  # the caller's key
     return []
 
 
@@ -126,7 +125,7 @@ def test_every_language_has_the_same_files(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_key_stands_in_two_files(language):
+def test_no_key_is_in_two_files(language):
     files = [tomllib.loads(path.read_text()) for path in (LOCALES / language).glob("*.toml")]
 
     assert [
@@ -135,17 +134,17 @@ def test_no_key_stands_in_two_files(language):
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_language_puts_the_same_values_in(language):
-    ours = translations(language)
+def test_every_language_has_the_same_placeholders(language):
+    translated = translations(language)
 
     assert {
-        key for key, text in translations(ENGLISH).items() if placeholders(text) != placeholders(ours[key])
+        key for key, text in translations(ENGLISH).items() if placeholders(text) != placeholders(translated[key])
     } == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_placeholder_is_a_name_and_nothing_more(language):
-    """Neither a format nor an attribute: a translator's slip must not show anything, or break a page."""
+def test_a_placeholder_is_only_a_name(language):
+    """Neither a format nor an attribute: a translator's mistake must not reveal anything, or break a page."""
     parsed = [
         part for text in translations(language).values() for form in forms(text) for part in Formatter().parse(form)
     ]
@@ -156,7 +155,7 @@ def test_a_placeholder_is_a_name_and_nothing_more(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_counted_sentence_has_every_plural_form_of_its_language(language):
+def test_a_counted_text_has_every_plural_form_of_its_language(language):
     counted = [text for text in translations(language).values() if isinstance(text, dict)]
 
     assert counted
@@ -164,32 +163,34 @@ def test_a_counted_sentence_has_every_plural_form_of_its_language(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_left_empty_or_badly_spaced(language):
+def test_no_text_is_empty_or_has_outer_spaces(language):
     texts = translations(language).items()
 
     assert [key for key, text in texts for form in forms(text) if form != form.strip() or not form] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_sentence_is_left_in_english(language):
-    ours = translations(language)
-    sentence = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
+def test_no_text_is_left_in_english(language):
+    translated = translations(language)
+    three_words = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 
     assert [
-        key for key, text in translations(ENGLISH).items() if sentence.search(forms(text)[0]) and ours[key] == text
+        key
+        for key, text in translations(ENGLISH).items()
+        if three_words.search(forms(text)[0]) and translated[key] == text
     ] == []
 
 
-# What they are for
+# Use
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_every_task_type_has_a_label_and_says_what_it_does(name):
+def test_every_task_type_has_its_label_and_description(name):
     assert t(f"type.{name}.label") == TYPES[name].label
     assert t(f"type.{name}.about") == TYPES[name].description
 
 
-def test_no_task_type_is_described_that_is_none():
+def test_every_described_task_type_exists():
     found = {key.split(".")[1] for key in translations(ENGLISH) if key.startswith("type.")}
 
     assert found == set(TYPES)
@@ -204,56 +205,56 @@ def test_every_group_has_a_title():
 @pytest.mark.parametrize(
     ("family", "names"), [("state", State), ("card", State), ("outcome", Outcome), ("lane", Lane)], ids=str
 )
-def test_every_state_outcome_and_lane_has_a_word(family, names):
+def test_every_state_outcome_and_lane_has_a_label(family, names):
     found = {key for key in translations(ENGLISH) if key.startswith(f"{family}.")}
 
     assert found == {f"{family}.{each.name.lower()}" for each in names}
 
 
-def test_what_is_said_is_there():
+def test_every_used_key_has_a_text():
     assert [use for use in USES if not any(use.pattern.fullmatch(key) for key in translations(ENGLISH))] == []
 
 
-def test_what_is_there_is_said():
+def test_every_text_is_used():
     patterns = [use.pattern for use in USES]
 
     assert [key for key in translations(ENGLISH) if not any(pattern.fullmatch(key) for pattern in patterns)] == []
 
 
-def test_whoever_says_something_puts_all_its_values_in():
+def test_every_use_of_a_key_gives_all_its_values():
     exact = [use for use in USES if use.key in translations(ENGLISH)]
 
-    assert [use for use in exact if use.values != wanted(translations(ENGLISH)[use.key])] == []
+    assert [use for use in exact if use.values != required_values(translations(ENGLISH)[use.key])] == []
 
 
-def wanted(sentence):
-    return placeholders(sentence) | ({"count"} if isinstance(sentence, dict) else set())
+def required_values(entry):
+    return placeholders(entry) | ({"count"} if isinstance(entry, dict) else set())
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_no_words_of_its_own(path):
+def test_a_template_has_no_untranslated_text(path):
     markup = Markup(re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", path.read_text(), flags=re.DOTALL))
 
-    assert {words.strip() for words in markup.words if re.search(r"[A-Za-z]", words)} <= {"YYYY-MM-DD"}  # ISO's own
+    assert {text.strip() for text in markup.texts if re.search(r"[A-Za-z]", text)} <= {"YYYY-MM-DD"}  # ISO's own
 
 
 class Markup(HTMLParser):
-    """What a page's markup says: its texts, and the attributes that are read or shown."""
+    """The texts of a page's markup, and the attributes that are read out or shown."""
 
     def __init__(self, text):
         super().__init__()
-        self.words = []
+        self.texts = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        self.words += [value for name, value in attributes if value and name in ("aria-label", "title", "placeholder")]
+        self.texts += [value for name, value in attributes if value and name in ("aria-label", "title", "placeholder")]
 
     def handle_data(self, data):
-        self.words.append(data)
+        self.texts.append(data)
 
 
-def test_there_are_many_that_say_something():
-    """So that the tests above look at something."""
+def test_the_scan_finds_the_keys_of_many_files():
+    """So that the tests above are not empty."""
     assert len({use.where for use in USES}) > 20
     assert {"type.*.label", "list.count", "attempt.left_out"} <= {use.key for use in USES}
 
@@ -263,11 +264,11 @@ def test_an_unknown_key_is_an_error():
         t("no.such.key")
 
 
-# How each language writes
+# Formats
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "expected"),
     [
         ("en", ["1,234,567", "99.9%", "1.4 s", "2 h 10 min", "1 d 2 h", "1 task", "2,000 tasks", "10,000+ tasks"]),
         (
@@ -285,7 +286,7 @@ def test_an_unknown_key_is_an_error():
         ),
     ],
 )
-def test_numbers_are_written_as_the_language_does(language, said):
+def test_numbers_are_written_as_the_language_writes_them(language, expected):
     with use_language(language):
         assert [
             format_optional_number(1_234_567),
@@ -296,7 +297,7 @@ def test_numbers_are_written_as_the_language_does(language, said):
             task_count(1),
             task_count(2_000),
             task_count(10_000, more=True),
-        ] == said
+        ] == expected
 
 
 @pytest.mark.parametrize(
@@ -306,7 +307,7 @@ def test_numbers_are_written_as_the_language_does(language, said):
         ("sv", "2026-03-03", "08:05:09", "2026-03-03 08:05:09"),
     ],
 )
-def test_dates_are_written_as_the_language_does(language, date, time, instant):
+def test_dates_are_written_as_the_language_writes_them(language, date, time, instant):
     at = datetime(2026, 3, 3, 8, 5, 9, tzinfo=UTC)
     with use_language(language):
         assert (format_date(at), format_time(at), format_datetime(at)) == (date, time, instant)
@@ -321,7 +322,7 @@ def test_a_month_in_english_has_three_letters():
 
 @pytest.mark.parametrize("at", [datetime.min, datetime.max], ids=["first", "last"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_first_and_the_last_day_can_be_written(language, at):
+def test_the_first_and_the_last_day_can_be_code_keys(language, at):
     with use_language(language):
         assert str(at.year) in format_datetime(at.replace(tzinfo=UTC))
 
@@ -339,7 +340,7 @@ def test_a_decimal_is_rounded_to_the_nearest(value, places, text):
     assert format_number(value, places) == text
 
 
-def test_the_places_of_a_number_do_not_change_the_locales_own_pattern():
+def test_formatting_does_not_change_the_locales_own_pattern():
     before = babel.numbers.format_decimal(1.25, locale="en")
     format_number(1.25, 1)
 
@@ -365,7 +366,7 @@ def test_a_table_without_other_holds_entries_and_no_plural_forms():
     assert not is_plural({"one": "", "other": "", "title": ""})
 
 
-def test_a_language_is_spoken_until_the_block_ends():
+def test_a_language_is_used_until_the_block_ends():
     with use_language("sv"):
         assert t("app.sign_out") == "Logga ut"
 

@@ -1,4 +1,4 @@
-"""Errors, skips and waits in plain words: what each means, what to do, who can do it."""
+"""Explanations of errors, skips and waits: what each means, what to do, and who can do it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from graphql import GraphQLEnumType
 
-from clients.engage.answers import NOT_FOUND_CODE
+from clients.engage.responses import NOT_FOUND_CODE
 from clients.shopify.errors import BULK_LIMIT_CODES
 from i18n.catalogue import t, translations
 from i18n.error_codes import (
@@ -33,8 +33,8 @@ from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import get_page
 from views.tasks.explanation import explain_outcome
 
-# What Engage's documentation, and code that calls it, name as errors.
-OF_ENGAGE = [
+# Error names in Engage's documentation and in code that calls it.
+ENGAGE_ERRORS = [
     "InvalidEmailAddress",
     "InvalidPhoneNumber",
     "InvalidSocialSecurityNumber",
@@ -48,7 +48,14 @@ OF_ENGAGE = [
     "ContactWithKeyIsBeingCreated",
     "ValidationError",
 ]
-OF_SHOPIFY = ["THROTTLED", "MAX_COST_EXCEEDED", "ACCESS_DENIED", "SHOP_INACTIVE", "INTERNAL_SERVER_ERROR", "TIMEOUT"]
+SHOPIFY_ERRORS = [
+    "THROTTLED",
+    "MAX_COST_EXCEEDED",
+    "ACCESS_DENIED",
+    "SHOP_INACTIVE",
+    "INTERNAL_SERVER_ERROR",
+    "TIMEOUT",
+]
 
 SENTENCES, CODED = code_sentences.sentences(), code_sentences.codes()
 
@@ -58,10 +65,10 @@ def names(family, of):
     return {each[1] for each in found if each}
 
 
-# The tables are whole
+# The tables are complete
 
 
-def test_every_sentence_that_our_code_writes_is_known():
+def test_every_reason_that_our_code_writes_is_known():
     """Those that are not need an entry in locales/en/reasons.toml."""
     unknown = [
         each for each in SENTENCES if not (recognise_reason(each) or recognise_reason(f"Engage is paused. {each}"))
@@ -70,28 +77,30 @@ def test_every_sentence_that_our_code_writes_is_known():
     assert {each: SENTENCES[each] for each in unknown} == {}
 
 
-def test_every_sentence_that_is_known_is_written_by_our_code():
+def test_every_known_reason_is_written_by_our_code():
     written = {name for each in SENTENCES for name in (*chain(each), *chain(f"x {each}"))}
 
     assert names("reason", "says") - written == set()
 
 
 def chain(sentence):
-    """The names of a sentence and of those that it only adds to."""
+    """The names of a reason and of the reasons inside it."""
     found = recognise_reason(sentence)
     return [found.name, *chain(found.values.get("reason"))] if found else []
 
 
-def test_no_sentence_is_taken_for_another():
-    """Each, as it stands in the file, is recognised as itself."""
+def test_no_reason_is_recognised_as_another():
+    """Each text in the file is recognised as its own reason."""
     stored = {name: str(translations(ENGLISH)[f"reason.{name}.says"]) for name in names("reason", "says")}
-    spelt = {name: re.sub(r"\{\w+\}", "Engage", text) for name, text in stored.items()}
+    filled_in = {name: re.sub(r"\{\w+\}", "Engage", text) for name, text in stored.items()}
 
-    assert [(name, text) for name, text in spelt.items() if getattr(recognise_reason(text), "name", None) != name] == []
+    assert [
+        (name, text) for name, text in filled_in.items() if getattr(recognise_reason(text), "name", None) != name
+    ] == []
 
 
 def test_every_code_that_our_code_names_has_an_entry():
-    """By itself, or as an error that Shopify names within a 200."""
+    """By itself, or as an error name in a 200 response of Shopify."""
     assert [code for code in sorted(CODED) if not (error_name(code) or error_name(f"Shopify 200 {code}"))] == []
 
 
@@ -103,18 +112,18 @@ def test_every_status_of_every_system_has_an_entry(system):
 
 
 def test_every_error_that_engage_names_has_an_entry_of_its_own():
-    names = [*OF_ENGAGE, NOT_FOUND_CODE]
+    names = [*ENGAGE_ERRORS, NOT_FOUND_CODE]
 
     assert [name for name in names if error_name(f"Engage 400 {name}") != ERROR_BY_CODE[ENGAGE][name]] == []
 
 
 def test_every_error_that_shopify_names_has_an_entry():
-    names = [*OF_SHOPIFY, *sorted(BULK_LIMIT_CODES)]
+    names = [*SHOPIFY_ERRORS, *sorted(BULK_LIMIT_CODES)]
 
     assert [name for name in names if error_name(f"Shopify 200 {name}") not in ADVICE_BY_ERROR] == []
 
 
-def test_every_error_that_shopifys_schema_names_for_our_changes_has_an_entry():
+def test_every_error_of_shopifys_schema_for_our_mutations_has_an_entry():
     enums = [
         each for name, each in schema().type_map.items() if re.search("(Consent|BulkOperation).*Error.*Code", name)
     ]
@@ -124,14 +133,14 @@ def test_every_error_that_shopifys_schema_names_for_our_changes_has_an_entry():
     assert [value for value in values if error_name(f"Shopify 200 {value}") not in ADVICE_BY_ERROR] == []
 
 
-def test_every_entry_has_its_words_and_all_words_have_an_entry():
+def test_every_error_has_its_texts_and_every_text_its_error():
     used = {name for known in ERROR_BY_CODE.values() for name in known.values()} | set(ERROR_BY_REASON.values())
 
     assert set(ADVICE_BY_ERROR) == used
     assert names("error", "title") == names("error", "means") == names("error", "todo") == set(ADVICE_BY_ERROR)
 
 
-def test_whatever_can_be_done_about_a_sentence_is_said_with_who_can_do_it():
+def test_every_advice_names_who_can_act():
     assert set(ADVICE_BY_REASON) == names("reason", "todo")
     assert all(
         advice.who is not Responsible.NOBODY for advice in (*ADVICE_BY_REASON.values(), *ADVICE_BY_ERROR.values())
@@ -139,8 +148,8 @@ def test_whatever_can_be_done_about_a_sentence_is_said_with_who_can_do_it():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_whatever_is_to_be_done_can_be_said(language):
-    """With the buttons by the names that they have in the language."""
+def test_every_advice_has_its_text(language):
+    """With the buttons' names in the same language."""
     codes = [f"{system} {code}" for system, known in ERROR_BY_CODE.items() for code in known]
     reasons = [str(translations(ENGLISH)[f"reason.{name}.says"]) for name in ADVICE_BY_REASON]
     with use_language(language):
@@ -152,7 +161,7 @@ def test_whatever_is_to_be_done_can_be_said(language):
     assert {button for button in buttons if any(f"{button}”" in each for each in todo)} == buttons
 
 
-# Unknown stays raw
+# Unknown codes
 
 
 @pytest.mark.parametrize(
@@ -174,11 +183,11 @@ def test_an_unknown_code_is_not_explained(code):
         ("Shopify's storage 403", "storage"),
     ],
 )
-def test_an_errors_own_name_goes_before_its_status(code, error):
+def test_an_errors_own_name_takes_precedence_over_its_status(code, error):
     assert error_name(code) == error
 
 
-def test_what_nobody_has_explained_is_shown_as_it_is(client, shop):
+def test_an_outcome_without_explanation_is_shown_unchanged(client, shop):
     task = finish(shop, enqueue(shop), State.ERROR, reason="The moon is full.", code="moon")
 
     assert explain_outcome(read(shop, task)) is None
@@ -187,7 +196,7 @@ def test_what_nobody_has_explained_is_shown_as_it_is(client, shop):
     assert "The moon is full." in get_page(client, "/tasks").text
 
 
-# What is said
+# Explanations
 
 
 def read(shop, task):
@@ -206,73 +215,79 @@ def waiting(shop, reason, code=None, outcome=Outcome.FAILED):
     return explain_outcome(read(shop, task))
 
 
-def test_an_error_says_what_it_means_what_to_do_and_who(shop):
+def test_an_error_has_a_meaning_advice_and_who_can_act(shop):
     raw = "Engage answered 400 InvalidPhoneNumber: The number is too short."
-    said = ended(shop, "SyncContact", state=State.ERROR, reason=raw, code="Engage 400 InvalidPhoneNumber")
+    explanation = ended(shop, "SyncContact", state=State.ERROR, reason=raw, code="Engage 400 InvalidPhoneNumber")
 
-    assert said.title == "The phone number is not valid"
-    assert said.todo.startswith("Correct the phone number of the customer in Shopify.")
-    assert said.who == "You, in the shop"
-    assert said.link == ("Open the customer in Shopify", "https://demo.myshopify.com/admin/customers/1001")
-    assert said.message == raw
-
-
-def test_what_is_tried_again_by_itself_needs_nobody(shop):
-    said = waiting(shop, "Engage answered 503.", "Engage 503")
-
-    assert said.title == "Engage has a disturbance"
-    assert (said.todo, said.who, said.link) == (t("advice.again"), None, None)
+    assert explanation.title == "The phone number is not valid"
+    assert explanation.advice.startswith("Correct the phone number of the customer in Shopify.")
+    assert explanation.responsible == "You, in the shop"
+    assert explanation.link == ("Open the customer in Shopify", "https://demo.myshopify.com/admin/customers/1001")
+    assert explanation.message == raw
 
 
-def test_given_up_it_needs_somebody(shop):
-    said = ended(shop, state=State.ERROR, reason="Engage answered 503. Given up after 40 attempts.", code="Engage 503")
+def test_an_error_that_is_retried_automatically_needs_no_action(shop):
+    explanation = waiting(shop, "Engage answered 503.", "Engage 503")
 
-    assert said.todo.endswith("press “Retry”.")
-    assert said.who == "Voyado's support"
-
-
-def test_a_key_that_is_not_accepted_needs_somebody_while_tasks_wait(shop):
-    said = waiting(shop, "Engage answered 401.", "Engage 401", Outcome.WAITED)
-
-    assert said.title == "Engage does not accept the API key"
-    assert said.who == "Whoever looks after the integration"
-    assert said.link.words == "Open Voyado Engage"
+    assert explanation.title == "Engage has a disturbance"
+    assert (explanation.advice, explanation.responsible, explanation.link) == (t("advice.again"), None, None)
 
 
-def test_a_key_that_cannot_be_sent_at_all_is_told_from_a_system_that_is_away(shop):
-    said = waiting(shop, "The Engage API key has characters that no such key has.", "Engage", Outcome.WAITED)
+def test_an_error_that_is_given_up_needs_action(shop):
+    explanation = ended(
+        shop, state=State.ERROR, reason="Engage answered 503. Given up after 40 attempts.", code="Engage 503"
+    )
 
-    assert said.title == "Engage does not accept the API key"
+    assert explanation.advice.endswith("press “Retry”.")
+    assert explanation.responsible == "Voyado's support"
 
 
-def test_a_wait_goes_on_by_itself(shop):
-    said = waiting(shop, "Its customer is not a contact in Engage yet.", None, Outcome.WAITED)
+def test_a_rejected_key_needs_action_while_tasks_are_pending(shop):
+    explanation = waiting(shop, "Engage answered 401.", "Engage 401", Outcome.WAITED)
 
-    assert (said.title, said.todo, said.who) == ("Its customer is not a contact in Engage yet.", t("advice.wait"), None)
+    assert explanation.title == "Engage does not accept the API key"
+    assert explanation.responsible == "Whoever looks after the integration"
+    assert explanation.link.label == "Open Voyado Engage"
+
+
+def test_a_key_that_cannot_be_sent_is_not_reported_as_unavailability(shop):
+    explanation = waiting(shop, "The Engage API key has characters that no such key has.", "Engage", Outcome.WAITED)
+
+    assert explanation.title == "Engage does not accept the API key"
+
+
+def test_a_wait_needs_no_action(shop):
+    explanation = waiting(shop, "Its customer is not a contact in Engage yet.", None, Outcome.WAITED)
+
+    assert (explanation.title, explanation.advice, explanation.responsible) == (
+        "Its customer is not a contact in Engage yet.",
+        t("advice.wait"),
+        None,
+    )
 
 
 def test_a_skip_says_that_nothing_needs_to_be_done(shop):
-    said = ended(shop, reason="This is a test order, and Engage gets real sales only.")
+    explanation = ended(shop, reason="This is a test order, and Engage gets real sales only.")
 
-    assert said.title == "Skipped: This is a test order, and Engage gets real sales only."
-    assert (said.todo, said.who) == ("Nothing needs to be done.", None)
+    assert explanation.title == "Skipped: This is a test order, and Engage gets real sales only."
+    assert (explanation.advice, explanation.responsible) == ("Nothing needs to be done.", None)
 
 
-def test_a_skip_for_the_sake_of_another_says_what_can_be_done_about_that_one(shop):
+def test_a_skip_because_of_another_entity_advises_about_that_one(shop):
     no_key = str(translations(ENGLISH)["reason.no_key.says"])
-    said = ended(shop, reason=f"Its customer is not in Engage: {no_key}")
+    explanation = ended(shop, reason=f"Its customer is not in Engage: {no_key}")
 
-    assert said.todo.startswith("Add an e-mail address or a phone number")
-    assert said.who == "You, in the shop"
+    assert explanation.advice.startswith("Add an e-mail address or a phone number")
+    assert explanation.responsible == "You, in the shop"
 
 
-def test_a_sentence_may_know_more_than_its_code(shop):
+def test_a_reason_may_be_more_specific_than_its_code(shop):
     reason = "Shopify no longer has the result; begin a new import."
-    said = ended(shop, "ProcessBulkImportData", state=State.ERROR, reason=reason, code="unusable")
+    explanation = ended(shop, "ProcessBulkImportData", state=State.ERROR, reason=reason, code="unusable")
 
-    assert said.title == "What arrived cannot be used"
-    assert said.todo == "Press “Go on” at the import: the query is made again."
-    assert said.link == ("Go to the imports", "/imports")
+    assert explanation.title == "What arrived cannot be used"
+    assert explanation.advice == "Press “Go on” at the import: the query is made again."
+    assert explanation.link == ("Go to the imports", "/imports")
 
 
 def test_a_success_is_not_explained(shop):
@@ -287,7 +302,7 @@ def test_a_running_task_is_not_explained_by_its_last_attempt(shop):
     assert explain_outcome(read(shop, task)) is None
 
 
-def test_a_shop_that_has_gone_has_no_pages_to_open(shop):
+def test_an_uninstalled_shop_gets_no_link(shop):
     task = read(shop, finish(shop, enqueue(shop), State.ERROR, reason="No.", code="Engage 401"))
     task.shop.active = False
 
@@ -298,15 +313,15 @@ def test_a_shop_that_has_gone_has_no_pages_to_open(shop):
     ("name", "path"), [("SyncOrder", "/orders/1001"), ("SyncContact", "/customers/1001"), ("SyncRefund", "")]
 )
 def test_the_link_leads_to_what_the_task_is_about(shop, name, path):
-    said = ended(shop, name, state=State.ERROR, reason="No.", code="Engage 422")
+    explanation = ended(shop, name, state=State.ERROR, reason="No.", code="Engage 422")
 
-    assert said.link.url == f"https://demo.myshopify.com/admin{path}"
-
-
-# In another language
+    assert explanation.link.url == f"https://demo.myshopify.com/admin{path}"
 
 
-def test_a_sentence_of_ours_is_said_in_the_language_with_what_is_in_it():
+# Translation
+
+
+def test_a_reason_of_ours_is_translated_with_its_values():
     with use_language("sv"):
         assert translate_reason("Engage did not answer within 25 seconds. Given up after 40 attempts.") == (
             "Engage svarade inte inom 25 sekunder. Gav upp efter 40 försök."
@@ -316,7 +331,7 @@ def test_a_sentence_of_ours_is_said_in_the_language_with_what_is_in_it():
         )
 
 
-def test_another_systems_words_are_left_as_they_are():
+def test_another_systems_message_is_left_unchanged():
     with use_language("sv"):
         assert (
             translate_reason("Engage answered 422 ValidationError: Bad {field}: no.")
@@ -326,11 +341,11 @@ def test_another_systems_words_are_left_as_they_are():
 
 
 @pytest.mark.parametrize("sentence", ["", "Klarna answered 401.", "Engages did not answer.", "engage answered 401."])
-def test_only_what_is_said_of_our_two_systems_is_a_sentence_of_ours(sentence):
+def test_only_reasons_about_our_two_systems_are_recognised(sentence):
     assert recognise_reason(sentence) is None
 
 
-def test_an_error_is_explained_in_the_language_and_its_message_left_in_english(client, shop):
+def test_an_explanation_is_translated_and_the_message_is_not(client, shop):
     raw = "Engage answered 409 MultipleMatches: 2 contacts match."
     task = finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason=raw, code="Engage 409 MultipleMatches")
 
@@ -343,6 +358,6 @@ def test_an_error_is_explained_in_the_language_and_its_message_left_in_english(c
     assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 
-def test_a_meaning_without_a_task_needs_no_database():
+def test_an_explanation_without_a_task_needs_no_database():
     assert explain(None, None) is None
     assert explain("No.", "Engage 401").title == "Engage does not accept the API key"

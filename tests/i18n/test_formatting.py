@@ -1,4 +1,4 @@
-"""Durations and shares as people say them."""
+"""Formats of durations and percentages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from views.web.formatting import format_optional_percent
 
 
 @pytest.mark.parametrize(
-    ("ms", "words"),
+    ("ms", "text"),
     [
         (None, "-"),
         (0, "0 ms"),
@@ -23,8 +23,8 @@ from views.web.formatting import format_optional_percent
         (9_000_000_000, "104 d 4 h"),
     ],
 )
-def test_a_duration_is_said_as_people_say_it(ms, words):
-    assert format_duration(ms) == words
+def test_a_duration_is_written_by_its_two_greatest_units(ms, text):
+    assert format_duration(ms) == text
 
 
 def test_a_share_is_rounded_down_so_that_all_means_all():

@@ -1,4 +1,4 @@
-"""A customer's contact, and what of it is sent when the customer changes."""
+"""Contact from a customer: its fields when created, and the changed fields of an update."""
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +55,7 @@ def consent(value, date):
     return [{"id": "hasShopifyAccount", "value": value, "date": date, "source": "Shopify", "comment": ""}]
 
 
-def test_a_new_contact_is_what_engage_asks_for():
+def test_a_new_contact_has_the_body_that_engage_requires():
     assert contact_fields(customer(), MEMBERS) == {
         "contactType": "Member",
         "firstName": "Elin",
@@ -73,7 +73,7 @@ def test_a_new_contact_is_what_engage_asks_for():
     }
 
 
-def test_source_and_store_travel_in_the_query():
+def test_source_and_store_are_sent_in_the_query():
     assert create_query(ContactRules(store="SE-WEB")) == {"source": "Shopify", "storeExternalId": "SE-WEB"}
     assert create_query(MEMBERS) == {"source": "Shopify"}
 
@@ -97,7 +97,7 @@ def test_both_address_lines_are_the_street():
 
 
 @pytest.mark.parametrize(
-    ("said", "sent"),
+    ("stated", "sent"),
     [
         ("female", "Female"),
         (" M ", "Male"),
@@ -107,13 +107,13 @@ def test_both_address_lines_are_the_street():
         (None, None),
     ],
 )
-def test_gender_is_said_in_engages_words_or_not_at_all(said, sent):
-    assert contact_fields(customer(gender={"value": said}), MEMBERS).get("gender") == sent
+def test_gender_is_one_of_engages_values_or_left_out(stated, sent):
+    assert contact_fields(customer(gender={"value": stated}), MEMBERS).get("gender") == sent
 
 
-@pytest.mark.parametrize(("said", "sent"), [("+46 70-174 06 05", "+46701740605"), ("0701740605", None), ("+0", None)])
-def test_a_mobile_number_has_its_country_code(said, sent):
-    assert contact_fields(customer(defaultPhoneNumber=phone(said)), MEMBERS).get("mobilePhone") == sent
+@pytest.mark.parametrize(("stated", "sent"), [("+46 70-174 06 05", "+46701740605"), ("0701740605", None), ("+0", None)])
+def test_a_mobile_number_has_its_country_code(stated, sent):
+    assert contact_fields(customer(defaultPhoneNumber=phone(stated)), MEMBERS).get("mobilePhone") == sent
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_only_a_contact_with_an_account_is_made_a_member(current, state, upgrade
     assert needs_upgrade(current, customer(state=state), ACCOUNTS) is upgrade
 
 
-def test_where_all_are_members_a_contact_is_made_one():
+def test_a_contact_is_made_a_member_if_all_customers_are():
     assert needs_upgrade("Contact", customer(state="DISABLED"), MEMBERS)
 
 
@@ -173,18 +173,18 @@ def test_a_customer_without_a_key_is_skipped_with_a_reason(mail, mobile, skipped
     assert reason is None or "has no key" in reason
 
 
-def test_an_update_says_neither_the_type_nor_the_preferences():
+def test_an_update_has_neither_type_nor_preferences():
     assert not {"contactType", "preferences"} & update_fields(customer(), MEMBERS).keys()
 
 
-def test_only_what_differs_is_sent():
+def test_only_changed_fields_are_sent():
     before = update_fields(customer(), MEMBERS)
     after = update_fields(customer(lastName="Ek", updatedAt="2026-04-01T12:00:00+02:00"), MEMBERS)
 
     assert changed_fields(after, before) == {"lastName": "Ek"}
 
 
-def test_a_value_that_the_shopper_removed_is_emptied_once():
+def test_a_value_that_the_customer_removed_is_emptied_once():
     before = update_fields(customer(), MEMBERS)
     after = update_fields(customer(defaultPhoneNumber=None), MEMBERS)
 
@@ -198,14 +198,14 @@ def test_a_value_that_shopify_never_had_is_left_to_engage():
     assert not {"street", "zipCode", "city", "country", "countryCode"} & changed_fields(wanted, {}).keys()
 
 
-def test_an_account_opened_later_is_told_with_its_date():
+def test_an_account_opened_later_is_sent_with_its_date():
     before = update_fields(customer(state="DISABLED"), MEMBERS)
     after = update_fields(customer(updatedAt="2026-05-01T08:00:00+02:00"), MEMBERS)
 
     assert changed_fields(after, before) == {"consents": consent(True, "2026-05-01T08:00:00+02:00")}
 
 
-def test_a_contact_found_in_engage_is_compared_with_what_engage_has():
+def test_a_contact_found_in_engage_is_compared_with_its_fields():
     found = {
         "id": "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa",
         "attributes": {
@@ -226,7 +226,7 @@ def test_a_contact_found_in_engage_is_compared_with_what_engage_has():
     }
 
 
-def test_a_contact_without_an_envelope_is_read_too():
+def test_a_flat_contact_is_read_too():
     wanted = update_fields(customer(), MEMBERS)
 
     assert "firstName" not in changed_fields(wanted, known_fields({"id": "7d0f5c1e", "firstName": "Elin"}, wanted))
@@ -259,7 +259,7 @@ rules = st.builds(ContactRules, mode=st.sampled_from(["members", "accounts"]))
 
 @properties
 @given(customers, rules)
-def test_what_is_known_is_never_sent_again(shopper, rules):
+def test_known_fields_are_never_sent_again(shopper, rules):
     wanted = update_fields(shopper, rules)
 
     assert changed_fields(wanted, wanted) == {}
@@ -267,7 +267,7 @@ def test_what_is_known_is_never_sent_again(shopper, rules):
 
 @properties
 @given(customers, customers, rules)
-def test_known_and_changes_make_what_is_wanted(before, after, rules):
+def test_known_and_changed_fields_make_the_wanted_ones(before, after, rules):
     known, wanted = update_fields(before, rules), update_fields(after, rules)
 
     made = known | changed_fields(wanted, known)
@@ -279,7 +279,7 @@ def test_known_and_changes_make_what_is_wanted(before, after, rules):
 
 @properties
 @given(customers, rules)
-def test_nobody_is_made_to_accept_post_and_an_update_leaves_preferences_alone(shopper, rules):
+def test_postal_mail_is_never_accepted_and_updates_keep_preferences(shopper, rules):
     assert contact_fields(shopper, rules)["preferences"]["acceptsPostal"] is False
     assert "preferences" not in update_fields(shopper, rules)
 
@@ -295,7 +295,7 @@ def test_a_first_update_empties_nothing(shopper, rules):
 
 @properties
 @given(customers, rules)
-def test_no_customer_is_too_odd_for_a_contact(shopper, rules):
+def test_any_customer_makes_a_contact_without_empty_fields(shopper, rules):
     body = contact_fields(shopper, rules)
 
     assert body["contactType"] in ("Member", "Contact")
@@ -304,7 +304,7 @@ def test_no_customer_is_too_odd_for_a_contact(shopper, rules):
 
 
 @pytest.mark.parametrize("order", [{"sourceName": "pos"}, {"sourceName": "x", "retailLocation": {"id": "77"}}])
-def test_who_bought_in_a_physical_shop_is_a_member_in_any_case(order):
+def test_a_customer_of_a_physical_shop_is_always_a_member(order):
     guest, web = customer(state="DISABLED"), {"sourceName": "web", "retailLocation": None}
 
     assert contact_fields(guest, ACCOUNTS, [web, order])["contactType"] == "Member"
@@ -312,5 +312,5 @@ def test_who_bought_in_a_physical_shop_is_a_member_in_any_case(order):
     assert contact_fields(guest, ACCOUNTS, [web])["contactType"] == "Contact"
 
 
-def test_who_bought_in_a_physical_shop_comes_without_a_store():
+def test_a_customer_of_a_physical_shop_is_created_without_a_store():
     assert create_query(ContactRules(store="SE-WEB"), [{"sourceName": "pos"}]) == {"source": "Shopify"}

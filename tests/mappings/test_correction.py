@@ -1,4 +1,4 @@
-"""What sets Engage right after an edit: readable orders; any history is met in the properties."""
+"""Correction receipt after an edit, by readable orders; the properties meet any history."""
 
 import json
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 from mappings.receipt.correction import correction_receipt
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.refund import return_receipt
-from tests.mappings.test_refund_receipt import ONE_MUG, adjusted, back, money, refund, told
+from tests.mappings.test_refund_receipt import ONE_MUG, adjusted, lines_of, refund, returned, transaction
 from tests.support.orders.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, paid, payments
 
 D = Decimal
@@ -33,11 +33,11 @@ def edited(*lines, total, **more):
     return SALE | {"lineItems": {"nodes": list(lines)}, "currentTotalPriceSet": kr(total)} | more
 
 
-def test_nothing_is_missing_of_an_untouched_order():
+def test_an_unchanged_order_needs_no_correction():
     assert correction(SALE) is None
 
 
-def test_nothing_is_corrected_before_the_purchase_went_out():
+def test_nothing_is_corrected_before_the_purchase_was_sent():
     assert correction(edited(MUG, total="268.2"), sent=[]) is None
 
 
@@ -46,7 +46,7 @@ def test_units_that_an_edit_removed_are_returned():
 
     assert body["uniqueReceiptId"] == "6102993847551-C2"
     assert body["createdDate"] == "2026-03-01T12:00:00+00:00"
-    assert told(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
+    assert lines_of(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
     assert (body["items"][0]["taxAmount"], body["taxDetails"][0]["value"]) == (D("26.82"), D("-26.82"))
     assert (body["totalGrossPrice"], payments(body)) == (D("-134.10"), {"balance": D("-134.10")})
 
@@ -56,7 +56,7 @@ def test_an_article_that_an_edit_added_is_bought():
 
     body = correction(edited(MUG, TRAY, lid, total="717.2", transactions=[paid("667.2"), paid("50.0")]))
 
-    assert told(body) == [("PURCHASE", "LID", 1, D("50.00"))]
+    assert lines_of(body) == [("PURCHASE", "LID", 1, D("50.00"))]
     assert payments(body) == {"card": D("50.00")}
 
 
@@ -65,18 +65,18 @@ def test_an_exchange_at_the_same_price_is_a_return_and_a_purchase():
 
     body = correction(edited(MUG, TRAY | {"currentQuantity": 0}, other, total="667.2"))
 
-    assert told(body) == [("RETURN", "TRAY-L", -1, D("399.00")), ("PURCHASE", "TRAY-S", 1, D("399.00"))]
+    assert lines_of(body) == [("RETURN", "TRAY-L", -1, D("399.00")), ("PURCHASE", "TRAY-S", 1, D("399.00"))]
     assert (body["totalGrossPrice"], payments(body)) == (0, {"balance": 0})
 
 
-def test_what_no_article_explains_is_one_line_of_its_own():
-    more, less = (told(correction(edited(MUG, TRAY, total=total))) for total in ("700.0", "600.0"))
+def test_an_amount_without_an_article_is_one_line():
+    more, less = (lines_of(correction(edited(MUG, TRAY, total=total))) for total in ("700.0", "600.0"))
 
     assert more == [("ADJUSTMENT", "ADJUSTMENT", 1, D("32.80"))]
     assert less == [("RETURN", "ADJUSTMENT", -1, D("67.20"))]
 
 
-def test_a_refund_counts_with_its_receipt_whether_that_went_out_or_not():
+def test_a_refund_counts_whether_its_receipt_was_sent_or_not():
     after = edited(MUG | {"currentQuantity": 1}, TRAY, total="533.1")
     sent = return_receipt(ONE_MUG, after, contact_id=CONTACT, store="SE-WEB", rules=ReceiptRules())
 
@@ -106,50 +106,52 @@ def test_receipts_read_back_from_json_are_exact():
     assert correction(after, sent=read_back) is None
 
 
-def test_nothing_is_corrected_while_money_is_on_its_way():
+def test_nothing_is_corrected_while_a_refund_is_pending():
     pending = refund(
-        back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("134.1")], paid=[money("134.1", status="PENDING")]
+        returned(MUG, 1, "134.1", "26.82"),
+        adjustments=[adjusted("134.1")],
+        paid=[transaction("134.1", status="PENDING")],
     )
 
     assert correction(edited(MUG | {"currentQuantity": 1}, TRAY, total="600.0"), refunds=[pending]) is None
 
 
-def test_a_cancellation_without_a_refund_takes_the_sale_back():
+def test_a_cancellation_without_a_refund_returns_the_sale():
     body = correction(edited(MUG | {"currentQuantity": 0}, TRAY | {"currentQuantity": 0}, total="0.0"))
 
-    assert told(body) == [("RETURN", "MUG-BLU", -2, D("268.20")), ("RETURN", "TRAY-L", -1, D("399.00"))]
+    assert lines_of(body) == [("RETURN", "MUG-BLU", -2, D("268.20")), ("RETURN", "TRAY-L", -1, D("399.00"))]
 
 
-def test_goodwill_counts_once_whether_shopifys_current_total_holds_it_or_not():
-    gift = refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")])
+def test_goodwill_counts_once_if_the_current_total_includes_it_or_not():
+    gift = refund(adjustments=[adjusted("-20.0")], paid=[transaction("20.0")])
     books = {"totalReceivedSet": kr("667.2"), "totalRefundedSet": kr("20.0"), "totalOutstandingSet": kr("0.0")}
 
     for current in ("667.2", "647.2"):
         assert correction(edited(MUG, TRAY, total=current, **books), refunds=[gift]) is None
 
 
-def test_without_the_books_the_current_total_is_believed():
-    gift = refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")])
+def test_without_payment_totals_the_current_total_counts():
+    gift = refund(adjustments=[adjusted("-20.0")], paid=[transaction("20.0")])
 
     assert correction(edited(MUG, TRAY, total="647.2"), refunds=[gift]) is None
 
 
-def test_a_price_that_rose_while_units_went_is_not_a_negative_return():
+def test_a_price_rise_with_fewer_units_is_no_negative_return():
     no_discount = MUG | {"currentQuantity": 1, "originalUnitPriceSet": kr("600.0"), "discountAllocations": []}
 
     body = correction(edited(no_discount, TRAY, total="999.0"))
 
-    assert told(body) == [("RETURN", "MUG-BLU", -1, 0), ("ADJUSTMENT", "ADJUSTMENT", 1, D("331.80"))]
+    assert lines_of(body) == [("RETURN", "MUG-BLU", -1, 0), ("ADJUSTMENT", "ADJUSTMENT", 1, D("331.80"))]
 
 
 def test_freight_that_an_edit_removed_is_returned():
     before = SALE | {"shippingLines": delivery("49.0"), "currentTotalPriceSet": kr("716.2")}
     after = before | {"shippingLines": delivery("49.0", isRemoved=True), "currentTotalPriceSet": kr("667.2")}
 
-    assert told(correction(after, sent=[purchase(before)])) == [("RETURN", "FREIGHT", -1, D("49.00"))]
+    assert lines_of(correction(after, sent=[purchase(before)])) == [("RETURN", "FREIGHT", -1, D("49.00"))]
 
 
-def test_freight_is_nothing_to_correct_where_receipts_leave_it_out():
+def test_freight_is_not_corrected_if_receipts_leave_it_out():
     before = SALE | {"shippingLines": delivery("49.0"), "currentTotalPriceSet": kr("716.2")}
 
     assert correction(before, sent=[purchase(before, freight_line=False)], freight_line=False) is None
@@ -168,7 +170,7 @@ def test_an_order_stays_in_the_currency_of_its_first_receipt():
     assert correction(sale, sent=[purchase(sale, currency="presentment")], currency="shop") is None
 
 
-def test_an_article_that_the_order_forgot_is_told_as_it_was_sent():
+def test_an_article_no_longer_in_the_order_is_returned_as_sent():
     body = correction(edited(MUG, total="268.2"))
 
     assert [(item["sku"], item["articleName"], item["taxAmount"]) for item in body["items"]] == [

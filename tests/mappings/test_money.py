@@ -1,4 +1,4 @@
-"""Money is exact, and has its currency's own digits."""
+"""Money: amounts are exact and have their currency's decimals."""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, decimals, rounded, split
+from mappings.money import Ledger, decimals, rounded, split
 
 BAG = {
     "shopMoney": {"amount": "899.0", "currencyCode": "SEK"},
@@ -30,7 +30,7 @@ ORDER = {"currencyCode": "SEK", "presentmentCurrencyCode": "EUR", "taxesIncluded
         ("XYZ", 2),
     ],
 )
-def test_a_currency_has_its_own_number_of_digits(currency, count):
+def test_a_currency_has_its_own_number_of_decimals(currency, count):
     assert decimals(currency) == count
 
 
@@ -54,34 +54,34 @@ def test_the_remainder_of_a_split_goes_to_the_largest():
     assert shares == [Decimal("1.66"), Decimal("6.68"), Decimal("1.66")]
 
 
-def test_without_any_weight_the_first_takes_all():
+def test_with_zero_weights_the_first_share_is_the_whole_amount():
     assert split(Decimal(5), [Decimal(0), Decimal(0)], "JPY") == [5, 0]
 
 
-def test_nothing_can_be_split_over_nothing_but_an_amount_cannot():
+def test_only_zero_can_be_split_over_no_weights():
     assert split(Decimal("0.00"), [], "SEK") == []
     with pytest.raises(ValueError, match="over nothing"):
         split(Decimal("0.01"), [], "SEK")
 
 
 def test_a_ledger_reads_its_own_side_of_a_money_bag():
-    assert OrderCurrency.of(ORDER, "shop").amount(BAG) == Decimal("899")
-    assert OrderCurrency.of(ORDER, "presentment").amount(BAG) == Decimal("81.5")
-    assert OrderCurrency.of(ORDER, "presentment").currency == "EUR"
+    assert Ledger.of(ORDER, "shop").amount(BAG) == Decimal("899")
+    assert Ledger.of(ORDER, "presentment").amount(BAG) == Decimal("81.5")
+    assert Ledger.of(ORDER, "presentment").currency == "EUR"
 
 
 def test_amounts_may_be_decimals_already_and_may_be_missing():
-    ledger = OrderCurrency.of(ORDER, "shop")
+    ledger = Ledger.of(ORDER, "shop")
 
     assert ledger.amount({"shopMoney": {"amount": Decimal("12.50")}}) == Decimal("12.5")
     assert ledger.amount(None) == 0
 
 
-def test_tax_is_added_only_where_prices_do_not_hold_it():
+def test_tax_is_added_only_if_prices_do_not_include_it():
     price, tax = Decimal(100), Decimal(25)
 
-    assert OrderCurrency.of(ORDER, "shop").gross(price, tax) == 100
-    assert OrderCurrency.of(ORDER | {"taxesIncluded": False}, "shop").gross(price, tax) == 125
+    assert Ledger.of(ORDER, "shop").gross(price, tax) == 100
+    assert Ledger.of(ORDER | {"taxesIncluded": False}, "shop").gross(price, tax) == 125
 
 
 @settings(deadline=None, max_examples=200)
@@ -90,7 +90,7 @@ def test_tax_is_added_only_where_prices_do_not_hold_it():
     st.lists(st.integers(0, 10**9).map(Decimal), min_size=1, max_size=8),
     st.sampled_from(["SEK", "JPY", "KWD"]),
 )
-def test_the_shares_of_a_split_sum_exactly_and_keep_sign_and_digits(minor, weights, currency):
+def test_the_shares_of_a_split_sum_exactly_and_keep_sign_and_decimals(minor, weights, currency):
     amount = Decimal(minor).scaleb(-decimals(currency))
 
     shares = split(amount, weights, currency)

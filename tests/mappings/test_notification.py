@@ -1,4 +1,4 @@
-"""What Engage is told of an order so that it writes to the shopper, and whether it would accept that."""
+"""Order notification: its body for each kind and refund, whether Engage would accept it, and when it is skipped."""
 
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, rounded
+from mappings.money import Ledger, rounded
 from mappings.notification.body import (
     ORDER_STATUS,
     NotificationRules,
@@ -18,7 +18,7 @@ from mappings.notification.body import (
     notification_skip_reason,
 )
 from mappings.notification.items import consistent_tax
-from tests.mappings.test_refund_receipt import adjusted, back, freight_back, money, refund
+from tests.mappings.test_refund_receipt import adjusted, refund, returned, returned_freight, transaction
 from tests.support.orders.generated_orders import RATES
 from tests.support.orders.order_histories import EDITS, REFUNDS, ledgers
 from tests.support.orders.short_orders import MUG, TRAY, delivery, kr, line, order, payments, vat
@@ -69,11 +69,11 @@ def notification(kind, sale=SALE, *, store="SE-WEB", fulfillment=None, refund=No
     )
 
 
-def told(body):
+def items_of(body):
     return [(item["type"], item["sku"], item["quantity"], item["grossPaidPrice"]) for item in body["items"]]
 
 
-def test_a_notification_is_what_engage_asks_for():
+def test_a_notification_has_the_body_that_engage_requires():
     body = notification("fulfilled", fulfillment=PARCEL, zone=ZoneInfo("Europe/Stockholm"))
 
     assert body == {
@@ -129,20 +129,20 @@ def test_a_notification_is_what_engage_asks_for():
     }
 
 
-def test_every_kind_has_a_status_which_the_tenant_may_name_otherwise():
+def test_every_kind_has_a_status_that_the_shop_can_rename():
     assert notification("confirmed")["orderStatus"] == "ORDER_CREATED"
     assert notification("confirmed", order_status={"confirmed": "Confirmed"})["orderStatus"] == "Confirmed"
     assert notification("cancelled", order_status={"confirmed": "Confirmed"})["orderStatus"] == "ORDER_CANCELLED"
 
 
 @pytest.mark.parametrize(("financial", "status"), [("PAID", "OK"), ("REFUNDED", "REFUNDED"), ("PENDING", "PENDING")])
-def test_a_payment_status_is_the_tenants_else_shopifys_word(financial, status):
+def test_a_payment_status_is_the_tenants_or_else_shopifys_name(financial, status):
     body = notification("confirmed", SALE | {"displayFinancialStatus": financial}, payment_status={"PAID": "OK"})
 
     assert body["paymentStatus"] == status
 
 
-def test_the_language_is_the_shoppers_else_the_shops():
+def test_the_language_is_the_customers_or_else_the_shops():
     assert notification("confirmed", SALE | {"customerLocale": "en-GB"})["language"] == "en-GB"
     assert notification("confirmed", SALE | {"customerLocale": None}, language="nb-NO")["language"] == "nb-NO"
 
@@ -157,10 +157,10 @@ def test_a_tip_is_a_handling_fee():
     assert body["handlingFee"] == {"value": D("31.80"), "tax": 0, "taxPercent": 0}
 
 
-def test_a_part_of_an_order_is_told_by_its_parcel():
+def test_a_partial_parcel_has_its_part_of_the_order():
     body = notification("partly_fulfilled", fulfillment=parcel((MUG, 1)))
 
-    assert told(body) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
+    assert items_of(body) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
     assert (body["totalGrossPrice"], payments(body), "freightFee" in body) == (
         D("134.10"),
         {"card": D("134.10")},
@@ -171,22 +171,22 @@ def test_a_part_of_an_order_is_told_by_its_parcel():
 @pytest.mark.parametrize(
     "sent", [None, PARCEL, parcel((MUG, 2), (TRAY, 1)), parcel((MUG, 1), more=True), parcel()], ids=str
 )
-def test_a_parcel_that_is_the_whole_order_or_does_not_tell_is_told_as_the_order(sent):
+def test_a_complete_or_unknown_parcel_has_the_whole_order(sent):
     body = notification("fulfilled", fulfillment=sent)
 
     assert (len(body["items"]), body["totalGrossPrice"]) == (2, D("716.20"))
 
 
-def test_an_edited_order_is_told_as_it_is_now():
+def test_an_edited_order_has_its_present_items():
     sale = SALE | {
         "lineItems": {"nodes": [MUG | {"currentQuantity": 1}, TRAY | {"currentQuantity": 0}]},
         "currentTotalPriceSet": kr("183.1"),
     }
 
-    assert told(notification("confirmed", sale)) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
+    assert items_of(notification("confirmed", sale)) == [("PURCHASE", "MUG-BLU", 1, D("134.10"))]
 
 
-def test_a_cancelled_order_is_told_as_it_was():
+def test_a_cancelled_order_has_its_original_items():
     sale = SALE | {
         "lineItems": {"nodes": [MUG | {"currentQuantity": 0}, TRAY | {"currentQuantity": 0}]},
         "cancelledAt": "2026-02-13T08:00:00Z",
@@ -200,12 +200,14 @@ def test_a_cancelled_order_is_told_as_it_was():
     assert (body["statusChangedDate"], body["extraData"]["CancelReason"]) == ("2026-02-13T08:00:00+00:00", "CUSTOMER")
 
 
-def test_a_refund_tells_what_came_back():
-    came_back = refund(back(MUG, 1, "134.1", "26.82"), freight=[freight_back("49.0", "9.8")], paid=[money("183.1")])
+def test_a_refund_has_the_returned_items():
+    a_refund = refund(
+        returned(MUG, 1, "134.1", "26.82"), freight=[returned_freight("49.0", "9.8")], paid=[transaction("183.1")]
+    )
 
-    body = notification("refunded", refund=came_back)
+    body = notification("refunded", refund=a_refund)
 
-    assert told(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
+    assert items_of(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
     assert body["freightFee"] == {"value": D("-49.00"), "tax": D("-9.80"), "taxPercent": D(25)}
     assert (body["totalGrossPrice"], body["totalTax"], payments(body)) == (
         D("-183.10"),
@@ -216,30 +218,34 @@ def test_a_refund_tells_what_came_back():
 
 
 def test_a_refund_of_freight_alone_has_the_freight_as_its_item():
-    body = notification("refunded", refund=refund(freight=[freight_back("49.0", "9.8")], paid=[money("49.0")]))
+    body = notification(
+        "refunded", refund=refund(freight=[returned_freight("49.0", "9.8")], paid=[transaction("49.0")])
+    )
 
-    assert told(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
+    assert items_of(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
     assert "freightFee" not in body
 
 
 def test_goodwill_is_an_item_and_a_kept_fee_a_fee():
-    given = notification("refunded", refund=refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")]))
-    kept = notification(
+    given = notification("refunded", refund=refund(adjustments=[adjusted("-20.0")], paid=[transaction("20.0")]))
+    history = notification(
         "refunded",
-        refund=refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[money("100.0")]),
+        refund=refund(returned(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[transaction("100.0")]),
     )
 
-    assert told(given) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
-    assert (kept["handlingFee"]["value"], kept["totalGrossPrice"]) == (D("34.10"), D("-100.00"))
+    assert items_of(given) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
+    assert (history["handlingFee"]["value"], history["totalGrossPrice"]) == (D("34.10"), D("-100.00"))
 
 
-def test_a_return_without_tax_names_no_tax():
-    (item,) = notification("refunded", refund=refund(back(MUG, 1, "134.1", "0.0"), paid=[money("134.1")]))["items"]
+def test_a_return_without_tax_has_no_tax_fields():
+    (item,) = notification("refunded", refund=refund(returned(MUG, 1, "134.1", "0.0"), paid=[transaction("134.1")]))[
+        "items"
+    ]
 
     assert "taxAmount" not in item
 
 
-def test_a_refund_is_needed_to_tell_of_one():
+def test_a_notification_of_a_refund_needs_the_refund():
     with pytest.raises(ValueError, match="needs the refund"):
         notification("refunded")
 
@@ -253,8 +259,8 @@ def test_a_refund_is_needed_to_tell_of_one():
         ("0.00", "0.00", "25", None),
     ],
 )
-def test_a_rate_fits_its_tax(gross, tax, percent, found):
-    assert consistent_tax(D(gross), D(tax), D(percent), OrderCurrency("SEK", "shopMoney", True)) == found
+def test_the_tax_rate_is_consistent_with_the_tax(gross, tax, percent, found):
+    assert consistent_tax(D(gross), D(tax), D(percent), Ledger("SEK", "shopMoney", True)) == found
 
 
 @pytest.mark.parametrize(
@@ -272,18 +278,18 @@ def test_a_rate_fits_its_tax(gross, tax, percent, found):
         ({"lineItems": {"nodes": []}}, None),
     ],
 )
-def test_what_to_tell_again_is_the_orders_present_state(state, kind):
+def test_the_kind_to_resend_follows_the_orders_present_state(state, kind):
     assert kind_of_order(SALE | state) == kind
 
 
-def test_a_parcel_makes_its_order_wholly_or_partly_sent():
+def test_a_parcel_fulfills_its_order_wholly_or_partly():
     sent = SALE | {"fulfillments": [PARCEL], "displayFulfillmentStatus": "FULFILLED"}
 
     assert kind_of_fulfillment(sent, PARCEL) == "fulfilled"
     assert kind_of_fulfillment(sent | {"displayFulfillmentStatus": "PARTIALLY_FULFILLED"}, PARCEL) == "partly_fulfilled"
 
 
-def test_only_the_last_of_several_parcels_makes_its_order_wholly_sent():
+def test_only_the_last_of_several_parcels_fulfills_its_order():
     later = PARCEL | {"legacyResourceId": "53", "createdAt": "2026-02-13T14:02:00+01:00"}
     taken_back = PARCEL | {"legacyResourceId": "54", "createdAt": "2026-02-14T14:02:00+01:00", "status": "CANCELLED"}
     sent = SALE | {"fulfillments": [later, PARCEL, taken_back], "displayFulfillmentStatus": "FULFILLED"}
@@ -292,11 +298,11 @@ def test_only_the_last_of_several_parcels_makes_its_order_wholly_sent():
 
 
 def test_a_change_has_one_key():
-    came_back = refund()
+    a_refund = refund()
 
     assert change_key("confirmed", SALE) == "confirmed:6102993847551"
     assert change_key("cancelled", SALE) == "cancelled:6102993847551"
-    assert change_key("refunded", SALE, came_back) == "refunded:6102993847551:92"
+    assert change_key("refunded", SALE, a_refund) == "refunded:6102993847551:92"
     assert change_key("fulfilled", SALE, PARCEL) == change_key("partly_fulfilled", SALE, PARCEL)
     assert change_key("fulfilled", SALE, PARCEL) == "parcel:6102993847551:52"
 
@@ -311,11 +317,11 @@ def test_a_change_has_one_key():
         (SALE, EMAIL, PARCEL | {"status": "CANCELLED"}, "CANCELLED"),
     ],
 )
-def test_nobody_is_written_to_without_a_reason_to(sale, email, sent, reason):
+def test_a_skipped_notification_has_its_reason(sale, email, sent, reason):
     assert reason in notification_skip_reason(sale, email, sent)
 
 
-def test_everybody_else_is_written_to():
+def test_other_notifications_are_not_skipped():
     assert notification_skip_reason(SALE, EMAIL) is None
     assert notification_skip_reason(SALE, EMAIL, PARCEL) is None
 
@@ -345,25 +351,25 @@ def accepted(body):
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), ledgers(list(RATES)), st.sampled_from(["shop", "presentment"]))
-def test_engage_accepts_whatever_happened_to_the_order(data, kept, currency):
+def test_engage_accepts_whatever_happened_to_the_order(data, history, currency):
     for event in data.draw(st.lists(st.sampled_from(REFUNDS + EDITS), max_size=3)):
-        event(kept, data.draw)
+        event(history, data.draw)
     kind = data.draw(st.sampled_from(sorted(set(ORDER_STATUS) - {"refunded"})))
-    sent = [(each, data.draw(st.integers(0, each["currentQuantity"]))) for each in kept.node["lineItems"]["nodes"]]
+    sent = [(each, data.draw(st.integers(0, each["currentQuantity"]))) for each in history.node["lineItems"]["nodes"]]
 
-    assert accepted(notification(kind, kept.node, currency=currency))
-    assert accepted(notification("partly_fulfilled", kept.node, currency=currency, fulfillment=parcel(*sent)))
-    for each in kept.refunds:
-        assert accepted(notification("refunded", kept.node, currency=currency, refund=each))
+    assert accepted(notification(kind, history.node, currency=currency))
+    assert accepted(notification("partly_fulfilled", history.node, currency=currency, fulfillment=parcel(*sent)))
+    for each in history.refunds:
+        assert accepted(notification("refunded", history.node, currency=currency, refund=each))
 
 
 @settings(deadline=None, max_examples=100)
 @given(ledgers())
-def test_an_untouched_order_costs_what_shopify_says(kept):
-    body = notification("confirmed", kept.node)
+def test_an_unchanged_order_has_shopifys_total(history):
+    body = notification("confirmed", history.node)
 
-    assert body["totalGrossPrice"] == OrderCurrency.of(kept.node, "shop").amount(kept.node["totalPriceSet"])
+    assert body["totalGrossPrice"] == Ledger.of(history.node, "shop").amount(history.node["totalPriceSet"])
 
 
-def test_a_free_line_is_told_too():
-    assert told(notification("confirmed", order(line(1, "0.0"), total="0.0"))) == [("PURCHASE", "SKU-1", 1, 0)]
+def test_a_free_line_is_an_item():
+    assert items_of(notification("confirmed", order(line(1, "0.0"), total="0.0"))) == [("PURCHASE", "SKU-1", 1, 0)]

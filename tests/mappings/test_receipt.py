@@ -1,4 +1,4 @@
-"""An order's receipt, line by line: articles, amounts, taxes, discounts, freight and tips."""
+"""Purchase receipt of an order, line by line: articles, amounts, taxes, discounts, freight and tips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.orders.short_orders import CONTACT, MUG, TRAY, D, delivery, kr, line, order, receipt, vat
 
 
-def test_a_receipt_is_what_engage_asks_for():
+def test_a_receipt_has_the_body_that_engage_requires():
     body = receipt(order(MUG, TRAY, total="667.2"), zone=ZoneInfo("Europe/Stockholm"))
 
     assert body == {
@@ -61,7 +61,7 @@ def test_a_receipt_is_what_engage_asks_for():
 
 
 @pytest.mark.parametrize("amount", ["899.0", "899.00", "899", D("899")])
-def test_shopifys_ways_to_write_an_amount_are_one(amount):
+def test_an_amount_is_the_same_however_shopify_writes_it(amount):
     body = receipt(order(line(1, amount), total=amount))
 
     assert str(body["totalGrossPrice"]) == str(body["items"][0]["grossPaidPrice"]) == "899.00"
@@ -76,7 +76,7 @@ def test_yen_have_no_decimals():
     assert str(body["totalGrossPrice"]) == "1200"
 
 
-def test_the_receipt_may_be_in_what_the_shopper_saw():
+def test_a_receipt_may_be_in_the_presentment_currency():
     euro = {"shopMoney": {"amount": "110.0"}, "presentmentMoney": {"amount": "9.99"}}
     bought = line(1, "0.0", originalUnitPriceSet=euro)
     seen = order(
@@ -102,7 +102,7 @@ def test_shopifys_own_offset_stays_without_a_zone():
 # Taxes and discounts
 
 
-def test_tax_is_added_to_prices_that_do_not_hold_it():
+def test_tax_is_added_to_prices_that_do_not_include_it():
     bought = line(1, "100.0", quantity=2, taxLines=vat("50.0"))
 
     item = receipt(order(bought, total="250.0", taxesIncluded=False))["items"][0]
@@ -110,7 +110,7 @@ def test_tax_is_added_to_prices_that_do_not_hold_it():
     assert (item["grossPaidPrice"], item["taxAmount"]) == (D("250.00"), D("50.00"))
 
 
-def test_several_rates_on_a_line_add_up_and_are_detailed_apart():
+def test_several_tax_rates_add_up_and_are_detailed_separately():
     state = {"title": "State", "rate": 0.0725, "priceSet": kr("7.25")}
     city = {"title": "City", "rate": 0.01, "priceSet": kr("1.0")}
     body = receipt(order(line(1, "100.0", taxLines=[state, city]), total="108.25", taxesIncluded=False))
@@ -123,20 +123,20 @@ def test_several_rates_on_a_line_add_up_and_are_detailed_apart():
     ]
 
 
-def test_one_rate_named_twice_on_a_line_is_one_tax():
+def test_one_tax_rate_stated_twice_is_one_tax():
     body = receipt(order(line(1, "100.0", taxLines=vat("12.0") + vat("8.0")), total="100.0"))
 
     assert [(tax["value"], tax["percent"]) for tax in body["taxDetails"]] == [(D("20.00"), D(25))]
     assert body["items"][0]["taxAmount"] == D("20.00")
 
 
-def test_a_discount_of_nothing_is_not_named():
+def test_a_discount_of_zero_is_left_out():
     nothing = {"allocatedAmountSet": kr("0.0"), "discountApplication": {"code": "WINTER10"}}
 
     assert "discounts" not in receipt(order(line(1, "100.0", discountAllocations=[nothing]), total="100.0"))["items"][0]
 
 
-def test_conversion_makes_no_price_negative_and_no_tax_larger_than_its_price():
+def test_conversion_makes_no_price_negative_and_no_tax_exceed_it():
     # Six at 0.04 with 100 % off: a price that converts to nothing, and a discount that does not.
     off = {"allocatedAmountSet": kr("0.24"), "discountApplication": {"title": "Gift"}}
     body = receipt(order(line(1, "0.0", 6, discountAllocations=[off], taxLines=vat("0.01")), total="0.0"))
@@ -148,7 +148,7 @@ def test_conversion_makes_no_price_negative_and_no_tax_larger_than_its_price():
 # Lines
 
 
-def test_a_line_without_a_sku_is_told_by_variant_product_or_its_own_id():
+def test_a_line_without_a_sku_has_its_variants_products_or_own_id():
     variant, product = {"id": "gid://shopify/ProductVariant/22"}, {"id": "gid://shopify/Product/33"}
     body = receipt(
         order(

@@ -1,4 +1,4 @@
-"""Whether an order has a receipt: not yet, now, or never, and why."""
+"""Whether a receipt is due, not due yet or skipped, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from mappings.receipt.purchase import ReceiptRules, receipt_not_due_reason, receipt_skip_reason
 from tests.support.orders.short_orders import MUG, D, delivery, kr, order, receipt, refund
 
-# When
+# Due
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from tests.support.orders.short_orders import MUG, D, delivery, kr, order, recei
         ("fulfilled", ("PAID", "FULFILLMENT_NOT_REQUIRED"), True),
     ],
 )
-def test_a_receipt_is_due_when_the_order_has_come_as_far_as_the_shop_asks(trigger, states, due):
+def test_a_receipt_is_due_by_the_shops_trigger(trigger, states, due):
     financial, fulfillment = states
     bought = order(MUG, total="1", displayFinancialStatus=financial, displayFulfillmentStatus=fulfillment)
 
@@ -43,7 +43,7 @@ def test_why_a_receipt_is_not_due_is_a_sentence():
     )
 
 
-# Never
+# Skipped
 
 NOTHING_LEFT = {"lineItems": {"nodes": [MUG | {"currentQuantity": 0}]}}
 
@@ -65,14 +65,14 @@ def test_a_sale_is_not_skipped():
     assert receipt_skip_reason(order(MUG, total="268.2")) is None
 
 
-def test_a_sale_that_was_cancelled_and_paid_back_is_still_a_sale():
+def test_a_sale_that_was_cancelled_and_refunded_is_not_skipped():
     bought = MUG | {"currentQuantity": 0}
     cancelled = {"cancelledAt": "2026-02-11T10:00:00Z", "displayFinancialStatus": "REFUNDED"}
 
     assert receipt_skip_reason(order(bought, total="268.2", refunds=[refund(bought, 2)], **cancelled)) is None
 
 
-def test_an_order_whose_articles_an_edit_removed_is_still_the_sale_of_its_freight():
+def test_an_edited_order_with_only_freight_left_is_not_skipped():
     emptied = order(total="317.2", shippingLines=delivery("49.0"), **NOTHING_LEFT)
     emptied |= {"currentTotalPriceSet": kr("49.0")}
 

@@ -1,11 +1,11 @@
-"""What a receipt was paid with: the money that came in, and what balances it."""
+"""Payments of a receipt: the money received, and the balance."""
 
 from __future__ import annotations
 
 from tests.support.orders.short_orders import D, delivery, line, order, paid, payments, receipt, vat
 
 
-def test_only_money_that_came_in_is_a_payment():
+def test_only_received_money_is_a_payment():
     body = receipt(
         order(
             line(1, "100.0"),
@@ -39,19 +39,19 @@ def test_a_gateway_that_engage_does_not_predefine_keeps_its_name():
     assert body["paymentMethods"] == [{"type": "klarna", "description": "klarna", "value": D("180.00")}]
 
 
-def test_what_no_transaction_explains_is_balanced():
+def test_an_unexplained_amount_is_a_balance_payment():
     body = receipt(order(line(1, "100.0"), total="100.0", transactions=[paid("30.0")]))
 
     assert payments(body) == {"card": D("30.00"), "balance": D("70.00")}
 
 
-def test_a_transaction_of_nothing_is_no_payment():
+def test_a_transaction_of_zero_is_no_payment():
     tenders = [paid("0.0", "gift_card"), paid("100.0")]
 
     assert payments(receipt(order(line(1, "100.0"), total="100.0", transactions=tenders))) == {"card": D("100.00")}
 
 
-def test_an_order_that_cost_nothing_is_paid_with_nothing():
+def test_a_free_order_has_one_payment_of_zero():
     body = receipt(order(line(1, "0.0"), total="0.0", transactions=[]))
 
     assert body["totalGrossPrice"] == 0
@@ -71,7 +71,7 @@ def test_freight_left_out_is_missing_in_total_tax_and_payments_alike():
     assert payments(body) == {"giftcard": D("50.00"), "card": D("50.00")}
 
 
-def test_freight_left_out_comes_off_the_payments_and_not_off_what_balances_them():
+def test_freight_left_out_reduces_the_payments_and_not_the_balance():
     bought = order(
         line(1, "100.0"), total="139.0", shippingLines=delivery("39.0"), transactions=[paid("149.0", "klarna")]
     )

@@ -1,4 +1,4 @@
-"""Any receipt of any order that Shopify could make: as bought, after refunds, after edits, after both."""
+"""Properties of the receipt of any order that Shopify could make: as bought, after refunds, after edits, after both."""
 
 from collections import Counter
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.money import OrderCurrency, rounded
+from mappings.money import Ledger, rounded
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt
 from mappings.receipt.sold_lines import units_sold
 from tests.support.orders.generated_orders import RATES, edited, ordered, refunded
@@ -25,7 +25,7 @@ def receipt(order, **rules):
 
 
 def total(order, name, currency):
-    return OrderCurrency.of(order, currency).amount(order[name])
+    return Ledger.of(order, currency).amount(order[name])
 
 
 def amounts(body):
@@ -49,7 +49,7 @@ def test_lines_payments_and_total_always_agree(made, currency, freight_line):
 
 @properties
 @given(all_orders, currencies)
-def test_every_amount_has_its_currencys_digits(made, currency):
+def test_every_amount_has_its_currencys_decimals(made, currency):
     body = receipt(made.order, currency=currency)
 
     assert all(amount == rounded(amount, body["currency"]) for amount in amounts(body))
@@ -67,13 +67,13 @@ def test_tax_is_part_of_the_price_and_its_details_are_its_sum(made, currency):
 
 @properties
 @given(as_bought, currencies)
-def test_an_untouched_order_costs_what_shopify_says(made, currency):
+def test_an_unchanged_order_has_shopifys_total(made, currency):
     assert receipt(made.order, currency=currency)["totalGrossPrice"] == total(made.order, "totalPriceSet", currency)
 
 
 @properties
 @given(one_currency, currencies)
-def test_the_lines_alone_explain_the_price_but_for_tips_duties_and_rounding(made, currency):
+def test_the_lines_sum_to_the_price_without_tips_duties_and_rounding(made, currency):
     body = receipt(made.order, currency=currency)
 
     unit = rounded(Decimal(0), body["currency"]).as_tuple().exponent
@@ -84,7 +84,7 @@ def test_the_lines_alone_explain_the_price_but_for_tips_duties_and_rounding(made
 @properties
 @given(one_currency)
 def test_a_lines_price_and_tax_are_shopifys(made):
-    body, ledger = receipt(made.order), OrderCurrency.of(made.order, "shop")
+    body, ledger = receipt(made.order), Ledger.of(made.order, "shop")
 
     for bought, item in zip(made.order["lineItems"]["nodes"], body["items"], strict=False):
         assert item["taxAmount"] == sum(ledger.amount(tax["priceSet"]) for tax in bought["taxLines"])
@@ -99,7 +99,7 @@ def test_a_lines_price_and_tax_are_shopifys(made):
 @properties
 @given(st.one_of(one_currency, one_currency.flatmap(edited)))
 def test_price_discount_and_paid_agree_on_every_line(made):
-    body, ledger = receipt(made.order), OrderCurrency.of(made.order, "shop")
+    body, ledger = receipt(made.order), Ledger.of(made.order, "shop")
     bought = [line for line in made.order["lineItems"]["nodes"] if line["currentQuantity"]]
 
     for line, item in zip(bought, body["items"], strict=False):
@@ -118,7 +118,7 @@ def test_a_refund_before_the_receipt_changes_nothing_in_it(pair, currency, freig
 
 @properties
 @given(after_edits, currencies)
-def test_an_edited_order_costs_what_shopify_says_now(made, currency):
+def test_an_edited_order_has_shopifys_current_total(made, currency):
     assert receipt(made.order, currency=currency)["totalGrossPrice"] == total(
         made.order, "currentTotalPriceSet", currency
     )
@@ -137,11 +137,11 @@ def test_each_line_has_the_units_that_were_sold(made):
 
 @properties
 @given(as_bought)
-def test_leaving_freight_out_takes_exactly_freight_away(made):
+def test_leaving_freight_out_removes_exactly_the_freight(made):
     whole, goods_only = receipt(made.order, freight_sku="F"), receipt(made.order, freight_line=False)
 
     freight = [item for item in whole["items"] if item["sku"] == "F"]
     assert goods_only["items"] == [item for item in whole["items"] if item["sku"] != "F"]
     assert goods_only["totalGrossPrice"] == whole["totalGrossPrice"] - sum(item["grossPaidPrice"] for item in freight)
     delivery = made.order["shippingLines"]["nodes"][0]
-    assert bool(freight) == bool(OrderCurrency.of(made.order, "shop").amount(delivery["originalPriceSet"]))
+    assert bool(freight) == bool(Ledger.of(made.order, "shop").amount(delivery["originalPriceSet"]))

@@ -1,4 +1,4 @@
-"""A refund's receipt: readable refunds; any that Shopify could make are met with the corrections."""
+"""Return receipt of a refund, by readable refunds; the correction properties meet any that Shopify could make."""
 
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ D = Decimal
 SALE = order(MUG, TRAY, total="716.2", shippingLines=delivery("49.0"))
 
 
-def back(bought, quantity, subtotal, tax):
+def returned(bought, quantity, subtotal, tax):
     return {
         "quantity": quantity,
         "restockType": "RETURN",
@@ -23,7 +23,7 @@ def back(bought, quantity, subtotal, tax):
     }
 
 
-def freight_back(subtotal, tax="0.0"):
+def returned_freight(subtotal, tax="0.0"):
     line = {"id": "gid://shopify/ShippingLine/81", "title": "Home delivery"}
     return {"subtotalAmountSet": kr(subtotal), "taxAmountSet": kr(tax), "shippingLine": line}
 
@@ -32,7 +32,7 @@ def adjusted(amount, tax="0.0"):
     return {"reason": "REFUND_DISCREPANCY", "amountSet": kr(amount), "taxAmountSet": kr(tax)}
 
 
-def money(amount, status="SUCCESS", gateway="shopify_payments", kind="REFUND"):
+def transaction(amount, status="SUCCESS", gateway="shopify_payments", kind="REFUND"):
     return {"kind": kind, "status": status, "gateway": gateway, "amountSet": kr(amount)}
 
 
@@ -48,7 +48,7 @@ def refund(*lines, freight=(), adjustments=(), paid=(), number="92", **more):
     } | more
 
 
-ONE_MUG = refund(back(MUG, 1, "134.1", "26.82"), paid=[money("134.1")])
+ONE_MUG = refund(returned(MUG, 1, "134.1", "26.82"), paid=[transaction("134.1")])
 
 
 def receipt(refund, sale=SALE, *, zone=None, **rules):
@@ -59,11 +59,11 @@ def skip(refund, sale=SALE, **rules):
     return refund_skip_reason(refund, sale, ReceiptRules(**rules))
 
 
-def told(body):
+def lines_of(body):
     return [(item["type"], item["sku"], item["quantity"], item["grossPaidPrice"]) for item in body["items"]]
 
 
-def test_a_refund_is_what_engage_asks_for_of_a_return():
+def test_a_return_receipt_has_the_body_that_engage_requires():
     assert receipt(ONE_MUG, zone=ZoneInfo("Europe/Stockholm")) == {
         "contact": {"matchKey": CONTACT, "matchKeyType": "contactId"},
         "uniqueReceiptId": "6102993847551-R92",
@@ -98,8 +98,8 @@ def test_a_refund_is_what_engage_asks_for_of_a_return():
     }
 
 
-def test_tax_is_added_where_prices_do_not_hold_it():
-    taxed = refund(back(MUG, 1, "100.0", "25.0"), paid=[money("125.0")])
+def test_tax_is_added_to_returned_prices_that_do_not_include_it():
+    taxed = refund(returned(MUG, 1, "100.0", "25.0"), paid=[transaction("125.0")])
 
     (item,) = receipt(taxed, SALE | {"taxesIncluded": False})["items"]
 
@@ -107,39 +107,43 @@ def test_tax_is_added_where_prices_do_not_hold_it():
 
 
 def test_freight_alone_is_returned_as_freight():
-    body = receipt(refund(freight=[freight_back("49.0", "9.8")], paid=[money("49.0")]))
+    body = receipt(refund(freight=[returned_freight("49.0", "9.8")], paid=[transaction("49.0")]))
 
-    assert told(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
+    assert lines_of(body) == [("RETURN", "FREIGHT", -1, D("49.00"))]
     assert (body["items"][0]["taxAmount"], body["items"][0]["taxPercent"]) == (D("9.80"), D(25))
 
 
 def test_an_amount_alone_is_one_returned_line():
-    body = receipt(refund(adjustments=[adjusted("-20.0")], paid=[money("20.0")]))
+    body = receipt(refund(adjustments=[adjusted("-20.0")], paid=[transaction("20.0")]))
 
-    assert told(body) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
+    assert lines_of(body) == [("RETURN", "ADJUSTMENT", -1, D("20.00"))]
     assert body["totalGrossPrice"] == D("-20.00")
 
 
-def test_money_of_which_shopify_says_nothing_else_counts_as_an_amount():
-    assert receipt(refund(paid=[money("20.0")]))["totalGrossPrice"] == D("-20.00")
+def test_a_refund_of_money_only_counts_as_an_amount():
+    assert receipt(refund(paid=[transaction("20.0")]))["totalGrossPrice"] == D("-20.00")
 
 
 def test_a_restocking_fee_is_kept_on_a_line_of_its_own():
-    body = receipt(refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[money("100.0")]))
+    body = receipt(
+        refund(returned(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[transaction("100.0")])
+    )
 
-    assert told(body) == [("RETURN", "MUG-BLU", -1, D("134.10")), ("ADJUSTMENT", "ADJUSTMENT", 1, D("34.10"))]
+    assert lines_of(body) == [("RETURN", "MUG-BLU", -1, D("134.10")), ("ADJUSTMENT", "ADJUSTMENT", 1, D("34.10"))]
     assert (body["totalGrossPrice"], payments(body)) == (D("-100.00"), {"card": D("-100.00")})
 
 
-def test_more_than_the_lines_is_one_line_more():
-    body = receipt(refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("-5.9")], paid=[money("140.0")]))
+def test_goodwill_beyond_the_lines_is_one_more_line():
+    body = receipt(
+        refund(returned(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("-5.9")], paid=[transaction("140.0")])
+    )
 
-    assert told(body)[1] == ("RETURN", "ADJUSTMENT", -1, D("5.90"))
+    assert lines_of(body)[1] == ("RETURN", "ADJUSTMENT", -1, D("5.90"))
     assert body["totalGrossPrice"] == D("-140.00")
 
 
 def test_an_adjustments_tax_counts():
-    body = receipt(refund(adjustments=[adjusted("-16.0", "-4.0")], paid=[money("20.0")]))
+    body = receipt(refund(adjustments=[adjusted("-16.0", "-4.0")], paid=[transaction("20.0")]))
 
     assert body["totalGrossPrice"] == D("-20.00")
 
@@ -147,62 +151,64 @@ def test_an_adjustments_tax_counts():
 def test_duties_paid_back_count():
     duty = [{"amountSet": kr("9.83")}]
 
-    assert receipt(refund(duties=duty, paid=[money("9.83")]))["totalGrossPrice"] == D("-9.83")
+    assert receipt(refund(duties=duty, paid=[transaction("9.83")]))["totalGrossPrice"] == D("-9.83")
 
 
-def test_what_came_back_before_it_was_paid_for_is_a_return_without_money():
-    body = receipt(refund(back(MUG, 1, "134.1", "26.82")))
+def test_a_return_before_payment_has_no_payments():
+    body = receipt(refund(returned(MUG, 1, "134.1", "26.82")))
 
     assert payments(body) == {"balance": D("-134.10")}
 
 
 @pytest.mark.parametrize("status", ["PENDING", "AWAITING_RESPONSE"])
-def test_money_on_its_way_counts_as_it_will_when_it_is_there(status):
-    mug = back(MUG, 1, "134.1", "26.82")
-    on_its_way = refund(mug, adjustments=[adjusted("134.1")], paid=[money("100.0", status)])
-    arrived = refund(mug, adjustments=[adjusted("134.1"), adjusted("-100.0")], paid=[money("100.0")])
+def test_a_pending_refund_counts_as_if_it_had_succeeded(status):
+    mug = returned(MUG, 1, "134.1", "26.82")
+    on_its_way = refund(mug, adjustments=[adjusted("134.1")], paid=[transaction("100.0", status)])
+    arrived = refund(mug, adjustments=[adjusted("134.1"), adjusted("-100.0")], paid=[transaction("100.0")])
 
     assert receipt(on_its_way) == receipt(arrived)
     assert receipt(on_its_way)["totalGrossPrice"] == D("-100.00")
 
 
-def test_a_known_fee_stays_a_fee_while_the_money_is_on_its_way():
+def test_a_known_fee_stays_a_fee_while_the_refund_is_pending():
     kept = refund(
-        back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("34.1")], paid=[money("100.0", status="PENDING")]
+        returned(MUG, 1, "134.1", "26.82"),
+        adjustments=[adjusted("34.1")],
+        paid=[transaction("100.0", status="PENDING")],
     )
 
     assert receipt(kept)["totalGrossPrice"] == D("-100.00")
 
 
-def test_money_that_failed_to_go_back_is_no_payment():
-    failed = refund(back(MUG, 1, "134.1", "26.82"), paid=[money("134.1", status="FAILURE")])
+def test_a_failed_refund_is_no_payment():
+    failed = refund(returned(MUG, 1, "134.1", "26.82"), paid=[transaction("134.1", status="FAILURE")])
 
     assert payments(receipt(failed)) == {"balance": D("-134.10")}
 
 
-def test_only_refunds_are_money_back():
-    other = refund(back(MUG, 1, "134.1", "26.82"), paid=[money("134.1", kind="VOID")])
+def test_only_refund_transactions_are_payments():
+    other = refund(returned(MUG, 1, "134.1", "26.82"), paid=[transaction("134.1", kind="VOID")])
 
     assert payments(receipt(other)) == {"balance": D("-134.10")}
 
 
 def test_freight_left_out_is_missing_in_total_and_payments_alike():
     both = refund(
-        back(MUG, 1, "134.1", "26.82"),
-        freight=[freight_back("49.0")],
-        paid=[money("83.1"), money("100.0", gateway="gift_card")],
+        returned(MUG, 1, "134.1", "26.82"),
+        freight=[returned_freight("49.0")],
+        paid=[transaction("83.1"), transaction("100.0", gateway="gift_card")],
     )
 
     body = receipt(both, freight_line=False)
 
-    assert told(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
+    assert lines_of(body) == [("RETURN", "MUG-BLU", -1, D("134.10"))]
     assert sum(payments(body).values()) == body["totalGrossPrice"] == D("-134.10")
     assert set(payments(body)) == {"card", "giftcard"}
 
 
-def test_a_refund_may_be_in_what_the_shopper_saw():
+def test_a_return_receipt_may_be_in_the_presentment_currency():
     euro = {"shopMoney": {"amount": "110.0"}, "presentmentMoney": {"amount": "9.99"}}
-    seen = refund(back(MUG, 1, "0", "0") | {"subtotalSet": euro}, paid=[money("0") | {"amountSet": euro}])
+    seen = refund(returned(MUG, 1, "0", "0") | {"subtotalSet": euro}, paid=[transaction("0") | {"amountSet": euro}])
 
     body = receipt(seen, SALE | {"presentmentCurrencyCode": "EUR"}, currency="presentment")
 
@@ -210,25 +216,25 @@ def test_a_refund_may_be_in_what_the_shopper_saw():
 
 
 @pytest.mark.parametrize(("currency", "amount", "total"), [("JPY", "1200.0", "-1200"), ("KWD", "1.25", "-1.250")])
-def test_amounts_have_their_currencys_digits(currency, amount, total):
-    paid_back = refund(back(MUG, 1, amount, "0.0"), paid=[money(amount)])
+def test_returned_amounts_have_their_currencys_decimals(currency, amount, total):
+    paid_back = refund(returned(MUG, 1, amount, "0.0"), paid=[transaction(amount)])
 
     assert str(receipt(paid_back, SALE | {"currencyCode": currency})["totalGrossPrice"]) == total
 
 
-def test_an_article_that_the_order_forgot_is_told_by_the_refund():
+def test_an_article_no_longer_in_the_order_comes_from_the_refund():
     gone = line(9, "80.0", sku="OLD")
 
-    (item,) = receipt(refund(back(gone, 1, "80.0", "16.0"), paid=[money("80.0")]))["items"]
+    (item,) = receipt(refund(returned(gone, 1, "80.0", "16.0"), paid=[transaction("80.0")]))["items"]
 
     assert (item["sku"], item["articleName"], item["taxPercent"]) == ("OLD", "Article 9", D(25))
 
 
 def test_a_line_without_units_is_no_line():
-    assert len(receipt(refund(back(MUG, 1, "134.1", "26.82"), back(TRAY, 0, "0", "0")))["items"]) == 1
+    assert len(receipt(refund(returned(MUG, 1, "134.1", "26.82"), returned(TRAY, 0, "0", "0")))["items"]) == 1
 
 
-def test_a_refund_with_lines_left_to_read_is_refused():
+def test_a_refund_with_more_lines_to_read_is_refused():
     half = ONE_MUG | {"refundLineItems": {"nodes": [], "pageInfo": {"hasNextPage": True}}}
 
     with pytest.raises(ValueError, match="left to read"):
@@ -239,11 +245,11 @@ def test_an_ordinary_refund_is_sent():
     assert skip(ONE_MUG) is None
 
 
-def test_a_refund_of_a_test_order_is_skipped_with_it():
+def test_a_refund_of_a_test_order_is_skipped():
     assert "test order" in skip(ONE_MUG, SALE | {"test": True})
 
 
-def test_a_refund_to_somebody_whom_shopify_has_forgotten_is_sent():
+def test_a_refund_to_an_erased_customer_is_sent():
     assert skip(ONE_MUG, SALE | {"customer": None}) is None
 
 
@@ -251,9 +257,9 @@ def test_a_refund_to_somebody_whom_shopify_has_forgotten_is_sent():
     "nothing",
     [
         refund(),
-        refund(back(MUG, 1, "0.0", "0.0")),
-        refund(back(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("134.1")]),
-        refund(paid=[money("20.0", status="FAILURE")]),
+        refund(returned(MUG, 1, "0.0", "0.0")),
+        refund(returned(MUG, 1, "134.1", "26.82"), adjustments=[adjusted("134.1")]),
+        refund(paid=[transaction("20.0", status="FAILURE")]),
     ],
     ids=["empty", "free", "restocked without money", "failed"],
 )
@@ -264,11 +270,11 @@ def test_a_refund_that_takes_nothing_off_the_sale_is_skipped(nothing):
 def test_money_for_an_edit_is_left_to_the_edits_correction():
     edited = SALE | {"lineItems": {"nodes": [MUG | {"currentQuantity": 1}, TRAY]}}
 
-    assert "edit" in skip(refund(paid=[money("134.1")]), edited)
+    assert "edit" in skip(refund(paid=[transaction("134.1")]), edited)
 
 
-def test_freight_alone_is_skipped_where_receipts_leave_freight_out():
-    freight = refund(freight=[freight_back("49.0")], paid=[money("49.0")])
+def test_freight_alone_is_skipped_if_receipts_leave_freight_out():
+    freight = refund(freight=[returned_freight("49.0")], paid=[transaction("49.0")])
 
     assert "freight" in skip(freight, freight_line=False)
     assert skip(freight) is None

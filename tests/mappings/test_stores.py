@@ -1,4 +1,4 @@
-"""Which of Engage's stores a customer or an order belongs to."""
+"""Which of Engage's stores a customer or an order belongs to, by the shop's map of stores."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def sent_to(country, province=None):
         (None, "WEB"),
     ],
 )
-def test_a_locale_has_the_store_that_names_it_best(locale, wanted):
+def test_a_locale_has_the_most_specific_store(locale, wanted):
     assert store({"locale": locale}) == wanted
 
 
@@ -72,14 +72,14 @@ def test_a_store_without_an_id_is_no_store():
     assert store_of({"locale": "sv"}, StoreRules("WEB", {"sv": "", "": "NOWHERE"})).store == "WEB"
 
 
-# The default, and saying so
+# The default store and its note
 
 
-def test_a_store_that_the_map_names_needs_no_words():
+def test_a_mapped_store_has_no_note():
     assert store_of({"locale": "no"}, StoreRules("WEB", STORES)) == StoreChoice("NO-WEB")
 
 
-def test_the_default_says_what_was_looked_for_in_vain():
+def test_the_default_store_has_a_note_of_the_names_tried():
     node = {"shippingAddress": sent_to("JP"), "customerLocale": "ja-JP"}
 
     found = store_of(node, StoreRules("WEB", STORES, ["asia"]))
@@ -88,14 +88,14 @@ def test_the_default_says_what_was_looked_for_in_vain():
     assert found.note == "Its store is the shop's default, WEB: the map of stores has no entry for asia, jp, ja-jp, ja."
 
 
-def test_the_default_for_what_is_nowhere_says_so_too():
+def test_the_default_store_of_an_unknown_place_has_a_note():
     found = store_of({"retailLocation": None}, StoreRules("WEB", STORES))
 
     assert found.store == "WEB"
     assert found.note.endswith("has no entry for an unknown place.")
 
 
-def test_without_a_map_the_default_is_no_news():
+def test_without_a_map_the_default_store_has_no_note():
     assert store_of({"locale": "sv-SE"}, StoreRules("ONE")) == StoreChoice("ONE")
 
 
@@ -113,7 +113,7 @@ def test_without_a_map_the_default_is_no_news():
         ({}, []),
     ],
 )
-def test_an_order_is_where_it_goes_and_a_customer_at_home(node, regions):
+def test_regions_are_those_of_the_shipping_or_default_address(node, regions):
     assert address_regions(node) == regions
 
 
@@ -142,5 +142,5 @@ def test_a_market_may_be_everywhere():
         {"status": "ACTIVE", "conditions": {"regionsCondition": None}},
     ],
 )
-def test_a_market_without_visitors_or_regions_is_made_of_nothing(closed):
+def test_a_market_without_visitors_or_regions_has_none(closed):
     assert market_regions(closed) == []

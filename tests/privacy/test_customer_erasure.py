@@ -7,7 +7,7 @@ import pytest
 from database import db
 from models import Body, Customer, DataRequest, DeletedCustomer, Erasure, Exchange, Order, State, Task
 from privacy import data_requests
-from privacy import person as privacy_person
+from privacy.person import OF_CUSTOMERS, OF_ORDERS
 from sync import deleted_customers, entities
 from tasklog import totals
 from taskqueue.outcomes import ERASED
@@ -106,7 +106,7 @@ def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_orde
 
     request_erasure(shop, None, [mine])
 
-    assert [request.answer["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
+    assert [request.export["orders"][0]["legacyResourceId"] for request in data_requests.of_shop(shop)] == [str(others)]
     assert Body.select().count() == 1  # what asked for the others'
 
 
@@ -130,7 +130,7 @@ def test_every_table_about_people_is_known(database):
     ).fetchall()
 
     beside = {("task", "shopify_id"), ("orders", "customer_id"), ("refund", "shopify_id")}
-    assert set(columns) - beside == {*privacy_person.OF_CUSTOMERS, *privacy_person.OF_ORDERS}
+    assert set(columns) - beside == {*OF_CUSTOMERS, *OF_ORDERS}
 
 
 # What is not

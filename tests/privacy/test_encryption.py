@@ -209,8 +209,8 @@ def test_nothing_secret_or_personal_is_in_the_tables_in_clear(first_road):
 
 
 def test_what_is_searched_for_was_there_to_be_found(first_road):
-    sent = b"".join(row.clear(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
-    received = b"".join(row.clear(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
+    sent = b"".join(row.open(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
+    received = b"".join(row.open(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
 
     assert set(in_clear((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
 

@@ -8,7 +8,7 @@ import threading
 import psycopg
 
 from models import NOW, Customer, State, Task
-from privacy import person as privacy_person
+from privacy.person import Person
 from sandbox import dev_servers
 from sandbox.engage.faults import Fault
 from sync import entities
@@ -43,7 +43,9 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     running = index(shop, "IndexCustomer", customer_id)
-    claims.claim(running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", engage=False, latest=False)
+    claims.claim(
+        running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
 
     task = request_erasure(shop, customer_id)
 
@@ -58,12 +60,14 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
 def test_a_task_that_has_just_begun_keeps_what_it_works_on_until_it_has_ended(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     running = Task.get(Task.type == TYPES["IndexCustomer"].number)
-    claims.claim(running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", engage=False, latest=False)
-    person = privacy_person.Person.known(shop, [customer_id], [])
+    claims.claim(
+        running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
+    person = Person.identify(shop, [customer_id], [])
 
-    person.forget_tasks()
+    person.erase_tasks()
 
-    assert person.tasks() == [running.id]
+    assert person.task_ids() == [running.id]
 
 
 def test_a_customer_is_forgotten_while_a_worker_asks_for_them(shop, shopify, engage, drain):

@@ -41,8 +41,8 @@ with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
     found = [shop.secret(column) for shop in shops.values() for column in ("shopify_token", "engage_key")]
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
-    found += [row.clear(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
-    found += [row.node for table in (Order, Customer) for row in table.select()]
+    found += [row.open(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
+    found += [row.snapshot for table in (Order, Customer) for row in table.select()]
     found += [row.url for row in Endpoint.select()]
     print(len(found))
 """
@@ -54,7 +54,7 @@ def names():
 
 
 def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_shop):
-    webhook_endpoints.of_shop(shop)
+    webhook_endpoints.get_or_create(shop)
 
     said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
@@ -121,7 +121,7 @@ WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT gr
 def connect_elsewhere(domain):
     fields = {"email": "a@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
     with connected(EVERY):
-        shop_connections.connect(domain, "token", "key", engage_tenant="elsewhere", **fields)
+        shop_connections.connect_shop(domain, "token", "key", engage_tenant="elsewhere", **fields)
     db.close()
 
 

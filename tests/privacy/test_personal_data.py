@@ -20,7 +20,7 @@ def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
     task = request_data(shop, customer_id)
 
     (request,) = data_requests.of_shop(shop)
-    answer = request.answer
+    answer = request.export
     assert all(answer.values())
     assert (request.number, task.shopify_id) == (9999, customer_id)
     assert answer["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
@@ -38,7 +38,7 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
 
     request_data(shop, customer_id)
 
-    answer = orjson.dumps(DataRequest.get().answer)
+    answer = orjson.dumps(DataRequest.get().export)
     assert b"ada@example.com" in answer
     assert b"bo@example.com" not in answer
 
@@ -49,11 +49,11 @@ def test_the_record_is_encrypted(shop, shopify, engage, drain):
     request_data(shop, customer_id)
 
     request = DataRequest.get()
-    assert b"ada@example.com" in orjson.dumps(request.answer)
-    assert b"ada@example.com" not in bytes(request.held)
+    assert b"ada@example.com" in orjson.dumps(request.export)
+    assert b"ada@example.com" not in bytes(request.sealed_export)
 
 
 def test_a_customer_who_is_unknown_gets_an_empty_record(shop):
     request_data(shop, 4711)
 
-    assert DataRequest.get().answer["customers"] == []
+    assert DataRequest.get().export["customers"] == []

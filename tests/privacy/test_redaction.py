@@ -60,7 +60,7 @@ def test_nothing_under_a_personal_key_is_shown(case, spaced, ascii_only):
     secret, body = case
     text = json.dumps(body, indent=1 if spaced else None, ensure_ascii=ascii_only)
 
-    shown = MASKED.at(text.encode())
+    shown = MASKED.format_body(text.encode())
 
     assert secret not in shown
     assert json.dumps(secret)[1:-1] not in shown
@@ -141,14 +141,14 @@ def test_a_urls_query_is_masked_by_its_parameters_names():
 @given(st.binary(max_size=60))
 def test_any_bytes_can_be_shown(content):
     for look in (BodyFormat(), BodyFormat(raw=True), BodyFormat(revealed=True)):
-        assert isinstance(look.at(content), str)
+        assert isinstance(look.format_body(content), str)
 
 
 @given(st.text(letters, max_size=20), st.text(letters, max_size=20))
 def test_text_that_is_not_json_stays_without_addresses_and_numbers(text, more):
     assume("@" not in text + more and "+" not in text + more and "00" not in text + more)
 
-    assert MASKED.at(f"{text}<{more}".encode()) == f"{text}<{more}"
+    assert MASKED.format_body(f"{text}<{more}".encode()) == f"{text}<{more}"
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from tests.support.servers.processes import empty_database, printed
 from tests.support.tasks.listed_tasks import add_task
 from tests.support.tasks.task_steps import enqueue
 from views.web.csrf import SESSION_COOKIE
-from views.web.rendering import view
 from views.web.session import SessionMiddleware, session_cookie
+from views.web.view import view
 
 __all__ = ["empty_database"]
 
@@ -266,7 +266,7 @@ def _entered(rest: ExitStack, context) -> ExitStack:
 
 def claim() -> Task | None:
     waiting = Task.select().where(Task.state == State.PENDING, Task.leased_until.is_null()).first()
-    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", engage=False, latest=False)
+    return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", calls_engage=False, newest_only=False)
 
 
 # What relies on them

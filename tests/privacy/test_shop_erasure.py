@@ -58,7 +58,9 @@ def test_nothing_with_the_shops_number_is_left_but_counts_and_bare_tasks(shop, s
 
     forget(shop)
 
-    holding = [table for table in erasure.tables() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()]
+    holding = [
+        table for table in erasure.tables_with_shop_data() if db.execute_sql(f"SELECT 1 FROM {table}").fetchone()
+    ]
     assert holding == []
     assert not Task.select().where(Task.shopify_id.is_null(False) | Task.engage_id.is_null(False)).exists()
 
@@ -76,14 +78,16 @@ def test_what_still_waited_about_the_shop_itself_is_ended(shop, shopify, drain):
 
 def test_a_shop_waits_for_what_is_running_and_hears_no_more_webhooks(shop, shopify, drain):
     running = receive_webhook(shop, "shop/update", {"id": 1})
-    claims.claim(running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", engage=False, latest=False)
+    claims.claim(
+        running.id, lease=TYPES["ShopWebhook"].retry.longest, worker="w", calls_engage=False, newest_only=False
+    )
     shopify.uninstall(shop.domain)
 
     task = forget(shop)
 
     assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
     assert Body.select().count() == 2
-    assert shop_connections.by_domain([shop.domain]) == {}
+    assert shop_connections.shops_by_domain([shop.domain]) == {}
 
 
 def test_a_shops_key_is_forgotten(shop, shopify, drain):

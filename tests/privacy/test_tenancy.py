@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from app import ROUTES
 from database import db
 from models import new_id
-from privacy.erasure import KEPT, tables
+from privacy.erasure import KEPT, tables_with_shop_data
 from tests.support.filled_shops import FilledShop, fill_shop
 from tests.support.web.forms import fields
 from views.settings.form import SECTIONS
@@ -83,12 +83,12 @@ def searches(ids: Ids) -> list[str]:
     """The listing asked for by everything that another shop's tasks are found by."""
     texts = [ids["task_id"], ids["task_id"][:13], ids["order"], ids["engage"], ids["name"], ids["import_id"]]
     asked = [f"q={text}" for text in texts] + [f"q={ids['import_id']}&reading=import", f"q={ids['name']}&reading=order"]
-    mark = Cursor(None, UUID(ids["task_id"])).mark(NEWEST_FIRST)
+    mark = Cursor(None, UUID(ids["task_id"])).encode(NEWEST_FIRST)
     return [*asked, f"after={mark}", f"q={ids['order']}&state=error&type=SyncOrder", "sort=completed_at", "limit=200"]
 
 
 def pages(ids: Ids) -> list[str]:
-    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).mark(NEWEST_FIRST)}"]
+    return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).encode(NEWEST_FIRST)}"]
 
 
 SETTINGS = Shared(parts=tuple(SECTIONS))
@@ -211,7 +211,7 @@ def ask(client: Any) -> Callable[..., Any]:
 def rows(shop_id: int) -> dict[str, list[str]]:
     """Every row of the shop's, in text."""
     found = {}
-    for table in [*tables(), *sorted(KEPT)]:
+    for table in [*tables_with_shop_data(), *sorted(KEPT)]:
         kept = db.execute_sql(f"SELECT t::text FROM {table} t WHERE shop_id = %s ORDER BY 1", (shop_id,)).fetchall()
         found[table] = [row for (row,) in kept]
     found["shop"] = [

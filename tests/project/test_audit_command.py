@@ -1,4 +1,4 @@
-"""`make audit` says what it knows, and what it does not."""
+"""`make audit`: vulnerabilities, unsafe code and the bill of materials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["9"]}
 
 
 def saying(stdout: str, code: int = 0):
-    """The outside programs as they end: their words and their code."""
+    """Outside programs that end with this output and exit code."""
     return lambda *_: subprocess.CompletedProcess([], code, stdout, "A host that is not to be named.")
 
 
@@ -26,31 +26,31 @@ def report(**holes):
     return json.dumps({"dependencies": known})
 
 
-def test_what_production_runs_on_is_what_is_pinned():
+def test_the_audited_requirements_are_productions():
     lines = (dev_servers.CHECKOUT / "requirements.txt").read_text().splitlines()
 
     assert len(audit.pinned()) == len([line for line in lines if re.match(r"\w", line)]) > 20
 
 
-def test_a_hole_is_named_and_fails(capsys):
+def test_a_vulnerability_is_named_and_fails(capsys):
     assert not audit.holes(saying(report(starlette=[HOLE]), 1))
 
     assert capsys.readouterr().out == f"starlette {audit.pinned()['starlette']}: PYSEC-2026-1\n"
 
 
-def test_without_a_hole_all_is_well(capsys):
+def test_without_a_vulnerability_the_audit_passes(capsys):
     assert audit.holes(saying(report()))
 
     assert capsys.readouterr().out == f"Known holes: none in {len(audit.pinned())} requirements.\n"
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     ["", "Traceback", json.dumps({"dependencies": [{"name": "starlette", "skip_reason": "not found"}]})],
     ids=["nothing", "an error", "skipped"],
 )
-def test_an_index_that_does_not_answer_is_told_in_a_line_and_is_no_failure(said, capsys):
-    assert audit.holes(saying(said))
+def test_an_unavailable_index_is_reported_and_does_not_fail(output, capsys):
+    assert audit.holes(saying(output))
 
     count = len(audit.pinned())
     assert capsys.readouterr().out.splitlines() == [
@@ -58,14 +58,14 @@ def test_an_index_that_does_not_answer_is_told_in_a_line_and_is_no_failure(said,
     ]
 
 
-def test_unsafe_code_fails(tmp_path, capsys):
+def test_unsafe_code_fails_the_audit(tmp_path, capsys):
     assert not audit.unsafe(saying("x.py:1:1: S301 pickle", 1))
     assert audit.unsafe()
 
     assert capsys.readouterr().out.splitlines() == ["x.py:1:1: S301 pickle", "Unsafe code: none by ruff's S rules."]
 
 
-def test_the_bill_lists_every_requirement_with_its_address_in_the_index(tmp_path):
+def test_the_bill_of_materials_lists_every_requirement_with_its_url(tmp_path):
     audit.bill(tmp_path / "sbom.json")
 
     found = json.loads((tmp_path / "sbom.json").read_text())
@@ -74,7 +74,7 @@ def test_the_bill_lists_every_requirement_with_its_address_in_the_index(tmp_path
     assert all(each["purl"].startswith("pkg:pypi/") for each in found["components"])
 
 
-def test_the_bill_is_not_committed():
+def test_the_bill_of_materials_is_not_committed():
     assert (
         subprocess.run(["git", "check-ignore", "-q", audit.BILL], cwd=dev_servers.CHECKOUT, check=False).returncode == 0
     )

@@ -29,11 +29,11 @@ def test_without_variables_everything_has_its_default():
     assert config.shopify_origin.format(shop="demo.myshopify.com") == "https://demo.myshopify.com"
 
 
-def test_an_empty_variable_counts_as_missing():
+def test_a_blank_variable_counts_as_unset():
     assert configured(dict.fromkeys(documented(), " ")) == configured({})
 
 
-def test_every_variable_has_a_meaning():
+def test_every_variable_has_a_description():
     assert all(meaning for _, meaning in documented().values())
 
 
@@ -41,24 +41,24 @@ def test_the_documented_defaults_are_the_real_ones():
     assert configured({name: default for name, (default, _) in documented().items()}) == configured({})
 
 
-def test_values_have_types():
+def test_values_are_converted_to_their_types():
     config = configured({"PORT": " 5000 ", "WEB_THREADS": "4", "LEASE_SECONDS": "1.5", "LOG_LEVEL": "DEBUG"})
 
     assert (config.port, config.web_threads, config.lease_seconds) == (5000, 4, 1.5)
     assert config.lease == timedelta(seconds=1.5)
 
 
-def test_other_variables_are_left_alone():
+def test_other_variables_are_ignored():
     assert configured({"PATH": "/bin", "PORTS": "x", "port": "x"}) == configured({})
 
 
-def test_a_configuration_is_not_changed():
+def test_a_configuration_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         configured({}).port = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("text", "on"), [("0", False), ("1", True)])
-def test_a_switch_is_on_or_off(text, on):
+def test_a_switch_is_true_or_false(text, on):
     config = configured({"METRICS_SHOPS": text, "REDIS_VERIFY": text})
 
     assert (config.metrics_shops, config.redis_verify) == (on, on)
@@ -90,7 +90,7 @@ def test_shopifys_secrets_are_a_list(text, secrets):
         ("SHOPIFY_API_VERSION", "26-10", "SHOPIFY_API_VERSION must be a version like 2026-10, not '26-10'."),
     ],
 )
-def test_a_wrong_value_is_a_sentence(name, text, sentence):
+def test_an_invalid_value_is_refused_with_a_message(name, text, sentence):
     with pytest.raises(Misconfigured) as refused:
         configured({name: text})
 
@@ -100,14 +100,14 @@ def test_a_wrong_value_is_a_sentence(name, text, sentence):
 @pytest.mark.parametrize(
     "url", ["app.example.com", "https://", "https://app.example.com/", "https://a.example/b", "ftp://a"]
 )
-def test_the_apps_address_is_a_whole_origin(url):
+def test_the_apps_url_must_be_an_origin(url):
     with pytest.raises(Misconfigured, match=r"APP_URL must be an address such as https://app\.example\.com"):
         configured({"APP_URL": url})
 
 
 @pytest.mark.parametrize("name", ["SHOPIFY_ORIGIN", "ENGAGE_ORIGIN"])
 @pytest.mark.parametrize("url", ["{shop}", "https://{shop}/", "file:///etc"])
-def test_the_systems_addresses_have_no_slash_to_end_with(name, url):
+def test_the_origins_of_the_systems_must_not_end_with_a_slash(name, url):
     with pytest.raises(Misconfigured, match=f"{name} must be an address that begins with https://"):
         configured({name: url})
 
@@ -115,7 +115,7 @@ def test_the_systems_addresses_have_no_slash_to_end_with(name, url):
 @pytest.mark.parametrize(
     "url", ["", "postgres://u:p@h:5432/n?sslmode=require", "postgresql:///n?host=/tmp/x", "host=/tmp/x dbname=n"]
 )
-def test_databases_are_addressed_as_libpq_does(url):
+def test_database_urls_may_have_any_form_of_libpq(url):
     assert configured({"DATABASE_URL": url}).database_url == url
 
 
@@ -128,7 +128,7 @@ def test_databases_are_addressed_as_libpq_does(url):
         ("REDIS_URL", "geheim"),
     ],
 )
-def test_an_address_with_a_password_is_not_repeated(name, url):
+def test_an_invalid_url_with_a_password_is_not_repeated(name, url):
     with pytest.raises(Misconfigured) as refused:
         configured({name: url})
 
@@ -136,7 +136,7 @@ def test_an_address_with_a_password_is_not_repeated(name, url):
     assert "geheim" not in str(refused.value)
 
 
-def test_secrets_are_not_shown():
+def test_secrets_are_not_in_the_repr():
     secrets = {"DATABASE_URL": "host=geheim", "REDIS_URL": "redis://geheim", "SMTP_URL": "smtp://geheim"}
     secrets |= dict.fromkeys(("SECRET_KEYS", "SHOPIFY_API_SECRET", "METRICS_TOKEN"), "geheim")
 
@@ -144,7 +144,7 @@ def test_secrets_are_not_shown():
 
 
 @pytest.mark.parametrize("program", ["manage.py", "scheduler.py", "-mapp"])
-def test_a_wrong_variable_ends_every_program_with_a_sentence(program):
+def test_an_invalid_variable_ends_every_program_with_a_message(program):
     command = [program, "migrate"] if program == "manage.py" else [program]
 
     done = run(*command, PORT="http")
@@ -153,7 +153,7 @@ def test_a_wrong_variable_ends_every_program_with_a_sentence(program):
 
 
 @pytest.mark.parametrize(
-    ("verify", "url", "address"),
+    ("verify", "url", "redis_address"),
     [
         ("1", "rediss://host:6379", "rediss://host:6379"),
         ("0", "rediss://host:6379", "rediss://host:6379?ssl_cert_reqs=none"),
@@ -162,11 +162,11 @@ def test_a_wrong_variable_ends_every_program_with_a_sentence(program):
         ("0", "", ""),
     ],
 )
-def test_a_self_signed_certificate_is_accepted_only_when_told(verify, url, address):
-    assert configured({"REDIS_URL": url, "REDIS_VERIFY": verify}).redis_address == address
+def test_a_self_signed_certificate_needs_redis_verify_off(verify, url, redis_address):
+    assert configured({"REDIS_URL": url, "REDIS_VERIFY": verify}).redis_address == redis_address
 
 
-def test_redis_understands_the_address():
+def test_redis_py_understands_the_address():
     found = configured({"REDIS_URL": "rediss://host:6379", "REDIS_VERIFY": "0"}).redis_address
 
     assert redis.Redis.from_url(found).connection_pool.connection_kwargs["ssl_cert_reqs"] == "none"

@@ -1,4 +1,4 @@
-"""A connection goes back to the pool only when it can be used again, and a pool without any left is no failure."""
+"""Connections: a broken one is not used again, and a pool without a free one is answered with 503."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EXHAUST = """
 import threading
 from database import db
 
-db.allow(1)
+db.limit_connections(1)
 holder = threading.Thread(target=db.connect)  # a connection is its thread's, and stays taken when that ends
 holder.start()
 holder.join()
@@ -31,17 +31,17 @@ with TestClient(app, raise_server_exceptions=False) as browser:
 
 WORK = """
 from uuid import uuid4
-from actors import TYPES
-from taskqueue.runner import run
 from scheduler import Job
+from taskqueue.runner import run
+from taskqueue.types import TYPES
 
 run(TYPES["SyncOrder"], str(uuid4()))
-Job(lambda: 1, 1).tick()
+Job("any", lambda: 1, 1).tick()
 print("both went on")
 """
 
 
-def test_a_connection_left_in_the_middle_of_something_is_not_used_again(database):
+def test_a_connection_interrupted_within_a_query_is_not_used_again(database):
     with connected():
         before = db.connection()
         before.pgconn.send_query(b"SELECT pg_sleep(10)")  # as when the time limit strikes within a query
@@ -51,7 +51,7 @@ def test_a_connection_left_in_the_middle_of_something_is_not_used_again(database
         assert db.execute_sql("SELECT 1").fetchone() == (1,)
 
 
-def test_an_exhausted_pool_is_answered_503_by_webhooks_pages_and_probes(database):
+def test_an_exhausted_pool_is_answered_with_503(database):
     assert printed("-c", EXHAUST + ASK, METRICS_TOKEN="token").split() == ["503"] * 6
 
 

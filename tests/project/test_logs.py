@@ -160,7 +160,7 @@ def test_an_uncaught_exception_in_a_thread_is_logged():
     script = """
 import logs, sys, threading
 sys.stderr = sys.stdout
-logs.configure()
+logs.configure_logging()
 thread = threading.Thread(target=lambda: int("Cana" + "rina"))
 thread.start()
 thread.join()
@@ -187,11 +187,11 @@ def planted(demo_run):
     """The personal data in both systems at the end of the day, and our secrets."""
     told = [delivery.body.decode() for delivery in demo_run.demo.shopify.deliveries]
     words = re.findall(r'"(?:first_name|last_name|email|phone|address1)":"([^"]{4,})"', "".join(told))
-    endpoint = webhook_endpoints.of_shop(demo_run.shop)
+    endpoint = webhook_endpoints.get_or_create(demo_run.shop)
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 
-def test_a_days_log_names_nobody_and_a_trace_leads_from_a_webhook_to_its_receipt(demo_run, written):
+def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(demo_run, written):
     day_of(demo_run)
 
     names, text = planted(demo_run), written.getvalue()

@@ -38,21 +38,21 @@ def connect(**changed: str):
     return run("manage.py", "connect", *[part for name, value in options.items() for part in (f"--{name}", value)])
 
 
-def said(done) -> str:
+def message_of(done) -> str:
     """The last line of what a failed command says; never a traceback."""
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]
 
 
-def test_help_tells_every_command():
-    told = printed("manage.py", "--help")
+def test_help_lists_every_command():
+    output = printed("manage.py", "--help")
 
-    assert all(re.search(rf"^    {name}\s+[A-Z].+", told, re.M) for name in COMMANDS)
+    assert all(re.search(rf"^    {name}\s+[A-Z].+", output, re.M) for name in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [[], ["nonsense"], ["connect"], ["sign-in"], ["migrate", "--now"]])
-def test_a_command_that_is_not_understood_is_answered_with_its_usage(command):
+def test_an_unknown_command_prints_the_usage(command):
     done = run("manage.py", *command)
 
     assert done.returncode == 2
@@ -82,15 +82,17 @@ def test_connecting_again_updates_the_shop(database):
     assert (shop.active, shop.paused_until, shop.failures) == (True, None, 0)
 
 
-def test_connecting_learns_about_the_shop_and_its_stores_at_once(database):
+def test_connecting_syncs_the_shop_and_its_stores_at_once(database):
     connect()
 
     assert {NUMBERS[task.type].name for task in Task.select()} == {"IndexStores", "SyncShopCurrency"}
 
 
-def test_another_tenant_has_other_contacts(database):
+def test_connecting_another_tenant_forgets_the_contacts(database):
     connect()
-    Customer.create(shop=Shop.get(), shopify_id=1, updated_at=utcnow(), seen=b"", contact_id="c", contact_type="Member")
+    Customer.create(
+        shop=Shop.get(), shopify_id=1, updated_at=utcnow(), sealed_snapshot=b"", contact_id="c", contact_type="Member"
+    )
 
     connect(email="other@example.com")
     assert Customer.get().contact_id == "c"
@@ -125,7 +127,7 @@ def test_another_tenant_has_other_contacts(database):
         ("store", " ", "the name of a store in Engage such as SE-WEB"),
     ],
 )
-def test_connect_refuses_what_cannot_be(name, value, sentence, database, in_process):
+def test_connect_refuses_an_invalid_value(name, value, sentence, database, in_process):
     message = in_process(name, value)
 
     assert message.startswith(f"argument --{name}: must be ")
@@ -149,7 +151,7 @@ def in_process(capsys):
 
 
 def test_a_refused_secret_is_not_repeated(database):
-    message = said(connect(engage_key="ge heim"))
+    message = message_of(connect(engage_key="ge heim"))
 
     assert message.endswith("argument --engage-key: must be given, without spaces or line breaks")
 
@@ -157,7 +159,7 @@ def test_a_refused_secret_is_not_repeated(database):
 def test_without_keys_connect_says_how_to_make_one(database):
     done = run("manage.py", "connect", *[f"--{name}={value}" for name, value in NEW_SHOP.items()], SECRET_KEYS="")
 
-    assert said(done) == "SECRET_KEYS is empty; make one: python manage.py new-key"
+    assert message_of(done) == "SECRET_KEYS is empty; make one: python manage.py new-key"
 
 
 def test_the_sign_in_link_opens_its_shop_once(shop, anonymous):
@@ -169,11 +171,11 @@ def test_the_sign_in_link_opens_its_shop_once(shop, anonymous):
     assert sign_in_links.redeem(token) is None
 
 
-def test_an_unknown_shop_is_a_sentence(database):
+def test_an_unknown_shop_is_refused_with_a_message(database):
     done = run("manage.py", "sign-in", "--shop", "stranger.myshopify.com")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert said(done) == "There is no shop stranger.myshopify.com; connect it first."
+    assert message_of(done) == "There is no shop stranger.myshopify.com; connect it first."
 
 
 def test_migrate_twice_does_nothing_the_second_time(empty_database):
@@ -184,28 +186,28 @@ def test_migrate_twice_does_nothing_the_second_time(empty_database):
 
 
 @pytest.mark.parametrize("command", [["sign-in", "--shop", "a.myshopify.com"], ["sweep"], ["recount"]])
-def test_without_the_schema_a_command_says_what_to_run(command, empty_database):
+def test_without_the_schema_a_command_names_migrate(command, empty_database):
     done = run("manage.py", *command, DATABASE_URL=empty_database)
 
-    assert said(done).startswith("The schema is not up to date; run: python manage.py migrate (")
+    assert message_of(done).startswith("The schema is not up to date; run: python manage.py migrate (")
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["sign-in", "--shop", "a.myshopify.com"], ["sweep"], ["recount"]])
-def test_without_the_database_a_command_says_so(command):
+def test_without_the_database_a_command_ends_with_a_message(command):
     done = run("manage.py", *command, DATABASE_URL=f"postgresql://u:geheim@127.0.0.1:{free_port()}/none")
 
-    assert said(done).startswith("The database could not do it: ")
+    assert message_of(done).startswith("The database could not do it: ")
     assert "geheim" not in done.stderr
 
 
-def test_sweep_rings_for_what_is_due(shop):
-    kind = TYPES["OrderWebhook"]
-    kind.enqueue(shop, key="1")
+def test_sweep_publishes_due_tasks(shop):
+    task_type = TYPES["OrderWebhook"]
+    task_type.enqueue(shop, key="1")
     Task.update(published_at=None).execute()
     broker.flush_all()
 
     assert printed("manage.py", "sweep") == "Tasks published: 1"
-    assert broker.waiting("live") == 1
+    assert broker.queue_length("live") == 1
 
 
 def test_sweep_without_redis_is_no_failure(shop):
@@ -214,7 +216,7 @@ def test_sweep_without_redis_is_no_failure(shop):
     assert (done.returncode, done.stdout) == (0, "Tasks published: 0\n")
 
 
-def test_recount_mends_totals_that_are_wrong(shop):
+def test_recount_corrects_wrong_totals(shop):
     TYPES["OrderWebhook"].enqueue(shop, key="1")
     totals.fold()
     database__module.db.execute_sql("UPDATE task_total SET count = 5")
@@ -229,7 +231,7 @@ def test_where_prints_the_data_folder():
     assert printed("manage.py", "where", DATABASE_URL="nonsense") == str(dev_servers.data_folder())
 
 
-def test_a_new_key_can_be_used(empty_database):
+def test_a_new_key_is_a_valid_secret_key(empty_database):
     entry = printed("manage.py", "new-key", SECRET_KEYS="")
     printed("manage.py", "migrate", DATABASE_URL=empty_database, SECRET_KEYS=entry)
 

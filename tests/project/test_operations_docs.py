@@ -1,4 +1,4 @@
-"""What the documents for operators say is what there is: metrics, log lines, variables, tables, tests, processes."""
+"""The operators' documents match the code: metrics, log lines, variables, tables, tests and processes."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def labels(family):
     return {name for sample in family.samples for name in sample.labels} - {"le"}
 
 
-def test_the_table_of_metrics_is_what_metrics_there_are(shop):
+def test_the_documented_metrics_are_the_existing_ones(shop):
     row = r"^\| `connector_(\w+?)(?:_total)?` \| (\w+) \|([^|]*)\| (\w+) \| (.*) \|$"
-    told = re.findall(row, OPERATIONS, re.MULTILINE)
+    documented = re.findall(row, OPERATIONS, re.MULTILINE)
 
     found = {
         (name.removeprefix("connector_"), family.type, frozenset(labels(family)), family.documentation)
@@ -63,13 +63,13 @@ def test_the_table_of_metrics_is_what_metrics_there_are(shop):
     }
 
     assert {
-        (name, kind, frozenset(re.findall(r"`(\w+)`", names)), about) for name, kind, names, _, about in told
+        (name, kind, frozenset(re.findall(r"`(\w+)`", names)), about) for name, kind, names, _, about in documented
     } == found
-    assert {name for name, _, _, source, _ in told if source == "T"} == COUNTED
-    assert {source for _, _, _, source, _ in told} == SOURCES
+    assert {name for name, _, _, source, _ in documented if source == "T"} == COUNTED
+    assert {source for _, _, _, source, _ in documented} == SOURCES
 
 
-def test_alarms_are_about_metrics_that_there_are(shop):
+def test_the_documented_alarms_use_existing_metrics(shop):
     names = {sample.name for family in everything(shop).values() for sample in family.samples}
 
     assert set(re.findall(r"\bconnector_\w+", OPERATIONS)) - names <= {
@@ -80,44 +80,44 @@ def test_alarms_are_about_metrics_that_there_are(shop):
 
 
 def troubles(path):
-    """What a module may log that is no good news, with the gaps as the documents write them."""
+    """The messages of a module's warnings and errors, with … for their values, as the documents write them."""
     for node in ast.walk(ast.parse((CHECKOUT / path).read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in (*TROUBLE, "log"):
-            words = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            yield from [re.sub(r"%[sd]", "…", each) for each in words if "%" in each or each.endswith(".")][:1]
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            yield from [re.sub(r"%[sd]", "…", each) for each in texts if "%" in each or each.endswith(".")][:1]
 
 
-def test_every_line_about_trouble_has_its_row():
-    said = {line for path in APP for line in troubles(path)}
+def test_every_logged_warning_and_error_is_documented():
+    logged = {line for path in APP for line in troubles(path)}
     rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", OPERATIONS.split("## Logs")[1], re.MULTILINE)
 
-    assert len(said) > 15
-    assert {line for line in rows if not line.startswith("connector_")} == said
+    assert len(logged) > 15
+    assert {line for line in rows if not line.startswith("connector_")} == logged
 
 
-def test_every_variable_that_is_named_is_one():
+def test_the_documented_variables_exist():
     text = OPERATIONS + PRIVACY + SECURITY
     named = set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+\b", text)) - {"WEB_CONCURRENCY"}
 
     assert named - config.documented().keys() == set()
 
 
-def test_every_table_is_told_of_or_about_nobody(database):
+def test_every_table_is_documented_or_has_no_personal_data(database):
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|", PRIVACY, re.MULTILINE)
-    told = set(re.findall(r"`(\w+)`", "".join(rows)))
+    documented = set(re.findall(r"`(\w+)`", "".join(rows)))
 
-    assert told | WITHOUT_PEOPLE == set(db.get_tables())
-    assert told & WITHOUT_PEOPLE == set()
+    assert documented | WITHOUT_PEOPLE == set(db.get_tables())
+    assert documented & WITHOUT_PEOPLE == set()
 
 
-def test_every_test_that_shows_a_control_is_there():
-    named = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", SECURITY)
+def test_the_tests_that_security_md_names_exist():
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", SECURITY)
 
     assert len(named) > 30
     assert [(file, name) for file, name in named if f"def {name}" not in (CHECKOUT / "tests" / file).read_text()] == []
 
 
-def test_the_apps_description_names_what_there_is():
+def test_app_json_names_existing_variables_and_processes():
     described = json.loads((CHECKOUT / "app.json").read_text())
     processes = re.findall(r"^(\w+):", (CHECKOUT / "Procfile").read_text(), re.MULTILINE)
 

@@ -16,7 +16,7 @@ EXAMPLE = {"APP_URL": "https://app.example.com", "SHOPIFY_API_KEY": "0123456789a
 KEPT = dev_servers.CHECKOUT / "shopify.app.toml"
 
 
-def test_the_file_that_is_kept_is_the_one_that_is_made():
+def test_the_committed_file_is_the_generated_one():
     assert printed("manage.py", "shopify-app", **EXAMPLE) == KEPT.read_text().strip()
 
 

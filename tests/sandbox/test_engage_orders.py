@@ -256,7 +256,7 @@ def test_a_mail_that_was_sent_is_never_believed_unsent(shop, fault):
     shop.tenant.faults = Faults({fault: 1.0}, hang_seconds=5)
 
     with pytest.raises(ApiError) as caught:
-        shop.client.notify_order(order())
+        shop.client.create_order_notification(order())
 
     assert len(shop.mails()) == (1 if fault.takes_effect else 0)
     assert caught.value.unknown or not shop.mails()
@@ -264,13 +264,13 @@ def test_a_mail_that_was_sent_is_never_believed_unsent(shop, fault):
 
 def test_the_client_is_told_why_an_order_is_refused(shop):
     with pytest.raises(Rejected, match="ORDER_LOST") as caught:
-        shop.client.notify_order(order(orderStatus="ORDER_LOST"))
+        shop.client.create_order_notification(order(orderStatus="ORDER_LOST"))
 
     assert caught.value.code == "UnknownOrderStatus"
 
 
 def test_the_journal_has_every_notification(shop):
-    shop.client.notify_order(order())
+    shop.client.create_order_notification(order())
 
     (entry,) = requests.get(f"{shop.base}/journal?path=orders", timeout=5).json()
     assert (entry["method"], entry["path"], entry["status"]) == ("POST", "/api/v2/orders", 202)

@@ -115,7 +115,7 @@ def test_a_click_on_unsubscribe_is_told_to_the_app(tenant, app, elin):
     tenant.wait_until_idle()
 
     (event,), ((_, body),) = app.events(), app.heard
-    assert (event.kind, event.contact_id) == ("contact.acceptsEmail.changed", elin)
+    assert (event.event_type, event.contact_id) == ("contact.acceptsEmail.changed", elin)
     assert b'"acceptsEmail":false' in body.replace(b" ", b"")
     assert len(app.ids()) == 1
 
@@ -125,7 +125,7 @@ def test_a_click_can_come_over_http(tenant, app, elin):
     tenant.wait_until_idle()
 
     assert answer.json()["acceptsSms"] is True
-    assert [event.kind for event in app.events()] == ["contact.acceptsSms.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsSms.changed"]
 
 
 CHANGES: dict[str, tuple[Callable[[EngageClient, str], object], list[str]]] = {
@@ -161,7 +161,7 @@ def test_an_event_is_what_changed_and_only_that(tenant, app, elin, what):
     change(tenant.client, elin)
     tenant.wait_until_idle()
 
-    assert sorted(event.kind for event in app.events()) == kinds
+    assert sorted(event.event_type for event in app.events()) == kinds
     assert {event.contact_id for event in app.events()} <= {elin}
 
 
@@ -175,7 +175,7 @@ def test_a_preference_told_twice_is_an_event_once(tenant, app, elin):
         )
     tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 def test_a_consent_given_again_is_not_told(tenant, app):
@@ -195,7 +195,7 @@ def test_a_new_contact_is_told_without_its_preferences(tenant, app):
     contact_id = tenant.contact(preferences={"acceptsEmail": True})
     tenant.wait_until_idle()
 
-    assert [(event.kind, event.contact_id) for event in app.events()] == [("contact.created", contact_id)]
+    assert [(event.event_type, event.contact_id) for event in app.events()] == [("contact.created", contact_id)]
 
 
 def test_a_deleted_contact_is_told(tenant, app, elin):
@@ -206,7 +206,7 @@ def test_a_deleted_contact_is_told(tenant, app, elin):
     )
     tenant.wait_until_idle()
 
-    assert [(event.kind, event.contact_id) for event in app.events()] == [("contact.deleted", elin)]
+    assert [(event.event_type, event.contact_id) for event in app.events()] == [("contact.deleted", elin)]
 
 
 def test_a_call_that_took_effect_is_told_though_it_never_was_answered(tenant, app, elin):
@@ -216,7 +216,7 @@ def test_a_call_that_took_effect_is_told_though_it_never_was_answered(tenant, ap
         tenant.client.update_preferences(elin, {"acceptsEmail": True})
     tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 def test_only_the_kinds_that_are_wanted_are_told(tenant, app):
@@ -226,7 +226,7 @@ def test_only_the_kinds_that_are_wanted_are_told(tenant, app):
     tenant.engage.set_preferences(contact_id, acceptsEmail=True, acceptsSms=True)
     tenant.wait_until_idle()
 
-    assert [event.kind for event in app.events()] == ["contact.acceptsEmail.changed"]
+    assert [event.event_type for event in app.events()] == ["contact.acceptsEmail.changed"]
 
 
 @pytest.mark.parametrize("contact_id", [NOBODY, "no id"])

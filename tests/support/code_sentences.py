@@ -1,4 +1,4 @@
-"""What our own code can write down about a task: its codes and its sentences, read from the source."""
+"""The codes and reasons that our own code can store with a task, read from the source."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from pathlib import Path
 
 from sandbox import dev_servers
 
-PACKAGES = ("actors", "clients", "mappings", "models")
-# Arguments of these are not said about a task: they are for the log, or errors of whoever calls.
-ELSEWHERE = {"ValueError", "TypeError", "RuntimeError", "NotVerified", "Misconfigured", "BadToken", "Stale"}
-PUT_IN = "xyz"
+PACKAGES = ("actors", "clients", "mappings", "privacy", "sync", "tasklog", "taskqueue")
+# Arguments of these are not stored with a task: they are for the log, or for the calling code.
+NOT_STORED = {
+    "ValueError",
+    "TypeError",
+    "RuntimeError",
+    "BadSignature",
+    "Misconfigured",
+    "InvalidIdToken",
+    "IdTokenExpired",
+}
+PLACEHOLDER = "xyz"
+CODE_POSITIONS = {"_failed": 3, "retry_in": 4}  # of the argument that is the code
 LOGS = {"debug", "info", "warning", "error", "exception"}
-# Said of a line of an import's file, on the page of the imports; within the transport; to whoever rotates keys.
-OF_OTHERS = {
+# For a line of an import's file, on the imports page; within the transport; for the operator who rotates keys.
+OTHER_SENTENCES = {
     "The order it belongs to is missing.",
     "The name cannot be resolved.",
     "It was changed meanwhile, by a process that knows other keys; restart those and run this again.",
@@ -24,13 +33,16 @@ OF_OTHERS = {
 
 
 def files() -> list[Path]:
-    return [path for package in PACKAGES for path in sorted((dev_servers.CHECKOUT / package).glob("*.py"))]
+    return [path for package in PACKAGES for path in sorted((dev_servers.CHECKOUT / package).rglob("*.py"))]
 
 
 def sentences() -> dict[str, str]:
-    """Every sentence that may end up as a task's reason, by itself, with the file that has it."""
+    """Every sentence that may become a task's reason, with the file that has it."""
     return {
-        sentence: path.name for path in files() for sentence in _sentences(_tree(path)) if sentence not in OF_OTHERS
+        sentence: path.name
+        for path in files()
+        for sentence in _sentences(_tree(path))
+        if sentence not in OTHER_SENTENCES
     }
 
 
@@ -40,20 +52,24 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _sentences(tree: ast.Module) -> Iterator[str]:
-    passed = _elsewhere(tree)
+    excluded = _excluded(tree)
     for node in ast.walk(tree):
-        if node not in passed and isinstance(node, ast.Constant | ast.JoinedStr) and _is_sentence(text := _whole(node)):
+        if (
+            node not in excluded
+            and isinstance(node, ast.Constant | ast.JoinedStr)
+            and _is_sentence(text := _sentence_text(node))
+        ):
             yield text
 
 
-def _elsewhere(tree: ast.Module) -> set[ast.AST]:
-    """Docstrings, the log's words, and the parts of what is put together."""
+def _excluded(tree: ast.Module) -> set[ast.AST]:
+    """Docstrings, arguments of log calls, and the parts of f-strings."""
     found: set[ast.AST] = set()
     for node in ast.walk(tree):
         match node:
             case ast.Expr(value=ast.Constant()):
                 found.add(node.value)
-            case ast.Call(func=ast.Name(id=name)) if name in ELSEWHERE:
+            case ast.Call(func=ast.Name(id=name)) if name in NOT_STORED:
                 found.update(each for part in node.args for each in ast.walk(part))
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "logger"), attr=name)) if name in LOGS:
                 found.update(each for part in node.args for each in ast.walk(part))
@@ -62,40 +78,40 @@ def _elsewhere(tree: ast.Module) -> set[ast.AST]:
     return found
 
 
-def _whole(node: ast.expr) -> str:
-    """What another system has said is added to some."""
-    text = spelt(node)
-    return f"{text}{PUT_IN}" if text.endswith(": ") else text
+def _sentence_text(node: ast.expr) -> str:
+    """The text of a sentence. Another system's message is appended to some."""
+    text = text_of(node)
+    return f"{text}{PLACEHOLDER}" if text.endswith(": ") else text
 
 
-def spelt(node: ast.expr) -> str:
-    """The text, with something put in where the code puts something in."""
+def text_of(node: ast.expr) -> str:
+    """The text, with a placeholder for each value of an f-string."""
     match node:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr():
-            return "".join(spelt(part) for part in node.values)
+            return "".join(text_of(part) for part in node.values)
         case ast.FormattedValue():
-            return _put_in(ast.unparse(node.value))
+            return _placeholder(ast.unparse(node.value))
     return ""
 
 
-def _put_in(what: str) -> str:
+def _placeholder(what: str) -> str:
     match what:
         case "call.system":
             return "Engage"
-        case "words(answer)":
+        case "error_text(answer)":
             return "."
-    return CONSTANTS.get(what, PUT_IN)
+    return CONSTANTS.get(what, PLACEHOLDER)
 
 
 def _is_sentence(text: str) -> bool:
-    begins = re.match(rf"[A-Z](?![A-Z])|{PUT_IN} ", text)  # SQL is in capitals
-    return begins is not None and " " in text and "\n" not in text and text.endswith((".", f": {PUT_IN}"))
+    begins = re.match(rf"[A-Z](?![A-Z])|{PLACEHOLDER} ", text)  # SQL is in capitals
+    return begins is not None and " " in text and "\n" not in text and text.endswith((".", f": {PLACEHOLDER}"))
 
 
 def codes() -> dict[str, str]:
-    """Every code that our code itself names, with the file that names it."""
+    """Every error code that our own code names, with the file that names it."""
     return {code: path.name for path in files() for code in _codes(_tree(path))}
 
 
@@ -103,8 +119,8 @@ def _codes(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
             yield from filter(None, [node.value.value])
-        if isinstance(node, ast.Call) and _name(node.func) in ("_failed", "retry_in"):
-            yield from (each.value for each in node.args[3:] if isinstance(each, ast.Constant) and each.value)
+        if isinstance(node, ast.Call) and (position := CODE_POSITIONS.get(_name(node.func))):
+            yield from (each.value for each in node.args[position:] if isinstance(each, ast.Constant) and each.value)
 
 
 def _name(function: ast.expr) -> str:
@@ -112,7 +128,7 @@ def _name(function: ast.expr) -> str:
 
 
 def _constants() -> dict[str, str]:
-    """Sentences under a name of their own, which others end with."""
+    """Sentences that are constants, with which others end."""
     return {
         target.id: node.value.value
         for path in files()

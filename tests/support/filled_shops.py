@@ -39,22 +39,15 @@ from models import (
     utcnow,
 )
 from privacy import data_requests
-from sync import (
-    consent_memory,
-    deleted_customers,
-    entities,
-    import_lines,
-    poll_cursors,
-    sent_receipts,
-    stores,
-    webhook_endpoints,
-)
-from sync import imports as sync_imports
+from sync import consent_memory, deleted_customers, entities, polling, sent_receipts, stores, webhook_endpoints
 from sync.consent_memory import new_memories
+from sync.imports import staged_lines
+from sync.imports.parts import parts_of, save_bad_lines, update_part
+from sync.imports.state import create_import
 from tasklog import saved_views, totals
 from tests.support.tasks.listed_tasks import NOON, add_task
-from views.account import membership, support_tokens
-from views.web import audit_log
+from views.account import support_links
+from views.web import audit_log, membership
 
 DAY = "2026-11-24T12:00:00Z"
 LATER = NOON.replace(year=2100)
@@ -65,13 +58,13 @@ class FilledShop:
     """A shop with what its addresses hold, by the names of the routes' parameters and by what queries may name."""
 
     shop: Shop
-    mark: str
+    canary: str
     ids: dict[str, str]
 
     @property
-    def tells(self) -> list[str]:
+    def secrets(self) -> list[str]:
         """What nobody else may ever be shown."""
-        return [self.mark, str(self.ids["order"])[:9], *(each for each in self.ids.values() if len(each) == 36)]
+        return [self.canary, str(self.ids["order"])[:9], *(each for each in self.ids.values() if len(each) == 36)]
 
 
 def fill_shop(shop: Shop, mark: str, digits: int) -> FilledShop:
@@ -120,7 +113,7 @@ def _seen(shop: Shop, mark: str, ids: dict[str, str]) -> None:
     kept = entities.save(Order, shop, order, name=f"{mark}-order", customer_id=int(ids["customer"]))
     known = entities.save(Customer, shop, customer)
     entities.set_contact(known, f"{mark}-contact", f"{mark}-type", {"note": mark})
-    consent_memory.start(known, new_memories())
+    consent_memory.replace(known, new_memories())
     entities.save(Refund, shop, refund, order_id=int(ids["order"]))
     sent_receipts.save(kept, ReceiptKind.PURCHASE, f"{mark}-receipt", _json(mark), {})
 
@@ -146,27 +139,27 @@ def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
     incidents.close(over, NOON, "recovered")
     mail_id = outbox.put(shop, MailKind.FIRE, f"{mark}@told.example", incident=open_one)
     Mail.update(state=MailState.KEPT, subject=mark, text=f"{mark}-text", html=mark).where(Mail.id == mail_id).execute()
-    token = address.clear_token
+    token = address.plain_token
     return {"incident_id": str(open_one.id), "over": str(over.id), "mail_id": str(mail_id), "token": token}
 
 
 def _deeds(shop: Shop, mark: str) -> dict[str, str]:
     note = audit_log.record(
-        shop, Action.SETTINGS, f"{mark}-who", click=new_id(), details={"part": "alerts", "note": mark}
+        shop, Action.SETTINGS, f"{mark}-who", idempotency_key=new_id(), details={"part": "alerts", "note": mark}
     )
     batch = BulkRetry.create(shop=shop, query=f"q={mark}", total=1)
-    BulkRetryPortion.create(batch=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
+    BulkRetryPortion.create(bulk_retry=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
     saved = saved_views.add(shop, f"{mark}-view", "state=error")
     assert note
     return {"audit": str(note.id), "batch_id": str(batch.id), "view_id": str(saved.id)}
 
 
 def _import(shop: Shop, mark: str) -> dict[str, str]:
-    begun = sync_imports.begin(shop, NOON, LATER)
-    part = sync_imports.parts_of(begun)[0]
-    sync_imports.update_part(part, note=f"{mark}-note")
-    sync_imports.keep_bad_lines(part, [(1, f"{mark}-line")])
-    import_lines.add(part, shop, [(2, 3, False, _json(mark))])
+    begun = create_import(shop, NOON, LATER)
+    part = parts_of(begun)[0]
+    update_part(part, note=f"{mark}-note")
+    save_bad_lines(part, [(1, f"{mark}-line")])
+    staged_lines.stage(part, shop, [(2, 3, False, _json(mark))])
     add_task(shop, lane=1, state=State.ERROR, args={"import_id": begun.id}, reason=f"{mark}-imported")
     return {"import_id": str(begun.id), "part_id": str(part.id)}
 
@@ -174,12 +167,12 @@ def _import(shop: Shop, mark: str) -> dict[str, str]:
 def _beside(shop: Shop, mark: str, ids: dict[str, str]) -> None:
     """What no address of the app names."""
     ids["member_id"] = str(membership.register(shop, f"{mark}-user", f"{mark}-olga", owner=False).id)
-    ids["support"] = support_tokens.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
+    ids["support"] = support_links.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
     SignIn.create(token_hash=token_hash(mark), shop=shop, expires_at=LATER)
-    ids["shop_token"] = webhook_endpoints.of_shop(shop).url.rpartition("/")[2]
+    ids["shop_token"] = webhook_endpoints.get_or_create(shop).url.rpartition("/")[2]
     stores.save_stores(shop, [{"externalId": f"{mark}-external", "name": f"{mark}-shelf", "type": "ECOM"}])
     Market.create(shop=shop, handle=f"{mark}-handle", name=f"{mark}-market", regions=["SE"])
-    poll_cursors.advance(shop, f"{mark}-resource", NOON)
+    polling.advance_cursor(shop, f"{mark}-resource", NOON)
     deleted_customers.record(shop, int(ids["refund"]))
     Erasure.create(task_id=new_id(), shop_id=shop.id, topic=mark, rows=1)
     data_requests.save(shop, ids["task_id"], {"note": mark, "orders": []}, number=1, customer_id=int(ids["customer"]))

@@ -43,7 +43,7 @@ def test_one_that_ends_soon_is_renewed_and_both_tokens_are_replaced(frame):
     after = installed_shop()
     assert after.secret("shopify_token") == token
     assert not set(before) & {token, after.secret("shopify_refresh")}
-    assert not after.ends_within(30 * MINUTE)
+    assert not after.token_expires_within(30 * MINUTE)
     assert frame.shopify.oauth.calls == [("renew", DOMAIN)]
 
 

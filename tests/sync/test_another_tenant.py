@@ -17,7 +17,7 @@ from tests.sync.test_refunds import line_of, told
 def move(shop):
     """The operator connects the shop anew, with the other tenant's name."""
     fields = {name: getattr(shop, name) for name in ("email", "currency", "timezone", "store")}
-    return shop_connections.connect(shop.domain, TOKEN, ENGAGE_KEY, **fields, engage_tenant="moved")
+    return shop_connections.connect_shop(shop.domain, TOKEN, ENGAGE_KEY, **fields, engage_tenant="moved")
 
 
 def sold(engage, tenant, order_id):

@@ -8,8 +8,8 @@ import pytest
 
 from models import NOW, Attempt, Customer, State, Task
 from sync import entities
-from sync import imports as sync_imports
-from sync.import_rules import NO_CONTACT
+from sync.imports.rules import NO_CONTACT
+from sync.imports.state import create_import
 from taskqueue.runner import LONGEST_WAIT, run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
@@ -76,7 +76,7 @@ def test_an_order_that_an_import_left_out_stays_out(shop, shopify, engage, drain
     customer_id = shopify.add_customer(shop.domain, NAMELESS)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     run(TYPES["IndexOrder"], str(index(shop, "IndexOrder", order_id).id))
-    Task.update(args={"import_id": sync_imports.begin(shop, START, END).id}).where(
+    Task.update(args={"import_id": create_import(shop, START, END).id}).where(
         Task.id == newest("SyncOrder").id
     ).execute()
     drain()

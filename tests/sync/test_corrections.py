@@ -116,7 +116,7 @@ def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, sh
     before = entities.get(Order, shop, bought)
     told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
-    Order.update(seen=before.seen, updated_at=before.updated_at).execute()
+    Order.update(sealed_snapshot=before.sealed_snapshot, updated_at=before.updated_at).execute()
 
     index(shop, "SyncOrder", bought)
     drain(waiting=True)
@@ -127,7 +127,7 @@ def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, sh
 def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(shop, shopify, engage, drain, bought):
     told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
     drain(waiting=True)
-    entities.save(Refund, shop, Refund.get().node | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
+    entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
 
     sync = TYPES["SyncOrder"].enqueue(shop, key="ahead", shopify_id=bought)
     Task.update(due_at="2099-01-01").where(Task.id != sync.id).execute()

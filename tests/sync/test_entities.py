@@ -21,7 +21,7 @@ def test_many_are_remembered_in_one_statement(shop):
         (2, 7),
         (3, 7),
     ]
-    assert entities.get(Order, shop, 2).node["updatedAt"] == OLD
+    assert entities.get(Order, shop, 2).snapshot["updatedAt"] == OLD
 
 
 def test_of_one_that_comes_twice_the_newest_stays_whichever_comes_last(shop):
@@ -38,7 +38,7 @@ def test_a_newer_one_that_is_known_stays(shop):
     entities.save_all(Order, shop, [order(1, OLD, "old"), order(2, OLD, "old")])
 
     assert [row.name for row in Order.select().order_by(Order.shopify_id)] == ["new", "old"]
-    assert entities.get(Order, shop, 1).node["updatedAt"] == NEW
+    assert entities.get(Order, shop, 1).snapshot["updatedAt"] == NEW
 
 
 def test_nothing_to_remember_is_no_statement(shop):
@@ -51,5 +51,5 @@ def test_another_shops_of_the_same_id_is_another(shop, other_shop):
     entities.save_all(Order, other_shop, [order(1, NEW)])
     entities.save_all(Order, shop, [order(1, OLD)])
 
-    assert entities.get(Order, shop, 1).node["updatedAt"] == OLD
-    assert entities.get(Order, other_shop, 1).node["updatedAt"] == NEW
+    assert entities.get(Order, shop, 1).snapshot["updatedAt"] == OLD
+    assert entities.get(Order, other_shop, 1).snapshot["updatedAt"] == NEW

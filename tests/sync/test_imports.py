@@ -27,11 +27,11 @@ from models import (
 )
 from sandbox.engage.faults import Fault
 from sandbox.purchases import add_history
-from sync import entities, import_reader
-from sync import imports as sync_imports
+from sync import entities
 from sync.api_clients import shopify_client
-from sync.import_rules import ALREADY_A_CONTACT, NO_CONTACT
-from sync.imports import CANCELLED, PAUSED
+from sync.imports import reader
+from sync.imports.rules import ALREADY_A_CONTACT, NO_CONTACT
+from sync.imports.state import IMPORT_CANCELLED, IMPORT_PAUSED, create_import
 from taskqueue import claims
 from taskqueue.outcomes import Skip
 from taskqueue.runner import run
@@ -100,9 +100,9 @@ def rewrite(shopify, shop, change):
 @pytest.fixture
 def small_steps(monkeypatch):
     """Chunks of three lines, and one chunk for each attempt."""
-    monkeypatch.setattr(import_reader, "CHUNK_ROWS", 3)
-    monkeypatch.setattr(import_reader, "JOINED_AT_ONCE", 2)
-    monkeypatch.setattr(import_reader, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(reader, "JOINED_AT_ONCE", 2)
+    monkeypatch.setattr(reader, "STEP_SECONDS", 0.0)
 
 
 def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify, engage, drain):
@@ -162,7 +162,7 @@ def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage,
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
 
     TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=customer_id, args={"import_id": importing.id})
     drain()
@@ -176,7 +176,7 @@ def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, s
     node = {**shopify.records(shop.domain).order(order_id), "name": "#1"}
     node["lineItems"] = {"nodes": node["lineItems"]}
     entities.save(Order, shop, node, name="#1", customer_id=customer_id)
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
 
     TYPES["SyncOrder"].enqueue(shop, key="x", shopify_id=order_id, args={"import_id": importing.id})
     drain()
@@ -225,7 +225,7 @@ def test_a_lines_articles_may_come_long_after_their_order(shop, shopify, engage,
 
     store = shopify.records(shop.domain)
     for order in Order.select():
-        assert len(order.node["lineItems"]["nodes"]) == len(store.order(order.shopify_id)["lineItems"])
+        assert len(order.snapshot["lineItems"]["nodes"]) == len(store.order(order.shopify_id)["lineItems"])
     assert len(receipts(engage)) >= 6
 
 
@@ -314,12 +314,12 @@ def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_
     (order_id,) = [shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
     drain_until(drain, lambda: Order.select().exists())
-    before = entities.get(Order, shop, order_id).node
+    before = entities.get(Order, shop, order_id).snapshot
     begin(shop)
 
     drain(waiting=True, seconds=30)
 
-    assert entities.get(Order, shop, order_id).node == before
+    assert entities.get(Order, shop, order_id).snapshot == before
     assert len([receipt for receipt in receipts(engage) if receipt["uniqueReceiptId"] == str(order_id)]) == 1
 
 
@@ -332,7 +332,7 @@ def test_a_paused_import_reads_and_sends_nothing_until_it_goes_on(shop, shopify,
 
     drain(seconds=3)
     assert len(engage.tenant("demo").contacts) == 0
-    assert {task.reason for task in tasks("SyncContact")} == {PAUSED}
+    assert {task.reason for task in tasks("SyncContact")} == {IMPORT_PAUSED}
     resume_import(BulkImport.get_by_id(importing.id))
     drain(waiting=True, seconds=30)
 
@@ -350,9 +350,9 @@ def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, eng
     drain(waiting=True)
 
     ended = [(task.state, task.reason) for task in tasks("SyncContact")]
-    assert ended == [(State.SUCCESS, CANCELLED)] * 3
+    assert ended == [(State.SUCCESS, IMPORT_CANCELLED)] * 3
     assert len(engage.tenant("demo").contacts) == 0
-    assert newest("ProcessBulkImportData").reason == CANCELLED
+    assert newest("ProcessBulkImportData").reason == IMPORT_CANCELLED
 
 
 def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, shopify, engage, drain):
@@ -363,7 +363,7 @@ def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, sh
 
     drain()
 
-    assert newest("SyncContact").reason == CANCELLED
+    assert newest("SyncContact").reason == IMPORT_CANCELLED
     assert entities.get(Customer, shop, customer_id).contact_id is None
 
 
@@ -384,21 +384,23 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
     past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
-    task = claims.claim(waiting.id, lease=timedelta(minutes=1), worker="a worker", engage=False, latest=False)
+    task = claims.claim(
+        waiting.id, lease=timedelta(minutes=1), worker="a worker", calls_engage=False, newest_only=False
+    )
     part = part_of(importing)
     url = shopify_client(task).bulk_operation(part.operation_id)["url"]
 
-    with shopify_client(task).stream(url, 0) as lines:
+    with shopify_client(task).bulk_result(url, 0) as lines:
         pause_import(importing)
-        with pytest.raises(Skip, match=PAUSED):
-            import_reader.ImportReader(task, part).read(lines)
+        with pytest.raises(Skip, match=IMPORT_PAUSED):
+            reader.ImportReader(task, part).read(lines)
 
     assert (part_of(importing).position, Customer.select().count(), tasks("SyncContact")) == (0, 0, [])
 
 
 def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, monkeypatch):
-    monkeypatch.setattr(import_reader, "MOST_OPEN", 3)
-    monkeypatch.setattr(import_reader, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(reader, "MOST_OPEN", 3)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
     past(shopify, shop, 7, 0)
     importing = until_reading(shop)
 
@@ -442,7 +444,7 @@ def test_bulk_work_does_not_make_live_work_pointless(shop, shopify, engage, drai
     TYPES["IndexCustomer"].enqueue(shop, key="after", shopify_id=customer_id)
     run_next("IndexCustomer")
     live = newest("SyncContact")
-    importing = sync_imports.begin(shop, START, END)
+    importing = create_import(shop, START, END)
     args = {"import_id": importing.id}
     TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=customer_id, lane=Lane.BULK, args=args)
 
@@ -459,7 +461,7 @@ def test_children_of_bulk_work_are_bulk_work(shop):
 
 
 def test_another_shops_import_is_not_run(shop, other_shop, shopify, engage):
-    importing = sync_imports.begin(other_shop, START, END)
+    importing = create_import(other_shop, START, END)
     kind = TYPES["HandleBulkImportCreateRequest"]
     kind.enqueue(shop, key="x", args={"import_id": importing.id})
 
@@ -491,7 +493,7 @@ def test_the_sweep_takes_turns_so_that_workers_do_not_all_wait_for_one_shops_pac
             TYPES["SyncContact"].enqueue(each, key=str(number), shopify_id=number, lane=Lane.BULK)
     shops = {task.id: task.shop_id for task in Task.select()}
 
-    picked = [shops[task_id] for task_id, _ in pick_due(Lane.BULK, 6, again=timedelta(minutes=1))]
+    picked = [shops[task_id] for task_id, _ in pick_due(Lane.BULK, 6, republish_after=timedelta(minutes=1))]
 
     assert len(picked) == 6
     assert all(set(picked[place : place + 2]) == {shop.id, other_shop.id} for place in (0, 2, 4))

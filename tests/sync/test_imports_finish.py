@@ -10,7 +10,7 @@ import pytest
 from actors.imports import HAND_OVER, LOOKUP_ATTEMPTS, cancel_import, resume_import
 from models import Body, ImportPart, ImportState, ImportStep, State, Task, new_id, utcnow
 from sandbox.dev_servers import wait_for
-from sync import imports as sync_imports
+from sync.imports.parts import failure_reason
 from taskqueue import insert
 from taskqueue.runner import run
 from taskqueue.types import TYPES
@@ -126,8 +126,8 @@ def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(
 def test_a_query_that_failed_with_nothing_stops_the_import_and_may_be_resumed(shop, shopify, engage, drain):
     shopify.bulk.failures = ["INTERNAL_SERVER_ERROR"]
     importing = begin(shop)
-    drain_until(drain, lambda: sync_imports.stop_reason(part_of(importing)))
-    assert "INTERNAL_SERVER_ERROR" in sync_imports.stop_reason(part_of(importing))
+    drain_until(drain, lambda: failure_reason(part_of(importing)))
+    assert "INTERNAL_SERVER_ERROR" in failure_reason(part_of(importing))
 
     resume_import(importing)
     drain(waiting=True)

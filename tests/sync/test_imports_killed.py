@@ -15,13 +15,21 @@ from database import db
 from models import NOW, Attempt, Customer, ImportKind, ImportState, ImportStep, Order, Outcome, State, Task
 from sandbox import dev_servers
 from sandbox.dev_servers import wait_for
-from sync import imports as sync_imports
+from sync.imports.parts import current_part, current_task, parts_of
+from sync.imports.tasks import count_untried_tasks
 from taskqueue.sweeper import reap
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest, receipts
 from tests.sync.test_imports import begin, drain_until, part_of, past, stage, tasks
 
-RUN = "import sys, actors; from taskqueue.runner import run; run(actors.TYPES[sys.argv[1]], sys.argv[2])"
+RUN = """
+import sys
+import actors
+from taskqueue.runner import run
+from taskqueue.types import TYPES
+
+run(TYPES[sys.argv[1]], sys.argv[2])
+"""
 STEPS = [
     (kind, step) for kind in ImportKind for step in NEXT_STEP if (kind, step) != (ImportKind.CUSTOMERS, ImportStep.JOIN)
 ]
@@ -85,12 +93,12 @@ def first(shopify, shop, kind):
 
 def ready(shopify, shop, importing, kind, step):
     """Whether the step is the next one, and would not only wait."""
-    part = sync_imports.current_part(importing)
-    if part is None or sync_imports.task_of(part) is None or (part.kind, part.state) != (kind, step):
+    part = current_part(importing)
+    if part is None or current_task(part) is None or (part.kind, part.state) != (kind, step):
         return False
     if step == ImportStep.AWAIT:
         return shopify.bulk_of(shop.domain).operation(part.operation_id).ended
-    return step != ImportStep.FOLLOW or not sync_imports.tasks_untried(importing)
+    return step != ImportStep.FOLLOW or not count_untried_tasks(importing)
 
 
 def kill_within(task, part):
@@ -135,7 +143,7 @@ def assert_all_arrives(importing, engage, drain):
 
     assert Attempt.select().where(Attempt.outcome == Outcome.LOST).count() == 1
     assert not Task.select().where(Task.state == State.ERROR).exists()
-    assert [(part.found, part.bad) for part in sync_imports.parts_of(importing)] == [(CUSTOMERS, 0), (ORDERS, 0)]
+    assert [(part.found, part.bad) for part in parts_of(importing)] == [(CUSTOMERS, 0), (ORDERS, 0)]
     assert len(tasks("SyncContact")) == len(engage.tenant("demo").contacts) == CUSTOMERS
     sent = [receipt["uniqueReceiptId"] for receipt in receipts(engage)]
     assert len(sent) == len(set(sent)) == ORDERS + RETURNS

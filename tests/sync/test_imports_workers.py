@@ -67,7 +67,7 @@ def stage(database: object) -> Iterator[SimpleNamespace]:
 
 def connect(name: str) -> Shop:
     fields = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
-    return shop_connections.connect(f"{name}.myshopify.com", TOKEN, f"key-{name}", engage_tenant=name, **fields)
+    return shop_connections.connect_shop(f"{name}.myshopify.com", TOKEN, f"key-{name}", engage_tenant=name, **fields)
 
 
 def begin(shop: Shop) -> BulkImport:

@@ -13,8 +13,9 @@ from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
-from sync import entities, poll_cursors, polling
-from sync.poll_cursors import OVERLAP
+from sync import entities
+from sync import polling as sync_polling
+from sync.polling import OVERLAP
 from taskqueue.periodic import PERIODIC
 from taskqueue.runner import run
 from taskqueue.types import TYPES
@@ -111,7 +112,7 @@ def test_a_change_of_what_is_known_is_found(shop, shopify, engage, drain, clock)
 
     poll(shop, drain, "IndexShopCustomers")
 
-    assert entities.get(Customer, shop, customer_id).node["lastName"] == "Berg"
+    assert entities.get(Customer, shop, customer_id).snapshot["lastName"] == "Berg"
 
 
 def test_two_polls_that_find_the_same_enqueue_it_once(shop, shopify):
@@ -147,7 +148,7 @@ def test_the_next_poll_begins_a_little_before_what_the_last_one_saw(shop, shopif
 
     poll(shop, drain)
 
-    assert poll_cursors.start(shop, "orders") == clock.now - OVERLAP
+    assert sync_polling.poll_from(shop, "orders") == clock.now - OVERLAP
 
 
 def test_a_change_that_the_search_shows_late_is_found(shop, shopify, engage, drain, clock):
@@ -172,23 +173,23 @@ def test_each_shop_and_resource_has_a_cursor_of_its_own(shop, other_shop, shopif
 
 
 def test_the_cursor_never_goes_back(shop):
-    poll_cursors.advance(shop, "orders", START + timedelta(hours=2))
+    sync_polling.advance_cursor(shop, "orders", START + timedelta(hours=2))
 
-    poll_cursors.advance(shop, "orders", START)
+    sync_polling.advance_cursor(shop, "orders", START)
 
     assert PollCursor.get().since == START + timedelta(hours=2)
 
 
 def test_a_time_that_is_still_to_come_does_not_hide_what_changes_until_then(shop):
-    poll_cursors.advance(shop, "orders", datetime.now(UTC) + timedelta(days=365))
+    sync_polling.advance_cursor(shop, "orders", datetime.now(UTC) + timedelta(days=365))
 
-    assert poll_cursors.start(shop, "orders") < datetime.now(UTC)
+    assert sync_polling.poll_from(shop, "orders") < datetime.now(UTC)
 
 
 def test_the_overlap_covers_what_is_left_to_settle_and_the_time_between_two_polls():
     every = max(each.every for each in PERIODIC if each.name in ("IndexOrders", "IndexShopCustomers"))
 
-    assert every + polling.SETTLING < OVERLAP
+    assert every + sync_polling.SETTLING < OVERLAP
 
 
 def test_a_second_change_in_one_second_is_found(shop, shopify, engage, drain):
@@ -199,7 +200,7 @@ def test_a_second_change_in_one_second_is_found(shop, shopify, engage, drain):
 
     poll(shop, drain)
 
-    assert entities.get(Order, shop, order_id).node["displayFinancialStatus"] == "PAID"
+    assert entities.get(Order, shop, order_id).snapshot["displayFinancialStatus"] == "PAID"
 
 
 def test_an_order_that_is_known_is_not_fetched_again(shop, shopify, engage, drain):
@@ -235,7 +236,7 @@ def test_the_cursor_stays_when_shopify_fails(shop, shopify):
 
 
 def test_more_than_one_task_reads_is_continued_in_the_bulk_lane(shop, shopify, drain):
-    many = shopify_client.PAGE_SIZE * polling.PAGES + 20
+    many = shopify_client.PAGE_SIZE * sync_polling.PAGES + 20
     for _ in range(many):
         shopify.add_order(shop.domain, RECORD)
     first = index(shop, "IndexOrders", None)
@@ -257,7 +258,7 @@ def test_a_page_of_people_is_not_kept(shop, shopify, engage, drain):
 
     (call,) = Exchange.select().where(Exchange.task == newest("IndexShopCustomers"))
     assert call.received is None
-    assert b"CustomersUpdatedSince" in call.clear(shop, "sent")
+    assert b"CustomersUpdatedSince" in call.open(shop, "sent")
 
 
 def test_nor_is_it_when_the_next_page_does_not_come(shop, shopify):
@@ -276,7 +277,7 @@ def test_what_a_webhook_may_still_tell_is_left_to_it_for_a_minute(shop, shopify,
     poll(shop, drain)
     assert count("IndexOrder") == 0
 
-    assert poll_cursors.start(shop, "orders") < clock.now - polling.SETTLING  # so the next poll sees it again
+    assert sync_polling.poll_from(shop, "orders") < clock.now - sync_polling.SETTLING  # so the next poll sees it again
 
 
 def test_what_a_poll_led_to_can_be_forgotten_and_the_poll_stays(shop, shopify, engage, drain):

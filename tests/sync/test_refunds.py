@@ -230,7 +230,7 @@ def test_what_was_sent_is_kept_to_the_byte_and_sealed(shop, shopify, engage, dra
 
     kept = sent_receipts.of_order(entities.get(Order, shop, bought))
     posted = [orjson.loads(call.request) for call in calls(engage, "POST", "receipts")]
-    assert [(row.kind, row.clear(shop)) for row in kept] == list(
+    assert [(row.kind, row.open(shop)) for row in kept] == list(
         zip((ReceiptKind.PURCHASE, ReceiptKind.REFUND), posted, strict=True)
     )
     assert str(refund_id).encode() not in bytes(kept[1].body)

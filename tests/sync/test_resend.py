@@ -10,7 +10,7 @@ import pytest
 
 from clients import Call, Effect
 from clients.engage.client import EngageClient
-from clients.engage.replayable import path_in_tenant
+from clients.engage.resendable import path_in_tenant
 from config import config
 from models import Action, AuditEntry, Exchange, Order, Receipt, Shop, State, Task
 from sync import entities, sent_receipts
@@ -74,7 +74,7 @@ def test_it_is_written_down_what_was_sent_again_and_by_what(client, sold):
     task = made(same(client, sold))
 
     (note,) = AuditEntry.select()
-    assert (note.action, note.task_id, note.made_id) == (Action.SAME, sold.id, task.id)
+    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
 
 
 def test_a_double_click_sends_once(client, sold, engage, drain):
@@ -141,7 +141,9 @@ def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shop
     waiting = newest("SyncOrder")
     task = made(same(client, sold))
 
-    claimed = claims.claim(waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", engage=False, latest=True)
+    claimed = claims.claim(
+        waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
+    )
 
     assert (claimed.newer_id, task.id > waiting.id) == (None, True)
 
@@ -280,7 +282,7 @@ def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
 )
 def test_the_client_repeats_no_other_calls(method, path):
     with pytest.raises(ValueError, match="no call to be made again"):
-        EngageClient("http://127.0.0.1:1", ENGAGE_KEY).repeat(method, path, b"{}")
+        EngageClient("http://127.0.0.1:1", ENGAGE_KEY).resend(method, path, b"{}")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from actors import settings as actors_settings
 from models import NOW, BulkImport, ImportState, Lane, PollCursor, Shop, State, Store, Task
 from privacy import uninstall
 from sandbox.engage.faults import Fault
-from sync import imports as sync_imports
-from sync import poll_cursors
+from sync import polling
 from sync import stores as sync_stores
+from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.periodic import PERIODIC, TimeSlots
 from taskqueue.runner import run
@@ -169,7 +169,7 @@ def test_an_unreadable_update_is_an_error(shop, drain):
 
 def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
-    poll_cursors.advance(shop, "orders", NOON)
+    polling.advance_cursor(shop, "orders", NOON)
     shopify.uninstall(shop.domain)
 
     receive_webhook(shop, "app/uninstalled", {"id": 1})
@@ -186,7 +186,7 @@ def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify
 def test_it_waits_for_what_is_running(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
     lease = timedelta(minutes=1)
-    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", engage=False, latest=False)
+    claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", calls_engage=False, newest_only=False)
     shopify.uninstall(shop.domain)
 
     receive_webhook(shop, "app/uninstalled", {"id": 1})
@@ -241,13 +241,13 @@ def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_a
     Task.update(published_at=None).execute()
     Shop.update(active=False).where(Shop.id == shop.id).execute()
 
-    picked = pick_due(Lane.LIVE, 10, again=timedelta(seconds=60))
+    picked = pick_due(Lane.LIVE, 10, republish_after=timedelta(seconds=60))
 
     assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
 
 
 def test_an_import_does_not_outlive_the_app(shop, shopify):
-    importing = sync_imports.begin(shop, NOON - timedelta(days=1), NOON)
+    importing = create_import(shop, NOON - timedelta(days=1), NOON)
     shopify.uninstall(shop.domain)
 
     run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
@@ -261,7 +261,7 @@ def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):
     connect_again(shop)
 
     assert Shop.get_by_id(shop.id).active
-    assert poll_cursors.start(Shop.get_by_id(shop.id), "orders") > NOON
+    assert polling.poll_from(Shop.get_by_id(shop.id), "orders") > NOON
 
 
 def test_a_new_token_does_not_move_the_time_of_connection(shop):

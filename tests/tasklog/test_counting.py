@@ -1,4 +1,4 @@
-"""How many tasks a listing has: exactly where the totals know it, else up to a limit and a time."""
+"""Number of tasks in a listing: exact where the totals know it, else up to a limit and a timeout."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_other_filters_are_counted_up_to_a_limit(shop):
 
 
 @pytest.fixture
-def table_held(shop):
-    """As if counting took for ever: nobody but this connection may read tasks."""
+def locked_task_table(shop):
+    """As if counting took for ever: no other connection may read tasks."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute("LOCK TABLE task IN ACCESS EXCLUSIVE MODE")
         yield
 
 
-def test_a_count_that_takes_too_long_is_given_up(shop, table_held):
+def test_a_count_that_exceeds_its_timeout_is_none(shop, locked_task_table):
     assert count_up_to_timeout(Filter(shop.id)) is None
 
 
-def test_another_error_of_a_count_is_not_hidden(shop, table_held):
+def test_other_errors_of_a_count_are_raised(shop, locked_task_table):
     with db.atomic():
         db.execute_sql("SET LOCAL lock_timeout = 1")
         with pytest.raises(OperationalError):

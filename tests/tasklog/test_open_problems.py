@@ -1,4 +1,4 @@
-"""Open problems: what failed of an order, customer or refund, and nothing newer has put right."""
+"""Open problems: Errors about an order, customer or refund that no newer task has solved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ rows = st.lists(
 
 
 def is_open(task, tasks):
-    """Whether it is an open problem, without SQL."""
+    """Whether a task is an open problem, without SQL."""
     alike = [each for each in tasks if (each.type, each.shopify_id) == (task.type, task.shopify_id)]
     ended = [
         each for each in alike if each.state == State.ERROR or (each.state == State.SUCCESS and not each.closed_by)
@@ -43,7 +43,7 @@ def is_open(task, tasks):
 @pytest.mark.parametrize("key", Sort.KEYS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, descending=st.booleans(), limit=st.integers(1, 3))
-def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, key, rows, descending, limit):
+def test_every_order_and_page_lists_what_python_finds(shop, key, rows, descending, limit):
     Task.delete().execute()
     tasks = [
         add_task(
@@ -58,12 +58,12 @@ def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, ke
         )
         for place, (name, state, about, closed, lag) in enumerate(rows)
     ]
-    sort, selection = Sort(key, descending), read_filters("problem=open").selection(shop)
+    sort, task_filter = Sort(key, descending), read_filters("problem=open").task_filter(shop)
 
-    page = fetch_page(selection, sort, limit, None, back=False)
+    page = fetch_page(task_filter, sort, limit, None, back=False)
     pages = [page]
     while page.after:
-        page = fetch_page(selection, sort, limit, page.after, back=False)
+        page = fetch_page(task_filter, sort, limit, page.after, back=False)
         pages.append(page)
 
     listed = [task.id for page in pages for task in page.tasks]
@@ -71,7 +71,7 @@ def test_the_list_is_what_a_count_by_hand_finds_in_every_order_and_page(shop, ke
     assert len(listed) == len(set(listed))
 
 
-def test_a_success_that_is_newer_solves_and_one_that_waits_does_not(shop):
+def test_a_newer_success_solves_an_error_and_a_pending_task_does_not(shop):
     failed = add_task(shop, NOON, state=State.ERROR, shopify_id=1)
     waiting = add_task(shop, NOON + timedelta(seconds=1), state=State.PENDING, shopify_id=1)
 
@@ -81,7 +81,7 @@ def test_a_success_that_is_newer_solves_and_one_that_waits_does_not(shop):
     assert found_ids(shop, "problem=open") == set()
 
 
-def test_another_shops_and_other_filters_are_left_out(shop, other_shop):
+def test_other_shops_and_other_filters_are_left_out(shop, other_shop):
     add_task(other_shop, state=State.ERROR, shopify_id=1)
     order = add_task(shop, state=State.ERROR, shopify_id=1)
     contact = add_task(shop, name="SyncContact", state=State.ERROR, shopify_id=2)
@@ -92,7 +92,7 @@ def test_another_shops_and_other_filters_are_left_out(shop, other_shop):
     assert found_ids(shop, "problem=open&q=1") == {order.id}
 
 
-def test_the_number_beside_the_list_is_the_lists(shop):
+def test_the_count_equals_the_length_of_the_list(shop):
     for _ in range(3):
         add_task(shop, state=State.ERROR, shopify_id=random.randint(1, 10**9))
 

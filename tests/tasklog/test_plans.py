@@ -1,4 +1,4 @@
-"""How PostgreSQL reads each list over a million invented tasks: by indexes in their order, never through the table."""
+"""Query plans of each list over a million invented tasks: read by indexes in their order, never through the table."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from psycopg.conninfo import make_conninfo
 from config import config
 from models import State
 from sandbox import dev_servers
-from tasklog.cursor import Part, Start
+from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
-from tasklog.listing import WALK, Statement, counting, listing
+from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
 from taskqueue.types import TYPES
 from tests.support.servers.processes import printed
-from views.tasks.filters import PROBLEM_TYPES
+from views.tasks.filters import problem_types
 
 TASKS = 1_000_000
 PAGE = 51
 PAIRS = 3 * 26  # states and types; a list may read and sort a page of each
 BLOCKS = 4_000  # of eight kilobytes, mostly an index's inner pages: a page of each pair again, and its way down
 
-NEWER = 6 * BLOCKS  # of open problems each is asked for what came after it
+NEWER = 6 * BLOCKS  # for each open problem its newer tasks are looked up
 
 DATABASE = "engage_connector_million"
 
@@ -60,7 +60,7 @@ def million(migrated) -> Iterator[str]:
 
 
 class Lists:
-    """One shop's lists, and how they are read."""
+    """One shop's lists, and their query plans."""
 
     def __init__(self, connection: psycopg.Connection, shop: str) -> None:
         self.connection = psycopg.ClientCursor(connection)
@@ -75,7 +75,7 @@ class Lists:
 
     @cache  # noqa: B019
     def task(self, condition):
-        """A task from the middle of the year: its id, its instants, and what it can be found by."""
+        """A task from the middle of the year: its id, its instants, and the ids that it can be found by."""
         return self.one(
             f"SELECT id, completed_at, started_at, shopify_id, engage_id FROM task WHERE shop_id = %s "
             f"AND created_at > %s AND {condition} ORDER BY created_at LIMIT 1",
@@ -83,11 +83,11 @@ class Lists:
         )
 
     def plan(self, statement: Statement):
-        """The plan as it was executed, by whom and with the settings that the statement is executed with."""
+        """The executed plan of a statement, with the role and the settings that the app executes it with."""
         with self.connection.connection.transaction():
             self.connection.execute(f"SET LOCAL ROLE {config.database_role}; SET LOCAL app.shop_id = '{self.shop}'")
-            if statement.walks:
-                self.connection.execute(WALK)
+            if statement.index_ordered:
+                self.connection.execute(READ_IN_ORDER)
             sql = f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) {statement.sql}"
             return self.connection.execute(sql, statement.values).fetchone()[0][0]["Plan"]
 
@@ -111,7 +111,7 @@ def nodes(plan):
 
 
 def faults(plan, most=BLOCKS):
-    """What is wrong with a plan, in words."""
+    """Describe the faults of a plan."""
     for node in nodes(plan):
         kind, rows = node["Node Type"], node["Actual Rows"] * node["Actual Loops"]
         if kind in ("Seq Scan", "Parallel Seq Scan") and node["Relation Name"] == "task":
@@ -123,9 +123,10 @@ def faults(plan, most=BLOCKS):
         yield f"reads {blocks:,} blocks"
 
 
-PARTS = [Part(None, False, way) for way in (True, False)]
-PARTS += [
-    Part(key, dated, way) for key, dated, way in product(["started_at", "completed_at"], [True, False], [True, False])
+SEGMENTS = [Segment(None, False, way) for way in (True, False)]
+SEGMENTS += [
+    Segment(key, dated, way)
+    for key, dated, way in product(["started_at", "completed_at"], [True, False], [True, False])
 ]
 
 STATES = {
@@ -150,58 +151,58 @@ DAYS = {
 }
 
 
-def problems(lists, kinds, days):
-    return replace(selection(lists, "any state", kinds, days), problems=PROBLEM_TYPES)
+def make_problem_filter(lists, kinds, days):
+    return replace(make_filter(lists, "any state", kinds, days), problems=problem_types())
 
 
-def selection(lists, states, kinds, days):
+def make_filter(lists, states, kinds, days):
     begins, ends = (lists.newest - timedelta(days=each) if each is not None else None for each in DAYS[days])
     types = tuple(TYPES[name].number for name in KINDS[kinds])
     return Filter(lists.shop, STATES[states], types, begins, ends)
 
 
-def starts(lists, part):
-    """Nowhere yet, and in the middle."""
+def positions(lists, segment):
+    """The beginning of a list, and a position in its middle."""
     task_id, completed_at, started_at, *_ = lists.task("completed_at IS NOT NULL AND started_at IS NOT NULL")
-    at = {"started_at": started_at, "completed_at": completed_at}.get(part.instant) if part.dated else None
-    return None, Start(at, task_id)
+    at = {"started_at": started_at, "completed_at": completed_at}.get(segment.instant) if segment.dated else None
+    return None, Position(at, task_id)
 
 
 @pytest.mark.parametrize("days", DAYS)
 @pytest.mark.parametrize("kinds", KINDS)
 @pytest.mark.parametrize("states", STATES)
 @pytest.mark.parametrize("size", ["biggest", "smallest"])
-def test_every_filter_in_every_order_reads_no_more_than_it_shows(shops, size, states, kinds, days):
+def test_every_filter_in_every_order_reads_little_more_than_a_page(shops, size, states, kinds, days):
     lists = shops[size]
-    chosen = selection(lists, states, kinds, days)
+    task_filter = make_filter(lists, states, kinds, days)
 
-    for part in PARTS:
-        for start in starts(lists, part):
-            assert list(faults(lists.plan(listing(chosen, part, PAGE, start)))) == [], (part, start)
+    for segment in SEGMENTS:
+        for after in positions(lists, segment):
+            assert list(faults(lists.plan(listing(task_filter, segment, PAGE, after)))) == [], (segment, after)
 
 
 @pytest.mark.parametrize("days", DAYS)
 @pytest.mark.parametrize("kinds", KINDS)
-def test_open_problems_in_every_order_read_no_more_than_they_show(lists, kinds, days):
-    chosen = problems(lists, kinds, days)
+def test_open_problems_in_every_order_read_little_more_than_a_page(lists, kinds, days):
+    task_filter = make_problem_filter(lists, kinds, days)
 
-    for part in PARTS:
-        for start in starts(lists, part):
-            assert list(faults(lists.plan(listing(chosen, part, PAGE, start)), NEWER)) == [], (part, start)
-    assert list(faults(lists.plan(counting(chosen, 1_000)), NEWER)) == []
+    for segment in SEGMENTS:
+        for after in positions(lists, segment):
+            assert list(faults(lists.plan(listing(task_filter, segment, PAGE, after)), NEWER)) == [], (segment, after)
+    assert list(faults(lists.plan(counting(task_filter, 1_000)), NEWER)) == []
 
 
 @pytest.mark.parametrize("days", DAYS)
 @pytest.mark.parametrize("kinds", KINDS)
 @pytest.mark.parametrize("states", STATES)
 def test_counting_stops_at_its_limit(lists, states, kinds, days):
-    plan = lists.plan(counting(selection(lists, states, kinds, days), 1_000))
+    plan = lists.plan(counting(make_filter(lists, states, kinds, days), 1_000))
 
     assert list(faults(plan)) == []
 
 
-def searches(lists):
-    """One of each reading."""
+def make_searches(lists):
+    """One search of each kind."""
     task_id, _, _, shopify_id, engage_id = lists.task("engage_id IS NOT NULL")
     begins = str(task_id)[:8]
     (order_id,) = lists.one("SELECT shopify_id FROM orders WHERE shop_id = %s AND name = '#1234'", (lists.shop,))
@@ -226,14 +227,14 @@ def searches(lists):
         ("pending", "any type", "a day"),
     ],
 )
-def test_every_search_in_every_order_reads_no_more_than_it_finds(lists, states, kinds, days):
-    chosen = selection(lists, states, kinds, days)
+def test_every_search_in_every_order_reads_little_more_than_it_finds(lists, states, kinds, days):
+    task_filter = make_filter(lists, states, kinds, days)
 
-    for name, wanted in searches(lists).items():
-        found = replace(chosen, wanted=wanted)
-        for part in PARTS:
-            for start in starts(lists, part):
-                assert list(faults(lists.plan(listing(found, part, PAGE, start)))) == [], (name, part, start)
+    for name, search in make_searches(lists).items():
+        found = replace(task_filter, search=search)
+        for segment in SEGMENTS:
+            for after in positions(lists, segment):
+                assert list(faults(lists.plan(listing(found, segment, PAGE, after)))) == [], (name, segment, after)
         assert list(faults(lists.plan(counting(found, 1_000)))) == [], name
 
 
@@ -250,20 +251,20 @@ def test_orders_are_found_by_name_through_an_index(lists):
     }
 
 
-def test_the_summarys_date_is_the_first_entry_of_an_index(lists):
+def test_the_date_of_the_summary_is_read_from_an_index(lists):
     sql = "SELECT created_at FROM task WHERE shop_id = %(shop)s ORDER BY id LIMIT 1"
 
     assert list(faults(lists.plan(Statement(sql, {"shop": lists.shop})))) == []
 
 
-def test_a_scan_of_the_table_would_be_noticed(lists):
+def test_a_scan_of_the_table_is_a_fault(lists):
     plan = lists.plan(Statement("SELECT count(*) FROM task WHERE reason = 'none'", {}))
 
     assert "reads the whole table" in list(faults(plan))
     assert "blocks" in list(faults(plan))[-1]
 
 
-def test_a_large_sort_would_be_noticed(lists):
+def test_a_large_sort_is_a_fault(lists):
     sql = "SELECT id FROM task WHERE shop_id = %(shop)s AND type = 25 ORDER BY duration_ms LIMIT 51"
 
     assert "sorts" in next(faults(lists.plan(Statement(sql, {"shop": lists.shop}))))
@@ -271,17 +272,17 @@ def test_a_large_sort_would_be_noticed(lists):
 
 METRICS = """
 from database import connected, db
-from views.ops.metrics import written
+from views.ops.metrics import metrics_text
 
 with connected():
     read = "SELECT seq_scan, pg_stat_force_next_flush() FROM pg_stat_user_tables WHERE relname = 'task'"
     before, _ = db.execute_sql(read).fetchone()
-    text = written(shops=True).decode()
+    text = metrics_text(shops=True).decode()
     db.execute_sql("SELECT pg_stat_force_next_flush()")
     after, _ = db.execute_sql(read).fetchone()
     print(after - before, "connector_unread 0.0" in text)
 """
 
 
-def test_metrics_never_read_through_the_tasks(million):
+def test_metrics_never_scan_the_task_table(million):
     assert printed("-c", METRICS, DATABASE_URL=million) == "0 True"

@@ -1,4 +1,4 @@
-"""The tabs above the listing, and the shop's own views: named, renamed, changed, deleted and had back."""
+"""Tabs of the listing and the shop's saved views: created, renamed, updated, deleted and restored."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from views.tasks.tabs import BUILT_IN_TABS, listing_tabs
 ORDERS = "state=error&type=SyncOrder"
 
 
-def add(shop, name="Mine", query=ORDERS):
+def add_view(shop, name="Mine", query=ORDERS):
     with db.atomic():
         return saved_views.add(shop, name, query)
 
 
-def save(client, name, query=ORDERS):
+def submit_view(client, name, query=ORDERS):
     return press(client, f"/views?{query}", f"/views?{query}", name=name)
 
 
-def act(client, saved, verb, query=ORDERS, **more):
+def press_action(client, saved, verb, query=ORDERS, **more):
     return press(client, f"/views?{query}", f"/views/{saved.id}/{verb}?{query}", **more)
 
 
-def current(shop, query):
+def current_tabs(shop, query):
     return [tab.name for tab in listing_tabs(shop, read_filters(query)).tabs if tab.current]
 
 
-def kept(shop):
+def saved_views_of(shop):
     return [(saved.name, saved.query) for saved in saved_views.of_shop(shop)]
 
 
 # The tabs
 
 
-def test_every_shop_has_the_tabs_that_everybody_looks_for(client, shop):
+def test_every_shop_has_the_built_in_tabs(client, shop):
     tabs = [one for one in get_page(client, "/tasks").all("a") if one.get("id", "").startswith("tab-")]
 
     assert [one["href"] for one in tabs] == [
@@ -59,14 +59,14 @@ def test_every_shop_has_the_tabs_that_everybody_looks_for(client, shop):
 
 
 @pytest.mark.parametrize("query", BUILT_IN_TABS.values())
-def test_each_of_them_can_be_opened_and_is_current_then(client, shop, query):
+def test_each_built_in_tab_opens_and_is_current(client, shop, query):
     found = get_page(client, f"/tasks?{query}")
 
     (now,) = [one for one in found.all("a") if one.get("aria-current") == "page"]
     assert now["href"].partition("?")[2] == query
 
 
-def test_a_tab_shows_what_it_is_called(client, shop):
+def test_a_tab_lists_the_tasks_of_its_name(client, shop):
     wanted, other = finish(shop, enqueue(shop), State.ERROR, reason="No."), enqueue(shop)
 
     (errors,) = [tab.url for tab in listing_tabs(shop, read_filters()).tabs if tab.name == "Errors"]
@@ -75,21 +75,21 @@ def test_a_tab_shows_what_it_is_called(client, shop):
     assert f"/tasks/{other.id}" not in get_page(client, errors).links
 
 
-def test_a_tab_stays_current_in_another_order_and_is_none_of_what_is_filtered_further(shop):
-    assert current(shop, "state=error&sort=completed_at") == ["Errors"]
-    assert current(shop, "state=error&limit=10") == ["Errors"]
-    assert current(shop, "state=error&type=SyncOrder") == []
-    assert current(shop, "state=error&q=77") == []
+def test_a_tab_stays_current_when_sorted_but_not_with_more_filters(shop):
+    assert current_tabs(shop, "state=error&sort=completed_at") == ["Errors"]
+    assert current_tabs(shop, "state=error&limit=10") == ["Errors"]
+    assert current_tabs(shop, "state=error&type=SyncOrder") == []
+    assert current_tabs(shop, "state=error&q=77") == []
 
 
-def test_the_view_in_the_very_order_that_is_shown_goes_before_another(shop):
-    add(shop, "Old errors", "state=error&sort=created_at")
+def test_a_view_with_the_same_sort_order_is_the_current_tab(shop):
+    add_view(shop, "Old errors", "state=error&sort=created_at")
 
-    assert current(shop, "state=error&sort=created_at") == ["Old errors"]
-    assert current(shop, "state=error") == ["Errors"]
+    assert current_tabs(shop, "state=error&sort=created_at") == ["Old errors"]
+    assert current_tabs(shop, "state=error") == ["Errors"]
 
 
-def test_the_tabs_come_with_what_htmx_asks_for(client, shop):
+def test_an_htmx_response_contains_the_tabs(client, shop):
     assert (
         'href="/tasks?state=error" hx-get="/tasks?state=error" aria-current="page"'
         in client.get("/tasks?state=error", headers=HTMX).text
@@ -97,28 +97,28 @@ def test_the_tabs_come_with_what_htmx_asks_for(client, shop):
 
 
 def test_tabs_cost_one_statement_whatever_their_number(client, shop):
-    seen = []
+    statements = []
     for number in range(MAX_VIEWS):
-        add(shop, f"View {number}", f"limit={number + 1}")
-    db.query_hooks.append(lambda *asked: seen.append(asked))
+        add_view(shop, f"View {number}", f"limit={number + 1}")
+    db.query_hooks.append(lambda *asked: statements.append(asked))
     listing_tabs(shop, read_filters())
     db.query_hooks.pop()
 
-    assert len(seen) == 1
+    assert len(statements) == 1
 
 
 # Saving
 
 
-def test_what_is_shown_gets_a_name_and_is_the_current_tab(client, shop):
-    answer = save(client, "  My   orders ")
+def test_a_saved_view_has_a_trimmed_name_and_is_the_current_tab(client, shop):
+    answer = submit_view(client, "  My   orders ")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/tasks?{ORDERS}")
-    assert kept(shop) == [("My orders", ORDERS)]
-    assert current(shop, ORDERS) == ["My orders"]
+    assert saved_views_of(shop) == [("My orders", ORDERS)]
+    assert current_tabs(shop, ORDERS) == ["My orders"]
 
 
-def test_the_order_is_saved_and_the_page_is_not(client, shop):
+def test_a_view_stores_the_sort_order_and_not_the_page(client, shop):
     for _ in range(2):
         enqueue(shop)
     (older,) = [link for link in get_page(client, "/tasks?limit=1&sort=created_at").links if "after=" in link]
@@ -126,28 +126,28 @@ def test_the_order_is_saved_and_the_page_is_not(client, shop):
     (address,) = [link for link in get_page(client, older).links if link.startswith("/views")]
     press(client, address, address, name="Old ones")
 
-    assert kept(shop) == [("Old ones", "sort=created_at&limit=1")]
+    assert saved_views_of(shop) == [("Old ones", "sort=created_at&limit=1")]
 
 
-def test_a_time_that_moves_along_goes_on_moving(client, shop):
-    save(client, "Today", "created_from=today")
+def test_a_view_stores_a_relative_time_as_it_is(client, shop):
+    submit_view(client, "Today", "created_from=today")
 
-    assert kept(shop) == [("Today", "created_from=today")]
-    assert current(shop, "created_from=today") == ["Today"]
+    assert saved_views_of(shop) == [("Today", "created_from=today")]
+    assert current_tabs(shop, "created_from=today") == ["Today"]
 
 
-def test_an_order_alone_can_be_named_and_is_told_in_words(client, shop):
+def test_a_view_may_consist_of_a_sort_order_alone(client, shop):
     assert "Completed at, oldest first" in get_page(client, "/views?sort=completed_at").text
 
 
-def test_what_was_searched_for_is_left_out_and_the_page_says_so(client, shop):
+def test_a_search_is_not_saved_and_the_page_says_so(client, shop):
     asked = get_page(client, "/views?state=error&type=SyncOrder&q=4711").text
 
     answer = press(client, f"/views?{ORDERS}&q=4711", f"/views?{ORDERS}&q=4711", name="Theirs")
 
     assert "What was searched for is not saved" in asked
     assert answer.headers["Location"] == f"/tasks?{ORDERS}"
-    assert kept(shop) == [("Theirs", ORDERS)]
+    assert saved_views_of(shop) == [("Theirs", ORDERS)]
 
 
 def test_a_button_pressed_twice_saves_one_view(client, shop):
@@ -156,15 +156,15 @@ def test_a_button_pressed_twice_saves_one_view(client, shop):
     answers = [client.post(f"/views?{ORDERS}", data=form) for _ in range(2)]
 
     assert [answer.headers["Location"] for answer in answers] == [f"/tasks?{ORDERS}"] * 2
-    assert len(kept(shop)) == 1
+    assert len(saved_views_of(shop)) == 1
 
 
-def test_two_names_typed_into_one_form_after_going_back_are_two_views(client, shop):
+def test_one_form_submitted_with_two_names_saves_two_views(client, shop):
     form = fields(client, f"/views?{ORDERS}", f"/views?{ORDERS}")
     for name in ("One", "Two"):
         client.post(f"/views?{ORDERS}", data=form | {"name": name})
 
-    assert [name for name, _ in kept(shop)] == ["One", "Two"]
+    assert [name for name, _ in saved_views_of(shop)] == ["One", "Two"]
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_two_names_typed_into_one_form_after_going_back_are_two_views(client, sh
         ("ERRORS", "There is a view of this name already."),
     ],
 )
-def test_a_name_that_cannot_be_is_explained_beside_its_field_and_nothing_is_lost(client, shop, name, sentence):
-    add(shop, query="state=pending")
+def test_a_refused_name_is_explained_beside_its_field(client, shop, name, sentence):
+    add_view(shop, query="state=pending")
 
-    answer = save(client, name)
+    answer = submit_view(client, name)
     found = ParsedPage(answer.text)
 
     (field,) = [one for one in found.all("input") if one.get("aria-invalid")]
@@ -190,12 +190,12 @@ def test_a_name_that_cannot_be_is_explained_beside_its_field_and_nothing_is_lost
     assert (field["value"], field["aria-describedby"]) == (name, "name-wrong")
     assert sentence in found.text
     assert f"/views?{ORDERS}" in Forms(answer.text).found
-    assert len(kept(shop)) == 1
+    assert len(saved_views_of(shop)) == 1
     assert not AuditEntry.select().exists()
 
 
-def test_a_name_is_text_and_no_markup(client, shop):
-    save(client, "<b>Ada & Bo</b>")
+def test_a_name_is_escaped(client, shop):
+    submit_view(client, "<b>Ada & Bo</b>")
 
     assert "&lt;b&gt;Ada &amp; Bo&lt;/b&gt;" in client.get("/tasks").text
     assert "<b>Ada" not in client.get("/views").text
@@ -203,42 +203,45 @@ def test_a_name_is_text_and_no_markup(client, shop):
 
 def test_more_views_than_a_shop_may_have_are_refused(client, shop):
     for number in range(MAX_VIEWS):
-        add(shop, f"View {number}", f"limit={number + 1}")
+        add_view(shop, f"View {number}", f"limit={number + 1}")
 
-    answer = save(client, "One more")
+    answer = submit_view(client, "One more")
 
     assert answer.status_code == 422
     assert "This shop has 20 views already." in answer.text
-    assert len(kept(shop)) == MAX_VIEWS
+    assert len(saved_views_of(shop)) == MAX_VIEWS
 
 
-def test_of_two_that_are_saved_at_once_one_has_the_last_place(shop):
+def test_of_two_views_saved_at_once_one_gets_the_last_place(shop):
     for number in range(MAX_VIEWS - 1):
-        add(shop, f"View {number}")
+        add_view(shop, f"View {number}")
 
-    ends = at_once(lambda: add(shop, "Left"), lambda: add(shop, "Right"))
+    ends = run_at_once(lambda: add_view(shop, "Left"), lambda: add_view(shop, "Right"))
 
-    assert sorted(ends) == ["Full", "SavedView"]
-
-
-def test_of_two_of_one_name_at_once_one_has_it(shop):
-    assert sorted(at_once(lambda: add(shop, "Same"), lambda: add(shop, "SAME"))) == ["SavedView", "Taken"]
+    assert sorted(ends) == ["SavedView", "TooManyViews"]
 
 
-def at_once(*deeds):
-    """What became of each: the name of what it returned or raised."""
-    ends, start = [], threading.Barrier(len(deeds))
+def test_of_two_views_saved_at_once_one_gets_the_name(shop):
+    assert sorted(run_at_once(lambda: add_view(shop, "Same"), lambda: add_view(shop, "SAME"))) == [
+        "NameTaken",
+        "SavedView",
+    ]
 
-    def carried_out(deed):
+
+def run_at_once(*functions):
+    """Call the functions at once. Returns the name of what each returned or raised."""
+    ends, start = [], threading.Barrier(len(functions))
+
+    def body(function):
         with connected(EVERY):
             start.wait()
             try:
-                ends.append(type(deed()).__name__)
+                ends.append(type(function()).__name__)
             except (TooManyViews, NameTaken) as refusal:
                 ends.append(type(refusal).__name__)
             db.close()
 
-    threads = [threading.Thread(target=carried_out, args=(deed,)) for deed in deeds]
+    threads = [threading.Thread(target=body, args=(function,)) for function in functions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -246,108 +249,108 @@ def at_once(*deeds):
     return ends
 
 
-def test_the_database_itself_keeps_names_apart(shop, other_shop):
+def test_names_are_unique_in_the_database(shop, other_shop):
     for each in (shop, other_shop):
-        add(each, "Same")
+        add_view(each, "Same")
 
     with pytest.raises(IntegrityError), db.atomic():
         SavedView.create(shop=shop, name="SAME", query="")
 
 
-def test_a_name_is_looked_at_in_the_transaction_that_takes_it(shop):
+def test_a_view_is_created_within_a_transaction(shop):
     with pytest.raises(RuntimeError, match="transaction"):
         saved_views.add(shop, "Mine", "")
 
 
-# What becomes of a view
+# Renaming, updating, deleting, restoring
 
 
-def test_a_view_gets_another_name(client, shop):
-    saved = add(shop)
+def test_a_view_is_renamed(client, shop):
+    saved = add_view(shop)
 
-    answer = act(client, saved, "rename", name="Ours")
+    answer = press_action(client, saved, "rename", name="Ours")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/views?{ORDERS}")
-    assert kept(shop) == [("Ours", ORDERS)]
+    assert saved_views_of(shop) == [("Ours", ORDERS)]
 
 
-def test_a_view_may_change_the_capitals_of_its_own_name(client, shop):
-    act(client, add(shop), "rename", name="MINE")
+def test_a_view_may_change_the_capitals_of_its_name(client, shop):
+    press_action(client, add_view(shop), "rename", name="MINE")
 
-    assert kept(shop) == [("MINE", ORDERS)]
+    assert saved_views_of(shop) == [("MINE", ORDERS)]
 
 
-def test_a_new_name_that_is_taken_is_explained_beside_that_views_field(client, shop):
-    add(shop, "Taken")
-    saved = add(shop)
+def test_a_taken_name_is_explained_beside_the_field_of_its_view(client, shop):
+    add_view(shop, "Taken")
+    saved = add_view(shop)
 
-    answer = act(client, saved, "rename", name="taken")
+    answer = press_action(client, saved, "rename", name="taken")
 
     (field,) = [one for one in ParsedPage(answer.text).all("input") if one.get("aria-invalid")]
     assert (answer.status_code, field["id"], field["value"]) == (422, f"name-{saved.id}", "taken")
-    assert [name for name, _ in kept(shop)] == ["Taken", "Mine"]
+    assert [name for name, _ in saved_views_of(shop)] == ["Taken", "Mine"]
 
 
-def test_a_view_is_updated_to_what_is_shown(client, shop):
-    saved = add(shop)
+def test_a_view_is_updated_to_the_current_filters(client, shop):
+    saved = add_view(shop)
 
-    act(client, saved, "update", "state=pending&sort=started_at")
+    press_action(client, saved, "update", "state=pending&sort=started_at")
 
-    assert kept(shop) == [("Mine", "state=pending&sort=started_at")]
+    assert saved_views_of(shop) == [("Mine", "state=pending&sort=started_at")]
 
 
-def test_a_deleted_view_is_gone_and_can_be_had_back(client, shop):
-    saved = add(shop)
+def test_a_deleted_view_can_be_restored(client, shop):
+    saved = add_view(shop)
 
-    act(client, saved, "delete")
-    gone = kept(shop)
+    press_action(client, saved, "delete")
+    after_delete = saved_views_of(shop)
     asked = get_page(client, f"/views?{ORDERS}").text
-    act(client, saved, "restore")
+    press_action(client, saved, "restore")
 
-    assert gone == []
+    assert after_delete == []
     assert "“Mine” has been deleted. Undo" in asked
-    assert kept(shop) == [("Mine", ORDERS)]
+    assert saved_views_of(shop) == [("Mine", ORDERS)]
 
 
-def test_having_back_waits_until_the_name_is_free(client, shop):
-    saved = add(shop)
-    act(client, saved, "delete")
-    add(shop, "mine", "state=pending")
+def test_a_view_is_not_restored_while_its_name_is_taken(client, shop):
+    saved = add_view(shop)
+    press_action(client, saved, "delete")
+    add_view(shop, "mine", "state=pending")
 
-    answer = act(client, saved, "restore")
+    answer = press_action(client, saved, "restore")
 
     assert answer.status_code == 422
     assert "There is a view of this name already." in answer.text
-    assert kept(shop) == [("mine", "state=pending")]
+    assert saved_views_of(shop) == [("mine", "state=pending")]
 
 
-def test_a_deleted_view_goes_for_good_when_it_can_no_longer_be_had_back(client, shop):
-    old, saved = add(shop, "Old"), add(shop)
+def test_a_deleted_view_is_deleted_for_good_after_the_undo_period(client, shop):
+    old, saved = add_view(shop, "Old"), add_view(shop)
     SavedView.update(deleted_at=utcnow() - UNDO - timedelta(seconds=1)).where(SavedView.id == old.id).execute()
 
     shown = get_page(client, "/views").text
-    act(client, saved, "delete")
+    press_action(client, saved, "delete")
 
     assert "Old" not in shown
     assert [each.name for each in SavedView.select()] == ["Mine"]
 
 
-def test_deleting_twice_and_having_back_twice_are_once(client, shop):
-    saved = add(shop)
+def test_deleting_and_restoring_are_idempotent(client, shop):
+    saved = add_view(shop)
     for number in range(MAX_VIEWS - 1):
-        add(shop, f"View {number}")
+        add_view(shop, f"View {number}")
 
     for verb in ("delete", "restore"):
         form = fields(client, "/views", f"/views/{saved.id}/{verb}")
         answers = [client.post(f"/views/{saved.id}/{verb}", data=form) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [303, 303]
 
-    assert len(kept(shop)) == MAX_VIEWS
+    assert len(saved_views_of(shop)) == MAX_VIEWS
 
 
-def test_a_view_that_can_no_longer_be_shown_says_so_and_the_listing_stays_whole(client, shop):
-    add(shop, "Broken", "type=GoneForGood")
-    add(shop, "Misspelt", "stat=error")
+def test_a_view_with_an_invalid_query_says_so_and_breaks_no_page(client, shop):
+    add_view(shop, "Broken", "type=GoneForGood")
+    add_view(shop, "Misspelt", "stat=error")
 
     overview, views = get_page(client, "/tasks"), get_page(client, "/views")
 
@@ -356,13 +359,13 @@ def test_a_view_that_can_no_longer_be_shown_says_so_and_the_listing_stays_whole(
     assert views.text.count("This view asks for something that the listing does not know any more") == 2
 
 
-def test_who_did_it_is_written_down_without_the_name(client, shop):
-    save(client, "Ada's orders")
+def test_the_audit_log_has_each_action_without_the_names(client, shop):
+    submit_view(client, "Ada's orders")
     (saved,) = saved_views.of_shop(shop)
-    act(client, saved, "rename", name="Bo's orders")
-    act(client, saved, "update", "state=pending")
-    act(client, saved, "delete")
-    act(client, saved, "restore")
+    press_action(client, saved, "rename", name="Bo's orders")
+    press_action(client, saved, "update", "state=pending")
+    press_action(client, saved, "delete")
+    press_action(client, saved, "restore")
 
     rows = list(AuditEntry.select().order_by(AuditEntry.id))
 
@@ -370,48 +373,48 @@ def test_who_did_it_is_written_down_without_the_name(client, shop):
     assert {str(row.details) for row in rows} == {str({"view_id": str(saved.id)})}
 
 
-# Whose
+# Other shops, and invalid requests
 
 
 @pytest.mark.parametrize("verb", ["rename", "update", "delete", "restore"])
-def test_another_shops_view_is_none(client, shop, other_shop, verb):
-    mine, theirs = add(shop), add(other_shop)
+def test_the_view_of_another_shop_is_not_found(client, shop, other_shop, verb):
+    mine, theirs = add_view(shop), add_view(other_shop)
     form = fields(client, "/views", f"/views/{mine.id}/delete") | {"name": "Stolen"}
 
     answers = [client.post(f"/views/{number}/{verb}", data=form) for number in (theirs.id, "nonsense", "1")]
 
     assert [answer.status_code for answer in answers] == [404] * 3
-    assert kept(other_shop) == [("Mine", ORDERS)]
+    assert saved_views_of(other_shop) == [("Mine", ORDERS)]
 
 
-def test_nothing_of_another_shop_is_shown_and_names_are_each_shops_own(client, shop, other_shop):
-    add(other_shop, "Theirs")
+def test_the_views_of_another_shop_are_not_shown_and_take_no_name(client, shop, other_shop):
+    add_view(other_shop, "Theirs")
 
-    answer = save(client, "Theirs", "state=pending")
+    answer = submit_view(client, "Theirs", "state=pending")
 
     assert answer.status_code == 303
     assert "Theirs" not in get_page(client, "/help/task-types").text
-    assert kept(shop) == [("Theirs", "state=pending")]
+    assert saved_views_of(shop) == [("Theirs", "state=pending")]
 
 
 @pytest.mark.parametrize("verb", ["", "/{id}/rename", "/{id}/update", "/{id}/delete", "/{id}/restore"])
-def test_a_form_that_is_not_ours_changes_nothing(client, shop, verb):
-    saved = add(shop)
+def test_a_form_without_a_csrf_token_changes_nothing(client, shop, verb):
+    saved = add_view(shop)
 
     answer = client.post(f"/views{verb.format(id=saved.id)}", data={"name": "Stolen", "token": "x"})
 
     assert answer.status_code == 403
-    assert kept(shop) == [("Mine", ORDERS)]
+    assert saved_views_of(shop) == [("Mine", ORDERS)]
 
 
-def test_bad_input_is_a_sentence(client, shop):
+def test_invalid_parameters_are_bad_requests(client, shop):
     form = fields(client, f"/views?{ORDERS}", f"/views?{ORDERS}")
 
     answers = [client.get("/views?state=x"), client.post("/views?limit=x", data=form)]
 
     assert [answer.status_code for answer in answers] == [400, 400]
-    assert kept(shop) == []
+    assert saved_views_of(shop) == []
 
 
-def test_the_views_of_an_erased_shop_go_with_it(shop):
-    assert "saved_view" in erasure.tables()
+def test_erasing_a_shop_deletes_its_views(shop):
+    assert "saved_view" in erasure.tables_with_shop_data()

@@ -1,4 +1,4 @@
-"""The totals and the tasks agree, whatever happens to the tasks and whoever folds meanwhile."""
+"""Task totals: they agree with the tasks after any changes, and however many threads fold."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.empty_tables import empty_tables
 SHOPS = ("demo.myshopify.com", "other.myshopify.com")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
-moves = st.lists(
+changes = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 1), st.sampled_from([21, 22, 25]), st.sampled_from(list(State))),
-        st.tuples(st.just("move"), st.integers(0, 30), st.sampled_from(list(State)), st.integers(0, 5000)),
+        st.tuples(st.just("finish"), st.integers(0, 30), st.sampled_from(list(State)), st.integers(0, 5000)),
         st.tuples(st.just("remove"), st.integers(0, 30)),
         st.tuples(st.just("fold")),
         st.tuples(st.just("roll back"), st.integers(0, 30), st.sampled_from(list(State))),
@@ -43,15 +43,15 @@ def finish(task, state, milliseconds=10, at=NOON):
     Task.update(**changes).where(Task.id == task.id).execute()
 
 
-def play(shops, move):
-    """One random move over what is there."""
+def apply(shops, change):
+    """Apply one random change to the tasks."""
     tasks = list(Task.select().order_by(Task.id))
-    match move:
+    match change:
         case ("add", place, number, state):
             add(shops[place], number, state)
         case ("fold",):
             totals.fold()
-        case ("move", place, state, milliseconds) if tasks and tasks[place % len(tasks)].state != state:
+        case ("finish", place, state, milliseconds) if tasks and tasks[place % len(tasks)].state != state:
             finish(tasks[place % len(tasks)], state, milliseconds)
         case ("remove", place) if tasks:
             tasks[place % len(tasks)].delete_instance()
@@ -61,8 +61,8 @@ def play(shops, move):
                 transaction.rollback()
 
 
-def counted(shop):
-    """What `count(*)` says, in the shape of `totals.counts`."""
+def count_in_python(shop):
+    """Count the tasks one by one, in the shape of `totals.counts`."""
     found = {}
     for task in Task.select().where(Task.shop == shop):
         states, ms = found.setdefault(task.type, ([0, 0, 0], []))
@@ -74,25 +74,25 @@ def counted(shop):
     }
 
 
-def nonzero(counts):
+def without_zeros(counts):
     return {number: count for number, count in counts.items() if count.total}
 
 
-@given(moves)
+@given(changes)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_totals_equal_the_count_after_any_moves(database, moves):
+def test_totals_equal_the_count_after_any_changes(database, changes):
     empty_tables()
     shops = [connect_shop(domain) for domain in SHOPS]
 
-    for move in moves:
-        play(shops, move)
+    for change in changes:
+        apply(shops, change)
 
     assert totals.drift() == []
     for shop in shops:
-        assert nonzero(totals.counts(shop.id)) == counted(shop)
+        assert without_zeros(totals.counts(shop.id)) == count_in_python(shop)
 
 
-def test_reading_needs_no_fold(shop):
+def test_totals_are_exact_before_and_after_folding(shop):
     add(shop)
     before = totals.counts(shop.id)
 
@@ -112,7 +112,7 @@ def test_folding_leaves_one_row_for_each_state(shop):
     assert db.execute_sql("SELECT state, count FROM task_total ORDER BY state").fetchall() == [(0, 0), (1, 5)]
 
 
-def test_folding_twice_at_once_loses_and_doubles_nothing(shop):
+def test_folding_on_several_threads_loses_and_doubles_nothing(shop):
     tasks = [add(shop) for _ in range(300)]
     barrier = threading.Barrier(5)
 
@@ -137,7 +137,7 @@ def test_folding_twice_at_once_loses_and_doubles_nothing(shop):
     assert totals.counts(shop.id) == {21: totals.Count(success=300, finished_ms=3000)}
 
 
-def test_one_shops_tasks_are_in_no_other_shops_totals(shop, other_shop):
+def test_totals_count_only_the_tasks_of_their_shop(shop, other_shop):
     add(shop)
 
     assert totals.counts(other_shop.id) == {}
@@ -154,25 +154,25 @@ def test_deleted_tasks_leave_the_totals(shop):
     assert totals.counts(shop.id)[21].total == 0
 
 
-def test_recounting_mends_what_differs_and_says_what_it_was(shop):
+def test_recounting_repairs_and_returns_the_differences(shop):
     add(shop)
     db.execute_sql("DELETE FROM task_delta")
     db.execute_sql("INSERT INTO task_total VALUES (%s, 21, 1, 7, 0)", (shop.id,))
 
-    mended = totals.recount()
+    repaired = totals.recount()
 
-    assert sorted(mended) == [(shop.id, 21, 0, 1, 0), (shop.id, 21, 1, 0, 7)]
+    assert sorted(repaired) == [(shop.id, 21, 0, 1, 0), (shop.id, 21, 1, 0, 7)]
     assert totals.drift() == []
-    assert nonzero(totals.counts(shop.id)) == {21: totals.Count(pending=1)}
+    assert without_zeros(totals.counts(shop.id)) == {21: totals.Count(pending=1)}
 
 
-def test_recounting_what_agrees_changes_nothing(shop):
+def test_recounting_correct_totals_changes_nothing(shop):
     add(shop)
 
     assert totals.recount() == []
 
 
-def test_two_recounts_at_once_mend_once(shop):
+def test_two_recounts_at_once_repair_once(shop):
     add(shop)
     db.execute_sql("DELETE FROM task_delta")
 
@@ -193,7 +193,7 @@ def test_two_recounts_at_once_mend_once(shop):
     assert totals.drift() == []
 
 
-def test_recounting_while_work_goes_on_ends_in_agreement(shop):
+def test_recounting_while_tasks_change_ends_without_drift(shop):
     tasks = [add(shop) for _ in range(100)]
 
     def work():
@@ -212,7 +212,7 @@ def test_recounting_while_work_goes_on_ends_in_agreement(shop):
     assert totals.counts(shop.id)[21].success == 100
 
 
-def test_hours_count_when_tasks_were_completed(shop):
+def test_hourly_counts_are_by_the_hour_of_completion(shop):
     finish(add(shop), State.SUCCESS, 40, at=NOON + timedelta(minutes=59))
     finish(add(shop), State.ERROR, 20, at=NOON + timedelta(minutes=60))
     add(shop)
@@ -226,7 +226,7 @@ def test_hours_count_when_tasks_were_completed(shop):
     ]
 
 
-def test_a_task_that_is_tried_again_leaves_its_hour(shop):
+def test_a_retried_task_leaves_its_hour(shop):
     task = add(shop)
     finish(task, State.ERROR)
     totals.fold()
@@ -246,7 +246,7 @@ def test_a_new_task_counts_in_its_own_state(state, shop):
     assert (count.pending, count.success, count.error) == tuple(int(state == each) for each in State)
 
 
-def test_rates_and_means_speak_of_finished_tasks_only():
+def test_rates_and_means_are_of_finished_tasks_only():
     count = totals.Count(success=3, error=1, pending=6, finished_ms=400)
 
     assert (count.total, count.success_rate, count.mean_ms) == (10, 0.75, 100)
@@ -254,11 +254,11 @@ def test_rates_and_means_speak_of_finished_tasks_only():
     assert totals.Count(pending=6).mean_ms is None
 
 
-def test_several_types_are_counted_together():
+def test_counts_of_several_types_add_up():
     assert totals.add_up([totals.Count(1, 2, 3, 4), totals.Count(10, 20, 30, 40)]) == totals.Count(11, 22, 33, 44)
 
 
-def test_the_oldest_task_says_since_when_is_counted(shop, other_shop):
+def test_the_oldest_task_has_the_first_time_of_creation(shop, other_shop):
     first, _ = add(shop), add(shop)
 
     assert totals.oldest_created_at(shop.id) == Task.get_by_id(first.id).created_at
@@ -266,7 +266,7 @@ def test_the_oldest_task_says_since_when_is_counted(shop, other_shop):
     assert Shop.select().count() == 2
 
 
-def test_the_oldest_pending_task_says_since_when_something_waits(shop, other_shop):
+def test_the_oldest_pending_task_has_the_first_time_of_creation(shop, other_shop):
     first, second = add(shop), add(shop, number=22)
     add(shop, state=State.SUCCESS)
     assert totals.oldest_pending_created_at(shop.id) == Task.get_by_id(first.id).created_at

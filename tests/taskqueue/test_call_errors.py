@@ -1,4 +1,4 @@
-"""What Engage's answer makes of the task that asked: its state, its reason, and when it is tried again."""
+"""Errors of calls to Engage: the task's state, its reason, and its next retry after each kind of response."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["counting", "declare"]
     ],
     ids=str,
 )
-def test_each_answer_of_engage_has_its_consequence(answer, state, attempts, outcome, shop, engage, counting):
+def test_each_response_of_engage_has_its_outcome(answer, state, attempts, outcome, shop, engage, counting):
     engage.script(COUNT, [answer])
 
     task = run_new_task(counting, shop)
@@ -51,7 +51,7 @@ def test_each_answer_of_engage_has_its_consequence(answer, state, attempts, outc
     assert "Engage" in task.reason
 
 
-def test_a_reason_may_carry_a_character_that_text_columns_refuse(shop, engage, counting):
+def test_a_nul_character_in_a_reason_is_removed(shop, engage, counting):
     engage.script(COUNT, [(422, {"message": "a \0 byte"})])
 
     task = run_new_task(counting, shop)
@@ -60,18 +60,18 @@ def test_a_reason_may_carry_a_character_that_text_columns_refuse(shop, engage, c
     assert "byte" in task.reason
 
 
-def test_an_engage_that_is_not_there_is_tried_again(shop, declare, engage):
-    def knock(task):
+def test_an_unreachable_engage_is_retried(shop, declare, engage):
+    def call_closed_port(task):
         call = Call("Engage", "POST", "http://127.0.0.1:1/", Effect.ONCE)
         send(call, {}, ExchangeJournal(task))
 
-    task = run_new_task(declare(knock), shop)
+    task = run_new_task(declare(call_closed_port), shop)
 
     assert (task.state, task.reason) == (State.PENDING, "Engage could not be reached.")
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(429, 0), (503, 1)])
-def test_the_wait_that_engage_asks_for_is_kept(status, attempts, shop, engage, counting):
+def test_retry_after_is_honoured(status, attempts, shop, engage, counting):
     engage.script(COUNT, [(status, "", {"Retry-After": "7"})])
 
     task = run_new_task(counting, shop)
@@ -80,15 +80,15 @@ def test_the_wait_that_engage_asks_for_is_kept(status, attempts, shop, engage, c
     assert task.attempts == attempts
 
 
-def test_waits_grow_threefold_up_to_an_hour():
-    steps = [A_DAY.wait(failed) / config.backoff for failed in range(1, 6)]
+def test_backoff_grows_threefold_up_to_an_hour():
+    steps = [A_DAY.backoff(failed) / config.backoff for failed in range(1, 6)]
 
     assert steps == [1, 3, 9, 27, 81]
     assert A_DAY.longest == timedelta(hours=1)
-    assert RetryPolicy(40, longest=timedelta(seconds=1)).wait(30) == timedelta(seconds=1)
+    assert RetryPolicy(40, longest=timedelta(seconds=1)).backoff(30) == timedelta(seconds=1)
 
 
-def test_each_failure_waits_longer_with_jitter(shop, engage, counting):
+def test_each_failure_backs_off_longer_with_jitter(shop, engage, counting):
     engage.script(COUNT, [503] * 4)
     task, steps, waits = add_task(counting, shop), (1, 3, 9, 27), []
 
@@ -100,8 +100,8 @@ def test_each_failure_waits_longer_with_jitter(shop, engage, counting):
     assert any(wait < longest - 0.05 for wait, longest in zip(waits, steps, strict=True))
 
 
-def test_a_task_is_given_up_after_its_attempts(shop, engage, declare):
-    kind = declare(lambda task: engage_client(task).count(), retry=RetryPolicy(attempts=3))
+def test_a_task_is_an_error_after_its_last_attempt(shop, engage, declare):
+    kind = declare(lambda task: engage_client(task).contact_count(), retry=RetryPolicy(attempts=3))
     engage.script(COUNT, [503] * 3)
     task = add_task(kind, shop)
 

@@ -1,4 +1,4 @@
-"""Which worker has a task: one at a time, when it is due, and each claim with an attempt of its own."""
+"""Claims: one worker has a task at a time, from when it is due, and each claim opens an attempt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.tasks.task_types import add_task, attempts, claim_task, decla
 __all__ = ["declare"]
 
 
-def test_of_two_workers_that_race_exactly_one_has_the_task(shop, declare):
+def test_of_two_racing_workers_exactly_one_claims_the_task(shop, declare):
     kind = declare(nothing)
     rounds = [add_task(kind, shop) for _ in range(100)]
     barrier, won = threading.Barrier(2), []
@@ -26,16 +26,16 @@ def test_of_two_workers_that_race_exactly_one_has_the_task(shop, declare):
                     won.append(task.id)
         db.close()
 
-    racers = [threading.Thread(target=race) for _ in range(2)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join()
+    threads = [threading.Thread(target=race) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert sorted(won) == sorted(task.id for task in rounds)
 
 
-def test_a_message_that_comes_twice_runs_its_task_once(shop, declare):
+def test_a_message_delivered_twice_runs_its_task_once(shop, declare):
     runs = []
     task = add_task(declare(lambda task: runs.append(task.id)), shop)
 
@@ -52,14 +52,14 @@ def test_a_task_is_not_claimed_before_it_is_due(shop, declare):
     assert claim_task(task) is None
 
 
-def test_a_disconnected_shops_tasks_are_not_claimed(shop, declare):
+def test_tasks_of_an_inactive_shop_are_not_claimed(shop, declare):
     task = add_task(declare(nothing), shop)
     Shop.update(active=False).execute()
 
     assert claim_task(task) is None
 
 
-def test_every_claim_opens_an_attempt_of_its_own(shop, declare):
+def test_every_claim_opens_a_new_attempt(shop, declare):
     def wait(task):
         raise Wait("Not yet.", timedelta())
 

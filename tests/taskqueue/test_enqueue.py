@@ -1,4 +1,4 @@
-"""A task is added within the caller's transaction, once per key, and rung for after the commit."""
+"""Enqueueing: a task is inserted in the caller's transaction, once per key, and published after the commit."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def test_a_rolled_back_transaction_leaves_no_row_and_no_message(shop, declare):
         transaction.rollback()
 
     assert Task.select().count() == 0
-    assert broker.waiting("live") == 0
+    assert broker.queue_length("live") == 0
 
 
-def test_the_bell_rings_after_the_commit_and_not_before(shop, declare):
+def test_the_message_is_published_after_the_commit(shop, declare):
     kind = declare(nothing)
 
     with db.atomic():
         add_task(kind, shop)
-        before = broker.waiting("live")
+        before = broker.queue_length("live")
 
-    assert (before, broker.waiting("live")) == (0, 1)
+    assert (before, broker.queue_length("live")) == (0, 1)
 
 
-def test_a_key_that_is_there_already_adds_nothing(shop, declare):
+def test_enqueueing_is_idempotent_by_its_key(shop, declare):
     kind = declare(nothing)
 
     first, second = kind.enqueue(shop, key="same"), kind.enqueue(shop, key="same")
@@ -41,7 +41,7 @@ def test_a_key_that_is_there_already_adds_nothing(shop, declare):
     assert Task.select().count() == 1
 
 
-def test_two_shops_may_use_the_same_key(shop, other_shop, declare):
+def test_two_shops_may_use_the_same_idempotency_key(shop, other_shop, declare):
     kind = declare(nothing)
 
     assert kind.enqueue(shop, key="same")

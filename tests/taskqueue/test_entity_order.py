@@ -1,8 +1,9 @@
-"""Two pieces of news about one thing: one at a time, the newest wins, and nothing is sent twice."""
+"""Tasks of one entity: they run one at a time, the newest state wins, and nothing is sent twice."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -29,17 +30,17 @@ NUMBER = 990
 
 
 @pytest.fixture
-def slow() -> Iterator[tuple]:
-    """A task type about an order whose function lasts until it is let go, and the events for both."""
-    begun, let_go = threading.Event(), threading.Event()
+def slow_type() -> Iterator[tuple]:
+    """A task type about an order whose function waits for an event, and the events of its begin and its end."""
+    begun, release = threading.Event(), threading.Event()
 
     def handler(task):
         begun.set()
-        assert let_go.wait(10)
+        assert release.wait(10)
 
-    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, latest=True)(handler)
-    yield kind, begun, let_go
-    let_go.set()
+    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, newest_only=True)(handler)
+    yield kind, begun, release
+    release.set()
     del TYPES[kind.name], NUMBERS[NUMBER], broker.actors[kind.name]
 
 
@@ -47,7 +48,7 @@ def add(kind, shop, shopify_id=1):
     return kind.enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
 
 
-def start(task) -> threading.Thread:
+def run_on_thread(task) -> threading.Thread:
     """Run the task on a thread of its own."""
 
     def body():
@@ -64,20 +65,21 @@ def go(task):
     return Task.get_by_id(task.id)
 
 
-def index(shop, name, shopify_id):
+def enqueue_about(shop, name, shopify_id):
     return TYPES[name].enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
 
 
-def receipts(engage):
+def receipts_report(engage):
     return engage.tenant("demo").receipts_report()
 
 
-def drain_on_threads(count=4):
-    """Run what is due on several threads at once, until nothing is left."""
+def drain_on_threads(count=4, seconds=60):
+    """Run what is due on several threads at once, until nothing is left. Fails if that takes longer than `seconds`."""
+    until = time.monotonic() + seconds
 
     def body():
         with connected(EVERY):
-            while pending := list(Task.select().where(Task.state == State.PENDING).order_by(Task.due_at).limit(20)):
+            while time.monotonic() < until and (pending := _oldest_pending()):
                 for task in pending:
                     run(NUMBERS[task.type], str(task.id))
         db.close()
@@ -87,40 +89,46 @@ def drain_on_threads(count=4):
         thread.start()
     for thread in threads:
         thread.join()
+    left = [(NUMBERS[task.type].name, task.reason, task.leased_until) for task in _oldest_pending()]
+    assert not left, left
+
+
+def _oldest_pending():
+    return list(Task.select().where(Task.state == State.PENDING).order_by(Task.due_at).limit(20))
 
 
 # One at a time
 
 
-def test_a_task_gives_way_while_another_of_its_entity_runs(shop, slow):
-    kind, begun, let_go = slow
-    first = start(add(kind, shop))
+def test_a_task_gives_way_while_another_of_its_entity_runs(shop, slow_type):
+    kind, begun, release = slow_type
+    first = run_on_thread(add(kind, shop))
     assert begun.wait(5)
 
     second = go(add(kind, shop))
 
     assert (second.state, second.fence) == (State.PENDING, 0)
     assert second.published_at is None
-    let_go.set()
+    release.set()
     first.join()
 
 
 @pytest.mark.parametrize("other", ["order", "shop"])
-def test_other_entities_run_beside_it(other, shop, other_shop, slow):
-    kind, begun, let_go = slow
-    threads = [start(add(kind, shop))]
+def test_tasks_of_other_entities_run_meanwhile(other, shop, other_shop, slow_type):
+    kind, begun, release = slow_type
+    threads = [run_on_thread(add(kind, shop))]
     assert begun.wait(5)
     begun.clear()
 
-    threads.append(start(add(kind, shop if other == "order" else other_shop, 2 if other == "order" else 1)))
+    threads.append(run_on_thread(add(kind, shop if other == "order" else other_shop, 2 if other == "order" else 1)))
 
     assert begun.wait(5)
-    let_go.set()
+    release.set()
     for thread in threads:
         thread.join()
 
 
-def test_never_two_at_once_of_one_entity_however_many_try(shop):
+def test_tasks_of_one_entity_never_run_at_once_on_many_threads(shop):
     running, most, lock = [], [], threading.Lock()
 
     def handler(task):
@@ -144,12 +152,12 @@ def test_never_two_at_once_of_one_entity_however_many_try(shop):
     assert max(most) == 1
 
 
-# Replaced by a newer one
+# Replaced by a newer task
 
 
-def test_a_queued_task_is_replaced_by_a_newer_one_and_says_so(shop, slow):
-    kind, _, let_go = slow
-    let_go.set()
+def test_a_queued_task_is_replaced_by_a_newer_one(shop, slow_type):
+    kind, _, release = slow_type
+    release.set()
     older, newer = add(kind, shop), add(kind, shop)
 
     older, newer = go(older), go(newer)
@@ -158,36 +166,36 @@ def test_a_queued_task_is_replaced_by_a_newer_one_and_says_so(shop, slow):
     assert (newer.state, newer.reason) == (State.SUCCESS, None)
 
 
-def test_a_task_that_gives_way_ends_at_once_if_a_newer_one_is_queued_too(shop, slow):
-    kind, begun, let_go = slow
-    running = start(add(kind, shop))
+def test_a_task_that_gives_way_is_replaced_by_a_newer_queued_one(shop, slow_type):
+    kind, begun, release = slow_type
+    running = run_on_thread(add(kind, shop))
     assert begun.wait(5)
     middle, newest = add(kind, shop), add(kind, shop)
 
     middle = go(middle)
 
     assert (middle.state, middle.closed_by) == (State.SUCCESS, newest.id)
-    let_go.set()
+    release.set()
     running.join()
 
 
-def test_a_running_task_replaces_nothing(shop, slow):
-    """It may have read the state before the older one's news came."""
-    kind, begun, let_go = slow
+def test_a_running_task_replaces_nothing(shop, slow_type):
+    """It may have read the state before the older task's change."""
+    kind, begun, release = slow_type
     older, newer = add(kind, shop), add(kind, shop)
-    running = start(newer)
+    running = run_on_thread(newer)
     assert begun.wait(5)
 
     older = go(older)
 
     assert (older.state, older.closed_by) == (State.PENDING, None)
-    let_go.set()
+    release.set()
     running.join()
 
 
-def test_a_replaced_task_closes_no_error(shop, slow):
-    kind, _, let_go = slow
-    let_go.set()
+def test_a_replaced_task_solves_no_error(shop, slow_type):
+    kind, _, release = slow_type
+    release.set()
     failed = add(kind, shop)
     Task.update(state=State.ERROR).where(Task.id == failed.id).execute()
     older, newer = add(kind, shop), add(kind, shop)
@@ -200,7 +208,7 @@ def test_a_replaced_task_closes_no_error(shop, slow):
     assert Task.get_by_id(failed.id).closed_by == newer.id
 
 
-def test_a_type_that_needs_each_of_its_tasks_replaces_none(shop):
+def test_a_type_that_is_not_newest_only_replaces_no_task(shop):
     kind = TaskGroup("test", "Test").task(NUMBER, "EachOrder", "Each", entity=Entity.ORDER)(lambda task: None)
     try:
         older, _ = add(kind, shop), add(kind, shop)
@@ -213,21 +221,21 @@ def test_a_type_that_needs_each_of_its_tasks_replaces_none(shop):
 # The newest wins
 
 
-def test_two_updates_delivered_newest_first_end_in_the_newest_state(shop, shopify, engage):
+def test_updates_delivered_newest_first_end_in_the_newest_state(shop, shopify, engage):
     order_id = shopify.add_order(shop.domain, RECORD)
-    older = index(shop, "IndexOrder", order_id)
+    older = enqueue_about(shop, "IndexOrder", order_id)
     shopify.update_order(shop.domain, order_id, note="newest")
-    newer = index(shop, "IndexOrder", order_id)
+    newer = enqueue_about(shop, "IndexOrder", order_id)
 
     go(newer)
     go(older)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
 @pytest.fixture
-def clocked(current_sandboxes) -> Iterator[Callable]:
-    """Make a Shopify that changes things at these seconds of one minute."""
+def shopify_changing_at(current_sandboxes) -> Iterator[Callable]:
+    """Make a Shopify whose changes happen at these seconds of one minute."""
 
     def made(*seconds):
         at = iter(datetime(2026, 11, 24, 9, 0, second, tzinfo=UTC) for second in seconds)
@@ -240,43 +248,43 @@ def clocked(current_sandboxes) -> Iterator[Callable]:
         yield made
 
 
-def test_an_older_state_never_replaces_a_newer_one(shop, clocked, engage):
-    shopify = clocked(1, 2)
+def test_an_older_snapshot_never_replaces_a_newer_one(shop, shopify_changing_at, engage):
+    shopify = shopify_changing_at(1, 2)
     order_id = shopify.add_order(shop.domain, RECORD)
-    go(index(shop, "IndexOrder", order_id))
-    old = entities.get(Order, shop, order_id).node
+    go(enqueue_about(shop, "IndexOrder", order_id))
+    old = entities.get(Order, shop, order_id).snapshot
     shopify.update_order(shop.domain, order_id, note="newest")
-    go(index(shop, "IndexOrder", order_id))
+    go(enqueue_about(shop, "IndexOrder", order_id))
 
     entities.save(Order, shop, old, name=old["name"], customer_id=None)
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
-def test_of_two_states_in_one_second_the_later_seen_is_kept(shop, clocked, engage):
-    shopify = clocked(1, 1)
+def test_of_two_snapshots_of_one_second_the_later_read_is_kept(shop, shopify_changing_at, engage):
+    shopify = shopify_changing_at(1, 1)
     order_id = shopify.add_order(shop.domain, RECORD)
-    go(index(shop, "IndexOrder", order_id))
+    go(enqueue_about(shop, "IndexOrder", order_id))
     shopify.update_order(shop.domain, order_id, note="newest")
 
-    go(index(shop, "IndexOrder", order_id))
+    go(enqueue_about(shop, "IndexOrder", order_id))
 
-    assert entities.get(Order, shop, order_id).node["note"] == "newest"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "newest"
 
 
-def test_news_that_comes_while_a_sync_runs_is_synced_afterwards(shop, shopify, engage, drain):
+def test_a_change_during_a_sync_is_synced_afterwards(shop, shopify, engage, drain):
     """Engage answers the first update of the contact late; meanwhile the customer changes once more."""
     customer_id = shopify.add_customer(shop.domain, ADA)
-    index(shop, "IndexCustomer", customer_id)
+    enqueue_about(shop, "IndexCustomer", customer_id)
     drain()
     engage.script("PATCH", [Fault.LATE])
     shopify.update_customer(shop.domain, customer_id, last_name="Berg")
-    go(index(shop, "IndexCustomer", customer_id))
+    go(enqueue_about(shop, "IndexCustomer", customer_id))
     sync = Task.select().where(Task.state == State.PENDING).get()
-    running = start(sync)
+    running = run_on_thread(sync)
 
     shopify.update_customer(shop.domain, customer_id, last_name="Dahl")
-    index(shop, "IndexCustomer", customer_id)
+    enqueue_about(shop, "IndexCustomer", customer_id)
     running.join()
     drain(waiting=True)
 
@@ -284,19 +292,19 @@ def test_news_that_comes_while_a_sync_runs_is_synced_afterwards(shop, shopify, e
     assert contact["attributes"]["lastName"] == "Dahl"
 
 
-def test_a_receipt_is_sent_once_whatever_the_order_of_its_news(shop, shopify, engage, drain):
+def test_a_receipt_is_sent_once_however_often_its_order_is_indexed(shop, shopify, engage, drain):
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, ADA))
     for _ in range(3):
-        index(shop, "IndexOrder", order_id)
+        enqueue_about(shop, "IndexOrder", order_id)
         drain(waiting=True)
-        index(shop, "SyncOrder", order_id)
+        enqueue_about(shop, "SyncOrder", order_id)
 
-    assert receipts(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
+    assert receipts_report(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
 
 
 @pytest.fixture
-def webhooks(current_sandboxes, shop) -> Iterator[Callable]:
-    """A Shopify whose webhooks arrive at the app, on a real port."""
+def shopify_with_webhooks(current_sandboxes, shop) -> Iterator[Callable]:
+    """A Shopify that sends its webhooks to the app, on a real port."""
     from app import app
     from sandbox.serve import serving
 
@@ -308,28 +316,30 @@ def webhooks(current_sandboxes, shop) -> Iterator[Callable]:
         made.close()
 
 
-def test_a_hundred_updates_in_a_second_end_in_the_newest_state_with_one_receipt(shop, webhooks, engage):
-    customer_id = webhooks.add_customer(shop.domain, ADA)
-    order_id = webhooks.add_order(shop.domain, RECORD, customer_id=customer_id)
+def test_a_hundred_updates_end_in_the_newest_state_with_one_receipt(shop, shopify_with_webhooks, engage):
+    customer_id = shopify_with_webhooks.add_customer(shop.domain, ADA)
+    order_id = shopify_with_webhooks.add_order(shop.domain, RECORD, customer_id=customer_id)
     for number in range(1, 101):
-        webhooks.update_order(shop.domain, order_id, note=f"update {number}")
-        webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
-    assert webhooks.wait_until_idle(20)
+        shopify_with_webhooks.update_order(shop.domain, order_id, note=f"update {number}")
+        shopify_with_webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
+    assert shopify_with_webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
-    assert entities.get(Order, shop, order_id).node["note"] == "update 100"
+    assert entities.get(Order, shop, order_id).snapshot["note"] == "update 100"
     (contact,) = engage.tenant("demo").contacts.all()
     assert contact["attributes"]["lastName"] == "Berg the 100."
-    assert receipts(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
+    assert receipts_report(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
     assert {task.state for task in Task.select()} == {State.SUCCESS}
 
 
-def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage):
-    order_id = webhooks.add_order(shop.domain, RECORD, customer_id=webhooks.add_customer(shop.domain, ADA))
+def test_each_replaced_task_leads_to_one_that_succeeded(shop, shopify_with_webhooks, engage):
+    order_id = shopify_with_webhooks.add_order(
+        shop.domain, RECORD, customer_id=shopify_with_webhooks.add_customer(shop.domain, ADA)
+    )
     for number in range(50):
-        webhooks.update_order(shop.domain, order_id, note=f"update {number}")
-    assert webhooks.wait_until_idle(20)
+        shopify_with_webhooks.update_order(shop.domain, order_id, note=f"update {number}")
+    assert shopify_with_webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
@@ -345,10 +355,10 @@ def test_the_replaced_of_a_hundred_point_at_one_that_ran(shop, webhooks, engage)
         assert Attempt.select().where(Attempt.task == end.id, Attempt.outcome == Outcome.SUCCESS).exists()
 
 
-def test_the_contact_is_what_the_customer_has_become(shop, webhooks, engage):
-    customer_id = webhooks.add_customer(shop.domain, ADA)
-    webhooks.update_customer(shop.domain, customer_id, first_name="Beda")
-    assert webhooks.wait_until_idle(20)
+def test_the_contact_has_the_newest_state_of_the_customer(shop, shopify_with_webhooks, engage):
+    customer_id = shopify_with_webhooks.add_customer(shop.domain, ADA)
+    shopify_with_webhooks.update_customer(shop.domain, customer_id, first_name="Beda")
+    assert shopify_with_webhooks.wait_until_idle(20)
 
     drain_on_threads()
 

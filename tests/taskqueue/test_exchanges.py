@@ -1,4 +1,4 @@
-"""What is kept of each call, and when: its exact bytes before it is made, its answer after."""
+"""Exchanges: the exact bytes of a request are recorded before the call, and its response after it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["counting", "declare"]
 
 
 def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
-    """Looked at by the one who is called, over a connection of its own, before it answers."""
-    seen = []
+    """The called server looks, over a connection of its own, before it answers."""
+    observed = []
 
     async def app(scope, receive, send):
         if scope["type"] != "http":
@@ -25,7 +25,9 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
         body = (await receive())["body"]
         with psycopg.connect(config.database_url) as other:
             rows = "SELECT id, sent, status, unknown FROM exchange"
-            seen.append((body, other.execute(rows).fetchall(), other.execute("SELECT outcome FROM attempt").fetchall()))
+            observed.append(
+                (body, other.execute(rows).fetchall(), other.execute("SELECT outcome FROM attempt").fetchall())
+            )
         await send({"type": "http.response.start", "status": 202, "headers": []})
         await send({"type": "http.response.body", "body": b"taken"})
 
@@ -35,16 +37,16 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
         )
         run_new_task(kind, shop)
 
-    ((body, exchanges, opened),) = seen
+    ((body, exchanges, opened),) = observed
     ((row_id, sealed, status, unknown),) = exchanges
     assert body == shop.vault.open(sealed, "exchange", "sent", row_id) == b'{"a": 1.50}'
     assert (status, unknown) == (None, True)
     assert opened == [(Outcome.OPEN,)]
     kept = Exchange.get()
-    assert (kept.status, kept.unknown, kept.clear(shop, "received")) == (202, False, b"taken")
+    assert (kept.status, kept.unknown, kept.open(shop, "received")) == (202, False, b"taken")
 
 
-def test_each_attempt_keeps_its_own_calls(shop, engage, counting):
+def test_each_attempt_has_its_own_exchanges(shop, engage, counting):
     engage.script(COUNT, [503, 200])
     run_again_now(run_new_task(counting, shop))
 

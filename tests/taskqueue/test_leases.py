@@ -1,4 +1,4 @@
-"""The lease and the fence: a worker that was silent for too long loses its task, and writes and sends nothing more."""
+"""Leases and fences: a worker whose lease has expired loses its task, and writes and sends nothing more."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from tests.support.tasks.task_types import (
 __all__ = ["declare", "mailing"]
 
 
-def test_a_zombies_finish_raises_lost_and_writes_nothing(shop, declare):
+def test_a_worker_without_its_lease_cannot_finish_the_task(shop, declare):
     kind = declare(nothing)
-    zombie = claim_task(add_task(kind, shop))
-    lose_worker(zombie)
-    other = claim_task(zombie)
+    stale = claim_task(add_task(kind, shop))
+    lose_worker(stale)
+    other = claim_task(stale)
 
     with pytest.raises(LeaseLost):
-        claims.finish(zombie, State.SUCCESS, reason="from the dead")
+        claims.finish(stale, State.SUCCESS, reason="Too late.")
 
-    found = Task.get_by_id(zombie.id)
+    found = Task.get_by_id(stale.id)
     assert (found.state, found.reason, found.fence) == (State.PENDING, "The worker was lost.", other.fence)
 
 
-def test_a_claim_that_a_server_crash_took_writes_nothing_once_another_has_the_task(shop, declare):
-    zombie = claim_task(add_task(declare(nothing), shop))
-    Attempt.delete().execute()  # what a crash takes back: the commit of a claim does not wait for the disk
+def test_a_claim_lost_in_a_server_crash_writes_nothing_after_another(shop, declare):
+    stale = claim_task(add_task(declare(nothing), shop))
+    Attempt.delete().execute()  # as a server crash does: the commit of a claim does not wait for the disk
     Task.update(fence=0, attempts=0, leased_until=None, started_at=None).execute()
 
-    other = claim_task(zombie)
+    other = claim_task(stale)
 
-    assert other.fence == zombie.fence
-    assert claims.renew([zombie], config.lease) == 0
+    assert other.fence == stale.fence
+    assert claims.renew([stale], config.lease) == 0
     with pytest.raises(LeaseLost):
-        claims.finish(zombie, State.SUCCESS)
+        claims.finish(stale, State.SUCCESS)
 
 
-def test_a_zombies_effects_are_rolled_back(shop, declare):
+def test_effects_of_a_worker_without_its_lease_are_rolled_back(shop, declare):
     child = declare(nothing)
 
     def slow(task):
@@ -65,20 +65,20 @@ def test_a_zombies_effects_are_rolled_back(shop, declare):
 
     assert task.state == State.PENDING
     assert Task.select().where(Task.key == "child").count() == 0
-    assert broker.waiting("live") == 1  # its own
+    assert broker.queue_length("live") == 1  # its own
 
 
-def test_a_zombie_sends_nothing_more(shop, engage, mailing):
-    zombie = claim_task(add_task(mailing, shop))
-    lose_worker(zombie)
+def test_a_worker_without_its_lease_sends_nothing(shop, engage, mailing):
+    stale = claim_task(add_task(mailing, shop))
+    lose_worker(stale)
 
     with pytest.raises(LeaseLost):
-        mailing.handler(zombie)
+        mailing.handler(stale)
 
     assert len(engage.calls) == 0
 
 
-def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
+def test_a_task_whose_lease_is_renewed_is_not_taken_back(shop, declare):
     task = claim_task(add_task(declare(nothing), shop))
     Task.update(leased_until=NOW - timedelta(seconds=1)).execute()
     claims.renew([task], config.lease)
@@ -90,14 +90,14 @@ def test_a_lease_that_is_renewed_is_not_taken_back(shop, declare):
 
 
 def test_only_the_holder_renews_a_lease(shop, declare):
-    zombie = claim_task(add_task(declare(nothing), shop))
-    lose_worker(zombie)
-    claim_task(zombie)
+    stale = claim_task(add_task(declare(nothing), shop))
+    lose_worker(stale)
+    claim_task(stale)
 
-    assert claims.renew([zombie], config.lease) == 0
+    assert claims.renew([stale], config.lease) == 0
 
 
-def test_a_lost_worker_closes_the_attempt_and_the_task_is_due_again(shop, declare):
+def test_after_a_lost_worker_the_attempt_ends_and_the_task_is_due(shop, declare):
     task = lose_worker(claim_task(add_task(declare(nothing), shop)))
 
     assert (task.state, task.leased_until, task.crashes) == (State.PENDING, None, 1)
@@ -106,7 +106,7 @@ def test_a_lost_worker_closes_the_attempt_and_the_task_is_due_again(shop, declar
     assert run_task(task).state == State.SUCCESS
 
 
-def test_a_task_that_costs_three_workers_is_an_error(shop, declare):
+def test_a_task_that_lost_three_workers_is_an_error(shop, declare):
     task = add_task(declare(nothing), shop)
 
     for _ in range(MAX_CRASHES):

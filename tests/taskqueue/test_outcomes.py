@@ -1,4 +1,4 @@
-"""What a task's function makes of its task: done, skipped, waiting, an error, or tried again."""
+"""Outcomes of a task's function: success, skipped, waiting, Error, or retry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.tasks.task_types import (
 __all__ = ["declare"]
 
 
-def test_a_function_that_returns_has_succeeded(shop, declare):
+def test_a_function_that_returns_is_a_success(shop, declare):
     task = run_new_task(declare(nothing), shop)
 
     assert (task.state, task.reason, task.attempts) == (State.SUCCESS, None, 1)
@@ -35,14 +35,14 @@ def test_a_function_that_returns_has_succeeded(shop, declare):
 
 
 def test_arguments_reach_the_function(shop, declare):
-    seen = []
+    received = []
 
-    run_new_task(declare(lambda task, name: seen.append(name)), shop, args={"name": "Ödla"})
+    run_new_task(declare(lambda task, name: received.append(name)), shop, args={"name": "Ödla"})
 
-    assert seen == ["Ödla"]
+    assert received == ["Ödla"]
 
 
-def test_skipping_is_a_success_with_a_reason(shop, declare):
+def test_skip_is_a_success_with_a_reason(shop, declare):
     def skip(task):
         raise Skip("Nothing to do.")
 
@@ -62,7 +62,7 @@ def test_waiting_counts_no_attempt(shop, declare):
     assert task.published_at is None
 
 
-def test_waiting_for_the_same_thing_for_a_day_is_an_error(shop, declare):
+def test_waiting_for_one_reason_for_a_day_is_an_error(shop, declare):
     def wait(task):
         raise Wait("Not yet.", timedelta())
 
@@ -74,7 +74,7 @@ def test_waiting_for_the_same_thing_for_a_day_is_an_error(shop, declare):
     assert (task.state, task.code, task.reason) == (State.ERROR, "waited", "Not yet. Waited for a day.")
 
 
-def test_a_task_that_was_held_up_for_days_may_still_wait(shop, declare):
+def test_a_task_created_days_ago_may_still_wait(shop, declare):
     def wait(task):
         raise Wait("Its customer comes first.", timedelta())
 
@@ -84,7 +84,7 @@ def test_a_task_that_was_held_up_for_days_may_still_wait(shop, declare):
     assert run_task(task).state == State.PENDING
 
 
-def test_a_task_that_is_woken_while_it_runs_does_not_wait(shop, declare):
+def test_a_task_woken_while_it_runs_does_not_wait(shop, declare):
     kind = declare(nothing)
     task = claim_task(add_task(kind, shop, shopify_id=1))
 
@@ -94,16 +94,16 @@ def test_a_task_that_is_woken_while_it_runs_does_not_wait(shop, declare):
     assert claim_task(task)
 
 
-def test_what_cannot_be_understood_is_an_error_at_once(shop, declare):
-    def choke(task):
+def test_unusable_input_is_an_error_at_once(shop, declare):
+    def reject(task):
         raise Unusable("The body is not JSON.")
 
-    task = run_new_task(declare(choke), shop)
+    task = run_new_task(declare(reject), shop)
 
     assert (task.state, task.code, task.reason) == (State.ERROR, "unusable", "The body is not JSON.")
 
 
-def test_our_own_fault_is_tried_three_times(shop, declare):
+def test_a_bug_of_ours_is_retried_twice(shop, declare):
     def fail(task):
         raise ZeroDivisionError
 
@@ -116,19 +116,19 @@ def test_our_own_fault_is_tried_three_times(shop, declare):
     assert "ZeroDivisionError" in task.reason
 
 
-def test_a_call_within_a_transaction_is_our_own_fault(shop, engage, declare):
-    def hold(task):
+def test_a_call_within_a_transaction_is_a_bug_of_ours(shop, engage, declare):
+    def call_within_transaction(task):
         with db.atomic():
-            engage_client(task).count()
+            engage_client(task).contact_count()
 
-    assert run_new_task(declare(hold), shop).code == "internal"
+    assert run_new_task(declare(call_within_transaction), shop).code == "internal"
     assert len(engage.calls) == 0
 
 
-def test_the_time_limit_is_a_failed_attempt(shop, declare):
-    def dawdle(task):
+def test_exceeding_the_time_limit_is_a_failed_attempt(shop, declare):
+    def exceed_time_limit(task):
         raise TimeLimitExceeded
 
-    task = run_new_task(declare(dawdle), shop)
+    task = run_new_task(declare(exceed_time_limit), shop)
 
     assert (task.state, task.code, task.attempts) == (State.PENDING, "time limit", 1)

@@ -1,4 +1,4 @@
-"""The clock: each job at its pace and in one process at a time, seen from inside and from outside."""
+"""Scheduler: each job runs at its interval, in one process at a time; heartbeats and an outside monitor watch it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.support.servers.processes import printed, scratch
 __all__ = ["scratch"]
 
 
-def on_a_thread(function):
-    """Call it on a thread with a connection of its own, and wait for its end."""
+def call_on_thread(function):
+    """Call a function on a thread with a connection of its own, and return its result."""
     found = []
 
     def body():
@@ -36,20 +36,20 @@ def on_a_thread(function):
     return found[0]
 
 
-def test_what_one_does_another_leaves_alone_until_it_is_done(database):
+def test_an_advisory_lock_is_held_by_one_process_at_a_time(database):
     def other():
         with advisory_lock("sweep") as mine:
             return mine
 
     with advisory_lock("sweep") as mine:
         assert mine
-        assert not on_a_thread(other)
+        assert not call_on_thread(other)
         with advisory_lock("fold") as free:
             assert free
-    assert on_a_thread(other)
+    assert call_on_thread(other)
 
 
-def test_a_job_that_fails_lets_go(database):
+def test_an_advisory_lock_is_released_after_an_error(database):
     with pytest.raises(RuntimeError), advisory_lock("sweep"):
         raise RuntimeError
 
@@ -57,44 +57,44 @@ def test_a_job_that_fails_lets_go(database):
         assert mine
 
 
-def test_two_clocks_at_once_do_a_job_once(database):
-    done, begun, go_on = [], threading.Event(), threading.Event()
+def test_two_schedulers_run_a_job_once(database):
+    runs, begun, release = [], threading.Event(), threading.Event()
 
     def slow():
-        done.append(1)
+        runs.append(1)
         begun.set()
-        go_on.wait(10)
+        release.wait(10)
         return 1
 
     first = threading.Thread(target=lambda: (Job("slow", slow, 1).tick(), db.close()))
     first.start()
     assert begun.wait(10)
     Job("slow", slow, 1).tick()
-    go_on.set()
+    release.set()
     first.join()
 
-    assert done == [1]
+    assert runs == [1]
 
 
-def test_a_job_that_was_done_is_seen(database):
-    def careful():
+def test_a_job_that_ran_has_a_heartbeat(database):
+    def do_nothing():
         return 0
 
-    Job("careful", careful, 1).tick()
+    Job("do_nothing", do_nothing, 1).tick()
 
-    assert heartbeats.ages().keys() == {"careful"}
+    assert heartbeats.ages().keys() == {"do_nothing"}
     assert heartbeats.late() == {}
 
 
-def test_what_has_not_been_seen_for_five_minutes_is_late(database):
+def test_a_job_without_a_heartbeat_for_five_minutes_is_late(database):
     Heartbeat.create(name="sweep", at=utcnow() - timedelta(minutes=6))
     Heartbeat.create(name="fold", at=utcnow() - timedelta(minutes=4))
 
     assert list(heartbeats.late()) == ["sweep"]
 
 
-def test_jobs_of_an_older_version_are_not_missed(database):
-    Heartbeat.create(name="gone", at=utcnow() - timedelta(days=6))
+def test_jobs_of_an_older_version_are_never_late(database):
+    Heartbeat.create(name="removed", at=utcnow() - timedelta(days=6))
     heartbeats.beat("sweep")
 
     heartbeats.keep_only(["sweep"])
@@ -102,7 +102,7 @@ def test_jobs_of_an_older_version_are_not_missed(database):
     assert list(heartbeats.ages()) == ["sweep"]
 
 
-def test_every_job_has_its_turn_within_a_minute_and_a_name_of_its_own():
+def test_every_job_runs_each_minute_and_has_a_unique_name():
     jobs = scheduler.jobs()
 
     assert max(job.seconds for job in jobs) <= 60
@@ -110,11 +110,11 @@ def test_every_job_has_its_turn_within_a_minute_and_a_name_of_its_own():
 
 
 @pytest.fixture
-def watch():
-    """An outside watch, with the paths that it was asked for."""
+def monitor():
+    """An outside monitor, and the paths that were requested of it."""
     asked = []
 
-    class Watch(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
             self.send_response(200)
@@ -123,7 +123,7 @@ def watch():
         def log_message(self, *_):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Watch)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/ping", asked
     server.shutdown()
@@ -133,33 +133,33 @@ def watch():
 PING = "import scheduler, database\nwith database.connected():\n    print(scheduler.ping_monitor())"
 
 
-def test_the_outside_watch_hears_of_a_clock_that_is_in_time(database, watch):
-    url, asked = watch
+def test_the_monitor_is_pinged_while_no_job_is_late(database, monitor):
+    url, asked = monitor
     heartbeats.beat("sweep")
 
     assert printed("-c", PING, HEARTBEAT_URL=url) == "1"
     assert asked == ["/ping"]
 
 
-def test_the_outside_watch_hears_nothing_of_a_late_one(database, watch):
-    url, asked = watch
+def test_the_monitor_is_not_pinged_while_a_job_is_late(database, monitor):
+    url, asked = monitor
     Heartbeat.create(name="sweep", at=utcnow() - timedelta(minutes=6))
 
     assert printed("-c", PING, HEARTBEAT_URL=url) == "0"
     assert asked == []
 
 
-def test_a_watch_that_is_away_disturbs_nothing(database):
+def test_an_unreachable_monitor_disturbs_nothing(database):
     assert printed("-c", PING, HEARTBEAT_URL=f"http://127.0.0.1:{free_port()}") == "0"
 
 
-def test_a_clock_beats_for_all_of_its_jobs(migrated):
+def test_a_scheduler_process_has_a_heartbeat_for_each_job(migrated):
     with running_servers() as own:
         processes = AppProcesses(own.folder, own.environment, free_port())
         with own.as_own_database(), connected(EVERY):
             processes.start("scheduler")
             soon = {job.name for job in scheduler.jobs() if job.seconds < 60}
             try:
-                wait_for(lambda: soon <= set(heartbeats.ages()), 40, "A beat of each job")
+                wait_for(lambda: soon <= set(heartbeats.ages()), 40, "A heartbeat of each job")
             finally:
                 processes.close()

@@ -1,4 +1,4 @@
-"""A later success closes the earlier errors of its entity, and of nothing else."""
+"""A later success solves the earlier Errors of its entity and type, and no others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_later_success_solves_the_earlier_errors_of_its_entity(shop, declare):
 
 
 @pytest.mark.parametrize("other", ["entity", "type", "shop", "an earlier one"])
-def test_a_success_solves_nothing_else(other, shop, other_shop, declare):
+def test_a_success_solves_no_other_errors(other, shop, other_shop, declare):
     def end(task, broken=True):
         if broken:
             raise Unusable("No.")

@@ -1,4 +1,4 @@
-"""What must not be sent twice: a call of unknown fate is an error, and is repeated only where that does no harm."""
+"""Calls whose outcome is unknown: the task is an Error, unless the call may be repeated."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.support.tasks.task_types import (
 __all__ = ["declare", "mailing"]
 
 
-@pytest.mark.parametrize("fate", [Fault.RESET, Fault.HALF, Fault.HALF_HEADERS, 500, 503, 408], ids=str)
-def test_a_mail_of_unknown_fate_is_an_error_and_never_sent_again(fate, shop, engage, mailing):
-    engage.script(MAIL, [fate, 202])
+@pytest.mark.parametrize("response", [Fault.RESET, Fault.HALF, Fault.HALF_HEADERS, 500, 503, 408], ids=str)
+def test_a_mail_with_an_unknown_outcome_is_an_error_and_not_repeated(response, shop, engage, mailing):
+    engage.script(MAIL, [response, 202])
 
     task = run_task(run_new_task(mailing, shop))
 
@@ -36,7 +36,7 @@ def test_a_mail_of_unknown_fate_is_an_error_and_never_sent_again(fate, shop, eng
 
 
 @pytest.mark.parametrize("status", [429, 401])
-def test_a_mail_that_was_surely_not_sent_is_tried_again(status, shop, engage, mailing):
+def test_a_mail_that_was_certainly_not_sent_is_retried(status, shop, engage, mailing):
     engage.script(MAIL, [status, 202])
     task = run_new_task(mailing, shop)
     Shop.update(paused_until=None).execute()
@@ -57,20 +57,20 @@ def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, TimeLimitExceeded])
-def test_a_mail_that_was_sent_before_something_else_failed_is_not_sent_again(error, shop, engage, mailing, declare):
+def test_a_mail_sent_before_another_failure_is_not_repeated(error, shop, engage, mailing, declare):
     engage.script(MAIL, [202, 202])
 
     def mail_and_fail(task):
         mailing.handler(task)
         raise error
 
-    task = run_again_now(run_new_task(declare(mail_and_fail, engage=True), shop))
+    task = run_again_now(run_new_task(declare(mail_and_fail, calls_engage=True), shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert len(engage.calls) == 1
 
 
-def test_a_repeatable_call_whose_worker_was_lost_is_made_again(shop, engage, declare):
+def test_a_repeatable_call_whose_worker_was_lost_is_repeated(shop, engage, declare):
     contact = engage.tenant("demo").contacts.create({"email": "ada@example.com"})
     kind = declare(lambda task: engage_client(task).update_contact(contact["id"], {"firstName": "Ada"}))
     task = claim_task(add_task(kind, shop))

@@ -11,11 +11,12 @@ from starlette.routing import Route
 
 from i18n.catalogue import t
 from models import Action, AuditEntry, Task
-from views.account import membership
 from views.tasks.filters import select_tasks
-from views.web import audit_log, query_params
-from views.web.rendering import BadInput, render, view
+from views.web import audit_log, membership, query_params
+from views.web.errors import BadInput
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 PAGE_SIZE = 50
 
@@ -26,16 +27,16 @@ class AuditRow:
 
     row: AuditEntry
     task: Task | None
-    made: Task | None
+    created_task: Task | None
     names: Mapping[str, str]
 
     @property
-    def who(self) -> str:
+    def person(self) -> str:
         """The person's name if Shopify has sent it, else their id."""
-        return self.names.get(self.row.who, self.row.who) if self.row.who else t("audit.link")
+        return self.names.get(self.row.user_id, self.row.user_id) if self.row.user_id else t("audit.link")
 
     @property
-    def what(self) -> str:
+    def action_label(self) -> str:
         known = self.row.action in set(Action)
         return t(f"audit.action.{self.row.action}") if known else self.row.action
 
@@ -56,19 +57,23 @@ def index(request: Request) -> Response:
     """`GET /audit`: the newest audit entries. `?before=ID` for older ones."""
     rows = audit_log.page(request.state.shop, PAGE_SIZE + 1, _before(request))
     entries = _entries(request, rows[:PAGE_SIZE])
-    older = f"/audit?before={rows[PAGE_SIZE - 1].id}" if len(rows) > PAGE_SIZE else None
+    older_url = f"/audit?before={rows[PAGE_SIZE - 1].id}" if len(rows) > PAGE_SIZE else None
     return render(
-        request, "account/audit.html", entries=entries, older=older, first="before" not in request.query_params
+        request,
+        "account/audit.html",
+        entries=entries,
+        older_url=older_url,
+        is_first_page="before" not in request.query_params,
     )
 
 
 def _entries(request: Request, rows: list[AuditEntry]) -> list[AuditRow]:
-    ids = {each for row in rows for each in (row.task_id, row.made_id) if each}
+    ids = {each for row in rows for each in (row.task_id, row.created_task_id) if each}
     known: dict[UUID | None, Task] = (
         {task.id: task for task in select_tasks(request.state.shop).where(Task.id.in_(ids))} if ids else {}
     )
     names = membership.names(request.state.shop)
-    return [AuditRow(row, known.get(row.task_id), known.get(row.made_id), names) for row in rows]
+    return [AuditRow(row, known.get(row.task_id), known.get(row.created_task_id), names) for row in rows]
 
 
 def _before(request: Request) -> UUID | None:

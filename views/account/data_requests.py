@@ -17,9 +17,11 @@ from models import Action, DataRequest, Permission, Shop, State, Task, utcnow
 from taskqueue.types import TYPES
 from views.tasks.filters import TaskFilters
 from views.web import audit_log, query_params
+from views.web.errors import PageNotFound
 from views.web.forms import current_user, require
-from views.web.rendering import NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 TOPIC = "customers/data_request"
 TIME_TO_ANSWER = timedelta(days=30)  # Shopify: privacy law compliance
@@ -34,27 +36,27 @@ UNANSWERED = TaskFilters(states=(State.ERROR, State.PENDING), types=("ShopWebhoo
 class DataRequestEntry:
     """A data request on the page."""
 
-    request: DataRequest
+    data_request: DataRequest
 
     @property
-    def who(self) -> str | None:
+    def customer_label(self) -> str | None:
         """The end of the customer's id, or None where Shopify named them by their e-mail address alone."""
-        shopify_id = self.request.customer_id
+        shopify_id = self.data_request.customer_id
         return f"…{str(shopify_id)[-ID_DIGITS_SHOWN:]}" if shopify_id else None
 
     @property
     def due_at(self) -> datetime:
-        return self.request.asked_at + TIME_TO_ANSWER
+        return self.data_request.asked_at + TIME_TO_ANSWER
 
     @property
-    def left(self) -> str:
+    def time_left(self) -> str:
         """How long the merchant still has to answer, in whole days."""
         days = (self.due_at - utcnow()).days
         return t("data_requests.left", count=days) if days >= 0 else t("data_requests.over")
 
     @property
     def url(self) -> str:
-        return f"/data-requests/{self.request.task_id}/download"
+        return f"/data-requests/{self.data_request.task_id}/download"
 
 
 @view
@@ -79,9 +81,9 @@ def download(request: Request) -> Response:
     require(request, Permission.EXPORT)
     data_request = _data_request(request)
     try:
-        personal_data = data_request.answer
+        personal_data = data_request.export
     except Unreadable:
-        raise NotFound(t("refusal.unreadable")) from None
+        raise PageNotFound(t("refusal.unreadable")) from None
     with db.atomic():
         audit_log.record(data_request.shop, Action.DOWNLOAD, current_user(request), task_id=data_request.task_id)
     content = {
@@ -106,11 +108,11 @@ def _file_name(data_request: DataRequest) -> str:
 
 
 def _data_request(request: Request) -> DataRequest:
-    """The data request of the URL, if it is the signed-in shop's. Raises Missing."""
+    """The data request of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     shop, task_id = request.state.shop, query_params.parse_uuid(request.path_params["task_id"])
     found = DataRequest.get_or_none((DataRequest.task_id == task_id) & (DataRequest.shop == shop))
     if found is None:
-        raise NotFound(t("data_requests.missing"))
+        raise PageNotFound(t("data_requests.missing"))
     found.shop = shop  # else peewee queries it again
     return found
 

@@ -15,7 +15,8 @@ from taskqueue.periodic import PERIODIC
 from taskqueue.types import TaskType, types_by_group
 from views.tasks.filters import TaskFilters
 from views.tasks.summary import SUMMARY_AREAS
-from views.web.rendering import render, view
+from views.web.rendering import render
+from views.web.view import view
 
 SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1)))
 
@@ -24,25 +25,25 @@ SPANS = (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes",
 class TaskTypeEntry:
     """A task type on the help page. Its name is its anchor."""
 
-    kind: TaskType
+    task_type: TaskType
 
     @property
     def area(self) -> str | None:
         """The area of the summary that counts it, besides all tasks, or None."""
         return next(
-            (t(f"summary.area.{area}") for area, names in SUMMARY_AREAS.items() if self.kind.name in names), None
+            (t(f"summary.area.{area}") for area, names in SUMMARY_AREAS.items() if self.task_type.name in names), None
         )
 
     @property
-    def beginnings(self) -> list[str]:
+    def triggers(self) -> list[str]:
         """What starts it: Shopify's webhooks and the scheduler."""
-        topics = ", ".join(self.kind.topics)
-        return [*([t("help.topics", topics=topics)] if topics else []), *_intervals(self.kind)]
+        topics = ", ".join(self.task_type.topics)
+        return [*([t("help.topics", topics=topics)] if topics else []), *_intervals(self.task_type)]
 
     @property
     def url(self) -> str:
         """The listing of its tasks."""
-        return TaskFilters(types=(self.kind.name,)).url()
+        return TaskFilters(types=(self.task_type.name,)).url()
 
 
 @view
@@ -51,13 +52,13 @@ def task_types(request: Request) -> Response:
     return render(
         request,
         "account/help.html",
-        groups={group: [TaskTypeEntry(kind) for kind in kinds] for group, kinds in types_by_group().items()},
+        groups={group: [TaskTypeEntry(task_type) for task_type in types] for group, types in types_by_group().items()},
     )
 
 
-def _intervals(kind: TaskType) -> Iterator[str]:
+def _intervals(task_type: TaskType) -> Iterator[str]:
     for each in PERIODIC:
-        if each.name == kind.name:
+        if each.name == task_type.name:
             span, unit = next((span, unit) for span, unit in SPANS if not each.every % unit)
             yield t(f"help.every.{span}", count=each.every // unit)
 

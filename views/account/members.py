@@ -10,19 +10,21 @@ from starlette.routing import Route
 from database import db
 from i18n.catalogue import t
 from models import Action, Member, Permission, utcnow
-from views.account import membership, support_tokens
-from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, render, view
+from views.account import support_links
+from views.web import audit_log, membership, query_params
+from views.web.errors import Conflict, PageNotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @dataclass(frozen=True)
 class MemberRow:
-    """A member on the page. `myself`: the signed-in one, who may not give up the permission that restores it."""
+    """A member on the page. The signed-in one may not give up the permission by which it could be restored."""
 
     row: Member
-    myself: bool
+    is_current_user: bool
 
     @property
     def choices(self) -> list[tuple[str, str, bool]]:
@@ -37,8 +39,8 @@ def index(request: Request) -> Response:
     return render(
         request,
         "account/members.html",
-        people=[MemberRow(each, each.user_id == user) for each in membership.of_shop(shop)],
-        links=support_tokens.count_open(shop, utcnow()),
+        members=[MemberRow(each, each.user_id == user) for each in membership.of_shop(shop)],
+        open_support_links=support_links.count_valid(shop, utcnow()),
     )
 
 
@@ -52,7 +54,7 @@ def save_permissions(request: Request) -> Response:
     details = {"part": "people", "member": str(row.id), "allowed": sorted(wanted)}
     with db.atomic():
         if audit_log.record(
-            row.shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details=details
+            row.shop, Action.SETTINGS, current_user(request), idempotency_key=idempotency_key(request), details=details
         ):
             membership.set_permissions(row, wanted)
     return RedirectResponse(f"/people#person-{row.id}", 303)
@@ -63,8 +65,8 @@ def end_support_links(request: Request) -> Response:
     """`POST /people/support/end`: end all support links of the shop."""
     shop = request.state.shop
     with db.atomic():
-        if audit_log.record(shop, Action.SUPPORT_END, current_user(request), click=idempotency_key(request)):
-            support_tokens.revoke_all(shop)
+        if audit_log.record(shop, Action.SUPPORT_END, current_user(request), idempotency_key=idempotency_key(request)):
+            support_links.revoke_all(shop)
     return RedirectResponse("/people#support", 303)
 
 
@@ -73,7 +75,7 @@ def _member(request: Request) -> Member:
     member_id = query_params.parse_uuid(request.path_params["member_id"])
     found = Member.get_or_none((Member.id == member_id) & (Member.shop == request.state.shop))
     if found is None:
-        raise NotFound(t("members.missing"))
+        raise PageNotFound(t("members.missing"))
     return found
 
 

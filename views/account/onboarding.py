@@ -17,15 +17,16 @@ from database import db
 from i18n import reasons
 from i18n.catalogue import t
 from models import Action, Permission, Shop
-from sync import imports as sync_imports
 from sync import shop_connections
 from sync import stores as sync_stores
+from sync.imports.state import newest_imports
 from views.imports.index import ImportForm
 from views.settings.choices import STORE, choose
 from views.web import audit_log, formatting
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import render, view
+from views.web.rendering import render
 from views.web.request_state import Request, state_of
+from views.web.view import view
 
 TENANT = re.compile(r"(?:https?://)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.staging)?)(?:\.voyado\.com)?/?", re.I)
 KEY = re.compile(r"[!-~]{1,200}")
@@ -37,7 +38,7 @@ MAX_STORE_LENGTH = 100
 def home(request: Request) -> Response:
     """`GET /`: redirect to onboarding until Engage is connected, then to the task list."""
     shop: Shop = request.state.shop
-    return RedirectResponse(_redirect_url("/tasks" if shop.joined else "/welcome", request), 303)
+    return RedirectResponse(_redirect_url("/tasks" if shop.engage_connected else "/welcome", request), 303)
 
 
 def _redirect_url(path: str, request: Request) -> str:
@@ -58,13 +59,17 @@ def connect_engage(request: Request) -> Response:
     """`POST /welcome/engage`: save the Engage tenant and its API key, after a test call with them."""
     form, shop = request.state.form, request.state.shop
     tenant, key = tenant_name(form.get("tenant", "")), form.get("key", "").strip()
-    wrong = _form_errors(tenant, key)
-    stores = [] if wrong or not tenant else _test_call(tenant, key, wrong)
-    if wrong or not tenant:
-        return _page(request, wrong, form.get("tenant", ""))
+    errors = _form_errors(tenant, key)
+    stores = [] if errors or not tenant else _test_call(tenant, key, errors)
+    if errors or not tenant:
+        return _page(request, errors, form.get("tenant", ""))
     with db.atomic():
         if audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details={"part": "engage"}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details={"part": "engage"},
         ):
             shop_connections.connect_engage(shop, tenant, key)
             sync_stores.save_stores(shop, stores)
@@ -79,22 +84,22 @@ def tenant_name(text: str) -> str | None:
 
 
 def _form_errors(tenant: str | None, key: str) -> dict[str, str]:
-    wrong = {} if tenant else {"tenant": t("onboarding.bad.tenant")}
-    return wrong if KEY.fullmatch(key) else {**wrong, "key": t("onboarding.bad.key")}
+    errors = {} if tenant else {"tenant": t("onboarding.bad.tenant")}
+    return errors if KEY.fullmatch(key) else {**errors, "key": t("onboarding.bad.key")}
 
 
-def _test_call(tenant: str, key: str, wrong: dict[str, str]) -> list[dict[str, object]]:
-    """The tenant's stores if Engage accepts the key; else the error message is put into `wrong` by field."""
+def _test_call(tenant: str, key: str, errors: dict[str, str]) -> list[dict[str, object]]:
+    """The tenant's stores if Engage accepts the key; else the error message is put into `errors` by field."""
     engage = EngageClient(config.engage_origin.format(tenant=tenant), key, deadline=TEST_CALL_SECONDS)
     try:
-        engage.count()
+        engage.contact_count()
         return engage.stores()
     except NotSent:
-        wrong["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
+        errors["tenant"] = t("onboarding.bad.nowhere", tenant=tenant)
     except Refused:
-        wrong["key"] = t("onboarding.bad.refused")
+        errors["key"] = t("onboarding.bad.refused")
     except ApiError as error:
-        wrong["tenant"] = t("onboarding.bad.failed", why=reasons.translate_reason(str(error)))
+        errors["tenant"] = t("onboarding.bad.failed", why=reasons.translate_reason(str(error)))
     return []
 
 
@@ -106,27 +111,31 @@ def choose_store(request: Request) -> Response:
         return _page(request, {"store": t("settings.bad.store")})
     with db.atomic():
         if audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=idempotency_key(request), details={"part": "stores"}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details={"part": "stores"},
         ):
             choose(shop, {STORE: store})
     return RedirectResponse("/welcome#import", 303)
 
 
-def _page(request: Request, wrong: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
+def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
     shop: Shop = request.state.shop
-    begun = sync_imports.newest(shop, 1)
+    begun = newest_imports(shop, 1)
     return render(
         request,
         "account/onboarding.html",
-        status=422 if wrong else 200,
-        wrong=wrong or {},
+        status=422 if errors else 200,
+        errors=errors or {},
         tenant=shop.engage_tenant if tenant is None else tenant,
         stores=[store for store in sync_stores.stores_of(shop) if store.active],
-        joined=shop.joined,
-        stored=shop.joined and bool(shop.store),
-        imported=bool(begun),
-        open=any(each.open for each in begun),
-        wish=ImportForm.usual(formatting.time_zone(shop.timezone)),
+        is_connected=shop.engage_connected,
+        has_store=shop.engage_connected and bool(shop.store),
+        has_import=bool(begun),
+        has_open_import=any(each.open for each in begun),
+        form=ImportForm.default(formatting.time_zone(shop.timezone)),
     )
 
 

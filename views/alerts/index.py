@@ -17,9 +17,11 @@ from i18n.catalogue import t
 from models import Action, Incident, MailState, Permission, utcnow
 from views.alerts.incidents import MailRow, incident_cards, rule_statuses
 from views.web import audit_log, query_params
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.errors import BadInput, Conflict, PageNotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_PAST, MAX_MAILS = 20, 20
 SNOOZES = {"1": timedelta(hours=1), "4": timedelta(hours=4), "24": timedelta(days=1)}  # by hours
@@ -33,14 +35,14 @@ def index(request: Request) -> Response:
     return render(
         request,
         "alerts/index.html",
-        standings=rule_statuses(shop),
+        rules=rule_statuses(shop),
         open=incident_cards(shop, incidents.open_of(shop)),
         past=incident_cards(shop, past[:MAX_PAST]),
-        older=f"/alerts?before={past[MAX_PAST - 1].id}#past" if len(past) > MAX_PAST else None,
-        first=before is None,
+        older_url=f"/alerts?before={past[MAX_PAST - 1].id}#past" if len(past) > MAX_PAST else None,
+        is_first_page=before is None,
         mails=[MailRow(mail) for mail in outbox.newest(shop, MAX_MAILS)],
-        told=incident_mails.recipients_of(shop),
-        sends=bool(config.smtp_url),
+        recipients=incident_mails.recipients_of(shop),
+        sends_mail=bool(config.smtp_url),
         tested=request.query_params.get("tested") == "yes",
         snoozes=list(SNOOZES),
     )
@@ -48,10 +50,10 @@ def index(request: Request) -> Response:
 
 def _before(request: Request) -> UUID | None:
     given = request.query_params.get("before", "")
-    found = query_params.parse_uuid(given)
-    if given and found is None:
+    incident_id = query_params.parse_uuid(given)
+    if given and incident_id is None:
         raise BadInput(t("alerts.bad_before", given=repr(given[:40])))
-    return found
+    return incident_id
 
 
 @view
@@ -60,9 +62,9 @@ def mail(request: Request) -> Response:
     shop, mail_id = request.state.shop, query_params.parse_uuid(request.path_params["mail_id"])
     found = outbox.find_mail(shop, mail_id) if mail_id else None
     if found is None or not found.text:
-        raise NotFound(t("alerts.no_mail"))
+        raise PageNotFound(t("alerts.no_mail"))
     text = fill_token(found.text, shop, found.address) if found.state == MailState.KEPT else found.text
-    return render(request, "alerts/mail.html", told=MailRow(found), text=text)
+    return render(request, "alerts/mail.html", mail_row=MailRow(found), text=text)
 
 
 @action(needs=Permission.ALERTS)
@@ -96,12 +98,14 @@ def _change(request: Request, action_type: Action, change: Callable[[Incident], 
     shop, incident_id = request.state.shop, query_params.parse_uuid(request.path_params["incident_id"])
     incident = incidents.find(shop, incident_id) if incident_id else None
     if incident is None:
-        raise NotFound(t("alerts.missing"))
+        raise PageNotFound(t("alerts.missing"))
     if incident.closed_at:
         raise Conflict(t("alerts.over"))
     with db.atomic():
         details = {"incident_id": str(incident.id)}
-        if audit_log.record(shop, action_type, current_user(request), click=idempotency_key(request), details=details):
+        if audit_log.record(
+            shop, action_type, current_user(request), idempotency_key=idempotency_key(request), details=details
+        ):
             change(incident)
     return RedirectResponse(f"/alerts#incident-{incident.id}", 303)
 
@@ -112,7 +116,9 @@ def test(request: Request) -> Response:
     shop = request.state.shop
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.ALERT_TEST, current_user(request), click=idempotency_key(request)):
+            if audit_log.record(
+                shop, Action.ALERT_TEST, current_user(request), idempotency_key=idempotency_key(request)
+            ):
                 incident_mails.queue_test_mail(shop)
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

@@ -17,8 +17,10 @@ from alerts import recipients
 from database import every_shop, scoped
 from i18n.catalogue import t
 from models import AlertRecipient, utcnow
+from views.web.errors import PageNotFound
 from views.web.forms import read_form_body
-from views.web.rendering import NotFound, public_view, render
+from views.web.rendering import render
+from views.web.view import public_view
 
 
 @public_view
@@ -48,31 +50,37 @@ def _without_csrf_token(function: Callable[[Request], Response]) -> Callable[[Re
 @_without_csrf_token
 def save_confirmation(request: Request) -> Response:
     """`POST /alerts/confirm/{token}`: it gets alert mails from now on, even if it had unsubscribed or bounced."""
-    row = _recipient(request)
-    with scoped(row.shop_id):
-        recipients.update(row, confirmed_at=utcnow(), unsubscribed_at=None, bounced_at=None, bounce=None)
-    return _page(request, row, "confirmed")
+    recipient = _recipient(request)
+    with scoped(recipient.shop_id):
+        recipients.update(recipient, confirmed_at=utcnow(), unsubscribed_at=None, bounced_at=None, bounce=None)
+    return _page(request, recipient, "confirmed")
 
 
 @_without_csrf_token
 def save_unsubscription(request: Request) -> Response:
     """`POST /alerts/unsubscribe/{token}`: unsubscribe at once."""
-    row = _recipient(request)
-    with scoped(row.shop_id):
-        recipients.update(row, unsubscribed_at=utcnow())
-    return _page(request, row, "unsubscribed")
+    recipient = _recipient(request)
+    with scoped(recipient.shop_id):
+        recipients.update(recipient, unsubscribed_at=utcnow())
+    return _page(request, recipient, "unsubscribed")
 
 
 def _recipient(request: Request) -> AlertRecipient:
     with every_shop():
         found = recipients.by_token(request.path_params["token"])
     if found is None:
-        raise NotFound(t("address.missing"))
+        raise PageNotFound(t("address.missing"))
     return found
 
 
-def _page(request: Request, row: AlertRecipient, step: str) -> Response:
-    return render(request, "alerts/subscription.html", row=row, step=step, name=row.shop.name or row.shop.domain)
+def _page(request: Request, recipient: AlertRecipient, step: str) -> Response:
+    return render(
+        request,
+        "alerts/subscription.html",
+        recipient=recipient,
+        step=step,
+        shop_name=recipient.shop.name or recipient.shop.domain,
+    )
 
 
 one_click = Route("/alerts/unsubscribe/{token}", save_unsubscription, methods=["POST"])  # of any site: RFC 8058

@@ -13,7 +13,7 @@ from taskqueue.types import NUMBERS
 class Link(NamedTuple):
     """A link: its text and its URL."""
 
-    words: str
+    label: str
     url: str
 
 
@@ -31,6 +31,7 @@ def shopify_admin_link_of_task(task: Task) -> Link:
 
 
 def shopify_admin_link(shop: Shop, entity: int, shopify_id: int | None) -> Link:
+    """An order or customer in Shopify's admin, else the shop."""
     admin_url = f"https://{shop.domain}/admin"
     if entity == Entity.REFUND and shopify_id:
         refund = Refund.get_or_none((Refund.shop == shop) & (Refund.shopify_id == shopify_id))

@@ -38,68 +38,71 @@ SYNC_TYPES = {"order": "SyncOrder", "customer": "SyncContact", "refund": "SyncRe
 
 @dataclass(frozen=True)
 class EntityHistory:
-    """An order, customer or refund of a shop. `row`: its snapshot, None when it was not read yet."""
+    """An order, customer or refund of a shop. `snapshot` is None when it was not read yet."""
 
     shop: Shop
     kind: str
     shopify_id: int
-    row: Any
+    snapshot: Any
 
     @classmethod
     def find(cls, shop: Shop, kind: str, shopify_id: int) -> EntityHistory:
         return cls(shop, kind, shopify_id, entities.find(ENTITY_MODELS[kind], shop, shopify_id))
 
     @property
-    def entity(self) -> Entity:
+    def entity_type(self) -> Entity:
         return Entity[self.kind.upper()]
 
     @property
     def title(self) -> str:
-        name = self.row.name if self.kind == "order" and self.row else str(self.shopify_id)
+        name = self.snapshot.name if self.kind == "order" and self.snapshot else str(self.shopify_id)
         return t(f"entity.title.{self.kind}", name=name)
 
     @property
-    def node(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The snapshot's content; empty when there is none or it cannot be decrypted."""
         try:
-            return self.row.node if self.row else {}
+            return self.snapshot.snapshot if self.snapshot else {}
         except Unreadable:
             return {}
 
-    def selection(self) -> Filter:
+    def task_filter(self) -> Filter:
         """The filter for every task of its history."""
-        types = tuple(kind.number for kind in TYPES.values() if kind.group.name in TASK_GROUPS[self.kind])
-        return Filter(self.shop.id, types=types, wanted=Search(shopify_ids=tuple(self._shopify_ids())))
+        types = tuple(each.number for each in TYPES.values() if each.group.name in TASK_GROUPS[self.kind])
+        return Filter(self.shop.id, types=types, search=Search(shopify_ids=tuple(self._shopify_ids())))
+
+    def page(self, cursor: Cursor | None, *, back: bool) -> TaskPage:
+        """Fetch a page of its tasks, oldest first."""
+        return fetch_page(self.task_filter(), OLDEST_FIRST, PAGE_SIZE, cursor, back=back)
+
+    def newest_sync(self) -> Task | None:
+        """The newest task that synced it to Engage, whatever its outcome."""
+        return self._syncs().order_by(Task.id.desc()).first()
+
+    def newest_successful_sync(self) -> Task | None:
+        """The newest task that synced it successfully and was not skipped."""
+        synced = (Task.state == State.SUCCESS) & Task.reason.is_null()
+        return self._syncs().where(synced).order_by(Task.id.desc()).first()
+
+    def tasks_that_sent(self) -> list[Task]:
+        """The newest tasks that sent something about it to Engage, newest first."""
+        types = [
+            each.number for each in TYPES.values() if each.calls_engage and each.group.name in TASK_GROUPS[self.kind]
+        ]
+        candidates = select_tasks(self.shop).where(Task.shopify_id.in_(list(self._shopify_ids())), Task.type.in_(types))
+        changing = Exchange.select().where(Exchange.task == Task.id, Exchange.effect != Effect.READ)
+        return list(candidates.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(MAX_COMPARED))
+
+    def _syncs(self) -> ModelSelect[Task]:
+        number = TYPES[SYNC_TYPES[self.kind]].number
+        return select_tasks(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
 
     def _shopify_ids(self) -> Iterable[int]:
         """Its own id, and for an order the ids of its refunds and fulfillments."""
         yield self.shopify_id
         if self.kind == "order":
             yield from entities.refund_ids_of(self.shop, [self.shopify_id])
-            yield from (int(each["legacyResourceId"]) for each in self.node.get("fulfillments") or [])
-
-    def page(self, cursor: Cursor | None, *, back: bool) -> TaskPage:
-        return fetch_page(self.selection(), OLDEST_FIRST, PAGE_SIZE, cursor, back=back)
-
-    def newest_sync(self) -> Task | None:
-        """The newest task that synced it to Engage, whatever its outcome."""
-        return self._syncs().order_by(Task.id.desc()).first()
-
-    def newest_carried(self) -> Task | None:
-        """The newest task that synced it successfully and was not skipped."""
-        synced = (Task.state == State.SUCCESS) & Task.reason.is_null()
-        return self._syncs().where(synced).order_by(Task.id.desc()).first()
-
-    def _syncs(self) -> ModelSelect[Task]:
-        number = TYPES[SYNC_TYPES[self.kind]].number
-        return select_tasks(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
-
-    def sent(self) -> list[Task]:
-        """The newest tasks that sent something about it to Engage, newest first."""
-        types = [kind.number for kind in TYPES.values() if kind.engage and kind.group.name in TASK_GROUPS[self.kind]]
-        candidates = select_tasks(self.shop).where(Task.shopify_id.in_(list(self._shopify_ids())), Task.type.in_(types))
-        changing = Exchange.select().where(Exchange.task == Task.id, Exchange.effect != Effect.READ)
-        return list(candidates.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(MAX_COMPARED))
+            yield from (int(each["legacyResourceId"]) for each in self.content.get("fulfillments") or [])
 
 
 @dataclass(frozen=True)
@@ -111,18 +114,63 @@ class EntityId:
     url: str | None = None
 
 
-def entity_ids(subject: EntityHistory) -> list[EntityId]:
+@dataclass(frozen=True)
+class SyncStatus:
+    """The sync status of an entity: a sentence, the task state whose style it has, and the task that it is about."""
+
+    sentence: str
+    state: str
+    task: Task | None = None
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A task of the history. `gap_text`: the time since the task before, where that was long; "" elsewhere."""
+
+    task: Task
+    gap_text: str
+    waiting_text: str
+    detail: str
+
+
+def entity_ids(entity: EntityHistory) -> list[EntityId]:
     """The entity's ids in both systems, and its related entities."""
-    own = [EntityId(t("entity.id.shopify"), str(subject.shopify_id))]
-    row = subject.row
+    own = [EntityId(t("entity.id.shopify"), str(entity.shopify_id))]
+    row = entity.snapshot
     if row is None:
         return own
     if isinstance(row, Customer):
         return [*own, *_contact_ids(row), *_order_links(row)]
     if isinstance(row, Order):
-        return [*own, *_receipt_ids(row), *_related(subject, row)]
-    order = EntityId(t("entity.belongs_to"), _order_name(subject.shop, row.order_id), f"/entities/order/{row.order_id}")
+        return [*own, *_receipt_ids(row), *_related(entity, row)]
+    order = EntityId(t("entity.belongs_to"), _order_name(entity.shop, row.order_id), f"/entities/order/{row.order_id}")
     return [*own, order]
+
+
+def sync_status(entity: EntityHistory, now: datetime) -> SyncStatus:
+    """Whether the entity is in Engage as it is in Shopify, by its newest sync."""
+    task = entity.newest_sync()
+    if task is None:
+        return SyncStatus(t("entity.standing.never"), "pending")
+    state = formatting.state_name(task)
+    if task.state == State.PENDING:
+        return SyncStatus(t("entity.standing.pending", standing=formatting.state_detail(task, now)), state, task)
+    if task.state == State.ERROR:
+        meaning = explain(task.reason, task.code)
+        why = meaning.title if meaning else task.reason or ""
+        return SyncStatus(
+            t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
+        )
+    synced = entity.newest_successful_sync() if task.reason else task
+    if synced is None:
+        return SyncStatus(t("entity.standing.skipped", reason=translate_reason(task.reason or "")), state, task)
+    return SyncStatus(t("entity.standing.done", instant=format_datetime(synced.completed_at)), state, synced)
+
+
+def history_entries(tasks: list[Task], now: datetime) -> list[HistoryEntry]:
+    """The entries of tasks that are sorted by time, oldest first."""
+    before: list[Task | None] = [None, *tasks]
+    return [_history_entry(task, earlier, now) for task, earlier in zip(tasks, before, strict=False)]
 
 
 def _contact_ids(customer: Customer) -> Iterable[EntityId]:
@@ -148,54 +196,11 @@ def _receipt_ids(order: Order) -> Iterable[EntityId]:
         yield EntityId(t(f"entity.receipt.{receipt.kind}"), receipt.receipt_id)
 
 
-def _related(subject: EntityHistory, order: Order) -> Iterable[EntityId]:
+def _related(entity: EntityHistory, order: Order) -> Iterable[EntityId]:
     if order.customer_id:
         yield EntityId(t("entity.customer"), str(order.customer_id), f"/entities/customer/{order.customer_id}")
-    for each in sorted(entities.refund_ids_of(subject.shop, [order.shopify_id]))[:MAX_LINKS]:
+    for each in sorted(entities.refund_ids_of(entity.shop, [order.shopify_id]))[:MAX_LINKS]:
         yield EntityId(t("entity.refund"), str(each), f"/entities/refund/{each}")
-
-
-@dataclass(frozen=True)
-class SyncStatus:
-    """The sync status of an entity: a sentence, and the task state whose style it is shown in."""
-
-    words: str
-    state: str
-    task: Task | None = None
-
-
-def sync_status(subject: EntityHistory, now: datetime) -> SyncStatus:
-    task = subject.newest_sync()
-    if task is None:
-        return SyncStatus(t("entity.standing.never"), "pending")
-    state = formatting.state_name(task)
-    if task.state == State.PENDING:
-        return SyncStatus(t("entity.standing.pending", standing=formatting.state_detail(task, now)), state, task)
-    if task.state == State.ERROR:
-        meaning = explain(task.reason, task.code)
-        why = meaning.title if meaning else task.reason or ""
-        return SyncStatus(
-            t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
-        )
-    synced = subject.newest_carried() if task.reason else task
-    if synced is None:
-        return SyncStatus(t("entity.standing.skipped", reason=translate_reason(task.reason or "")), state, task)
-    return SyncStatus(t("entity.standing.done", instant=format_datetime(synced.completed_at)), state, synced)
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """A task of the history. `later`: the time since the task before, where that was long."""
-
-    task: Task
-    later: str
-    waited: str
-    words: str
-
-
-def history_entries(tasks: list[Task], now: datetime) -> list[HistoryEntry]:
-    before: list[Task | None] = [None, *tasks]
-    return [_history_entry(task, earlier, now) for task, earlier in zip(tasks, before, strict=False)]
 
 
 def _history_entry(task: Task, before: Task | None, now: datetime) -> HistoryEntry:

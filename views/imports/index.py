@@ -15,12 +15,14 @@ from actors.imports import BEFORE_SHOPIFY
 from database import db
 from i18n.catalogue import t
 from models import OPEN_IMPORTS, Action, BulkImport, Permission, utcnow
-from sync import imports as sync_imports
+from sync.imports.state import newest_imports
 from views.imports.progress import ImportProgress
 from views.web import audit_log, formatting
+from views.web.errors import BadInput, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_SHOWN = 20
 ACTIONS = {
@@ -34,13 +36,13 @@ ACTIONS = {
 class ImportForm:
     """The import form, with the values as they were typed, so that an error does not lose them."""
 
-    first: str
-    last: str
-    ready: bool = False
+    first_day: str
+    last_day: str
+    confirmed: bool = False
     problem: str | None = None
 
     @classmethod
-    def usual(cls, zone: ZoneInfo) -> ImportForm:
+    def default(cls, zone: ZoneInfo) -> ImportForm:
         """The form's initial values: the last year."""
         today = utcnow().astimezone(zone).date()
         return cls(str(today - timedelta(days=365)), str(today))
@@ -51,14 +53,14 @@ class ImportForm:
 
     def window(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """From the start of the first day to the end of the last, in the shop's time zone. Raises BadInput."""
-        starts_at, ends_at = _midnight(self.first, zone), _midnight(self.last, zone, timedelta(days=1))
+        starts_at, ends_at = _midnight(self.first_day, zone), _midnight(self.last_day, zone, timedelta(days=1))
         if starts_at < BEFORE_SHOPIFY:
             raise BadInput(t("imports.bad.past"))
         if starts_at > utcnow():
             raise BadInput(t("imports.bad.future"))
         if ends_at <= starts_at:
             raise BadInput(t("imports.bad.range"))
-        if not self.ready:
+        if not self.confirmed:
             raise BadInput(t("imports.bad.ready"))
         return starts_at, ends_at
 
@@ -73,21 +75,21 @@ def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datet
 @view
 def index(request: Request) -> Response:
     """`GET /imports`: the form and the newest imports with their progress; for htmx only the part that changes."""
-    return _page(request, ImportForm.usual(formatting.time_zone(request.state.shop.timezone)))
+    return _page(request, ImportForm.default(formatting.time_zone(request.state.shop.timezone)))
 
 
 def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
-    found = sync_imports.newest(request.state.shop, MAX_SHOWN + 1)
+    found = newest_imports(request.state.shop, MAX_SHOWN + 1)
     shown = [ImportProgress.of(importing) for importing in found[:MAX_SHOWN]]
     return render(
         request,
         "imports/index.html",
         partial="imports/_imports.html",
         status=status,
-        wish=form,
+        form=form,
         imports=shown,
-        live=any(each.live for each in shown),
-        open=any(each.importing.open for each in shown),
+        is_running=any(each.is_running for each in shown),
+        has_open_import=any(each.bulk_import.open for each in shown),
         more=len(found) > MAX_SHOWN,
     )
 
@@ -108,7 +110,7 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> BulkImpo
     shop, key = request.state.shop, idempotency_key(request)
     try:
         with db.atomic():
-            note = audit_log.record(shop, Action.IMPORT, current_user(request), click=key)
+            note = audit_log.record(shop, Action.IMPORT, current_user(request), idempotency_key=key)
             begun = actors_imports.begin_import(shop, starts_at, ends_at) if note else None
             if note and begun:
                 audit_log.set_details(note, import_id=begun.id)
@@ -124,12 +126,16 @@ def act(request: Request) -> Response:
     wanted = (BulkImport.id == import_id) & (BulkImport.shop == request.state.shop)
     importing = BulkImport.get_or_none(wanted) if name in ACTIONS and import_id < 2**63 else None
     if importing is None or importing.state not in OPEN_IMPORTS:
-        raise NotFound(t("imports.bad.gone"))
+        raise PageNotFound(t("imports.bad.gone"))
     action_type, change = ACTIONS[name]
     details = {"import_id": importing.id}
     with db.atomic():  # before the action, which may end a hundred thousand tasks, in transactions of its own
         audit_log.record(
-            importing.shop, action_type, current_user(request), click=idempotency_key(request), details=details
+            importing.shop,
+            action_type,
+            current_user(request),
+            idempotency_key=idempotency_key(request),
+            details=details,
         )
     change(importing)
     return RedirectResponse(f"/imports#import-{importing.id}", 303)

@@ -10,9 +10,9 @@ from i18n import numbers
 from i18n import reasons as i18n_reasons
 from i18n.catalogue import t
 from i18n.formats import format_date
-from models import BulkImport, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
-from sync import imports as sync_imports
-from sync.imports import BAD_KEPT
+from models import BulkImport, ImportBadLine, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
+from sync.imports.parts import MAX_BAD_LINES, bad_lines, failure_reason, parts_of
+from sync.imports.tasks import count_failed_tasks, count_pending_tasks
 from views.tasks.filters import TaskFilters
 from views.web import formatting
 
@@ -30,7 +30,7 @@ class ImportPartProgress:
         return t(f"imports.kind.{self._kind}")
 
     @property
-    def named(self) -> str:
+    def name_in_sentence(self) -> str:
         """The name as it is used within a sentence."""
         return t(f"imports.kind_of.{self._kind}")
 
@@ -49,7 +49,7 @@ class ImportPartProgress:
         )
 
     @property
-    def read(self) -> str:
+    def rows_read(self) -> str:
         """How many rows have been read, and of how many as soon as Shopify has counted them."""
         if self.row.expected is None:
             return numbers.format_number(self.row.found)
@@ -58,20 +58,25 @@ class ImportPartProgress:
         )
 
     @property
-    def bad_title(self) -> str:
-        return t("imports.bad_lines", count=self.row.bad, part=self.named)
+    def bad_lines(self) -> list[ImportBadLine]:
+        """The lines of the result that could not be read, as far as they are stored."""
+        return bad_lines(self.row)
 
     @property
-    def more_bad(self) -> str | None:
+    def bad_title(self) -> str:
+        return t("imports.bad_lines", count=self.row.bad, part=self.name_in_sentence)
+
+    @property
+    def more_bad_note(self) -> str | None:
         """A note when there are more bad lines than are stored."""
-        return t("imports.bad_lines_more", count=BAD_KEPT) if self.row.bad > BAD_KEPT else None
+        return t("imports.bad_lines_more", count=MAX_BAD_LINES) if self.row.bad > MAX_BAD_LINES else None
 
 
 @dataclass
 class ImportProgress:
     """One import as the page shows it."""
 
-    importing: BulkImport
+    bulk_import: BulkImport
     parts: list[ImportPartProgress]
     left: int
     errors: int
@@ -79,25 +84,25 @@ class ImportProgress:
 
     @classmethod
     def of(cls, importing: BulkImport) -> ImportProgress:
-        rows = sync_imports.parts_of(importing)
-        reasons = [sync_imports.stop_reason(row) for row in rows] if importing.open else []
+        rows = parts_of(importing)
+        reasons = [failure_reason(row) for row in rows] if importing.open else []
         stopped = next((reason for reason in reasons if reason is not None), None)
         return cls(
             importing,
             [ImportPartProgress(row) for row in rows],
-            sync_imports.tasks_left(importing),
-            sync_imports.tasks_failed(importing, MAX_ERRORS),
+            count_pending_tasks(importing),
+            count_failed_tasks(importing, MAX_ERRORS),
             stopped,
         )
 
     @property
-    def live(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it is running, so that the page has to poll."""
-        return self.importing.state == ImportState.RUNNING and self.stopped is None
+        return self.bulk_import.state == ImportState.RUNNING and self.stopped is None
 
     @property
-    def state(self) -> str:
-        return t(f"imports.stage.{ImportState(self.importing.state).name.lower()}")
+    def state_label(self) -> str:
+        return t(f"imports.stage.{ImportState(self.bulk_import.state).name.lower()}")
 
     @property
     def style(self) -> str:
@@ -105,37 +110,37 @@ class ImportProgress:
         if self.stopped is not None:
             return "error"
         return {ImportState.DONE: "success", ImportState.CANCELLED: "cancelled"}.get(
-            ImportState(self.importing.state), "pending"
+            ImportState(self.bulk_import.state), "pending"
         )
 
     @property
     def title(self) -> str:
         """The first and the last day, as they were chosen in the form."""
-        zone = formatting.time_zone(self.importing.shop.timezone)
-        last = self.importing.ends_at - timedelta(microseconds=1)
-        first_day, last_day = (format_date(each.astimezone(zone)) for each in (self.importing.starts_at, last))
+        zone = formatting.time_zone(self.bulk_import.shop.timezone)
+        last = self.bulk_import.ends_at - timedelta(microseconds=1)
+        first_day, last_day = (format_date(each.astimezone(zone)) for each in (self.bulk_import.starts_at, last))
         return t("imports.orders_of", first=first_day, last=last_day)
 
     @property
     def actions(self) -> list[str]:
         """The buttons besides cancel, which asks for confirmation first."""
-        if not self.importing.open:
+        if not self.bulk_import.open:
             return []
-        return ["resume" if self.importing.state == ImportState.PAUSED or self.stopped is not None else "pause"]
+        return ["resume" if self.bulk_import.state == ImportState.PAUSED or self.stopped is not None else "pause"]
 
     @property
-    def why_stopped(self) -> str:
+    def stopped_note(self) -> str:
         return t("imports.stopped_note", reason=i18n_reasons.translate_reason(self.stopped or ""))
 
     @property
-    def errors_said(self) -> str:
+    def errors_text(self) -> str:
         return (
             f"{numbers.format_number(MAX_ERRORS)}+" if self.errors >= MAX_ERRORS else numbers.format_number(self.errors)
         )
 
     @property
     def errors_url(self) -> str:
-        return TaskFilters(states=(State.ERROR,), q=str(self.importing.id), read_as="import").url()
+        return TaskFilters(states=(State.ERROR,), q=str(self.bulk_import.id), search_kind="import").url()
 
     @cached_property
     def part(self) -> ImportPartProgress | None:
@@ -145,7 +150,7 @@ class ImportProgress:
     @cached_property
     def per_second(self) -> float | None:
         """Finished tasks of this part per second, since it began."""
-        if not self.live or not self.part or (finished := self.part.row.sent - self.left) <= 0:
+        if not self.is_running or not self.part or (finished := self.part.row.sent - self.left) <= 0:
             return None
         return finished / max((utcnow() - self.part.row.begun_at).total_seconds(), 1)
 

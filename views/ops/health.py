@@ -11,7 +11,7 @@ from database import DATABASE_UNAVAILABLE, connected
 from schema import pending
 from taskqueue import heartbeats
 from taskqueue.broker import broker
-from views.web.rendering import in_thread
+from views.web.view import in_thread
 
 
 async def healthz(request: Request) -> Response:
@@ -33,11 +33,11 @@ def _check() -> dict[str, str]:
     try:
         with connected():
             waiting = pending()
-            clock = "unknown" if waiting else _scheduler()
+            scheduler = "unknown" if waiting else _scheduler()
     except DATABASE_UNAVAILABLE:
         return {"database": "away", "redis": _redis(), "clock": "unknown"}
     database = f"migrations to apply: {', '.join(waiting)}" if waiting else "ok"
-    return {"database": database, "redis": _redis(), "clock": clock}
+    return {"database": database, "redis": _redis(), "clock": scheduler}
 
 
 def _scheduler() -> str:
@@ -49,7 +49,7 @@ def _scheduler() -> str:
 
 def _redis() -> str:
     try:
-        broker.bell.ping()
+        broker.quick_client.ping()
     except redis.RedisError:
         return "away: tasks run, more slowly"
     return "ok"

@@ -1,4 +1,4 @@
-"""views.settings.index.choices."""
+"""Read and change single settings of a shop by their path, such as `("receipt", "trigger")`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from alerts import rule_states
 from models import Shop
 
 Path = tuple[str, ...]  # ("receipt", "trigger") is settings["receipt"]["trigger"]
-
-
 STORE: Path = ("store",)  # a column of its own
 
 
 def chosen_at(shop: Shop, path: Path, default: Any = None) -> Any:
-    """What the shop has chosen there, or the default."""
+    """The value that the shop has chosen for a setting, or the default."""
     if path == STORE:
         return shop.store
     *groups, name = path
@@ -26,9 +24,9 @@ def chosen_at(shop: Shop, path: Path, default: Any = None) -> Any:
 
 
 def choose(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
-    """Change what is named and leave the rest, in the caller's transaction. Returns what was there, where it differed.
+    """Change the named settings, in the caller's transaction. Returns the earlier values of those that differed.
 
-    None takes a choice away. The shop's alert rules are judged at the next turn of the clock.
+    None removes a choice. After a change of alert settings the shop's rules are evaluated soon.
     """
     row = Shop.select().where(Shop.id == shop.id).for_update().get()
     before = {path: chosen_at(row, path) for path, value in wanted.items() if chosen_at(row, path) != value}
@@ -46,10 +44,10 @@ def _put(row: Shop, path: Path, value: Any) -> None:
         row.store = value
         return
     *groups, name = path
-    place: dict[str, Any] = row.settings
+    target: dict[str, Any] = row.settings
     for group in groups:
-        place = place.setdefault(group, {})
+        target = target.setdefault(group, {})
     if value is None:
-        place.pop(name, None)
+        target.pop(name, None)
     else:
-        place[name] = value
+        target[name] = value

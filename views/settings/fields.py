@@ -30,7 +30,7 @@ class Field:
     path: Path
     default: Any = None
 
-    kind = "text"
+    widget = "text"
 
     @property
     def name(self) -> str:
@@ -45,33 +45,33 @@ class Field:
         return t(f"settings.help.{self.name}")
 
     def read(self, form: FormValues) -> Any:
-        """The value to save. Raises Unfit."""
+        """The value to save. Raises InvalidValue."""
         raise NotImplementedError
 
-    def typed(self, value: Any) -> dict[str, str]:
+    def form_values(self, value: Any) -> dict[str, str]:
         """The form values of a saved value."""
         return {self.name: "" if value is None else str(value)}
 
 
 @dataclass(frozen=True)
 class SwitchField(Field):
-    kind = "switch"
+    widget = "switch"
 
     def read(self, form: FormValues) -> bool:
         return form.get(self.name) == ON
 
-    def typed(self, value: Any) -> dict[str, str]:
+    def form_values(self, value: Any) -> dict[str, str]:
         return {self.name: ON if value else ""}
 
 
 @dataclass(frozen=True)
 class ChoiceField(Field):
-    """One of several options. `words`: whether options have translated labels, or are shown as they are."""
+    """One of several options. `translated`: whether options have translated labels, or are shown as they are."""
 
     options: tuple[str, ...] = ()
-    words: bool = True
+    translated: bool = True
 
-    kind = "choice"
+    widget = "choice"
 
     def read(self, form: FormValues) -> str:
         given = form.get(self.name, "")
@@ -79,10 +79,10 @@ class ChoiceField(Field):
             raise InvalidValue(t("settings.bad.choice"))
         return given
 
-    def shown(self) -> Iterator[tuple[str, str]]:
+    def labelled_options(self) -> Iterator[tuple[str, str]]:
         """Each option with its label."""
         for option in self.options:
-            yield option, t(f"settings.option.{self.name}_{option}") if self.words else option
+            yield option, t(f"settings.option.{self.name}_{option}") if self.translated else option
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class TextField(Field):
 class PercentField(Field):
     """Whole percent from 1 to 100; empty or 0 means off."""
 
-    kind = "percent"
+    widget = "percent"
 
     def read(self, form: FormValues) -> int | None:
         given = form.get(self.name, "").strip().removesuffix("%").strip()
@@ -115,7 +115,7 @@ class PercentField(Field):
 class PeriodField(Field):
     """Minutes, typed as a number and a unit; empty means off."""
 
-    kind = "period"
+    widget = "period"
 
     def read(self, form: FormValues) -> int | None:
         given = form.get(self.name, "").strip().replace(",", ".")
@@ -129,13 +129,13 @@ class PeriodField(Field):
             raise InvalidValue(t("settings.bad.period"))
         return minutes
 
-    def typed(self, value: Any) -> dict[str, str]:
+    def form_values(self, value: Any) -> dict[str, str]:
         if not isinstance(value, int) or value <= 0:
             return {self.name: "", f"{self.name}_unit": "hours"}
         unit = next(unit for unit in reversed(UNITS) if value % UNITS[unit] == 0)
         return {self.name: str(value // UNITS[unit]), f"{self.name}_unit": unit}
 
-    def shown(self) -> Iterator[tuple[str, str]]:
+    def labelled_options(self) -> Iterator[tuple[str, str]]:
         for unit in UNITS:
             yield unit, t(f"settings.unit.{unit}")
 
@@ -144,7 +144,7 @@ class PeriodField(Field):
 class HoursField(Field):
     """Two times of day, from and to; both empty means always."""
 
-    kind = "hours"
+    widget = "hours"
 
     def read(self, form: FormValues) -> list[str] | None:
         start, end = (_time_of_day(form.get(f"{self.name}_{side}", "")) for side in ("from", "to"))
@@ -154,7 +154,7 @@ class HoursField(Field):
             raise InvalidValue(t("settings.bad.hours"))
         return [start, end]
 
-    def typed(self, value: Any) -> dict[str, str]:
+    def form_values(self, value: Any) -> dict[str, str]:
         start, end = value if isinstance(value, list | tuple) and len(value) == 2 else ("", "")
         return {f"{self.name}_from": str(start), f"{self.name}_to": str(end)}
 

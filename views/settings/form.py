@@ -68,7 +68,7 @@ SECTIONS: dict[str, list[Field]] = {
     ],
     "notifications": [
         SwitchField(("notifications", "enabled"), False),
-        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, words=False),
+        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, translated=False),
         _field(TextField, "notifications", "language", pattern=LOCALE),
         _field(ChoiceField, "notifications", "currency", options=("shop", "presentment")),
     ],
@@ -83,28 +83,28 @@ class SectionForm:
 
     name: str
     fields: Sequence[Field]
-    typed: Mapping[str, str]
-    wrong: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
-        return self.typed.get(name, "")
+        return self.values.get(name, "")
 
 
 def saved_section(shop: Shop, name: str) -> SectionForm:
     """A section filled with the shop's saved settings."""
-    typed: dict[str, str] = {}
+    values: dict[str, str] = {}
     for each in SECTIONS[name]:
-        typed |= each.typed(chosen_at(shop, each.path, each.default))
-    return SectionForm(name, SECTIONS[name], typed)
+        values |= each.form_values(chosen_at(shop, each.path, each.default))
+    return SectionForm(name, SECTIONS[name], values)
 
 
 def read_section(name: str, form: FormValues) -> tuple[dict[Path, Any], SectionForm]:
     """Read a submitted section: the settings to save, and the form with its errors. With an error, save nothing."""
     wanted: dict[Path, Any] = {}
-    wrong: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for each in SECTIONS[name]:
         try:
             wanted[each.path] = each.read(form)
-        except InvalidValue as unfit:
-            wrong[each.name] = str(unfit)
-    return wanted, SectionForm(name, SECTIONS[name], form, wrong)
+        except InvalidValue as error:
+            errors[each.name] = str(error)
+    return wanted, SectionForm(name, SECTIONS[name], form, errors)

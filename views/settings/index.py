@@ -24,9 +24,10 @@ from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
 from views.web import audit_log
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, view
+from views.web.errors import Conflict, PageNotFound
+from views.web.forms import action, current_user, idempotency_key
 from views.web.request_state import Request
+from views.web.view import view
 
 SINCE: Path = ("notifications", "since")
 ENABLED: Path = ("notifications", "enabled")
@@ -43,10 +44,10 @@ def save_section(request: Request) -> Response:
     """`POST /settings/{part}`: save a section: all of its fields or none."""
     name = request.path_params["part"]
     if name not in SECTIONS:
-        raise NotFound(t("settings.missing"))
-    wanted, filled = read_section(name, request.state.form)
-    if filled.wrong:
-        return render_page(request, filled=filled)
+        raise PageNotFound(t("settings.missing"))
+    wanted, section = read_section(name, request.state.form)
+    if section.errors:
+        return render_page(request, section=section)
     return _save_once(request, name, lambda shop: choose(shop, wanted | _start_of_notifications(shop, wanted)))
 
 
@@ -60,9 +61,9 @@ def _start_of_notifications(shop: Shop, wanted: Mapping[Path, Any]) -> dict[Path
 @action(needs=None)
 def show_backtest(request: Request) -> Response:
     """`POST /settings/backtest`: which alerts the values of the form would have opened. Saves nothing."""
-    wanted, filled = read_section("alerts", request.state.form)
+    wanted, section = read_section("alerts", request.state.form)
     return render_page(
-        request, filled=filled, backtest=None if filled.wrong else _run_backtest(request.state.shop, wanted)
+        request, section=section, backtest=None if section.errors else _run_backtest(request.state.shop, wanted)
     )
 
 
@@ -74,10 +75,12 @@ def _run_backtest(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
 @action(needs=Permission.SETTINGS)
 def save_stores(request: Request) -> Response:
     """`POST /settings/stores`: save the default store, and the map from markets, countries and languages to stores."""
-    found = StoreMap.read(request.state.shop, request.state.form)
-    if found.wrong:
-        return render_page(request, stores=found)
-    return _save_once(request, "stores", lambda shop: choose(shop, {STORE: found.default, ("stores",): found.as_map()}))
+    store_map = StoreMap.read(request.state.shop, request.state.form)
+    if store_map.errors:
+        return render_page(request, store_map=store_map)
+    return _save_once(
+        request, "stores", lambda shop: choose(shop, {STORE: store_map.default, ("stores",): store_map.as_map()})
+    )
 
 
 @action(needs=Permission.SETTINGS)
@@ -86,31 +89,35 @@ def save_secret(request: Request) -> Response:
     secret = request.state.form.get("secret", "").strip()
 
     def save_to_endpoint(shop: Shop) -> dict[Path, Any]:
-        webhook_endpoints.add_secret(webhook_endpoints.of_shop(shop), secret)
+        webhook_endpoints.add_secret(webhook_endpoints.get_or_create(shop), secret)
         return {}
 
     try:
         return _save_once(request, "secret", save_to_endpoint)
     except ValueError:
-        return render_page(request, wrong={"secret": t("settings.bad.secret")})
+        return render_page(request, errors={"secret": t("settings.bad.secret")})
 
 
-def _save_once(request: Request, part: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
+def _save_once(request: Request, section_name: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:
     """Save and audit a change once. The audit has the names of changed settings; it never has a secret."""
     shop, form = request.state.shop, request.state.form
-    key = uuid5(idempotency_key(request), repr((part, sorted(form.items()))))
+    key = uuid5(idempotency_key(request), repr((section_name, sorted(form.items()))))
     with db.atomic():
         before = write(shop)
         changed = sorted(".".join(path) for path in before)
         audit_log.record(
-            shop, Action.SETTINGS, current_user(request), click=key, details={"part": part, "changed": changed}
+            shop,
+            Action.SETTINGS,
+            current_user(request),
+            idempotency_key=key,
+            details={"part": section_name, "changed": changed},
         )
-    return _redirect_to_section(shop, key, part)
+    return _redirect_to_section(shop, key, section_name)
 
 
-def _redirect_to_section(shop: Shop, key: UUID, part: str) -> Response:
-    found = audit_log.by_click(shop, Action.SETTINGS, key)
-    return RedirectResponse(f"/settings?saved={found.id}#{part}" if found else f"/settings#{part}", 303)
+def _redirect_to_section(shop: Shop, key: UUID, section_name: str) -> Response:
+    found = audit_log.by_idempotency_key(shop, Action.SETTINGS, key)
+    return RedirectResponse(f"/settings?saved={found.id}#{section_name}" if found else f"/settings#{section_name}", 303)
 
 
 @action(needs=Permission.SETTINGS)
@@ -118,8 +125,8 @@ def add_recipients(request: Request) -> Response:
     """`POST /settings/addresses`: add recipients. Each gets a mail with a link that confirms its subscription."""
     shop, typed = request.state.shop, request.state.form.get("addresses", "")
     wanted = split_addresses(typed)
-    if wrong := validation_error(shop, wanted):
-        return render_page(request, typed_addresses=typed, wrong={"addresses": wrong})
+    if error := validation_error(shop, wanted):
+        return render_page(request, typed_addresses=typed, errors={"addresses": error})
     return _change_recipients(request, "add", lambda: _add_recipients(shop, wanted))
 
 
@@ -132,23 +139,25 @@ def _add_recipients(shop: Shop, wanted: Sequence[str]) -> None:
 @action(needs=Permission.SETTINGS)
 def remove_recipient(request: Request) -> Response:
     """`POST /settings/addresses/remove`: remove a recipient."""
-    row = _recipient(request)
-    return _change_recipients(request, f"remove {row.address}", lambda: recipients.remove(row))
+    recipient = _recipient(request)
+    return _change_recipients(request, f"remove {recipient.address}", lambda: recipients.remove(recipient))
 
 
 @action(needs=Permission.SETTINGS)
 def resend_confirmation(request: Request) -> Response:
     """`POST /settings/addresses/ask`: mail the confirmation link to a recipient again."""
-    row = _recipient(request)
+    recipient = _recipient(request)
     return _change_recipients(
-        request, f"ask {row.address}", lambda: incident_mails.queue_confirmation_mail(request.state.shop, row.address)
+        request,
+        f"ask {recipient.address}",
+        lambda: incident_mails.queue_confirmation_mail(request.state.shop, recipient.address),
     )
 
 
 def _recipient(request: Request) -> AlertRecipient:
     found = recipients.find(request.state.shop, request.state.form.get("address", ""))
     if found is None:
-        raise NotFound(t("settings.bad.gone"))
+        raise PageNotFound(t("settings.bad.gone"))
     return found
 
 
@@ -157,7 +166,9 @@ def _change_recipients(request: Request, change: str, write: Callable[[], None])
     shop, key = request.state.shop, uuid5(idempotency_key(request), change)
     try:
         with db.atomic():
-            if audit_log.record(shop, Action.SETTINGS, current_user(request), click=key, details={"part": "addresses"}):
+            if audit_log.record(
+                shop, Action.SETTINGS, current_user(request), idempotency_key=key, details={"part": "addresses"}
+            ):
                 write()
     except incident_mails.TooManyMails:
         raise Conflict(t("alerts.too_many")) from None

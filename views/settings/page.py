@@ -10,7 +10,7 @@ from models import Action, AuditEntry
 from sync import webhook_endpoints
 from views.settings.backtest import Backtest
 from views.settings.form import SECTIONS, SectionForm, saved_section
-from views.settings.recipients import recipients
+from views.settings.recipients import recipients_of
 from views.settings.store_map import StoreMap
 from views.web import audit_log, query_params
 from views.web.rendering import render
@@ -20,32 +20,32 @@ from views.web.request_state import Request
 def render_page(
     request: Request,
     *,
-    filled: SectionForm | None = None,
-    stores: StoreMap | None = None,
+    section: SectionForm | None = None,
+    store_map: StoreMap | None = None,
     typed_addresses: str = "",
-    wrong: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
     backtest: Backtest | None = None,
 ) -> Response:
     """Render the page; a submitted section keeps its typed values and gets its error messages."""
     shop = request.state.shop
-    parts = {name: saved_section(shop, name) for name in SECTIONS}
-    if filled:
-        parts[filled.name] = filled
-    bad = bool((filled and filled.wrong) or (stores and stores.wrong) or wrong)
+    sections = {name: saved_section(shop, name) for name in SECTIONS}
+    if section:
+        sections[section.name] = section
+    has_errors = bool((section and section.errors) or (store_map and store_map.errors) or errors)
     return render(
         request,
         "settings/index.html",
         partial="settings/_backtest.html",
-        status=422 if bad else 200,
-        parts=parts,
-        stores=stores or StoreMap.of(shop),
-        recipients=recipients(shop),
+        status=422 if has_errors else 200,
+        sections=sections,
+        store_map=store_map or StoreMap.of(shop),
+        recipients=recipients_of(shop),
         typed_addresses=typed_addresses,
-        wrong=wrong or {},
+        errors=errors or {},
         backtest=backtest,
-        looked=filled is not None and filled.name == "alerts",
-        bad=bad,
-        endpoint=webhook_endpoints.of_shop(shop),
+        backtest_was_run=section is not None and section.name == "alerts",
+        has_errors=has_errors,
+        endpoint=webhook_endpoints.get_or_create(shop),
         saved=_saved(request),
     )
 

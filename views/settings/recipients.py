@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from alerts import recipients as alerts_recipients
+from alerts import recipients
 from alerts.recipients import MAX_RECIPIENTS
 from i18n.catalogue import t
 from models import AlertRecipient, Shop
@@ -27,12 +27,12 @@ class Recipient:
 
     @property
     def style(self) -> str:
-        if self.row is None or self.row.told:
+        if self.row is None or self.row.receives_alerts:
             return "success"
         return "error" if self.row.bounced_at else "pending"
 
     @property
-    def state(self) -> str:
+    def state_label(self) -> str:
         if self.row is None:
             return t("settings.address.own")
         if self.row.unsubscribed_at:
@@ -44,15 +44,15 @@ class Recipient:
         return t("settings.address.waiting", since=format_local(self.row.added_at, self.shop.zone))
 
     @property
-    def waits(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether another mail with the confirmation link is of use."""
-        return self.row is not None and not self.row.told
+        return self.row is not None and not self.row.receives_alerts
 
 
-def recipients(shop: Shop) -> list[Recipient]:
+def recipients_of(shop: Shop) -> list[Recipient]:
     return [
         Recipient(shop, shop.email),
-        *(Recipient(shop, row.address, row) for row in alerts_recipients.of_shop(shop)),
+        *(Recipient(shop, row.address, row) for row in recipients.of_shop(shop)),
     ]
 
 
@@ -68,7 +68,7 @@ def validation_error(shop: Shop, addresses: Sequence[str]) -> str:
             return t("settings.bad.address", address=each[:MAX_LENGTH])
     if not addresses:
         return t("settings.bad.no_address")
-    present = {row.address for row in alerts_recipients.of_shop(shop)}
+    present = {row.address for row in recipients.of_shop(shop)}
     too_many = len(present | set(addresses)) > MAX_RECIPIENTS
     return t("settings.bad.many_addresses", most=str(MAX_RECIPIENTS)) if too_many else ""
 

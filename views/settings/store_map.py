@@ -19,18 +19,18 @@ MAX_STORE_LENGTH = 100
 
 @dataclass(frozen=True)
 class StoreMap:
-    """The saved or submitted map. `known`: the tenant's stores, id to name; while it is empty, any store is valid."""
+    """The saved or submitted map. `store_names`: the tenant's stores, id to name; while empty, any is valid."""
 
     default: str
     rows: Sequence[tuple[str, str]]
-    known: Mapping[str, str]
-    places: Sequence[str]
-    wrong: Mapping[str, str] = field(default_factory=dict)
+    store_names: Mapping[str, str]
+    suggestions: Sequence[str]
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shop: Shop) -> StoreMap:
-        kept: dict[str, str] = chosen_at(shop, ("stores",)) or {}
-        return cls(chosen_at(shop, STORE), sorted(kept.items()), _store_names(shop), _suggestions(shop))
+        saved: dict[str, str] = chosen_at(shop, ("stores",)) or {}
+        return cls(chosen_at(shop, STORE), sorted(saved.items()), _store_names(shop), _suggestions(shop))
 
     @classmethod
     def read(cls, shop: Shop, form: Mapping[str, str]) -> StoreMap:
@@ -38,12 +38,12 @@ class StoreMap:
         typed = [
             (form.get(f"place_{each}", "").strip(), form.get(f"store_{each}", "").strip()) for each in range(MAX_ROWS)
         ]
-        rows, known = [row for row in typed if any(row)], _store_names(shop)
+        rows, store_names = [row for row in typed if any(row)], _store_names(shop)
         default = form.get("default", "").strip()
-        return cls(default, rows, known, _suggestions(shop), _errors(default, rows, known))
+        return cls(default, rows, store_names, _suggestions(shop), _errors(default, rows, store_names))
 
     @property
-    def shown(self) -> list[tuple[str, str]]:
+    def form_rows(self) -> list[tuple[str, str]]:
         """The rows, and some empty ones to fill in."""
         return [*self.rows, *[("", "")] * max(0, min(EMPTY_ROWS, MAX_ROWS - len(self.rows)))]
 
@@ -62,24 +62,24 @@ def _suggestions(shop: Shop) -> list[str]:
     return [*(market.handle for market in markets), *sorted(regions)]
 
 
-def _errors(default: str, rows: Sequence[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
+def _errors(default: str, rows: Sequence[tuple[str, str]], store_names: Mapping[str, str]) -> dict[str, str]:
     """The error messages by the names of the invalid fields."""
-    wrong = {"default": _store_error(default, known)}
-    seen: set[str] = set()
+    errors = {"default": _store_error(default, store_names)}
+    earlier_places: set[str] = set()
     for number, (place, store) in enumerate(rows):
-        wrong[f"store_{number}"] = _store_error(store, known)
-        wrong[f"place_{number}"] = _place_error(place, seen)
-        seen.add(normalized(place))
-    return {name: sentence for name, sentence in wrong.items() if sentence}
+        errors[f"store_{number}"] = _store_error(store, store_names)
+        errors[f"place_{number}"] = _place_error(place, earlier_places)
+        earlier_places.add(normalized(place))
+    return {name: message for name, message in errors.items() if message}
 
 
-def _store_error(store: str, known: Mapping[str, str]) -> str:
+def _store_error(store: str, store_names: Mapping[str, str]) -> str:
     if not store or len(store) > MAX_STORE_LENGTH or not store.isprintable():
         return t("settings.bad.store")
-    return t("settings.bad.unknown_store", store=store) if known and store not in known else ""
+    return t("settings.bad.unknown_store", store=store) if store_names and store not in store_names else ""
 
 
-def _place_error(place: str, seen: set[str]) -> str:
+def _place_error(place: str, earlier_places: set[str]) -> str:
     if not ROW_KEY.fullmatch(place):
         return t("settings.bad.place")
-    return t("settings.bad.twice", place=place) if normalized(place) in seen else ""
+    return t("settings.bad.twice", place=place) if normalized(place) in earlier_places else ""

@@ -1,4 +1,4 @@
-"""Actions on one task: retry it, resend a notification or the same bytes, preview and sync from fresh data."""
+"""Actions on one task: retry it, resend a notification or the same bytes, and sync from fresh data after a preview."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mappings.notification.body import kind_of_order
 from models import Action, Order, Permission, Task
 from redaction import masked
 from sync import notifications
-from sync import resend as sync_resend
 from sync.notifications import notification_settings, reason_not_to_resend
 from sync.preview import enqueue_index, index_source, order_of_task
-from sync.resend import NotResendable, ResendableCall, resendable_call
-from taskqueue import retry as taskqueue_retry
-from taskqueue.retry import RetryVerdict
+from sync.resend import NotResendable, ResendableCall, enqueue_resend, resendable_call
+from taskqueue.retry import NEEDS_CONFIRMATION, RetryVerdict, judge_locked, requeue
 from views.tasks.diff import preview_diff
 from views.tasks.show import find_task
 from views.web import audit_log
-from views.web.forms import Conflict, action, current_user, idempotency_key
-from views.web.rendering import NotFound, render, view
+from views.web.errors import Conflict, PageNotFound
+from views.web.forms import action, current_user, idempotency_key
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @action(needs=Permission.RETRY)
@@ -33,14 +33,14 @@ def retry(request: Request) -> Response:
     """`POST /tasks/{id}/retry`: retry an Error; where that could do harm, ask for confirmation first."""
     task, key = find_task(request), idempotency_key(request)
     with db.atomic():
-        verdict = taskqueue_retry.judge_locked(task)
-        if verdict is RetryVerdict.QUEUE or (verdict in taskqueue_retry.NEEDS_CONFIRMATION and _confirmed(request)):
-            if audit_log.record(task.shop, Action.RETRY, current_user(request), click=key, task_id=task.id):
-                taskqueue_retry.requeue([task.id])
+        verdict = judge_locked(task)
+        if verdict is RetryVerdict.QUEUE or (verdict in NEEDS_CONFIRMATION and _confirmed(request)):
+            if audit_log.record(task.shop, Action.RETRY, current_user(request), idempotency_key=key, task_id=task.id):
+                requeue([task.id])
             return _redirect_to_task(task.id)
-    if audit_log.by_click(task.shop, Action.RETRY, key):
+    if audit_log.by_idempotency_key(task.shop, Action.RETRY, key):
         return _redirect_to_task(task.id)
-    if verdict in taskqueue_retry.NEEDS_CONFIRMATION:
+    if verdict in NEEDS_CONFIRMATION:
         return _ask_to_confirm(
             request, task, f"/tasks/{task.id}/retry", t(f"verdict.{verdict}"), t("actions.retry_all_the_same")
         )
@@ -57,8 +57,8 @@ def show_resend(request: Request) -> Response:
         "tasks/resend.html",
         task=task,
         order=order,
-        what=t(f"letter.{kind_of_order(order.node)}"),
-        to=masked(str(order.node["email"])),
+        notification=t(f"letter.{kind_of_order(order.snapshot)}"),
+        recipient=masked(str(order.snapshot["email"])),
     )
 
 
@@ -71,7 +71,7 @@ def resend(request: Request) -> Response:
 
 
 @view
-def show_replay(request: Request) -> Response:
+def show_preview(request: Request) -> Response:
     """`GET /tasks/{id}/replay`: a diff of the request that was sent and a preview of what would be sent now."""
     task = find_task(request)
     recording = resendable_call(task)
@@ -80,9 +80,9 @@ def show_replay(request: Request) -> Response:
         "tasks/preview.html",
         task=task,
         recording=recording if isinstance(recording, ResendableCall) else None,
-        why=t(f"replay.why.{recording}") if isinstance(recording, NotResendable) else None,
+        reason=t(f"replay.why.{recording}") if isinstance(recording, NotResendable) else None,
         source=index_source(task),
-        comparison=preview_diff(task, recording) if isinstance(recording, ResendableCall) else None,
+        diff=preview_diff(task, recording) if isinstance(recording, ResendableCall) else None,
     )
 
 
@@ -93,14 +93,14 @@ def resend_same_bytes(request: Request) -> Response:
     recording = resendable_call(task)
     if isinstance(recording, NotResendable):
         raise Conflict(t(f"replay.why.{recording}"))
-    if recording.letter and not notification_settings(task.shop).enabled:
+    if recording.sends_mail and not notification_settings(task.shop).enabled:
         raise Conflict(t("letter.off"))
-    if recording.letter and not _confirmed(request):
+    if recording.sends_mail and not _confirmed(request):
         return _ask_to_confirm(
             request, task, f"/tasks/{task.id}/replay/same", t("letter.twice"), t("actions.send_all_the_same")
         )
     key = f"same:{idempotency_key(request)}"
-    return _act_once(request, Action.SAME, task, lambda: sync_resend.enqueue_resend(task, recording, key))
+    return _act_once(request, Action.SAME, task, lambda: enqueue_resend(task, recording, key))
 
 
 @action(needs=Permission.RETRY)
@@ -115,23 +115,25 @@ def sync_from_fresh_data(request: Request) -> Response:
 
 
 def _act_once(request: Request, action_type: Action, task: Task, act: Callable[[], Task | None]) -> Response:
-    """Do it once per idempotency key, and redirect to the task that it created."""
+    """Act once per idempotency key, and redirect to the task that was created."""
     key = idempotency_key(request)
     with db.atomic():
-        if note := audit_log.record(task.shop, action_type, current_user(request), click=key, task_id=task.id):
+        if note := audit_log.record(
+            task.shop, action_type, current_user(request), idempotency_key=key, task_id=task.id
+        ):
             created = act()
             if created is None:
                 raise Conflict(t("actions.nothing"))
-            audit_log.set_made_task(note, created.id)
-    found = note or audit_log.by_click(task.shop, action_type, key)
-    return _redirect_to_task(found.made_id if found else None)
+            audit_log.set_created_task(note, created.id)
+    found = note or audit_log.by_idempotency_key(task.shop, action_type, key)
+    return _redirect_to_task(found.created_task_id if found else None)
 
 
 def _resendable_order(task: Task) -> Order:
-    """The order whose notification can be sent again. Raises Missing, Conflict."""
+    """The order whose notification can be resent. Raises PageNotFound, Conflict."""
     order = order_of_task(task)
     if order is None:
-        raise NotFound(t("letter.no_order"))
+        raise PageNotFound(t("letter.no_order"))
     if reason := reason_not_to_resend(task.shop, order):
         raise Conflict(translate_reason(reason))
     return order
@@ -153,7 +155,7 @@ routes = [
     Route("/tasks/{task_id}/retry", retry, methods=["POST"]),
     Route("/tasks/{task_id}/resend", show_resend),
     Route("/tasks/{task_id}/resend", resend, methods=["POST"]),
-    Route("/tasks/{task_id}/replay", show_replay),
+    Route("/tasks/{task_id}/replay", show_preview),
     Route("/tasks/{task_id}/replay/same", resend_same_bytes, methods=["POST"]),
     Route("/tasks/{task_id}/replay/rebuild", sync_from_fresh_data, methods=["POST"]),
 ]

@@ -15,7 +15,7 @@ from i18n.catalogue import t
 from models import Attempt, Body, Exchange, Shop, State, Task
 from redaction import JSON_TOKEN, masked_body, masked_url
 from views.web import query_params
-from views.web.rendering import BadInput, NotFound
+from views.web.errors import BadInput, PageNotFound
 
 MAX_SHOWN = 64 * 1024  # characters of one body on the page
 MAX_ATTEMPTS = 50  # the newest: an order may wait for its contact some thousand times
@@ -25,6 +25,10 @@ MAX_DEPTH = 40  # levels that are indented; deeper ones would be mostly spaces
 PARTS = ("sent", "received")
 
 
+class TooDeep(Exception):
+    """JSON with more levels than are indented."""
+
+
 @dataclass(frozen=True)
 class BodyFormat:
     """How bodies are shown: `raw` or indented; `revealed`, with personal data, or masked."""
@@ -32,25 +36,18 @@ class BodyFormat:
     raw: bool = False
     revealed: bool = False
 
-    def at(self, content: bytes) -> str:
+    def format_body(self, content: bytes) -> str:
         """A body as text. JSON is indented without changing any of its tokens: 1.10 stays 1.10."""
-        shown, is_json = content.decode("utf-8", "replace"), _is_json(content)
-        shown = shown if self.revealed else masked_body(shown, is_json=is_json)
+        text, is_json = content.decode("utf-8", "replace"), _is_json(content)
+        text = text if self.revealed else masked_body(text, is_json=is_json)
         try:
-            return _indented(shown) if is_json and not self.raw else shown
+            return _indented(text) if is_json and not self.raw else text
         except TooDeep:
-            return shown
+            return text
 
-    def at_url(self, url: str) -> str:
+    def format_url(self, url: str) -> str:
+        """A URL with its query string, in clear or masked."""
         return url if self.revealed else masked_url(url)
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,16 @@ class ShownBody:
 
     label: str
     url: str
-    shown: str = ""
+    text: str = ""
     size: int = 0
-    cut: bool = False
+    truncated: bool = False
     loaded: bool = True
     unreadable: bool = False
 
     @classmethod
-    def of(cls, label: str, url: str, content: bytes, look: BodyFormat) -> ShownBody:
-        shown = look.at(content)
-        return cls(label, url, shown[:MAX_SHOWN], len(content), cut=len(shown) > MAX_SHOWN)
+    def of(cls, label: str, url: str, content: bytes, body_format: BodyFormat) -> ShownBody:
+        text = body_format.format_body(content)
+        return cls(label, url, text[:MAX_SHOWN], len(content), truncated=len(text) > MAX_SHOWN)
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class ShownExchange:
 
     exchange: Exchange
     url: str | None
-    parts: list[ShownBody]
+    bodies: list[ShownBody]
 
 
 @dataclass(frozen=True)
@@ -85,11 +82,117 @@ class ShownAttempt:
     """An attempt with its exchanges."""
 
     attempt: Attempt
-    calls: list[ShownExchange]
+    exchanges: list[ShownExchange]
 
 
-class TooDeep(Exception):
-    """JSON with more levels than are indented."""
+def bodies_expired(task: Task, now: datetime) -> bool:
+    """Whether the retention period is over for the bodies that the task sent and received."""
+    return task.state != State.PENDING and now - task.created_at > timedelta(days=config.retain_body_days)
+
+
+def attempts_of(task: Task, body_format: BodyFormat) -> list[ShownAttempt]:
+    """The task's newest attempts in order with their exchanges, in three queries however many there are."""
+    attempts = Attempt.select().where(Attempt.task == task)
+    newest = list(attempts.order_by(Attempt.number.desc()).limit(MAX_ATTEMPTS))
+    exchanges = _exchanges(task, body_format)
+    return [
+        ShownAttempt(one, [each for each in exchanges if each.exchange.attempt == one.number])
+        for one in reversed(newest)
+    ]
+
+
+def webhook_body(task: Task, body_format: BodyFormat) -> ShownBody | None:
+    """The webhook's body, or None for a task that no webhook created."""
+    row = Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id))
+    if row is None:
+        return None
+    url = f"/tasks/{task.id}/sent"
+    try:
+        return ShownBody.of(t("body.webhook"), url, row.open(task.shop), body_format)
+    except Unreadable:
+        return ShownBody(t("body.webhook"), url, unreadable=True)
+
+
+def exact_body(task: Task, exchange: str | None, part: str) -> bytes:
+    """The exact bytes: of one part of an exchange, else the webhook's body, else the last request that was not a read.
+
+    Raises BadInput, PageNotFound.
+    """
+    if part not in PARTS:
+        raise BadInput(t("bad.part", given=repr(part[:40])))
+    try:
+        if exchange is None and part == "sent":
+            return _webhook_or_last_request(task)
+        return _exchange_part(task, _exchange_id(exchange or ""), part)
+    except Unreadable as error:
+        raise PageNotFound(t("refusal.unreadable")) from error
+
+
+def _exchanges(task: Task, body_format: BodyFormat) -> list[ShownExchange]:
+    of_task = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    light = [field for field in Exchange._meta.sorted_fields if field.name not in ("url", "sent", "received")]
+    newest = list(Exchange.select(*light).where(of_task).order_by(Exchange.id.desc()).limit(MAX_EXCHANGES))
+    heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:MAX_BODIES]]))
+    loaded = {row.id: row for row in heavy}
+    return [_exchange(task, row, loaded.get(row.id), body_format) for row in reversed(newest)]
+
+
+def _exchange(task: Task, row: Exchange, loaded: Exchange | None, body_format: BodyFormat) -> ShownExchange:
+    url = _url(task.shop, loaded)
+    return ShownExchange(
+        row, url and body_format.format_url(url), [_body_part(task, row, loaded, name, body_format) for name in PARTS]
+    )
+
+
+def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, body_format: BodyFormat) -> ShownBody:
+    label, url = t(f"part.{name}"), f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
+    if loaded is None:
+        return ShownBody(label, url, loaded=False)
+    try:
+        return ShownBody.of(label, url, loaded.open(task.shop, name), body_format)
+    except Unreadable:
+        return ShownBody(label, url, unreadable=True)
+
+
+def _url(shop: Shop, loaded: Exchange | None) -> str | None:
+    """The full URL with its query string, where it is loaded and readable."""
+    try:
+        return loaded.open(shop, "url").decode("utf-8", "replace") if loaded else None
+    except Unreadable:
+        return None
+
+
+def _webhook_or_last_request(task: Task) -> bytes:
+    if row := Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id)):
+        return bytes(row.open(task.shop))
+    changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
+    last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
+    if last is None:
+        raise PageNotFound(t("refusal.no_sent"))
+    return last.open(task.shop, "sent")
+
+
+def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
+    wanted = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
+    row = Exchange.get_or_none(wanted)
+    if row is None or getattr(row, part) is None:
+        raise PageNotFound(t("refusal.no_part"))
+    return row.open(task.shop, part)
+
+
+def _exchange_id(text: str) -> UUID:
+    found = query_params.parse_uuid(text)
+    if found is None:
+        raise BadInput(t("bad.exchange", given=repr(text[:40])))
+    return found
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _indented(text: str) -> str:
@@ -106,102 +209,3 @@ def _indented(text: str) -> str:
         depth += symbol in ("{", "[")
         previous = symbol
     return "".join(parts)
-
-
-def bodies_expired(task: Task, now: datetime) -> bool:
-    """Whether the retention period is over for the bodies that the task sent and received."""
-    return task.state != State.PENDING and now - task.created_at > timedelta(days=config.retain_body_days)
-
-
-def attempts_of(task: Task, look: BodyFormat) -> list[ShownAttempt]:
-    """The task's newest attempts in order with their exchanges, in three queries however many there are."""
-    attempts = Attempt.select().where(Attempt.task == task)
-    newest = list(attempts.order_by(Attempt.number.desc()).limit(MAX_ATTEMPTS))
-    calls = _exchanges(task, look)
-    return [
-        ShownAttempt(one, [call for call in calls if call.exchange.attempt == one.number]) for one in reversed(newest)
-    ]
-
-
-def _exchanges(task: Task, look: BodyFormat) -> list[ShownExchange]:
-    of_task = (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
-    light = [field for field in Exchange._meta.sorted_fields if field.name not in ("url", "sent", "received")]
-    newest = list(Exchange.select(*light).where(of_task).order_by(Exchange.id.desc()).limit(MAX_EXCHANGES))
-    heavy = Exchange.select().where(Exchange.id.in_([row.id for row in newest[:MAX_BODIES]]))
-    loaded = {row.id: row for row in heavy}
-    return [_exchange(task, row, loaded.get(row.id), look) for row in reversed(newest)]
-
-
-def _exchange(task: Task, row: Exchange, loaded: Exchange | None, look: BodyFormat) -> ShownExchange:
-    url = _url(task.shop, loaded)
-    return ShownExchange(row, url and look.at_url(url), [_body_part(task, row, loaded, name, look) for name in PARTS])
-
-
-def _body_part(task: Task, row: Exchange, loaded: Exchange | None, name: str, look: BodyFormat) -> ShownBody:
-    label, url = t(f"part.{name}"), f"/tasks/{task.id}/sent?exchange={row.id}&part={name}"
-    if loaded is None:
-        return ShownBody(label, url, loaded=False)
-    try:
-        return ShownBody.of(label, url, loaded.clear(task.shop, name), look)
-    except Unreadable:
-        return ShownBody(label, url, unreadable=True)
-
-
-def _url(shop: Shop, loaded: Exchange | None) -> str | None:
-    """The full URL with its query string, where it is loaded and readable."""
-    try:
-        return loaded.clear(shop, "url").decode("utf-8", "replace") if loaded else None
-    except Unreadable:
-        return None
-
-
-def webhook_body(task: Task, look: BodyFormat) -> ShownBody | None:
-    """The webhook's body, or None for a task that no webhook created."""
-    row = Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id))
-    if row is None:
-        return None
-    url = f"/tasks/{task.id}/sent"
-    try:
-        return ShownBody.of(t("body.webhook"), url, row.open(task.shop), look)
-    except Unreadable:
-        return ShownBody(t("body.webhook"), url, unreadable=True)
-
-
-def exact_body(task: Task, exchange: str | None, part: str) -> bytes:
-    """The exact bytes: of one part of an exchange, else the webhook's body, else the last request that was not a read.
-
-    Raises BadInput, Missing.
-    """
-    if part not in PARTS:
-        raise BadInput(t("bad.part", given=repr(part[:40])))
-    try:
-        if exchange is None and part == "sent":
-            return _webhook_or_last_request(task)
-        return _exchange_part(task, _exchange_id(exchange or ""), part)
-    except Unreadable as error:
-        raise NotFound(t("refusal.unreadable")) from error
-
-
-def _webhook_or_last_request(task: Task) -> bytes:
-    if row := Body.get_or_none((Body.task_id == task.id) & (Body.shop_id == task.shop_id)):
-        return bytes(row.open(task.shop))
-    changing = (Exchange.task == task) & (Exchange.shop_id == task.shop_id) & (Exchange.effect != Effect.READ)
-    last = Exchange.select().where(changing).order_by(Exchange.id.desc()).first()
-    if last is None:
-        raise NotFound(t("refusal.no_sent"))
-    return last.clear(task.shop, "sent")
-
-
-def _exchange_part(task: Task, exchange_id: UUID, part: str) -> bytes:
-    wanted = (Exchange.id == exchange_id) & (Exchange.task == task) & (Exchange.shop_id == task.shop_id)
-    row = Exchange.get_or_none(wanted)
-    if row is None or getattr(row, part) is None:
-        raise NotFound(t("refusal.no_part"))
-    return row.clear(task.shop, part)
-
-
-def _exchange_id(text: str) -> UUID:
-    found = query_params.parse_uuid(text)
-    if found is None:
-        raise BadInput(t("bad.exchange", given=repr(text[:40])))
-    return found

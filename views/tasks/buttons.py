@@ -1,4 +1,4 @@
-"""Buttons of a task: retry, preview and resend, and the audit entries of what was done."""
+"""Buttons of a task (retry, preview, resend), and its audit entries: what was done with it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from i18n.catalogue import t
 from models import State, Task
 from sync.preview import PREVIEWS
 from taskqueue.types import NUMBERS
-from views.account import membership
 from views.account.audit import AuditRow
-from views.web import audit_log
+from views.web import audit_log, membership
 
 MAX_ENTRIES = 20
 
 
 @dataclass(frozen=True)
 class ActionButton:
-    """A button. `posts`: it submits a form at once; the others link to a page."""
+    """A button. `submits`: it submits a form at once; the others link to a page."""
 
-    words: str
+    label: str
     url: str
-    posts: bool = False
+    submits: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class TaskActions:
     """The buttons of a task, and the audit entries of past actions on it, newest first."""
 
     buttons: list[ActionButton]
-    done: list[AuditRow]
+    history: list[AuditRow]
 
 
 def task_actions(task: Task) -> TaskActions:
@@ -42,7 +41,7 @@ def task_actions(task: Task) -> TaskActions:
 def _buttons(task: Task) -> list[ActionButton]:
     task_type, buttons = NUMBERS.get(task.type), []
     if task.state == State.ERROR and not task.closed_by:
-        buttons.append(ActionButton(t("actions.retry"), f"/tasks/{task.id}/retry", posts=True))
+        buttons.append(ActionButton(t("actions.retry"), f"/tasks/{task.id}/retry", submits=True))
     if task_type and task.state != State.PENDING and task_type.name in PREVIEWS:
         buttons.append(ActionButton(t("actions.replay"), f"/tasks/{task.id}/replay"))
     if task_type and task.state != State.PENDING and task_type.stale_after:

@@ -31,18 +31,19 @@ class DiffRow:
 
 @dataclass(frozen=True)
 class BodyDiff:
-    """The fields that differ and the number of equal ones; or a sentence that says why there is no diff."""
+    """The fields that differ and the number of equal ones; or a message that says why there is no diff."""
 
     rows: list[DiffRow]
-    same: int = 0
-    sentence: str | None = None
+    equal_count: int = 0
+    message: str | None = None
 
     @property
     def more(self) -> int:
+        """The number of rows beyond the first ones, which the page leaves out."""
         return max(0, len(self.rows) - MAX_ROWS)
 
     @property
-    def shown(self) -> list[DiffRow]:
+    def first_rows(self) -> list[DiffRow]:
         return self.rows[:MAX_ROWS]
 
 
@@ -52,16 +53,14 @@ def preview_diff(task: Task, recording: ResendableCall) -> BodyDiff:
     try:
         now = preview(task, sent) if isinstance(sent, dict) else None
     except EntityNotFound:
-        return BodyDiff([], sentence=t("replay.not_there"))
+        return BodyDiff([], message=t("replay.not_there"))
     except ApiError as error:
-        return BodyDiff([], sentence=translate_reason(str(error)))
+        return BodyDiff([], message=translate_reason(str(error)))
     except ValueError:
-        return BodyDiff([], sentence=t("replay.not_made"))
-    return (
-        diff_bodies(sent, parse_body(json_bytes(now)))
-        if now is not None
-        else BodyDiff([], sentence=t("replay.no_comparison"))
-    )
+        return BodyDiff([], message=t("replay.not_made"))
+    if now is None:
+        return BodyDiff([], message=t("replay.no_comparison"))
+    return diff_bodies(sent, parse_body(json_bytes(now)))
 
 
 def diff_bodies(before: Any, after: Any) -> BodyDiff:
@@ -69,6 +68,14 @@ def diff_bodies(before: Any, after: Any) -> BodyDiff:
     found = list(diff(before, after))
     missing = sum(count_values(each.before) for each in found if each.before is not ABSENT)
     return BodyDiff([_row(each) for each in found], count_values(before) - missing)
+
+
+def parse_body(body: bytes) -> Any:
+    """Parse JSON, keeping every number as it was written. None for a body that is not JSON."""
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _row(change: FieldChange) -> DiffRow:
@@ -80,11 +87,3 @@ def _masked_json(value: Any, name: str) -> str | None:
     if value is ABSENT:
         return None
     return json_bytes(masked_value(value, name)).decode()
-
-
-def parse_body(body: bytes) -> Any:
-    """Parse JSON, keeping every number as it was written. None for a body that is not JSON."""
-    try:
-        return json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None

@@ -13,12 +13,12 @@ from views.entities.admin_links import Link, engage_link, shopify_admin_link, sh
 
 @dataclass(frozen=True)
 class OutcomeExplanation:
-    """The explanation on the page. `who`: None when nobody can do anything."""
+    """The explanation on the page. `advice` says what to do; `responsible` is None when nobody can do anything."""
 
     title: str
-    means: str | None
-    todo: str
-    who: str | None
+    meaning: str | None
+    advice: str
+    responsible: str | None
     link: Link | None
     message: str | None  # the recorded reason, where it says more than the title
 
@@ -28,12 +28,14 @@ def explain_outcome(task: Task) -> OutcomeExplanation | None:
     if task.leased_until or (found := explain(task.reason, task.code)) is None:
         return None
     advice, todo = found.advice, found.todo
-    if task.state == State.PENDING and (todo is None or advice.passes):
+    if task.state == State.PENDING and (todo is None or advice.retried_automatically):
         advice, todo = NOBODY, t("advice.again") if task.code else t("advice.wait")
     message = task.reason if task.reason != found.title else None
     title = t("task.skipped", reason=found.title) if task.state == State.SUCCESS else found.title
-    who = None if advice.who is Responsible.NOBODY else t(f"who.{advice.who}")
-    return OutcomeExplanation(title, found.means, todo or t("advice.nothing"), who, _link(task, advice.place), message)
+    responsible = None if advice.who is Responsible.NOBODY else t(f"who.{advice.who}")
+    return OutcomeExplanation(
+        title, found.means, todo or t("advice.nothing"), responsible, _link(task, advice.place), message
+    )
 
 
 def _link(task: Task, place: ActionPlace | None) -> Link | None:

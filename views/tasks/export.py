@@ -20,17 +20,17 @@ from database import connected, db
 from i18n.catalogue import t
 from models import Action, Permission, Shop, State, Task, utcnow
 from tasklog.filter import Filter
-from views.tasks import serializer
 from views.tasks.bulk_retry import query_without_search
 from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, TaskPage, fetch_page
-from views.tasks.serializer import serialize_task
+from views.tasks.serializer import csv_header, csv_lines, serialize_task
 from views.web import audit_log
+from views.web.errors import BadInput
 from views.web.forms import current_user, require
 from views.web.query_params import parse_limit
 from views.web.rate_limits import EXPORTS
-from views.web.rendering import BadInput, in_thread, view
 from views.web.request_state import Request
+from views.web.view import in_thread, view
 
 MAX_TASKS = 1_000_000  # tasks of one file
 PAGE_SIZE = 1_000  # tasks of one transaction
@@ -43,11 +43,11 @@ _slots = asyncio.Semaphore(max(1, config.web_threads // 4))  # so that exports l
 class ExportFormat:
     """An export format. `tail` is given the URL of the rest when the file has reached its limit, else None."""
 
-    kind: str
-    ending: str
-    head: Callable[[], str]
+    media_type: str
+    extension: str
+    header: Callable[[], str]
     rows: Callable[[list[Task]], str]
-    between: str
+    separator: str
     tail: Callable[[str | None], str]
 
 
@@ -59,7 +59,7 @@ def _json_tail(after: str | None) -> str:
     return f'],"next":{orjson.dumps(after).decode()},"previous":null}}'
 
 
-CSV = ExportFormat("text/csv", "csv", serializer.csv_header, serializer.csv_lines, "", lambda after: "")
+CSV = ExportFormat("text/csv", "csv", csv_header, csv_lines, "", lambda after: "")
 JSON = ExportFormat("application/json", "json", lambda: '{"tasks":[', _json_rows, ",", _json_tail)
 
 
@@ -68,37 +68,37 @@ class Export:
     """Read the tasks of an export in the listing's order, page by page."""
 
     filters: TaskFilters
-    selection: Filter
-    left: int
+    task_filter: Filter
+    remaining: int
     cursor: Cursor | None
-    portion: int
-    over: bool = False
+    page_size: int
+    finished: bool = False
     exported: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, shop: Shop, filters: TaskFilters, most: int = MAX_TASKS, portion: int = PAGE_SIZE) -> Export:
+    def of(cls, shop: Shop, filters: TaskFilters, limit: int = MAX_TASKS, page_size: int = PAGE_SIZE) -> Export:
         """Begin an export. Relative times are resolved once, so they stay the same for the whole file."""
-        return cls(filters, filters.selection(shop), most, filters.after, portion)
+        return cls(filters, filters.task_filter(shop), limit, filters.after, page_size)
 
-    def step(self) -> list[Task]:
-        """Read the next page of tasks."""
-        page = fetch_page(self.selection, self.filters.sort, min(self.portion, self.left), self.cursor)
-        self.left -= len(page.tasks)
-        self.cursor, self.over = page.after, page.after is None or not self.left
+    def next_page(self) -> list[Task]:
+        """Read the next page of tasks, without those that an earlier page had."""
+        page = fetch_page(self.task_filter, self.filters.sort, min(self.page_size, self.remaining), self.cursor)
+        self.remaining -= len(page.tasks)
+        self.cursor, self.finished = page.after, page.after is None or not self.remaining
         return self._without_repeated(page)
+
+    @property
+    def rest_url(self) -> str | None:
+        """The URL of the tasks beyond the limit of the file, or None."""
+        return f"{self.filters.url(after=self.cursor)}&limit={ALL}" if self.cursor else None
 
     def _without_repeated(self, page: TaskPage) -> list[Task]:
         """Without repeated tasks: a retry during the export moves a task further back when sorted by start or end."""
-        if self.filters.sort.instant is None:
+        if self.filters.sort.column is None:
             return page.tasks
         new = [task for task in page.tasks if task.id.int not in self.exported]
         self.exported.update(task.id.int for task in new if task.state != State.SUCCESS)
         return new
-
-    @property
-    def rest(self) -> str | None:
-        """The URL of the tasks beyond the limit of the file, or None."""
-        return f"{self.filters.url(after=self.cursor)}&limit={ALL}" if self.cursor else None
 
 
 @view
@@ -112,28 +112,46 @@ def asks_for_all(params: QueryParams) -> bool:
     return params.getlist("limit") == [ALL]
 
 
-def export_response(request: Request, form: ExportFormat) -> Response:
+def export_response(request: Request, export_format: ExportFormat) -> Response:
     """Stream the export of the tasks that the URL selects. It is audited."""
     require(request, Permission.EXPORT)
     shop, params = request.state.shop, request.query_params
-    walk = Export.of(shop, _filters(params, f"/tasks.{form.ending}"), _limit(params))
+    export = Export.of(shop, _filters(params, f"/tasks.{export_format.extension}"), _limit(params))
     headers = {
-        "Content-Disposition": f'attachment; filename="{_file_name(shop, form)}"',
+        "Content-Disposition": f'attachment; filename="{_file_name(shop, export_format)}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=form.kind)
-    EXPORTS.require(shop.id)
-    begun = first_chunk(walk, form)
+        return Response(headers=headers, media_type=export_format.media_type)
+    EXPORTS.enforce(shop.id)
+    first = first_chunk(export, export_format)
     with db.atomic():
         audit_log.record(
             shop,
             Action.EXPORT,
             current_user(request),
-            details={"query": query_without_search(walk.filters), "form": form.ending},
+            details={"query": query_without_search(export.filters), "form": export_format.extension},
         )
-    return StreamingResponse(stream_chunks(walk, form, begun), headers=headers, media_type=form.kind)
+    return StreamingResponse(
+        stream_chunks(export, export_format, first), headers=headers, media_type=export_format.media_type
+    )
+
+
+def first_chunk(export: Export, export_format: ExportFormat) -> str:
+    """The beginning of the file, read before the response starts, so that an error still gets an error page."""
+    return export_format.header() + _page_text(export, export_format)
+
+
+async def stream_chunks(export: Export, export_format: ExportFormat, first: str) -> AsyncIterator[str]:
+    """Stream the file; each page is read after the one before has been sent."""
+    yield first
+    while not export.finished:
+        async with _slots:
+            text = await in_thread(_page_text_in_thread, export, export_format)
+        if text:
+            yield export_format.separator + text
+    yield export_format.tail(export.rest_url)
 
 
 def _filters(params: QueryParams, path: str) -> TaskFilters:
@@ -150,33 +168,17 @@ def _limit(params: QueryParams) -> int:
     return parse_limit(params["limit"]) if "limit" in params and not asks_for_all(params) else MAX_TASKS
 
 
-def _file_name(shop: Shop, form: ExportFormat) -> str:
-    return f"tasks-{shop.domain.partition('.')[0]}-{utcnow():%Y-%m-%d}.{form.ending}"
+def _file_name(shop: Shop, export_format: ExportFormat) -> str:
+    return f"tasks-{shop.domain.partition('.')[0]}-{utcnow():%Y-%m-%d}.{export_format.extension}"
 
 
-def first_chunk(walk: Export, form: ExportFormat) -> str:
-    """The beginning of the file, read before the response starts, so that an error still gets an error page."""
-    return form.head() + _page_text(walk, form)
+def _page_text_in_thread(export: Export, export_format: ExportFormat) -> str:
+    with connected(export.task_filter.shop_id):
+        return _page_text(export, export_format)
 
 
-async def stream_chunks(walk: Export, form: ExportFormat, begun: str) -> AsyncIterator[str]:
-    """Stream the file; each page is read after the one before has been sent."""
-    yield begun
-    while not walk.over:
-        async with _slots:
-            text = await in_thread(_page_text_in_thread, walk, form)
-        if text:
-            yield form.between + text
-    yield form.tail(walk.rest)
-
-
-def _page_text_in_thread(walk: Export, form: ExportFormat) -> str:
-    with connected(walk.selection.shop_id):
-        return _page_text(walk, form)
-
-
-def _page_text(walk: Export, form: ExportFormat) -> str:
-    return form.rows(walk.step())
+def _page_text(export: Export, export_format: ExportFormat) -> str:
+    return export_format.rows(export.next_page())
 
 
 routes = [Route("/tasks.csv", tasks_csv)]

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from i18n.catalogue import t
 from models import Task
-from tasklog import listing as tasklog_listing
-from tasklog.cursor import Part, Start
+from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter
-from views.web.rendering import BadInput
+from tasklog.listing import tasks as fetch_tasks
+from views.web.errors import BadInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POSITION = struct.Struct(">Bq16s")
@@ -45,28 +45,28 @@ class Sort:
         return f"{'-' if self.descending else ''}{self.key}"
 
     @property
-    def instant(self) -> str | None:
+    def column(self) -> str | None:
         """The column to sort by, or None for the time of creation: ids (UUIDv7) have that order."""
         return None if self.key == "created_at" else self.key
 
 
 @dataclass(frozen=True)
-class Cursor(Start):
+class Cursor(Position):
     """A pagination cursor: a position in a sort order, which can be part of a URL."""
 
     @classmethod
     def of(cls, task: Task, sort: Sort) -> Cursor:
-        return cls(getattr(task, sort.instant) if sort.instant else None, task.id)
+        return cls(getattr(task, sort.column) if sort.column else None, task.id)
 
-    def mark(self, sort: Sort) -> str:
+    def encode(self, sort: Sort) -> str:
         """Encode the cursor as an opaque text for a URL."""
         micros = UNDATED if self.at is None else (self.at - EPOCH) // timedelta(microseconds=1)
         packed = POSITION.pack(Sort.KEYS.index(sort.key), micros, self.task_id.bytes)
         return base64.urlsafe_b64encode(packed + CHECKSUM.pack(zlib.crc32(packed))).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: str, sort: Sort) -> Cursor:
-        """Decode a cursor. Raises BadInput for a text that `mark` did not make, or made for another sort order."""
+    def decode(cls, text: str, sort: Sort) -> Cursor:
+        """Decode a cursor. Raises BadInput for a text that `encode` did not make, or made for another sort order."""
         if not ENCODED.fullmatch(text):
             raise BadInput(t("bad.mark"))
         decoded = base64.urlsafe_b64decode(text + "=")
@@ -76,7 +76,7 @@ class Cursor(Start):
         if (
             CHECKSUM.pack(zlib.crc32(packed)) != checksum
             or key != Sort.KEYS.index(sort.key)
-            or (dated and not sort.instant)
+            or (dated and not sort.column)
         ):
             raise BadInput(t("bad.mark"))
         return cls(_instant(micros) if dated else None, UUID(bytes=task_id))
@@ -99,10 +99,10 @@ class TaskPage:
 
 
 def fetch_page(
-    selection: Filter, sort: Sort, limit: int, cursor: Cursor | None = None, *, back: bool = False
+    task_filter: Filter, sort: Sort, limit: int, cursor: Cursor | None = None, *, back: bool = False
 ) -> TaskPage:
-    """Fetch up to `limit` of the selected tasks after a cursor, or with `back` the ones just before it."""
-    tasks = _fetch(selection, sort, limit + 1, cursor, back)
+    """Fetch up to `limit` of the matching tasks after a cursor, or with `back` the ones just before it."""
+    tasks = _fetch(task_filter, sort, limit + 1, cursor, back)
     more, tasks = len(tasks) > limit, tasks[:limit]
     if back:
         tasks.reverse()
@@ -113,21 +113,21 @@ def fetch_page(
     return TaskPage(tasks, first if has_before else None, last if has_after else None)
 
 
-def _fetch(selection: Filter, sort: Sort, limit: int, cursor: Cursor | None, back: bool) -> list[Task]:
+def _fetch(task_filter: Filter, sort: Sort, limit: int, cursor: Cursor | None, back: bool) -> list[Task]:
     tasks: list[Task] = []
     for part, start in order_parts(sort, cursor, back=back):
         if len(tasks) < limit:
-            tasks += tasklog_listing.tasks(selection, part, limit - len(tasks), start)
+            tasks += fetch_tasks(task_filter, part, limit - len(tasks), start)
     return tasks
 
 
-def order_parts(sort: Sort, cursor: Cursor | None = None, *, back: bool = False) -> list[tuple[Part, Cursor | None]]:
+def order_parts(sort: Sort, cursor: Cursor | None = None, *, back: bool = False) -> list[tuple[Segment, Cursor | None]]:
     """Split the sort order from a cursor on into two parts: tasks without the instant come last in both directions."""
-    dated = [True, False] if sort.instant else [False]
+    dated = [True, False] if sort.column else [False]
     if back:
         dated.reverse()
     start = dated[0] if cursor is None else cursor.at is not None
     return [
-        (Part(sort.instant, each, sort.descending is not back), cursor if each is start else None)
+        (Segment(sort.column, each, sort.descending is not back), cursor if each is start else None)
         for each in dated[dated.index(start) :]
     ]

@@ -12,17 +12,18 @@ from tasklog import saved_views
 from tasklog.saved_views import MAX_NAME, MAX_VIEWS, UNDO
 from views.tasks.filters import TaskFilters
 from views.tasks.tabs import Tab, built_in_tabs, describe_filters, from_first_page, saved_view_tab
-from views.web.rendering import render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 
 @dataclass(frozen=True)
 class RefusedName:
-    """A refused name: the saved view it was typed for (None: a new one), the name, and the error message."""
+    """A name that was refused: the saved view it was typed for (None: a new one), the name, and the error message."""
 
     saved: SavedView | None
     typed: str
-    sentence: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class SavedViewEntry:
     saved: SavedView
     tab: Tab
     query: str
-    wrong: RefusedName | None
+    refused_name: RefusedName | None
 
     def url(self, verb: str) -> str:
         return f"/views/{self.saved.id}/{verb}{self.query}"
 
     @property
-    def words(self) -> list[str]:
+    def filter_labels(self) -> list[str]:
         return describe_filters(self.tab.filters) if self.tab.filters else []
 
 
@@ -48,34 +49,25 @@ def index(request: Request) -> Response:
     return render_page(request)
 
 
-def render_page(request: Request, wrong: RefusedName | None = None) -> Response:
+def render_page(request: Request, refused: RefusedName | None = None) -> Response:
     """Render the page, with the error message of a refused name if there is one."""
-    shop, shown = request.state.shop, filters_of_request(request)
-    entries = [_entry(request, each, wrong) for each in saved_views.of_shop(shop)]
+    shop, filters = request.state.shop, filters_of_request(request)
+    entries = [_entry(request, each, refused) for each in saved_views.of_shop(shop)]
     return render(
         request,
         "tasks/saved_views.html",
-        status=422 if wrong else 200,
-        shown=shown,
-        words=describe_filters(without_search(shown)),
+        status=422 if refused else 200,
+        filters=filters,
+        filter_labels=describe_filters(without_search(filters)),
         entries=entries,
-        named=_is_saved(without_search(shown), entries),
-        deleted=[_entry(request, each, wrong) for each in saved_views.deleted_of(shop)],
+        is_saved=_is_saved(without_search(filters), entries),
+        deleted=[_entry(request, each, refused) for each in saved_views.deleted_of(shop)],
         query=query_of_request(request),
-        wrong=wrong if wrong and wrong.saved is None else None,
-        longest=MAX_NAME,
-        most=MAX_VIEWS,
-        minutes=int(UNDO.total_seconds() // 60),
+        refused_name=refused if refused and refused.saved is None else None,
+        max_length=MAX_NAME,
+        max_views=MAX_VIEWS,
+        undo_minutes=int(UNDO.total_seconds() // 60),
     )
-
-
-def _entry(request: Request, saved: SavedView, wrong: RefusedName | None) -> SavedViewEntry:
-    own = wrong and wrong.saved and wrong.saved.id == saved.id
-    return SavedViewEntry(saved, saved_view_tab(saved), query_of_request(request), wrong if own else None)
-
-
-def _is_saved(shown: TaskFilters, entries: list[SavedViewEntry]) -> bool:
-    return any(tab.filters == shown for tab in (*built_in_tabs(), *(entry.tab for entry in entries)))
 
 
 def filters_of_request(request: Request) -> TaskFilters:
@@ -83,13 +75,23 @@ def filters_of_request(request: Request) -> TaskFilters:
     return from_first_page(TaskFilters.read(request.query_params))
 
 
-def without_search(shown: TaskFilters) -> TaskFilters:
+def without_search(filters: TaskFilters) -> TaskFilters:
     """The filters without the search: that may be a person's id, which has to be erased one day."""
-    return replace(shown, q="", read_as="")
+    return replace(filters, q="", search_kind="")
 
 
 def query_of_request(request: Request) -> str:
+    """The query string of the listing that the user came from, with its question mark; "" without one."""
     return filters_of_request(request).url().removeprefix("/tasks")
+
+
+def _entry(request: Request, saved: SavedView, refused: RefusedName | None) -> SavedViewEntry:
+    own = refused and refused.saved and refused.saved.id == saved.id
+    return SavedViewEntry(saved, saved_view_tab(saved), query_of_request(request), refused if own else None)
+
+
+def _is_saved(filters: TaskFilters, entries: list[SavedViewEntry]) -> bool:
+    return any(tab.filters == filters for tab in (*built_in_tabs(), *(entry.tab for entry in entries)))
 
 
 routes = [Route("/views", index)]

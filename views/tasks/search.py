@@ -10,7 +10,7 @@ from uuid import UUID
 from i18n.catalogue import t
 from models import Order, Shop
 from tasklog.filter import Search
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 MAX_BIGINT = 2**63 - 1
 MAX_LENGTH = 200  # characters; no id is longer
@@ -25,7 +25,7 @@ HEX = re.compile(r"0[0-9a-f]{7,31}|[0-9a-f]{32}")  # until the year 2527 our ids
 class ParsedSearch:
     """A parsed search: the kind of id it was read as, and the ids to search for. `orders` are order names."""
 
-    name: str
+    kind: str
     task_ids: tuple[UUID, UUID] | None = None
     shopify_id: int | None = None
     engage_ids: tuple[str, ...] = ()
@@ -33,10 +33,10 @@ class ParsedSearch:
     import_id: str | None = None
 
     @property
-    def words(self) -> str:
-        return t(f"reading.{self.name}")
+    def label(self) -> str:
+        return t(f"reading.{self.kind}")
 
-    def wanted(self, shop: Shop) -> Search:
+    def ids_to_find(self, shop: Shop) -> Search:
         """The ids to filter the shop's tasks by."""
         lowest, highest = self.task_ids or (None, None)
         shopify_ids = (self.shopify_id,) if self.shopify_id else self._order_ids(shop)
@@ -58,10 +58,10 @@ def parse_search(q: str, kind: str = "") -> ParsedSearch:
         return _shopify_id(q) or _uuid(q) or _task_id(q) or _order_name(q) or _any_id(q)
     if kind not in SEARCH_KINDS:
         raise BadInput(t("bad.choice", name="reading", given=repr(kind[:40]), known=", ".join(SEARCH_KINDS)))
-    reading = SEARCH_KINDS[kind](q)
-    if reading is None and q:
+    found = SEARCH_KINDS[kind](q)
+    if found is None and q:
         raise BadInput(t("bad.reading", given=repr(q[:40]), reading=t(f"reading.{kind}")))
-    return reading or _any_id(q)
+    return found or _any_id(q)
 
 
 def _shopify_id(q: str) -> ParsedSearch | None:
@@ -76,7 +76,7 @@ def _shopify_id(q: str) -> ParsedSearch | None:
 def _uuid(q: str) -> ParsedSearch | None:
     """A whole UUID: it may be the id of a contact as well as of a task."""
     task = _task_id(q)
-    return ParsedSearch("uuid", task.task_ids, engage_ids=_spellings(q)) if task and task.name == "task" else None
+    return ParsedSearch("uuid", task.task_ids, engage_ids=_spellings(q)) if task and task.kind == "task" else None
 
 
 def _task_id(q: str) -> ParsedSearch | None:
@@ -125,8 +125,8 @@ def _spellings(q: str) -> tuple[str, ...]:
     digits = _uuid_digits(q)
     if digits is None or len(digits) < 32:
         return (q,)
-    known = str(UUID(digits))
-    return known, known.upper()
+    lower = str(UUID(digits))
+    return lower, lower.upper()
 
 
 SEARCH_KINDS: dict[str, Callable[[str], ParsedSearch | None]] = {

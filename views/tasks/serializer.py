@@ -14,6 +14,35 @@ from models import State, Task
 from views.web import formatting
 
 LEFT_OUT = "…"
+BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page
+
+# Headings are the same in every language, so that a script finds its column: the listing's six, then the rest.
+CSV_COLUMNS = {
+    "id": "Task ID",
+    "state": "Task state",
+    "type": "Task type",
+    "shopify_id": "Shopify entity ID",
+    "created_at": "Created at",
+    "duration_ms": "Duration (ms)",
+    "started_at": "Started at",
+    "completed_at": "Completed at",
+    "engage_id": "Voyado Engage entity ID",
+    "attempts": "Attempts",
+    "reason": "Reason",
+    "code": "Code",
+    "skipped": "Skipped",
+    "parent_id": "Started by",
+    "closed_by": "Closed by",
+    "due_at": "Due at",
+}
+
+# OWASP, "CSV injection" (formula injection). A spreadsheet that splits at another separator than ours begins a cell
+# inside one of ours. The texts are other people's, so each expression takes linear time: FORMULA reads a run of white
+# space once, from its beginning.
+SEPARATOR = re.compile(r"[;,|\t\r\n]")
+FORMULA = re.compile(r"(?:(^|(?<=[;,|]))|(?<!\s)(?=\s))(\s*+[=+\-@＝＋－＠])")  # noqa: RUF001
+AFTER_BREAK = re.compile(r"(?<=[\t\r\n])")
+BEFORE_BREAK = re.compile(r"(?:^|(?<=[;,|\t\r\n]))(?=[\t\r\n])")
 
 
 def serialize_task(task: Task) -> dict[str, Any]:
@@ -47,40 +76,6 @@ def redacted_reason(reason: str) -> str:
     return reason
 
 
-def _nested(reason: Reason | None) -> Iterator[Reason]:
-    while reason:
-        yield reason
-        reason = reason.within
-
-
-BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page
-
-
-# Headings are the same in every language, so that a script finds its column: the listing's six, then the rest.
-CSV_COLUMNS = {
-    "id": "Task ID",
-    "state": "Task state",
-    "type": "Task type",
-    "shopify_id": "Shopify entity ID",
-    "created_at": "Created at",
-    "duration_ms": "Duration (ms)",
-    "started_at": "Started at",
-    "completed_at": "Completed at",
-    "engage_id": "Voyado Engage entity ID",
-    "attempts": "Attempts",
-    "reason": "Reason",
-    "code": "Code",
-    "skipped": "Skipped",
-    "parent_id": "Started by",
-    "closed_by": "Closed by",
-    "due_at": "Due at",
-}
-
-
-# OWASP, "CSV injection". A spreadsheet that splits at another separator than ours begins a cell inside one of ours.
-FORMULA = re.compile(r"(?:^|(?<=[;,|\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")  # noqa: RUF001
-
-
 def csv_header() -> str:
     """The CSV header line, after the byte order mark that tells spreadsheets it is UTF-8."""
     return BOM + _csv([CSV_COLUMNS.values()])
@@ -89,6 +84,25 @@ def csv_header() -> str:
 def csv_lines(tasks: Iterable[Task]) -> str:
     """A CSV line for each task."""
     return _csv(_csv_row(task) for task in tasks)
+
+
+def escape_formulas(text: str) -> str:
+    """The text with an apostrophe before everything that a spreadsheet would take for a formula."""
+    if not (SEPARATOR.search(text) or FORMULA.match(text)):
+        return text
+    return BEFORE_BREAK.sub("'", FORMULA.sub(_escaped, text))
+
+
+def _escaped(formula: re.Match[str]) -> str:
+    """A formula with the white space before it: an apostrophe wherever a cell may begin in it."""
+    at_start = formula[1] is not None
+    return ("'" if at_start else "") + AFTER_BREAK.sub("'", formula[2])
+
+
+def _nested(reason: Reason | None) -> Iterator[Reason]:
+    while reason:
+        yield reason
+        reason = reason.inner
 
 
 def _csv_row(task: Task) -> list[str | int]:
@@ -105,11 +119,6 @@ def _csv_cell(value: object) -> str | int:
         case int():
             return value
     return escape_formulas(str(value))
-
-
-def escape_formulas(text: str) -> str:
-    """The text with an apostrophe before everything that a spreadsheet would take for a formula."""
-    return FORMULA.sub("'", text)
 
 
 def _csv(rows: Iterable[Iterable[str | int]]) -> str:

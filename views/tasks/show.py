@@ -12,17 +12,18 @@ from database import db
 from i18n.catalogue import t
 from models import Action, Permission, Shop, Task, utcnow
 from views.entities.admin_links import admin_links_of
-from views.tasks import attempts
-from views.tasks.attempts import BodyFormat
+from views.tasks.attempts import BodyFormat, attempts_of, bodies_expired, exact_body, webhook_body
 from views.tasks.buttons import task_actions
 from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
 from views.tasks.timeline import timeline_of
 from views.web import audit_log, query_params
+from views.web.errors import BadInput, PageNotFound
 from views.web.forms import action, current_user, idempotency_key, require
 from views.web.rate_limits import REVEALS
-from views.web.rendering import BadInput, NotFound, render, view
+from views.web.rendering import render
 from views.web.request_state import Request
+from views.web.view import view
 
 MAX_CHILDREN = 100
 BODY_VIEWS = ("pretty", "raw")
@@ -38,41 +39,12 @@ def show(request: Request) -> Response:
 def reveal(request: Request) -> Response:
     """`POST /tasks/{id}/reveal`: the page with personal data unmasked. It is audited."""
     task = find_task(request)
-    REVEALS.require(f"{task.shop.id} {current_user(request)}")
+    REVEALS.enforce(f"{task.shop.id} {current_user(request)}")
     with db.atomic():
         audit_log.record(
-            task.shop, Action.REVEAL, current_user(request), click=idempotency_key(request), task_id=task.id
+            task.shop, Action.REVEAL, current_user(request), idempotency_key=idempotency_key(request), task_id=task.id
         )
     return _page(request, task, BodyFormat(raw=_is_raw(request), revealed=True))
-
-
-def _is_raw(request: Request) -> bool:
-    chosen = request.query_params.get("view", "pretty")
-    if chosen not in BODY_VIEWS:
-        raise BadInput(t("bad.choice", name="view", given=repr(chosen[:40]), known=", ".join(BODY_VIEWS)))
-    return chosen == "raw"
-
-
-def _page(request: Request, task: Task, look: BodyFormat) -> Response:
-    children = list(select_tasks(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
-    parent = select_tasks(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
-    runs = attempts.attempts_of(task, look)
-    return render(
-        request,
-        "tasks/show.html",
-        task=task,
-        look=look,
-        explanation=explain_outcome(task),
-        timeline=timeline_of(task, runs, utcnow()),
-        body=attempts.webhook_body(task, look),
-        runs=runs,
-        kept_days=config.retain_body_days if attempts.bodies_expired(task, utcnow()) else None,
-        parent=parent,
-        children=children[:MAX_CHILDREN],
-        more_children=len(children) > MAX_CHILDREN,
-        deeds=task_actions(task),
-        admins=admin_links_of(task),
-    )
 
 
 @view
@@ -85,7 +57,7 @@ def drawer(request: Request) -> Response:
         partial="tasks/_drawer.html",
         task=task,
         explanation=explain_outcome(task),
-        deeds=task_actions(task),
+        actions=task_actions(task),
     )
 
 
@@ -94,10 +66,50 @@ def exact_bytes(request: Request) -> Response:
     """`GET /tasks/{id}/sent`: the exact bytes. `?exchange=ID&part=sent|received` for those of one exchange."""
     require(request, Permission.REVEAL)
     task, params = find_task(request), request.query_params
-    content = attempts.exact_body(task, params.get("exchange"), params.get("part", "sent"))
+    content = exact_body(task, params.get("exchange"), params.get("part", "sent"))
     if request.method != "HEAD":
         _audit_reading(request, task)
     return _raw_response(content, f"{task.id}-{params.get('part', 'sent')}")
+
+
+def find_task(request: Request) -> Task:
+    """The task of the URL, if it is the signed-in shop's. Raises PageNotFound."""
+    shop: Shop = request.state.shop
+    task_id = query_params.parse_uuid(request.path_params["task_id"])
+    task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
+    if task is None:
+        raise PageNotFound(t("refusal.no_task"))
+    task.shop = shop
+    return task
+
+
+def _is_raw(request: Request) -> bool:
+    chosen = request.query_params.get("view", "pretty")
+    if chosen not in BODY_VIEWS:
+        raise BadInput(t("bad.choice", name="view", given=repr(chosen[:40]), known=", ".join(BODY_VIEWS)))
+    return chosen == "raw"
+
+
+def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
+    children = list(select_tasks(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
+    parent = select_tasks(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
+    shown_attempts = attempts_of(task, body_format)
+    return render(
+        request,
+        "tasks/show.html",
+        task=task,
+        body_format=body_format,
+        explanation=explain_outcome(task),
+        timeline=timeline_of(task, shown_attempts, utcnow()),
+        webhook_body=webhook_body(task, body_format),
+        attempts=shown_attempts,
+        retention_days=config.retain_body_days if bodies_expired(task, utcnow()) else None,
+        parent=parent,
+        children=children[:MAX_CHILDREN],
+        more_children=len(children) > MAX_CHILDREN,
+        actions=task_actions(task),
+        admin_links=admin_links_of(task),
+    )
 
 
 def _audit_reading(request: Request, task: Task) -> None:
@@ -105,7 +117,7 @@ def _audit_reading(request: Request, task: Task) -> None:
     user, hour = current_user(request), f"{utcnow():%Y-%m-%dT%H}"
     key = uuid5(task.id, f"{user} {hour}")
     with db.atomic():
-        audit_log.record(task.shop, Action.READ, user, click=key, task_id=task.id)
+        audit_log.record(task.shop, Action.READ, user, idempotency_key=key, task_id=task.id)
 
 
 def _raw_response(content: bytes, name: str) -> Response:
@@ -117,17 +129,6 @@ def _raw_response(content: bytes, name: str) -> Response:
         media_type, disposition = "application/octet-stream", f'attachment; filename="{name}.bin"'
     headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": disposition, "Cache-Control": "no-store"}
     return Response(content, headers=headers, media_type=media_type)
-
-
-def find_task(request: Request) -> Task:
-    """The task of the URL, if it is the signed-in shop's. Raises Missing."""
-    shop: Shop = request.state.shop
-    task_id = query_params.parse_uuid(request.path_params["task_id"])
-    task = Task.get_or_none((Task.id == task_id) & (Task.shop == shop))
-    if task is None:
-        raise NotFound(t("refusal.no_task"))
-    task.shop = shop
-    return task
 
 
 routes = [

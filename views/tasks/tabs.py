@@ -11,8 +11,8 @@ from models import SavedView, Shop
 from tasklog import saved_views
 from views.tasks.export import MAX_TASKS
 from views.tasks.filters import NEWEST_FIRST, TaskFilters
+from views.web.errors import BadInput
 from views.web.query_params import DEFAULT_LIMIT
-from views.web.rendering import BadInput
 
 # The built-in tabs, and the query of each.
 BUILT_IN_TABS = {
@@ -35,29 +35,29 @@ class Tab:
 
 @dataclass(frozen=True)
 class ListingTabs:
-    """The tabs, and the links to saved views and exports. `named`: whether a tab has exactly the current filters."""
+    """The tabs, and the links to saved views and exports. `is_saved`: whether a tab has exactly the current filters."""
 
     tabs: list[Tab]
-    url: str
-    named: bool
-    csv: str
-    json: str
-    most: int = MAX_TASKS
+    saved_views_url: str
+    is_saved: bool
+    csv_url: str
+    json_url: str
+    export_limit: int = MAX_TASKS
 
 
 def listing_tabs(shop: Shop, filters: TaskFilters) -> ListingTabs:
     """The shop's tabs, with the current one marked."""
-    shown = from_first_page(filters)
+    first_page = from_first_page(filters)
     tabs = [*built_in_tabs(), *map(saved_view_tab, saved_views.of_shop(shop))]
-    exact = [tab for tab in tabs if tab.filters == shown]
-    alike = [tab for tab in tabs if tab.filters and _unsorted(tab.filters) == _unsorted(shown)]
+    exact = [tab for tab in tabs if tab.filters == first_page]
+    alike = [tab for tab in tabs if tab.filters and _unsorted(tab.filters) == _unsorted(first_page)]
     current = next(iter([*exact, *alike]), None)
     return ListingTabs(
         [replace(tab, current=tab is current) for tab in tabs],
-        url=replace(shown, path="/views").url(),
-        named=bool(exact),
-        csv=replace(_unlimited(filters), path="/tasks.csv").url(),
-        json=_with_all_tasks(replace(_unlimited(filters), path="/tasks.json").url()),
+        saved_views_url=replace(first_page, path="/views").url(),
+        is_saved=bool(exact),
+        csv_url=replace(_unlimited(filters), path="/tasks.csv").url(),
+        json_url=_with_all_tasks(replace(_unlimited(filters), path="/tasks.json").url()),
     )
 
 
@@ -67,12 +67,13 @@ def from_first_page(filters: TaskFilters) -> TaskFilters:
 
 
 def built_in_tabs() -> list[Tab]:
-    """The built-in tabs."""
-    read = {name: filters_from_query(query) for name, query in BUILT_IN_TABS.items()}
-    return [Tab(t(f"saved_view.{name}"), found, found.url()) for name, found in read.items() if found]
+    """The tabs that every shop has."""
+    filters = {name: filters_from_query(query) for name, query in BUILT_IN_TABS.items()}
+    return [Tab(t(f"saved_view.{name}"), found, found.url()) for name, found in filters.items() if found]
 
 
 def saved_view_tab(saved: SavedView) -> Tab:
+    """The tab of a saved view. Where its query is not valid any more, it leads to the page of saved views."""
     found = filters_from_query(saved.query)
     return Tab(saved.name, found, found.url() if found else f"/views#view-{saved.id}")
 
@@ -92,7 +93,7 @@ def filters_from_query(query: str) -> TaskFilters | None:
 
 def describe_filters(filters: TaskFilters) -> list[str]:
     """The filters and the sort order as text; the default sort order is left out."""
-    labels, sort = [chip.words for chip in filters.chips()], filters.sort
+    labels, sort = [chip.label for chip in filters.chips()], filters.sort
     if sort == NEWEST_FIRST:
         return labels
     order = t("list.newest_first") if sort.descending else t("list.oldest_first")

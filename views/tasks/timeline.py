@@ -17,25 +17,25 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """An event of the timeline. `after`: the time since the task was created; `kind`: the CSS class."""
+    """An event of the timeline. `since_creation`: the time since the task was created; `style`: the CSS class."""
 
     at: datetime | None
-    words: str
-    after: str
-    kind: str = ""
+    label: str
+    since_creation: str
+    style: str = ""
     note: str = ""
     anchor: str = ""
 
 
-def timeline_of(task: Task, runs: list[ShownAttempt], now: datetime) -> list[TimelineEvent]:
-    """The events in order of time. `runs` holds only the newest of very many attempts."""
+def timeline_of(task: Task, attempts: list[ShownAttempt], now: datetime) -> list[TimelineEvent]:
+    """The events in order of time. `attempts` holds only the newest of very many attempts."""
     events = [TimelineEvent(task.created_at, t("timeline.created"), "")]
     before = task.created_at
-    for run in runs:
-        attempt = run.attempt
+    for shown_attempt in attempts:
+        attempt = shown_attempt.attempt
         if waited := _wait_event(before, attempt.started_at):
             events.append(waited)
-        events.append(_attempt_event(task, run))
+        events.append(_attempt_event(task, shown_attempt))
         before = attempt.ended_at or attempt.started_at
     return [*events, *_end_events(task, before, now)]
 
@@ -50,25 +50,20 @@ def _wait_event(since: datetime, until: datetime) -> TimelineEvent | None:
     )
 
 
-def _attempt_event(task: Task, run: ShownAttempt) -> TimelineEvent:
-    attempt = run.attempt
-    outcome = t(f"outcome.{formatting.outcome_name(attempt)}")
-    words = t(
-        "timeline.attempt",
-        number=attempt.number,
-        outcome=outcome,
-        length=format_duration(formatting.attempt_ms(attempt)),
-    )
-    calls = t("timeline.calls", count=len(run.calls)) if run.calls else ""
-    note = " · ".join(part for part in (calls, translate_reason(attempt.reason) if attempt.reason else "") if part)
-    kind = formatting.outcome_name(attempt)
+def _attempt_event(task: Task, shown_attempt: ShownAttempt) -> TimelineEvent:
+    attempt = shown_attempt.attempt
+    outcome = formatting.outcome_name(attempt)
+    length = format_duration(formatting.attempt_ms(attempt))
+    label = t("timeline.attempt", number=attempt.number, outcome=t(f"outcome.{outcome}"), length=length)
+    exchanges = t("timeline.calls", count=len(shown_attempt.exchanges)) if shown_attempt.exchanges else ""
+    note = " · ".join(part for part in (exchanges, translate_reason(attempt.reason) if attempt.reason else "") if part)
     return TimelineEvent(
         attempt.started_at,
-        words,
+        label,
         _time_since_creation(task, attempt.started_at),
-        kind,
-        note,
-        f"attempt-{attempt.number}",
+        style=outcome,
+        note=note,
+        anchor=f"attempt-{attempt.number}",
     )
 
 
@@ -80,8 +75,8 @@ def _end_events(task: Task, before: datetime, now: datetime) -> list[TimelineEve
             if task.state == State.SUCCESS and task.reason
             else ""
         )
-        words = t("timeline.completed", state=formatting.state_label(task.state))
-        return [TimelineEvent(task.completed_at, words, _time_since_creation(task, task.completed_at), state, skipped)]
+        label = t("timeline.completed", state=formatting.state_label(task.state))
+        return [TimelineEvent(task.completed_at, label, _time_since_creation(task, task.completed_at), state, skipped)]
     if task.state != State.PENDING:
         return []
     waited_ms = max(now - before, timedelta()) / MILLISECOND

@@ -24,8 +24,8 @@ from i18n.catalogue import t
 from models import Member, Shop
 from sync import access_tokens, shop_connections
 from sync.api_clients import shopify_client_without_task
-from views.account import membership
-from views.web.request_state import NOBODY, Session
+from views.web import membership
+from views.web.request_state import NO_FRAME_ANCESTORS, Session
 
 BOUNCE_PATH = "/auth/session-token"
 RELOAD = "shopify-reload"
@@ -61,12 +61,12 @@ def needs_id_token(request: Request) -> bool:
 
 
 def embedded_session(request: Request, token: str) -> Session:
-    """The session of this token. A shop that is not known yet, or whose own token has ended, gets one.
+    """The session of this ID token. A shop that is not installed yet, or whose access token has ended, gets one.
 
-    Raises BadToken, also for a token that Shopify finds stale, and NoAccessToken.
+    Raises InvalidIdToken, also for a token that Shopify finds stale, and NoAccessToken.
     """
     viewer = verify_id_token(token, config.shopify_secrets, config.shopify_api_key)
-    shop, member = _shop_and_member(viewer, token)
+    shop, member = _find_or_install(viewer, token)
     return Session(
         shop,
         viewer.user,
@@ -79,10 +79,10 @@ def embedded_session(request: Request, token: str) -> Session:
     )
 
 
-def _shop_and_member(viewer: IdTokenUser, token: str) -> tuple[Shop, Member]:
+def _find_or_install(viewer: IdTokenUser, token: str) -> tuple[Shop, Member]:
     try:
         with connected(EVERY):
-            shop = _known(viewer) or _install(viewer, token)
+            shop = _installed_shop(viewer) or _install(viewer, token)
             with scoped(shop.id):
                 member = membership.find(shop, viewer.user) or _add_member(shop, viewer, token)
                 membership.mark_seen(member)
@@ -91,19 +91,19 @@ def _shop_and_member(viewer: IdTokenUser, token: str) -> tuple[Shop, Member]:
     return shop, member
 
 
-def _known(viewer: IdTokenUser) -> Shop | None:
-    """The shop, if the app can still act for it."""
+def _installed_shop(viewer: IdTokenUser) -> Shop | None:
+    """The shop, if the app still has access to it."""
     shop = Shop.get_or_none((Shop.domain == viewer.shop) & Shop.active)
     return (
         None
-        if shop is None or (shop.ends_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
+        if shop is None or (shop.token_expires_within(access_tokens.REFRESH_BEFORE) and shop.shopify_refresh is None)
         else shop
     )
 
 
 def _install(viewer: IdTokenUser, token: str) -> Shop:
     try:
-        grant = access_tokens.oauth_client(viewer.shop).exchange(token)
+        grant = access_tokens.oauth_client(viewer.shop).token_exchange(token)
     except IdTokenExpired:
         raise
     except ApiError as error:
@@ -136,14 +136,14 @@ def _add_member(shop: Shop, viewer: IdTokenUser, token: str) -> Member:
 
 
 def without_admin_params(scope: Scope) -> Scope:
-    """The request without Shopify's own parameters, which no page of ours knows."""
+    """The request without the parameters of Shopify's admin, which our pages refuse as unknown."""
     parts = scope["query_string"].split(b"&")
     kept = [part for part in parts if part.partition(b"=")[0].decode("latin-1") not in ADMIN_PARAMS]
     return {**scope, "query_string": b"&".join(kept)}
 
 
 def admin_params(request: Request) -> dict[str, str]:
-    """The parameters by which Shopify's admin knows the next page for one of its own."""
+    """The parameters by which Shopify's admin recognises the next page as the app's."""
     return {name: value for name in LINK_PARAMS if (value := request.query_params.get(name, ""))}
 
 
@@ -158,7 +158,7 @@ def redirect_to_bounce_page(request: Request) -> Response:
 
 def frame_ancestors(domain: str) -> str:
     """Who may show the shop's pages in a frame, as a Content-Security-Policy lists them. Without a shop: nobody."""
-    return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NOBODY
+    return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NO_FRAME_ANCESTORS
 
 
 def is_local_url(url: str) -> bool:

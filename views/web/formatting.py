@@ -1,4 +1,4 @@
-"""Format a task's states, instants, durations and properties for pages, and the Jinja filters for it."""
+"""Format tasks for pages: labels of types and states, instants, numbers and properties; the Jinja filters for them."""
 
 from __future__ import annotations
 
@@ -134,14 +134,14 @@ def properties(task: Task, now: datetime) -> list[Property]:
 
 
 def _properties(task: Task, now: datetime) -> list[Property]:
-    kind = NUMBERS.get(task.type)
+    task_type = NUMBERS.get(task.type)
     return [
         Property(t("column.id"), str(task.id), "code"),
         Property(t("column.state"), task, "state"),
         Property(t("task.now"), pending_detail(task, now) if task.state == State.PENDING else None),
         Property(t("column.type"), task.type, "type"),
-        Property(t("task.description"), t(f"type.{kind.name}.about") if kind else None),
-        Property(t("task.group"), group_title(kind.group) if kind else None),
+        Property(t("task.description"), t(f"type.{task_type.name}.about") if task_type else None),
+        Property(t("task.group"), group_title(task_type.group) if task_type else None),
         Property(
             t("column.shopify_id"), task.shopify_id and str(task.shopify_id), "entity" if entity_url(task) else "code"
         ),
@@ -186,12 +186,12 @@ def format_local(instant: datetime, zone: ZoneInfo) -> str:
 
 def entity_url(task: Task) -> str | None:
     """Return the URL of the order, customer or refund of a task. A fulfillment is shown with its order."""
-    kind = NUMBERS.get(task.type)
-    if kind is None or task.shopify_id is None or kind.group.name not in ("customer", "order", "refund"):
+    task_type = NUMBERS.get(task.type)
+    if task_type is None or task.shopify_id is None or task_type.group.name not in ("customer", "order", "refund"):
         return None
-    if kind.entity == Entity.FULFILLMENT:
+    if task_type.entity == Entity.FULFILLMENT:
         return f"/entities/order/{task.args['order_id']}" if "order_id" in task.args else None
-    return None if kind.name == "FulfillmentWebhook" else f"/entities/{kind.group.name}/{task.shopify_id}"
+    return None if task_type.name == "FulfillmentWebhook" else f"/entities/{task_type.group.name}/{task.shopify_id}"
 
 
 def datetime_input_value(instant: datetime | None) -> str:

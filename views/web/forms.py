@@ -14,29 +14,12 @@ from i18n.catalogue import t
 from models import Permission
 from views.web import query_params
 from views.web.csrf import is_valid_csrf_token
-from views.web.rendering import BadInput, Endpoint, HttpError, View, view
+from views.web.errors import BadInput, Forbidden, InvalidCsrfToken
 from views.web.request_state import Request, state_of
+from views.web.view import Endpoint, View, view
 
 LARGEST_FORM = 16 * 1024
 MOST_FIELDS = 120
-
-
-class InvalidCsrfToken(HttpError):
-    """The form's CSRF token is not of this session."""
-
-    status = 403
-
-
-class Forbidden(HttpError):
-    """The session lacks the permission for this."""
-
-    status = 403
-
-
-class Conflict(HttpError):
-    """The present state of things does not allow this."""
-
-    status = 409
 
 
 def action(needs: Permission | None) -> Callable[[View], Endpoint]:
@@ -106,4 +89,4 @@ def idempotency_key(request: AnyRequest) -> UUID:
 
 def current_user(request: AnyRequest) -> str | None:
     """The session's user by their id at Shopify, or None for a session by a sign-in link."""
-    return state_of(request).session.user
+    return state_of(request).session.user_id

@@ -5,12 +5,14 @@ Shopify's admin shows the app in a frame without cookies, so there the admin's o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from babel import negotiate_locale
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import config
@@ -49,6 +51,14 @@ def _quality(name: str, parameter: str = "q=1") -> tuple[float, str]:
         return float(parameter.strip().removeprefix("q=")), name
     except ValueError:
         return 0.0, name
+
+
+def plain_text(
+    request: Request, key: str, status: int, headers: Mapping[str, str] | None = None, **values: Any
+) -> PlainTextResponse:
+    """The translation of a key as an answer without a page around it."""
+    with use_language(negotiate_language(request)):
+        return PlainTextResponse(t(key, **values), status, headers)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import QueryParams
 
 from i18n.catalogue import t
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 T = TypeVar("T")
 

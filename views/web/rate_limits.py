@@ -1,4 +1,4 @@
-"""Rate limiter: how often a network address, a shop or a person may ask for something. Without Redis all pass."""
+"""Rate limiter: how often a network address, a shop or a person may send a request. Without Redis none is limited."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from clients.http.redis_script import CIRCUIT_OPEN_SECONDS
+from clients.redis_script import CIRCUIT_OPEN_SECONDS
 from i18n.catalogue import t
 from taskqueue.broker import broker
-from views.web.rendering import HttpError
+from views.web.errors import HttpError
 
 log = logging.getLogger(__name__)
 
 # The broker's quick connections, with its short time-outs and its TLS settings; the address only names the protocol.
-_limiter = MovingWindowRateLimiter(RedisStorage("redis://", broker.bell.connection_pool, key_prefix="rate"))
+_limiter = MovingWindowRateLimiter(RedisStorage("redis://", broker.quick_client.connection_pool, key_prefix="rate"))
 _circuit_open_until = 0.0  # of time.monotonic(); after a failure not every request waits for a time-out
 
 
@@ -40,23 +40,23 @@ class TooManyRequests(HttpError):
 
 @dataclass(frozen=True)
 class RateLimit:
-    """At most so many requests within any so many seconds, for each key: an address, a shop, a person."""
+    """A rate limit: so many requests within any so many seconds, for each key: an address, a shop, a person."""
 
     name: str
     requests: int
     seconds: int
 
-    def take(self, key: str) -> int:
+    def hit(self, key: str) -> int:
         """Count a request. Returns 0, or the seconds until one is allowed: then it is not counted."""
         return _unless_unavailable(lambda: 0 if _limiter.hit(*self._of(key)) else max(1, self._wait(key)))
 
-    def look(self, key: str) -> int:
-        """What `take` would return, without counting a request."""
+    def peek(self, key: str) -> int:
+        """What `hit` would return, without counting a request."""
         return _unless_unavailable(lambda: self._wait(key))
 
-    def require(self, key: object) -> None:
-        """Count a request. Raises TooMany."""
-        if seconds := self.take(str(key)):
+    def enforce(self, key: object) -> None:
+        """Count a request. Raises TooManyRequests."""
+        if seconds := self.hit(str(key)):
             raise TooManyRequests(seconds)
 
     def _wait(self, key: str) -> int:
@@ -92,7 +92,7 @@ REVEALS = RateLimit("reveal", 60, 600)  # pages with personal data, per shop and
 
 
 def retry_after_header(seconds: int) -> dict[str, str]:
-    """The header that says when to ask again."""
+    """The Retry-After header."""
     return {"Retry-After": str(seconds)}
 
 

@@ -1,4 +1,4 @@
-"""Middleware that refuses requests by their host, origin or size, before anything else reads them."""
+"""Middleware that refuses requests by their host, origin or size: DNS rebinding, cross-site posts, large bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from config import config
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-LARGEST_BODY = 5 * 1024 * 1024  # as large as a webhook may be; a form is read no further than forms.LARGEST
+LARGEST_BODY = 5 * 1024 * 1024  # as large as a webhook may be; a form is read no further than forms.LARGEST_FORM
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 OUR_HOST = urlsplit(config.app_url).hostname or ""
 
@@ -32,7 +32,7 @@ class _Check:
 
 
 class BodyLimit(_Check):
-    """413 where the body is said to be too large. One of unknown length is counted by who reads it."""
+    """413 where Content-Length is too large. A body of unknown length is counted by what reads it."""
 
     def refuse(self, request: Request) -> Response | None:
         if request.method in SAFE or _content_length(request.headers) <= LARGEST_BODY:
@@ -71,7 +71,7 @@ def _is_our_host(host: str) -> bool:
 
 
 def _is_cross_site(headers: Headers) -> bool:
-    """By what browsers say of where a request comes from. What is no browser says nothing, and has no session."""
+    """By the headers in which browsers say where a request comes from. Other clients send none, and have no session."""
     if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return True
     origin = headers.get("origin")

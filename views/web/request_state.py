@@ -1,4 +1,4 @@
-"""The typed state of a request: its session, its form, and what its answer says about nonce and frames."""
+"""Typed state of a request: its session, its form, and the nonce and frame-ancestors of its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from models import Permission, Shop
 
-NOBODY = "'none'"  # of a Content-Security-Policy
+NO_FRAME_ANCESTORS = "'none'"  # as a Content-Security-Policy says it
 _NAME = "request"  # in the dictionary that ASGI has for an app's own state
 
 
@@ -20,13 +20,13 @@ _NAME = "request"  # in the dictionary that ASGI has for an app's own state
 class Session:
     """Who is signed in to which shop, with which permissions.
 
-    `user`: their id at Shopify, None for a sign-in link. `csrf_subject`: whom the page's forms belong to; "": whoever
-    has the session cookie. The rest is empty outside of Shopify's admin: `admin_params` are its parameters that links
-    to other pages carry, `locale` is its language.
+    `user_id`: their id at Shopify, None for a sign-in link. `csrf_subject`: whom the page's CSRF tokens belong to; "":
+    to the session cookie. The rest is empty outside of Shopify's admin: `admin_params` are its parameters that links to
+    other pages carry, `locale` is its language.
     """
 
     shop: Shop | None = None
-    user: str | None = None
+    user_id: str | None = None
     permissions: frozenset[Permission] = frozenset()
     csrf_subject: str = ""
     embedded: bool = False
@@ -37,17 +37,17 @@ class Session:
 
 @dataclass
 class RequestState:
-    """`form`: the fields of a POST. `outside`: the reader has come by a support link."""
+    """The nonce of its scripts, who may frame it, its session, a POST's form, and whether a support link led here."""
 
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    frame_ancestors: str = NOBODY
+    frame_ancestors: str = NO_FRAME_ANCESTORS
     session: Session = Session()
     form: dict[str, str] = field(default_factory=dict)
-    outside: bool = False
+    by_support_link: bool = False
 
     @property
     def shop(self) -> Shop:
-        """The shop of a page that needs one. Raises LookupError, where `view` has not seen to that."""
+        """The shop of a page that needs a session, as every `view` does. Raises LookupError without one."""
         if self.session.shop is None:
             raise LookupError("No shop is signed in.")
         return self.session.shop
@@ -61,8 +61,8 @@ class Request(AnyRequest):
         return state_of(self)
 
 
-def begin(scope: Scope) -> RequestState:
-    """Give the request a state of its own."""
+def begin_state(scope: Scope) -> RequestState:
+    """Give the request a new state."""
     state = RequestState()
     scope.setdefault("state", {})[_NAME] = state
     return state
@@ -71,4 +71,4 @@ def begin(scope: Scope) -> RequestState:
 def state_of(request: HTTPConnection) -> RequestState:
     """The state that the outermost middleware has begun."""
     found = request.scope.get("state", {}).get(_NAME)
-    return found if isinstance(found, RequestState) else begin(request.scope)
+    return found if isinstance(found, RequestState) else begin_state(request.scope)

@@ -1,7 +1,7 @@
-"""Security headers of every answer: Content-Security-Policy, Strict-Transport-Security and their like.
+"""Security headers of every answer, such as Content-Security-Policy and Strict-Transport-Security.
 
 No script runs but our own files, by a nonce that is new for each answer. `RequestState.frame_ancestors` says who may
-show a page in a frame; where no page of the app has said it, nobody may.
+show a page in a frame: nobody, unless the page of an embedded session sets it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config import config
-from views.web.request_state import NOBODY, RequestState, begin
+from views.web.request_state import NO_FRAME_ANCESTORS, RequestState, begin_state
 
 A_YEAR = 365 * 24 * 3600
 APP_BRIDGE = "{0.scheme}://{0.netloc}".format(urlsplit(config.app_bridge_url))
@@ -36,7 +36,7 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        state = begin(scope)
+        state = begin_state(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -55,7 +55,7 @@ def security_headers(state: RequestState) -> dict[str, str]:
 
 def content_security_policy(nonce: str, frame_ancestors: str) -> str:
     """Inside Shopify's admin its App Bridge runs too, loads what it needs from its own origin, and talks to it."""
-    bridge = "" if frame_ancestors == NOBODY else f" {APP_BRIDGE}"
+    bridge = "" if frame_ancestors == NO_FRAME_ANCESTORS else f" {APP_BRIDGE}"
     return "; ".join(
         (
             "default-src 'none'",

@@ -1,4 +1,4 @@
-"""Session and sign-in: by the ID token of Shopify's admin, or by a cookie that a one-time link sets."""
+"""Session: by the ID token of Shopify's admin, or by the signed cookie that a sign-in link sets; sign-out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from database import DATABASE_UNAVAILABLE, EVERY, connected
 from i18n.catalogue import t
 from i18n.locale import use_language
 from models import EVERYTHING, Shop
-from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
 from views.web.embedded_session import (
     BOUNCE_PATH,
@@ -34,11 +33,12 @@ from views.web.embedded_session import (
     redirect_to_bounce_page,
     without_admin_params,
 )
+from views.web.errors import BadInput
 from views.web.forms import action
-from views.web.language import negotiate_language
-from views.web.rate_limits import SIGN_INS, client_network, retry_after_header
-from views.web.rendering import BadInput, in_thread, public_view, render
+from views.web.language import negotiate_language, plain_text
+from views.web.rendering import render
 from views.web.request_state import Request, Session
+from views.web.view import in_thread, public_view
 
 SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
 SESSION_SECONDS = 12 * 3600
@@ -56,6 +56,18 @@ def session_cookie(shop_id: int) -> str:
     return _signer().dumps(shop_id)
 
 
+def set_session_cookie(response: Response, shop_id: int) -> None:
+    """Sign in to one shop: with the response its browser gets the session cookie."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        session_cookie(shop_id),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=SECURE,
+    )
+
+
 def shop_id_of(request: AnyRequest) -> int | None:
     """The id of the shop in the session cookie, or None."""
     try:
@@ -69,47 +81,6 @@ def shop_of(request: AnyRequest) -> Shop | None:
     """The signed-in shop. Needs a database connection."""
     shop_id = shop_id_of(request)
     return Shop.get_or_none((Shop.id == shop_id) & Shop.active) if shop_id else None
-
-
-async def sign_in(request: AnyRequest) -> Response:
-    """`GET /sign-in?token=...`: the one-time link. HEAD, by which mail programs look at links, does not use it up."""
-    if request.method == "HEAD":
-        return Response()
-    if seconds := await in_thread(SIGN_INS.look, client_network(request)):
-        return _too_many(request, seconds)
-    try:
-        shop_id = await in_thread(_redeem, request.query_params.get("token", ""))
-    except DATABASE_UNAVAILABLE:
-        return _plain(request, "refusal.away", 503)
-    if shop_id is None:
-        await in_thread(SIGN_INS.take, client_network(request))
-        return _plain(request, "refusal.used_link", 401)
-    response = RedirectResponse("/tasks", 303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        session_cookie(shop_id),
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=SECURE,
-    )
-    return response
-
-
-def _plain(request: AnyRequest, key: str, status: int) -> Response:
-    """A sentence without a page around it."""
-    with use_language(negotiate_language(request)):
-        return PlainTextResponse(t(key), status)
-
-
-def _too_many(request: AnyRequest, seconds: int) -> Response:
-    with use_language(negotiate_language(request)):
-        return PlainTextResponse(t("rate_limit.many", count=seconds), 429, retry_after_header(seconds))
-
-
-def _redeem(token: str) -> int | None:
-    with connected(EVERY):
-        return sign_in_links.redeem(token)
 
 
 @action(needs=None)
@@ -143,7 +114,7 @@ class SessionMiddleware:
         try:
             session = await (_cookie_session(request) if token is None else in_thread(embedded_session, request, token))
         except DATABASE_UNAVAILABLE:
-            return _plain(request, "refusal.away", 503)
+            return plain_text(request, "refusal.away", 503)
         except (InvalidIdToken, NoAccessToken) as error:
             return _refuse_token(request, error)
         request.state.session = session
@@ -184,6 +155,5 @@ def session_token(request: Request) -> Response:
 
 bounce_page = Route(BOUNCE_PATH, session_token)  # outside of every session: it is where one begins
 routes = [
-    Route("/sign-in", sign_in),
     Route("/sign-out", sign_out, methods=["POST"]),
 ]

@@ -10,7 +10,7 @@ from database import EVERY, connected
 from models import WebhookEndpoint
 from sync import webhook_endpoints
 from taskqueue.types import TYPES
-from views.web.rendering import in_thread
+from views.web.view import in_thread
 from views.webhooks.ingest import Webhook, ingest
 from views.webhooks.request import read_body, unsigned, webhook_route
 
@@ -34,7 +34,7 @@ async def engage(request: Request) -> Response:
 
 def _endpoint(token: str) -> WebhookEndpoint | None:
     with connected(EVERY):
-        return webhook_endpoints.by_token(token)
+        return webhook_endpoints.find_by_token(token)
 
 
 routes = [webhook_route("/webhooks/engage/{shop_token}", "Engage", engage)]

@@ -127,16 +127,16 @@ def _first_line(error: Exception) -> str:
 def _commit(group: list[Webhook]) -> list[Task]:
     if not group:
         return []
-    shops = shop_connections.by_domain({webhook.domain for webhook in group})
+    shops = shop_connections.shops_by_domain({webhook.domain for webhook in group})
     pairs = [(webhook, _task(webhook, shops[webhook.domain])) for webhook in group if webhook.domain in shops]
-    return insert.insert_webhooks([(task, _sealed(webhook, task)) for webhook, task in pairs])
+    return insert.insert_webhooks([(task, _encrypted_body(webhook, task)) for webhook, task in pairs])
 
 
 def _task(webhook: Webhook, shop: Shop) -> Task:
     return webhook.task_type.new(shop, key=webhook.key, args=webhook.headers, trace=webhook.trace)
 
 
-def _sealed(webhook: Webhook, task: Task) -> bytes:
+def _encrypted_body(webhook: Webhook, task: Task) -> bytes:
     return Body.seal(task.shop, task.id, webhook.body)
 
 

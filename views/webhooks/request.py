@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from database import DATABASE_UNAVAILABLE
-from views.ops.metrics import timed
+from tasklog.counters import COUNTERS
 from views.web.rate_limits import UNSIGNED_WEBHOOKS, client_network, retry_after_header
 from views.web.request_checks import LARGEST_BODY
 from views.webhooks.ingest import NotStored
@@ -25,7 +26,22 @@ class TooLarge(Exception):
 
 def webhook_route(path: str, sender: str, endpoint: Endpoint) -> Route:
     """A route for POST. `sender`: Shopify or Engage, as the metrics name them."""
-    return Route(path, timed(sender, _with_error_answers(endpoint)), methods=["POST"])
+    return Route(path, _counted(sender, _with_error_answers(endpoint)), methods=["POST"])
+
+
+def _counted(sender: str, endpoint: Endpoint) -> Endpoint:
+    """The endpoint, its answers counted by status and their seconds measured, for `/metrics`."""
+
+    async def counted(request: Request) -> Response:
+        started, status = time.perf_counter(), 500
+        try:
+            response = await endpoint(request)
+            status = response.status_code
+            return response
+        finally:
+            COUNTERS.webhook(sender, status, time.perf_counter() - started)
+
+    return counted
 
 
 def _with_error_answers(endpoint: Endpoint) -> Endpoint:
@@ -55,13 +71,13 @@ async def read_body(request: Request) -> bytes:
 
 
 async def seconds_to_wait(request: Request) -> int:
-    """How long its sender must wait after too many unsigned webhooks; 0 when not at all. Counts nothing."""
-    return await asyncio.to_thread(UNSIGNED_WEBHOOKS.look, client_network(request))
+    """Seconds until its sender's network may send unsigned webhooks again; 0: it may now. Counts nothing."""
+    return await asyncio.to_thread(UNSIGNED_WEBHOOKS.peek, client_network(request))
 
 
 async def unsigned(request: Request, answer: Response) -> Response:
     """Count a webhook without a valid signature: 429 in a flood of them, else `answer`."""
-    seconds = await asyncio.to_thread(UNSIGNED_WEBHOOKS.take, client_network(request))
+    seconds = await asyncio.to_thread(UNSIGNED_WEBHOOKS.hit, client_network(request))
     return too_many_unsigned(seconds) if seconds else answer
 
 

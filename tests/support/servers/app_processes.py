@@ -167,13 +167,13 @@ class OwnServers:
 
         if not db.deferred:
             db.close_all()
-        db.point_to(self.postgres.url(), connections=8)
+        db.configure(self.postgres.url(), connections=8)
         try:
             schema.migrate()
             yield
         finally:
             db.close_all()
-            db.point_to(config.database_url, connections=config.web_threads + 8)
+            db.configure(config.database_url, connections=config.web_threads + 8)
 
 
 @contextmanager

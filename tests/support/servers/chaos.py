@@ -249,7 +249,7 @@ def _same(order: Any, shopify: Shopify, order_id: int) -> bool:
     """Whether our row of the order is as Shopify has it now."""
     now = shopify.order(SHOP, order_id) or {}
     names = ("note", "tags", "displayFinancialStatus", "updatedAt")
-    return order is not None and all(order.node[name] == now[name] for name in names if name in order.node)
+    return order is not None and all(order.snapshot[name] == now[name] for name in names if name in order.snapshot)
 
 
 def _synced(customer: Any, contacts: dict[str, dict[str, Any]], now: dict[str, Any]) -> bool:
@@ -300,7 +300,7 @@ def connect() -> None:
 
     fields = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
     with connected(EVERY):
-        shop_connections.connect(SHOP, TOKEN, KEY, engage_tenant=TENANT, **fields)
+        shop_connections.connect_shop(SHOP, TOKEN, KEY, engage_tenant=TENANT, **fields)
 
 
 def run_chaos(

@@ -75,7 +75,7 @@ class ConnectedSandboxes:
         """How often the app has changed a consent in Shopify."""
         from models import Exchange
 
-        sent = [row.clear(self.shop, "sent") for row in Exchange.select().where(Exchange.system == "Shopify")]
+        sent = [row.open(self.shop, "sent") for row in Exchange.select().where(Exchange.system == "Shopify")]
         return sum(b"MarketingConsentUpdate" in body for body in sent)
 
 
@@ -88,7 +88,7 @@ def sandboxes(
 
     shop.settings = {"preferences": {"both_ways": True}}
     shop.save()
-    endpoint = webhook_endpoints.of_shop(shop)
+    endpoint = webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(endpoint, ENGAGE_SECRET)
     shopify = Shopify(SECRET, f"{web}/webhooks/shopify")
     current_sandboxes[0].app = shopify.app

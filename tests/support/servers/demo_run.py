@@ -67,7 +67,7 @@ def demo_run(
     # Its limit has tests of its own; here it would only take time.
     shopify = Shopify(SECRET, f"{web}/webhooks/shopify", points=1_000_000, restore_rate=1_000_000)
     current_sandboxes[0].app = shopify.app
-    tenant, endpoint = engage.tenant("demo"), webhook_endpoints.of_shop(shop)
+    tenant, endpoint = engage.tenant("demo"), webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(endpoint, ENGAGE_SECRET)
     token = endpoint.url.rpartition("/")[2]
     tenant.webhooks.subscribe(f"{web}/webhooks/engage/{token}", ENGAGE_SECRET, kinds=KINDS)

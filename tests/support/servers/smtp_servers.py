@@ -1,4 +1,4 @@
-"""Mail servers on loopback, real ones, that do as they are told."""
+"""Real mail servers on loopback that accept, reject and delay mails as a test wants."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from tests.conftest import free_port
 
 
 @dataclass
-class Postbox:
-    """What has arrived, and how the server answers. `answers` are for the next mails, in order; then it takes them."""
+class Mailbox:
+    """The mails received, and the server's replies. `replies` are for the next mails; later ones are accepted."""
 
     received: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    answers: list[str] = field(default_factory=list)
-    slow_seconds: float = 0.0
+    rejected: dict[str, str] = field(default_factory=dict)
+    replies: list[str] = field(default_factory=list)
+    delay_seconds: float = 0.0
     address: str = ""
 
     async def handle_RCPT(
         self, server: Server, session: Session, envelope: Envelope, address: str, options: Any
     ) -> str:
-        if address in self.refused:
-            return self.refused[address]
+        if address in self.rejected:
+            return self.rejected[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:
-        if self.answers:
-            return self.answers.pop(0)
+        if self.replies:
+            return self.replies.pop(0)
         self.received.append(message_from_bytes(envelope.content or b"", policy=policy.default))
         self.recipients += envelope.rcpt_tos
-        await asyncio.sleep(self.slow_seconds)
+        await asyncio.sleep(self.delay_seconds)
         return "250 Message accepted for delivery"
 
 
@@ -64,25 +64,25 @@ def _login(user: str, password: str) -> Any:
 @contextmanager
 def mail_server(
     *, tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None, secure: bool = False
-) -> Iterator[Postbox]:
-    """A server for as long as the block lasts. It offers `tls`, or begins with it when `secure`, and wants `login`."""
-    box = Postbox()
+) -> Iterator[Mailbox]:
+    """Run a server until the block ends. It offers `tls`, or starts with it when `secure`, and requires `login`."""
+    mailbox = Mailbox()
     options: dict[str, Any] = {"ssl_context" if secure else "tls_context": tls} if tls else {}
     options |= {"authenticator": _login(*login), "auth_required": True} if login else {}
-    controller = Controller(box, hostname="127.0.0.1", port=free_port(), **options)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
     controller.start()
     try:
-        box.address = f"127.0.0.1:{controller.port}"
-        yield box
+        mailbox.address = f"127.0.0.1:{controller.port}"
+        yield mailbox
     finally:
         controller.stop()
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that vouches for itself: the file to trust, and a server's side of it."""
+    """A self-signed certificate for 127.0.0.1: the file to trust, and the server's context."""
     key, file = ec.generate_private_key(ec.SECP256R1()), folder / "server.pem"
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
+    built = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(datetime.now(UTC) - timedelta(days=1))
         .not_valid_after(datetime.now(UTC) + timedelta(days=1))
@@ -91,7 +91,7 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         .sign(key, hashes.SHA256())
     )
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    file.write_bytes(built.public_bytes(Encoding.PEM) + secret)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(file)
     return file, context

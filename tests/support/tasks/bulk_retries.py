@@ -43,7 +43,7 @@ def start_bulk_retry(client: Any, query: str = "state=error") -> BulkRetry:
 def counts(batch: BulkRetry) -> tuple[int, int, int, int]:
     """How many there were, are queued again, were fine already, were refused."""
     row = BulkRetry.get_by_id(batch.id)
-    return row.total, row.queued, row.fine, row.refused
+    return row.total, row.queued, row.not_needed, row.refused
 
 
 def counts_by_state() -> dict[int, int]:

@@ -16,7 +16,7 @@ from views.tasks.pagination import Cursor, Sort
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CURSORS = {
-    key: Cursor(None if key == "created_at" else NOON, UUID(int=1 << 126)).mark(Sort(key, True)) for key in Sort.KEYS
+    key: Cursor(None if key == "created_at" else NOON, UUID(int=1 << 126)).encode(Sort(key, True)) for key in Sort.KEYS
 }
 
 

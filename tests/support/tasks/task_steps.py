@@ -30,7 +30,7 @@ def finish(shop: Shop, task: Task, state: State = State.SUCCESS, **how: Any) -> 
 
 
 def claim(shop: Shop, task: Task) -> Task:
-    claimed = claims.claim(task.id, lease=timedelta(minutes=1), worker="w.1", engage=False, latest=False)
+    claimed = claims.claim(task.id, lease=timedelta(minutes=1), worker="w.1", calls_engage=False, newest_only=False)
     assert claimed
     claimed.shop = shop
     return claimed

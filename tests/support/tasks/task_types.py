@@ -47,7 +47,7 @@ def declare() -> Iterator[Callable[..., TaskType]]:
 @pytest.fixture
 def counting(declare: Callable[..., TaskType]) -> TaskType:
     """A task type that asks Engage how many contacts it has."""
-    return declare(lambda task: engage_client(task).count(), engage=True)
+    return declare(lambda task: engage_client(task).contact_count(), calls_engage=True)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def mailing(declare: Callable[..., TaskType]) -> TaskType:
             send(call, {"Content-Type": "application/json"}, ExchangeJournal(task)), call, "Engage refused the mail."
         )
 
-    return declare(mail, engage=True)
+    return declare(mail, calls_engage=True)
 
 
 def nothing(task: Task) -> None:
@@ -91,7 +91,7 @@ def run_again_now(task: Task) -> Task:
 
 
 def claim_task(task: Task) -> Task | None:
-    return claims.claim(task.id, lease=config.lease, worker="w", engage=False, latest=False)
+    return claims.claim(task.id, lease=config.lease, worker="w", calls_engage=False, newest_only=False)
 
 
 def lose_worker(task: Task) -> Task:

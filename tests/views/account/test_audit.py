@@ -1,4 +1,4 @@
-"""Who did what: written with what it tells of, shown newest first, each shop's own."""
+"""The audit log: recorded in the transaction of its action, and shown newest first to its shop."""
 
 from __future__ import annotations
 
@@ -23,93 +23,93 @@ MANY = """INSERT INTO audit (id, shop_id, action, click)
     SELECT gen_random_uuid(), %(shop)s, 'retry', gen_random_uuid() FROM generate_series(1, 5000)"""
 
 
-def words(response):
+def text_of(response):
     assert response.status_code == 200
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.text))
 
 
-def test_what_is_done_and_that_it_was_done_are_one_transaction(shop):
+def test_an_audit_entry_needs_the_transaction_of_its_action(shop):
     with pytest.raises(RuntimeError, match="one transaction"):
         audit_log.record(shop, Action.RETRY, None)
 
     assert AuditEntry.select().count() == 0
 
 
-def test_what_was_taken_back_was_not_done(shop):
-    with db.atomic() as deed:
+def test_a_rollback_leaves_no_audit_entry(shop):
+    with db.atomic() as transaction:
         audit_log.record(shop, Action.RETRY, None)
-        deed.rollback()
+        transaction.rollback()
 
     assert AuditEntry.select().count() == 0
 
 
-def test_a_click_is_one_action(shop, other_shop):
-    click = uuid4()
+def test_an_idempotency_key_allows_an_action_once(shop, other_shop):
+    key = uuid4()
 
-    assert note(shop, click=click)
-    assert note(shop, click=click) is None
-    assert note(shop, Action.SAME, click=click)
-    assert note(other_shop, click=click)
+    assert note(shop, idempotency_key=key)
+    assert note(shop, idempotency_key=key) is None
+    assert note(shop, Action.SAME, idempotency_key=key)
+    assert note(other_shop, idempotency_key=key)
 
 
-def test_the_page_tells_who_did_what_to_which_task_and_what_came_of_it(client, shop):
+def test_the_page_shows_who_did_what_and_the_created_task(client, shop):
     task = finish(shop, enqueue(shop, shopify_id=1001), State.ERROR, reason="No.")
     made = enqueue(shop, "IndexOrder", shopify_id=1001)
-    note(shop, Action.REBUILD, "Ada", task_id=task.id, made_id=made.id)
+    note(shop, Action.REBUILD, "Ada", task_id=task.id, created_task_id=made.id)
 
     page = client.get("/audit")
 
-    assert "Ada Rebuilt from Shopify Sync order 1001 → Index order" in words(page)
+    assert "Ada Rebuilt from Shopify Sync order 1001 → Index order" in text_of(page)
     assert f"/tasks/{task.id}" in page.text
     assert f"/tasks/{made.id}" in page.text
 
 
-def test_whoever_came_by_a_link_is_called_so(client, shop):
+def test_a_session_by_sign_in_link_is_named_so(client, shop):
     note(shop)
 
-    assert "signed-in link Retried" in words(client.get("/audit"))
+    assert "signed-in link Retried" in text_of(client.get("/audit"))
 
 
-def test_what_people_are_called_is_no_markup(client, shop):
+def test_names_are_escaped(client, shop):
     note(shop, who="<b>Ada</b>")
 
     assert "&lt;b&gt;Ada&lt;/b&gt;" in client.get("/audit").text
 
 
-def test_a_task_that_is_gone_is_named_by_its_id(client, shop):
-    gone = new_id()
-    note(shop, task_id=gone)
+def test_a_deleted_task_is_shown_by_its_id(client, shop):
+    task_id = new_id()
+    note(shop, task_id=task_id)
 
     page = client.get("/audit").text
 
-    assert str(gone) in page
-    assert f"/tasks/{gone}" not in page
+    assert str(task_id) in page
+    assert f"/tasks/{task_id}" not in page
 
 
-def test_nothing_of_another_shop_is_shown(client, shop, other_shop):
+def test_no_audit_entry_of_another_shop_is_shown(client, shop, other_shop):
     theirs = enqueue(other_shop, shopify_id=4711)
     note(other_shop, who="Somebody else", task_id=theirs.id)
     note(shop, who="Ada", task_id=theirs.id)
 
-    page = words(client.get("/audit"))
+    page = text_of(client.get("/audit"))
 
     assert "Somebody else" not in page
     assert "4711" not in page
 
 
-def test_every_row_is_on_exactly_one_page_newest_first(client, shop):
-    names = [note(shop, who=f"person {number:03}").who for number in range(PAGE_SIZE * 2 + 3)]
-    seen, address = [], "/audit"
-    while address:
-        page = client.get(address)
-        seen += re.findall(r"person \d+", page.text)
+def test_every_entry_is_on_exactly_one_page_newest_first(client, shop):
+    names = [note(shop, who=f"person {number:03}").user_id for number in range(PAGE_SIZE * 2 + 3)]
+    shown, url = [], "/audit"
+    while url:
+        page = client.get(url)
+        shown += re.findall(r"person \d+", page.text)
         older = re.search(r'href="(/audit\?before=[^"]+)"', page.text)
-        address = older and older[1]
+        url = older and older[1]
 
-    assert seen == names[::-1]
+    assert shown == names[::-1]
 
 
-def test_a_page_stays_the_same_while_others_do_things(client, shop):
+def test_an_older_page_stays_the_same_while_entries_are_added(client, shop):
     for number in range(PAGE_SIZE + 1):
         note(shop, who=f"person {number:03}")
     older = re.search(r'href="(/audit\?before=[^"]+)"', client.get("/audit").text)[1]
@@ -118,14 +118,14 @@ def test_a_page_stays_the_same_while_others_do_things(client, shop):
     assert "person 000" in client.get(older).text
 
 
-def test_what_is_no_row_is_refused_with_a_sentence(client, shop):
+def test_an_invalid_before_parameter_is_refused_with_a_message(client, shop):
     answer = client.get("/audit?before=yesterday")
 
     assert answer.status_code == 400
     assert "before must be the id of a row" in answer.text
 
 
-def test_every_action_has_words_in_every_language(client, shop):
+def test_every_action_is_translated_into_every_language(client, shop):
     for action in Action:
         note(shop, action)
 
@@ -134,13 +134,13 @@ def test_every_action_has_words_in_every_language(client, shop):
         assert page.text.count('data-label="') == len(Action) * 4
 
 
-def test_an_action_of_another_version_is_shown_as_it_is(client, shop):
+def test_an_unknown_action_is_shown_as_it_is_stored(client, shop):
     note(shop, "explode")
 
     assert "explode" in client.get("/audit").text
 
 
-def test_the_page_reads_an_index(shop):
+def test_the_audit_query_uses_an_index(shop):
     with db.atomic():
         db.execute_sql(MANY, {"shop": shop.id})
         with db.as_owner():
@@ -152,7 +152,7 @@ def test_the_page_reads_an_index(shop):
     assert "Sort" not in str(plan)
 
 
-def test_nothing_in_it_names_a_person(shop):
+def test_the_audit_table_has_no_personal_data(shop):
     columns = {column.name for column in db.get_columns("audit")}
 
     assert not columns & {"shopify_id", "customer_id", "order_id", "email"}

@@ -1,4 +1,4 @@
-"""The page of what customers asked to be told, and the answer as a file."""
+"""Data requests: the page, and the personal data export as a file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from views.web.session import session_cookie
 ASKED = "customers/data_request"
 
 
-def keep(shop, held=None, **columns):
+def save_request(shop, personal_data=None, **columns):
     """A request that was answered. Returns its id."""
     task_id = new_id()
     columns = {"number": 9999, "customer_id": 7000000000001, "asked_at": utcnow()} | columns
-    privacy_data_requests.save(shop, task_id, held or {"customers": []}, **columns)
+    privacy_data_requests.save(shop, task_id, personal_data or {"customers": []}, **columns)
     return task_id
 
 
@@ -36,16 +36,16 @@ def download(client, task_id):
     return client.get(f"/data-requests/{task_id}/download")
 
 
-def test_the_page_says_what_it_is_for_while_nobody_has_asked(client):
+def test_the_empty_page_explains_data_requests(client):
     text = get_page(client, "/data-requests").text
 
     assert "Nobody has asked yet" in text
     assert "the answer can be downloaded here" in text
 
 
-def test_a_request_is_listed_with_its_time_its_end_and_its_answer(client, shop):
+def test_a_data_request_is_listed_with_its_times_and_export(client, shop):
     asked_at = utcnow() - timedelta(days=10, minutes=1)
-    task_id = keep(shop, asked_at=asked_at)
+    task_id = save_request(shop, asked_at=asked_at)
 
     listed = get_page(client, "/data-requests")
 
@@ -56,7 +56,7 @@ def test_a_request_is_listed_with_its_time_its_end_and_its_answer(client, shop):
 
 
 @pytest.mark.parametrize(
-    ("ago", "words"),
+    ("ago", "label"),
     [
         (timedelta(minutes=-1), "30 days left"),
         (timedelta(days=28, minutes=1), "1 day left"),
@@ -64,14 +64,14 @@ def test_a_request_is_listed_with_its_time_its_end_and_its_answer(client, shop):
         (timedelta(days=30, minutes=1), "30 days are over"),
     ],
 )
-def test_a_request_says_how_long_the_merchant_still_has(ago, words, client, shop):
-    keep(shop, asked_at=utcnow() - ago)
+def test_a_data_request_shows_the_time_left_to_answer(ago, label, client, shop):
+    save_request(shop, asked_at=utcnow() - ago)
 
-    assert words in get_page(client, "/data-requests").text
+    assert label in get_page(client, "/data-requests").text
 
 
-def test_the_page_shows_no_more_of_the_customer_than_the_end_of_an_id(client, shop):
-    keep(shop, {"customers": [{"defaultEmailAddress": {"emailAddress": ADA.email}}]})
+def test_the_page_shows_only_the_end_of_the_customers_id(client, shop):
+    save_request(shop, {"customers": [{"defaultEmailAddress": {"emailAddress": ADA.email}}]})
 
     html = client.get("/data-requests").text
 
@@ -80,24 +80,24 @@ def test_the_page_shows_no_more_of_the_customer_than_the_end_of_an_id(client, sh
     assert ADA.email not in html
 
 
-def test_a_customer_who_was_named_by_their_address_alone_has_no_id(client, shop):
-    keep(shop, customer_id=None)
+def test_a_customer_known_by_e_mail_alone_has_no_id(client, shop):
+    save_request(shop, customer_id=None)
 
     assert "not named" in get_page(client, "/data-requests").text
 
 
-def test_the_newest_request_stands_first(client, shop):
-    old = keep(shop, asked_at=utcnow() - timedelta(days=2))
-    new = keep(shop, asked_at=utcnow() - timedelta(days=1))
+def test_the_newest_data_request_comes_first(client, shop):
+    old = save_request(shop, asked_at=utcnow() - timedelta(days=2))
+    new = save_request(shop, asked_at=utcnow() - timedelta(days=1))
 
     listed = re.findall(r"/data-requests/([\w-]+)/download", client.get("/data-requests").text)
 
     assert listed == [str(new), str(old)]
 
 
-def test_a_long_list_says_that_it_is_cut(client, shop):
+def test_a_long_list_says_that_it_is_truncated(client, shop):
     for _ in range(data_requests.MAX_SHOWN + 1):
-        keep(shop)
+        save_request(shop)
 
     html = client.get("/data-requests").text
 
@@ -108,7 +108,7 @@ def test_a_long_list_says_that_it_is_cut(client, shop):
 # What is not answered yet
 
 
-def test_a_request_without_an_answer_is_not_passed_over(client, shop):
+def test_a_data_request_without_an_export_is_counted(client, shop):
     receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     receive_webhook(shop, "customers/redact", customer_payload("customers/redact", 4711))
 
@@ -118,7 +118,7 @@ def test_a_request_without_an_answer_is_not_passed_over(client, shop):
     assert "/tasks?state=error&state=pending&type=ShopWebhook" in listed.links
 
 
-def test_an_answered_request_is_no_longer_waited_for(client, shop):
+def test_a_data_request_with_an_export_is_not_counted(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     run(TYPES["ShopWebhook"], str(task.id))
 
@@ -128,7 +128,7 @@ def test_an_answered_request_is_no_longer_waited_for(client, shop):
 # The answer
 
 
-def test_the_answer_is_all_that_was_held(client, shop, shopify, engage, drain):
+def test_the_export_has_all_personal_data_of_the_customer(client, shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, customer_id))
@@ -136,14 +136,14 @@ def test_the_answer_is_all_that_was_held(client, shop, shopify, engage, drain):
 
     answer = download(client, task.id)
 
-    told = answer.json()
-    assert (told["shop"], told["request_id"], told["customer_id"]) == (shop.domain, 9999, customer_id)
-    assert told["held"]["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
-    assert told["held"]["orders"][0]["legacyResourceId"] == str(order_id)
-    assert any(ADA.email in call["sent"] for call in told["held"]["calls"])
+    export = answer.json()
+    assert (export["shop"], export["request_id"], export["customer_id"]) == (shop.domain, 9999, customer_id)
+    assert export["held"]["customers"][0]["defaultEmailAddress"]["emailAddress"] == ADA.email
+    assert export["held"]["orders"][0]["legacyResourceId"] == str(order_id)
+    assert any(ADA.email in call["sent"] for call in export["held"]["calls"])
 
 
-def test_the_thirty_days_begin_when_the_request_arrived(client, shop):
+def test_the_thirty_days_start_when_the_request_arrives(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     Task.update(created_at=Task.created_at - timedelta(days=3)).where(Task.id == task.id).execute()
 
@@ -152,8 +152,8 @@ def test_the_thirty_days_begin_when_the_request_arrived(client, shop):
     assert "26 days left" in get_page(client, "/data-requests").text
 
 
-def test_the_answer_is_saved_and_kept_by_nobody_on_the_way(client, shop):
-    headers = download(client, keep(shop)).headers
+def test_the_export_is_a_download_that_no_cache_stores(client, shop):
+    headers = download(client, save_request(shop)).headers
 
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
@@ -163,8 +163,8 @@ def test_the_answer_is_saved_and_kept_by_nobody_on_the_way(client, shop):
     )
 
 
-def test_a_download_is_written_down(client, shop):
-    task_id = keep(shop)
+def test_a_download_is_audited(client, shop):
+    task_id = save_request(shop)
 
     download(client, task_id)
     client.get("/data-requests")
@@ -173,13 +173,13 @@ def test_a_download_is_written_down(client, shop):
     assert "Downloaded what was held of a customer" in get_page(client, "/audit").text
 
 
-def test_the_answer_needs_a_session(anonymous, shop):
-    assert download(anonymous, keep(shop)).status_code == 401
+def test_the_export_needs_a_session(anonymous, shop):
+    assert download(anonymous, save_request(shop)).status_code == 401
     assert anonymous.get("/data-requests").status_code == 401
 
 
-def test_another_shops_request_is_not_there(client, other_shop):
-    task_id = keep(other_shop)
+def test_another_shops_data_request_is_not_found(client, other_shop):
+    task_id = save_request(other_shop)
 
     answer = download(client, task_id)
     assert answer.status_code == 404
@@ -190,22 +190,22 @@ def test_another_shops_request_is_not_there(client, other_shop):
     assert download(client, task_id).status_code == 200
 
 
-def test_another_shops_unanswered_request_is_none_of_ours(client, other_shop):
+def test_another_shops_unanswered_request_is_not_counted(client, other_shop):
     receive_webhook(other_shop, ASKED, customer_payload(ASKED, 4711))
 
     assert "no answer yet" not in get_page(client, "/data-requests").text
 
 
 @pytest.mark.parametrize("task_id", ["1", "x" * 300, "%00", "00000000-0000-0000-0000-000000000000"])
-def test_an_address_without_a_request_says_so(task_id, client):
+def test_an_unknown_data_request_is_not_found(task_id, client):
     answer = download(client, task_id)
 
     assert answer.status_code == 404
     assert "There is no such request" in answer.text
 
 
-def test_an_answer_that_can_no_longer_be_decrypted_says_so(client, shop):
-    task_id = keep(shop)
+def test_an_export_that_cannot_be_decrypted_says_so(client, shop):
+    task_id = save_request(shop)
     db.execute_sql("UPDATE shop SET key = %s", (new_key(),))
 
     answer = download(client, task_id)
@@ -214,7 +214,7 @@ def test_an_answer_that_can_no_longer_be_decrypted_says_so(client, shop):
     assert "can no longer be decrypted" in answer.text
 
 
-def test_an_erased_customers_answer_is_gone(client, shop):
+def test_an_erased_customers_export_is_deleted(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     run(TYPES["ShopWebhook"], str(task.id))
 

@@ -1,4 +1,4 @@
-"""The page that lists the task types, beside the product's own help page."""
+"""The help page of task types, compared with the product's published one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def row(html, name):
     return " ".join(re.sub(r"<[^>]+>", " ", found).replace("&#39;", "'").split())
 
 
-def test_the_groups_and_their_types_stand_in_the_published_order(html):
+def test_groups_and_types_are_in_the_published_order(html):
     found: dict[str, list[str]] = {}
     for group, name in re.findall(r'<h2 id="group-\w+">(.*?)</h2>|<tr id="(\w+)">', html):
         found |= {group: []} if group else {}
@@ -33,11 +33,11 @@ def test_the_groups_and_their_types_stand_in_the_published_order(html):
     assert found == {group: list(types) for group, types in published_types.GROUPS.items()}
 
 
-def test_a_type_is_described_by_the_published_sentence(html):
+def test_a_type_has_its_published_description(html):
     assert [name for name, sentence in published_types.DESCRIPTIONS.items() if sentence not in row(html, name)] == []
 
 
-def test_the_order_index_is_about_orders_whatever_the_published_page_says(html):
+def test_index_order_is_described_by_orders_unlike_the_published_page(html):
     assert "customer" not in row(html, "IndexOrder")
 
 
@@ -49,32 +49,32 @@ def test_every_type_is_on_the_page(html):
     ("name", "area"),
     [("SyncContact", "Contact sync"), ("SyncOrder", "Order sync"), ("SyncRefund", "-"), ("OrderWebhook", "-")],
 )
-def test_a_type_says_which_part_of_the_summary_counts_it(name, area, html):
+def test_a_type_shows_its_summary_area(name, area, html):
     assert re.search(rf"{re.escape(area)} (Yes|No) Show them$", row(html, name))
 
 
-def test_a_type_says_whether_it_calls_engage(html):
+def test_a_type_shows_whether_it_calls_engage(html):
     calling = [name for name in TYPES if row(html, name).endswith("Yes Show them")]
 
-    assert calling == [name for name, kind in TYPES.items() if kind.engage]
+    assert calling == [name for name, kind in TYPES.items() if kind.calls_engage]
 
 
-def test_a_type_leads_to_its_tasks(client):
+def test_a_type_links_to_its_tasks(client):
     assert {f"/tasks?type={name}" for name in TYPES} <= set(get_page(client, "/help/task-types").links)
 
 
-def test_a_webhooks_type_names_shopifys_topics(html):
+def test_a_webhook_type_shows_shopifys_topics(html):
     assert "Started by Shopify's fulfillments/create, fulfillments/update." in row(html, "FulfillmentWebhook")
 
 
-def test_what_the_clock_starts_says_how_often(html):
+def test_a_periodic_type_shows_its_interval(html):
     assert "Once every 5 minutes for each shop." in row(html, "IndexOrders")
     assert "Once every hour for each shop." in row(html, "IndexStores")
     assert html.count(" for each shop.</small>") == len(PERIODIC)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_has_the_page(language, client):
+def test_the_page_is_in_every_language(language, client):
     client.cookies.set("lang", language)
 
     html = client.get("/help/task-types").text

@@ -1,4 +1,4 @@
-"""The first three steps: each with a clear error, nothing lost on one, and the page that says how far one has come."""
+"""Onboarding: its three steps, their errors, and the steps that are done."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def press(frame, action, **fields):
     return frame.post(action, Forms(frame.get("/welcome").text).found[action] | fields)
 
 
-def test_the_first_step_connects_engage_and_learns_its_stores(frame):
+def test_the_first_step_connects_engage_and_saves_its_stores(frame):
     answer = press(frame, "/welcome/engage", tenant="demo", key=ENGAGE_KEY)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/welcome#store")
@@ -35,7 +35,7 @@ def test_the_first_step_connects_engage_and_learns_its_stores(frame):
     assert [row.details for row in audit_log.page(installed_shop(), 5)] == [{"part": "engage"}]
 
 
-def test_the_second_chooses_the_store_and_the_third_imports(frame):
+def test_the_second_step_chooses_the_store_and_the_third_imports(frame):
     press(frame, "/welcome/engage", tenant="demo", key=ENGAGE_KEY)
     assert "Choose the store first." in ParsedPage(frame.get("/welcome").text).text
 
@@ -48,7 +48,7 @@ def test_the_second_chooses_the_store_and_the_third_imports(frame):
 
 
 @pytest.mark.parametrize(
-    ("tenant", "key", "said"),
+    ("tenant", "key", "message"),
     [
         ("", ENGAGE_KEY, "This is no tenant"),
         ("evil.example/demo", ENGAGE_KEY, "This is no tenant"),
@@ -59,28 +59,28 @@ def test_the_second_chooses_the_store_and_the_third_imports(frame):
         ("demo", "not-the-key", "does not accept this key"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(frame, tenant, key, said):
+def test_an_error_is_shown_at_its_field_and_keeps_the_input(frame, tenant, key, message):
     answer = press(frame, "/welcome/engage", tenant=tenant, key=key)
 
     assert answer.status_code == 422
-    assert said in ParsedPage(answer.text).text
+    assert message in ParsedPage(answer.text).text
     assert f'value="{tenant}"' in answer.text
-    assert not installed_shop().joined
+    assert not installed_shop().engage_connected
     assert key == "" or key not in answer.text.replace(f'value="{tenant}"', "")
 
 
 @pytest.mark.parametrize(
     "typed", ["demo", " Demo ", "demo.voyado.com", "https://demo.voyado.com/", "HTTPS://DEMO.voyado.com"]
 )
-def test_a_tenant_is_named_by_its_name_or_its_address(typed):
+def test_a_tenant_is_entered_by_its_name_or_its_url(typed):
     assert tenant_name(typed) == "demo"
 
 
-def test_a_staging_tenant_is_one_too():
+def test_a_staging_tenant_is_accepted():
     assert tenant_name("https://demo.staging.voyado.com") == "demo.staging"
 
 
-def test_the_key_can_be_replaced_and_the_tenant_too(frame):
+def test_the_tenant_and_its_key_can_be_replaced(frame):
     press(frame, "/welcome/engage", tenant="demo", key=ENGAGE_KEY)
 
     press(frame, "/welcome/engage", tenant="other", key=ENGAGE_KEY)
@@ -88,7 +88,7 @@ def test_the_key_can_be_replaced_and_the_tenant_too(frame):
     assert installed_shop().engage_tenant == "other"
 
 
-def test_before_it_is_connected_tasks_say_that_it_is_not(frame, drain):
+def test_tasks_are_skipped_until_engage_is_connected(frame, drain):
     from actors.settings import index_stores
 
     index_stores.enqueue(installed_shop(), key="early")
@@ -97,7 +97,7 @@ def test_before_it_is_connected_tasks_say_that_it_is_not(frame, drain):
     assert Task.get(Task.key == "early").reason.startswith("Engage is not connected yet.")
 
 
-def test_home_is_the_overview_once_engage_is_connected(client, shop):
+def test_home_is_the_task_list_once_engage_is_connected(client, shop):
     assert client.get("/").headers["location"] == "/tasks"
     Shop.update(engage_key=None).execute()
     assert client.get("/").headers["location"] == "/welcome"

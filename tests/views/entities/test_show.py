@@ -1,4 +1,4 @@
-"""The page of one order, customer or refund: its whole story, and what changed between two syncs."""
+"""The page of one order, customer or refund: its history, its ids, its sync status, and the diff of two syncs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.support.web.pages import get_page
 ORDER = 6100000001001
 
 
-def seen(shop, table, shopify_id, **node):
-    """What was last read of an entity."""
+def save_snapshot(shop, table, shopify_id, **node):
+    """Save a snapshot of an entity."""
     node = {"legacyResourceId": str(shopify_id), "updatedAt": utcnow().isoformat(), **node}
-    columns = {name: node.pop(f"_{name}") for name in table.more}
-    return table.remember(shop, node, **columns)
+    columns = {name: node.pop(f"_{name}") for name in table.extra_columns}
+    return entities.save(table, shop, node, **columns)
 
 
 @pytest.fixture
 def order(shop):
-    return seen(shop, Order, ORDER, _name="#1001", _customer_id=77, fulfillments=[{"legacyResourceId": "88"}])
+    return save_snapshot(shop, Order, ORDER, _name="#1001", _customer_id=77, fulfillments=[{"legacyResourceId": "88"}])
 
 
 def synced(shop, body, name="SyncOrder", shopify_id=ORDER):
@@ -35,8 +35,8 @@ def synced(shop, body, name="SyncOrder", shopify_id=ORDER):
     return task
 
 
-def test_an_orders_story_has_its_webhooks_syncs_refunds_and_parcels_in_order(client, shop, order):
-    seen(shop, Refund, 99, _order_id=ORDER)
+def test_the_history_has_an_orders_webhooks_syncs_refunds_and_parcels(client, shop, order):
+    save_snapshot(shop, Refund, 99, _order_id=ORDER)
     names = ["OrderWebhook", "IndexOrder", "SyncOrder"]
     tasks = [enqueue(shop, name, shopify_id=ORDER) for name in names]
     tasks.append(enqueue(shop, "SyncOrderFulfillmentNotification", shopify_id=88, args={"order_id": ORDER}))
@@ -51,9 +51,9 @@ def test_an_orders_story_has_its_webhooks_syncs_refunds_and_parcels_in_order(cli
     assert len(set(links)) == 5
 
 
-def test_the_head_says_what_it_is_called_in_both_systems(client, shop, order):
-    seen(shop, Refund, 99, _order_id=ORDER)
-    customer = seen(shop, Customer, 77)
+def test_the_page_shows_the_ids_of_both_systems(client, shop, order):
+    save_snapshot(shop, Refund, 99, _order_id=ORDER)
+    customer = save_snapshot(shop, Customer, 77)
     entities.set_contact(customer, "contact-1", "Member", {})
 
     of_order, of_customer, of_refund = (
@@ -70,7 +70,7 @@ def test_the_head_says_what_it_is_called_in_both_systems(client, shop, order):
 
 
 @pytest.mark.parametrize(
-    ("state", "fields", "words"),
+    ("state", "fields", "sentence"),
     [
         (State.SUCCESS, {"completed_at": utcnow()}, "In step with Engage since"),
         (State.SUCCESS, {"reason": "Replaced by a newer one."}, "It was left out: Replaced by a newer one."),
@@ -78,81 +78,81 @@ def test_the_head_says_what_it_is_called_in_both_systems(client, shop, order):
         (State.PENDING, {}, "Its newest sync is on the way: Queued"),
     ],
 )
-def test_it_says_in_one_sentence_how_it_stands(client, shop, order, state, fields, words):
+def test_the_sync_status_is_one_sentence(client, shop, order, state, fields, sentence):
     add_task(shop, utcnow(), state=state, shopify_id=ORDER, **fields)
 
-    assert words in get_page(client, f"/entities/order/{ORDER}").text
+    assert sentence in get_page(client, f"/entities/order/{ORDER}").text
 
 
-def test_what_was_sent_and_needs_nothing_more_is_in_step(client, shop, order):
+def test_a_skipped_sync_after_a_successful_one_is_in_step(client, shop, order):
     synced(shop, {"total": 1})
     add_task(shop, utcnow(), state=State.SUCCESS, shopify_id=ORDER, reason="Its receipt is at Engage already.")
 
     assert "In step with Engage since" in get_page(client, f"/entities/order/{ORDER}").text
 
 
-def test_one_that_was_never_sent_says_so(client, shop, order):
+def test_an_entity_that_was_never_synced_says_so(client, shop, order):
     assert "It has not been sent to Engage yet" in get_page(client, f"/entities/order/{ORDER}").text
 
 
-def test_the_two_newest_syncs_are_compared_without_anybodys_name(client, shop, order):
+def test_the_diff_of_the_two_newest_syncs_is_masked(client, shop, order):
     synced(shop, {"total": 1, "firstName": "Annika", "same": "x"})
     synced(shop, {"total": 2, "firstName": "Beatrice", "same": "x", "new": True})
 
-    words = get_page(client, f"/entities/order/{ORDER}").text
+    text = get_page(client, f"/entities/order/{ORDER}").text
 
-    assert "total 1 2" in words
-    assert "firstName" in words
-    assert "Annika" not in words
-    assert "Beatrice" not in words
+    assert "total 1 2" in text
+    assert "firstName" in text
+    assert "Annika" not in text
+    assert "Beatrice" not in text
 
 
 def test_any_two_syncs_can_be_compared(client, shop, order):
     first, _, third = (synced(shop, {"total": total}) for total in (1, 2, 3))
 
-    words = get_page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
+    text = get_page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
 
-    assert "total 1 3" in words
+    assert "total 1 3" in text
     assert client.get(f"/entities/order/{ORDER}?from={first.id}&to=01a2").status_code == 404
 
 
-def test_a_sync_of_another_order_is_not_compared(client, shop, order):
+def test_a_sync_of_another_order_cannot_be_compared(client, shop, order):
     synced(shop, {"total": 1})
     foreign = synced(shop, {"total": 5}, shopify_id=ORDER + 1)
 
     assert client.get(f"/entities/order/{ORDER}?from={foreign.id}").status_code == 404
 
 
-def test_a_long_story_is_read_page_by_page_both_ways(client, shop, order):
+def test_a_long_history_has_pages_both_ways(client, shop, order):
     ids = [enqueue(shop, "IndexOrder", shopify_id=ORDER).id for _ in range(120)]
 
-    found, address = [], f"/entities/order/{ORDER}"
-    while address:
-        links = get_page(client, address).links
+    found, url = [], f"/entities/order/{ORDER}"
+    while url:
+        links = get_page(client, url).links
         found += [link for link in links if str(link).startswith("/tasks/")]
-        address = next((link for link in links if "?after=" in str(link) and "lang=" not in str(link)), None)
+        url = next((link for link in links if "?after=" in str(link) and "lang=" not in str(link)), None)
         last = links
 
     assert found == [f"/tasks/{each}" for each in ids]
     assert any("?before=" in str(link) for link in last)
 
 
-def test_a_gid_leads_to_the_page(client, shop, order):
+def test_a_gid_redirects_to_the_page(client, shop, order):
     answer = client.get(f"/entities/order/gid://shopify/Order/{ORDER}", follow_redirects=False)
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/entities/order/{ORDER}")
 
 
 @pytest.mark.parametrize("path", ["order/1", "order/x", "order/0", f"order/{10**25}", "basket/1", f"customer/{ORDER}"])
-def test_what_there_is_not_is_not_found(client, shop, order, path):
+def test_an_unknown_entity_is_not_found(client, shop, order, path):
     answer = client.get(f"/entities/{path}")
 
     assert answer.status_code == 404
     assert "There is no such order" in answer.text
 
 
-def test_another_shops_order_is_that_of_nobody(client, shop, other_shop):
-    seen(other_shop, Order, ORDER, _name="#1001", _customer_id=None)
+def test_another_shops_order_is_not_found(client, shop, other_shop):
+    save_snapshot(other_shop, Order, ORDER, _name="#1001", _customer_id=None)
     enqueue(other_shop, shopify_id=ORDER)
 
     assert client.get(f"/entities/order/{ORDER}").status_code == 404
@@ -160,11 +160,11 @@ def test_another_shops_order_is_that_of_nobody(client, shop, other_shop):
 
 
 @pytest.mark.parametrize("query", ["after=x", "before=x"])
-def test_a_mark_that_none_of_our_pages_made_is_refused(client, shop, order, query):
+def test_a_made_up_cursor_is_refused(client, shop, order, query):
     assert client.get(f"/entities/order/{ORDER}?{query}").status_code == 400
 
 
-def test_tasks_lead_to_their_story(client, shop, order):
+def test_a_task_links_to_its_entity(client, shop, order):
     links = {
         "SyncOrder": (ORDER, {}, f"/entities/order/{ORDER}"),
         "SyncContact": (77, {}, "/entities/customer/77"),

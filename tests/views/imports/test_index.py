@@ -1,4 +1,4 @@
-"""The page of imports as a merchant meets it."""
+"""The imports page: beginning, watching, pausing and cancelling an import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import pytest
 
 from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, State, Task, new_id, utcnow
-from sync import imports as sync_imports
+from sync.imports.parts import parts_of, save_bad_lines, update_part
+from sync.imports.state import create_import
 from taskqueue.types import TYPES
 from tests.support.web.forms import fields, press
 from tests.sync.test_imports import END, START
@@ -29,7 +30,7 @@ def test_the_page_warns_that_automations_will_fire(client):
     assert "Nothing has been imported yet" in page
 
 
-def test_the_click_begins_an_import_of_whole_days_in_the_shops_own_time(client, shop):
+def test_an_import_covers_whole_days_in_the_shops_time_zone(client, shop):
     answer = begin(client)
 
     (importing,) = BulkImport.select()
@@ -56,7 +57,7 @@ def test_the_click_begins_an_import_of_whole_days_in_the_shops_own_time(client, 
         ({"ready": ""}, "automations are switched off"),
     ],
 )
-def test_a_form_that_cannot_be_meant_is_refused_with_a_sentence(changed, sentence, client):
+def test_an_invalid_form_is_refused_with_a_message(changed, sentence, client):
     answer = begin(client, form=FORM | changed)
 
     assert answer.status_code == 400
@@ -64,7 +65,7 @@ def test_a_form_that_cannot_be_meant_is_refused_with_a_sentence(changed, sentenc
     assert not BulkImport.select().exists()
 
 
-def test_nothing_that_was_given_is_lost_when_a_form_is_refused(client):
+def test_a_refused_form_keeps_its_values(client):
     page = begin(client, form={"first": "2026-02-03", "last": "2026-02-31", "ready": "yes"}).text
 
     assert 'name="first" value="2026-02-03"' in page
@@ -74,7 +75,7 @@ def test_nothing_that_was_given_is_lost_when_a_form_is_refused(client):
     assert 'aria-describedby="begin-problem"' in page
 
 
-def test_a_refused_form_shows_what_was_given_as_text_and_never_as_markup(client):
+def test_the_values_of_a_refused_form_are_escaped(client):
     page = begin(client, form=FORM | {"first": '"><script>alert(1)</script>'}).text
 
     assert "<script>alert" not in page
@@ -82,7 +83,7 @@ def test_a_refused_form_shows_what_was_given_as_text_and_never_as_markup(client)
 
 
 @pytest.mark.parametrize("body", [b"&" * 4000, b"first=%ff&last=\xff", b"\x00", b"=" * 100, b"x" * 20_000])
-def test_a_form_that_is_none_begins_nothing(body, client):
+def test_a_malformed_body_begins_no_import(body, client):
     answer = client.post("/imports", content=body)
 
     assert answer.status_code == 403
@@ -90,12 +91,12 @@ def test_a_form_that_is_none_begins_nothing(body, client):
     assert not BulkImport.select().exists()
 
 
-def test_more_than_a_form_of_ours_can_hold_begins_nothing(client):
+def test_a_body_larger_than_the_form_limit_begins_no_import(client):
     assert begin(client, form=FORM | {"pad": "x" * 20_000}).status_code == 403
     assert not BulkImport.select().exists()
 
 
-def test_a_double_click_begins_one_import_and_is_led_to_the_page(client):
+def test_a_double_click_begins_one_import(client):
     form = fields(client, "/imports", "/imports") | FORM
 
     answers = [client.post("/imports", data=form) for _ in range(2)]
@@ -104,7 +105,7 @@ def test_a_double_click_begins_one_import_and_is_led_to_the_page(client):
     assert BulkImport.select().count() == 1
 
 
-def test_who_did_what_to_an_import_is_written_down(client, shop):
+def test_actions_on_an_import_are_audited(client, shop):
     press(client, "/imports", "/imports", **FORM)
     importing = BulkImport.get()
     for action in ("pause", "resume", "cancel"):
@@ -130,8 +131,8 @@ def test_a_second_import_is_refused_while_one_is_open(client):
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
 @pytest.mark.parametrize("path", ["/imports", "/imports/{}/cancel"])
-def test_a_form_from_another_site_does_nothing(path, token, client, shop):
-    importing = sync_imports.begin(shop, START, END)
+def test_a_form_without_a_valid_csrf_token_is_refused(path, token, client, shop):
+    importing = create_import(shop, START, END)
 
     answer = client.post(path.format(importing.id), data=FORM | {"token": token})
 
@@ -140,14 +141,14 @@ def test_a_form_from_another_site_does_nothing(path, token, client, shop):
     assert BulkImport.select().count() == 1
 
 
-def test_nobody_begins_an_import_without_a_session(anonymous, shop):
+def test_an_import_needs_a_session(anonymous, shop):
     assert anonymous.post("/imports", data=FORM).status_code == 401
     assert anonymous.get("/imports").status_code == 401
     assert not BulkImport.select().exists()
 
 
-def test_pause_resume_and_cancel_are_buttons(client, shop):
-    importing = sync_imports.begin(shop, START, END)
+def test_an_import_can_be_paused_resumed_and_cancelled(client, shop):
+    importing = create_import(shop, START, END)
     states = []
     for action in ("pause", "resume", "cancel"):
         assert f"/imports/{importing.id}/{action}" in client.get("/imports").text
@@ -159,8 +160,8 @@ def test_pause_resume_and_cancel_are_buttons(client, shop):
 
 
 @pytest.mark.parametrize("path", ["/imports/{}/cancel", "/imports/{}/explode", "/imports/99999999999999999999/pause"])
-def test_another_shops_import_is_not_to_be_touched(path, client, other_shop):
-    importing = sync_imports.begin(other_shop, START, END)
+def test_another_shops_import_is_not_found(path, client, other_shop):
+    importing = create_import(other_shop, START, END)
 
     answer = client.post(path.format(importing.id), data=fields(client, "/tasks", "/sign-out"))
 
@@ -169,7 +170,7 @@ def test_another_shops_import_is_not_to_be_touched(path, client, other_shop):
     assert "Running" not in client.get("/imports").text
 
 
-def test_the_progress_is_told_in_numbers(client, shop):
+def test_the_progress_is_shown_in_numbers(client, shop):
     importing = under_way(shop)
     for number, state in enumerate((State.PENDING, State.PENDING, State.ERROR)):
         child(shop, importing, number, state)
@@ -183,7 +184,7 @@ def test_the_progress_is_told_in_numbers(client, shop):
     assert re.search(r"<dt>Rate</dt><dd>[\d.,]+ a second", page)
 
 
-def test_an_imports_errors_are_a_click_away(client, shop):
+def test_an_import_links_to_its_errors(client, shop):
     importing = under_way(shop)
     mine, pending = child(shop, importing, 1, State.ERROR), child(shop, importing, 2, State.PENDING)
     foreign = TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=3, lane=Lane.BULK, args={"import_id": 999})
@@ -197,7 +198,7 @@ def test_an_imports_errors_are_a_click_away(client, shop):
     assert str(foreign.id) not in page
 
 
-def test_the_list_asks_for_itself_while_anything_moves(client, shop):
+def test_the_page_polls_while_an_import_is_running(client, shop):
     assert "hx-trigger" not in client.get("/imports").text
     under_way(shop)
 
@@ -208,18 +209,18 @@ def test_the_list_asks_for_itself_while_anything_moves(client, shop):
     assert "<html" not in part
 
 
-def test_unreadable_lines_are_told_with_their_numbers(client, shop):
-    part = sync_imports.parts_of(under_way(shop))[0]
-    sync_imports.keep_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
-    sync_imports.update_part(part, bad=1)
+def test_bad_lines_are_shown_with_their_numbers(client, shop):
+    part = parts_of(under_way(shop))[0]
+    save_bad_lines(part, [(17, "It is no <b>JSON</b> object.")])
+    update_part(part, bad=1)
 
     assert "Line 17: It is no &lt;b&gt;JSON&lt;/b&gt; object." in client.get("/imports").text
 
 
-def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
+def test_a_stopped_import_shows_the_reason_and_can_be_resumed(client, shop):
     importing = under_way(shop)
     task = child(shop, importing, 1, State.ERROR, "Shopify does not know this bulk operation any more.")
-    ImportPart.update(task_id=task.id).where(ImportPart.id == sync_imports.parts_of(importing)[0].id).execute()
+    ImportPart.update(task_id=task.id).where(ImportPart.id == parts_of(importing)[0].id).execute()
 
     page = client.get("/imports").text
 
@@ -230,9 +231,9 @@ def test_an_import_whose_task_failed_says_why_and_offers_to_go_on(client, shop):
 
 
 def under_way(shop):
-    importing = sync_imports.begin(shop, START, END)
-    sync_imports.update_part(
-        sync_imports.parts_of(importing)[0],
+    importing = create_import(shop, START, END)
+    update_part(
+        parts_of(importing)[0],
         state=ImportStep.READ,
         expected=2000,
         found=1500,

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, and what it does not."""
+"""Metrics for Prometheus: who may read them, and what they count."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _values(labels):
 # Who may read it
 
 
-def test_metrics_need_the_token_and_nothing_else(guarded):
+def test_metrics_need_the_bearer_token_and_no_session(guarded):
     found = [requests.get(f"{guarded}/metrics", headers=each, timeout=10) for each in ({}, BEARER)]
 
     assert [each.status_code for each in found] == [401, 200]
@@ -67,7 +67,7 @@ def test_metrics_need_the_token_and_nothing_else(guarded):
 @pytest.mark.parametrize(
     "given", ["Bearer", "Bearer wrong", "a-token-of-the-test", "Bearer a-token-of-the-tes", "Bearer \xff"]
 )
-def test_another_token_opens_nothing(given, guarded):
+def test_another_token_is_refused(given, guarded):
     answer = requests.get(f"{guarded}/metrics", headers={"Authorization": given.encode("latin-1")}, timeout=10)
 
     assert answer.status_code == 401
@@ -90,7 +90,7 @@ def test_without_a_token_in_the_configuration_there_are_no_metrics(anonymous):
 # What it tells
 
 
-def test_every_metric_says_what_it_is(shop):
+def test_every_metric_has_a_help_text(shop):
     found = families(shops=True)
 
     assert len(found) > 20
@@ -113,7 +113,7 @@ def test_tasks_are_counted_by_type_and_state(shop, other_shop):
     }
 
 
-def test_attempts_are_counted_by_how_they_ended(shop):
+def test_attempts_are_counted_by_outcome(shop):
     finish(shop, enqueue(shop))
     finish(shop, enqueue(shop), reason="A test order.")
     finish(shop, enqueue(shop), State.ERROR, reason="No.")
@@ -124,7 +124,7 @@ def test_attempts_are_counted_by_how_they_ended(shop):
     assert samples("connector_attempts_total") == {("SyncOrder", outcome): 1 for outcome in outcomes}
 
 
-def test_what_was_counted_once_never_becomes_less(shop):
+def test_counters_never_decrease(shop):
     finish(shop, enqueue(shop))
     assert samples("connector_attempts_total") == {("SyncOrder", "success"): 1}
 
@@ -133,7 +133,7 @@ def test_what_was_counted_once_never_becomes_less(shop):
     assert samples("connector_attempts_total") == {("SyncOrder", "success"): 1}
 
 
-def test_how_long_attempts_took_is_a_histogram(shop):
+def test_the_durations_of_attempts_are_a_histogram(shop):
     task = claim(shop, enqueue(shop))
     long_ago = utcnow() - timedelta(seconds=40)
     db.execute_sql("UPDATE task SET started_at = %s", (long_ago,))
@@ -149,15 +149,15 @@ def test_how_long_attempts_took_is_a_histogram(shop):
 
 
 @pytest.mark.parametrize("seconds", [0, *BOUNDS, 1000])
-def test_a_bar_holds_what_is_at_most_as_long_as_it_says(seconds, database):
-    COUNTERS.took("call_seconds", seconds, "Engage")
+def test_a_bucket_counts_durations_up_to_its_limit(seconds, database):
+    COUNTERS.observe("call_seconds", seconds, "Engage")
 
     buckets = samples("connector_call_seconds_bucket")
 
     assert {le for (_, le), count in buckets.items() if count} == {le for _, le in buckets if float(le) >= seconds}
 
 
-def test_answers_are_counted_by_class(shop):
+def test_responses_are_counted_by_status_class(shop):
     task = claim(shop, enqueue(shop))
     for status in (200, 202, 404, 503, None):
         send(task, status=status)
@@ -168,14 +168,14 @@ def test_answers_are_counted_by_class(shop):
     assert samples("connector_call_seconds_count") == {("Engage",): 5}
 
 
-def test_webhooks_are_counted_by_our_answer(web, shop):
+def test_webhooks_are_counted_by_our_status_class(web, shop):
     assert [deliver(web), deliver(web), deliver(web, hmac_sha256="wrong")] == [200, 200, 401]
 
     assert samples("connector_webhooks_total") == {("Shopify", "2xx"): 2, ("Shopify", "4xx"): 1}
     assert samples("connector_webhook_seconds_count") == {("Shopify",): 3}
 
 
-def test_what_is_due_is_counted_for_each_queue(shop):
+def test_due_tasks_are_counted_for_each_queue(shop):
     waiting = [enqueue(shop) for _ in range(3)]
     Task.update(due_at=utcnow() + timedelta(hours=1)).where(Task.id == waiting[0].id).execute()
     Task.update(due_at=NOW - timedelta(minutes=10), lane=1).where(Task.id == waiting[1].id).execute()
@@ -193,7 +193,7 @@ def test_a_paused_shops_tasks_are_not_overdue(shop):
     assert samples("connector_shops") == {("working",): 0, ("paused",): 1, ("removed",): 0}
 
 
-def test_totals_that_are_wrong_are_noticed(shop):
+def test_wrong_totals_are_reported(shop):
     enqueue(shop)
     assert (samples("connector_totals_checked"), samples("connector_totals_wrong")) == ({(): 1}, {(): 0})
 
@@ -203,7 +203,7 @@ def test_totals_that_are_wrong_are_noticed(shop):
     assert samples("connector_totals_wrong") == {(): 1}
 
 
-def test_a_late_clock_is_noticed(database):
+def test_a_late_scheduler_is_reported(database):
     heartbeats.beat("fold")
     Heartbeat.create(name="sweep", at=utcnow() - timedelta(minutes=6))
 
@@ -217,7 +217,7 @@ def test_open_alerts_are_counted_by_rule(shop):
     assert samples("connector_incidents_open") == {(str(rule),): float(rule is Rule.SILENCE) for rule in Rule}
 
 
-def test_shops_are_named_only_where_that_is_asked_for(shop):
+def test_shops_are_named_only_with_metrics_shops(shop):
     finish(shop, enqueue(shop))
     circuit_breaker.pause(shop, "Engage answered 401.", timedelta(hours=1))
 
@@ -229,11 +229,11 @@ def test_shops_are_named_only_where_that_is_asked_for(shop):
 # How it is told
 
 
-def test_each_process_adds_its_own_counts(shop):
+def test_counts_of_several_processes_add_up(shop):
     others = [Counters() for _ in range(4)]
     for each in others:
         for _ in range(100):
-            each.count("attempts", "25", "success")
+            each.increment("attempts", "25", "success")
 
     at_once([each.flush for each in others])
 
@@ -253,9 +253,9 @@ def at_once(functions):
         thread.join()
 
 
-def test_counts_that_cannot_be_written_are_kept(database):
+def test_counts_that_cannot_be_written_are_written_later(database):
     counts = Counters()
-    counts.count("attempts", "25", "success")
+    counts.increment("attempts", "25", "success")
     with db.as_owner():
         db.execute_sql("ALTER TABLE tally RENAME TO gone")
     counts.flush()
@@ -267,7 +267,7 @@ def test_counts_that_cannot_be_written_are_kept(database):
     assert stored() == {("attempts", "25", "success"): 1}
 
 
-def test_a_question_that_takes_too_long_is_left_out_and_said(shop):
+def test_a_slow_query_is_left_out_and_counted(shop):
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         other.execute("LOCK TABLE alert_incident IN ACCESS EXCLUSIVE MODE")
         found = families()

@@ -1,4 +1,4 @@
-"""Acting on one task: retrying it, and resending an order's notification."""
+"""Actions on one task: retry it, and resend an order's notification."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def retry(client, task, **more):
     return press(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry", **more)
 
 
-def again(task):
+def reloaded(task):
     return Task.get_by_id(task.id)
 
 
@@ -46,7 +46,7 @@ def audited():
 # Retry
 
 
-def test_a_failed_task_is_queued_again_at_once_and_runs(client, shop, shopify, engage, drain):
+def test_a_retry_queues_a_failed_task_at_once_and_it_runs(client, shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
     task = finish(
@@ -57,16 +57,16 @@ def test_a_failed_task_is_queued_again_at_once_and_runs(client, shop, shopify, e
     drain()
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/tasks/{task.id}")
-    assert (again(task).state, again(task).engage_id) == (State.SUCCESS, str(order_id))
+    assert (reloaded(task).state, reloaded(task).engage_id) == (State.SUCCESS, str(order_id))
 
 
-def test_a_retried_task_has_all_its_attempts_again_and_its_history(client, shop):
+def test_a_retry_resets_the_attempt_count_and_keeps_past_attempts(client, shop):
     task = failed(shop)
-    task_ended_at = again(task).completed_at
+    task_ended_at = reloaded(task).completed_at
 
     retry(client, task)
 
-    row = again(task)
+    row = reloaded(task)
     assert (row.state, row.attempts, row.reason, row.code, row.completed_at) == (State.PENDING, 0, None, None, None)
     assert row.due_at > task_ended_at
     assert [attempt.reason for attempt in Attempt.select().where(Attempt.task == task)] == ["Engage answered 503."]
@@ -74,23 +74,23 @@ def test_a_retried_task_has_all_its_attempts_again_and_its_history(client, shop)
     assert Attempt.select().where(Attempt.task == task).count() == 2
 
 
-def test_a_retry_rings_for_its_task(client, shop):
+def test_a_retry_publishes_a_message_for_its_task(client, shop):
     task = failed(shop)
     broker.flush_all()
 
     retry(client, task)
 
-    assert broker.waiting(QUEUES[Lane.LIVE]) == 1
+    assert broker.queue_length(QUEUES[Lane.LIVE]) == 1
 
 
-def test_only_errors_are_put_back_into_the_queue(shop):
+def test_only_errors_are_requeued(shop):
     ended, running = finish(shop, enqueue(shop)), claim(shop, enqueue(shop))
 
     assert requeue([ended.id, running.id]) == []
-    assert (again(ended).state, again(running).attempts) == (State.SUCCESS, 1)
+    assert (reloaded(ended).state, reloaded(running).attempts) == (State.SUCCESS, 1)
 
 
-def test_the_totals_follow_a_retry(client, shop):
+def test_a_retry_updates_the_totals(client, shop):
     retry(client, failed(shop))
 
     assert totals.drift() == []
@@ -98,7 +98,7 @@ def test_the_totals_follow_a_retry(client, shop):
     assert (count.pending, count.error, count.finished_ms) == (1, 0, 0)
 
 
-def test_a_retry_is_written_down_and_told_on_the_tasks_page(client, shop):
+def test_a_retry_is_audited_and_shown_on_the_task_page(client, shop):
     task = failed(shop)
 
     retry(client, task)
@@ -107,7 +107,7 @@ def test_a_retry_is_written_down_and_told_on_the_tasks_page(client, shop):
     assert "Retried · signed-in link" in " ".join(client.get(f"/tasks/{task.id}").text.split())
 
 
-def test_a_task_that_gave_up_waiting_may_wait_for_a_day_once_more(shop):
+def test_a_task_that_waited_too_long_may_wait_another_day(shop):
     task, reason = enqueue(shop, shopify_id=1001), "Its customer is not a contact in Engage yet."
     claims.retry_in(claim(shop, task), timedelta(0), Outcome.WAITED, reason)
     Attempt.update(started_at=utcnow() - timedelta(days=2)).execute()
@@ -119,7 +119,7 @@ def test_a_task_that_gave_up_waiting_may_wait_for_a_day_once_more(shop):
 @pytest.mark.parametrize(
     ("state", "sentence"), [(State.PENDING, "queued or running already"), (State.SUCCESS, "succeeded already")]
 )
-def test_what_is_fine_already_is_not_retried(state, sentence, client, shop):
+def test_a_pending_or_successful_task_is_not_retried(state, sentence, client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
     Task.update(state=state).where(Task.id == task.id).execute()
@@ -131,7 +131,7 @@ def test_what_is_fine_already_is_not_retried(state, sentence, client, shop):
     assert audited() == []
 
 
-def test_what_a_later_task_has_solved_says_so_and_has_no_button(client, shop):
+def test_an_error_that_a_later_task_solved_has_no_retry_button(client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
     finish(shop, enqueue(shop, shopify_id=1001))
@@ -141,22 +141,22 @@ def test_what_a_later_task_has_solved_says_so_and_has_no_button(client, shop):
     assert answer.status_code == 409
     assert "A later task has solved this one already" in answer.text
     assert f"/tasks/{task.id}/retry" not in client.get(f"/tasks/{task.id}").text
-    assert again(task).state == State.ERROR
+    assert reloaded(task).state == State.ERROR
 
 
-def test_what_may_have_reached_a_shopper_is_retried_only_by_somebody_who_knows(client, shop):
+def test_retrying_a_mail_that_may_have_been_sent_asks_to_confirm(client, shop):
     task = failed(shop, "SyncOrderNotification", code="outcome unknown", args={"kind": "confirmed"})
 
-    asked = retry(client, task)
+    confirmation = retry(client, task)
 
-    assert asked.status_code == 200
-    assert "a retry writes to them a second time" in asked.text
-    assert (again(task).state, audited()) == (State.ERROR, [])
-    client.post(f"/tasks/{task.id}/retry", data=Forms(asked.text).found[f"/tasks/{task.id}/retry"])
-    assert (again(task).state, audited()) == (State.PENDING, [(Action.RETRY, task.id)])
+    assert confirmation.status_code == 200
+    assert "a retry writes to them a second time" in confirmation.text
+    assert (reloaded(task).state, audited()) == (State.ERROR, [])
+    client.post(f"/tasks/{task.id}/retry", data=Forms(confirmation.text).found[f"/tasks/{task.id}/retry"])
+    assert (reloaded(task).state, audited()) == (State.PENDING, [(Action.RETRY, task.id)])
 
 
-def test_a_call_that_arrived_long_before_the_last_error_is_asked_about_too(client, shop):
+def test_an_earlier_exchange_that_may_have_mailed_asks_to_confirm(client, shop):
     task = enqueue(shop, "SyncOrderNotification", shopify_id=1001)
     first = claim(shop, task)
     send(first, status=503, effect=Effect.ONCE)
@@ -166,32 +166,32 @@ def test_a_call_that_arrived_long_before_the_last_error_is_asked_about_too(clien
     assert "a retry writes to them a second time" in retry(client, task).text
 
 
-def test_a_letter_about_something_long_over_is_asked_about(client, shop):
+def test_retrying_an_old_notification_asks_to_confirm(client, shop):
     task = failed(shop, "SyncOrderNotification")
     Task.update(created_at=utcnow() - timedelta(days=3)).where(Task.id == task.id).execute()
 
     assert "about something that may be long over" in retry(client, task).text
-    assert again(task).state == State.ERROR
+    assert reloaded(task).state == State.ERROR
 
 
-def test_an_old_sale_is_retried_without_a_question(client, shop):
+def test_retrying_an_old_receipt_does_not_ask_to_confirm(client, shop):
     task = failed(shop)
     Task.update(created_at=utcnow() - timedelta(days=30)).where(Task.id == task.id).execute()
 
     assert retry(client, task).status_code == 303
-    assert again(task).state == State.PENDING
+    assert reloaded(task).state == State.PENDING
 
 
-def test_what_was_erased_cannot_be_retried(client, shop):
+def test_an_erased_task_cannot_be_retried(client, shop):
     task = failed(shop, reason=ERASED)
 
     answer = retry(client, task, sure="yes")
 
-    assert (answer.status_code, again(task).state) == (409, State.ERROR)
+    assert (answer.status_code, reloaded(task).state) == (409, State.ERROR)
     assert "erased as the law asks" in answer.text
 
 
-def test_a_double_click_is_one_retry(client, shop):
+def test_a_double_click_retries_once(client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
 
@@ -201,7 +201,7 @@ def test_a_double_click_is_one_retry(client, shop):
     assert audited() == [(Action.RETRY, task.id)]
 
 
-def test_a_late_second_click_does_not_retry_what_has_failed_again(client, shop):
+def test_a_late_second_click_does_not_retry_a_new_error(client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
     client.post(f"/tasks/{task.id}/retry", data=form)
@@ -209,11 +209,11 @@ def test_a_late_second_click_does_not_retry_what_has_failed_again(client, shop):
 
     answer = client.post(f"/tasks/{task.id}/retry", data=form)
 
-    assert (answer.status_code, again(task).state) == (303, State.ERROR)
+    assert (answer.status_code, reloaded(task).state) == (303, State.ERROR)
     assert len(audited()) == 1
 
 
-def test_clicks_at_the_same_moment_are_one_retry(client, shop):
+def test_concurrent_clicks_retry_once(client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
 
@@ -224,7 +224,7 @@ def test_clicks_at_the_same_moment_are_one_retry(client, shop):
     assert len(audited()) == 1
 
 
-# Who may
+# Permission, session and CSRF
 
 
 def paths(task_id):
@@ -232,18 +232,18 @@ def paths(task_id):
     return [f"/tasks/{task_id}/{end}" for end in ends]
 
 
-@pytest.mark.parametrize("place", range(4))
-def test_another_shops_task_is_not_to_be_touched(place, client, shop, other_shop):
+@pytest.mark.parametrize("index", range(4))
+def test_an_action_on_another_shops_task_is_not_found(index, client, shop, other_shop):
     mine, task = failed(shop), failed(other_shop)
     form = fields(client, f"/tasks/{mine.id}", f"/tasks/{mine.id}/retry")
 
-    answer = client.post(paths(task.id)[place], data=form | {"sure": "yes"})
+    answer = client.post(paths(task.id)[index], data=form | {"sure": "yes"})
 
-    assert (answer.status_code, again(task).state, audited()) == (404, State.ERROR, [])
+    assert (answer.status_code, reloaded(task).state, audited()) == (404, State.ERROR, [])
 
 
 @pytest.mark.parametrize("unknown", ["0193f0aa-0000-7000-8000-000000000000", "no-task", "0" * 32, "%00"])
-def test_there_is_nothing_to_do_to_what_is_not_there(unknown, client, shop):
+def test_an_action_on_an_unknown_task_is_not_found(unknown, client, shop):
     mine = failed(shop)
     form = fields(client, f"/tasks/{mine.id}", f"/tasks/{mine.id}/retry")
 
@@ -252,54 +252,54 @@ def test_there_is_nothing_to_do_to_what_is_not_there(unknown, client, shop):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_a_retry_is_a_post(method, client, shop):
+def test_a_retry_needs_a_post(method, client, shop):
     task = failed(shop)
 
     answer = client.request(method, f"/tasks/{task.id}/retry")
 
-    assert (answer.status_code, again(task).state) == (405, State.ERROR)
+    assert (answer.status_code, reloaded(task).state) == (405, State.ERROR)
 
 
 @pytest.mark.parametrize("changed", [{"token": ""}, {"token": "f" * 64}, {"token": None}, {"pad": "x" * 20_000}])
-@pytest.mark.parametrize("place", range(4))
-def test_a_form_that_is_not_ours_does_nothing(place, changed, client, shop):
+@pytest.mark.parametrize("index", range(4))
+def test_an_action_without_a_valid_csrf_token_does_nothing(index, changed, client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry") | changed
 
-    answer = client.post(paths(task.id)[place], data={name: value for name, value in form.items() if value is not None})
+    answer = client.post(paths(task.id)[index], data={name: value for name, value in form.items() if value is not None})
 
     assert answer.status_code == 403
     assert "nothing was done" in answer.text
-    assert (again(task).state, audited()) == (State.ERROR, [])
+    assert (reloaded(task).state, audited()) == (State.ERROR, [])
 
 
-def test_a_form_of_another_session_is_not_ours(client, shop, other_shop):
+def test_the_csrf_token_of_another_session_is_refused(client, shop, other_shop):
     mine, theirs = failed(shop), failed(other_shop)
     form = fields(client, f"/tasks/{mine.id}", f"/tasks/{mine.id}/retry")
     client.cookies.set(SESSION_COOKIE, session_cookie(other_shop.id))
 
     assert client.post(f"/tasks/{theirs.id}/retry", data=form).status_code == 403
-    assert again(theirs).state == State.ERROR
+    assert reloaded(theirs).state == State.ERROR
 
 
-def test_nobody_does_anything_without_a_session(anonymous, shop):
+def test_an_action_needs_a_session(anonymous, shop):
     task = failed(shop)
 
     assert {anonymous.post(path, data={"token": ""}).status_code for path in paths(task.id)} == {401}
-    assert again(task).state == State.ERROR
+    assert reloaded(task).state == State.ERROR
 
 
 @pytest.mark.parametrize("click", ["", "one", None])
-def test_a_form_without_its_number_does_nothing(click, client, shop):
+def test_a_retry_without_an_idempotency_key_is_refused(click, client, shop):
     task = failed(shop)
     form = fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
     form = {name: value for name, value in (form | {"click": click}).items() if value is not None}
 
     assert client.post(f"/tasks/{task.id}/retry", data=form).status_code == 400
-    assert again(task).state == State.ERROR
+    assert reloaded(task).state == State.ERROR
 
 
-def test_a_refusal_is_json_for_who_asks_for_json(client, shop):
+def test_a_refused_action_is_json_for_a_json_client(client, shop):
     task = finish(shop, enqueue(shop))
     form = fields(client, f"/tasks/{failed(shop).id}", f"/tasks/{newest('SyncOrder').id}/retry")
 
@@ -316,15 +316,15 @@ def resend(client, task):
 
 
 @pytest.fixture
-def told(wanted, shopify, engage, drain):
-    """The task that confirmed an order."""
+def notification(wanted, shopify, engage, drain):
+    """The task that sent an order's confirmation."""
     buy(wanted, shopify)
     drain(waiting=True)
     return newest("SyncOrderNotification")
 
 
-def test_the_page_says_to_whom_and_what_before_anything_is_sent(client, told, engage):
-    text = client.get(f"/tasks/{told.id}/resend").text
+def test_the_resend_page_shows_recipient_and_kind_before_sending(client, notification, engage):
+    text = client.get(f"/tasks/{notification.id}/resend").text
 
     assert "a…@example.com" in text
     assert "ada@" not in text.lower()
@@ -332,71 +332,74 @@ def test_the_page_says_to_whom_and_what_before_anything_is_sent(client, told, en
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_resent_notification_tells_what_the_order_is_now(client, told, wanted, shopify, engage, drain):
-    sent_parcel(wanted, shopify, told.shopify_id)
+def test_a_resent_notification_has_the_orders_current_state(client, notification, wanted, shopify, engage, drain):
+    sent_parcel(wanted, shopify, notification.shopify_id)
     drain(waiting=True)
 
-    answer = resend(client, told)
+    answer = resend(client, notification)
     drain()
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_FULFILLED"]
     made = newest("SyncOrderFulfillmentNotification")
     assert answer.headers["location"] == f"/tasks/{made.id}"
-    assert [(row.action, row.task_id, row.made_id) for row in AuditEntry.select()] == [
-        (Action.RESEND, told.id, made.id)
+    assert [(row.action, row.task_id, row.created_task_id) for row in AuditEntry.select()] == [
+        (Action.RESEND, notification.id, made.id)
     ]
 
 
-def test_a_double_click_is_one_mail(client, told, engage, drain):
-    form = fields(client, f"/tasks/{told.id}/resend", f"/tasks/{told.id}/resend")
+def test_a_double_click_resends_one_mail(client, notification, engage, drain):
+    form = fields(client, f"/tasks/{notification.id}/resend", f"/tasks/{notification.id}/resend")
 
-    answers = [client.post(f"/tasks/{told.id}/resend", data=form).headers["location"] for _ in range(2)]
+    answers = [client.post(f"/tasks/{notification.id}/resend", data=form).headers["location"] for _ in range(2)]
     drain()
 
     assert answers[0] == answers[1]
     assert mails(engage) == ["ORDER_CREATED"] * 2
 
 
-def test_a_shop_that_does_not_write_to_its_shoppers_resends_nothing(client, told, wanted, engage):
-    form = fields(client, f"/tasks/{told.id}/resend", f"/tasks/{told.id}/resend")
+def test_a_shop_with_notifications_off_cannot_resend(client, notification, wanted, engage):
+    form = fields(client, f"/tasks/{notification.id}/resend", f"/tasks/{notification.id}/resend")
     Shop.update(settings={}).where(Shop.id == wanted.id).execute()
 
-    answers = [client.get(f"/tasks/{told.id}/resend"), client.post(f"/tasks/{told.id}/resend", data=form)]
+    answers = [
+        client.get(f"/tasks/{notification.id}/resend"),
+        client.post(f"/tasks/{notification.id}/resend", data=form),
+    ]
 
     assert [answer.status_code for answer in answers] == [409, 409]
     assert (mails(engage), audited()) == (["ORDER_CREATED"], [])
 
 
-def test_what_is_about_no_order_has_nothing_to_resend(client, shop):
+def test_a_task_without_an_order_has_no_notification_to_resend(client, shop):
     task = finish(shop, enqueue(shop, "SyncContact", shopify_id=7))
 
     assert client.get(f"/tasks/{task.id}/resend").status_code == 404
 
 
-def test_the_buttons_are_those_that_make_sense(client, told, shop):
+def test_a_task_has_the_buttons_that_fit_its_type_and_state(client, notification, shop):
     pages = {name: client.get(f"/tasks/{newest(name).id}/drawer").text for name in ("SyncOrder", "IndexOrder")}
-    pages["letter"] = client.get(f"/tasks/{told.id}").text
+    pages["notification"] = client.get(f"/tasks/{notification.id}").text
 
-    assert f"/tasks/{told.id}/resend" in pages["letter"]
-    assert f"/tasks/{told.id}/retry" not in pages["letter"]
+    assert f"/tasks/{notification.id}/resend" in pages["notification"]
+    assert f"/tasks/{notification.id}/retry" not in pages["notification"]
     assert "/replay" in pages["SyncOrder"]
     assert "/resend" not in pages["SyncOrder"]
     assert not any(word in pages["IndexOrder"] for word in ("/retry", "/replay", "/resend"))
 
 
-def test_the_other_connection_sees_the_deed_and_its_note_together(client, shop):
+def test_a_retry_and_its_audit_entry_are_committed_together(client, shop):
     task = failed(shop)
     retry(client, task)
 
-    def seen(_: int) -> tuple[int, int]:
+    def committed(_: int) -> tuple[int, int]:
         with connected(EVERY):
-            return again(task).state, AuditEntry.select().count()
+            return reloaded(task).state, AuditEntry.select().count()
 
     with ThreadPoolExecutor(1) as pool:
-        assert list(pool.map(seen, [0])) == [(State.PENDING, 1)]
+        assert list(pool.map(committed, [0])) == [(State.PENDING, 1)]
 
 
-def test_another_shop_signs_in_and_sees_its_own(anonymous, database):
+def test_a_session_shows_only_its_own_shops_tasks(anonymous, database):
     first, second = connect_shop("one.myshopify.com"), connect_shop("two.myshopify.com")
     task = failed(first)
     anonymous.cookies.set(SESSION_COOKIE, session_cookie(second.id))

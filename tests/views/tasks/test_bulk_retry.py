@@ -1,4 +1,4 @@
-"""The page of a batch: its progress, its buttons pressed once, twice or by somebody else, and its end."""
+"""The page of a bulk retry: its progress and its cancellation, double clicks, CSRF, and another shop's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.web.pages import HTMX
 # Progress
 
 
-def test_the_progress_is_told_and_asks_for_itself_while_it_runs(client, shop):
+def test_the_progress_polls_while_the_bulk_retry_runs(client, shop):
     add_failed_tasks(shop, PORTION + 7)
     batch = start_bulk_retry(client)
     process_next_portion()
@@ -35,7 +35,7 @@ def test_the_progress_is_told_and_asks_for_itself_while_it_runs(client, shop):
     assert "<dt>Left</dt><dd>7</dd>" in part
 
 
-def test_a_batch_that_is_over_is_quiet(client, shop):
+def test_a_finished_bulk_retry_does_not_poll(client, shop):
     add_failed_tasks(shop, 1)
     batch = start_bulk_retry(client)
     while process_next_portion():
@@ -49,14 +49,14 @@ def test_a_batch_that_is_over_is_quiet(client, shop):
     assert f"/batches/{batch.id}" in client.get("/batches").text
 
 
-def test_without_javascript_a_link_looks_again(client, shop):
+def test_a_link_refreshes_the_progress_without_javascript(client, shop):
     add_failed_tasks(shop, 1)
     batch = start_bulk_retry(client)
 
     assert f'<a class="button" href="/batches/{batch.id}">Look again</a>' in client.get(f"/batches/{batch.id}").text
 
 
-def test_cancelling_leaves_what_is_not_queued_as_it_is(client, shop):
+def test_cancelling_leaves_unqueued_tasks_as_they_are(client, shop):
     add_failed_tasks(shop, PORTION + 5)
     batch = start_bulk_retry(client)
     process_next_portion()
@@ -72,10 +72,10 @@ def test_cancelling_leaves_what_is_not_queued_as_it_is(client, shop):
     assert [row.action for row in AuditEntry.select().order_by(AuditEntry.id)] == [Action.RETRY_ALL, Action.CANCEL]
 
 
-# Pressed twice, or by somebody else
+# Double clicks, CSRF and other shops
 
 
-def test_a_double_click_cancels_once_and_a_late_one_is_told(client, shop):
+def test_a_double_click_cancels_once_and_a_later_click_is_refused(client, shop):
     add_failed_tasks(shop, 1)
     batch = start_bulk_retry(client)
     path = f"/batches/{batch.id}/cancel"
@@ -87,19 +87,19 @@ def test_a_double_click_cancels_once_and_a_late_one_is_told(client, shop):
     assert AuditEntry.select().where(AuditEntry.action == Action.CANCEL).count() == 1
 
 
-def test_a_double_click_is_one_batch(client, shop):
+def test_a_double_click_creates_one_bulk_retry(client, shop):
     add_failed_tasks(shop, 3)
     form = fields(client, ERRORS, ALL)
 
-    places = [client.post(ALL, data=form).headers["location"] for _ in range(2)]
+    locations = [client.post(ALL, data=form).headers["location"] for _ in range(2)]
 
     (batch,) = BulkRetry.select()
-    assert places == [f"/batches/{batch.id}"] * 2
+    assert locations == [f"/batches/{batch.id}"] * 2
     (note,) = AuditEntry.select()
-    assert (note.action, note.batch_id, note.details["total"]) == (Action.RETRY_ALL, batch.id, 3)
+    assert (note.action, note.bulk_retry_id, note.details["total"]) == (Action.RETRY_ALL, batch.id, 3)
 
 
-def test_a_form_that_is_not_ours_retries_nothing(client, shop):
+def test_a_bulk_retry_without_a_valid_csrf_token_is_refused(client, shop):
     add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
 
@@ -109,7 +109,7 @@ def test_a_form_that_is_not_ours_retries_nothing(client, shop):
 
 
 @pytest.mark.parametrize("asked_at", ["", "yesterday", "2026-11-24T10:00:00"])
-def test_a_form_without_the_time_of_its_number_retries_nothing(asked_at, client, shop):
+def test_a_bulk_retry_without_the_time_of_its_count_is_refused(asked_at, client, shop):
     add_failed_tasks(shop, 1)
 
     answer = press(client, ERRORS, ALL, asked_at=asked_at)
@@ -117,7 +117,7 @@ def test_a_form_without_the_time_of_its_number_retries_nothing(asked_at, client,
     assert (answer.status_code, BulkRetry.select().count(), AuditEntry.select().count()) == (400, 0, 0)
 
 
-def test_another_shops_batch_is_not_there(client, shop, other_shop):
+def test_another_shops_bulk_retry_is_not_found(client, shop, other_shop):
     add_failed_tasks(shop, 1)
     form = fields(client, ERRORS, ALL)
     theirs = BulkRetry.create(shop=other_shop, query="", total=1)
@@ -131,16 +131,16 @@ def test_another_shops_batch_is_not_there(client, shop, other_shop):
 
 
 @pytest.mark.parametrize("unknown", ["x", "0193f0aa-0000-7000-8000-000000000000", "0" * 400])
-def test_an_unknown_batch_is_not_there(unknown, client, shop):
+def test_an_unknown_bulk_retry_is_not_found(unknown, client, shop):
     assert client.get(f"/batches/{unknown}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/batches/new", "/batches/x", "/audit"])
-def test_what_only_shows_takes_no_post(path, client):
+def test_read_only_pages_refuse_a_post(path, client):
     assert client.post(path).status_code == 405
 
 
-def test_nobody_without_a_session_sees_or_begins_one(anonymous, shop):
+def test_bulk_retries_need_a_session(anonymous, shop):
     codes = {anonymous.get(path).status_code for path in ("/batches", "/batches/new", "/batches/x", "/audit")}
 
     assert codes | {anonymous.post("/batches").status_code} == {401}

@@ -1,4 +1,4 @@
-"""The listing as a file: what is in it, in which order, and what a spreadsheet makes of it."""
+"""Export of the listing as CSV and JSON: its columns, its order, its audit entry, and CSV formula injection."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models import Action, AuditEntry, State, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import TYPES
+from tests.support.servers.processes import printed
 from tests.support.tasks.listed_tasks import CURSORS
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import ParsedPage, get_page
@@ -24,7 +25,7 @@ SIX = ["Task ID", "Task state", "Task type", "Shopify entity ID", "Created at", 
 
 
 def rows(client, query=""):
-    """The file's lines by their headings."""
+    """The rows of the CSV export by their headings."""
     answer = client.get(f"/tasks.csv?{query}")
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text.removeprefix(serializer.BOM), newline="")))
@@ -34,10 +35,10 @@ def listed(client, query=""):
     return [task["id"] for task in client.get(f"/tasks.json?{query}").json()["tasks"]]
 
 
-# What is in it
+# Content
 
 
-def test_the_file_begins_with_the_six_columns_and_is_marked_as_utf_8(client, shop):
+def test_csv_begins_with_a_bom_and_the_six_columns(client, shop):
     answer = client.get("/tasks.csv")
 
     assert answer.content.startswith(b"\xef\xbb\xbfTask ID,")
@@ -45,11 +46,11 @@ def test_the_file_begins_with_the_six_columns_and_is_marked_as_utf_8(client, sho
     assert answer.text.lstrip(serializer.BOM).splitlines()[0].split(",")[:6] == SIX
 
 
-def test_every_property_that_json_has_is_a_column(shop):
+def test_csv_has_a_column_for_every_json_property(shop):
     assert set(serializer.CSV_COLUMNS) == set(serialize_task(enqueue(shop)))
 
 
-def test_a_line_says_what_the_listing_says(client, shop):
+def test_a_csv_row_has_the_values_of_its_task(client, shop):
     task = finish(shop, enqueue(shop, shopify_id=6100000001001), reason="A test order.")
 
     (row,) = rows(client)
@@ -74,7 +75,7 @@ def test_a_line_says_what_the_listing_says(client, shop):
         "created_from=-1h",
     ],
 )
-def test_the_file_has_the_tasks_of_the_listing_in_its_order(client, shop, query):
+def test_the_export_has_the_listings_tasks_in_its_order(client, shop, query):
     for number, name in enumerate(["SyncOrder", "SyncContact", "SyncOrder", "SyncContact"]):
         finish(shop, enqueue(shop, name, shopify_id=number + 1), State(number % 2 + 1), reason="No.")
         enqueue(shop, name)
@@ -82,7 +83,7 @@ def test_the_file_has_the_tasks_of_the_listing_in_its_order(client, shop, query)
     assert [row["Task ID"] for row in rows(client, query)] == listed(client, query) != []
 
 
-def test_a_search_and_a_limit_hold_for_the_file_as_well(client, shop):
+def test_the_export_follows_search_and_limit(client, shop):
     for number in (77, 77, 78):
         enqueue(shop, shopify_id=number)
 
@@ -90,26 +91,26 @@ def test_a_search_and_a_limit_hold_for_the_file_as_well(client, shop):
     assert len(rows(client, "limit=1")) == 1
 
 
-def test_another_shops_tasks_are_in_no_file(client, shop, other_shop):
+def test_the_export_leaves_out_another_shops_tasks(client, shop, other_shop):
     mine, _ = enqueue(shop), enqueue(other_shop)
 
     assert [row["Task ID"] for row in rows(client)] == [str(mine.id)]
     assert listed(client, "limit=all") == [str(mine.id)]
 
 
-def test_an_empty_file_has_its_headings(client, shop):
+def test_an_empty_export_has_its_headings(client, shop):
     assert rows(client) == []
     assert client.get("/tasks.json?limit=all").json() == {"tasks": [], "next": None, "previous": None}
 
 
-def test_all_tasks_in_json_are_those_of_the_pages(client, shop):
+def test_json_of_all_tasks_equals_json_of_the_pages(client, shop):
     for _ in range(3):
         finish(shop, enqueue(shop, shopify_id=1), reason="A test order.")
 
     assert client.get("/tasks.json?limit=all").json() == client.get("/tasks.json").json()
 
 
-def test_a_file_is_the_same_in_every_language(client, shop):
+def test_csv_is_the_same_in_every_language(client, shop):
     finish(shop, enqueue(shop), reason="The order was cancelled before it was paid, so nothing was sold.")
 
     swedish = client.get("/tasks.csv", headers={"Accept-Language": "sv"})
@@ -117,17 +118,17 @@ def test_a_file_is_the_same_in_every_language(client, shop):
     assert swedish.content == client.get("/tasks.csv").content
 
 
-def test_what_others_said_of_somebody_is_in_no_list(client, shop):
+def test_lists_leave_out_messages_of_other_systems(client, shop):
     task = claim(shop, enqueue(shop, "SyncContact"))
     claims.finish(task, State.ERROR, reason="Engage answered 422 X: Ada Ek is not a name", code="Engage 422 X")
 
-    for address in ("/tasks.csv", "/tasks.json", "/tasks.json?limit=all", "/tasks"):
-        assert "Ada" not in client.get(address).text
+    for url in ("/tasks.csv", "/tasks.json", "/tasks.json?limit=all", "/tasks"):
+        assert "Ada" not in client.get(url).text
     assert rows(client)[0]["Reason"] == "Engage answered 422 X: …"
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "redacted"),
     [
         ("Engage answered 503.", "Engage answered 503."),
         ("Shopify failed: Ada: Ek", "Shopify failed: …"),
@@ -139,14 +140,14 @@ def test_what_others_said_of_somebody_is_in_no_list(client, shop):
         ("Nobody's sentence: of another version", "Nobody's sentence: of another version"),
     ],
 )
-def test_of_a_reason_our_own_words_are_left(reason, told):
-    assert redacted_reason(reason) == told
+def test_a_redacted_reason_keeps_only_our_own_text(reason, redacted):
+    assert redacted_reason(reason) == redacted
 
 
-# How it comes
+# Download, audit and permission
 
 
-def test_the_files_name_has_the_shop_and_the_date(client, shop):
+def test_the_file_name_has_the_shop_and_the_date(client, shop):
     for ending, query in (("csv", ""), ("json", "?limit=all")):
         headers = client.get(f"/tasks.{ending}{query}").headers
 
@@ -155,21 +156,21 @@ def test_the_files_name_has_the_shop_and_the_date(client, shop):
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_who_took_what_is_written_down_without_what_was_searched_for(client, shop):
+def test_an_export_is_audited_without_its_search(client, shop):
     rows(client, "state=error&q=4711")
     client.get("/tasks.json?limit=all")
     client.get("/tasks.json")
 
-    written = [(row.action, row.details) for row in AuditEntry.select().order_by(AuditEntry.id)]
+    audited = [(row.action, row.details) for row in AuditEntry.select().order_by(AuditEntry.id)]
 
-    assert written == [
+    assert audited == [
         (Action.EXPORT, {"query": "state=error&searched=yes", "form": "csv"}),
         (Action.EXPORT, {"query": "", "form": "json"}),
     ]
     assert "Exported the task listing" in get_page(client, "/audit").text
 
 
-def test_a_look_at_the_headers_takes_nothing(client, shop):
+def test_a_head_request_exports_nothing(client, shop):
     enqueue(shop)
 
     answer = client.head("/tasks.csv")
@@ -190,7 +191,7 @@ def test_a_look_at_the_headers_takes_nothing(client, shop):
         (f"after={CURSORS['started_at']}", "after"),
     ],
 )
-def test_bad_input_is_a_sentence_and_no_file(client, shop, query, word):
+def test_bad_input_is_an_error_page_and_no_file(client, shop, query, word):
     answer = client.get(f"/tasks.csv?{query}")
 
     assert answer.status_code == 400
@@ -198,11 +199,11 @@ def test_bad_input_is_a_sentence_and_no_file(client, shop, query, word):
     assert not AuditEntry.select().exists()
 
 
-def test_nobody_takes_anything_without_signing_in(anonymous, shop):
-    assert [anonymous.get(address).status_code for address in ("/tasks.csv", "/tasks.json?limit=all")] == [401, 401]
+def test_an_export_needs_a_session(anonymous, shop):
+    assert [anonymous.get(url).status_code for url in ("/tasks.csv", "/tasks.json?limit=all")] == [401, 401]
 
 
-def test_the_page_offers_both_files_of_what_it_shows_from_its_beginning(client, shop):
+def test_the_page_links_to_both_exports_of_its_filters(client, shop):
     for _ in range(2):
         enqueue(shop)
     (older,) = [
@@ -217,34 +218,62 @@ def test_the_page_offers_both_files_of_what_it_shows_from_its_beginning(client, 
     assert "at most 1,000,000 tasks" in found.text
 
 
-# What a spreadsheet makes of it
+# CSV formula injection
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", " ="])  # noqa: RUF001
-def test_a_cell_is_no_formula(client, shop, start):
+def test_a_csv_cell_that_begins_a_formula_is_escaped(client, shop, start):
     Task.update(engage_id=f"{start}1+1").where(Task.id == enqueue(shop).id).execute()
 
     assert rows(client)[0]["Voyado Engage entity ID"] == f"'{start}1+1"
 
 
 @pytest.mark.parametrize("separator", [";", ",", "|", "\t"])
-def test_a_cell_that_is_split_at_another_character_begins_no_formula(separator):
+def test_a_formula_after_another_separator_is_escaped(separator):
     assert serializer.escape_formulas(f"a{separator}=1+1;b") == f"a{separator}'=1+1;b"
 
 
 @pytest.mark.parametrize("text", ["", "a", "a=b", "2026-11-24", "0193f0aa-1", "a - b", "c'est", "Åsa; Bo"])
-def test_what_is_harmless_is_left_as_it_is(text):
+def test_a_harmless_cell_is_not_changed(text):
     assert serializer.escape_formulas(text) == text
 
 
 @given(text=st.text(st.sampled_from("=+-@＝a ;,|\t\r\n\"'"), max_size=8))  # noqa: RUF001
-def test_nothing_that_a_spreadsheet_splits_begins_with_a_formula(text):
+def test_no_part_of_a_split_cell_begins_with_a_formula(text):
     cells = re.split(r"[;,|\t\r\n]", serializer.escape_formulas(text))
 
     assert not [cell for cell in cells if re.match(r"\s*[=+\-@＝]", cell)]  # noqa: RUF001
 
 
-def test_numbers_stay_numbers_and_quotes_are_doubled(client, shop):
+# Line breaks made an earlier expression quadratic: 20,000 of them took 3.6 s.
+HOSTILE = ["\n", " ", "\n ", "\t\x0b", "; ", " =", "\n="]
+SIZE = 200_000
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_the_cost_of_escaping_a_hostile_text_grows_linearly(unit):
+    """A process that may use the processor for ten seconds ends well; a quadratic expression would need minutes."""
+    script = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+from views.tasks.serializer import escape_formulas
+text = {unit!r} * ({SIZE} // len({unit!r}))
+for each in (text, text + "x", text + "="):
+    escape_formulas(each)
+print("done")
+"""
+    assert printed("-c", script) == "done"
+
+
+@given(text=st.text(st.sampled_from("=+-@＝a \xa0;,|\t\r\n\x0b'"), max_size=12))  # noqa: RUF001
+def test_escaping_puts_an_apostrophe_where_a_cell_may_begin_a_formula(text):
+    """By the definition, which takes quadratic time."""
+    start = re.compile(r"(?:^|(?<=[;,|\t\r\n]))(?=\s*[=+\-@＝]|[\t\r\n])")  # noqa: RUF001
+
+    assert serializer.escape_formulas(text) == start.sub("'", text)
+
+
+def test_csv_keeps_numbers_and_doubles_quotes(client, shop):
     task = finish(shop, enqueue(shop))
     Task.update(duration_ms=1234567, engage_id='say "hi", now').where(Task.id == task.id).execute()
 
@@ -255,13 +284,13 @@ def test_numbers_stay_numbers_and_quotes_are_doubled(client, shop):
     assert answer.endswith("\r\n")
 
 
-def test_json_leaves_texts_as_they_are(client, shop):
+def test_json_does_not_escape_formulas(client, shop):
     Task.update(engage_id="=1+1").where(Task.id == enqueue(shop).id).execute()
 
     assert orjson.loads(client.get("/tasks.json?limit=all").content)["tasks"][0]["engage_id"] == "=1+1"
 
 
-def test_a_type_of_another_version_is_in_the_file(client, shop):
+def test_csv_has_tasks_of_an_unknown_type(client, shop):
     Task.update(type=999).where(Task.id == enqueue(shop).id).execute()
 
     assert rows(client)[0]["Task type"] == "Type 999"

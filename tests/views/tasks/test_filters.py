@@ -1,4 +1,4 @@
-"""What an address asks of the listing, and the address that a listing has."""
+"""Task filters: what a query string selects, and the URL that filters are written as."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tasklog.filter import id_at
 from tests.support.tasks.listed_tasks import CURSORS, NOON, add_task, found_ids, read_filters
 from views.tasks.filters import instant_for_url
 
-# What is let through
+# Filters
 
 
-def test_states_and_types_are_chosen_together(shop):
+def test_states_and_types_are_combined(shop):
     wanted = add_task(shop, state=State.ERROR)
     add_task(shop, state=State.SUCCESS)
     add_task(shop, state=State.ERROR, name="SyncContact")
@@ -30,7 +30,7 @@ def test_another_shop_is_never_listed(shop, other_shop):
     assert found_ids(shop, "") == set()
 
 
-def test_created_bounds_hold_what_they_name(shop):
+def test_the_created_range_includes_its_bounds(shop):
     first, second, third = (add_task(shop, NOON + timedelta(seconds=n)) for n in range(3))
 
     assert found_ids(shop, "created_from=2026-11-24T12:00:01Z") == {second.id, third.id}
@@ -48,7 +48,7 @@ def test_created_bounds_hold_what_they_name(shop):
         ("", None),
     ],
 )
-def test_an_instant_is_utc_unless_it_says_otherwise(text, instant):
+def test_an_instant_without_an_offset_is_utc(text, instant):
     assert read_filters(f"created_from={text}").created_from == instant
 
 
@@ -60,22 +60,22 @@ def test_an_instant_is_utc_unless_it_says_otherwise(text, instant):
         ("2026-11-24T12:00:00.25", NOON.replace(microsecond=250_000)),
     ],
 )
-def test_created_to_reaches_to_the_end_of_what_it_names(text, last):
+def test_created_to_includes_the_whole_day_minute_or_second(text, last):
     assert read_filters(f"created_to={text}").created_to == last
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))
-def test_an_id_bound_lets_through_every_id_of_its_time(naive):
+def test_the_bound_of_an_instant_includes_every_id_of_that_time(naive):
     at = naive.replace(tzinfo=UTC)
     ms = min(max(int(at.timestamp() * 1000), 0), 2**48 - 1)
 
     assert id_at(at, -1).int >> 80 <= ms <= id_at(at, +1).int >> 80
 
 
-# Addresses
+# URLs
 
 
-def test_the_address_says_what_was_read():
+def test_filters_are_written_as_the_url_they_were_read_from():
     query = (
         "state=error&type=SyncOrder&created_from=2026-11-24T12%3A00%3A00&created_to=2026-11-25T11%3A00%3A00.500000"
         "&q=1001&sort=started_at&limit=10"
@@ -85,31 +85,31 @@ def test_the_address_says_what_was_read():
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)))
-def test_an_address_carries_an_instant_to_the_microsecond(naive):
+def test_a_url_keeps_an_instant_to_the_microsecond(naive):
     at = naive.replace(tzinfo=UTC)
 
     assert read_filters(f"created_from={instant_for_url(at)}").created_from == at
 
 
-def test_the_plain_list_has_a_plain_address():
+def test_default_filters_have_a_url_without_a_query():
     assert read_filters("sort=-created_at&limit=50&q=&created_from=").url() == "/tasks"
 
 
-def test_a_changed_filter_begins_at_the_first_page():
+def test_a_changed_filter_leads_to_the_first_page():
     filters = read_filters(f"after={CURSORS['created_at']}&state=error")
 
     assert filters.url(states=()) == "/tasks"
 
 
-def test_the_menu_has_each_column_both_ways_and_marks_the_one_in_force():
-    orders = read_filters("sort=-started_at&state=error").orders()
+def test_the_sort_menu_has_both_directions_and_the_current_one():
+    options = read_filters("sort=-started_at&state=error").sort_options()
 
-    assert [order.words for order in orders if order.current] == ["Started at, newest first"]
-    assert len({order.url for order in orders}) == 6
-    assert all("state=error" in order.url for order in orders)
+    assert [option.label for option in options if option.current] == ["Started at, newest first"]
+    assert len({option.url for option in options}) == 6
+    assert all("state=error" in option.url for option in options)
 
 
-def test_each_chip_drops_its_own_filter():
+def test_each_chip_removes_its_own_filter():
     chips = read_filters("state=error&state=pending&type=SyncOrder").chips()
 
     assert [chip.url for chip in chips] == [

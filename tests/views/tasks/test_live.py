@@ -1,4 +1,4 @@
-"""The page's numbers again: small, only what is the shop's, and nothing at all when nothing has changed."""
+"""The live update of the task list page: small, only the shop's own, and 304 when nothing has changed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.web.pages import ParsedPage, get_page
 
 
 @pytest.fixture
-def address(client):
-    """Where a page that was just made asks for news."""
+def live_url(client):
+    """The URL that a page that was just rendered polls."""
 
     def of(query=""):
         found = get_page(client, f"/tasks{query}")
@@ -28,8 +28,8 @@ def numbers(html):
     return dict(re.findall(r'data-live="([a-z_]+-(?:total|success|error|pending))">([\d,]+)<', html))
 
 
-def test_it_has_the_cards_numbers_and_no_row(client, shop, address):
-    url = address()
+def test_a_live_update_has_the_cards_and_no_rows(client, shop, live_url):
+    url = live_url()
     add_task(shop, state=State.ERROR)
 
     answer = client.get(url)
@@ -40,8 +40,8 @@ def test_it_has_the_cards_numbers_and_no_row(client, shop, address):
     assert len(answer.content) < 12_000
 
 
-def test_nothing_new_is_no_answer_and_anything_new_is_one(client, shop, address):
-    url = address()
+def test_an_unchanged_live_update_is_not_modified(client, shop, live_url):
+    url = live_url()
     tag = client.get(url).headers["etag"]
 
     same = client.get(url, headers={"If-None-Match": tag})
@@ -52,9 +52,9 @@ def test_nothing_new_is_no_answer_and_anything_new_is_one(client, shop, address)
     assert (other.status_code, other.headers["etag"] == tag) == (200, False)
 
 
-def test_new_tasks_are_counted_as_the_list_is_filtered(client, shop, address):
+def test_new_tasks_are_counted_by_the_listings_filters(client, shop, live_url):
     add_task(shop, utcnow() - timedelta(minutes=1), state=State.ERROR)
-    url = address("?state=error")
+    url = live_url("?state=error")
 
     add_task(shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
     add_task(shop, utcnow() + timedelta(seconds=1), state=State.SUCCESS)
@@ -64,24 +64,24 @@ def test_new_tasks_are_counted_as_the_list_is_filtered(client, shop, address):
     assert "/tasks?state=error" in pill.links
 
 
-def test_a_list_of_the_past_has_no_news(client, shop, address):
-    url = address("?created_to=2026-01-01")
+def test_a_listing_of_the_past_has_no_new_tasks(client, shop, live_url):
+    url = live_url("?created_to=2026-01-01")
 
     add_task(shop, utcnow() + timedelta(seconds=1))
 
     assert "new task" not in client.get(url).text
 
 
-def test_many_are_not_counted_to_the_end(client, shop, address):
-    url = address()
+def test_new_tasks_are_counted_up_to_a_limit(client, shop, live_url):
+    url = live_url()
     for _ in range(101):
         add_task(shop, utcnow() + timedelta(seconds=1))
 
     assert "Over 100 new tasks" in client.get(url).text
 
 
-def test_another_shops_tasks_are_no_news(client, other_shop, address):
-    url = address()
+def test_another_shops_new_tasks_are_not_counted(client, other_shop, live_url):
+    url = live_url()
 
     add_task(other_shop, utcnow() + timedelta(seconds=1), state=State.ERROR)
 
@@ -90,11 +90,11 @@ def test_another_shops_tasks_are_no_news(client, other_shop, address):
 
 
 @pytest.mark.parametrize("query", ["shown=then", "state=none", "shown=2026-11-24T10:00:00&created_from=x"])
-def test_what_cannot_be_read_is_refused(client, shop, query):
+def test_a_live_update_with_bad_parameters_is_refused(client, shop, query):
     assert client.get(f"/tasks/live?{query}").status_code == 400
 
 
-def test_the_summary_tells_what_waits_and_what_is_wrong(client, shop):
+def test_the_summary_shows_the_oldest_pending_and_open_problems(client, shop):
     add_task(shop, utcnow() - timedelta(minutes=20), state=State.PENDING)
     add_task(shop, utcnow(), state=State.ERROR, shopify_id=7)
 
@@ -105,5 +105,5 @@ def test_the_summary_tells_what_waits_and_what_is_wrong(client, shop):
     assert {"/tasks?problem=open", "/tasks?state=pending&sort=created_at"} <= set(found.links)
 
 
-def test_a_shop_without_any_says_so(client, shop):
+def test_the_summary_says_that_nothing_waits(client, shop):
     assert "Nothing is waiting No open problems" in get_page(client, "/tasks").text

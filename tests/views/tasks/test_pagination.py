@@ -1,4 +1,4 @@
-"""Paging that neither skips nor doubles a task, and the marks in an address where a page begins."""
+"""Keyset pagination neither skips nor repeats a task, and cursors in a URL are decoded or refused."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from models import Task
 from tasklog.filter import Filter
 from tests.support.tasks.listed_tasks import NOON, add_task, read_filters
 from views.tasks.pagination import Cursor, Sort, fetch_page
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
 SORTS = ["created_at", "-created_at", "started_at", "-started_at", "completed_at", "-completed_at"]
 
 
-def rank(sort):
-    """Where a task belongs in an order: dated ones first in both directions, ids breaking ties."""
+def sort_key(sort):
+    """The sort key of a task: dated tasks come first in both directions, ids break ties."""
 
     def key(task):
-        at = getattr(task, sort.key) if sort.instant else NOON
+        at = getattr(task, sort.key) if sort.column else NOON
         sign = -1 if sort.descending else 1
         return (at is None, sign * (at.timestamp() if at else 0), sign * task.id.int)
 
     return key
 
 
-def forwards(selection, sort, limit):
-    pages, page = [], fetch_page(selection, sort, limit)
+def forwards(task_filter, sort, limit):
+    pages, page = [], fetch_page(task_filter, sort, limit)
     while page.tasks:
         pages.append([task.id for task in page.tasks])
         if page.after is None:
             break
-        page = fetch_page(selection, sort, limit, page.after)
+        page = fetch_page(task_filter, sort, limit, page.after)
     return pages, page
 
 
-def backwards(selection, sort, limit, page):
+def backwards(task_filter, sort, limit, page):
     pages = [[task.id for task in page.tasks]] if page.tasks else []
     while page.before is not None:
-        page = fetch_page(selection, sort, limit, page.before, back=True)
+        page = fetch_page(task_filter, sort, limit, page.before, back=True)
         pages.insert(0, [task.id for task in page.tasks])
     return pages
 
@@ -52,12 +52,12 @@ dates = st.none() | st.integers(0, 4).map(lambda seconds: NOON + timedelta(secon
 @pytest.mark.parametrize("text", SORTS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(dates, dates), max_size=14), limit=st.integers(1, 5))
-def test_paging_both_ways_gives_every_task_once_and_in_order(shop, text, rows, limit):
+def test_pagination_has_every_task_once_in_order_both_ways(shop, text, rows, limit):
     Task.delete().execute()
     for started_at, completed_at in rows:
         add_task(shop, started_at=started_at, completed_at=completed_at)
     sort = Sort.read(text)
-    expected = [task.id for task in sorted(Task.select(), key=rank(sort))]
+    expected = [task.id for task in sorted(Task.select(), key=sort_key(sort))]
 
     there, last = forwards(Filter(shop.id), sort, limit)
     back = backwards(Filter(shop.id), sort, limit, last)
@@ -66,7 +66,7 @@ def test_paging_both_ways_gives_every_task_once_and_in_order(shop, text, rows, l
     assert [one for page in back for one in page] == expected
 
 
-def test_the_last_full_page_has_no_next(shop):
+def test_the_last_full_page_has_no_next_page(shop):
     add_task(shop), add_task(shop)
 
     page = read_filters("limit=2").page(shop)
@@ -75,24 +75,24 @@ def test_the_last_full_page_has_no_next(shop):
     assert page.after is None
 
 
-def test_tasks_that_arrive_while_somebody_pages_shift_nothing(shop):
+def test_new_tasks_do_not_shift_the_next_page(shop):
     old = [add_task(shop, NOON + timedelta(seconds=n)).id for n in range(4)]
     first = read_filters("limit=2").page(shop)
     add_task(shop, NOON + timedelta(minutes=1))
 
-    second = read_filters(f"limit=2&after={first.after.mark(Sort.read('-created_at'))}").page(shop)
+    second = read_filters(f"limit=2&after={first.after.encode(Sort.read('-created_at'))}").page(shop)
 
     assert [task.id for task in second.tasks] == [old[1], old[0]]
 
 
 @given(st.text(max_size=60))
-def test_no_made_up_mark_is_taken_for_a_place(text):
+def test_a_made_up_cursor_is_refused(text):
     with pytest.raises(BadInput):
-        Cursor.read(text, Sort.read("-created_at"))
+        Cursor.decode(text, Sort.read("-created_at"))
 
 
 @given(st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), st.uuids())
-def test_a_mark_is_read_as_the_place_it_was_made_of(naive, task_id):
-    place, sort = Cursor(naive and naive.replace(tzinfo=UTC), task_id), Sort.read("started_at")
+def test_a_cursor_is_decoded_as_it_was_encoded(naive, task_id):
+    cursor, sort = Cursor(naive and naive.replace(tzinfo=UTC), task_id), Sort.read("started_at")
 
-    assert Cursor.read(place.mark(sort), sort) == place
+    assert Cursor.decode(cursor.encode(sort), sort) == cursor

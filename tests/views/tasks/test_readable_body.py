@@ -1,4 +1,4 @@
-"""A body as the page shows it: JSON is indented, and no token of it is changed."""
+"""How the page shows a body: JSON is indented, and no token of it is changed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from views.tasks.attempts import BodyFormat
 
-SHOWN_WHOLE = BodyFormat(revealed=True)
+REVEALED = BodyFormat(revealed=True)
 
 
 @pytest.mark.parametrize(
-    ("content", "shown"),
+    ("content", "text"),
     [
         (
             b'{"a":1.10,"b":[],"c":{"d":[1,2]}}',
@@ -25,11 +25,11 @@ SHOWN_WHOLE = BodyFormat(revealed=True)
         (b"[" * 60 + b"]" * 60, "[" * 60 + "]" * 60),
     ],
 )
-def test_json_is_indented_without_changing_a_token(content, shown):
-    assert SHOWN_WHOLE.at(content) == shown
+def test_json_is_indented_without_changing_a_token(content, text):
+    assert REVEALED.format_body(content) == text
 
 
 def test_indented_json_is_the_same_json():
     document = {"é": [1, {"x": None}], "deep": {"a": {"b": "c, d: [e]"}}, "empty": {}}
 
-    assert json.loads(SHOWN_WHOLE.at(json.dumps(document).encode())) == document
+    assert json.loads(REVEALED.format_body(json.dumps(document).encode())) == document

@@ -1,4 +1,4 @@
-"""What the listing refuses, by name and in a sentence: whatever is given is in force or refused."""
+"""What query parameters the listing refuses, by name: each one given is in force or refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.tasks.task_steps import enqueue
 from tests.support.web.pages import HTMX, ParsedPage
 from views.tasks.filters import STATES, TaskFilters
 from views.tasks.search import SEARCH_KINDS
-from views.web.rendering import BadInput
+from views.web.errors import BadInput
 
-# What an address may not say
+# Query parameters
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ from views.web.rendering import BadInput
         (f"after={CURSORS['created_at']}&before={CURSORS['created_at']}", "before"),
     ],
 )
-def test_what_cannot_be_understood_is_refused_by_name(query, word):
+def test_a_bad_query_parameter_is_refused_by_name(query, word):
     with pytest.raises(BadInput, match=word):
         read_filters(query)
 
@@ -70,32 +70,32 @@ texts = st.text(max_size=60) | st.sampled_from(
 )
 
 
-def meant(filters, name, text):
+def is_in_force(filters, name, text):
     """Whether a filter of this name is in force, or this order."""
     if name == "sort":
         return str(filters.sort) == text
-    field = {"state": "states", "type": "types", "problem": "problems", "reading": "read_as"}.get(name, name)
+    field = {"state": "states", "type": "types", "problem": "problems", "reading": "search_kind"}.get(name, name)
     moving = {"created_from": filters.from_ago, "created_to": filters.to_ago}.get(name)
     return bool(moving) or getattr(filters, field) not in ((), "", None, False)
 
 
 @each_parameter
 @given(text=texts)
-def test_whatever_is_given_is_in_force_or_refused(name, text):
+def test_each_given_parameter_is_in_force_or_refused(name, text):
     """Only what a form sends for an empty field stands for nothing."""
     try:
         filters = read_filters(urlencode({name: text}))
     except BadInput:
         return
-    assert meant(filters, name, text) or not text.strip()
+    assert is_in_force(filters, name, text) or not text.strip()
 
 
 @pytest.mark.parametrize("name", ["state", "type"])
 @given(text=texts)
-def test_a_state_or_a_type_is_one_of_those_there_are(name, text):
+def test_an_unknown_state_or_type_is_refused(name, text):
     known = STATES if name == "state" else TYPES
     if text in known:
-        assert meant(read_filters(urlencode({name: text})), name, text)
+        assert is_in_force(read_filters(urlencode({name: text})), name, text)
         return
     with pytest.raises(BadInput, match=name):
         read_filters(urlencode({name: text}))
@@ -131,25 +131,25 @@ anything = st.lists(
 @example(pairs=[("created_from", "9999-12-31T23:59:59"), ("sort", "completed_at"), ("type", "SyncOrder")])
 @example(pairs=[("q", "%s %(shop)s %%"), ("reading", "engage")])
 @given(pairs=anything)
-def test_no_query_is_too_strange_to_answer(client, pairs):
+def test_any_query_string_gets_a_page_or_bad_request(client, pairs):
     for path in ("/tasks", "/tasks.json"):
         answer = client.get(f"{path}?{urlencode(pairs)}")
 
         assert answer.status_code in (200, 400)
 
 
-def test_a_script_hears_of_a_misspelt_name_and_a_page_does_not():
+def test_an_unknown_parameter_is_refused_only_when_strict():
     with pytest.raises(BadInput, match="stat"):
         read_filters("stat=error", strict=True)
 
     assert read_filters("stat=error") == TaskFilters()
 
 
-# How it is said
+# Responses
 
 
 @pytest.mark.parametrize("query", ["state=x", "type=x", "limit=x", "sort=x", "after=x", "created_from=x", "q=%00"])
-def test_bad_input_is_a_sentence_everywhere(client, query):
+def test_bad_input_has_the_same_message_in_json_and_on_the_page(client, query):
     in_json, on_page = client.get(f"/tasks.json?{query}"), client.get(f"/tasks?{query}")
 
     assert (in_json.status_code, on_page.status_code) == (400, 400)
@@ -157,22 +157,22 @@ def test_bad_input_is_a_sentence_everywhere(client, query):
     assert in_json.json()["error"] in ParsedPage(on_page.text).text
 
 
-def test_a_misspelt_name_is_bad_input_in_json_and_nothing_on_the_page(client):
+def test_an_unknown_parameter_is_bad_input_in_json_only(client):
     assert client.get("/tasks.json?stat=error").status_code == 400
     assert client.get("/tasks?stat=error").status_code == 200
 
 
-def test_bad_input_to_htmx_takes_the_place_of_the_page(client):
+def test_bad_input_over_htmx_replaces_the_main_region(client):
     response = client.get("/tasks?limit=x", headers=HTMX)
 
     assert response.headers["HX-Retarget"] == "#main"
     assert "<!doctype" not in response.text
 
 
-def test_nobody_sees_anything_without_signing_in(anonymous, shop):
+def test_task_pages_need_a_session(anonymous, shop):
     task = enqueue(shop)
 
-    for address in ("/tasks", "/tasks.json", "/summary.json", f"/tasks/{task.id}", f"/tasks/{task.id}/sent"):
-        response = anonymous.get(address)
+    for url in ("/tasks", "/tasks.json", "/summary.json", f"/tasks/{task.id}", f"/tasks/{task.id}/sent"):
+        response = anonymous.get(url)
         assert response.status_code == 401
         assert "manage.py sign-in" in response.text

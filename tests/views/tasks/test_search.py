@@ -1,4 +1,4 @@
-"""How a search is read: as an id of ours, of Shopify's, of Engage's, or as an order's name."""
+"""How a search is parsed: as a task id, a Shopify id, an Engage id or an order name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.support.tasks.listed_tasks import NOON, add_task, found_ids, read_fil
 
 
 @pytest.mark.parametrize("q", ["6100000001001", "gid://shopify/Order/6100000001001", " 6100000001001 "])
-def test_digits_and_gids_are_shopifys(shop, q):
+def test_digits_and_gids_are_shopify_ids(shop, q):
     task = add_task(shop, shopify_id=6100000001001)
     add_task(shop, shopify_id=1001)
 
     assert found_ids(shop, f"q={q}") == {task.id}
-    assert read_filters(f"q={q}").reading.words == "Shopify entity ID"
+    assert read_filters(f"q={q}").parsed_search.label == "Shopify entity ID"
 
 
-def test_a_task_is_found_by_its_id_and_by_its_beginning(shop):
+def test_a_task_is_found_by_its_id_or_the_beginning_of_it(shop):
     task = add_task(shop)
     add_task(shop, NOON + timedelta(days=200))
 
@@ -29,7 +29,7 @@ def test_a_task_is_found_by_its_id_and_by_its_beginning(shop):
         assert found_ids(shop, f"q={q}") == {task.id}
 
 
-def test_an_engage_id_is_found_whether_it_is_a_uuid_or_not(shop):
+def test_an_engage_id_may_be_a_uuid_or_not(shop):
     contact = add_task(shop, engage_id="5f0f3b7e-7d2b-4a2e-9a55-0b6c1d7e8f90")
     receipt = add_task(shop, engage_id="R-1001")
 
@@ -40,42 +40,42 @@ def test_an_engage_id_is_found_whether_it_is_a_uuid_or_not(shop):
 @pytest.mark.parametrize(
     "q", ["9" * 19, "9" * 30, "0", "abc", "-", "0123-4567", "0123456x", "deadbeef", "gid://shopify/Order/x", "'"]
 )
-def test_what_has_no_other_shape_is_looked_for_as_engages(shop, q):
+def test_a_text_of_no_known_shape_is_an_engage_id_or_order_name(shop, q):
     task = add_task(shop, engage_id=q)
     add_task(shop)
 
     assert found_ids(shop, f"q={q}") == {task.id}
-    assert read_filters(f"q={q}").reading.words == "Voyado Engage entity ID or order name"
+    assert read_filters(f"q={q}").parsed_search.label == "Voyado Engage entity ID or order name"
 
 
-def order(shop, name, shopify_id):
-    Order.create(shop=shop, shopify_id=shopify_id, name=name, updated_at=NOON, seen=b"")
+def order_task(shop, name, shopify_id):
+    Order.create(shop=shop, shopify_id=shopify_id, name=name, updated_at=NOON, sealed_snapshot=b"")
     return add_task(shop, shopify_id=shopify_id)
 
 
 @pytest.mark.parametrize(("name", "q"), [("#1001", "#1001"), ("EN1001-B", "EN1001-B"), ("Ö 1001", "Ö 1001")])
 def test_an_order_is_found_by_its_name(shop, other_shop, name, q):
-    task = order(shop, name, 6100000001001)
-    order(shop, "#1002", 6100000001002), order(other_shop, name, 6100000001003)
+    task = order_task(shop, name, 6100000001001)
+    order_task(shop, "#1002", 6100000001002), order_task(other_shop, name, 6100000001003)
 
     assert found_ids(shop, urlencode({"q": q})) == {task.id}
 
 
-def test_a_name_that_two_orders_have_finds_both(shop):
-    tasks = {order(shop, "#1001", number).id for number in (6100000001001, 6100000001002)}
+def test_a_name_of_two_orders_finds_both(shop):
+    tasks = {order_task(shop, "#1001", number).id for number in (6100000001001, 6100000001002)}
 
     assert found_ids(shop, "q=%231001") == tasks
-    assert read_filters("q=%231001").reading.words == "Order name"
+    assert read_filters("q=%231001").parsed_search.label == "Order name"
 
 
-def test_a_name_that_no_order_has_finds_nothing(shop):
+def test_an_unknown_order_name_finds_nothing(shop):
     add_task(shop), add_task(shop, shopify_id=1001)
 
     assert found_ids(shop, "q=%231001") == set()
 
 
 @pytest.mark.parametrize(
-    ("reading", "q", "words"),
+    ("kind", "q", "label"),
     [
         ("order", "1001", "Order name"),
         ("engage", "1001", "Voyado Engage entity ID"),
@@ -87,17 +87,17 @@ def test_a_name_that_no_order_has_finds_nothing(shop):
         ("task", "0193f0aa", "Task ID, its beginning"),
     ],
 )
-def test_a_reading_can_be_wished_for(shop, reading, q, words):
-    filters = read_filters(f"q={q}&reading={reading}")
+def test_the_kind_of_id_can_be_chosen(shop, kind, q, label):
+    filters = read_filters(f"q={q}&reading={kind}")
 
-    assert filters.reading.words == words
+    assert filters.parsed_search.label == label
     assert read_filters(filters.url().partition("?")[2]) == filters
 
 
-def test_the_wished_reading_is_the_only_one(shop):
+def test_a_chosen_kind_of_id_finds_only_that_kind(shop):
     uuid = "0193f0aa-0000-7000-8000-000000000000"
     by_order, by_shopify, by_engage = (
-        order(shop, "#1001", 9),
+        order_task(shop, "#1001", 9),
         add_task(shop, shopify_id=1001),
         add_task(shop, engage_id="1001"),
     )

@@ -1,4 +1,4 @@
-"""The page of one task: its attempts, what was sent and answered, its drawer, and the exact bytes."""
+"""The page of one task: its attempts and their exchanges, its drawer, and the exact bytes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["sale", "webhook"]
 # The page
 
 
-def test_a_task_shows_every_attempt_with_what_was_sent_and_answered(client, sale):
-    words = get_page(client, f"/tasks/{sale.id}").text
+def test_the_page_shows_every_attempt_with_its_exchanges(client, sale):
+    text = get_page(client, f"/tasks/{sale.id}").text
 
-    assert "Attempt 1 Failed" in words
-    assert "Engage answered 503." in words
-    assert "<html>away</html>" in words
-    assert '"totalGrossPrice": 1249.10' in words
-    assert "https://demo.voyado.com/api/v3/receipts?store=SE" in words
+    assert "Attempt 1 Failed" in text
+    assert "Engage answered 503." in text
+    assert "<html>away</html>" in text
+    assert '"totalGrossPrice": 1249.10' in text
+    assert "https://demo.voyado.com/api/v3/receipts?store=SE" in text
 
 
-def test_data_is_shown_as_text_and_never_as_markup(client, sale):
+def test_a_body_is_escaped_html(client, sale):
     assert "&lt;b&gt;Åsa&lt;/b&gt;" in client.get(f"/tasks/{sale.id}").text
 
 
-def test_a_webhook_shows_its_body_and_leads_to_what_it_started(client, webhook, sale):
+def test_a_webhook_task_shows_its_body_and_the_tasks_it_enqueued(client, webhook, sale):
     found = get_page(client, f"/tasks/{webhook.id}")
 
     assert '"note":"\N{REPLACEMENT CHARACTER}"' in found.text
@@ -40,20 +40,20 @@ def test_a_webhook_shows_its_body_and_leads_to_what_it_started(client, webhook, 
     assert f"/tasks/{webhook.id}" in get_page(client, f"/tasks/{sale.id}").links
 
 
-def test_only_the_newest_of_very_many_attempts_are_shown(client, shop):
+def test_only_the_newest_attempts_are_shown(client, shop):
     task = enqueue(shop)
     started = {"task": task, "shop_id": shop.id, "worker": "w.1", "started_at": task.created_at}
     Attempt.insert_many([{**started, "number": number} for number in range(1, 201)]).execute()
 
-    words = get_page(client, f"/tasks/{task.id}").text
+    text = get_page(client, f"/tasks/{task.id}").text
 
-    assert "The first 150 are not shown." in words
-    assert "Attempt 150 " not in words
-    assert "Attempt 151 " in words
-    assert "Attempt 200 " in words
+    assert "The first 150 are not shown." in text
+    assert "Attempt 150 " not in text
+    assert "Attempt 151 " in text
+    assert "Attempt 200 " in text
 
 
-def test_a_long_body_is_cut_on_the_page_only(client, shop):
+def test_a_long_body_is_truncated_on_the_page_only(client, shop):
     task = enqueue(shop)
     send(claim(shop, task), sent=b"x" * 100_000)
 
@@ -61,14 +61,14 @@ def test_a_long_body_is_cut_on_the_page_only(client, shop):
     assert len(client.get(f"/tasks/{task.id}/sent").content) == 100_000
 
 
-def test_a_body_under_a_lost_key_is_said_to_be_unreadable(client, shop, sale):
+def test_a_body_that_cannot_be_decrypted_is_unreadable(client, shop, sale):
     Exchange.update(sent=b"0" * 64).execute()
 
     assert "This can no longer be decrypted." in get_page(client, f"/tasks/{sale.id}").text
     assert client.get(f"/tasks/{sale.id}/sent").status_code == 404
 
 
-def test_the_page_of_a_task_of_another_shop_is_that_of_no_task(client, other_shop):
+def test_another_shops_task_looks_like_an_unknown_task(client, other_shop):
     foreign = enqueue(other_shop)
 
     for page_of_it in ("", "/sent", "/drawer"):
@@ -80,15 +80,15 @@ def test_the_page_of_a_task_of_another_shop_is_that_of_no_task(client, other_sho
 # The drawer
 
 
-def test_the_drawer_has_every_property_and_none_of_the_data(client, sale):
-    words = get_page(client, f"/tasks/{sale.id}/drawer").text
+def test_the_drawer_has_every_property_and_no_body(client, sale):
+    text = get_page(client, f"/tasks/{sale.id}/drawer").text
 
-    assert "Voyado Engage entity ID 6100000001001" in words
-    assert "Attempts 2" in words
-    assert "totalGrossPrice" not in words
+    assert "Voyado Engage entity ID 6100000001001" in text
+    assert "Attempts 2" in text
+    assert "totalGrossPrice" not in text
 
 
-def test_the_drawer_is_a_page_and_a_partial(client, sale):
+def test_the_drawer_is_a_page_or_for_htmx_a_partial(client, sale):
     assert client.get(f"/tasks/{sale.id}/drawer").text.startswith("<!doctype html>")
     assert "<!doctype" not in client.get(f"/tasks/{sale.id}/drawer", headers=HTMX).text
 
@@ -96,7 +96,7 @@ def test_the_drawer_is_a_page_and_a_partial(client, sale):
 # The exact bytes
 
 
-def test_the_exact_bytes_of_a_webhook_are_its_body(client, webhook):
+def test_the_exact_bytes_of_a_webhook_task_are_its_body(client, webhook):
     response = client.get(f"/tasks/{webhook.id}/sent")
 
     assert response.content == b'{"id":1,\n"note":"\xff"}'
@@ -104,20 +104,20 @@ def test_the_exact_bytes_of_a_webhook_are_its_body(client, webhook):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_exact_bytes_of_a_sale_are_what_was_sent_last(client, sale):
+def test_the_exact_bytes_of_a_sync_are_its_last_request(client, sale):
     response = client.get(f"/tasks/{sale.id}/sent")
 
     assert response.content == RECEIPT
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
-def test_the_exact_bytes_of_each_call_are_behind_its_links(client, sale):
+def test_each_exchange_links_to_its_exact_bytes(client, sale):
     links = [link for link in get_page(client, f"/tasks/{sale.id}").links if "exchange=" in link]
 
     assert [client.get(link).content for link in links] == [RECEIPT, b"<html>away</html>", RECEIPT, b'{"ok":true}']
 
 
-def test_reading_is_not_sending(client, shop):
+def test_a_read_has_no_exact_bytes_of_its_own(client, shop):
     task = enqueue(shop)
     send(claim(shop, task), effect=Effect.READ)
 
@@ -134,11 +134,11 @@ def test_reading_is_not_sending(client, shop):
         ("part=received", 400),
     ],
 )
-def test_a_wrong_call_or_part_is_refused(client, sale, query, status):
+def test_an_unknown_exchange_or_part_is_refused(client, sale, query, status):
     assert client.get(f"/tasks/{sale.id}/sent?{query}").status_code == status
 
 
-def test_a_call_of_another_task_is_not_found(client, shop, sale):
+def test_an_exchange_of_another_task_is_not_found(client, shop, sale):
     other = enqueue(shop)
     exchange = re.search(r"exchange=([-0-9a-f]+)", client.get(f"/tasks/{sale.id}").text)[1]
 

@@ -1,4 +1,4 @@
-"""What a task's page tells beyond its attempts: what happened when, what is hidden, and where to look elsewhere."""
+"""The rest of a task's page: its timeline, masked and revealed personal data, and links to the admin pages."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ PERSON = b'{"email":"anna.ek@example.com","firstName":"Annika","amount":1249.10}
 
 @pytest.fixture
 def personal(shop):
-    """A task that has sent something about somebody."""
+    """A task that has sent personal data."""
     task = enqueue(shop)
     send(claim(shop, task), sent=PERSON)
     return task
 
 
-def noted(action):
+def audit_count(action):
     return AuditEntry.select().where(AuditEntry.action == action).count()
 
 
-# What happened
+# Timeline
 
 
-def test_the_story_has_creation_attempts_and_end_in_order(client, sale):
-    words = get_page(client, f"/tasks/{sale.id}").text
-    story = words[words.index("What happened") :]
+def test_the_timeline_has_creation_attempts_and_completion(client, sale):
+    text = get_page(client, f"/tasks/{sale.id}").text
+    timeline = text[text.index("What happened") :]
 
     steps = [
         "Created",
@@ -42,29 +42,29 @@ def test_the_story_has_creation_attempts_and_end_in_order(client, sale):
         "Attempt 2: Success",
         "Completed: Success",
     ]
-    places = [story.index(step) for step in steps]
-    assert places == sorted(places)
-    assert story.count("+") >= 3
+    positions = [timeline.index(step) for step in steps]
+    assert positions == sorted(positions)
+    assert timeline.count("+") >= 3
 
 
-def test_a_task_that_waits_says_for_how_long_so_far(client, shop):
+def test_a_pending_task_shows_how_long_it_has_waited(client, shop):
     task = enqueue(shop)
 
     assert "Queued for" in get_page(client, f"/tasks/{task.id}").text
 
 
-# What is hidden
+# Masking
 
 
-def test_nobody_can_be_recognised_until_somebody_asks(client, personal):
-    shown = client.get(f"/tasks/{personal.id}").text
+def test_personal_data_is_masked_by_default(client, personal):
+    text = client.get(f"/tasks/{personal.id}").text
 
-    assert "Annika" not in shown
-    assert "anna.ek" not in shown
-    assert "1249.10" in shown
+    assert "Annika" not in text
+    assert "anna.ek" not in text
+    assert "1249.10" in text
 
 
-def test_revealing_shows_everything_and_is_written_down(client, personal):
+def test_revealing_unmasks_personal_data_and_is_audited(client, personal):
     answer = press(client, f"/tasks/{personal.id}", f"/tasks/{personal.id}/reveal")
 
     assert answer.status_code == 200
@@ -74,27 +74,27 @@ def test_revealing_shows_everything_and_is_written_down(client, personal):
     assert "Revealed personal data of a task" in get_page(client, "/audit").text
 
 
-def test_it_is_hidden_again_on_the_next_page(client, personal):
+def test_personal_data_is_masked_again_on_the_next_request(client, personal):
     press(client, f"/tasks/{personal.id}", f"/tasks/{personal.id}/reveal")
 
     assert "anna.ek" not in client.get(f"/tasks/{personal.id}").text
 
 
-def test_a_link_cannot_reveal(client, personal):
+def test_revealing_needs_a_post_with_a_csrf_token(client, personal):
     assert client.get(f"/tasks/{personal.id}/reveal").status_code == 405
     assert client.post(f"/tasks/{personal.id}/reveal", data={}).status_code == 403
-    assert noted(Action.REVEAL) == 0
+    assert audit_count(Action.REVEAL) == 0
 
 
-def test_another_shops_task_is_not_revealed(client, shop, other_shop, personal):
+def test_another_shops_task_cannot_be_revealed(client, shop, other_shop, personal):
     foreign = enqueue(other_shop)
     form = fields(client, f"/tasks/{personal.id}", f"/tasks/{personal.id}/reveal")
 
     assert client.post(f"/tasks/{foreign.id}/reveal", data=form).status_code == 404
-    assert noted(Action.REVEAL) == 0
+    assert audit_count(Action.REVEAL) == 0
 
 
-def test_raw_is_as_it_was_sent_but_for_what_is_hidden(client, personal):
+def test_a_raw_body_is_masked_but_not_indented(client, personal):
     raw, pretty = (get_page(client, f"/tasks/{personal.id}?view={view}").text for view in ("raw", "pretty"))
 
     assert '{"email":"…","firstName":"…","amount":1249.10}' in raw
@@ -102,17 +102,17 @@ def test_raw_is_as_it_was_sent_but_for_what_is_hidden(client, personal):
     assert client.get(f"/tasks/{personal.id}?view=both").status_code == 400
 
 
-def test_the_exact_bytes_are_written_down_once_an_hour_and_not_for_a_look_at_the_headers(client, personal, sale):
+def test_reading_exact_bytes_is_audited_once_an_hour(client, personal, sale):
     client.head(f"/tasks/{personal.id}/sent")
-    assert noted(Action.READ) == 0
+    assert audit_count(Action.READ) == 0
 
     for _ in range(3):
         assert client.get(f"/tasks/{personal.id}/sent").content == PERSON
     client.get(f"/tasks/{sale.id}/sent")
-    assert noted(Action.READ) == 2
+    assert audit_count(Action.READ) == 2
 
 
-# Elsewhere
+# Admin links
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_the_exact_bytes_are_written_down_once_an_hour_and_not_for_a_look_at_the
         ("IndexStores", "/admin"),
     ],
 )
-def test_it_leads_to_its_subject_in_shopifys_admin_and_to_engage(client, shop, name, path):
-    Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), seen=b"")
+def test_the_page_links_to_its_entity_in_shopify_and_to_engage(client, shop, name, path):
+    Refund.create(shop=shop, shopify_id=7, order_id=70, updated_at=utcnow(), sealed_snapshot=b"")
     task = TYPES[name].enqueue(shop, key="k", shopify_id=7)
 
     links = get_page(client, f"/tasks/{task.id}").links
@@ -134,7 +134,7 @@ def test_it_leads_to_its_subject_in_shopifys_admin_and_to_engage(client, shop, n
     assert f"{engage_origin(shop)}/" in links
 
 
-def test_a_shop_without_the_app_has_no_admins(client, shop):
+def test_an_uninstalled_shop_has_no_admin_links(client, shop):
     task = enqueue(shop)
     Shop.update(active=False).execute()
 

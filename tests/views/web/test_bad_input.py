@@ -1,4 +1,4 @@
-"""Whatever is asked of any route, in its path, query, form or headers: an answer, and never a failure of ours."""
+"""No path, query, form or header makes any route fail."""
 
 from __future__ import annotations
 
@@ -29,54 +29,54 @@ ODD = [
     *("0193f0aa-0000-7000-8000-000000000000", "2026-11-24", "9999-12-31T23:59:59", "-24h", "today", "open", "raw"),
 ]
 NAMED = [*PARAMETER_NAMES, "shown", "view", "exchange", "part", "from", "to", "lang", "name"]
-KINDS = ["application/json", "text/plain", "multipart/form-data", "x"]
-words = st.text(letters, max_size=30) | st.sampled_from(ODD)
+CONTENT_TYPES = ["application/json", "text/plain", "multipart/form-data", "x"]
+values = st.text(letters, max_size=30) | st.sampled_from(ODD)
 names = st.sampled_from(NAMED) | st.text(letters, max_size=8)
-queries = st.lists(st.tuples(names, words), max_size=5)
+queries = st.lists(st.tuples(names, values), max_size=5)
 relaxed = examples(1, of=80)
 
 pytestmark = pytest.mark.fuzz
 
 
 @st.composite
-def addresses(draw, path):
-    """The route with anything in the places of its parameters, and a query."""
-    filled = PARAMETER.sub(lambda _: quote(draw(words.filter(bool)), safe=""), path)
+def urls(draw, path):
+    """The route's URL with any values for its parameters, and a query."""
+    filled = PARAMETER.sub(lambda _: quote(draw(values.filter(bool)), safe=""), path)
     return f"{filled}?{urlencode(draw(queries))}"
 
 
 @pytest.mark.parametrize("path", READ)
 @relaxed
 @given(data=st.data())
-def test_every_page_answers_whatever_is_asked(client, path, data):
-    answer = client.get(data.draw(addresses(path)))
+def test_no_query_makes_a_page_fail(client, path, data):
+    answer = client.get(data.draw(urls(path)))
 
     assert answer.status_code in FINE
 
 
 @pytest.fixture
-def seal(client, shop):
-    """What makes a form ours."""
+def form_token(client, shop):
+    """The CSRF token and idempotency key of a form."""
     task = add_task(shop, state=State.ERROR)
     return fields(client, f"/tasks/{task.id}", f"/tasks/{task.id}/retry")
 
 
 @pytest.mark.parametrize("path", WRITTEN)
 @relaxed
-@given(data=st.data(), sealed=st.booleans())
-def test_every_form_is_answered_whatever_is_in_it(client, seal, path, data, sealed):
-    form = dict(data.draw(queries)) | (seal if sealed else {})
+@given(data=st.data(), with_token=st.booleans())
+def test_no_form_makes_a_route_fail(client, form_token, path, data, with_token):
+    form = dict(data.draw(queries)) | (form_token if with_token else {})
 
-    answer = client.post(data.draw(addresses(path)), data=form)
+    answer = client.post(data.draw(urls(path)), data=form)
 
     assert answer.status_code in FINE
 
 
 @pytest.mark.parametrize("path", WRITTEN)
 @relaxed
-@given(body=st.binary(max_size=200), kind=st.sampled_from(KINDS))
-def test_any_bytes_are_answered(client, path, body, kind):
-    answer = client.post(PARAMETER.sub("x", path), content=body, headers={"Content-Type": kind})
+@given(body=st.binary(max_size=200), content_type=st.sampled_from(CONTENT_TYPES))
+def test_no_bytes_make_a_route_fail(client, path, body, content_type):
+    answer = client.post(PARAMETER.sub("x", path), content=body, headers={"Content-Type": content_type})
 
     assert answer.status_code in FINE
 
@@ -86,11 +86,11 @@ def test_any_bytes_are_answered(client, path, body, kind):
     name=st.sampled_from(["Accept", "Accept-Language", "If-None-Match", "HX-Request", "HX-Request-Type", "Range"]),
     value=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60),
 )
-def test_any_header_is_answered(client, name, value):
+def test_no_header_makes_a_page_fail(client, name, value):
     for path in ("/tasks", "/tasks/live", "/summary.json"):
         assert client.get(path, headers={name: value}).status_code in FINE
 
 
-def test_there_are_routes_to_ask():
+def test_there_are_routes_to_test():
     assert {"/tasks", "/tasks/{task_id}/sent", "/entities/{kind}/{shopify_id:path}"} <= set(READ)
     assert {"/tasks/{task_id}/reveal", "/webhooks/shopify"} <= set(WRITTEN)

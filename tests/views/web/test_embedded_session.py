@@ -1,4 +1,4 @@
-"""Inside Shopify's admin: installing by opening, who may come in, and what happens when a token's minute is over."""
+"""Embedded sessions in Shopify's admin: installing the app by opening it, ID tokens and their expiry, permissions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync.access_tokens import access_token
 from tests.support.web.embedded_app import BO, DOMAIN, OLGA, admin_frame, installed_shop
 from tests.support.web.forms import Forms
 from tests.support.web.pages import ParsedPage
-from views.account import membership
+from views.web import membership
 
 IFRAME = {"Sec-Fetch-Dest": "iframe"}
 RETRY = "X-Shopify-Retry-Invalid-Session-Request"
@@ -22,14 +22,14 @@ def frame(database, shopify):
         yield found
 
 
-def test_opening_the_app_installs_it_and_leads_to_the_first_steps(frame):
+def test_opening_the_app_installs_it_and_leads_to_onboarding(frame):
     frame.shopify.update_shop(DOMAIN, name="Fresh", ianaTimezone="Asia/Tokyo", currencyCode="JPY")
 
     answer = frame.open("/")
 
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/welcome")
     shop = installed_shop()
-    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.joined) == (
+    assert (shop.name, shop.timezone, shop.currency, shop.active, shop.engage_connected) == (
         "Fresh",
         "Asia/Tokyo",
         "JPY",
@@ -40,7 +40,7 @@ def test_opening_the_app_installs_it_and_leads_to_the_first_steps(frame):
     assert [row.key.partition(":")[0] for row in Task.select()] == ["connected"]
 
 
-def test_a_known_shop_is_not_asked_for_again(frame):
+def test_an_installed_shop_needs_no_second_token_exchange(frame):
     frame.open("/")
     frame.get("/tasks")
     frame.open("/tasks")
@@ -48,7 +48,7 @@ def test_a_known_shop_is_not_asked_for_again(frame):
     assert frame.shopify.oauth.calls == [("exchange", DOMAIN), ("staff", DOMAIN)]
 
 
-def test_the_shop_is_the_tokens_and_never_the_addresss(frame, other_shop):
+def test_the_shop_comes_from_the_id_token_and_not_from_the_url(frame, other_shop):
     answer = frame.open("/tasks", shop=other_shop.domain)
 
     assert answer.status_code == 200
@@ -56,7 +56,7 @@ def test_the_shop_is_the_tokens_and_never_the_addresss(frame, other_shop):
     assert [each.user_id for each in membership.of_shop(installed_shop())] == [OLGA.user]
 
 
-def test_an_installed_shop_is_opened_by_what_it_has(frame):
+def test_an_installed_shop_keeps_its_access_token(frame):
     assert frame.get("/tasks").status_code == 200
     page = ParsedPage(frame.open("/tasks").text)
 
@@ -64,7 +64,7 @@ def test_an_installed_shop_is_opened_by_what_it_has(frame):
     assert "Sign out" not in page.text
 
 
-def test_shopifys_own_parameters_are_none_of_the_listings(frame):
+def test_the_listing_does_not_see_the_admins_parameters(frame):
     answer = frame.open("/tasks", state="error", locale="sv", session="x", timestamp="1", hmac="0")
 
     assert answer.status_code == 200
@@ -72,7 +72,7 @@ def test_shopifys_own_parameters_are_none_of_the_listings(frame):
     assert "id_token=" not in answer.text
 
 
-def test_a_document_without_a_token_goes_to_get_one(frame):
+def test_a_document_without_an_id_token_goes_to_the_bounce_page(frame):
     answer = frame.client.get("/tasks?state=error&shop=fresh.myshopify.com&host=aG9zdA", headers=IFRAME)
 
     assert answer.status_code == 302
@@ -86,7 +86,7 @@ def test_a_document_without_a_token_goes_to_get_one(frame):
     ]
 
 
-def test_a_document_with_a_stale_token_goes_to_get_another(frame):
+def test_a_document_with_an_expired_id_token_goes_to_the_bounce_page(frame):
     answer = frame.open("/tasks", id_token=frame.token(seconds=-30))
 
     assert answer.status_code == 302
@@ -96,14 +96,14 @@ def test_a_document_with_a_stale_token_goes_to_get_another(frame):
 @pytest.mark.parametrize(
     "reload", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\n"]
 )
-def test_the_bounce_page_leads_nowhere_else(frame, reload):
+def test_the_bounce_page_redirects_to_no_other_site(frame, reload):
     answer = frame.client.get("/auth/session-token", params={"shopify-reload": reload})
 
     assert answer.status_code == 400
     assert "app-bridge" not in answer.text
 
 
-def test_what_fetches_with_a_stale_token_is_told_to_ask_again(frame):
+def test_a_fetch_with_an_expired_id_token_is_asked_to_retry(frame):
     frame.open("/")
 
     answer = frame.client.get("/tasks", headers={"Authorization": f"Bearer {frame.token(seconds=-30)}"})
@@ -111,23 +111,23 @@ def test_what_fetches_with_a_stale_token_is_told_to_ask_again(frame):
     assert (answer.status_code, answer.headers[RETRY]) == (401, "1")
 
 
-def test_a_token_within_the_leeway_is_taken(frame):
+def test_an_id_token_within_the_leeway_is_valid(frame):
     frame.open("/")
 
     assert frame.client.get("/tasks", headers={"Authorization": f"Bearer {frame.token(seconds=-5)}"}).status_code == 200
 
 
-def test_a_wrong_token_opens_nothing_though_a_cookie_would(client, frame):
+def test_an_invalid_id_token_is_refused_even_with_a_session_cookie(client, frame):
     answer = client.get("/tasks", headers={"Authorization": "Bearer x.y.z"})
 
     assert answer.status_code == 401
 
 
-def test_a_frame_is_not_opened_by_a_cookie(client):
+def test_a_frame_ignores_the_session_cookie(client):
     assert client.get("/tasks", headers=IFRAME).status_code == 302
 
 
-def test_a_shop_without_the_app_is_let_in_only_when_shopify_gives_a_token(frame):
+def test_a_shop_is_installed_only_with_an_access_token(frame):
     frame.shopify.uninstall(DOMAIN)
 
     answer = frame.open("/")
@@ -136,7 +136,7 @@ def test_a_shop_without_the_app_is_let_in_only_when_shopify_gives_a_token(frame)
     assert Shop.select().count() == 0
 
 
-def test_a_shop_that_removed_the_app_and_comes_back_is_connected_anew(frame, shopify):
+def test_a_shop_that_reinstalls_the_app_has_to_connect_engage_again(frame, shopify):
     frame.open("/")
     shop = installed_shop()
     shop_connections.connect_engage(shop, "demo", "key")
@@ -145,7 +145,12 @@ def test_a_shop_that_removed_the_app_and_comes_back_is_connected_anew(frame, sho
     answer = frame.open("/")
 
     assert answer.headers["location"].startswith("/welcome")
-    assert (installed_shop().id, installed_shop().active, installed_shop().engage_tenant, installed_shop().joined) == (
+    assert (
+        installed_shop().id,
+        installed_shop().active,
+        installed_shop().engage_tenant,
+        installed_shop().engage_connected,
+    ) == (
         shop.id,
         True,
         "demo",
@@ -153,44 +158,44 @@ def test_a_shop_that_removed_the_app_and_comes_back_is_connected_anew(frame, sho
     )
 
 
-def test_whoever_comes_first_and_the_owner_may_do_everything(frame, shopify):
+def test_the_first_member_and_the_owner_have_every_permission(frame, shopify):
     frame.open("/")
     with admin_frame(shopify, staff=BO) as second:
         second.open("/tasks")
 
     olga, bo = membership.of_shop(installed_shop())
-    assert (olga.called, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
-    assert (bo.called, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
+    assert (olga.display_name, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
+    assert (bo.display_name, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
 
 
-def test_who_may_only_look_is_told_so_and_nothing_is_done(frame, shopify):
+def test_a_member_without_permission_gets_403_and_changes_nothing(frame, shopify):
     frame.open("/")
     with admin_frame(shopify, staff=BO) as bo:
-        sealed = Forms(bo.get("/settings").text).found["/settings/alerts"]
-        answer = bo.post("/settings/alerts", sealed | {"alerts_error_rate_threshold": "10"})
+        form = Forms(bo.get("/settings").text).found["/settings/alerts"]
+        answer = bo.post("/settings/alerts", form | {"alerts_error_rate_threshold": "10"})
 
     assert answer.status_code == 403
     assert "not permitted to do this: Change settings" in answer.text
     assert installed_shop().settings == {}
 
 
-def test_a_form_is_bound_to_who_was_shown_it(frame, shopify):
-    sealed = Forms(frame.open("/settings").text).found["/settings/alerts"]
+def test_a_csrf_token_is_bound_to_its_member(frame, shopify):
+    form = Forms(frame.open("/settings").text).found["/settings/alerts"]
     with admin_frame(shopify, "other.myshopify.com") as other:
         other.open("/")
-        answer = other.post("/settings/alerts", sealed)
+        answer = other.post("/settings/alerts", form)
 
     assert answer.status_code == 403
-    assert frame.post("/settings/alerts", sealed).status_code == 303
+    assert frame.post("/settings/alerts", form).status_code == 303
 
 
-def test_a_forged_form_has_no_token(frame):
-    sealed = Forms(frame.open("/settings").text).found["/settings/alerts"]
+def test_a_form_without_a_csrf_token_is_refused(frame):
+    form = Forms(frame.open("/settings").text).found["/settings/alerts"]
 
-    assert frame.client.post("/settings/alerts", data=sealed).status_code in (401, 403)
+    assert frame.client.post("/settings/alerts", data=form).status_code in (401, 403)
 
 
-def test_the_frame_is_the_shops_own_and_outside_of_it_nobodys(frame):
+def test_only_the_shops_own_admin_may_frame_its_pages(frame):
     from views.web.embedded_session import frame_ancestors
 
     assert frame_ancestors(DOMAIN) == f"https://{DOMAIN} https://admin.shopify.com"

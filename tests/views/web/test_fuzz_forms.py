@@ -1,4 +1,4 @@
-"""Sealed forms, pages and headers with anything in them: whatever is asked, never a failure of ours."""
+"""No form with a valid CSRF token, no query and no header makes a route fail."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ def reader(client, shop, engage, shopify):
 @pytest.mark.parametrize("path", WRITTEN)
 @examples(0.5, of=len(WRITTEN))
 @given(drawn=st.data())
-def test_no_sealed_form_fails(client, reader, path, drawn):
+def test_no_form_with_a_csrf_token_makes_a_route_fail(client, reader, path, drawn):
     assert response_status(client, drawn.draw(fuzz_requests.forms(path, reader))) < 500
 
 
 @examples(0.15)
 @given(drawn=st.data(), path=st.sampled_from(WRITTEN))
-def test_no_bytes_without_a_seal_fail(client, reader, path, drawn):
+def test_no_body_without_a_csrf_token_makes_a_route_fail(client, reader, path, drawn):
     assert response_status(client, drawn.draw(fuzz_requests.raw(path, reader))) < 500
 
 
 @examples(0.15)
 @given(drawn=st.data(), path=st.sampled_from(READ))
-def test_no_page_and_no_header_fails(client, reader, path, drawn):
+def test_no_query_and_no_header_makes_a_page_fail(client, reader, path, drawn):
     assert response_status(client, drawn.draw(fuzz_requests.pages(path, reader))) < 500
 
 
 @examples(0.1)
 @given(asked=fuzz_requests.webhooks(sorted(TOPICS), SECRET.encode()))
-def test_no_signed_webhook_fails(client, asked):
+def test_no_signed_webhook_makes_a_route_fail(client, asked):
     assert response_status(client, asked) < 500
 
 
-def test_a_sealed_form_gets_past_the_seal(client, reader):
-    """Else all of the above would only be told that they are foreign."""
+def test_a_form_with_a_csrf_token_is_accepted(client, reader):
+    """Else all of the forms above would only be refused for their CSRF token."""
     statuses = [
         response_status(
             client, fuzz_requests.FuzzRequest("POST", path, path, fuzz_requests.FORM, f"token={reader.token}".encode())

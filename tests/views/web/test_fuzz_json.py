@@ -1,4 +1,4 @@
-"""What programs read, asked for by schemathesis from an OpenAPI document: never a failure of ours."""
+"""No request that schemathesis derives from an OpenAPI document makes a JSON route fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DESCRIBED = fuzz_requests.document(PARAMETER_NAMES, ["error"], ["SyncOrder"])["p
 
 @examples(0.1)
 @given(asked=fuzz_requests.described_requests())
-def test_no_program_meets_a_failure(client, asked):
+def test_no_request_makes_a_json_route_fail(client, asked):
     assert response_status(client, asked) < 500
 
 
 @pytest.mark.parametrize("path", DESCRIBED)
-def test_what_the_document_describes_is_there(path):
+def test_the_openapi_document_describes_existing_routes(path):
     assert path in fuzz_requests.paths(ROUTES, "GET")

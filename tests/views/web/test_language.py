@@ -1,4 +1,4 @@
-"""Which language a reader gets, and that nothing of another is left on the page."""
+"""The language of a page: how it is negotiated and chosen, and that no text of another is left on it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def set_language(shop, language):
 # Which
 
 
-def test_a_browser_without_a_wish_gets_english(client):
+def test_without_accept_language_the_page_is_english(client):
     assert language_of(client.get("/tasks")) == "en"
 
 
-def test_a_browser_gets_the_language_that_it_asks_for(client):
+def test_accept_language_chooses_the_language(client):
     assert language_of(client.get("/tasks", headers=SWEDISH)) == "sv"
 
 
-def test_the_shops_setting_goes_before_the_browser(client, shop):
+def test_the_shops_setting_precedes_accept_language(client, shop):
     set_language(shop, "en")
 
     assert language_of(client.get("/tasks", headers=SWEDISH)) == "en"
 
 
-def test_the_readers_own_choice_goes_before_all(client, shop):
+def test_the_cookie_precedes_the_shops_setting(client, shop):
     set_language(shop, "sv")
     client.cookies.set(COOKIE, "en")
 
@@ -56,7 +56,7 @@ def test_the_readers_own_choice_goes_before_all(client, shop):
 
 
 @pytest.mark.parametrize("setting", ["", "de", None, 7, ["sv"]])
-def test_a_setting_that_is_no_language_of_ours_is_passed_over(client, shop, setting):
+def test_an_unsupported_language_in_the_settings_is_ignored(client, shop, setting):
     set_language(shop, setting)
 
     assert language_of(client.get("/tasks", headers=SWEDISH)) == "sv"
@@ -75,7 +75,7 @@ def test_a_setting_that_is_no_language_of_ours_is_passed_over(client, shop, sett
         ("en;q=0.5, sv;q=nan, de;q=0.7", [" de", "en"]),
     ],
 )
-def test_the_dearest_language_comes_first(header, names):
+def test_accept_language_is_ordered_by_quality(header, names):
     assert parse_accept_language(header) == names
 
 
@@ -83,30 +83,30 @@ def test_the_dearest_language_comes_first(header, names):
     ("name", "ours"),
     [("sv", "sv"), (" SV-se ", "sv"), ("sv_SE", "sv"), ("en-GB", "en"), ("de", None), ("", None), ("../en", None)],
 )
-def test_a_region_is_of_its_language(name, ours):
+def test_a_region_falls_back_to_its_language(name, ours):
     assert supported_language(name) == ours
 
 
-def test_the_first_language_of_ours_is_taken():
+def test_the_first_supported_language_is_chosen():
     assert supported_language("de", "", "sv-SE", "en") == "sv"
 
 
-def test_who_is_not_signed_in_is_told_so_in_their_language(anonymous):
+def test_the_not_signed_in_error_is_translated(anonymous):
     response = anonymous.get("/tasks", headers=SWEDISH)
 
     assert (response.status_code, language_of(response)) == (401, "sv")
     assert "Du är inte inloggad" in response.text
 
 
-def test_a_link_that_does_not_work_says_so_in_the_language(anonymous, database):
+def test_the_error_of_a_used_sign_in_link_is_translated(anonymous, database):
     assert anonymous.get("/sign-in?token=x", headers=SWEDISH).text.startswith("Länken är redan använd")
 
 
-def test_bad_input_is_a_sentence_of_the_language_in_json_too(client):
+def test_the_error_message_in_json_is_translated(client):
     assert "måste vara ett heltal" in client.get("/tasks.json?limit=x", headers=SWEDISH).json()["error"]
 
 
-def test_json_itself_is_the_same_in_every_language(client, shop):
+def test_json_is_the_same_in_every_language(client, shop):
     finish(shop, enqueue(shop), reason="The order was cancelled before it was paid, so nothing was sold.")
 
     assert client.get("/tasks.json", headers=SWEDISH).json() == client.get("/tasks.json").json()
@@ -115,14 +115,14 @@ def test_json_itself_is_the_same_in_every_language(client, shop):
 # The choice
 
 
-def test_the_choice_is_kept_and_the_address_stays_as_it_was(client):
+def test_choosing_a_language_sets_a_cookie_and_keeps_the_url(client):
     response = client.get("/tasks?state=error&q=&lang=sv&state=pending")
 
     assert (response.status_code, response.headers["Location"]) == (303, "/tasks?state=error&q=&state=pending")
     assert language_of(client.get(response.headers["Location"])) == "sv"
 
 
-def test_every_page_offers_the_other_languages_and_says_which_one_this_is(client):
+def test_every_page_links_to_the_other_languages_and_marks_the_current(client):
     offered = [link for link in get_page(client, "/tasks?state=error&lang=xx").all("a") if "hreflang" in link]
 
     assert [(each["lang"], each["href"], "aria-current" in each) for each in offered] == [
@@ -131,14 +131,14 @@ def test_every_page_offers_the_other_languages_and_says_which_one_this_is(client
     ]
 
 
-def test_the_choice_can_be_taken_back(client):
+def test_the_language_can_be_changed_back(client):
     client.get("/tasks?lang=sv")
     client.get("/tasks?lang=en")
 
     assert language_of(client.get("/tasks", headers=SWEDISH)) == "en"
 
 
-def test_a_language_that_we_do_not_speak_changes_nothing(client):
+def test_an_unsupported_language_parameter_changes_nothing(client):
     response = client.get("/tasks?lang=tlh")
 
     assert (response.status_code, language_of(response)) == (200, "en")
@@ -146,13 +146,13 @@ def test_a_language_that_we_do_not_speak_changes_nothing(client):
 
 
 @pytest.mark.parametrize("path", ["//elsewhere.example/x", "///elsewhere.example", "/\\elsewhere.example"])
-def test_the_choice_leads_to_no_other_site(client, path):
+def test_choosing_a_language_redirects_to_no_other_site(client, path):
     target = client.get(f"http://testserver{path}?lang=sv").headers["Location"]
 
     assert re.match(r"/[^/\\]", target)
 
 
-def test_the_cookie_is_a_language_and_nothing_else(client):
+def test_an_unknown_language_in_the_cookie_is_ignored(client):
     client.cookies.set(COOKIE, "../../etc")
 
     assert language_of(client.get("/tasks")) == "en"
@@ -163,7 +163,7 @@ def test_the_cookie_is_a_language_and_nothing_else(client):
 
 @pytest.fixture
 def everything(client, shop):
-    """The addresses of pages that show a bit of everything, in Swedish."""
+    """The URLs of pages that show a bit of everything, in Swedish."""
     client.cookies.set(COOKIE, "sv")
     webhook = enqueue(shop, "OrderWebhook", shopify_id=1001)
     failed = enqueue(shop, shopify_id=1001, parent=webhook, args={"kind": "confirmed"})
@@ -184,9 +184,9 @@ def everything(client, shop):
     return ["/tasks", "/tasks?state=error&type=SyncContact&q=77", "/tasks?sort=started_at", "/tasks?limit=2", *tasks]
 
 
-def test_a_swedish_page_has_no_english_sentence(client, everything):
+def test_a_swedish_page_has_no_english_text(client, everything):
     english = foreign()
-    seen = [Swedish(client.get(address).text) for address in (*everything, "/tasks?limit=x", f"/tasks/{uuid4()}")]
+    seen = [Swedish(client.get(url).text) for url in (*everything, "/tasks?limit=x", f"/tasks/{uuid4()}")]
 
     left = {words for one in seen for words in (*map(str.strip, one.words), *labels(one)) if words in english}
     within = {words for one in seen for words in english if len(words) > LONG and words in one.text}
@@ -214,7 +214,7 @@ class Swedish(ParsedPage):
             super().handle_data(words)
 
 
-def test_an_empty_shop_is_empty_in_swedish(client, shop):
+def test_the_pages_of_an_empty_shop_are_translated(client, shop):
     client.cookies.set(COOKIE, "sv")
 
     words = get_page(client, "/tasks").text

@@ -1,4 +1,4 @@
-"""What a page may need and cost: no inline script or style, few bytes, and no statement more for every task."""
+"""What a page may cost: no inline script or style, few bytes, and as many statements for any number of tasks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.support.web.pages import ParsedPage, get_page
 __all__ = ["sale", "webhook"]
 
 
-def test_nothing_on_a_page_needs_inline_script_or_style(client, sale):
-    for address in ("/tasks", f"/tasks/{sale.id}", f"/tasks/{sale.id}/drawer"):
-        found = get_page(client, address)
+def test_a_page_has_no_inline_script_or_style(client, sale):
+    for url in ("/tasks", f"/tasks/{sale.id}", f"/tasks/{sale.id}/drawer"):
+        found = get_page(client, url)
         assert all("src" in script for script in found.all("script"))
         assert not found.all("style")
         assert not [name for _, attributes in found.tags for name in attributes if name == "style" or name[:2] == "on"]
 
 
-def test_a_full_page_with_all_its_files_is_light(client, shop):
+def test_a_full_page_with_its_static_files_is_small(client, shop):
     for _ in range(50):
         finish(shop, enqueue(shop, shopify_id=6100000001001))
     response = client.get("/tasks")
@@ -35,10 +35,10 @@ def test_a_full_page_with_all_its_files_is_light(client, shop):
 
 @pytest.fixture
 def statements(database):
-    """How many statements are made while something is done."""
+    """A function that counts the statements of an action."""
     count = 0
 
-    def seen(*_):
+    def add_one(*_):
         nonlocal count
         count += 1
 
@@ -47,12 +47,12 @@ def statements(database):
         act()
         return count - before
 
-    database.query_hooks.append(seen)
+    database.query_hooks.append(add_one)
     yield counted
-    database.query_hooks.remove(seen)
+    database.query_hooks.remove(add_one)
 
 
-def test_a_list_asks_as_much_for_fifty_tasks_as_for_one(client, shop, statements):
+def test_the_listing_sends_as_many_statements_for_fifty_tasks_as_for_one(client, shop, statements):
     enqueue(shop, shopify_id=1)
     one = statements(lambda: client.get("/tasks"))
     for _ in range(49):

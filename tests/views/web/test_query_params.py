@@ -1,4 +1,4 @@
-"""What is read from an address or a form."""
+"""Parsing query parameters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ID = "01a20f9b-30e2-7651-8ca7-88c557712897"
 
 
 @pytest.mark.parametrize("text", [ID, ID.upper()])
-def test_an_id_is_read_as_our_addresses_spell_it(text):
+def test_an_id_is_parsed_as_our_urls_spell_it(text):
     assert query_params.parse_uuid(text) == UUID(ID)
 
 
 @pytest.mark.parametrize("text", ["", "x", f"{{{ID}}}", f"urn:uuid:{ID}", ID.replace("-", ""), f" {ID}", ID[:-1]])
-def test_anything_else_is_none(text):
+def test_any_other_id_is_none(text):
     assert query_params.parse_uuid(text) is None

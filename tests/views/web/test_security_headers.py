@@ -1,4 +1,4 @@
-"""What every answer forbids the browser, and what is not listened to."""
+"""Security headers, cookies and templates: what a page may run and load, and who may show it in a frame."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from sandbox import dev_servers
 from sandbox.shopify import CLIENT_ID
 from tests.support.web.embedded_app import DOMAIN, admin_frame
-from tests.support.web.forms import Forms
 from tests.support.web.pages import ParsedPage
-from views.web.request_checks import LARGEST_BODY
 from views.web.security_headers import content_security_policy
 
 PAGES = ["/tasks", "/alerts", "/settings", "/imports", "/people", "/welcome", "/audit", "/nothing-here", "/tasks.json"]
@@ -27,7 +24,7 @@ def policy_of(answer):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_runs_but_our_own_files_and_nobody_frames_a_page(client, path):
+def test_a_page_runs_only_our_scripts_and_cannot_be_framed(client, path):
     answer = client.get(path)
     found = policy_of(answer)
 
@@ -40,7 +37,7 @@ def test_nothing_runs_but_our_own_files_and_nobody_frames_a_page(client, path):
     assert answer.headers["referrer-policy"] == "same-origin"
 
 
-def test_every_script_has_the_answers_own_nonce(client):
+def test_every_script_has_the_nonce_of_its_response(client):
     answers = [client.get("/tasks") for _ in range(2)]
     nonces = [re.search(r"'nonce-([\w-]+)'", answer.headers["content-security-policy"])[1] for answer in answers]
 
@@ -49,7 +46,7 @@ def test_every_script_has_the_answers_own_nonce(client):
     assert nonces[0] != nonces[1]
 
 
-def test_in_the_admin_the_shops_own_admin_may_frame_it(database, shopify):
+def test_frame_ancestors_of_an_embedded_page_is_the_shops_admin(database, shopify):
     with admin_frame(shopify) as frame:
         answer = frame.open("/tasks")
 
@@ -57,7 +54,7 @@ def test_in_the_admin_the_shops_own_admin_may_frame_it(database, shopify):
     assert policy_of(answer)["script-src"].endswith(" https://cdn.shopify.com")
 
 
-def test_the_bounce_page_may_be_framed_by_the_shop_that_it_names_and_by_no_other(client):
+def test_frame_ancestors_of_the_bounce_page_is_the_named_shop(client):
     named = client.get("/auth/session-token?shop=demo.myshopify.com&shopify-reload=%2F")
     evil = client.get("/auth/session-token?shop=evil.example&shopify-reload=%2F")
 
@@ -66,65 +63,12 @@ def test_the_bounce_page_may_be_framed_by_the_shop_that_it_names_and_by_no_other
     assert CLIENT_ID in named.text
 
 
-def test_the_policy_names_no_whole_scheme_or_everybody():
+def test_the_policy_allows_no_scheme_and_no_wildcard():
     assert not re.search(r"\*|https:(?!//)|http:(?!//)|unsafe", content_security_policy("x", "https://a.example"))
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "testserver.evil.example", "evil.example:80", "testserver@evil.example", ""]
-)
-def test_another_name_than_ours_is_not_served(client, host):
-    assert client.get("/tasks", headers={"Host": host}).status_code == 421
-
-
-@pytest.mark.parametrize("host", ["testserver", "testserver:443", "127.0.0.1:8000", "localhost"])
-def test_our_own_name_is(client, host):
-    assert client.get("/tasks", headers={"Host": host}).status_code == 200
-
-
-def test_a_platform_asks_for_health_by_any_name(client):
-    assert client.get("/healthz", headers={"Host": "10.0.0.7:5000"}).status_code == 200
-
-
-def test_a_webhook_is_judged_by_its_signature_and_not_by_the_name_it_came_to(client):
-    assert client.post("/webhooks/shopify", headers={"Host": "x"}).status_code == 401
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://testserver.evil.example"},
-    ],
-)
-def test_a_form_that_another_site_sends_does_nothing_though_it_has_all_we_ask_for(client, shop, told):
-    sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
-
-    answer = client.post("/settings/alerts", data=sealed | {"alerts_error_rate_threshold": "10"}, headers=told)
-
-    assert answer.status_code == 403
-    assert type(shop).get_by_id(shop.id).settings == {}
-
-
-@pytest.mark.parametrize("told", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}, {}])
-def test_our_own_does(client, told):
-    sealed = Forms(client.get("/settings").text).found["/settings/alerts"]
-
-    assert client.post("/settings/alerts", data=sealed, headers=told).status_code == 303
-
-
-@pytest.mark.parametrize("path", ["/settings/alerts", "/webhooks/shopify"])
-def test_what_says_that_it_is_too_large_is_not_read(client, path):
-    asked = {"Content-Length": str(LARGEST_BODY + 1)}
-
-    assert client.post(path, headers=asked, content=b"").status_code == 413
-
-
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.name))
-def test_a_template_has_no_script_style_or_unescaped_value_in_it(path):
+def test_a_template_has_no_inline_script_style_or_unescaped_value(path):
     text = path.read_text()
 
     assert not re.search(r"\|\s*safe|autoescape false|\bon\w+=|style=|hx-on|javascript:", text)
@@ -133,8 +77,11 @@ def test_a_template_has_no_script_style_or_unescaped_value_in_it(path):
     assert "<style" not in text
 
 
-def test_a_session_is_compared_and_derived_and_never_looked_up_in_clear():
-    sources = [path for folder in ("views", "models", "clients", "actors") for path in Path(folder).glob("*.py")]
+def test_no_secret_is_compared_by_an_operator():
+    folders = ("actors", "alerts", "clients", "privacy", "sync", "tasklog", "taskqueue", "views")
+    in_folders = [path for folder in folders for path in (dev_servers.CHECKOUT / folder).rglob("*.py")]
+    sources = [*dev_servers.CHECKOUT.glob("*.py"), *in_folders]
+
     found = subprocess.run(
         ["grep", "-nE", r"(token|secret|signature|hmac)\b\s*(==|!=)\s", *map(str, sources)],
         cwd=dev_servers.CHECKOUT,
@@ -143,10 +90,11 @@ def test_a_session_is_compared_and_derived_and_never_looked_up_in_clear():
         check=False,
     )
 
+    assert len(sources) > 100
     assert found.stdout == ""
 
 
-def test_a_frame_asks_for_nothing_of_a_third_party(client):
+def test_a_page_loads_nothing_from_a_third_party(client):
     answer = client.get("/tasks")
 
     sources = [
@@ -157,21 +105,21 @@ def test_a_frame_asks_for_nothing_of_a_third_party(client):
     assert all(source.startswith(("/static/", "#")) for source in sources)
 
 
-def test_cookies_are_bound(anonymous):
+def test_the_language_cookie_is_httponly_and_samesite(anonymous):
     cookie = anonymous.get("/tasks?lang=sv").headers["set-cookie"].lower()
 
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
 
 
-def test_over_https_the_session_is_bound_to_our_very_host():
-    told = (
-        "from views.web.csrf import COOKIE; from views.web.security_headers import security_headers\n"
-        "from views.web.request_state import RequestState; print(COOKIE, security_headers(RequestState()))"
+def test_under_https_the_session_cookie_has_the_host_prefix():
+    script = (
+        "from views.web.csrf import SESSION_COOKIE; from views.web.security_headers import security_headers\n"
+        "from views.web.request_state import RequestState; print(SESSION_COOKIE, security_headers(RequestState()))"
     )
 
     printed = subprocess.run(
-        [sys.executable, "-c", told],
+        [sys.executable, "-c", script],
         cwd=dev_servers.CHECKOUT,
         env={**os.environ, "APP_URL": "https://app.example.com"},
         capture_output=True,

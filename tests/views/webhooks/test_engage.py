@@ -1,4 +1,4 @@
-"""What Engage's sender is answered, over a real socket, and which task that leaves; then what the task makes of it."""
+"""Engage's webhooks over a real socket: the answer, the stored task, and what the task does."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NEXT_SECRET = "whsec_" + base64.b64encode(b"the one after it").decode()
 CONTACT = str(uuid4())
 
 
-def event(kind="contact.acceptsEmail.changed", **payload):
-    envelope = {"eventType": kind, "id": str(uuid4()), "isEncrypted": False, "tenant": "demo"}
+def event(event_type="contact.acceptsEmail.changed", **payload):
+    envelope = {"eventType": event_type, "id": str(uuid4()), "isEncrypted": False, "tenant": "demo"}
     return orjson.dumps({**envelope, "payload": {"contactId": CONTACT, "acceptsEmail": False, **payload}})
 
 
 @pytest.fixture
 def endpoint(shop):
-    found = webhook_endpoints.of_shop(shop)
+    found = webhook_endpoints.get_or_create(shop)
     webhook_endpoints.add_secret(found, SECRET)
     return found
 
@@ -55,7 +55,7 @@ def test_a_signed_webhook_becomes_a_task_with_its_exact_body(web, shop, endpoint
     assert exchanges.webhook_body(task) == body
 
 
-def test_a_redelivery_is_the_same_task_though_it_is_signed_anew(web, endpoint):
+def test_a_redelivery_with_a_new_signature_is_the_same_task(web, endpoint):
     now = int(time.time())
 
     assert [post(web, endpoint, svix_id="msg_1", at=now - age).status_code for age in (30, 0)] == [200, 200]
@@ -63,8 +63,8 @@ def test_a_redelivery_is_the_same_task_though_it_is_signed_anew(web, endpoint):
     assert Task.select().count() == 1
 
 
-def test_two_shops_may_get_messages_of_one_id(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+def test_two_shops_may_get_webhooks_with_the_same_id(web, endpoint, other_shop):
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, SECRET)
 
     for each in (endpoint, other):
@@ -74,7 +74,7 @@ def test_two_shops_may_get_messages_of_one_id(web, endpoint, other_shop):
 
 
 @pytest.mark.parametrize("seconds", [-240, 240])
-def test_a_sender_whose_clock_is_a_little_off_is_heard(web, endpoint, seconds):
+def test_a_timestamp_within_the_tolerance_is_accepted(web, endpoint, seconds):
     assert post(web, endpoint, at=int(time.time()) + seconds).status_code == 200
 
 
@@ -86,12 +86,12 @@ def test_a_sender_whose_clock_is_a_little_off_is_heard(web, endpoint, seconds):
         pytest.param({"at": int(time.time()) + 3600}, id="of the future"),
     ],
 )
-def test_a_signature_that_does_not_fit_is_refused(web, endpoint, wrong):
+def test_an_invalid_signature_is_refused(web, endpoint, wrong):
     assert post(web, endpoint, **wrong).status_code == 401
     assert not Task.select().exists()
 
 
-def test_another_secret_is_refused(web, endpoint):
+def test_a_signature_by_another_secret_is_refused(web, endpoint):
     assert post(web, endpoint, b"{}", NEXT_SECRET).status_code == 401
 
 
@@ -101,52 +101,52 @@ def test_an_unsigned_webhook_is_refused(web, endpoint):
     assert requests.post(f"{web}/webhooks{path}", b"{}", timeout=20).status_code == 401
 
 
-def test_an_endpoint_without_a_secret_takes_nothing(web, shop):
-    assert post(web, webhook_endpoints.of_shop(shop)).status_code == 401
+def test_an_endpoint_without_a_secret_accepts_nothing(web, shop):
+    assert post(web, webhook_endpoints.get_or_create(shop)).status_code == 401
 
 
-def test_while_a_secret_is_replaced_both_are_good(web, endpoint):
+def test_during_a_rotation_both_secrets_are_valid(web, endpoint):
     webhook_endpoints.add_secret(endpoint, NEXT_SECRET)
 
     assert [post(web, endpoint, b"{}", secret).status_code for secret in (SECRET, NEXT_SECRET)] == [200, 200]
 
 
-def test_the_secret_before_the_last_is_no_longer_good(web, endpoint):
+def test_the_secret_before_the_previous_one_is_invalid(web, endpoint):
     webhook_endpoints.add_secret(endpoint, NEXT_SECRET)
     webhook_endpoints.add_secret(
-        webhook_endpoints.of_shop(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
+        webhook_endpoints.get_or_create(endpoint.shop), "whsec_" + base64.b64encode(b"the third of them").decode()
     )
 
     assert post(web, endpoint).status_code == 401
 
 
-def test_what_is_no_secret_is_refused(endpoint):
+def test_a_malformed_secret_is_refused(endpoint):
     with pytest.raises(ValueError, match="whsec_"):
         webhook_endpoints.add_secret(endpoint, "hunter2")
 
 
 @pytest.mark.parametrize("token", ["unknown", "x" * 2000, "%00", "é"])
-def test_an_unknown_address_is_not_there(web, endpoint, token):
+def test_an_unknown_webhook_url_is_not_found(web, endpoint, token):
     assert post(web, token).status_code == 404
 
 
-def test_a_removed_shops_address_is_not_there(web, endpoint):
+def test_the_webhook_url_of_an_uninstalled_shop_is_not_found(web, endpoint):
     Shop.update(active=False).execute()
 
     assert post(web, endpoint).status_code == 404
 
 
-def test_a_shops_secret_opens_no_other_shops_address(web, endpoint, other_shop):
-    other = webhook_endpoints.of_shop(other_shop)
+def test_a_shops_secret_is_invalid_at_another_shops_url(web, endpoint, other_shop):
+    other = webhook_endpoints.get_or_create(other_shop)
     webhook_endpoints.add_secret(other, NEXT_SECRET)
 
     assert post(web, other).status_code == 401
 
 
-def test_an_address_stays_and_only_its_hash_is_readable(endpoint):
+def test_a_webhook_url_is_stable_and_only_its_hash_is_readable(endpoint):
     token = endpoint.url.rpartition("/")[2]
 
-    assert webhook_endpoints.of_shop(endpoint.shop).url == endpoint.url
+    assert webhook_endpoints.get_or_create(endpoint.shop).url == endpoint.url
     assert len(token) >= 43
     assert token.encode() not in bytes(endpoint.token)
     assert endpoint.token_hash != token
@@ -157,13 +157,13 @@ def test_a_larger_body_is_refused(web, endpoint):
 
 
 @pytest.mark.parametrize("body", [b"", b"[" * 100_000, b"NaN", b'{"a": "\\ud800"}'])
-def test_nothing_is_understood_before_it_is_stored(web, endpoint, body):
+def test_a_body_is_stored_before_it_is_parsed(web, endpoint, body):
     assert post(web, endpoint, body).status_code == 200
     assert exchanges.webhook_body(Task.get()) == body
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_webhooks_are_posted(method, anonymous):
+def test_other_methods_are_refused(method, anonymous):
     assert anonymous.request(method, "/webhooks/engage/token").status_code == 405
 
 
@@ -175,7 +175,7 @@ def arrive(shop, body):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "reason"),
     [
         (b"{", "not a JSON object"),
         (b"{}", "does not say what happened"),
@@ -183,28 +183,28 @@ def arrive(shop, body):
         (event(contactId=None), "names no contact"),
     ],
 )
-def test_what_cannot_be_understood_is_an_error_that_says_so(shop, drain, body, said):
+def test_a_malformed_event_becomes_an_error_with_its_reason(shop, drain, body, reason):
     task = arrive(shop, body)
 
     drain()
 
     ended = Task.get_by_id(task.id)
     assert (ended.state, ended.code) == (State.ERROR, "unusable")
-    assert said in ended.reason
+    assert reason in ended.reason
 
 
-@pytest.mark.parametrize("kind", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
-def test_other_events_are_skipped(shop, drain, kind):
-    task = arrive(shop, event(kind))
+@pytest.mark.parametrize("event_type", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
+def test_other_events_are_skipped(shop, drain, event_type):
+    task = arrive(shop, event(event_type))
 
     drain()
 
     ended = Task.get_by_id(task.id)
-    assert (ended.state, ended.reason) == (State.SUCCESS, f"Nothing follows from {kind}.")
+    assert (ended.state, ended.reason) == (State.SUCCESS, f"Nothing follows from {event_type}.")
     assert ended.engage_id == CONTACT  # by which it is found when they are to be forgotten
 
 
-def test_a_contact_that_is_no_customer_is_skipped_without_a_call(shop, engage, drain):
+def test_a_contact_without_a_customer_is_skipped_without_a_call(shop, engage, drain):
     task = arrive(shop, event())
 
     drain()
@@ -213,7 +213,7 @@ def test_a_contact_that_is_no_customer_is_skipped_without_a_call(shop, engage, d
     assert len(engage.calls) == 0
 
 
-def test_a_contact_that_is_gone_from_engage_is_skipped(shop, shopify, engage, drain):
+def test_a_contact_that_was_deleted_in_engage_is_skipped(shop, shopify, engage, drain):
     from sandbox.shopify.customers import CustomerDetails
 
     customer = entities.save(

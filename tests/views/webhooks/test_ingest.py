@@ -1,4 +1,4 @@
-"""Webhooks while something else is broken: a row, the database, Redis, a key."""
+"""Group commit of webhooks while a row, a key, the database or Redis is broken."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def timed(send: Callable[[], int]) -> tuple[int, float]:
 
 @contextmanager
 def held_up():
-    """Nothing can be written to the task table. Yields what tells whether somebody tries to."""
+    """Lock the task table. Yields a function that tells whether a write waits for it."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute("LOCK TABLE task IN EXCLUSIVE MODE")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -64,7 +64,7 @@ def held_up():
 
 
 def in_one_group(web, count, send):
-    """The answers to webhooks that are written together: they come while an earlier one is held up."""
+    """The answers to webhooks that are one group: they arrive while an earlier one waits for the database."""
     with ThreadPoolExecutor(count + 1) as pool:
         with held_up() as somebody_waits:
             earlier = pool.submit(deliver, web, webhook_id="earlier")
@@ -94,7 +94,7 @@ def refusing(database):
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "22021", "40P01", "54000", "XX000"])
-def test_a_webhook_that_cannot_be_stored_does_not_take_others_with_it(sqlstate, web, shop, refusing):
+def test_a_webhook_that_cannot_be_stored_does_not_fail_its_group(sqlstate, web, shop, refusing):
     refusing(sqlstate)
 
     results = in_one_group(web, 12, lambda number: deliver(web, webhook_id="poison" if number == 5 else str(number)))
@@ -103,7 +103,7 @@ def test_a_webhook_that_cannot_be_stored_does_not_take_others_with_it(sqlstate, 
     assert Task.select().count() == 12
 
 
-def test_a_shop_whose_key_is_lost_does_not_take_others_with_it(web, shop, other_shop):
+def test_a_shop_whose_key_is_lost_does_not_fail_the_group(web, shop, other_shop):
     Shop.update(key=b"gone" + encryption.new_key()).where(Shop.id == other_shop.id).execute()
     domains = [other_shop.domain, shop.domain]
 
@@ -113,7 +113,7 @@ def test_a_shop_whose_key_is_lost_does_not_take_others_with_it(web, shop, other_
     assert Task.select().where(Task.shop == shop).count() == 5
 
 
-def test_a_database_that_hangs_is_told_in_time_and_its_webhooks_are_taken_later(web, shop):
+def test_a_hanging_database_is_answered_503_in_time(web, shop):
     with held_up():
         status, seconds = timed(lambda: deliver(web, webhook_id="late"))
     assert (status, seconds < SHOPIFY_WAITS) == (503, True)
@@ -122,7 +122,7 @@ def test_a_database_that_hangs_is_told_in_time_and_its_webhooks_are_taken_later(
     assert Task.select().count() == 1
 
 
-def test_what_waits_behind_a_hanging_database_has_a_limit_and_is_not_written_late(web, shop):
+def test_webhooks_waiting_for_a_hanging_database_are_limited(web, shop):
     async def store(number):
         return await ingest.store(Webhook(TYPES["OrderWebhook"], shop.domain, str(number), {}, ORDER), 1.0)
 
@@ -144,7 +144,7 @@ CONNECT = (
 )
 
 
-def test_without_postgres_shopify_is_asked_to_send_again_and_nothing_is_lost(own_postgres):
+def test_without_postgres_shopify_redelivers_and_nothing_is_lost(own_postgres):
     printed("manage.py", "migrate", DATABASE_URL=own_postgres.url())
     printed(*CONNECT.split(), DATABASE_URL=own_postgres.url())
     with web_process(own_postgres.folder, DATABASE_URL=own_postgres.url()) as base:
@@ -171,7 +171,7 @@ def _keys(postgres: dev_servers.Postgres) -> list[str]:
         return [key for (key,) in connection.execute("SELECT key FROM task JOIN body ON task_id = id ORDER BY key")]
 
 
-def test_while_redis_hangs_webhooks_are_answered_and_are_done_when_it_is_back(own_redis, shop):
+def test_while_redis_hangs_webhooks_are_answered_and_run_later(own_redis, shop):
     with web_process(own_redis.folder, REDIS_URL=own_redis.url()) as base:
         deliver(base, b"first")  # the web process has a connection that works
         own_redis.process.send_signal(signal.SIGSTOP)
@@ -188,7 +188,7 @@ def test_while_redis_hangs_webhooks_are_answered_and_are_done_when_it_is_back(ow
     assert Task.select().count() == 4
 
 
-def test_both_secrets_sign_while_one_replaces_the_other(scratch, shop):
+def test_during_a_rotation_webhooks_of_both_secrets_are_accepted(scratch, shop):
     secrets = ("the new one", SECRET, "a third", "", " ")
     with web_process(scratch, SHOPIFY_API_SECRET=f"the new one, {SECRET} ,") as base:
         answers = [deliver(base, hmac_sha256=signature(ORDER, secret)) for secret in secrets]

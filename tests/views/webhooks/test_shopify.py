@@ -1,4 +1,4 @@
-"""What a webhook's sender is answered, over a real socket, and which task that leaves."""
+"""Shopify's webhooks over a real socket: the answer and the stored task."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_signed_webhook_becomes_a_task_with_its_exact_body(web, shop):
     assert exchanges.webhook_body(task) == ORDER
 
 
-def test_the_task_keeps_what_the_headers_tell(web, shop):
+def test_the_task_keeps_the_tracing_headers(web, shop):
     deliver(web, webhook_id="delivery-1")
 
     (task,) = Task.select()
@@ -57,7 +57,7 @@ def test_the_task_keeps_what_the_headers_tell(web, shop):
         pytest.param("AAAA" * 500, id="long"),
     ],
 )
-def test_a_signature_that_does_not_fit_is_refused(given, web, shop):
+def test_an_invalid_signature_is_refused(given, web, shop):
     assert deliver(web, hmac_sha256=given) == 401
     assert not Task.select().exists()
 
@@ -69,7 +69,7 @@ def test_the_signature_is_over_the_raw_bytes(web, shop):
     assert deliver(web, body.strip(), hmac_sha256=signature(body)) == 401
 
 
-def test_a_body_of_the_largest_size_is_taken(web, shop):
+def test_a_body_of_the_largest_size_is_accepted(web, shop):
     body = b" " * LARGEST_BODY
 
     assert deliver(web, body) == 200
@@ -83,7 +83,7 @@ def test_a_larger_body_is_refused(web, shop):
     assert sentence == "The body is larger than 5242880 bytes."
 
 
-def test_a_body_without_end_is_refused_before_it_is_all_read(web, shop):
+def test_an_endless_body_is_refused_before_it_is_read_to_the_end(web, shop):
     """In chunks, with no Content-Length: what is read beyond the limit fits the sockets' buffers."""
     where = urlsplit(web)
     with socket.create_connection((where.hostname, where.port), timeout=10) as sender:
@@ -111,7 +111,7 @@ def _send_until_answered(sender: socket.socket) -> int:
     return sent
 
 
-def test_a_sender_that_hangs_up_half_way_is_no_error_of_ours(web, shop, caplog):
+def test_a_sender_that_disconnects_midway_causes_no_error(web, shop, caplog):
     where = urlsplit(web)
     with caplog.at_level(logging.INFO), socket.create_connection((where.hostname, where.port)) as sender:
         sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf".encode())
@@ -139,14 +139,14 @@ def test_a_sender_that_hangs_up_half_way_is_no_error_of_ours(web, shop, caplog):
         {"shop_domain": "demo.myshopify.com:443"},
     ],
 )
-def test_a_topic_and_a_shop_must_be_named(changed, web, shop):
+def test_topic_and_shop_headers_are_required(changed, web, shop):
     status, sentence = post(web, ORDER, headers(ORDER, **changed))
 
     assert (status, sentence) == (422, "X-Shopify-Topic and X-Shopify-Shop-Domain must name a topic and a shop.")
     assert not Task.select().exists()
 
 
-def test_a_trailing_newline_names_no_shop(anonymous, shop):
+def test_a_shop_header_with_a_trailing_newline_is_refused(anonymous, shop):
     """No HTTP server lets it through; ours would not rely on that."""
     sent = [(name.encode(), value.encode()) for name, value in headers(ORDER, shop_domain=None).items()]
 
@@ -155,7 +155,7 @@ def test_a_trailing_newline_names_no_shop(anonymous, shop):
     assert answer.status_code == 422
 
 
-def test_names_of_headers_have_no_case(web, shop):
+def test_header_names_are_case_insensitive(web, shop):
     sent = {name.upper(): value for name, value in headers().items()}
 
     assert post(web, ORDER, sent)[0] == 200
@@ -163,53 +163,53 @@ def test_names_of_headers_have_no_case(web, shop):
 
 
 @pytest.mark.parametrize("topic", ["products/update", "ORDERS/CREATE", "orders/create ?", "é"])
-def test_an_unknown_topic_is_accepted_and_leaves_no_task(topic, web, shop):
+def test_an_unknown_topic_is_accepted_and_creates_no_task(topic, web, shop):
     assert deliver(web, topic=topic) == 200
     assert not Task.select().exists()
 
 
-def test_an_unknown_shop_is_accepted_and_leaves_no_task(web, shop):
+def test_an_unknown_shop_is_accepted_and_creates_no_task(web, shop):
     assert deliver(web, shop_domain="stranger.myshopify.com") == 200
     assert not Task.select().exists()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_webhooks_are_posted(method, anonymous):
+def test_other_methods_are_refused(method, anonymous):
     assert anonymous.request(method, PATH).status_code == 405
 
 
-def test_a_webhook_that_comes_twice_is_one_task(web, shop):
+def test_a_webhook_delivered_twice_is_one_task(web, shop):
     assert [deliver(web, webhook_id="same") for _ in range(2)] == [200, 200]
     assert Task.select().count() == 1
 
 
-def test_a_webhook_that_comes_many_times_at_one_instant_is_one_task(web, shop):
+def test_a_webhook_delivered_many_times_at_once_is_one_task(web, shop):
     assert in_parallel(24, lambda _: deliver(web, webhook_id="same")) == [200] * 24
     assert Task.select().count() == 1
 
 
-def test_the_first_body_of_a_webhook_stays(web, shop):
+def test_a_redelivery_does_not_replace_the_first_body(web, shop):
     deliver(web, b'{"id": 1}', webhook_id="same")
     deliver(web, b'{"id": 2}', webhook_id="same")
 
     assert exchanges.webhook_body(Task.get()) == b'{"id": 1}'
 
 
-def test_another_shops_webhook_of_the_same_id_is_its_own(web, shop, other_shop):
+def test_another_shops_webhook_with_the_same_id_is_another_task(web, shop, other_shop):
     deliver(web, webhook_id="same")
     deliver(web, webhook_id="same", shop_domain=other_shop.domain)
 
     assert {task.shop_id for task in Task.select()} == {shop.id, other_shop.id}
 
 
-def test_another_types_webhook_of_the_same_id_is_its_own(web, shop):
+def test_another_types_webhook_with_the_same_id_is_another_task(web, shop):
     deliver(web, webhook_id="same")
     deliver(web, webhook_id="same", topic="customers/update")
 
     assert {task.type for task in Task.select()} == {TYPES["OrderWebhook"].number, TYPES["CustomerWebhook"].number}
 
 
-def test_a_webhook_without_an_id_is_known_by_its_topic_and_body(web, shop):
+def test_a_webhook_without_an_id_is_identified_by_topic_and_body(web, shop):
     for topic, body in [
         ("orders/create", ORDER),
         ("orders/create", ORDER),
@@ -229,7 +229,7 @@ def test_a_webhook_id_of_any_length_is_a_key(web, shop):
     assert Task.select().count() == 2
 
 
-def test_many_webhooks_at_one_instant_are_as_many_tasks(web, shop, other_shop):
+def test_many_simultaneous_webhooks_are_as_many_tasks(web, shop, other_shop):
     domains = [shop.domain, other_shop.domain]
 
     assert in_parallel(30, lambda number: deliver(web, shop_domain=domains[number % 2])) == [200] * 30

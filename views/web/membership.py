@@ -1,4 +1,4 @@
-"""views.account.membership."""
+"""Members of a shop and their permissions: find, register and list them, and set what they may do."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from datetime import timedelta
 from database import db
 from models import EVERYTHING, Member, Permission, Shop, utcnow
 
-SEEN_AGAIN = timedelta(hours=1)
+SEEN_INTERVAL = timedelta(hours=1)  # so that not every request writes
 
 
 def find(shop: Shop, user_id: str) -> Member | None:
-    """Who has this id, if they have opened the app before."""
+    """The member with this id at Shopify, or None before they open the app for the first time."""
     return Member.get_or_none((Member.shop == shop) & (Member.user_id == user_id))
 
 
 def of_shop(shop: Shop) -> list[Member]:
-    """All of them, in the order in which they came."""
+    """All members of the shop, in the order in which they first opened the app."""
     found = list(Member.select().where(Member.shop == shop).order_by(Member.id))
     for each in found:
-        each.shop = shop
+        each.shop = shop  # else peewee queries it again for each
     return found
 
 
 def names(shop: Shop) -> dict[str, str]:
-    """What the shop's people are called, by their id at Shopify."""
-    return {each.user_id: each.called for each in of_shop(shop)}
+    """The names of the shop's members, by their id at Shopify."""
+    return {each.user_id: each.display_name for each in of_shop(shop)}
 
 
 def register(shop: Shop, user_id: str, name: str, *, owner: bool) -> Member:
-    """Whoever opens the app first may do everything, and so may the owner of the shop's account."""
+    """Add a member. The first one has every permission, and so has the owner of the shop's account."""
     with db.atomic():
         Shop.select(Shop.id).where(Shop.id == shop.id).for_update().execute()
         first = not Member.select().where(Member.shop == shop).exists()
@@ -40,11 +40,11 @@ def register(shop: Shop, user_id: str, name: str, *, owner: bool) -> Member:
 
 
 def mark_seen(member: Member) -> None:
-    """They have opened the app, which is written down once an hour."""
-    if utcnow() - member.seen_at > SEEN_AGAIN:
-        Member.update(seen_at=utcnow()).where(Member.id == member.id).execute()
+    """Save that the member opens the app, at most once an hour."""
+    if utcnow() - member.last_seen_at > SEEN_INTERVAL:
+        Member.update(last_seen_at=utcnow()).where(Member.id == member.id).execute()
 
 
-def set_permissions(member: Member, wanted: frozenset[Permission]) -> None:
-    """From now on exactly this. The owner may do everything, whatever is chosen."""
-    Member.update(allowed=sorted(wanted)).where(Member.id == member.id).execute()
+def set_permissions(member: Member, permissions: frozenset[Permission]) -> None:
+    """Give the member exactly these permissions. The owner keeps every one, whatever is chosen."""
+    Member.update(allowed=sorted(permissions)).where(Member.id == member.id).execute()

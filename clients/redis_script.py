@@ -1,4 +1,4 @@
-"""Redis scripts that all processes share, behind a circuit breaker for when Redis is unavailable."""
+"""Redis scripts, by which all processes share a rate limit, behind a circuit breaker for when Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-CIRCUIT_OPEN_SECONDS = (
-    5.0  # how long the circuit stays open after a failure, so that not every call waits for a time-out
-)
+CIRCUIT_OPEN_SECONDS = 5.0  # after a failure, so that not every call waits for a time-out
 TIMEOUT_SECONDS = 0.3
 
 log = logging.getLogger(__name__)
@@ -33,10 +31,10 @@ def short_timeout_client(url: str) -> redis.Redis:
 class RedisScript:
     """A Lua script, run in Redis for one key at a time."""
 
-    def __init__(self, client: redis.Redis, script: str, *, away_seconds: float = CIRCUIT_OPEN_SECONDS) -> None:
+    def __init__(self, client: redis.Redis, script: str, *, open_seconds: float = CIRCUIT_OPEN_SECONDS) -> None:
         self._client = client
         self._script = client.register_script(script)
-        self._open_seconds = away_seconds
+        self._open_seconds = open_seconds
 
     def run(self, key: str, *numbers: float) -> list[int] | None:
         """The numbers that the script returns, or None while Redis is unavailable."""

@@ -17,8 +17,8 @@ from tasklog.saved_views import MAX_NAME, MAX_VIEWS, NameTaken, TooManyViews
 from views.tasks.saved_views import RefusedName, filters_of_request, query_of_request, render_page, without_search
 from views.tasks.tabs import built_in_tabs, query_string
 from views.web import audit_log, query_params
+from views.web.errors import PageNotFound
 from views.web.forms import action, current_user, idempotency_key
-from views.web.rendering import NotFound
 from views.web.request_state import Request
 
 
@@ -108,7 +108,7 @@ def _audit(request: Request, action_type: Action, change: str, saved: SavedView 
         request.state.shop,
         action_type,
         current_user(request),
-        click=uuid5(idempotency_key(request), change),
+        idempotency_key=uuid5(idempotency_key(request), change),
         details=details,
     )
 
@@ -128,7 +128,7 @@ def _typed_name(request: Request) -> str:
 
 
 def _valid_name(name: str) -> str:
-    """The name, if a saved view can have it. Raises BadName, Taken."""
+    """The name, if a saved view can have it. Raises BadName, NameTaken."""
     if not name:
         raise BadName(t("saved_view.no_name"))
     if len(name) > MAX_NAME or not name.isprintable():
@@ -139,11 +139,11 @@ def _valid_name(name: str) -> str:
 
 
 def _saved_view(request: Request, *, deleted: bool = False) -> SavedView:
-    """The saved view of the URL, if it is the signed-in shop's. Raises Missing."""
+    """The saved view of the URL, if it is the signed-in shop's. Raises PageNotFound."""
     shop, view_id = request.state.shop, query_params.parse_uuid(request.path_params["view_id"])
     found = saved_views.find(shop, view_id)
     if found is None or (found.deleted_at and not deleted):
-        raise NotFound(t("saved_view.missing"))
+        raise PageNotFound(t("saved_view.missing"))
     found.shop = shop
     return found
 

@@ -1,4 +1,4 @@
-"""Reads Engage's responses: their JSON, ids and amounts, and their errors as errors of ours."""
+"""Read Engage's responses: their JSON and their ids, and their errors as errors of ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ContactConflict(AlreadyExists):
     contact_ids: tuple[str, ...] = ()
 
 
-def parse_response(response: requests.Response, call: Call, answers_json: bool) -> Any:
+def parse_response(response: requests.Response, call: Call, expects_json: bool) -> Any:
     """The response's JSON, or None if it has no body. Raises the error for its status."""
     answer = _parsed(call.received)
     code = _code(answer, call.received)
@@ -38,7 +38,7 @@ def parse_response(response: requests.Response, call: Call, answers_json: bool) 
     if response.status_code == 409:
         raise _conflict(message, call, code, _GUID.findall(call.received.decode(errors="replace")))
     raise_for_status(response, call, message, code)
-    if answer is None and _must_be_json(call.received, answers_json):
+    if answer is None and _must_be_json(call.received, expects_json):
         raise unreadable_response(call)
     return answer
 
@@ -54,9 +54,9 @@ def _conflict(message: str, call: Call, code: str | None, contact_ids: list[str]
     return conflict
 
 
-def _must_be_json(received: bytes, answers_json: bool) -> bool:
+def _must_be_json(received: bytes, expects_json: bool) -> bool:
     text = received.strip()
-    return bool(text) and (answers_json or text.startswith(b"<"))  # a proxy's HTML page is not Engage's response
+    return bool(text) and (expects_json or text.startswith(b"<"))  # a proxy's HTML page is not Engage's response
 
 
 def _parsed(received: bytes) -> Any:

@@ -10,9 +10,10 @@ from clients.shopify.bulk_result import BulkResult
 from config import config
 from database import db
 from models import BulkImport, ImportKind, ImportPart, Task
-from sync import import_lines
-from sync import imports as sync_imports
-from sync.import_rows import ImportRow, SavedCounts, make_order_row, make_row, parent_id, parse_line, save_rows
+from sync.imports import staged_lines
+from sync.imports.parts import lock_part, save_bad_lines, update_part
+from sync.imports.rows import ImportRow, SavedCounts, make_order_row, make_row, parent_id, parse_line, save_rows
+from sync.imports.tasks import count_pending_tasks
 from taskqueue import claims
 from taskqueue.outcomes import LeaseLost, Skip
 
@@ -20,7 +21,7 @@ CHUNK_ROWS = 500
 CHUNK_BYTES = 4 * 1024 * 1024  # a line may have ten megabytes: memory stays flat whatever the file contains
 JOINED_AT_ONCE = 100
 STEP_SECONDS = 5.0  # of one attempt; the next one reads on, so that no worker is occupied for long
-MOST_OPEN = 5000  # unfinished tasks of one import
+MOST_OPEN = 5000  # pending tasks of one import
 ORPHAN = "The order it belongs to is missing."
 
 Numbered = tuple[int, bytes]
@@ -31,7 +32,7 @@ class ImportReader:
 
     def __init__(self, task: Task, part: ImportPart) -> None:
         self.task, self.part = task, part
-        self.importing: BulkImport = part.bulk_import
+        self.bulk_import: BulkImport = part.bulk_import
         self._until = time.monotonic() + STEP_SECONDS
 
     def read(self, lines: BulkResult) -> bool:
@@ -39,78 +40,77 @@ class ImportReader:
         numbered = _number_lines(lines, self.part.lines)
         while chunk := _chunk(numbered):
             self._save(chunk, lines)
-            if time.monotonic() > self._until or has_enough_open(self.importing):
+            if time.monotonic() > self._until or has_enough_pending(self.bulk_import):
                 return False
         return True
 
-    def join(self) -> bool:
+    def join_orders(self) -> bool:
         """Join orders and their lines, with the same limits as `read`. Returns whether none is left."""
-        while staged := import_lines.next_orders(self.part, self.task.shop, JOINED_AT_ONCE):
+        while staged := staged_lines.next_orders(self.part, self.task.shop, JOINED_AT_ONCE):
             rows, errors = _join_rows(staged)
             with db.atomic():
                 self._lock()
-                taken = save_rows(self.task, self.importing, ImportKind.ORDERS, rows)
-                import_lines.delete(self.part, [root for _, root, _, _ in staged])
-                self._record_progress(taken, len(rows), errors)
-            if time.monotonic() > self._until or has_enough_open(self.importing):
+                saved = save_rows(self.task, self.bulk_import, ImportKind.ORDERS, rows)
+                staged_lines.delete_orders(self.part, [order_id for _, order_id, _, _ in staged])
+                self._record_progress(saved, len(rows), errors)
+            if time.monotonic() > self._until or has_enough_pending(self.bulk_import):
                 return False
         with db.atomic():
             self._lock()
-            self._record_progress(
-                SavedCounts(0, 0), 0, [(number, ORPHAN) for number in import_lines.delete_orphans(self.part)]
-            )
+            orphans = [(number, ORPHAN) for number in staged_lines.delete_orphans(self.part)]
+            self._record_progress(SavedCounts(0, 0), 0, orphans)
         return True
 
     def _save(self, chunk: list[Numbered], lines: BulkResult) -> None:
         rows, staged, errors = self._parse(chunk)
         with db.atomic():
             self._lock()
-            taken = save_rows(self.task, self.importing, ImportKind.CUSTOMERS, rows) if rows else SavedCounts(0, 0)
+            saved = save_rows(self.task, self.bulk_import, ImportKind.CUSTOMERS, rows) if rows else SavedCounts(0, 0)
             if staged:
-                import_lines.add(self.part, self.task.shop, staged)
-            sync_imports.update_part(self.part, lines=chunk[-1][0], position=lines.offset, etag=lines.etag)
-            self._record_progress(taken, len(rows), errors)
+                staged_lines.stage(self.part, self.task.shop, staged)
+            update_part(self.part, lines=chunk[-1][0], position=lines.offset, etag=lines.etag)
+            self._record_progress(saved, len(rows), errors)
 
     def _parse(
         self, chunk: list[Numbered]
     ) -> tuple[list[ImportRow], list[tuple[int, int, bool, bytes]], list[tuple[int, str]]]:
-        """Parse lines. Returns customers, which are complete; staged lines, which are joined later; and errors."""
+        """Parse lines. Returns customers, which are complete; staged lines, which are joined later; errors by line."""
         rows, staged, errors = [], [], []
         for number, line in chunk:
             try:
-                node = parse_line(line)
+                snapshot = parse_line(line)
                 if self.part.kind == ImportKind.CUSTOMERS:
-                    rows.append(make_row(number, node))
+                    rows.append(make_row(number, snapshot))
                 else:
-                    parent = parent_id(node)
-                    staged.append((number, parent or make_row(number, node).shopify_id, parent is not None, line))
+                    parent = parent_id(snapshot)
+                    staged.append((number, parent or make_row(number, snapshot).shopify_id, parent is not None, line))
             except ValueError as error:
                 errors.append((number, str(error)))
         return rows, staged, errors
 
     def _lock(self) -> None:
-        """Lock the import until the commit. Raises Skip when it was paused or cancelled, Lost without a lease."""
-        if reason := sync_imports.lock_part(self.part, self.task.id):
+        """Lock the import until the commit. Raises Skip when it was paused or cancelled, LeaseLost without a lease."""
+        if reason := lock_part(self.part, self.task.id):
             raise Skip(reason)
         if not claims.renew([self.task], config.lease):
             raise LeaseLost(str(self.task.id))
 
-    def _record_progress(self, taken: SavedCounts, found: int, errors: list[tuple[int, str]]) -> None:
-        sync_imports.keep_bad_lines(self.part, errors)
-        sync_imports.update_part(
+    def _record_progress(self, saved: SavedCounts, found: int, errors: list[tuple[int, str]]) -> None:
+        save_bad_lines(self.part, errors)
+        update_part(
             self.part,
             found=self.part.found + found,
-            known=self.part.known + taken.known,
-            sent=self.part.sent + taken.sent,
+            known=self.part.known + saved.known,
+            sent=self.part.sent + saved.sent,
             bad=self.part.bad + len(errors),
         )
         if self.task.crashes:  # it makes progress, so it is not the cause of the lost workers
             Task.update(crashes=0).where(Task.id == self.task.id).execute()
 
 
-def has_enough_open(importing: BulkImport) -> bool:
-    """Whether enough tasks of the import are open, so that the rest of the file has to wait."""
-    return sync_imports.tasks_left(importing, MOST_OPEN) >= MOST_OPEN
+def has_enough_pending(bulk_import: BulkImport) -> bool:
+    """Whether so many tasks of the import are pending that the rest of the file has to wait."""
+    return count_pending_tasks(bulk_import, MOST_OPEN) >= MOST_OPEN
 
 
 def _number_lines(lines: BulkResult, read: int) -> Iterator[Numbered]:

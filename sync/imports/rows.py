@@ -23,28 +23,28 @@ class ImportRow:
     number: int
     shopify_id: int
     updated_at: datetime
-    node: Json
+    snapshot: Json
 
 
 def parse_line(line: bytes) -> Json:
     """Parse a line as a JSON object. Raises ValueError with a sentence."""
     try:
-        node = orjson.loads(line)
+        snapshot = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"It is not readable JSON ({error}).") from error
-    if not isinstance(node, dict):
+    if not isinstance(snapshot, dict):
         raise ValueError("It is no JSON object.")
-    return node
+    return snapshot
 
 
-def make_row(number: int, node: Json) -> ImportRow:
-    """Make a row of a node. Raises ValueError with a sentence when its id or time of change is unusable."""
+def make_row(number: int, snapshot: Json) -> ImportRow:
+    """Make a row of a snapshot. Raises ValueError with a sentence when its id or time of change is unusable."""
     try:
-        updated_at = datetime.fromisoformat(node["updatedAt"])
-        found = ImportRow(number, id_from_gid(node["id"]), updated_at, node)
+        updated_at = datetime.fromisoformat(snapshot["updatedAt"])
+        found = ImportRow(number, id_from_gid(snapshot["id"]), updated_at, snapshot)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError("It has no usable id and time of change.") from error
-    if updated_at.tzinfo is None or str(node.get("legacyResourceId")) != str(found.shopify_id):
+    if updated_at.tzinfo is None or str(snapshot.get("legacyResourceId")) != str(found.shopify_id):
         raise ValueError("It has no usable id and time of change.")
     return found
 
@@ -55,9 +55,9 @@ def make_order_row(number: int, line: bytes, children: list[bytes]) -> ImportRow
     return make_row(number, assemble_order(order, [parse_line(child) for child in children]))
 
 
-def parent_id(node: Json) -> int | None:
+def parent_id(snapshot: Json) -> int | None:
     """Id of the order that an article's line belongs to; None for a line without a parent."""
-    parent = node.get("__parentId")
+    parent = snapshot.get("__parentId")
     return None if parent is None else id_from_gid(parent)
 
 
@@ -77,57 +77,57 @@ class SavedCounts:
     sent: int
 
 
-def save_rows(task: Task, importing: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
+def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
     """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
     table: type[Snapshot] = Customer if kind == ImportKind.CUSTOMERS else Order
     among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
-    before = {seen.shopify_id: seen for seen in table.select().where(among)}
+    known = {row.shopify_id: row for row in table.select().where(among)}
     # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
-    newer = [each for each in rows if _newer(each, before.get(each.shopify_id))]
-    entities.save_all(table, task.shop, ((each.node, _columns(kind, each.node)) for each in newer))
-    fresh = [each for each in rows if not _at_engage(before.get(each.shopify_id))]
-    tasks = [
-        _task(task, importing, "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder", each) for each in fresh
-    ]
+    newer = [each for each in rows if _newer(each, known.get(each.shopify_id))]
+    entities.save_all(table, task.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
+    fresh = [each for each in rows if not _at_engage(known.get(each.shopify_id))]
+    sync = "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder"
+    tasks = [_task(task, bulk_import, sync, each) for each in fresh]
     if kind == ImportKind.ORDERS:
-        tasks += [_task(task, importing, name, refund) for each in rows for name, refund in _refunds(importing, each)]
+        refunds = (refund for each in rows for refund in _refunds(bulk_import, each))
+        tasks += [_task(task, bulk_import, "IndexRefund", refund) for refund in refunds]
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
 
 
-def _newer(row: ImportRow, seen: Snapshot | None) -> bool:
-    return seen is None or seen.updated_at < row.updated_at
+def _newer(row: ImportRow, known: Snapshot | None) -> bool:
+    return known is None or known.updated_at < row.updated_at
 
 
-def _columns(kind: ImportKind, node: Json) -> Json:
+def _columns(kind: ImportKind, snapshot: Json) -> Json:
     if kind == ImportKind.CUSTOMERS:
         return {}
-    customer = node.get("customer")
-    return {"name": str(node.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
+    customer = snapshot.get("customer")
+    return {"name": str(snapshot.get("name") or ""), "customer_id": id_from_gid(customer["id"]) if customer else None}
 
 
-def _at_engage(seen: Snapshot | None) -> bool:
-    match seen:
+def _at_engage(known: Snapshot | None) -> bool:
+    match known:
         case Customer():
-            return seen.contact_id is not None
+            return known.contact_id is not None
         case Order():
-            return seen.receipt_id is not None
+            return known.receipt_id is not None
     return False
 
 
-def _refunds(importing: BulkImport, order: ImportRow) -> Iterable[tuple[str, ImportRow]]:
+def _refunds(bulk_import: BulkImport, order: ImportRow) -> Iterable[ImportRow]:
     """Refunds created within the import's period. A bulk query has no more than their ids, so each is indexed."""
-    for refund in order.node.get("refunds") or ():
-        made = datetime.fromisoformat(refund["createdAt"])
-        if importing.starts_at <= made < importing.ends_at:
-            yield "IndexRefund", ImportRow(order.number, id_from_gid(refund["id"]), made, refund)
+    for refund in order.snapshot.get("refunds") or ():
+        created_at = datetime.fromisoformat(refund["createdAt"])
+        if bulk_import.starts_at <= created_at < bulk_import.ends_at:
+            yield ImportRow(order.number, id_from_gid(refund["id"]), created_at, refund)
 
 
-def _task(task: Task, importing: BulkImport, name: str, about: ImportRow) -> Task:
+def _task(task: Task, bulk_import: BulkImport, name: str, about: ImportRow) -> Task:
     return TYPES[name].new(
         task.shop,
-        key=f"import:{importing.id}:{about.shopify_id}",
+        key=f"import:{bulk_import.id}:{about.shopify_id}",
         shopify_id=about.shopify_id,
         parent=task,
         lane=Lane.BULK,
-        args={"import_id": importing.id},
+        args={"import_id": bulk_import.id},
     )

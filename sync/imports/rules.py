@@ -7,7 +7,7 @@ from datetime import timedelta
 import database
 from models import BulkImport, Customer, ImportState, Shop, State, Task
 from sync import deleted_customers, entities
-from sync.imports import CANCELLED
+from sync.imports.state import IMPORT_CANCELLED
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.types import TYPES
 
@@ -22,7 +22,7 @@ def skip_if_cancelled(import_id: int | None) -> None:
     if import_id is not None and database.select_rows(
         BulkImport, "id = %s AND state = %s", import_id, ImportState.CANCELLED
     ):
-        raise Skip(CANCELLED)
+        raise Skip(IMPORT_CANCELLED)
 
 
 def require_contact(shop: Shop, customer_id: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The listing and the summary as a script reads them: JSON."""
+"""Serialized tasks and summary: the JSON of the listing and of the summary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_json_has_the_properties_of_a_task(client, sale):
     assert isinstance(found["duration_ms"], int)
 
 
-def test_json_says_what_was_skipped(client, shop):
+def test_json_has_the_reason_of_a_skipped_task(client, shop):
     finish(shop, enqueue(shop), reason="A test order.")
 
     (found,) = client.get("/tasks.json").json()["tasks"]
@@ -27,19 +27,19 @@ def test_json_says_what_was_skipped(client, shop):
     assert (found["skipped"], found["reason"]) == (True, "A test order.")
 
 
-def test_a_script_reads_every_page_by_next_and_back_by_previous(client, shop):
+def test_next_and_previous_lead_through_every_json_page(client, shop):
     ids = [str(enqueue(shop).id) for _ in range(5)][::-1]
 
-    seen, address = [], "/tasks.json?limit=2"
-    while address:
-        answer = client.get(address).json()
-        seen, address = seen + [task["id"] for task in answer["tasks"]], answer["next"]
+    ids_found, url = [], "/tasks.json?limit=2"
+    while url:
+        answer = client.get(url).json()
+        ids_found, url = ids_found + [task["id"] for task in answer["tasks"]], answer["next"]
 
-    assert seen == ids
+    assert ids_found == ids
     assert [task["id"] for task in client.get(answer["previous"]).json()["tasks"]] == ids[2:4]
 
 
-def test_the_summary_in_json(client, shop):
+def test_the_summary_has_the_counts_of_each_area_in_json(client, shop):
     finish(shop, enqueue(shop))
     finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason="No.")
 

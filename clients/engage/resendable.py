@@ -1,4 +1,4 @@
-"""Replayable calls to Engage: which ones may be resent with the same bytes, and whether that is idempotent."""
+"""Resendable calls to Engage: which ones may be resent with the same bytes, and whether that is idempotent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from clients import Effect
 
 # Engage ignores a second receipt with the same id, and an update sets a contact's fields to the same values. Calls that
-# create something, and preferences, which are the customer's own decision, are built again from Shopify's data instead.
-REPLAYABLE = {
+# create something, and preferences, which are the customer's own decision, are retried from Shopify's data instead.
+RESENDABLE = {
     ("POST", r"/api/v3/receipts"): Effect.REPEATABLE,
     ("PATCH", r"/api/v3/contacts/[0-9a-f-]{36}"): Effect.REPEATABLE,
     ("POST", r"/api/v[23]/orders"): Effect.ONCE,
@@ -17,10 +17,10 @@ REPLAYABLE = {
 API = re.compile(r"/api/v\d/")
 
 
-def replay_effect(method: str, path: str) -> Effect | None:
+def resend_effect(method: str, path: str) -> Effect | None:
     """The effect of resending such a call, or None for one that may not be resent."""
-    for (replayable, pattern), effect in REPLAYABLE.items():
-        if replayable == method and re.fullmatch(pattern, path):
+    for (resendable, pattern), effect in RESENDABLE.items():
+        if resendable == method and re.fullmatch(pattern, path):
             return effect
     return None
 
