@@ -106,6 +106,16 @@ def symbols(path):
     return found
 
 
+def test_every_decision_stands_in_the_index_by_topic():
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    titles = re.findall(r"^\*\*[\d-]{10}\. ([^*]+?)\.?\*\*", text, re.MULTILINE)
+    by_topic = [
+        title for line in re.findall(r"^- \*\*.*?:\*\* (.*)$", text, re.MULTILINE) for title in line.split(" · ")
+    ]
+
+    assert sorted(by_topic) == sorted(titles)
+
+
 def test_the_commands_that_documents_show_print_what_they_say():
     shown = re.findall(r"^\$ (.*)\n((?:[^$`\n].*\n)*)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
 
