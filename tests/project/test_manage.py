@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -239,3 +242,12 @@ def test_a_new_key_is_a_valid_secret_key(empty_database):
     printed("manage.py", "connect", *options, DATABASE_URL=empty_database, SECRET_KEYS=entry)
 
     assert list(parse_keyring(entry)) == ["k1"]
+
+
+def test_the_development_servers_can_be_imported_in_production():
+    """`manage.py` imports them, and production has no development packages."""
+    statements = ast.parse(Path(dev_servers.__file__).read_text()).body
+    modules = {each.module for each in statements if isinstance(each, ast.ImportFrom)}
+    modules |= {alias.name for each in statements if isinstance(each, ast.Import) for alias in each.names}
+
+    assert {str(name).partition(".")[0] for name in modules} - sys.stdlib_module_names == {"psycopg"}
