@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
@@ -100,7 +100,7 @@ def test_a_session_lasts_12_hours(browser, shop):
     assert signed_in_shop(browser, signed_at(time.time() - SESSION_SECONDS + 60, shop.id)) == shop.domain
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     cookie=st.one_of(st.binary(max_size=80), st.from_regex(rb"[\w-]{1,30}\.[\w-]{1,12}\.[\w-]{1,40}", fullmatch=True))
 )
