@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import database as database__module
+from database import db
 from encryption import parse_keyring
 from manage import COMMANDS
 from models import Customer, Shop, Task, utcnow
@@ -222,7 +222,7 @@ def test_sweep_without_redis_is_no_failure(shop):
 def test_recount_corrects_wrong_totals(shop):
     TYPES["OrderWebhook"].enqueue(shop, key="1")
     totals.fold()
-    database__module.db.execute_sql("UPDATE task_total SET count = 5")
+    db.execute_sql("UPDATE task_total SET count = 5")
     assert totals.drift()
 
     assert printed("manage.py", "recount") == f"shop {shop.id}, type 21, state 0: 5 were kept, 1 are there"
