@@ -121,9 +121,9 @@ def test_the_first_key_encrypts_and_all_decrypt(wrapped):
     """In processes of their own: the keys are read once."""
     both = f"new:{KEY},test:{base64.b64encode(b'k' * 32).decode()}"
     script = (
-        "import sys, vault; old, sealed = map(bytes.fromhex, sys.argv[1:])\n"
+        "import sys, encryption; old, sealed = map(bytes.fromhex, sys.argv[1:])\n"
         "place = ('body', 'sealed', 'row-1')\n"
-        "print(vault.Vault(1, old).open(sealed, *place).decode(), vault.new_key()[:4].decode())"
+        "print(encryption.Vault(1, old).open(sealed, *place).decode(), encryption.new_key()[:4].decode())"
     )
     sealed = Vault(1, wrapped).seal(b"secret", *PLACE)
 

@@ -34,8 +34,7 @@ DONE = "Every shop's key is wrapped by the first of SECRET_KEYS; the others can 
 READ_ALL = """
 import sys
 from database import EVERY, connected
-from models import Body, Customer, Exchange, Order, Shop, Task
-from sync.webhook_endpoints import Endpoint
+from models import Body, Customer, Exchange, Order, Shop, Task, WebhookEndpoint
 
 with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
@@ -43,7 +42,7 @@ with connected(EVERY):
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
     found += [row.open(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
     found += [row.snapshot for table in (Order, Customer) for row in table.select()]
-    found += [row.url for row in Endpoint.select()]
+    found += [row.url for row in WebhookEndpoint.select()]
     print(len(found))
 """
 

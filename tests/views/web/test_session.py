@@ -17,8 +17,8 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from i18n.catalogue import t
 from tests.conftest import free_port
 from tests.support.servers.processes import printed, scratch, web_process
-from tests.support.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from tests.support.web.forms import press
+from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import SESSION_SECONDS, session_cookie
