@@ -1,4 +1,4 @@
-"""The app as Shopify's admin opens it: with ID tokens, and without any cookie."""
+"""Open the app as Shopify's admin does: with ID tokens, and without cookies."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class AdminFrame:
         return self.shopify.oauth.id_token(self.shop, self.staff, **how)
 
     def get(self, path: str, **how: Any) -> Any:
-        """What the page fetches, as App Bridge sends it."""
+        """A request of the page, as App Bridge sends it."""
         return self.client.get(path, headers={"Authorization": f"Bearer {self.token()}"}, **how)
 
     def open(self, path: str, **query: str) -> Any:
-        """A document with the token in its address."""
-        asked = {"embedded": "1", "shop": self.shop, "host": "aG9zdA", "id_token": self.token(), **query}
-        return self.client.get(path, params=asked, headers={"Sec-Fetch-Dest": "iframe"})
+        """Open a page with the token in its URL."""
+        params = {"embedded": "1", "shop": self.shop, "host": "aG9zdA", "id_token": self.token(), **query}
+        return self.client.get(path, params=params, headers={"Sec-Fetch-Dest": "iframe"})
 
     def post(self, path: str, data: dict[str, str], **how: Any) -> Any:
         return self.client.post(path, data=data, headers={"Authorization": f"Bearer {self.token()}"}, **how)
