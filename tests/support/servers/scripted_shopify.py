@@ -35,7 +35,7 @@ class ScriptedShopify:
         return Response(self.body, self.status, self.headers, "application/json")
 
 
-class RecordingJournal:
+class CallRecorder:
     """A journal that records calls."""
 
     def __init__(self) -> None:

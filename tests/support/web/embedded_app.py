@@ -10,16 +10,16 @@ from starlette.testclient import TestClient
 
 from models import Shop
 from sandbox.shopify import Shopify
-from sandbox.shopify.api.oauth import Staff
+from sandbox.shopify.api.oauth import StaffMember
 
 DOMAIN = "fresh.myshopify.com"
-OLGA, BO = Staff(), Staff("700000000002", "Bo", "Dahl", owner=False)
+OLGA, BO = StaffMember(), StaffMember("700000000002", "Bo", "Dahl", owner=False)
 
 
 class AdminFrame:
     """A frame in the admin of one shop, for one of its staff."""
 
-    def __init__(self, client: TestClient, shopify: Shopify, shop: str, staff: Staff) -> None:
+    def __init__(self, client: TestClient, shopify: Shopify, shop: str, staff: StaffMember) -> None:
         self.client, self.shopify, self.shop, self.staff = client, shopify, shop, staff
 
     def token(self, **how: float) -> str:
@@ -39,7 +39,7 @@ class AdminFrame:
 
 
 @contextmanager
-def admin_frame(shopify: Shopify, shop: str = DOMAIN, staff: Staff = OLGA) -> Iterator[AdminFrame]:
+def admin_frame(shopify: Shopify, shop: str = DOMAIN, staff: StaffMember = OLGA) -> Iterator[AdminFrame]:
     from app import app
 
     with TestClient(app, follow_redirects=False) as client:
