@@ -206,8 +206,8 @@ def _month(per_day: int, number: int, *, bursty: bool) -> list[FinishedTask]:
     """The tasks that finish in a month and on the day before it."""
     chance, begin = Random(f"{per_day} {number}"), BEGIN + number * MONTH
     finished: list[FinishedTask] = []
-    for place, at in enumerate(_instants(chance, begin - DAY, begin + MONTH, lambda start: _rate(start, per_day))):
-        task = FinishedTask(f"{place}", chance.choices(GROUPS, SHARES)[0], chance.random() < FAILED, at)
+    for position, at in enumerate(_instants(chance, begin - DAY, begin + MONTH, lambda start: _rate(start, per_day))):
+        task = FinishedTask(f"{position}", chance.choices(GROUPS, SHARES)[0], chance.random() < FAILED, at)
         finished += [task, *(_repeated_failures(chance, task) if bursty and task.failed else ())]
     return sorted(finished, key=lambda each: each.at)
 
@@ -288,14 +288,14 @@ What to take from it:
 - A period in hours is for shops that sell every hour. At 5 orders a day even six hours within the window warn 237
   times a year; at 20 they warn 7 times, at 100 never. Smaller shops do better with a day, or with their rhythm.
 - Counting only time within the window halves the false alerts at 20 orders a day (335 to 174) and ends them at 100 (9
-  to 0). The price is paid at night: a stop at two is told three hours later, at eleven rather than at eight.
+  to 0). The price is paid at night: a stop at two fires three hours later, at eleven rather than at eight.
 - The shop's rhythm is wrong at most twice a year where nothing out of the ordinary happens, whatever the size. A
-  small shop waits for it: a day and a half at 5 orders a day. From 100 orders a day on it tells of a stop by day
+  small shop waits for it: a day and a half at 5 orders a day. From 100 orders a day on it fires after a stop by day
   sooner than three hours do. Sales and holidays make it wrong up to seven times a year.
 - Without guards an error rate warns a shop of 40 tasks a day nearly every day. With them it does so once in a year
   there, and twice to four times a month at 1,000 a day, where 2 % is near enough to 10 % for chance to reach it now
   and then.
-- The guards cost time in a small shop: half of all tasks failing is told after four hours at 40 tasks a day, since
+- The guards cost time in a small shop: half of all tasks failing fires after four hours at 40 tasks a day, since
   five errors must come together, and after a quarter of an hour at 5,000."""
 
 

@@ -208,8 +208,8 @@ def _begin(shop: Shop) -> BulkImport:
 
 def _watch(report: ImportReport, imports: list[BulkImport], worker: WorkerProcess, seconds: float) -> None:
     """Wait for the end of every import, kill the worker meanwhile, and sample its memory."""
-    begun, samples, killed = time.monotonic(), [], 0
-    while (passed := time.monotonic() - begun) < seconds and _open(imports):
+    started, samples, killed = time.monotonic(), [], 0
+    while (passed := time.monotonic() - started) < seconds and _open(imports):
         time.sleep(1)
         samples.append(worker.megabytes())
         if killed < report.kills and _share_read(report) > (killed + 1) / (report.kills + 1):

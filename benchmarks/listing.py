@@ -120,10 +120,10 @@ def _filled(tasks: int) -> tuple[str, str, str]:
     """Fill a database with so many tasks. Return their number, the time it took, and its size."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {_name(tasks)}")
-        began = time.monotonic()
+        started = time.monotonic()
         for command in (["migrate"], ["fill", "--tasks", str(tasks), "--shops", str(SHOPS)]):
             subprocess.run([sys.executable, "manage.py", *command], env=_environment(tasks), cwd=HERE, check=True)
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         size = connection.execute("SELECT pg_database_size(%s)", (_name(tasks),)).fetchone()
     return f"{tasks:,}", f"{took / 60:.1f} minutes", f"{size[0] / 1e9:.2f} GB" if size else ""
 

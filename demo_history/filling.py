@@ -21,13 +21,13 @@ Progress = Callable[[int, float], None]
 
 def fill(tasks: int, shops: int, report: Progress, *, seed: int = 1) -> None:
     """Add so many tasks of so many invented shops, with exact totals. `report` is called with tasks and seconds."""
-    now, began = datetime.now(UTC), time.monotonic()
+    now, started = datetime.now(UTC), time.monotonic()
     chance = random.Random(seed)  # noqa: S311
     generator = HistoryGenerator(invented_shops(shops), task_shares(shops), now, chance)
     rows, done = generator.tasks(tasks), 0
     while done < tasks:
         done += _batch(generator, islice(rows, TASKS_PER_TRANSACTION))
-        report(done, time.monotonic() - began)
+        report(done, time.monotonic() - started)
     with db.as_owner():
         for table in COLUMNS:
             db.execute_sql(f"VACUUM (ANALYZE) {table}")

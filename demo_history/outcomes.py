@@ -33,7 +33,7 @@ SKIPPED = (
     InventedOutcome(State.SUCCESS, 1, SHORT_WAIT, "The customer has neither an e-mail address nor a phone."),
 )
 GIVEN_UP = InventedOutcome(
-    State.ERROR, 40, timedelta(hours=30), "Engage is away. Given up after 40 attempts.", "Engage 503"
+    State.ERROR, 40, timedelta(hours=30), "Engage answered 503. Given up after 40 attempts.", "Engage 503"
 )
 ERRORS = (
     InventedOutcome(State.ERROR, 1, SHORT_WAIT, "Engage refuses it: unknown store 'WEB-DK'.", "Engage 422"),

@@ -84,7 +84,7 @@ class InventedTask(NamedTuple):
             last = number == outcome.runs
             started_at = self.created_at + outcome.wait * number / outcome.runs
             result = Outcome.SUCCESS if last and outcome.state is State.SUCCESS else Outcome.FAILED
-            reason = outcome.reason if last and completed else "Engage is away."
+            reason = outcome.reason if last and completed else "Engage answered 503."
             yield (
                 self.id,
                 self.shop_id,

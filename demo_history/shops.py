@@ -98,5 +98,5 @@ def _shop(number: int) -> Shop:
 
 def task_shares(count: int) -> list[float]:
     """The share of the tasks that each shop has."""
-    raw = [1 / place**SKEW for place in range(1, count + 1)]
+    raw = [1 / rank**SKEW for rank in range(1, count + 1)]
     return [each / sum(raw) for each in raw]

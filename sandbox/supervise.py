@@ -20,7 +20,7 @@ PROCESSES = {
 
 
 class Supervisor:
-    """Runs one of PROCESSES, and restarts it until it is told to stop by a signal."""
+    """Runs one of PROCESSES, and restarts it until a signal to stop."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -60,7 +60,7 @@ class Faults:
         return cls(rates, **{name: numbers[name] for name in SETTINGS if name in numbers})
 
     def copy(self) -> Faults:
-        """The same rates, drawn anew from the seed."""
+        """The same rates, drawn from the seed again."""
         return Faults(dict(self.rates), self.seed, self.latency_seconds, self.hang_seconds, self.retry_after)
 
     def draw(self) -> Fault:

@@ -1,4 +1,4 @@
-"""The benchmark runs, and what it measures with is right; how fast anything is, is not tested."""
+"""The benchmarks run, and measure correctly. How fast anything is, is not tested."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_answer_is_counted_with_its_status():
     assert len(sent.waits) == len(app.ids)
 
 
-def test_every_request_is_a_webhook_of_its_own():
+def test_every_request_has_a_webhook_id_of_its_own():
     app = FixedAnswerApp()
     with serving(app) as address:
         send(load(address))
@@ -89,14 +89,14 @@ def test_a_steady_rate_is_kept():
     assert len(app.ids) == 10  # 0.2 seconds of it
 
 
-def test_a_request_that_has_to_queue_waits_from_when_it_was_due():
+def test_a_queued_request_waits_from_when_it_was_due():
     with serving(FixedAnswerApp(seconds=0.1)) as address:
         sent = send(load(address, rate=100, connections=1))
 
     assert sent.within_ms(1) >= 190  # it was due while the one before it was under way
 
 
-def test_refusals_are_no_result():
+def test_a_load_with_refusals_is_an_error():
     with (
         serving(FixedAnswerApp(status=503)) as address,
         load_generator() as sender,
@@ -105,7 +105,7 @@ def test_refusals_are_no_result():
         sender.send(load(address))
 
 
-def test_a_share_of_waits_is_one_that_was_seen():
+def test_a_percentile_is_a_measured_wait():
     sent = LoadResult(1.0, waits=[0.004, 0.001, 0.002, 0.003])
 
     assert (sent.within_ms(0.5), sent.within_ms(0.99)) == (2.0, 4.0)
@@ -119,13 +119,13 @@ def test_the_webhooks_are_signed_orders_of_about_ten_kilobytes():
     assert all(7_000 < len(post.body) < 13_000 for post in posts)
 
 
-def test_ratios_are_taken_round_by_round():
+def test_ratios_are_calculated_round_by_round():
     mine, its = Figures((10, 30, 40)), Figures((100, 100, 50))
 
     assert mine.per(its).values == (10, 30, 80)
 
 
-def test_figures_tell_the_median_and_the_spread():
+def test_figures_show_the_median_and_the_range():
     assert str(Figures((1500, 1000.4, 12.345), " /s")) == "1,000 /s (12.3 - 1,500)"
 
 

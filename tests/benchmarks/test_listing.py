@@ -1,4 +1,4 @@
-"""The listing's benchmark runs and judges rightly; how fast anything is, is not tested."""
+"""The listing's benchmark runs, and its verdict is right. How fast anything is, is not tested."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
     assert len(re.findall(r"^- .* kept", results.replace("**", ""), re.MULTILINE)) == 3
 
 
-def test_every_page_that_is_measured_is_there_and_shows_tasks(biggest):
+def test_every_measured_page_exists_and_shows_tasks(biggest):
     cookie = f"{SESSION_COOKIE}={session_cookie(biggest.id)}"
 
     shown = {name: asyncio.run(time_page(address, cookie))[1] for name, address in pages(biggest).items()}
@@ -51,12 +51,12 @@ def test_every_page_that_is_measured_is_there_and_shows_tasks(biggest):
     assert [name for name, rows in shown.items() if not rows] == []
 
 
-def test_a_page_that_is_refused_is_no_measurement(biggest):
+def test_a_refused_page_is_an_error(biggest):
     with pytest.raises(RuntimeError, match="401"):
         asyncio.run(time_page("/tasks", "none=1"))
 
 
-def test_the_verdict_compares_pages_of_as_many_rows():
+def test_the_verdict_compares_pages_with_equal_numbers_of_rows():
     small = reader(10, a=[1.0] * 20, b=[2.0] * 20, summary=[1.0] * 20)
     large = reader(1000, a=[3.0] * 20, b=[2.0] * 20, summary=[1.0] * 20)
     assert "**not kept**; of 2 pages the largest ratio is 3.00" in _verdict([small, large])
@@ -73,7 +73,7 @@ def test_the_verdict_names_the_slowest_page():
     assert "Summary under 5 ms: **not kept**" in _verdict([slow, slow])
 
 
-def test_what_is_loaded_is_not_looked_through_for_garbage_again():
+def test_modules_are_frozen_out_of_garbage_collection():
     script = "import app, gc; print(gc.get_freeze_count() > 10_000)"
 
     assert printed("-c", script) == "True"

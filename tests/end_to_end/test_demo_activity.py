@@ -36,35 +36,35 @@ __all__ = ["demo_run", "pricing", "web"]
 # Simulation
 
 
-def recorded(seen, name, *pauses):
+def recorded(steps, name, *pauses):
     """An activity that records each of its steps."""
-    seen.append(name)
+    steps.append(name)
     for pause in pauses:
         yield pause
-        seen.append(name)
+        steps.append(name)
 
 
 def test_activities_run_beside_each_other():
-    simulation, seen = Simulation(), []
-    simulation.start(recorded(seen, "slow", 10, 10))
-    simulation.start(recorded(seen, "quick", 3, 3), after=1)
+    simulation, steps = Simulation(), []
+    simulation.start(recorded(steps, "slow", 10, 10))
+    simulation.start(recorded(steps, "quick", 3, 3), after=1)
 
     simulation.advance(8)
 
-    assert seen == ["slow", "quick", "quick", "quick"]
+    assert steps == ["slow", "quick", "quick", "quick"]
     simulation.advance(2)
-    assert seen[4:] == ["slow"]
+    assert steps[4:] == ["slow"]
 
 
 def test_an_activity_may_start_another():
-    simulation, seen = Simulation(), []
-    simulation.start(one_step(lambda: simulation.start(recorded(seen, "later"), after=5)), after=1)
+    simulation, steps = Simulation(), []
+    simulation.start(one_step(lambda: simulation.start(recorded(steps, "later"), after=5)), after=1)
 
     simulation.advance(5.9)
-    assert seen == []
+    assert steps == []
 
     simulation.advance(0.2)
-    assert seen == ["later"]
+    assert steps == ["later"]
 
 
 def test_an_activity_that_fails_ends_no_other(caplog):
@@ -127,8 +127,8 @@ def test_the_opening_brings_a_task_of_every_type(demo_run):
     for _ in range(9):
         demo_run.advance(seconds=10)
 
-    seen = {number for (number,) in Task.select(Task.type).distinct().tuples()}
-    assert {name for name, kind in TYPES.items() if kind.number not in seen} == set()
+    steps = {number for (number,) in Task.select(Task.type).distinct().tuples()}
+    assert {name for name, kind in TYPES.items() if kind.number not in steps} == set()
     demo_run.finish()
 
 

@@ -171,11 +171,11 @@ def test_a_stalled_redis_delays_neither_webhooks_nor_work(system):
     system.processes.supervise("worker")
 
     with system.servers.stalled_redis():
-        begun = time.monotonic()
+        started = time.monotonic()
         system.place_order(1)
         assert system.shopify.wait_until_idle(TIMEOUT)
         wait_for(lambda: system.calls_to() == 1, TIMEOUT, "A receipt without Redis")
-        time.sleep(max(0.0, 12 - (time.monotonic() - begun)))  # long enough for Dramatiq's own threads to notice
+        time.sleep(max(0.0, 12 - (time.monotonic() - started)))  # long enough for Dramatiq's own threads to notice
 
     system.place_order(2)
     system.wait_until_done()

@@ -56,8 +56,8 @@ def counts_by_state(shop: Shop) -> dict[int, tuple[int, int, int]]:
     return {number: (count.success, count.error, count.pending) for number, count in totals.counts(shop.id).items()}
 
 
-def remaining_texts(*words: Any) -> set[Any]:
+def remaining_texts(*texts: Any) -> set[Any]:
     """Which of these texts are anywhere in the database unencrypted, by every table's rows as text."""
     tables = [table for table in db.get_tables() if table != "schema_migration"]
     rows = [str(row) for table in tables for row in db.execute_sql(f"SELECT t::text FROM {table} t").fetchall()]
-    return {word for word in words for row in rows if str(word) in row}
+    return {word for word in texts for row in rows if str(word) in row}

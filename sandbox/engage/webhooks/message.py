@@ -31,7 +31,7 @@ class SvixMessage:
     state: str = "pending"
 
     def headers(self, at: int) -> dict[str, str]:
-        """Signed anew for each attempt, at that second, under the same id."""
+        """The headers of an attempt at that second. Each attempt has its own signature under the same id."""
         signatures = " ".join(signature(secret, self.svix_id, at, self.body) for secret in self.endpoint.secrets)
         named = {"svix-id": self.svix_id, "svix-timestamp": str(at), "svix-signature": signatures}
         return {"Content-Type": "application/json", "User-Agent": "Svix-Webhooks/1.0", **named}

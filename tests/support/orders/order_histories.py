@@ -170,43 +170,43 @@ def ledgers(draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(ONE_CURREN
     return OrderLedger.of(draw(ordered(pairs)), draw(st.booleans()))
 
 
-def returns(kept: OrderLedger, draw: st.DrawFn) -> None:
+def returns(ledger: OrderLedger, draw: st.DrawFn) -> None:
     """Some units and freight are returned, for their price, less or more."""
-    counts = [draw(st.integers(0, kept.left(index))) for index in range(len(kept.lines))]
-    freight = draw(st.integers(0, kept.freight_left))
-    kept.refund(counts, freight, draw(st.one_of(st.none(), st.integers(0, 50_000))))
+    counts = [draw(st.integers(0, ledger.left(index))) for index in range(len(ledger.lines))]
+    freight = draw(st.integers(0, ledger.freight_left))
+    ledger.refund(counts, freight, draw(st.one_of(st.none(), st.integers(0, 50_000))))
 
 
-def goodwill(kept: OrderLedger, draw: st.DrawFn) -> None:
-    kept.refund([], 0, draw(st.integers(1, 5_000)))
+def goodwill(ledger: OrderLedger, draw: st.DrawFn) -> None:
+    ledger.refund([], 0, draw(st.integers(1, 5_000)))
 
 
-def shipping(kept: OrderLedger, draw: st.DrawFn) -> None:
-    kept.refund([], draw(st.integers(0, kept.freight_left)), None)
+def shipping(ledger: OrderLedger, draw: st.DrawFn) -> None:
+    ledger.refund([], draw(st.integers(0, ledger.freight_left)), None)
 
 
-def cancellation(kept: OrderLedger, draw: st.DrawFn) -> None:
+def cancellation(ledger: OrderLedger, draw: st.DrawFn) -> None:
     """Everything back, paid back or not."""
-    counts = [kept.left(index) for index in range(len(kept.lines))]
-    kept.refund(counts, kept.freight_left, draw(st.sampled_from([None, 0])), settles=True)
+    counts = [ledger.left(index) for index in range(len(ledger.lines))]
+    ledger.refund(counts, ledger.freight_left, draw(st.sampled_from([None, 0])), settles=True)
 
 
-def removal(kept: OrderLedger, draw: st.DrawFn) -> None:
-    index = draw(st.integers(0, len(kept.lines) - 1))
-    kept.removed(index, draw(st.integers(0, kept.left(index))))
+def removal(ledger: OrderLedger, draw: st.DrawFn) -> None:
+    index = draw(st.integers(0, len(ledger.lines) - 1))
+    ledger.removed(index, draw(st.integers(0, ledger.left(index))))
 
 
-def addition(kept: OrderLedger, draw: st.DrawFn) -> None:
-    kept.added(draw(st.integers(0, 90_000)), draw(st.integers(1, 3)), draw(st.sampled_from([[], ["0.25"], ["0.06"]])))
+def addition(ledger: OrderLedger, draw: st.DrawFn) -> None:
+    ledger.added(draw(st.integers(0, 90_000)), draw(st.integers(1, 3)), draw(st.sampled_from([[], ["0.25"], ["0.06"]])))
 
 
-def payment(kept: OrderLedger, draw: st.DrawFn) -> None:
+def payment(ledger: OrderLedger, draw: st.DrawFn) -> None:
     """The outstanding amount is paid; if it is negative, it is refunded without lines, as after an edit."""
-    owed = kept.net - kept.received + kept.refunded
+    owed = ledger.net - ledger.received + ledger.refunded
     if owed < 0:
-        kept.refund([], 0, -owed, settles=True)
+        ledger.refund([], 0, -owed, settles=True)
     else:
-        kept.received += owed
+        ledger.received += owed
 
 
 REFUNDS = (returns, goodwill, shipping, cancellation)

@@ -97,10 +97,10 @@ class AppProcesses:
         with self._lock:
             self._supervised.pop(name, None)
             process = self._running[name]
-        begun = time.monotonic()
+        started = time.monotonic()
         process.terminate()
         process.wait(seconds)
-        return time.monotonic() - begun
+        return time.monotonic() - started
 
     def log(self, name: str, since: int = 0) -> str:
         """The process's log."""
@@ -179,10 +179,10 @@ class OwnServers:
 @contextmanager
 def running_servers() -> Iterator[OwnServers]:
     """Both servers, in a scratch folder that is removed with them."""
-    made = OwnServers(dev_servers.scratch_folder())
+    servers = OwnServers(dev_servers.scratch_folder())
     try:
-        made.start()
-        yield made
+        servers.start()
+        yield servers
     finally:
-        made.stop()
-        shutil.rmtree(made.folder, ignore_errors=True)
+        servers.stop()
+        shutil.rmtree(servers.folder, ignore_errors=True)

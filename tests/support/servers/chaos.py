@@ -92,9 +92,9 @@ class Killer:
         self._thread.join()
 
     def _work(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         for moment in self._moments:
-            time.sleep(max(0.0, begun + moment - time.monotonic()))
+            time.sleep(max(0.0, started + moment - time.monotonic()))
             self._kill(self._random)
             self.done, self.last = self.done + 1, time.monotonic()
 
@@ -114,7 +114,7 @@ class ChaosRun:
         from sandbox.purchases import USUAL_FAULTS
 
         self.shopify.webhook_sender.faults = replace(USUAL_FAULTS, late_seconds=MAX_DELAY_SECONDS)
-        begun, within = time.monotonic(), webhooks / rate
+        started, within = time.monotonic(), webhooks / rate
         with ExitStack() as stack:
             killers = [
                 stack.enter_context(Killer(worker_kills, within, self.report.seed, self._kill_worker)),
@@ -125,7 +125,7 @@ class ChaosRun:
         last = max(killer.last for killer in killers)
         self._drain()
         self.report.worker_kills, self.report.redis_kills = (killer.done for killer in killers)
-        self.report.seconds = round(time.monotonic() - begun, 1)
+        self.report.seconds = round(time.monotonic() - started, 1)
         self.report.seconds_after_last_kill = round(time.monotonic() - last, 1)
         assert delivered, "webhooks are still on their way"
         ChaosCheck(self).check()
@@ -135,7 +135,7 @@ class ChaosRun:
         from sandbox.purchases import OrderReplay
 
         replay = OrderReplay(self.shopify, SHOP, seed=self.report.seed)
-        begun, later = time.monotonic(), []
+        started, later = time.monotonic(), []
         while (sent := len(self.shopify.deliveries)) < webhooks:
             order_id, follow_ups = replay.place_order()
             self.orders.append(order_id)
@@ -143,7 +143,7 @@ class ChaosRun:
             for act in later[:-5]:  # what follows an order happens a few orders later
                 act()
             later = later[-5:]
-            time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+            time.sleep(max(0.0, started + sent / rate - time.monotonic()))
         for act in later:
             act()
 
