@@ -1,9 +1,11 @@
 """Mutation test: break one guard at a time in a copy of the checkout, and see that a test fails (`make mutation`).
 
     python -m tests.mutation --count 20 --seed 7
+    python -m tests.mutation --guard lease
 
-takes twenty at random. Without a count, all of tests/support/mutations.py. Each is killed, SURVIVED, NOT APPLICABLE
-(its text does not occur exactly once) or UNDECIDED (its tests could not be run, or not within the time limit).
+takes twenty at random, or those whose guard is named so; otherwise all of tests/support/mutations.py. Each is killed,
+SURVIVED, NOT APPLICABLE (its text does not occur exactly once) or UNDECIDED (its tests could not be run, or not within
+the time limit).
 """
 
 from __future__ import annotations
@@ -123,12 +125,12 @@ def shared_environment() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def chosen(count: int | None, seed: int | None) -> list[Mutation]:
-    """So many mutations at random, in the table's order. Without a count: all."""
+def chosen(count: int | None = None, seed: int | None = None, guard: str = "") -> list[Mutation]:
+    """So many mutations at random, in the table's order, of those whose guard's name contains `guard`; or all those."""
+    named = [mutation for mutation in MUTATIONS if guard in mutation.guard]
     if count is None:
-        return list(MUTATIONS)
-    picked = random.Random(seed).sample(range(len(MUTATIONS)), min(count, len(MUTATIONS)))
-    return [MUTATIONS[index] for index in sorted(picked)]
+        return named
+    return [named[index] for index in sorted(random.Random(seed).sample(range(len(named)), min(count, len(named))))]
 
 
 def judge_all(mutations: list[Mutation]) -> bool:
@@ -154,8 +156,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Break guards, and see that a test fails for each.")
     parser.add_argument("--count", type=int, help="so many at random; default: all")
     parser.add_argument("--seed", type=int, help="of the random choice")
+    parser.add_argument("--guard", default="", help="only those whose guard's name contains this text")
     options = parser.parse_args()
-    sys.exit(0 if judge_all(chosen(options.count, options.seed)) else 1)
+    sys.exit(0 if judge_all(chosen(options.count, options.seed, options.guard)) else 1)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,20 @@ def test_a_forgotten_key_stays_forgotten(shop):
     assert bytes(Shop.get().key) == b""
 
 
+def test_a_key_forgotten_during_the_rotation_stays_forgotten(shop):
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        other.execute("UPDATE shop SET key = ''")
+        thread = threading.Thread(target=printed, args=("manage.py", "rotate-secrets"), kwargs={"SECRET_KEYS": BOTH})
+        thread.start()
+        wait_for(lambda: other.execute(WAITS_FOR_ROW).fetchone(), 20, "The rotation")
+    thread.join()
+
+    assert bytes(Shop.get().key) == b""
+
+
+WAITS_FOR_ROW = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+
+
 def test_connecting_a_shop_again_does_not_bring_the_old_wrapping_back(shop):
     """Another tenant's contacts are forgotten between the reading of the shop's row and its writing."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:

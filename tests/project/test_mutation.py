@@ -30,7 +30,11 @@ def test_each_mutation_is_another_one_and_has_tests():
     assert [each.guard for each in MUTATIONS if not each.tests] == []
 
 
+def test_a_guard_is_chosen_by_its_name():
+    assert [each.guard for each in chosen(guard="advisory")] == ["advisory lock not taken"]
+
+
 def test_a_seed_chooses_the_same_mutations_each_time():
     assert len(set(chosen(20, seed=7))) == 20
     assert chosen(20, seed=7) == chosen(20, seed=7) != chosen(20, seed=8)
-    assert chosen(None, seed=None) == list(MUTATIONS)
+    assert chosen() == list(MUTATIONS)

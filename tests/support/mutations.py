@@ -116,9 +116,9 @@ TASKS = (
     ),
     Mutation(
         "running task replaces a queued one",
-        "taskqueue/statements.py",
-        "AND newer.state = 0 AND newer.leased_until IS NULL AND",
-        "AND newer.state = 0 AND",
+        "taskqueue/claims.py",
+        "AND state = 0 AND leased_until IS NULL AND {NOT_A_RESEND",
+        "AND state = 0 AND {NOT_A_RESEND",
         ("tests/taskqueue/test_entity_order.py",),
     ),
     Mutation(
@@ -488,10 +488,10 @@ PRIVACY = (
         ("tests/tasklog/test_retention.py",),
     ),
     Mutation(
-        "expired task deleted while it runs",
+        "failed task deleted as early as a success",
         "tasklog/retention.py",
-        "SELECT id FROM scanned WHERE leased_until IS NULL",
-        "SELECT id FROM scanned WHERE true",
+        "OR state = 2 AND created_at < %(error)s",
+        "OR state = 2",
         ("tests/tasklog/test_retention.py",),
     ),
 )
@@ -579,7 +579,7 @@ SYNC = (
         "sync/consent_memory.py",
         ".for_update().get()",
         ".get()",
-        ("tests/sync/test_consents.py",),
+        ("tests/sync/test_consent_memory.py",),
     ),
     Mutation(
         "alert mail claimed by two workers",
