@@ -82,6 +82,7 @@ def recount(_: argparse.Namespace) -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Add invented shops with a year of tasks, for demos and measurements."""
+    import actors  # noqa: F401 - the table of task types
     from demo_history import shops
     from demo_history.filling import fill as fill_history
 

@@ -22,6 +22,13 @@ MARKETS = ("markets/create", "markets/update", "markets/delete")
 APP = ("app/uninstalled", "app/scopes_update")
 TOPICS = ("shop/update", *MARKETS, *APP, "customers/data_request", "customers/redact", "shop/redact")
 
+# Whether a value that Shopify sends for a column of the shop can be used; others must not be empty.
+USABLE: dict[str, Callable[[str], bool]] = {
+    "currency": lambda value: len(value) == 3 and value.isascii() and value.isupper(),
+    "timezone": lambda value: value in zoneinfo.available_timezones(),
+    "email": lambda value: value.count("@") == 1 and not set(value) & set(" ,;<>\r\n"),
+}
+
 
 @group.task(41, "IndexStores", "Index stores", calls_engage=True)
 def index_stores(task: Task) -> None:
@@ -127,16 +134,11 @@ def _columns(payload: Json) -> dict[str, str]:
 
 def _save(shop: Shop, **columns: str) -> None:
     """Save usable values. Others stay as they were: a shop without a time zone or a currency could send nothing."""
-    known = {name: value for name, value in columns.items() if _USABLE.get(name, bool)(value)}
+    known = {name: value for name, value in columns.items() if USABLE.get(name, bool)(value)}
     if known:
         Shop.update(**known).where(Shop.id == shop.id).execute()
 
 
-_USABLE: dict[str, Callable[[str], bool]] = {
-    "currency": lambda value: len(value) == 3 and value.isascii() and value.isupper(),
-    "timezone": lambda value: value in zoneinfo.available_timezones(),
-    "email": lambda value: value.count("@") == 1 and not set(value) & set(" ,;<>\r\n"),
-}
 HANDLERS: dict[str, Callable[[Task], None]] = {
     "shop/update": _shop_updated,
     **dict.fromkeys(MARKETS, _markets_changed),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,27 +15,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import redis
 
 from benchmarks.support.figures import ResultTable
-from clients import Call, Throttled
-from clients.shopify.client import ShopifyClient
-from clients.shopify.cost_limiter import CostLimiter
 from sandbox import dev_servers
-from sandbox.serve import serving
-from sandbox.shopify import TOKEN, Shopify
-from sandbox.shopify.orders.checkout import Checkout, Item
+
+if TYPE_CHECKING:
+    from clients import Call
+    from clients.shopify.client import ShopifyClient
+    from clients.shopify.cost_limiter import CostLimiter
 
 SHOP = "demo.myshopify.com"
 RATES = (100, 1000)  # points a second, on Shopify's smallest plan and on Plus
-DESCRIPTION = "{workers} workers of one shop read {orders} orders each from the sandbox, whose limit is 2,000 points."
+DESCRIPTION = (
+    "{workers} workers of one shop read {orders} orders each from the sandbox, whose limit is 2,000 points at once."
+)
 HEAD = ("points a second", "", "calls", "throttled", "seconds")
 
 
 @dataclass
 class CountingJournal:
-    """A journal that counts."""
+    """A journal that counts calls and throttled ones."""
 
     calls: int = 0
     throttled: int = 0
@@ -52,50 +55,53 @@ def main() -> None:
     options.add_argument("--orders", type=int, default=6, help="that each worker reads")
     chosen = options.parse_args()
     logging.disable(logging.WARNING)  # each throttled call is logged
+    os.environ["SHOPIFY_ORIGIN"] = "http://127.0.0.1/{shop}"  # or the SSRF guard would refuse the sandbox
     folder = dev_servers.scratch_folder()
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
         server = dev_servers.Redis(folder)
         ending.callback(server.stop)
-        url = server.start()
-        print(
-            ResultTable(
-                "Throttling", DESCRIPTION.format(**vars(chosen)), HEAD, _rows(url, chosen.workers, chosen.orders)
-            )
-        )
+        rows = _rows(server.start(), chosen.workers, chosen.orders)
+        print(ResultTable("Throttling", DESCRIPTION.format(**vars(chosen)), HEAD, rows))
 
 
 def _rows(url: str, workers: int, orders: int) -> tuple[tuple[object, ...], ...]:
+    # The configuration is read at import, and only now it has our origin.
+    from clients.shopify.cost_limiter import CostLimiter
+
     limiters: dict[str, Callable[[int], CostLimiter | None]] = {
         "each alone": lambda rate: None,
         "shared": lambda rate: CostLimiter(redis.Redis.from_url(url), f"{rate}.myshopify.com"),
     }
-    return tuple(
-        (rate, name, *_measured(rate, limiter, workers, orders)) for rate in RATES for name, limiter in limiters.items()
-    )
+    cases = [(rate, name) for rate in RATES for name in limiters]
+    return tuple((rate, name, *_measured(rate, limiters[name], workers, orders)) for rate, name in cases)
 
 
 def _measured(
-    rate: int, limiter_of: Callable[[int], CostLimiter | None], workers: int, orders: int
+    rate: int, limiter: Callable[[int], CostLimiter | None], workers: int, orders: int
 ) -> tuple[int, int, str]:
+    from clients.shopify.client import ShopifyClient
+    from sandbox.serve import serving
+    from sandbox.shopify import TOKEN, Shopify
+    from sandbox.shopify.orders.checkout import Checkout, Item
+
     shopify = Shopify("secret", "http://127.0.0.1:1/", workers=0, restore_rate=rate)
-    order_id, journal = (
-        shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),))),
-        CountingJournal(),
-    )
+    order_id = shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),)))
+    journal = CountingJournal()
     with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
-        clients = [
-            ShopifyClient(f"{origin}/{SHOP}", TOKEN, journal, cost_limiter=limiter_of(rate)) for _ in range(workers)
-        ]
-        began = time.monotonic()
+        url = f"{origin}/{SHOP}"
+        clients = [ShopifyClient(url, TOKEN, journal, cost_limiter=limiter(rate)) for _ in range(workers)]
+        started = time.monotonic()
         list(pool.map(lambda client: [_read(client, order_id) for _ in range(orders)], clients))
-        took = time.monotonic() - began
+        took = time.monotonic() - started
     shopify.close()
     return journal.calls, journal.throttled, f"{took:.1f}"
 
 
 def _read(client: ShopifyClient, order_id: int) -> None:
     """Read the order, waiting as often as it takes."""
+    from clients import Throttled
+
     while True:
         try:
             client.order(order_id)

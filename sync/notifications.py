@@ -1,4 +1,4 @@
-"""Order notifications by Engage: enqueue one per recent change of an order, parcel or refund, and resend one."""
+"""Order notifications, mailed by Engage: enqueue one per recent change of an order, parcel or refund; send; resend."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ from sync.stores import choose_store
 from taskqueue.outcomes import Skip
 from taskqueue.types import TYPES
 
-NOTIFY_WITHIN = timedelta(
-    days=2
-)  # older changes are not notified: an old order may be edited, or indexed for the first time
+# Older changes are not notified: an old order may be edited, or indexed for the first time.
+NOTIFY_WITHIN = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,12 @@ class Notification(NamedTuple):
 
 def enqueue_order_notifications(task: Task, snapshot: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
-    wanted = notification_settings(task.shop)
+    settings = notification_settings(task.shop)
     kind: NotificationKind = "cancelled" if snapshot["cancelledAt"] else "confirmed"
-    if wanted.is_due(snapshot["cancelledAt"] or snapshot["createdAt"]):
+    if settings.is_due(snapshot["cancelledAt"] or snapshot["createdAt"]):
         _enqueue(task, Notification.of_order(kind, snapshot), change_key(kind, snapshot))
     for parcel in sent_parcels(snapshot):
-        if wanted.is_due(parcel["createdAt"]):
+        if settings.is_due(parcel["createdAt"]):
             _enqueue(task, Notification.of_parcel(parcel, snapshot), change_key("fulfilled", snapshot, parcel))
 
 

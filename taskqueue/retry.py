@@ -32,6 +32,13 @@ class RetryVerdict(StrEnum):
 NOTHING_TO_RETRY = {RetryVerdict.PENDING, RetryVerdict.SUCCESS, RetryVerdict.SOLVED}
 NEEDS_CONFIRMATION = {RetryVerdict.UNSURE, RetryVerdict.STALE}  # retried only when the person confirms the risk
 
+REQUEUE = """
+    UPDATE task SET state = 0, reason = NULL, code = NULL, completed_at = NULL, duration_ms = NULL,
+        attempts = 0, crashes = 0, due_at = now(), lane = greatest(lane, %(lane)s::smallint),
+        published_at = CASE WHEN greatest(lane, %(lane)s::smallint) = 0 THEN now() END
+    WHERE id = ANY(%(ids)s) AND state = 2
+    RETURNING id, type, lane"""
+
 
 def judge_retry(task: Task, acted: Collection[UUID], now: datetime) -> RetryVerdict:
     """Judge whether a retry of the task is safe.
@@ -68,11 +75,3 @@ def requeue(ids: Collection[UUID], *, lane: Lane = Lane.LIVE) -> list[UUID]:
     if to_publish := [Task(id=task_id, type=number, lane=its) for task_id, number, its in rows if its == Lane.LIVE]:
         db.after_commit(lambda: publish(to_publish))
     return [task_id for task_id, _, _ in rows]
-
-
-REQUEUE = """
-    UPDATE task SET state = 0, reason = NULL, code = NULL, completed_at = NULL, duration_ms = NULL,
-        attempts = 0, crashes = 0, due_at = now(), lane = greatest(lane, %(lane)s::smallint),
-        published_at = CASE WHEN greatest(lane, %(lane)s::smallint) = 0 THEN now() END
-    WHERE id = ANY(%(ids)s) AND state = 2
-    RETURNING id, type, lane"""

@@ -28,6 +28,13 @@ REPUBLISH_AFTER = timedelta(seconds=60)
 MESSAGE_LOST = timedelta(seconds=5)  # while the queue is empty, a message this old is in no queue any more
 MAX_CRASHES = 3  # lost workers until the task is taken for the cause
 
+# During a rollout, the types of a new version are published by its own sweep: hence %(known)s.
+DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
+    AND (published_at IS NULL OR published_at < now() - %(republish_after)s)
+    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(calling_engage)s))
+    AND (s.shop_id <> ALL(%(uninstalled)s) OR entity = %(shop_entity)s)
+    AND type = ANY(%(known)s)"""
+
 
 def sweep() -> int:
     """Take back the tasks of lost workers, then republish due tasks, fairly over the shops. Returns how many."""
@@ -78,13 +85,6 @@ def _round_robin(picked: list[tuple[UUID, int, int]]) -> list[tuple[UUID, int]]:
         ordered.append((rounds[shop_id], task_id, number))
         rounds[shop_id] += 1
     return [(task_id, number) for _, task_id, number in sorted(ordered)]
-
-
-DUE = """shop_id = s.shop_id AND lane = %(lane)s AND state = 0 AND leased_until IS NULL AND due_at <= now()
-    AND (published_at IS NULL OR published_at < now() - %(republish_after)s)
-    AND (s.shop_id <> ALL(%(paused)s) OR type <> ALL(%(calling_engage)s))
-    AND (s.shop_id <> ALL(%(uninstalled)s) OR entity = %(shop_entity)s)
-    AND type = ANY(%(known)s)"""  # during a rollout, the types of a new version are published by its own sweep
 
 
 def _due_values(lane: Lane, republish_after: timedelta) -> dict[str, object]:

@@ -8,18 +8,21 @@ kill servers always have their own.
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 
 from sandbox import dev_servers
@@ -31,19 +34,38 @@ CONNECTIONS = 64  # one process is everything here, and threads that have ended 
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
+# Hypothesis's limits of time fail tests on a busy machine; and our examples may share a test's fixtures.
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("any machine", deadline=None, suppress_health_check=UNCHECKED)
+settings.load_profile("any machine")
+
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    """Choose a port below the ephemeral range, from which an outgoing connection could take it before we listen."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)  # pytest-randomly gives `random` one seed in every process
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 PORTS = {"shopify": free_port(), "engage": free_port()}
 
 
+def _only_distributes(config: pytest.Config) -> bool:
+    """Return whether this process only hands out the tests, to others that have servers of their own."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Declare every task type, so that no test depends on what another has imported."""
+    if not _only_distributes(session.config):
+        importlib.import_module("actors")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before any module of ours that reads the environment is imported."""
-    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        return  # it only hands the tests out to processes that have servers of their own
+    if _only_distributes(config):
+        return
     folder = dev_servers.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
@@ -107,7 +129,6 @@ class CurrentSandbox:
 
 @pytest.fixture(scope="session")
 def migrated() -> None:
-    import actors  # noqa: F401 - declares the task types
     import schema
     from database import db
 

@@ -11,7 +11,6 @@ from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate
 from tests.views.alerts.test_index import silent
 
 __all__ = ["browser", "js", "silent", "site", "visit"]
-pytestmark = pytest.mark.xdist_group("alerts in the browser")
 
 
 @pytest.fixture

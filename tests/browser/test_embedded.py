@@ -24,7 +24,6 @@ from tests.support.servers.processes import web_process
 from tests.support.web.embedded_app import DOMAIN
 
 COOKIELESS = ["--no-sandbox", "--test-third-party-cookie-phaseout"]
-pytestmark = pytest.mark.xdist_group("embedded in the browser")
 
 
 @pytest.fixture(scope="module")

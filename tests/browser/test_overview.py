@@ -14,7 +14,6 @@ from tests.support.tasks.listed_tasks import add_task
 
 __all__ = ["browser", "history", "js", "site", "visit"]
 ORDERS = ["Created at, oldest first", "Started at, newest first", "Completed at, oldest first"]
-pytestmark = pytest.mark.xdist_group("overview in the browser")
 
 
 def rows(page: Page):

@@ -12,7 +12,6 @@ from tests.browser.visits import NARROW, PHONE, WIDE, browser, history, js, site
 from tests.end_to_end.test_order_to_receipt import buy, index
 
 __all__ = ["browser", "history", "js", "site", "visit"]
-pytestmark = pytest.mark.xdist_group("pages in the browser")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from views.web import audit_log
 
 __all__ = ["browser", "js", "site", "visit"]
 ANNA = "anna@example.com"
-pytestmark = pytest.mark.xdist_group("settings in the browser")
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_a_stalled_redis_holds_up_neither_webhooks_nor_work(stage):
 
 THREADLESS = """
 import time, dramatiq, actors
-worker = dramatiq.Worker(taskqueue.broker, worker_threads=1)
+worker = dramatiq.Worker(actors.broker, worker_threads=1)
 worker.start()
 worker.consumers["live"].stop()
 time.sleep(60)

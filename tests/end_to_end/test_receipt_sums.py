@@ -42,6 +42,7 @@ def receipt_sums(demo):
     return {order: each[demo.pricing.currency] for order, each in sums.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pricing", PRICINGS, ids=attrgetter("currency"))
 def test_receipts_at_engage_are_shopifys_net_sales_per_order(demo_run):
     demo, simulation = demo_run.demo, demo_run.simulation

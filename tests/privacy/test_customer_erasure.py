@@ -1,4 +1,4 @@
-"""A customer who is to be forgotten is, wherever they stand; everybody else stays, and so do the counts."""
+"""Erasure of a customer (GDPR): everywhere, without other customers' data, and with all counts unchanged."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from tests.support.privacy_requests import (
 from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.test_refunds import line_of
 
-# What is forgotten
+# What is erased
 
 
-def test_a_customer_is_forgotten_with_their_orders(shop, shopify, engage, drain):
+def test_a_customer_is_erased_with_their_orders(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
     contact_id = entities.get(Customer, shop, customer_id).contact_id
@@ -45,7 +45,7 @@ def test_a_customer_is_forgotten_with_their_orders(shop, shopify, engage, drain)
     assert [table for table in (Customer, Order, DataRequest, Exchange, Body) if table.select().exists()] == []
 
 
-def test_errors_lose_their_words_but_stay_errors(shop, shopify, engage, drain):
+def test_erased_errors_lose_their_reasons_but_stay_errors(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     engage.script("POST .*/contacts", [(422, {"errorCode": "X", "message": "Ada Ek is not a name"})])
     index(shop, "IndexCustomer", customer_id)
@@ -59,7 +59,7 @@ def test_errors_lose_their_words_but_stay_errors(shop, shopify, engage, drain):
     assert remaining_texts("Ada Ek") == set()
 
 
-def test_a_parcel_is_forgotten_that_was_told_of_by_hand(shop, shopify, engage, drain):
+def test_a_parcel_whose_notification_was_resent_is_erased(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify, RECORD, ADA)
     parcel_id = shopify.fulfil(shop.domain, order_id)
     drain(waiting=True)
@@ -72,20 +72,20 @@ def test_a_parcel_is_forgotten_that_was_told_of_by_hand(shop, shopify, engage, d
     assert remaining_texts(parcel_id, order_id) == set()
 
 
-def test_whoever_was_merged_into_the_customer_is_forgotten_with_them(shop, shopify, engage, drain):
-    kept, gone = (shopify.add_customer(shop.domain, person) for person in (ADA, BO))
-    for customer_id in (kept, gone):
+def test_customers_merged_into_the_erased_one_are_erased(shop, shopify, engage, drain):
+    survivor, merged = (shopify.add_customer(shop.domain, person) for person in (ADA, BO))
+    for customer_id in (survivor, merged):
         index(shop, "IndexCustomer", customer_id)
     drain(waiting=True)
-    deleted_customers.record(shop, gone, merged_into=kept)
+    deleted_customers.record(shop, merged, merged_into=survivor)
 
-    request_erasure(shop, kept)
+    request_erasure(shop, survivor)
 
-    assert remaining_texts(kept, gone, ADA.email, BO.email) == set()
+    assert remaining_texts(survivor, merged, ADA.email, BO.email) == set()
     assert [table for table in (Customer, DeletedCustomer, Exchange) if table.select().exists()] == []
 
 
-def test_a_refund_is_forgotten_whose_order_was_never_read(shop, shopify, engage):
+def test_a_refund_whose_order_was_never_read_is_erased(shop, shopify, engage):
     order_id = shopify.add_order(shop.domain, RECORD)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     run(TYPES["IndexRefund"], str(index(shop, "IndexRefund", refund_id).id))
@@ -96,7 +96,7 @@ def test_a_refund_is_forgotten_whose_order_was_never_read(shop, shopify, engage)
     assert remaining_texts(refund_id, order_id) == set()
 
 
-def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_order(shop, shopify, engage, drain):
+def test_a_data_request_without_an_account_is_erased_with_its_order(shop, shopify, engage, drain):
     mine, others = (shopify.add_order(shop.domain, RECORD) for _ in range(2))
     for order_id in (mine, others):
         index(shop, "IndexOrder", order_id)
@@ -110,7 +110,7 @@ def test_the_request_of_somebody_without_an_account_is_forgotten_with_their_orde
     assert Body.select().count() == 1  # what asked for the others'
 
 
-def test_a_customer_known_by_address_alone_is_found(shop, shopify, engage, drain):
+def test_a_customer_named_by_email_address_alone_is_found(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     bo, _ = buy(shop, shopify, RECORD, BO)
     drain(waiting=True)
@@ -121,7 +121,7 @@ def test_a_customer_known_by_address_alone_is_found(shop, shopify, engage, drain
     assert entities.find(Customer, shop, bo)
 
 
-def test_every_table_about_people_is_known(database):
+def test_every_table_with_personal_data_is_erased(database):
     columns = db.execute_sql(
         """SELECT table_name, column_name FROM information_schema.columns AS named WHERE table_schema = 'public'
                AND column_name IN ('customer_id', 'order_id', 'shopify_id', 'merged_into', 'root')
@@ -136,7 +136,7 @@ def test_every_table_about_people_is_known(database):
 # What is not
 
 
-def test_the_counts_stay(shop, shopify, engage, drain):
+def test_the_counts_stay_after_an_erasure(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
     totals.fold()
@@ -167,7 +167,7 @@ def rows_of(*ids):
     return len(tasks), Exchange.select().where(Exchange.task.in_(tasks)).count()
 
 
-def test_a_second_request_finds_nothing_and_does_no_harm(shop, shopify, engage, drain):
+def test_a_second_erasure_request_finds_nothing(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
 
@@ -179,5 +179,5 @@ def test_a_second_request_finds_nothing_and_does_no_harm(shop, shopify, engage, 
 
 @pytest.mark.parametrize("topic", ["customers/redact", "customers/data_request"])
 @pytest.mark.parametrize("payload", [b"", b"[]", {}, {"customer": 5}, {"customer": {"id": "1 OR 1"}}])
-def test_a_webhook_that_names_nobody_is_an_error(topic, payload, shop):
+def test_a_webhook_that_names_no_customer_is_an_error(topic, payload, shop):
     assert run_webhook_task(receive_webhook(shop, topic, payload)).state == State.ERROR

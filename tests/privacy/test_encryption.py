@@ -1,4 +1,4 @@
-"""What is encrypted stays where it was put, and nothing of a customer is kept in clear."""
+"""Ciphertext is bound to its place, and nothing of a customer is stored in clear text."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def wrapped():
 
 
 @given(plain=st.one_of(st.binary(max_size=2000), st.integers(150, 300).map(lambda size: b"a" * size)))
-def test_what_was_sealed_opens_again(plain, wrapped):
+def test_encrypted_text_can_be_decrypted(plain, wrapped):
     sealed = Vault(1, wrapped).seal(plain, *PLACE)
 
     assert Vault(1, wrapped).open(sealed, *PLACE) == plain
     assert Vault(1, wrapped).open(memoryview(sealed), *PLACE) == plain
 
 
-def test_large_bodies_are_kept_small(wrapped):
+def test_large_bodies_are_compressed(wrapped):
     assert len(Vault(1, wrapped).seal(b'{"id": 1}' * 10_000, *PLACE)) < 2000
 
 
-def test_the_same_text_is_never_sealed_alike(wrapped):
+def test_the_same_text_is_never_encrypted_alike(wrapped):
     assert len({Vault(1, wrapped).seal(b"secret", *PLACE) for _ in range(50)}) == 50
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_ciphertext_is_unreadable(position, change, wrapped):
 
 
 @given(length=st.integers(0, 34))
-def test_a_cut_ciphertext_is_unreadable(length, wrapped):
+def test_a_truncated_ciphertext_is_unreadable(length, wrapped):
     sealed = Vault(1, wrapped).seal(b"secret", *PLACE)  # 12 bytes of nonce, 7 of content, 16 of tag
 
     with pytest.raises(Unreadable, match=r"body\.sealed of row-1 cannot be decrypted\."):
@@ -110,7 +110,7 @@ def test_a_shops_key_that_cannot_be_unwrapped_says_why(damage, reason, wrapped):
     assert str(refused.value).startswith(reason)
 
 
-def test_a_key_under_a_known_name_that_is_another_is_told(wrapped):
+def test_another_key_under_a_known_name_is_reported(wrapped):
     other = b"test:" + bytes(12) + AESGCM(b"x" * 32).encrypt(bytes(12), b"y" * 32, b"test")
 
     with pytest.raises(Unreadable, match="is not the one used before"):
@@ -121,16 +121,16 @@ def test_the_first_key_encrypts_and_all_decrypt(wrapped):
     """In processes of their own: the keys are read once."""
     both = f"new:{KEY},test:{base64.b64encode(b'k' * 32).decode()}"
     script = (
-        "import sys, vault; old, sealed = map(bytes.fromhex, sys.argv[1:])\n"
+        "import sys, encryption; old, sealed = map(bytes.fromhex, sys.argv[1:])\n"
         "place = ('body', 'sealed', 'row-1')\n"
-        "print(vault.Vault(1, old).open(sealed, *place).decode(), vault.new_key()[:4].decode())"
+        "print(encryption.Vault(1, old).open(sealed, *place).decode(), encryption.new_key()[:4].decode())"
     )
     sealed = Vault(1, wrapped).seal(b"secret", *PLACE)
 
     assert printed("-c", script, wrapped.hex(), sealed.hex(), SECRET_KEYS=both) == "secret new:"
 
 
-def test_the_ring_is_in_order():
+def test_the_keyring_keeps_its_order():
     assert list(parse_keyring(f" b:{KEY} , a:{KEY},")) == ["b", "a"]
 
 
@@ -148,14 +148,14 @@ def test_the_ring_is_in_order():
         (f"a:{KEY},a:{KEY}", "SECRET_KEYS has two keys of one name."),
     ],
 )
-def test_malformed_keys_are_a_sentence_that_repeats_nothing_of_them(text, sentence):
+def test_malformed_keys_are_reported_without_their_text(text, sentence):
     with pytest.raises(Misconfigured) as refused:
         parse_keyring(text)
 
     assert str(refused.value) == sentence
 
 
-def test_a_fresh_entry_is_a_usable_one():
+def test_a_generated_keyring_entry_is_usable():
     assert list(parse_keyring(encryption.new_keyring_entry("k1"))) == ["k1"]
     assert encryption.new_keyring_entry("k1") != encryption.new_keyring_entry("k1")
 
@@ -168,7 +168,7 @@ RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00")),))
 
 
 @pytest.fixture
-def first_road(web, shop, shopify, engage, drain, caplog):
+def order_synced(web, shop, shopify, engage, drain, caplog):
     """A customer and their order all the way, by webhooks, with an Engage that at first refuses and quotes."""
     caplog.set_level(logging.DEBUG)
     refusal = {"errorCode": "ValidationError", "message": f"{ADA.email} or {ADA.phone} is not valid"}
@@ -189,41 +189,41 @@ def _deliver(web, shopify, drain):
     drain()
 
 
-def in_clear(text: str) -> list[str]:
+def canaries_in(text: str) -> list[str]:
     """The canaries that a text gives away, also as the hexadecimal of PostgreSQL's bytes."""
     return [canary for canary in CANARIES if canary in text or canary.encode().hex() in text]
 
 
-def tables() -> dict[str, str]:
+def tables_as_text() -> dict[str, str]:
     """All rows of all tables as text."""
     names = [name for (name,) in db.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     rows = {name: db.execute_sql(f'SELECT t::text FROM "{name}" t').fetchall() for name in names}
     return {name: "\n".join(row for (row,) in found) for name, found in rows.items()}
 
 
-def test_nothing_secret_or_personal_is_in_the_tables_in_clear(first_road):
-    kept = tables()
+def test_nothing_secret_or_personal_is_in_the_tables_in_clear_text(order_synced):
+    stored = tables_as_text()
 
-    assert {name: in_clear(text) for name, text in kept.items() if in_clear(text)} == {}
-    assert all(kept[name] for name in ("shop", "body", "exchange", "customer", "orders"))
+    assert {name: canaries_in(text) for name, text in stored.items() if canaries_in(text)} == {}
+    assert all(stored[name] for name in ("shop", "body", "exchange", "customer", "orders"))
 
 
-def test_what_is_searched_for_was_there_to_be_found(first_road):
+def test_the_searched_secrets_and_personal_data_were_stored(order_synced):
     sent = b"".join(row.open(Task.get_by_id(row.task_id).shop, "sent") for row in Exchange.select())
     received = b"".join(row.open(Task.get_by_id(row.task_id).shop, "received") for row in Exchange.select())
 
-    assert set(in_clear((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
+    assert set(canaries_in((sent + received).decode())) == set(CANARIES) - {TOKEN, ENGAGE_KEY}
 
 
-def test_nothing_secret_or_personal_is_in_redis(first_road):
-    kept = [(key, broker.client.dump(key)) for key in broker.client.keys("*")]
+def test_nothing_secret_or_personal_is_in_redis(order_synced):
+    stored = [(key, broker.client.dump(key)) for key in broker.client.keys("*")]
 
-    assert len(kept) > 1
-    assert in_clear(str(kept)) == []
+    assert len(stored) > 1
+    assert canaries_in(str(stored)) == []
 
 
-def test_nothing_secret_or_personal_is_in_the_log(first_road, caplog):
+def test_nothing_secret_or_personal_is_in_the_log(order_synced, caplog):
     logged = "\n".join(map(caplog.handler.format, caplog.get_records("setup")))
 
     assert "Nothing is done on carts/update." in logged  # so it is the log that is looked at
-    assert in_clear(logged) == []
+    assert canaries_in(logged) == []

@@ -1,14 +1,14 @@
-"""A customer who is to be forgotten while an import has yet to read the file that they are in."""
+"""Erasure of a customer while an import has yet to read the file that they are in."""
 
 from __future__ import annotations
 
 from models import NOW, BulkImport, Customer, Erasure, ImportState, State, Task
 from tests.support.privacy_requests import request_erasure
-from tests.sync.test_imports import past, until_reading
+from tests.sync.test_imports import add_past, until_reading
 
 
-def test_they_are_forgotten_again_when_the_import_has_ended(shop, shopify, engage, drain):
-    past(shopify, shop, 3, 0)
+def test_a_customer_is_erased_again_when_the_import_has_ended(shop, shopify, engage, drain):
+    add_past(shopify, shop, 3, 0)
     until_reading(shop)
     customer_id = shopify.customer_id(shop.domain, 1)
     waiting = request_erasure(shop, customer_id)

@@ -1,4 +1,4 @@
-"""A customer is forgotten while their tasks wait, run or come in."""
+"""Erasure of a customer while their tasks wait, run or arrive."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.privacy_requests import (
 from tests.support.tasks.webhook_tasks import receive_webhook
 
 
-def test_what_is_pending_for_the_customer_is_not_sent(shop, shopify, engage, drain):
+def test_pending_tasks_of_an_erased_customer_send_nothing(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
 
     request_erasure(shop, customer_id, [order_id])
@@ -39,7 +39,7 @@ def test_what_is_pending_for_the_customer_is_not_sent(shop, shopify, engage, dra
     assert newest("IndexCustomer").reason == ERASED
 
 
-def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, engage, drain):
+def test_a_customer_whose_sync_runs_is_erased_afterwards(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     running = index(shop, "IndexCustomer", customer_id)
@@ -57,7 +57,7 @@ def test_a_customer_who_is_being_synced_is_forgotten_afterwards(shop, shopify, e
     assert remaining_texts(customer_id) == set()
 
 
-def test_a_task_that_has_just_begun_keeps_what_it_works_on_until_it_has_ended(shop, shopify, engage, drain):
+def test_a_running_tasks_data_are_erased_only_after_it_has_ended(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     running = Task.get(Task.type == TYPES["IndexCustomer"].number)
     claims.claim(
@@ -70,7 +70,7 @@ def test_a_task_that_has_just_begun_keeps_what_it_works_on_until_it_has_ended(sh
     assert person.task_ids() == [running.id]
 
 
-def test_a_customer_is_forgotten_while_a_worker_asks_for_them(shop, shopify, engage, drain):
+def test_a_customer_is_erased_while_a_worker_reads_them(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     asking = index(shop, "IndexCustomer", customer_id)
@@ -89,7 +89,7 @@ def test_a_customer_is_forgotten_while_a_worker_asks_for_them(shop, shopify, eng
     assert totals.drift() == []
 
 
-def test_what_comes_in_meanwhile_is_forgotten_as_well(shop, shopify, engage, drain):
+def test_webhooks_received_during_an_erasure_are_erased(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     payload = customer_payload("customers/redact", customer_id)

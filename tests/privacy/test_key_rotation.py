@@ -1,4 +1,4 @@
-"""SECRET_KEYS replaced while work goes on: nothing fails, and afterwards the new key alone opens everything."""
+"""SECRET_KEYS rotated while work goes on: nothing fails, and then the new key alone decrypts everything."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ DONE = "Every shop's key is wrapped by the first of SECRET_KEYS; the others can 
 READ_ALL = """
 import sys
 from database import EVERY, connected
-from models import Body, Customer, Exchange, Order, Shop, Task
-from sync.webhook_endpoints import Endpoint
+from models import Body, Customer, Exchange, Order, Shop, Task, WebhookEndpoint
 
 with connected(EVERY):
     shops = {shop.id: shop for shop in Shop.select()}
@@ -43,27 +42,27 @@ with connected(EVERY):
     found += [row.open(shops[row.shop_id]) for row in Body.select()]
     found += [row.open(shops[row.shop_id], name) for row in Exchange.select() for name in ("url", "sent", "received")]
     found += [row.snapshot for table in (Order, Customer) for row in table.select()]
-    found += [row.url for row in Endpoint.select()]
+    found += [row.url for row in WebhookEndpoint.select()]
     print(len(found))
 """
 
 
-def names():
+def wrapping_key_names():
     """By which of SECRET_KEYS each shop's key is wrapped."""
     return [bytes(key).partition(b":")[0].decode() for (key,) in Shop.select(Shop.key).order_by(Shop.id).tuples()]
 
 
-def test_every_shops_key_is_wrapped_anew_and_opens_what_it_sealed(shop, other_shop):
+def test_every_shops_key_is_rewrapped_and_still_decrypts(shop, other_shop):
     webhook_endpoints.get_or_create(shop)
 
-    said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
+    output = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
-    assert said.splitlines() == ["2 of 2 shops", DONE]
-    assert names() == ["new", "new"]
+    assert output.splitlines() == ["2 of 2 shops", DONE]
+    assert wrapping_key_names() == ["new", "new"]
     assert printed("-c", READ_ALL, SECRET_KEYS=NEW) == "5"
 
 
-def test_doing_it_again_changes_nothing(shop):
+def test_a_second_rotation_changes_nothing(shop):
     printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
     before = Shop.get().key
 
@@ -71,17 +70,17 @@ def test_doing_it_again_changes_nothing(shop):
     assert Shop.get().key == before
 
 
-def test_it_says_how_it_goes(database):
+def test_the_rotation_reports_its_progress(database):
     for number in range(150):
         connect_shop(f"shop-{number}.myshopify.com")
 
-    said = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
+    output = printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
 
-    assert said.splitlines() == ["100 of 150 shops", "150 of 150 shops", DONE]
-    assert set(names()) == {"new"}
+    assert output.splitlines() == ["100 of 150 shops", "150 of 150 shops", DONE]
+    assert set(wrapping_key_names()) == {"new"}
 
 
-def test_a_key_that_cannot_be_opened_is_named_and_holds_up_no_other(shop, other_shop):
+def test_a_key_that_cannot_be_unwrapped_is_reported_and_the_others_rotated(shop, other_shop):
     Shop.update(key=b"gone" + encryption.new_key()).where(Shop.id == shop.id).execute()
 
     done = run("manage.py", "rotate-secrets", SECRET_KEYS=BOTH)
@@ -91,17 +90,17 @@ def test_a_key_that_cannot_be_opened_is_named_and_holds_up_no_other(shop, other_
         "Not all can be removed yet:",
         f"shop {shop.id}: SECRET_KEYS has no key named 'gonetest'.",
     ]
-    assert names()[1] == "new"
+    assert wrapping_key_names()[1] == "new"
 
 
-def test_a_forgotten_key_stays_forgotten(shop):
+def test_a_deleted_key_stays_deleted(shop):
     Shop.update(key=b"").execute()
 
     assert printed("manage.py", "rotate-secrets", SECRET_KEYS=BOTH).endswith(DONE)
     assert bytes(Shop.get().key) == b""
 
 
-def test_a_key_forgotten_during_the_rotation_stays_forgotten(shop):
+def test_a_key_deleted_during_the_rotation_stays_deleted(shop):
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         other.execute("UPDATE shop SET key = ''")
         thread = threading.Thread(target=printed, args=("manage.py", "rotate-secrets"), kwargs={"SECRET_KEYS": BOTH})
@@ -115,8 +114,8 @@ def test_a_key_forgotten_during_the_rotation_stays_forgotten(shop):
 WAITS_FOR_ROW = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
 
 
-def test_connecting_a_shop_again_does_not_bring_the_old_wrapping_back(shop):
-    """Another tenant's contacts are forgotten between the reading of the shop's row and its writing."""
+def test_connecting_a_shop_again_keeps_the_rewrapped_key(shop):
+    """Another tenant's contacts are cleared between the reading of the shop's row and its writing."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         other.execute("LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")
         thread = threading.Thread(target=connect_elsewhere, args=(shop.domain,))
@@ -126,7 +125,7 @@ def test_connecting_a_shop_again_does_not_bring_the_old_wrapping_back(shop):
     thread.join()
 
     assert Shop.get().engage_tenant == "elsewhere"
-    assert names() == ["new"]
+    assert wrapping_key_names() == ["new"]
 
 
 WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'customer'::regclass AND NOT granted"
@@ -176,15 +175,15 @@ def test_rotating_while_tasks_run_fails_none_of_them(work, shop):
         work.buy()
     rotating.join()
 
-    wait_for(lambda: sold() == work.bought, 120, "The last receipt")
+    wait_for(lambda: count_synced_orders() == work.bought, 120, "The last receipt")
 
     assert set(work.statuses) == {200}
-    assert names() == ["new"]
+    assert wrapping_key_names() == ["new"]
     assert Task.select().where(Task.state == State.ERROR).count() == 0
     assert int(printed("-c", READ_ALL, SECRET_KEYS=NEW)) > Exchange.select().count() > 2 * work.bought
     assert Order.select().count() == work.bought
 
 
-def sold():
+def count_synced_orders():
     done = (Task.type == TYPES["SyncOrder"].number) & (Task.state == State.SUCCESS) & Task.reason.is_null()
     return Task.select().where(done).count()

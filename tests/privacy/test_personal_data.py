@@ -1,4 +1,4 @@
-"""What a customer is answered who asks what is held of them: all of it, readable, and nobody else's."""
+"""Personal data export (GDPR data request): complete, readable, without other customers' data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.privacy_requests import ADA, BO, RECORD, receive_customer_web
 from tests.sync.test_refunds import line_of
 
 
-def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
+def test_a_data_request_saves_a_readable_export(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     receive_customer_webhook(shop, drain, customer_id)
     index(shop, "IndexRefund", shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}))
@@ -31,7 +31,7 @@ def test_a_request_is_kept_as_a_readable_record(shop, shopify, engage, drain):
     assert sorted(receipt["totalGrossPrice"] for receipt in answer["receipts"]) == [-149.0, 149.0]
 
 
-def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
+def test_another_customers_data_are_not_in_the_export(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     buy(shop, shopify, RECORD, BO)
     drain(waiting=True)
@@ -43,7 +43,7 @@ def test_nobody_elses_data_are_in_the_record(shop, shopify, engage, drain):
     assert b"bo@example.com" not in answer
 
 
-def test_the_record_is_encrypted(shop, shopify, engage, drain):
+def test_the_export_is_encrypted(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     request_data(shop, customer_id)
@@ -53,7 +53,7 @@ def test_the_record_is_encrypted(shop, shopify, engage, drain):
     assert b"ada@example.com" not in bytes(request.sealed_export)
 
 
-def test_a_customer_who_is_unknown_gets_an_empty_record(shop):
+def test_an_unknown_customer_gets_an_empty_export(shop):
     request_data(shop, 4711)
 
     assert DataRequest.get().export["customers"] == []

@@ -56,7 +56,7 @@ def bodies(draw):
 
 @settings(deadline=None)  # the first example imports what it needs
 @given(bodies(), st.booleans(), st.booleans())
-def test_nothing_under_a_personal_key_is_shown(case, spaced, ascii_only):
+def test_nothing_under_a_personal_field_is_shown(case, spaced, ascii_only):
     secret, body = case
     text = json.dumps(body, indent=1 if spaced else None, ensure_ascii=ascii_only)
 
@@ -106,7 +106,7 @@ def test_numbers_are_masked_like_strings(key, value):
         ({"billing_address": [{"name": "Åsa"}]}, {"billing_address": [{"name": MASK}]}),
     ],
 )
-def test_a_name_is_masked_where_it_is_a_persons(body, shown):
+def test_a_name_is_masked_where_it_is_personal(body, shown):
     assert json.loads(masked_body(json.dumps(body), is_json=True)) == shown
 
 
@@ -164,7 +164,7 @@ def test_text_that_is_not_json_stays_without_addresses_and_numbers(text, more):
         ("Contact 8f14e45f-ceea-467f-9575-1d7c4b9a0c11", "Contact 8f14e45f-ceea-467f-9575-1d7c4b9a0c11"),
     ],
 )
-def test_an_error_message_loses_the_persons_whom_it_repeats(text, shown):
+def test_an_error_message_loses_its_personal_data(text, shown):
     assert redacted_message(text) == shown
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL itself keeps each shop's rows apart: whatever a statement forgets to say, and whoever had a connection."""
+"""Row-level security in PostgreSQL: each shop's rows stay apart, whatever a statement leaves out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
@@ -64,7 +64,7 @@ def raw(database) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def enter(raw: psycopg.Connection, scope: object) -> None:
+def set_scope(raw: psycopg.Connection, scope: object) -> None:
     raw.execute("SELECT set_config('app.shop_id', %s, false)", (str(scope),))
 
 
@@ -76,7 +76,7 @@ def count(raw: psycopg.Connection, table: str) -> int:
 # The tables
 
 
-def test_a_table_without_a_policy_that_binds_its_owner_too_is_no_shops(tables):
+def test_every_table_with_a_shop_has_a_policy_that_binds_its_owner(tables):
     bound = db.execute_sql(
         f"""SELECT relname FROM pg_class WHERE {KINDS} AND relrowsecurity AND relforcerowsecurity
             AND EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = pg_class.oid) ORDER BY 1"""
@@ -85,7 +85,7 @@ def test_a_table_without_a_policy_that_binds_its_owner_too_is_no_shops(tables):
     assert [table for (table,) in bound] == tables
 
 
-def test_the_app_acts_as_a_role_whom_the_policies_bind(database):
+def test_the_app_uses_a_role_that_the_policies_bind(database):
     name, above = db.execute_sql(
         "SELECT rolname, rolsuper OR rolbypassrls OR rolcanlogin FROM pg_roles WHERE rolname = current_user"
     ).fetchone()
@@ -97,16 +97,16 @@ def test_the_app_acts_as_a_role_whom_the_policies_bind(database):
     assert owned.fetchone() is None
 
 
-def test_a_shop_sees_of_every_table_what_is_its_own(theirs, raw, tables):
-    enter(raw, theirs.shop.id)
+def test_a_shop_sees_its_own_rows_of_every_table(theirs, raw, tables):
+    set_scope(raw, theirs.shop.id)
 
     assert [table for table in tables if not count(raw, table)] == []
 
 
 @pytest.mark.parametrize("scope", ["another's", "", "0", "-1", None])
-def test_from_elsewhere_nothing_is_seen_changed_or_deleted(shop, theirs, raw, tables, scope):
+def test_another_shops_rows_cannot_be_read_changed_or_deleted(shop, theirs, raw, tables, scope):
     if scope is not None:
-        enter(raw, shop.id if scope == "another's" else scope)
+        set_scope(raw, shop.id if scope == "another's" else scope)
 
     for table in tables:
         column = raw.execute(f"SELECT * FROM {table} LIMIT 0").description[0].name
@@ -117,20 +117,20 @@ def test_from_elsewhere_nothing_is_seen_changed_or_deleted(shop, theirs, raw, ta
 
 
 @pytest.mark.parametrize("scope", ["another's", ""])
-def test_from_elsewhere_no_row_of_theirs_is_added(shop, theirs, raw, tables, scope):
+def test_no_row_can_be_added_for_another_shop(shop, theirs, raw, tables, scope):
     for table in tables:
-        enter(raw, EVERY)
+        set_scope(raw, EVERY)
         row = raw.execute(f"SELECT to_jsonb(t)::text FROM {table} t LIMIT 1").fetchone()[0]
         if table == "shop":
             row = raw.execute("SELECT to_jsonb(t)::text FROM shop t WHERE id = %s", (theirs.shop.id,)).fetchone()[0]
-        enter(raw, shop.id if scope else scope)
+        set_scope(raw, shop.id if scope else scope)
         with pytest.raises(InsufficientPrivilege, match="row-level security"):
             raw.execute(f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(null::{table}, %s)", (row,))
 
 
-def test_ones_own_row_is_not_given_to_another_shop(shop, theirs, raw, tables):
+def test_a_row_cannot_be_moved_to_another_shop(shop, theirs, raw, tables):
     add_task(shop)
-    enter(raw, shop.id)
+    set_scope(raw, shop.id)
 
     with pytest.raises(InsufficientPrivilege, match="row-level security"):
         raw.execute("UPDATE task SET shop_id = %s", (theirs.shop.id,))
@@ -147,12 +147,12 @@ def test_ones_own_row_is_not_given_to_another_shop(shop, theirs, raw, tables):
         "DELETE FROM schema_migration",
     ],
 )
-def test_the_apps_role_cannot_take_the_policies_away(raw, statement):
+def test_the_apps_role_cannot_drop_the_policies(raw, statement):
     with pytest.raises(InsufficientPrivilege):
         raw.execute(statement)
 
 
-def test_a_statement_that_turns_them_off_is_refused(theirs, raw):
+def test_a_statement_that_disables_the_policies_is_refused(theirs, raw):
     raw.execute("SET row_security = off")
 
     with pytest.raises(InsufficientPrivilege, match="would be affected by row-level security"):
@@ -162,42 +162,42 @@ def test_a_statement_that_turns_them_off_is_refused(theirs, raw):
 # The scopes
 
 
-def seen() -> set[str]:
+def visible_domains() -> set[str]:
     return {shop.domain for shop in Shop.select()}
 
 
 @pytest.fixture
-def two(shop, other_shop) -> tuple[Shop, Shop]:
+def two_shops(shop, other_shop) -> tuple[Shop, Shop]:
     return shop, other_shop
 
 
-def test_outside_of_any_scope_there_is_nothing(two):
+def test_outside_of_any_scope_no_rows_are_seen(two_shops):
     with connected():
-        assert seen() == set()
+        assert visible_domains() == set()
 
 
-def test_scopes_within_each_other_give_back_the_one_before(two):
-    mine, theirs = two
+def test_a_nested_scope_restores_the_one_before(two_shops):
+    mine, theirs = two_shops
 
     with connected(mine.id):
         with every_shop():
-            assert seen() == {mine.domain, theirs.domain}
+            assert visible_domains() == {mine.domain, theirs.domain}
             with scoped(theirs.id):
-                assert seen() == {theirs.domain}
-            assert seen() == {mine.domain, theirs.domain}
-        assert seen() == {mine.domain}
-    assert seen() == {mine.domain, theirs.domain}
+                assert visible_domains() == {theirs.domain}
+            assert visible_domains() == {mine.domain, theirs.domain}
+        assert visible_domains() == {mine.domain}
+    assert visible_domains() == {mine.domain, theirs.domain}
 
 
-def test_a_scope_that_ends_by_an_error_gives_back_the_one_before(two):
-    with connected(two[0].id):
-        with suppress(ZeroDivisionError), scoped(two[1].id):
-            assert seen() == {two[1].domain}
+def test_a_scope_that_ends_by_an_error_restores_the_one_before(two_shops):
+    with connected(two_shops[0].id):
+        with suppress(ZeroDivisionError), scoped(two_shops[1].id):
+            assert visible_domains() == {two_shops[1].domain}
             raise ZeroDivisionError
-        assert seen() == {two[0].domain}
+        assert visible_domains() == {two_shops[0].domain}
 
 
-def on_a_thread_of_its_own(work) -> list:
+def on_new_thread(work) -> list:
     found: list = []
     thread = threading.Thread(target=lambda: found.append(work()))
     thread.start()
@@ -205,40 +205,40 @@ def on_a_thread_of_its_own(work) -> list:
     return found
 
 
-def test_a_connection_that_somebody_else_had_shows_nothing_of_theirs(two):
+def test_a_reused_connection_shows_nothing_of_its_last_scope(two_shops):
     def leave():
-        with connected(two[0].id):
-            left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), seen()
+        with connected(two_shops[0].id):
+            left = db.execute_sql("SELECT pg_backend_pid()").fetchone(), visible_domains()
         db.close()  # back into the pool, in that scope
         return left
 
     def come():
         with connected():
-            return db.execute_sql("SELECT pg_backend_pid()").fetchone(), seen()
+            return db.execute_sql("SELECT pg_backend_pid()").fetchone(), visible_domains()
 
-    ((before, saw),) = on_a_thread_of_its_own(leave)
-    ((after, sees),) = on_a_thread_of_its_own(come)
+    ((before, saw),) = on_new_thread(leave)
+    ((after, sees),) = on_new_thread(come)
     assert before == after
-    assert saw == {two[0].domain}
+    assert saw == {two_shops[0].domain}
     assert sees == set()
 
 
-def test_what_a_thread_was_left_in_is_not_believed(two):
-    with connected(two[0].id):
-        assert seen() == {two[0].domain}
-    db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two[1].id),))  # behind our back
+def test_the_scope_that_a_thread_was_left_in_is_set_anew(two_shops):
+    with connected(two_shops[0].id):
+        assert visible_domains() == {two_shops[0].domain}
+    db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two_shops[1].id),))  # behind our back
 
-    with connected(two[0].id):
-        assert seen() == {two[0].domain}
+    with connected(two_shops[0].id):
+        assert visible_domains() == {two_shops[0].domain}
 
 
 STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "undo", "claim"]
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=14))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_connection_is_where_the_thread_is_whatever_is_entered_left_and_undone(two, steps):
-    scopes = {"mine": two[0].id, "theirs": two[1].id, "every": EVERY, "nothing": None}
+@settings(max_examples=60, deadline=None)
+def test_the_connections_scope_follows_the_threads_through_rollbacks(two_shops, steps):
+    scopes = {"mine": two_shops[0].id, "theirs": two_shops[1].id, "every": EVERY, "nothing": None}
     inside: list[tuple[ExitStack, object]] = []
     places: list[object] = [EVERY]
 
@@ -249,7 +249,7 @@ def test_the_connection_is_where_the_thread_is_whatever_is_entered_left_and_undo
             elif step in ("begin", "savepoint"):
                 inside.append((_entered(rest, db.atomic()), places.append(places[-1])))
             elif step == "claim" and places[-1] == EVERY:
-                enqueue(two[0])
+                enqueue(two_shops[0])
                 claim()
             elif step in ("leave", "undo") and inside:
                 error = (None, None, None) if step == "leave" else (ZeroDivisionError, ZeroDivisionError(), None)
@@ -272,52 +272,52 @@ def claim() -> Task | None:
 # What relies on them
 
 
-def test_a_view_that_forgets_its_filter_shows_nothing_of_others(two):
-    mine, other = add_task(two[0]), add_task(two[1])
+def test_a_view_without_a_shop_filter_shows_nothing_of_others(two_shops):
+    mine, other = add_task(two_shops[0]), add_task(two_shops[1])
 
     @view
-    def forgetful(request):
+    def unfiltered(request):
         return PlainTextResponse(" ".join(str(task.id) for task in Task.select()))
 
-    app = Starlette(routes=[Route("/", forgetful)], middleware=[Middleware(SessionMiddleware)])
-    for shop, task in ((two[0], mine), (two[1], other)):
+    app = Starlette(routes=[Route("/", unfiltered)], middleware=[Middleware(SessionMiddleware)])
+    for shop, task in ((two_shops[0], mine), (two_shops[1], other)):
         browser = TestClient(app, cookies={SESSION_COOKIE: session_cookie(shop.id)})
         assert browser.get("/").text == str(task.id)
 
 
-def test_a_task_runs_in_its_shops_scope_and_what_comes_next_in_all(two):
-    task = enqueue(two[1])
+def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two_shops):
+    task = enqueue(two_shops[1])
 
     claimed = claim()
     with scoped(claimed.shop_id):
-        assert seen() == {two[1].domain}
+        assert visible_domains() == {two_shops[1].domain}
         claims.finish(claimed, State.SUCCESS)
 
-    assert seen() == {shop.domain for shop in two}
+    assert visible_domains() == {shop.domain for shop in two_shops}
     assert Task.get_by_id(task.id).state == State.SUCCESS
 
 
-def test_a_worker_that_forgets_its_filter_sees_nothing_of_others(two):
+def test_a_task_without_a_shop_filter_sees_nothing_of_others(two_shops):
     saw = []
-    task = enqueue(two[0], "IndexStores")
+    task = enqueue(two_shops[0], "IndexStores")
 
-    run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(seen())), str(task.id))
+    run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(visible_domains())), str(task.id))
 
-    assert saw == [{two[0].domain}]
+    assert saw == [{two_shops[0].domain}]
 
 
-def test_totals_follow_in_any_scope(two):
-    with connected(two[0].id):
-        add_task(two[0])
+def test_totals_are_counted_in_any_scope(two_shops):
+    with connected(two_shops[0].id):
+        add_task(two_shops[0])
         assert totals.fold() == 1
         Task.update(state=State.ERROR).execute()
 
-    with connected(two[1].id):
-        assert totals.counts(two[0].id) == {}
+    with connected(two_shops[1].id):
+        assert totals.counts(two_shops[0].id) == {}
         assert totals.fold() == 0
     assert totals.fold() == 2
     assert totals.drift() == []
-    assert [each.error for each in totals.counts(two[0].id).values()] == [1]
+    assert [each.error for each in totals.counts(two_shops[0].id).values()] == [1]
 
 
 # Where there is no role to be had
@@ -335,17 +335,17 @@ def tenant_of_a_platform(empty_database) -> Iterator[str]:
         connection.execute("DROP ROLE platform")
 
 
-def test_an_owner_without_a_role_is_bound_all_the_same_and_is_told(tenant_of_a_platform):
+def test_an_owner_without_a_role_is_bound_and_warned(tenant_of_a_platform):
     environment = {"DATABASE_URL": tenant_of_a_platform, "DATABASE_ROLE": "none_such"}
 
-    told = printed("manage.py", "migrate", **environment)
+    output = printed("manage.py", "migrate", **environment)
     printed("manage.py", "fill", "--shops", "2", "--tasks", "300", **environment)
 
-    assert "There is no role none_such to act as" in told
+    assert "There is no role none_such to act as" in output
     assert printed("manage.py", "recount", **environment) == ""
     with psycopg.connect(tenant_of_a_platform, autocommit=True) as connection:
         assert count(connection, "task") == 0
-        enter(connection, 1)
+        set_scope(connection, 1)
         assert 0 < count(connection, "task") < 300
-        enter(connection, EVERY)
+        set_scope(connection, EVERY)
         assert count(connection, "task") == 300

@@ -1,4 +1,4 @@
-"""Each shop's things apart: every route, in every method, with the ids that another shop's things have."""
+"""Tenancy: every route, in every method, with the ids of another shop's data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Ids = dict[str, str]
 NEWEST_FIRST = Sort("created_at", descending=True)
 
 
-def walked(routes: Any, above: str = "") -> Iterator[tuple[str, str]]:
+def route_methods(routes: Any, above: str = "") -> Iterator[tuple[str, str]]:
     """Every method and path that the app answers, those below a mount included."""
     for route in routes:
         if isinstance(route, Mount):
-            yield from walked(route.routes or [], above + route.path)
+            yield from route_methods(route.routes or [], above + route.path)
             yield from [] if route.routes else [("GET", f"{above}{route.path}/{{path:path}}")]
         else:
             yield from ((method, above + route.path) for method in route.methods or {"GET"} if method != "HEAD")
@@ -70,12 +70,17 @@ class Open:
     unknown: int
 
 
-def one(*names: str) -> Hidden:
+def one_id_each(*names: str) -> Hidden:
     return Hidden(tuple({name: name} for name in names))
 
 
 ENTITIES = Hidden(tuple({"kind": kind, "shopify_id": kind} for kind in ("order", "customer", "refund")))
-TASK, BATCH, VIEW, ALERT = one("task_id"), one("batch_id"), one("view_id"), one("incident_id")
+TASK, BATCH, VIEW, ALERT = (
+    one_id_each("task_id"),
+    one_id_each("batch_id"),
+    one_id_each("view_id"),
+    one_id_each("incident_id"),
+)
 TOKEN = Open("whoever has the link is the reader of the address", 404)
 
 
@@ -142,7 +147,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/alerts/unsubscribe/{token}"): TOKEN,
     ("GET", "/alerts"): Shared(lambda ids: [f"before={ids['over']}", f"before={new_id()}"]),
     ("POST", "/alerts/test"): Shared(),
-    ("GET", "/alerts/mails/{mail_id}"): one("mail_id"),
+    ("GET", "/alerts/mails/{mail_id}"): one_id_each("mail_id"),
     ("POST", "/alerts/{incident_id}/acknowledge"): ALERT,
     ("POST", "/alerts/{incident_id}/snooze"): Hidden(ALERT.ways, lambda ids: {"hours": "4"}),
     ("POST", "/alerts/{incident_id}/wake"): ALERT,
@@ -158,7 +163,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/welcome/engage"): Shared(form={"tenant": "", "key": ""}),
     ("POST", "/welcome/store"): Shared(form={"store": "SE-WEB"}),
     ("GET", "/people"): Shared(),
-    ("POST", "/people/{member_id}"): one("member_id"),
+    ("POST", "/people/{member_id}"): one_id_each("member_id"),
     ("POST", "/people/support/end"): Shared(),
     ("POST", "/tasks/{task_id}/support"): TASK,
     ("POST", "/support/{kind}/{shopify_id}"): ENTITIES,
@@ -174,7 +179,7 @@ OPEN = {key: case for key, case in CASES.items() if isinstance(case, Open)}
 
 
 def test_every_route_has_a_case_and_every_case_a_route():
-    assert set(CASES) == set(walked(ROUTES))
+    assert set(CASES) == set(route_methods(ROUTES))
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def mine(shop: Any) -> FilledShop:
     return fill_shop(shop, "canary-mine", 88_222)
 
 
-def address(path: str, way: dict[str, str], ids: Ids) -> str:
+def fill_path(path: str, way: dict[str, str], ids: Ids) -> str:
     for name, value in way.items():
         filled = value[1:] if value.startswith("=") else ids.get(value, value) if name != "kind" else value
         path = path.replace(f"{{{name}}}", filled)
@@ -202,13 +207,13 @@ def ask(client: Any) -> Callable[..., Any]:
     seal = fields(client, "/imports", "/imports")
 
     def asked(method: str, url: str, form: Ids | None = None) -> Any:
-        told = {"data": seal | {"click": str(new_id())} | (form or {})} if method == "POST" else {}
-        return client.request(method, url, **told)
+        form_data = {"data": seal | {"click": str(new_id())} | (form or {})} if method == "POST" else {}
+        return client.request(method, url, **form_data)
 
     return asked
 
 
-def rows(shop_id: int) -> dict[str, list[str]]:
+def rows_as_text(shop_id: int) -> dict[str, list[str]]:
     """Every row of the shop's, in text."""
     found = {}
     for table in [*tables_with_shop_data(), *sorted(KEPT)]:
@@ -220,70 +225,72 @@ def rows(shop_id: int) -> dict[str, list[str]]:
     return found
 
 
-def test_the_other_shop_has_something_in_every_table(theirs):
-    assert [table for table, kept in rows(theirs.shop.id).items() if not kept] == []
+def test_the_other_shop_has_a_row_in_every_table(theirs):
+    assert [table for table, kept in rows_as_text(theirs.shop.id).items() if not kept] == []
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_what_is_another_shops_is_nowhere_and_stays_as_it_is(ask, mine, theirs, method, path):
-    case, before = HIDDEN[method, path], rows(theirs.shop.id)
+def test_another_shops_data_are_neither_shown_nor_changed(ask, mine, theirs, method, path):
+    case, before = HIDDEN[method, path], rows_as_text(theirs.shop.id)
 
     for way in case.ways:
         for verb in [method, "HEAD"] if method == "GET" else [method]:
-            answer = ask(verb, address(path, way, theirs.ids), case.form(theirs.ids))
+            answer = ask(verb, fill_path(path, way, theirs.ids), case.form(theirs.ids))
             assert answer.status_code == 404, way
             assert [
-                told for told in theirs.secrets if told in without(answer.text, address(path, way, theirs.ids))
+                secret
+                for secret in theirs.secrets
+                if secret in without_echo(answer.text, fill_path(path, way, theirs.ids))
             ] == []
-    assert rows(theirs.shop.id) == before
+    assert rows_as_text(theirs.shop.id) == before
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_what_is_another_shops_is_answered_like_what_is_nobodys(ask, mine, theirs, method, path):
-    case, nobodys = HIDDEN[method, path], nobody(theirs.ids)
+def test_another_shops_ids_are_answered_like_unknown_ids(ask, mine, theirs, method, path):
+    case, nobodys = HIDDEN[method, path], unknown_ids(theirs.ids)
 
     for way in case.ways:
-        known = ask(method, address(path, way, theirs.ids), case.form(theirs.ids))
-        unknown = ask(method, address(path, way, nobodys), case.form(nobodys))
-        assert (known.status_code, steady(known.text)) == (unknown.status_code, steady(unknown.text))
+        known = ask(method, fill_path(path, way, theirs.ids), case.form(theirs.ids))
+        unknown = ask(method, fill_path(path, way, nobodys), case.form(nobodys))
+        assert (known.status_code, without_nonces(known.text)) == (unknown.status_code, without_nonces(unknown.text))
         assert known.headers.keys() == unknown.headers.keys()
 
 
 @pytest.mark.parametrize(("method", "path"), HIDDEN)
-def test_ones_own_is_there(ask, mine, theirs, method, path):
+def test_a_shops_own_data_are_found(ask, mine, theirs, method, path):
     """So that a 404 above says whose it is, and not that it was asked for in a wrong way."""
     case = HIDDEN[method, path]
 
     for way in case.ways:
-        assert ask(method, address(path, way, mine.ids), case.form(mine.ids)).status_code in {200, 303, 409}, way
+        assert ask(method, fill_path(path, way, mine.ids), case.form(mine.ids)).status_code in {200, 303, 409}, way
 
 
 @pytest.mark.parametrize(("method", "path"), SHARED)
-def test_what_every_shop_has_tells_nothing_of_another(ask, mine, theirs, method, path):
-    case, before = SHARED[method, path], rows(theirs.shop.id)
+def test_shared_pages_show_nothing_of_another_shop(ask, mine, theirs, method, path):
+    case, before = SHARED[method, path], rows_as_text(theirs.shop.id)
 
-    for query in ["", *case.queries(theirs.ids | named(theirs))]:
+    for query in ["", *case.queries(theirs.ids | visible_names(theirs))]:
         for part in case.parts:
             url = f"{path.replace('{part}', part)}?{query}"
             answer = ask(method, url, case.form)
             assert answer.status_code < 500
-            assert [told for told in theirs.secrets if told in without(answer.text, url)] == [], url
-    assert rows(theirs.shop.id) == before
-    assert not [row for kept in rows(mine.shop.id).values() for row in kept if theirs.canary in row]
+            assert [secret for secret in theirs.secrets if secret in without_echo(answer.text, url)] == [], url
+    assert rows_as_text(theirs.shop.id) == before
+    assert not [row for kept in rows_as_text(mine.shop.id).values() for row in kept if theirs.canary in row]
 
 
-def named(tenant: FilledShop) -> Ids:
+def visible_names(tenant: FilledShop) -> Ids:
     return {"engage": f"{tenant.canary}-engage", "name": f"{tenant.canary}-order"}
 
 
-def without(text: str, given: str) -> str:
+def without_echo(text: str, given: str) -> str:
     """What a page says of its own accord: not what it repeats from its address."""
     for word in re.split(r"[/?&=]", given):
         text = text.replace(word, "") if len(word) > 3 else text
     return text
 
 
-def nobody(ids: Ids) -> Ids:
+def unknown_ids(ids: Ids) -> Ids:
     """Ids of the same shape that nothing has."""
     digits = {name: re.sub("[0-9]", "9", each) for name, each in ids.items()}
     return {name: str(new_id()) if len(ids[name]) == 36 else each for name, each in digits.items()} | {
@@ -296,7 +303,7 @@ NONCES = re.compile(r'nonce="[\w-]+"')
 INSTANTS = re.compile(r"\d\d:\d\d:\d\d|20\d\d-\d\d-\d\d[T ]\d\d(:|%3A)\d\d((:|%3A)\d\d(\.\d+)?)?Z?")
 
 
-def steady(text: str) -> str:
+def without_nonces(text: str) -> str:
     """A page without what is new in it each time."""
     return NONCES.sub("", INSTANTS.sub("", UUIDS.sub("", text)))
 
@@ -304,22 +311,22 @@ def steady(text: str) -> str:
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET"])
 def test_not_a_byte_of_a_page_comes_from_another_shop(ask, shop, other_shop, path):
     """Counts included: a number tells as much as a name."""
-    before = steady(ask("GET", path).text)
+    before = without_nonces(ask("GET", path).text)
 
     theirs = fill_shop(other_shop, "canary-theirs", 77_111)
 
-    assert steady(ask("GET", path).text) == before
+    assert without_nonces(ask("GET", path).text) == before
     assert theirs.canary not in before
 
 
-def test_a_call_of_another_shop_is_not_read_through_ones_own_task(ask, mine, theirs):
+def test_another_shops_exchange_is_not_shown_by_an_own_task(ask, mine, theirs):
     for part in ("sent", "received"):
         url = f"/tasks/{mine.ids['task_id']}/sent?part={part}&exchange="
         assert ask("GET", url + theirs.ids["exchange"]).status_code == 404
         assert mine.canary in ask("GET", url + mine.ids["exchange"]).text
 
 
-def test_ones_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs):
+def test_an_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs):
     for name in ("from", "to"):
         url = f"/entities/order/{mine.ids['order']}?{name}="
         assert ask("GET", url + theirs.ids["task_id"]).status_code == 404
@@ -331,29 +338,29 @@ COUNTS = {"/summary.json", "/tasks/live", "/batches/new", "/help/task-types"}
 
 
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET" and path not in COUNTS])
-def test_ones_own_things_are_on_the_pages(ask, mine, path):
+def test_a_shops_own_data_are_on_the_pages(ask, mine, path):
     """So that the absence of another's says something."""
-    assert any(told in ask("GET", path).text for told in mine.secrets)
+    assert any(secret in ask("GET", path).text for secret in mine.secrets)
 
 
 @pytest.mark.parametrize(("method", "path"), {**HIDDEN, **SHARED})
-def test_signed_out_nothing_is_there_for_anybody(anonymous, mine, theirs, method, path):
+def test_signed_out_no_page_shows_any_shops_data(anonymous, mine, theirs, method, path):
     case = CASES[method, path]
 
     for way in case.ways if isinstance(case, Hidden) else ({"part": "=alerts"},):
-        answer = anonymous.request(method, address(path, way, mine.ids))
+        answer = anonymous.request(method, fill_path(path, way, mine.ids))
         assert answer.status_code == 401
-        assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
+        assert [secret for secret in (*mine.secrets, *theirs.secrets) if secret in answer.text] == []
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
-def test_what_needs_no_session_is_opened_by_nothing_that_is_made_up(anonymous, mine, theirs, method, path):
+def test_routes_without_a_session_accept_no_invented_tokens(anonymous, mine, theirs, method, path):
     url = re.sub(r"{.*?}", "made-up", path)
 
     answer = anonymous.request(method, url, content=b"{}" if method == "POST" else None)
 
     assert answer.status_code == OPEN[method, path].unknown
-    assert [told for told in (*mine.secrets, *theirs.secrets) if told in answer.text] == []
+    assert [secret for secret in (*mine.secrets, *theirs.secrets) if secret in answer.text] == []
 
 
 def test_the_session_of_one_shop_does_not_open_another(anonymous, mine, theirs):

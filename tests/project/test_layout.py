@@ -30,6 +30,9 @@ DEVELOPMENT = {("manage.py", "sandbox")}  # `manage.py where`, and servers for a
 LONGEST, MOST_MODULES = 450, 20
 PAGE = {"models.py"}  # every table on one page
 VAGUE = {"utils", "helpers", "common", "manager", "service", "misc", "base"}
+# Words of a private language, which no module, class or function of the app has in its name.
+PRIVATE = {"bell", "deed", "doorbell", "fate", "heard", "letter", "outward", "rebuilt", "ring", "rung", "said", "sheet"}
+PRIVATE |= {"somebody", "telling", "told", "welcome", "whoever"}
 # The first word that somebody searches for, and where it must lead.
 WORDS = {
     "csrf": {"views/web/csrf.py"},
@@ -183,6 +186,20 @@ def test_a_folder_has_few_modules():
 
 def test_no_module_is_named_for_nothing_in_particular():
     assert [str(path) for path in ALL if path.stem in VAGUE] == []
+
+
+def test_no_name_is_of_a_private_language():
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = [(path, node.name) for path in APP for node in ast.walk(parsed(path)) if isinstance(node, kinds)]
+    names += [(path, path.stem) for path in APP]
+
+    assert [(str(path), name) for path, name in names if set(_words(name)) & PRIVATE] == []
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name: of camel case and of snake case, in small letters, without a plural's s."""
+    words = re.findall(r"[A-Z]?[a-z]+", name)
+    return [word.lower() for word in words] + [word.lower().removesuffix("s") for word in words]
 
 
 def test_a_class_name_is_one_class():

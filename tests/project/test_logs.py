@@ -191,6 +191,7 @@ def planted(demo_run):
     return {*words, TOKEN, ENGAGE_KEY, SECRET, endpoint.url.rpartition("/")[2], *endpoint.signing_secrets}
 
 
+@pytest.mark.slow
 def test_a_days_log_has_no_personal_data_and_every_trace_is_complete(demo_run, written):
     day_of(demo_run)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import database as database__module
+from database import db
 from encryption import parse_keyring
 from manage import COMMANDS
 from models import Customer, Shop, Task, utcnow
@@ -219,7 +222,7 @@ def test_sweep_without_redis_is_no_failure(shop):
 def test_recount_corrects_wrong_totals(shop):
     TYPES["OrderWebhook"].enqueue(shop, key="1")
     totals.fold()
-    database__module.db.execute_sql("UPDATE task_total SET count = 5")
+    db.execute_sql("UPDATE task_total SET count = 5")
     assert totals.drift()
 
     assert printed("manage.py", "recount") == f"shop {shop.id}, type 21, state 0: 5 were kept, 1 are there"
@@ -239,3 +242,12 @@ def test_a_new_key_is_a_valid_secret_key(empty_database):
     printed("manage.py", "connect", *options, DATABASE_URL=empty_database, SECRET_KEYS=entry)
 
     assert list(parse_keyring(entry)) == ["k1"]
+
+
+def test_the_development_servers_can_be_imported_in_production():
+    """`manage.py` imports them, and production has no development packages."""
+    statements = ast.parse(Path(dev_servers.__file__).read_text()).body
+    modules = {each.module for each in statements if isinstance(each, ast.ImportFrom)}
+    modules |= {alias.name for each in statements if isinstance(each, ast.Import) for alias in each.names}
+
+    assert {str(name).partition(".")[0] for name in modules} - sys.stdlib_module_names == {"psycopg"}

@@ -1,4 +1,4 @@
-"""Tokens that expire: renewed in time, by one of many, and what is left when Shopify gives no more."""
+"""Access tokens that expire: refreshed in time, by one of many workers, and what happens when Shopify refuses."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def frame(database, shopify):
         yield found
 
 
-def ends_in(wait):
+def shop_whose_token_expires_in(wait):
     Shop.update(shopify_token_until=NOW + wait).execute()
     return installed_shop()
 
 
-def test_a_good_token_is_used_as_it_is(frame):
+def test_a_valid_token_is_used_without_a_refresh(frame):
     assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
     assert frame.shopify.oauth.calls == []
 
 
-def test_one_that_ends_soon_is_renewed_and_both_tokens_are_replaced(frame):
-    shop = ends_in(4 * MINUTE)
+def test_a_token_that_expires_soon_is_refreshed_and_both_tokens_replaced(frame):
+    shop = shop_whose_token_expires_in(4 * MINUTE)
     before = shop.secret("shopify_token"), shop.secret("shopify_refresh")
 
     token = access_token(shop)
@@ -47,8 +47,8 @@ def test_one_that_ends_soon_is_renewed_and_both_tokens_are_replaced(frame):
     assert frame.shopify.oauth.calls == [("renew", DOMAIN)]
 
 
-def test_of_many_workers_one_renews_it(frame):
-    shop = ends_in(-MINUTE)
+def test_of_many_workers_one_refreshes_the_token(frame):
+    shop = shop_whose_token_expires_in(-MINUTE)
 
     def ask(_):
         with connected(EVERY):
@@ -64,17 +64,17 @@ def test_of_many_workers_one_renews_it(frame):
     assert frame.shopify.oauth.calls == [("renew", DOMAIN)]
 
 
-def test_while_shopify_is_away_the_old_one_goes_on_to_its_end(frame):
-    shop = ends_in(4 * MINUTE)
+def test_while_shopify_is_unavailable_the_old_token_is_used_until_it_expires(frame):
+    shop = shop_whose_token_expires_in(4 * MINUTE)
     Shop.update(domain="nowhere.myshopify.com").execute()
     frame.shopify.records("nowhere.myshopify.com").installed = False
 
     assert access_token(Shop.get_by_id(shop.id)) == shop.secret("shopify_token")
 
 
-def test_when_shopify_gives_no_more_it_is_asked_no_more(frame):
+def test_a_refused_refresh_token_is_not_tried_again(frame):
     frame.shopify.oauth.revoke(DOMAIN)
-    ends_in(-MINUTE)
+    shop_whose_token_expires_in(-MINUTE)
 
     for _ in range(2):
         with pytest.raises(Refused, match="open the app"):
@@ -84,9 +84,9 @@ def test_when_shopify_gives_no_more_it_is_asked_no_more(frame):
     assert RECONNECT.endswith("once.")
 
 
-def test_opening_the_app_mends_it(frame):
+def test_opening_the_app_gets_new_tokens(frame):
     frame.shopify.oauth.revoke(DOMAIN)
-    ends_in(-MINUTE)
+    shop_whose_token_expires_in(-MINUTE)
     with pytest.raises(ApiError):
         access_token(installed_shop())
 
@@ -95,11 +95,11 @@ def test_opening_the_app_mends_it(frame):
     assert frame.shopify.oauth.accepts(DOMAIN, access_token(installed_shop()))
 
 
-def test_a_token_that_does_not_expire_stays(shop, shopify):
+def test_a_token_that_does_not_expire_is_not_refreshed(shop, shopify):
     assert access_token(shop) == "shpat_sandbox"
 
 
-def test_no_token_is_kept_in_clear(frame):
+def test_no_token_is_stored_in_clear_text(frame):
     row = db.execute_sql("SELECT shopify_token, shopify_refresh FROM shop").fetchone()
 
     assert all(b"shp" not in bytes(sealed) for sealed in row)

@@ -1,4 +1,4 @@
-"""Marketing preferences between the two systems, connected through the app: once each, the newest last."""
+"""Marketing consents between the two connected systems: each change is synced once, and the newest wins."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def newest(name):
     return Task.select().where(Task.type == TYPES[name].number).order_by(Task.id.desc()).get()
 
 
-def ran(name):
+def count_tasks(name):
     return Task.select().where(Task.type == TYPES[name].number).count()
 
 
-def remembered(sandboxes, shopify_id):
+def saved_memory(sandboxes, shopify_id):
     return consent_memory.memories_of(entities.get(Customer, sandboxes.shop, shopify_id))["acceptsEmail"]
 
 
@@ -45,14 +45,14 @@ def update_again(sandboxes, shopify_id):
     sandboxes.wait_until_idle()
 
 
-def test_a_new_contact_has_shopifys_answers_without_a_further_call(sandboxes):
+def test_a_new_contact_gets_shopifys_consents_without_a_further_call(sandboxes):
     shopper = sandboxes.add_customer(accepts_email=True)
 
     assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": False, "acceptsPostal": False}
     assert sandboxes.patch_bodies() == []
 
 
-def test_a_yes_in_shopify_reaches_engage_and_ends_there(sandboxes):
+def test_a_subscription_in_shopify_reaches_engage_and_ends_there(sandboxes):
     shopper = sandboxes.add_customer()
 
     sandboxes.choose_in_shopify(shopper, accepts_email=True)
@@ -62,10 +62,10 @@ def test_a_yes_in_shopify_reaches_engage_and_ends_there(sandboxes):
     assert [orjson.loads(body) for body in sandboxes.patch_bodies()] == [{"preferences": {"acceptsEmail": True}}]
     assert sandboxes.consent_writes() == 0
     assert newest("SyncCustomerMarketingPreferences").reason == "Shopify has this answer already, or a newer one."
-    assert remembered(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
+    assert saved_memory(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
 
 
-def test_an_explicit_no_in_shopify_reaches_engage(sandboxes):
+def test_an_unsubscription_in_shopify_reaches_engage(sandboxes):
     shopper = sandboxes.add_customer(accepts_email=True, accepts_sms=True)
     next_second()
 
@@ -77,7 +77,7 @@ def test_an_explicit_no_in_shopify_reaches_engage(sandboxes):
 
 
 @pytest.mark.parametrize("name", ["acceptsEmail", "acceptsSms"])
-def test_an_unsubscribe_in_engage_reaches_shopify_and_ends_there(sandboxes, name):
+def test_an_unsubscription_in_engage_reaches_shopify_and_ends_there(sandboxes, name):
     shopper = sandboxes.add_customer(accepts_email=True, accepts_sms=True)
     next_second()
 
@@ -93,7 +93,7 @@ def test_an_unsubscribe_in_engage_reaches_shopify_and_ends_there(sandboxes, name
     assert sandboxes.consent_writes() == 1
 
 
-def test_a_yes_in_engage_reaches_shopify(sandboxes):
+def test_a_subscription_in_engage_reaches_shopify(sandboxes):
     shopper = sandboxes.add_customer()
 
     sandboxes.choose_in_engage(shopper, acceptsEmail=True)
@@ -103,23 +103,23 @@ def test_a_yes_in_engage_reaches_shopify(sandboxes):
     assert (len(sandboxes.patch_bodies()), sandboxes.consent_writes()) == (0, 1)
 
 
-def test_what_we_wrote_in_shopify_is_no_news_when_its_webhook_is_lost(sandboxes):
+def test_our_own_write_to_shopify_is_no_change_when_its_webhook_is_lost(sandboxes):
     shopper = sandboxes.add_customer()
     sandboxes.shopify.webhook_sender.close()
 
     sandboxes.choose_in_engage(shopper, acceptsEmail=True)
     assert sandboxes.webhooks.wait_until_idle(10)
     sandboxes._drain()
-    before = ran("UpdateCustomerMarketingPreferences")
+    before = count_tasks("UpdateCustomerMarketingPreferences")
     TYPES["IndexCustomer"].enqueue(sandboxes.shop, key=str(new_id()), shopify_id=shopper)
     sandboxes._drain()
 
     assert sandboxes.consent_states(shopper)[0] == YES
-    assert remembered(sandboxes, shopper).shopify.value is True
-    assert ran("UpdateCustomerMarketingPreferences") == before
+    assert saved_memory(sandboxes, shopper).shopify.value is True
+    assert count_tasks("UpdateCustomerMarketingPreferences") == before
 
 
-def test_there_and_back_again_each_change_is_carried_once(sandboxes):
+def test_alternating_changes_are_each_synced_once(sandboxes):
     shopper = sandboxes.add_customer()
     for change in (
         lambda: sandboxes.choose_in_shopify(shopper, accepts_email=True),
@@ -136,7 +136,7 @@ def test_there_and_back_again_each_change_is_carried_once(sandboxes):
 
 
 @pytest.mark.parametrize("last", ["shopify", "engage"])
-def test_the_same_change_on_both_sides_at_once_ends_there(sandboxes, last):
+def test_the_same_change_in_both_systems_at_once_is_not_synced(sandboxes, last):
     shopper = sandboxes.add_customer(accepts_email=True)
     next_second()
     sandboxes.choose_in_engage(shopper, acceptsEmail=False)
@@ -177,7 +177,7 @@ def test_of_two_opposite_changes_the_newer_one_wins(sandboxes, last):
     )
 
 
-def test_a_change_on_each_side_of_another_preference_crosses(sandboxes):
+def test_changes_of_different_preferences_in_both_systems_are_both_synced(sandboxes):
     shopper = sandboxes.add_customer(accepts_sms=True)
     next_second()
 
@@ -191,7 +191,7 @@ def test_a_change_on_each_side_of_another_preference_crosses(sandboxes):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_doubled_late_and_reordered_webhooks_end_with_the_newest_answer(sandboxes, seed):
+def test_repeated_late_and_reordered_webhooks_end_with_the_newest_consent(sandboxes, seed):
     shopper = sandboxes.add_customer()
     sandboxes.webhooks.faults = SvixFaults(duplicates=0.5, late=0.5, late_seconds=1.0)
     sandboxes.shopify.webhook_sender.faults = WebhookFaults(duplicates=0.5, reordered=0.5)
@@ -209,7 +209,7 @@ def test_doubled_late_and_reordered_webhooks_end_with_the_newest_answer(sandboxe
     assert len(sandboxes.patch_bodies()) + sandboxes.consent_writes() <= 3
 
 
-def test_the_button_that_sends_a_webhook_again_changes_nothing(sandboxes):
+def test_a_webhook_that_shopify_resends_changes_nothing(sandboxes):
     shopper = sandboxes.add_customer()
     sandboxes.choose_in_engage(shopper, acceptsEmail=True)
     sandboxes.wait_until_idle()
@@ -223,7 +223,7 @@ def test_the_button_that_sends_a_webhook_again_changes_nothing(sandboxes):
     assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
 
 
-def test_without_both_ways_only_a_yes_of_shopifys_travels(sandboxes):
+def test_without_both_ways_only_subscriptions_in_shopify_are_synced(sandboxes):
     sandboxes.shop.settings = {}
     sandboxes.shop.save()
     shopper = sandboxes.add_customer(accepts_sms=True)
@@ -236,7 +236,7 @@ def test_without_both_ways_only_a_yes_of_shopifys_travels(sandboxes):
     assert newest("SyncCustomerMarketingPreferences").reason.startswith("What changes in Engage is not brought")
 
 
-def test_without_both_ways_an_unsubscribe_in_engage_stays_and_is_not_raised_again(sandboxes):
+def test_without_both_ways_an_unsubscription_in_engage_stays(sandboxes):
     sandboxes.shop.settings = {}
     sandboxes.shop.save()
     shopper = sandboxes.add_customer(accepts_email=True)
@@ -251,7 +251,7 @@ def test_without_both_ways_an_unsubscribe_in_engage_stays_and_is_not_raised_agai
     assert sandboxes.preferences(shopper) == {"acceptsEmail": False, "acceptsSms": True, "acceptsPostal": False}
 
 
-def test_a_contact_that_engage_has_already_is_raised_and_never_lowered(sandboxes):
+def test_an_existing_contact_is_subscribed_but_never_unsubscribed(sandboxes):
     contact = {"email": "ada@example.com", "preferences": {"acceptsSms": True}}
     sandboxes.engage.tenant("demo").contacts.create(contact)
 
@@ -260,7 +260,7 @@ def test_a_contact_that_engage_has_already_is_raised_and_never_lowered(sandboxes
     assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": True, "acceptsPostal": False}
 
 
-def test_a_consent_whose_webhook_was_lost_is_found_by_the_next_look(sandboxes):
+def test_a_consent_whose_webhook_was_lost_is_found_by_the_next_poll(sandboxes):
     shopper = sandboxes.add_customer()
     sandboxes.shopify.webhook_sender.close()
     sandboxes.choose_in_shopify(shopper, accepts_email=True)
@@ -271,7 +271,7 @@ def test_a_consent_whose_webhook_was_lost_is_found_by_the_next_look(sandboxes):
     assert sandboxes.preferences(shopper)["acceptsEmail"] is True
 
 
-def test_each_of_several_whose_consent_one_poll_finds_is_brought_along(sandboxes):
+def test_consents_of_several_customers_that_one_poll_finds_are_all_synced(sandboxes):
     shoppers = [sandboxes.add_customer(email=f"{name}@example.com", phone=None) for name in ("ada", "beda")]
     sandboxes.shopify.webhook_sender.close()
     for shopper in shoppers:
@@ -285,7 +285,7 @@ def test_each_of_several_whose_consent_one_poll_finds_is_brought_along(sandboxes
     assert [sandboxes.preferences(shopper)["acceptsEmail"] for shopper in shoppers] == [True, True]
 
 
-def test_a_no_that_is_given_while_the_contact_is_being_made_is_brought_along(sandboxes):
+def test_an_unsubscription_while_the_contact_is_created_is_synced(sandboxes):
     sandboxes.shopify.webhook_sender.close()
     shopper = sandboxes.shopify.add_customer(sandboxes.shop.domain, replace(ADA, accepts_email=True))
     index = TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="before", shopify_id=shopper)
@@ -301,7 +301,7 @@ def test_a_no_that_is_given_while_the_contact_is_being_made_is_brought_along(san
     assert sandboxes.preferences(shopper)["acceptsEmail"] is False
 
 
-def test_an_old_no_in_shopify_does_not_lower_what_engage_has(sandboxes):
+def test_an_old_unsubscription_in_shopify_does_not_unsubscribe_in_engage(sandboxes):
     sandboxes.shopify.webhook_sender.close()
     shopper = sandboxes.shopify.add_customer(sandboxes.shop.domain, ADA)
     sandboxes.choose_in_shopify(shopper, accepts_email=False)
@@ -315,7 +315,7 @@ def test_an_old_no_in_shopify_does_not_lower_what_engage_has(sandboxes):
     assert sandboxes.preferences(shopper)["acceptsEmail"] is True
 
 
-def test_a_yes_that_shopify_has_dropped_before_it_was_brought_is_nobodys(sandboxes):
+def test_a_subscription_withdrawn_before_its_sync_is_not_sent(sandboxes):
     shopper = sandboxes.add_customer()
     sandboxes.shopify.webhook_sender.close()
     sandboxes.choose_in_shopify(shopper, accepts_email=True)
@@ -331,7 +331,7 @@ def test_a_yes_that_shopify_has_dropped_before_it_was_brought_is_nobodys(sandbox
     assert sandboxes.preferences(shopper)["acceptsEmail"] is False
 
 
-def test_an_answer_that_engage_has_is_not_read_again(sandboxes):
+def test_a_consent_that_engage_has_is_not_read_again(sandboxes):
     shopper = sandboxes.add_customer(accepts_email=True)
     before = len(sandboxes.engage.calls)
 
@@ -341,7 +341,7 @@ def test_an_answer_that_engage_has_is_not_read_again(sandboxes):
     assert len(sandboxes.engage.calls) == before
 
 
-def test_a_call_whose_outcome_was_never_learned_is_not_heard_as_engages_answer(sandboxes):
+def test_our_write_with_an_unknown_outcome_is_not_taken_for_engages_change(sandboxes):
     shopper = sandboxes.add_customer()
     sandboxes.choose_in_shopify(shopper, accepts_email=True)
     from sandbox.engage.faults import Fault
@@ -355,7 +355,7 @@ def test_a_call_whose_outcome_was_never_learned_is_not_heard_as_engages_answer(s
     assert (sandboxes.consent_states(shopper)[0], sandboxes.preferences(shopper)["acceptsEmail"]) == (NO, False)
 
 
-def test_somebody_who_is_no_contact_yet_is_left_to_their_first_sync(sandboxes):
+def test_consents_of_a_customer_without_a_contact_wait_for_the_first_sync(sandboxes):
     entities.save(Customer, sandboxes.shop, sandboxes.shopify.customer(sandboxes.shop.domain, sandboxes.add_customer()))
     Customer.update(contact_id=None).execute()
     shopper = Customer.get().shopify_id

@@ -1,4 +1,4 @@
-"""Orders that change after their receipt went out: what Engage has comes to Shopify's net sales, to the digit."""
+"""Orders that change after their receipt: Engage's receipts sum up to Shopify's net sales, to the digit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sync import entities, sent_receipts
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest, receipts
-from tests.sync.test_refunds import arrive, bought, line_of, net, told
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, sums_at_engage, synced_order_id
 
-__all__ = ["bought"]
+__all__ = ["synced_order_id"]
 
 COVER = Item("A sleeve", "SLV-1", Decimal("79.00"))
 
@@ -31,70 +31,74 @@ def net_sales(shopify, shop, order_id):
     return {order["currencyCode"]: Decimal(order["currentTotalPriceSet"]["shopMoney"]["amount"])}
 
 
-def test_units_that_an_edit_removed_go_back_in_a_correction(shop, shopify, engage, drain, bought):
-    shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
-    arrive(shop, "OrderWebhook", {"id": bought})
+def test_units_that_an_edit_removed_are_returned_in_a_correction(shop, shopify, engage, drain, synced_order_id):
+    shopify.edit_order(shop.domain, synced_order_id, line_of(shopify, shop, synced_order_id), 1)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
 
     drain(waiting=True)
 
     correction = receipts(engage)[-1]
-    assert (correction["uniqueReceiptId"], correction["totalGrossPrice"]) == (f"{bought}-C1", -149)
-    assert newest("SyncOrder").engage_id == f"{bought}-C1"
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert (correction["uniqueReceiptId"], correction["totalGrossPrice"]) == (f"{synced_order_id}-C1", -149)
+    assert newest("SyncOrder").engage_id == f"{synced_order_id}-C1"
+    assert sums_at_engage(engage, synced_order_id) == net_sales(shopify, shop, synced_order_id)
 
 
-def test_an_article_that_an_edit_added_comes_in_a_correction(shop, shopify, engage, drain, bought):
-    shopify.add_line(shop.domain, bought, COVER)
-    arrive(shop, "OrderWebhook", {"id": bought})
+def test_an_article_that_an_edit_added_is_sold_in_a_correction(shop, shopify, engage, drain, synced_order_id):
+    shopify.add_line(shop.domain, synced_order_id, COVER)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
 
     drain(waiting=True)
 
     assert [(item["sku"], item["quantity"]) for item in receipts(engage)[-1]["items"]] == [("SLV-1", 1)]
-    assert net(engage, bought) == {"SEK": 426}
+    assert sums_at_engage(engage, synced_order_id) == {"SEK": 426}
 
 
-def test_corrections_are_numbered(shop, shopify, engage, drain, bought):
+def test_corrections_are_numbered(shop, shopify, engage, drain, synced_order_id):
     for _ in range(2):
-        shopify.add_line(shop.domain, bought, COVER)
-        arrive(shop, "OrderWebhook", {"id": bought})
+        shopify.add_line(shop.domain, synced_order_id, COVER)
+        enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
         drain(waiting=True)
 
     ids = [receipt["uniqueReceiptId"] for receipt in receipts(engage)]
-    assert ids == [str(bought), f"{bought}-C1", f"{bought}-C2"]
+    assert ids == [str(synced_order_id), f"{synced_order_id}-C1", f"{synced_order_id}-C2"]
 
 
-def test_an_exchange_is_a_refund_and_a_correction(shop, shopify, engage, drain, bought):
-    told(shop, shopify.exchange(shop.domain, bought, {line_of(shopify, shop, bought): 1}, COVER), bought)
+def test_an_exchange_is_a_refund_and_a_correction(shop, shopify, engage, drain, synced_order_id):
+    enqueue_refund_webhooks(
+        shop,
+        shopify.exchange(shop.domain, synced_order_id, {line_of(shopify, shop, synced_order_id): 1}, COVER),
+        synced_order_id,
+    )
 
     drain(waiting=True)
 
     assert sorted(receipt["totalGrossPrice"] for receipt in receipts(engage)) == [-149, 79, 347]
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert sums_at_engage(engage, synced_order_id) == net_sales(shopify, shop, synced_order_id)
 
 
 @pytest.mark.parametrize("refund", [True, False], ids=["paid back", "not paid back"])
-def test_a_cancelled_order_comes_to_what_shopify_says(refund, shop, shopify, engage, drain, bought):
-    told(shop, shopify.cancel(shop.domain, bought, refund=refund), bought)
+def test_a_cancelled_order_ends_at_shopifys_net_sales(refund, shop, shopify, engage, drain, synced_order_id):
+    enqueue_refund_webhooks(shop, shopify.cancel(shop.domain, synced_order_id, refund=refund), synced_order_id)
 
     drain(waiting=True)
 
-    assert net(engage, bought) == net_sales(shopify, shop, bought)
+    assert sums_at_engage(engage, synced_order_id) == net_sales(shopify, shop, synced_order_id)
 
 
-def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, drain, bought):
-    shopify.edit_order(shop.domain, bought, line_of(shopify, shop, bought), 1)
-    refund_id = shopify.refund_overpayment(shop.domain, bought)
-    told(shop, refund_id, bought)
+def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, drain, synced_order_id):
+    shopify.edit_order(shop.domain, synced_order_id, line_of(shopify, shop, synced_order_id), 1)
+    refund_id = shopify.refund_overpayment(shop.domain, synced_order_id)
+    enqueue_refund_webhooks(shop, refund_id, synced_order_id)
 
     drain(waiting=True)
 
     assert "settles an edit" in newest("SyncRefund").reason
-    assert net(engage, bought) == {"SEK": 198}
+    assert sums_at_engage(engage, synced_order_id) == {"SEK": 198}
 
 
-def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain, bought):
-    shopify.update_order(shop.domain, bought, note="Leave it with the neighbour")
-    arrive(shop, "OrderWebhook", {"id": bought})
+def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain, synced_order_id):
+    shopify.update_order(shop.domain, synced_order_id, note="Leave it with the neighbour")
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
 
     drain(waiting=True)
 
@@ -102,34 +106,42 @@ def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
-def test_an_order_keeps_the_rules_that_its_sale_was_told_by(shop, shopify, engage, drain, bought):
+def test_an_order_keeps_the_rules_of_its_purchase_receipt(shop, shopify, engage, drain, synced_order_id):
     shop.settings = {"receipt": {"freight_line": False}}
     shop.save()
-    index(shop, "IndexOrder", bought)
+    index(shop, "IndexOrder", synced_order_id)
 
     drain(waiting=True)
 
     assert newest("SyncOrder").reason == "Its receipt is at Engage already."
 
 
-def test_nothing_is_corrected_by_an_order_that_is_older_than_its_refund(shop, shopify, engage, drain, bought):
-    before = entities.get(Order, shop, bought)
-    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+def test_an_order_older_than_its_refund_is_not_corrected(shop, shopify, engage, drain, synced_order_id):
+    before = entities.get(Order, shop, synced_order_id)
+    enqueue_refund_webhooks(
+        shop,
+        shopify.refund(shop.domain, synced_order_id, {line_of(shopify, shop, synced_order_id): 1}),
+        synced_order_id,
+    )
     drain(waiting=True)
     Order.update(sealed_snapshot=before.sealed_snapshot, updated_at=before.updated_at).execute()
 
-    index(shop, "SyncOrder", bought)
+    index(shop, "SyncOrder", synced_order_id)
     drain(waiting=True)
 
     assert [receipt["totalGrossPrice"] for receipt in receipts(engage)] == [347, -149]
 
 
-def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(shop, shopify, engage, drain, bought):
-    told(shop, shopify.refund(shop.domain, bought, {line_of(shopify, shop, bought): 1}), bought)
+def test_a_refund_newer_than_its_order_indexes_the_order_again(shop, shopify, engage, drain, synced_order_id):
+    enqueue_refund_webhooks(
+        shop,
+        shopify.refund(shop.domain, synced_order_id, {line_of(shopify, shop, synced_order_id): 1}),
+        synced_order_id,
+    )
     drain(waiting=True)
-    entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=bought)
+    entities.save(Refund, shop, Refund.get().snapshot | {"updatedAt": "2099-01-01T00:00:00Z"}, order_id=synced_order_id)
 
-    sync = TYPES["SyncOrder"].enqueue(shop, key="ahead", shopify_id=bought)
+    sync = TYPES["SyncOrder"].enqueue(shop, key="ahead", shopify_id=synced_order_id)
     Task.update(due_at="2099-01-01").where(Task.id != sync.id).execute()
     run(TYPES["SyncOrder"], str(sync.id))
 
@@ -137,7 +149,7 @@ def test_a_refund_that_changed_after_the_order_was_read_has_the_order_read_anew(
     assert newest("IndexOrder").parent_id == sync.id
 
 
-def test_a_receipt_that_may_have_arrived_is_sent_again_as_it_was(shop, shopify, engage, drain):
+def test_a_receipt_with_an_unknown_outcome_is_repeated_unchanged(shop, shopify, engage, drain):
     """Engage ignores the second one, so a body with the edit in it would never be known there."""
     engage.script("POST .*/receipts$", [Fault.RESET])  # it has arrived
     _, order_id = buy(shop, shopify)
@@ -145,12 +157,12 @@ def test_a_receipt_that_may_have_arrived_is_sent_again_as_it_was(shop, shopify, 
     assert len(receipts(engage)) == 1
 
     shopify.edit_order(shop.domain, order_id, line_of(shopify, shop, order_id), 1)
-    arrive(shop, "OrderWebhook", {"id": order_id})
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
     drain(waiting=True)
 
     first, second, *_ = calls(engage, "POST", "receipts")
     assert orjson.loads(first.request) == orjson.loads(second.request)
-    assert net(engage, order_id) == {"SEK": 198}
+    assert sums_at_engage(engage, order_id) == {"SEK": 198}
     assert [row.receipt_id for row in sent_receipts.of_order(entities.get(Order, shop, order_id))] == [
         str(order_id),
         f"{order_id}-C1",
@@ -189,7 +201,7 @@ def rate(luck):
 
 
 class Life:
-    """What may happen to one order, as its luck has it; every step is told by webhooks, some of them late."""
+    """What may happen to one order, as its luck has it; every step sends webhooks, some of them late."""
 
     def __init__(self, shop, shopify, luck, order_id):
         self.shop, self.shopify, self.luck, self.order_id = shop, shopify, luck, order_id
@@ -205,7 +217,7 @@ class Life:
     def step(self):
         happened = self.luck.choice([self.returned, self.goodwill, self.shortened, self.enlarged, self.settled])()
         for webhook in self.luck.sample(happened, len(happened)):
-            arrive(self.shop, *webhook)
+            enqueue_webhook(self.shop, *webhook)
 
     def returned(self):
         units = {number(line): self.luck.randint(0, line["currentQuantity"]) for line in self.order["lineItems"]}
@@ -236,7 +248,7 @@ class Life:
     def cancelled(self):
         back = self._refunded(self.shopify.cancel(self.domain, self.order_id))
         for webhook in back:
-            arrive(self.shop, *webhook)
+            enqueue_webhook(self.shop, *webhook)
 
     @property
     def _updated(self):
@@ -261,7 +273,7 @@ def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed
     lives = []
     for _ in range(3):
         order_id = shopify.add_order(shop.domain, checkout(luck, currency), customer_id=customer_id)
-        arrive(shop, "OrderWebhook", {"id": order_id})
+        enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
         lives.append(Life(shop, shopify, luck, order_id))
 
     for _ in range(4):
@@ -272,7 +284,9 @@ def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed
     lives[0].cancelled()
     drain(waiting=True)
 
-    told = [life.order_id for life in lives if entities.get(Order, shop, life.order_id).receipt_id]
-    assert told  # some were never paid, or emptied before their sale was told
-    assert {each: net(engage, each) for each in told} == {each: net_sales(shopify, shop, each) for each in told}
+    with_receipt = [life.order_id for life in lives if entities.get(Order, shop, life.order_id).receipt_id]
+    assert with_receipt  # some were never paid, or emptied before their purchase was sent
+    assert {each: sums_at_engage(engage, each) for each in with_receipt} == {
+        each: net_sales(shopify, shop, each) for each in with_receipt
+    }
     assert sums(engage)["unbalanced"] == []

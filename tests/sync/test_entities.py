@@ -1,4 +1,4 @@
-"""What is remembered of many at once."""
+"""Saving many snapshots at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def order(shopify_id, updated_at, name="#1"):
     return node, {"name": name, "customer_id": 7}
 
 
-def test_many_are_remembered_in_one_statement(shop):
+def test_many_snapshots_are_saved_in_one_statement(shop):
     entities.save_all(Order, shop, [order(number, OLD) for number in (3, 1, 2)])
 
     assert [(row.shopify_id, row.customer_id) for row in Order.select().order_by(Order.shopify_id)] == [
@@ -24,7 +24,7 @@ def test_many_are_remembered_in_one_statement(shop):
     assert entities.get(Order, shop, 2).snapshot["updatedAt"] == OLD
 
 
-def test_of_one_that_comes_twice_the_newest_stays_whichever_comes_last(shop):
+def test_of_two_snapshots_of_an_entity_the_newest_is_saved(shop):
     entities.save_all(
         Order, shop, [order(1, NEW, "new"), order(1, OLD, "old"), order(2, OLD, "old"), order(2, NEW, "new")]
     )
@@ -32,7 +32,7 @@ def test_of_one_that_comes_twice_the_newest_stays_whichever_comes_last(shop):
     assert {row.name for row in Order.select()} == {"new"}
 
 
-def test_a_newer_one_that_is_known_stays(shop):
+def test_a_newer_saved_snapshot_stays(shop):
     entities.save(Order, shop, order(1, NEW)[0], name="new", customer_id=None)
 
     entities.save_all(Order, shop, [order(1, OLD, "old"), order(2, OLD, "old")])
@@ -41,13 +41,13 @@ def test_a_newer_one_that_is_known_stays(shop):
     assert entities.get(Order, shop, 1).snapshot["updatedAt"] == NEW
 
 
-def test_nothing_to_remember_is_no_statement(shop):
+def test_saving_nothing_runs_no_statement(shop):
     entities.save_all(Order, shop, [])
 
     assert not Order.select().exists()
 
 
-def test_another_shops_of_the_same_id_is_another(shop, other_shop):
+def test_entities_of_two_shops_may_have_the_same_id(shop, other_shop):
     entities.save_all(Order, other_shop, [order(1, NEW)])
     entities.save_all(Order, shop, [order(1, OLD)])
 

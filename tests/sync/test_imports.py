@@ -1,4 +1,4 @@
-"""An import of a shop's past, from the click to contacts and receipts, through pauses, faults and bad files."""
+"""An import of a shop's history, from the request to contacts and receipts, through pauses and faults."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, newest, r
 START, END = datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def begin(shop, start=START, end=END):
+def begin_import(shop, start=START, end=END):
     """The merchant's click."""
     return actors_imports.begin_import(shop, start, end)
 
 
-def past(shopify, shop, customers, orders):
+def add_past(shopify, shop, customers, orders):
     """So many customers and orders within the import's time."""
     return add_history(shopify, shop.domain, customers, orders, days=300, until=END)
 
 
-def tasks(name, **fields):
+def tasks_of(name, **fields):
     found = Task.select().where(Task.type == TYPES[name].number, *(getattr(Task, k) == v for k, v in fields.items()))
     return list(found.order_by(Task.id))
 
@@ -61,7 +61,7 @@ def part_of(importing, kind=ImportKind.CUSTOMERS):
     return ImportPart.get((ImportPart.bulk_import == importing) & (ImportPart.kind == kind))
 
 
-def stage(importing):
+def state_of(importing):
     return BulkImport.get_by_id(importing.id).state
 
 
@@ -75,7 +75,7 @@ def run_next(name):
 
 def until_reading(shop):
     """Begin an import and go as far as the first task that reads."""
-    importing = begin(shop)
+    importing = begin_import(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate"):
         run_next(name)
     run_while(importing, ImportStep.AWAIT, "HandleBulkOperationFinish")
@@ -90,7 +90,7 @@ def run_while(importing, step, name):
         run_next(name)
 
 
-def rewrite(shopify, shop, change):
+def rewrite_result(shopify, shop, change):
     """Change the lines of the newest result."""
     bulk = shopify.bulk_of(shop.domain)
     path = list(bulk._operations.values())[-1].path
@@ -106,12 +106,12 @@ def small_steps(monkeypatch):
 
 
 def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 20)
-    importing = begin(shop)
+    add_past(shopify, shop, 7, 20)
+    importing = begin_import(shop)
 
     drain(waiting=True, seconds=60)
 
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
     assert len(engage.tenant("demo").contacts) == 7
     purchases = {str(order.shopify_id) for order in Order.select()}
     assert len(purchases) == 20
@@ -120,13 +120,13 @@ def test_an_import_brings_customers_then_their_orders_and_returns(shop, shopify,
     assert len(sent) == len(set(sent)) == 21
 
 
-def test_its_tasks_are_bulk_work_and_wait_for_the_sweep(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+def test_tasks_of_an_import_are_bulk_and_wait_for_the_sweep(shop, shopify, engage):
+    add_past(shopify, shop, 3, 0)
     until_reading(shop)
 
     run_next("ProcessBulkImportData")
 
-    made = tasks("SyncContact")
+    made = tasks_of("SyncContact")
     assert len(made) == 3
     assert {(task.lane, task.published_at) for task in made} == {(Lane.BULK, None)}
 
@@ -136,7 +136,7 @@ def test_an_import_changes_no_contact_that_engage_has(shop, shopify, engage, dra
         {"email": ADA.email, "firstName": "Somebody", "contactType": "Contact"}
     )
     customer_id = shopify.add_customer(shop.domain, ADA)
-    begin(shop)
+    begin_import(shop)
 
     drain(waiting=True)
 
@@ -146,19 +146,19 @@ def test_an_import_changes_no_contact_that_engage_has(shop, shopify, engage, dra
     assert customer.last_sent["firstName"] == "Somebody"  # so that the next change at Shopify brings what differs
 
 
-def test_a_customer_who_is_a_contact_already_costs_no_task(shop, shopify, engage, drain):
+def test_a_customer_with_a_contact_gets_no_task(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
-    importing = begin(shop)
+    importing = begin_import(shop)
 
     drain(waiting=True)
 
-    assert len(tasks("SyncContact")) == 1
+    assert len(tasks_of("SyncContact")) == 1
     assert part_of(importing).known == 1
 
 
-def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage, drain):
+def test_a_customer_who_became_a_contact_meanwhile_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
@@ -170,7 +170,7 @@ def test_one_who_became_a_contact_meanwhile_is_left_alone(shop, shopify, engage,
     assert newest("SyncContact").reason == ALREADY_A_CONTACT
 
 
-def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, shopify, engage, drain):
+def test_an_order_without_a_contact_is_skipped_and_creates_none(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
     node = {**shopify.records(shop.domain).order(order_id), "name": "#1"}
@@ -182,12 +182,12 @@ def test_an_order_whose_customer_is_no_contact_is_skipped_and_makes_none(shop, s
     drain()
 
     assert newest("SyncOrder").reason == NO_CONTACT
-    assert tasks("IndexCustomer") == []
+    assert tasks_of("IndexCustomer") == []
 
 
-def test_orders_outside_of_the_dates_stay_where_they_are(shop, shopify, engage, drain):
-    past(shopify, shop, 3, 30)
-    importing = begin(shop, END - timedelta(days=100), END - timedelta(days=50))
+def test_orders_outside_of_the_period_are_not_imported(shop, shopify, engage, drain):
+    add_past(shopify, shop, 3, 30)
+    importing = begin_import(shop, END - timedelta(days=100), END - timedelta(days=50))
 
     drain(waiting=True, seconds=30)
 
@@ -195,31 +195,31 @@ def test_orders_outside_of_the_dates_stay_where_they_are(shop, shopify, engage, 
 
 
 def test_an_import_that_finds_nothing_is_done(shop, shopify, engage, drain):
-    importing = begin(shop)
+    importing = begin_import(shop)
 
     drain(waiting=True)
 
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_it_is_read_in_steps_that_each_leave_their_place(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 9)
-    importing = begin(shop)
+def test_each_step_saves_the_position_from_which_the_next_one_reads(shop, shopify, engage, drain):
+    add_past(shopify, shop, 7, 9)
+    importing = begin_import(shop)
 
     drain(waiting=True, seconds=60)
 
-    assert stage(importing) == ImportState.DONE
-    assert len(tasks("ProcessBulkImportData")) > 8
+    assert state_of(importing) == ImportState.DONE
+    assert len(tasks_of("ProcessBulkImportData")) > 8
     assert (part_of(importing).found, part_of(importing, ImportKind.ORDERS).found) == (7, 9)
     assert len(engage.tenant("demo").contacts) == 7
 
 
 def test_a_lines_articles_may_come_long_after_their_order(shop, shopify, engage, drain):
-    past(shopify, shop, 2, 6)
-    begin(shop)
-    drain_until(drain, lambda: tasks("ProcessBulkImportData") and len(shopify.bulk_of(shop.domain)._operations) == 2)
-    rewrite(shopify, shop, lambda lines: reversed(lines))
+    add_past(shopify, shop, 2, 6)
+    begin_import(shop)
+    drain_until(drain, lambda: tasks_of("ProcessBulkImportData") and len(shopify.bulk_of(shop.domain)._operations) == 2)
+    rewrite_result(shopify, shop, lambda lines: reversed(lines))
 
     drain(waiting=True, seconds=30)
 
@@ -243,10 +243,10 @@ def drain_until(drain, reached, seconds=20):
             run(NUMBERS[due.type], str(due.id))
 
 
-def test_bad_lines_are_counted_and_told_by_number_and_the_others_arrive(shop, shopify, engage, drain):
-    past(shopify, shop, 4, 0)
+def test_bad_lines_are_counted_and_listed_and_the_others_are_imported(shop, shopify, engage, drain):
+    add_past(shopify, shop, 4, 0)
     importing = until_reading(shop)
-    rewrite(shopify, shop, lambda lines: [lines[0], b"{not json\n", b'{"id": "x"}\n', b"[]\n", *lines[1:]])
+    rewrite_result(shopify, shop, lambda lines: [lines[0], b"{not json\n", b'{"id": "x"}\n', b"[]\n", *lines[1:]])
 
     drain(waiting=True)
 
@@ -255,24 +255,24 @@ def test_bad_lines_are_counted_and_told_by_number_and_the_others_arrive(shop, sh
     assert len(engage.tenant("demo").contacts) == 4
 
 
-def test_an_article_without_its_order_is_told(shop, shopify, engage, drain):
-    past(shopify, shop, 1, 0)
-    importing = begin(shop)
+def test_an_article_without_its_order_is_listed_as_a_bad_line(shop, shopify, engage, drain):
+    add_past(shopify, shop, 1, 0)
+    importing = begin_import(shop)
     shopify.add_order(shop.domain, RECORD, customer_id=shopify.customer_id(shop.domain, 1))
     BulkImport.update(ends_at=utcnow() + timedelta(days=1)).execute()
     drain_until(drain, lambda: len(shopify.bulk_of(shop.domain)._operations) == 2)
     drain_until(drain, lambda: part_of(importing, ImportKind.ORDERS).state == ImportStep.READ)
-    rewrite(shopify, shop, lambda lines: lines[1:])
+    rewrite_result(shopify, shop, lambda lines: lines[1:])
 
     drain(waiting=True)
 
     (bad,) = ImportBadLine.select()
     assert bad.reason == "The order it belongs to is missing."
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(shop, shopify, engage, drain):
-    past(shopify, shop, 30, 0)
+def test_reading_resumes_where_a_connection_broke(shop, shopify, engage, drain):
+    add_past(shopify, shop, 30, 0)
     importing = until_reading(shop)
     shopify.bulk.cuts = [3000, 3000]
 
@@ -283,8 +283,8 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(shop, shopify, enga
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_an_address_that_has_expired_is_asked_for_again(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+def test_an_expired_result_url_is_requested_again(shop, shopify, engage, drain):
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
     shopify.bulk.url_seconds = -1.0
@@ -297,25 +297,25 @@ def test_an_address_that_has_expired_is_asked_for_again(shop, shopify, engage, d
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_another_file_than_before_is_read_from_its_beginning(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+def test_a_changed_result_file_is_read_from_its_beginning(shop, shopify, engage, drain):
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
-    rewrite(shopify, shop, lambda lines: [b"\n", *reversed(lines)])
+    rewrite_result(shopify, shop, lambda lines: [b"\n", *reversed(lines)])
 
     run_while(importing, ImportStep.READ, "ProcessBulkImportData")
 
     assert (part_of(importing).found, part_of(importing).bad) == (7, 0)
-    assert len(tasks("SyncContact")) == Customer.select().count() == 7
+    assert len(tasks_of("SyncContact")) == Customer.select().count() == 7
 
 
-def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_file(shop, shopify, engage, drain):
-    past(shopify, shop, 1, 1)
+def test_an_imported_order_does_not_replace_a_snapshot_with_more_fields(shop, shopify, engage, drain):
+    add_past(shopify, shop, 1, 1)
     (order_id,) = [shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None)]
     TYPES["IndexOrder"].enqueue(shop, key="before", shopify_id=order_id)
     drain_until(drain, lambda: Order.select().exists())
     before = entities.get(Order, shop, order_id).snapshot
-    begin(shop)
+    begin_import(shop)
 
     drain(waiting=True, seconds=30)
 
@@ -324,38 +324,38 @@ def test_an_order_known_from_a_webhook_is_not_replaced_by_the_poorer_one_of_the_
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_paused_import_reads_and_sends_nothing_until_it_goes_on(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+def test_a_paused_import_reads_and_sends_nothing_until_it_is_resumed(shop, shopify, engage, drain):
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
     pause_import(importing)
 
     drain(seconds=3)
     assert len(engage.tenant("demo").contacts) == 0
-    assert {task.reason for task in tasks("SyncContact")} == {IMPORT_PAUSED}
+    assert {task.reason for task in tasks_of("SyncContact")} == {IMPORT_PAUSED}
     resume_import(BulkImport.get_by_id(importing.id))
     drain(waiting=True, seconds=30)
 
     assert len(engage.tenant("demo").contacts) == 7
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
 @pytest.mark.usefixtures("small_steps")
 def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, engage, drain):
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
 
     cancel_import(importing)
     drain(waiting=True)
 
-    ended = [(task.state, task.reason) for task in tasks("SyncContact")]
+    ended = [(task.state, task.reason) for task in tasks_of("SyncContact")]
     assert ended == [(State.SUCCESS, IMPORT_CANCELLED)] * 3
     assert len(engage.tenant("demo").contacts) == 0
     assert newest("ProcessBulkImportData").reason == IMPORT_CANCELLED
 
 
-def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, shopify, engage, drain):
+def test_a_task_that_outlived_its_cancelled_import_is_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
@@ -367,8 +367,8 @@ def test_a_task_of_a_cancelled_import_that_slipped_through_does_nothing(shop, sh
     assert entities.get(Customer, shop, customer_id).contact_id is None
 
 
-def test_a_reader_whose_turn_is_over_writes_nothing(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, engage):
+    add_past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     first = newest("ProcessBulkImportData")
     pause_import(importing)
@@ -380,8 +380,8 @@ def test_a_reader_whose_turn_is_over_writes_nothing(shop, shopify, engage):
     assert Customer.select().count() == 0
 
 
-def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage):
-    past(shopify, shop, 3, 0)
+def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
+    add_past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
     task = claims.claim(
@@ -395,13 +395,13 @@ def test_a_pause_while_a_chunk_is_being_read_keeps_it_out(shop, shopify, engage)
         with pytest.raises(Skip, match=IMPORT_PAUSED):
             reader.ImportReader(task, part).read(lines)
 
-    assert (part_of(importing).position, Customer.select().count(), tasks("SyncContact")) == (0, 0, [])
+    assert (part_of(importing).position, Customer.select().count(), tasks_of("SyncContact")) == (0, 0, [])
 
 
-def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, monkeypatch):
+def test_reading_waits_while_enough_tasks_are_pending(shop, shopify, engage, drain, monkeypatch):
     monkeypatch.setattr(reader, "MOST_OPEN", 3)
     monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
-    past(shopify, shop, 7, 0)
+    add_past(shopify, shop, 7, 0)
     importing = until_reading(shop)
 
     run_next("ProcessBulkImportData")
@@ -413,19 +413,19 @@ def test_reading_waits_while_enough_is_under_way(shop, shopify, engage, drain, m
     assert part_of(importing).found == 7
 
 
-def test_the_customers_arrive_before_the_orders_are_asked_for(shop, shopify, engage):
-    past(shopify, shop, 2, 1)
+def test_the_customers_are_synced_before_the_orders_are_requested(shop, shopify, engage):
+    add_past(shopify, shop, 2, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
 
     waiting = run_next("TriggerNextBatch")
 
     assert waiting.reason == "What was read is still on its way to Engage."
-    assert len(tasks("HandleBulkImportCreate")) == 1
+    assert len(tasks_of("HandleBulkImportCreate")) == 1
 
 
-def test_a_customer_who_fails_does_not_hold_up_the_orders(shop, shopify, engage):
-    past(shopify, shop, 1, 1)
+def test_a_failing_customer_does_not_hold_up_the_orders(shop, shopify, engage):
+    add_past(shopify, shop, 1, 1)
     until_reading(shop)
     run_next("ProcessBulkImportData")
     engage.script(".*", [Fault.RESET_BEFORE])
@@ -433,10 +433,10 @@ def test_a_customer_who_fails_does_not_hold_up_the_orders(shop, shopify, engage)
 
     run_next("TriggerNextBatch")
 
-    assert len(tasks("HandleBulkImportCreate")) == 2
+    assert len(tasks_of("HandleBulkImportCreate")) == 2
 
 
-def test_bulk_work_does_not_make_live_work_pointless(shop, shopify, engage, drain):
+def test_a_bulk_task_does_not_replace_a_live_one(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     TYPES["IndexCustomer"].enqueue(shop, key="before", shopify_id=customer_id)
     drain(waiting=True)
@@ -454,7 +454,7 @@ def test_bulk_work_does_not_make_live_work_pointless(shop, shopify, engage, drai
     assert [orjson.loads(call.request)["lastName"] for call in calls(engage, "PATCH")] == ["Berg"]
 
 
-def test_children_of_bulk_work_are_bulk_work(shop):
+def test_children_of_bulk_tasks_are_bulk_tasks(shop):
     parent = TYPES["IndexRefund"].enqueue(shop, key="p", shopify_id=1, lane=Lane.BULK)
 
     assert TYPES["SyncRefund"].enqueue(shop, key="c", shopify_id=1, parent=parent).lane == Lane.BULK
@@ -466,7 +466,7 @@ def test_another_shops_import_is_not_run(shop, other_shop, shopify, engage):
     kind.enqueue(shop, key="x", args={"import_id": importing.id})
 
     assert run_next("HandleBulkImportCreateRequest").state == State.PENDING  # a bug of ours, tried three times
-    assert tasks("HandleBulkImportCreate") == []
+    assert tasks_of("HandleBulkImportCreate") == []
 
 
 IMPORTED = """
@@ -476,7 +476,7 @@ IMPORTED = """
 OPEN = "SELECT 1 FROM task WHERE args ->> 'import_id' = '7' AND lane = 1 AND state <> 1 AND state = 0"
 
 
-def test_the_questions_about_its_tasks_have_an_index(shop):
+def test_the_queries_for_an_imports_tasks_use_an_index(shop):
     """Asked of a table that is filled and analysed: of an empty one, PostgreSQL may read whichever index it likes."""
     with db.atomic():
         db.execute_sql(IMPORTED, {"shop": shop.id, "type": TYPES["SyncContact"].number})
@@ -487,7 +487,7 @@ def test_the_questions_about_its_tasks_have_an_index(shop):
     assert "task_import" in str(plan)
 
 
-def test_the_sweep_takes_turns_so_that_workers_do_not_all_wait_for_one_shops_pace(shop, other_shop):
+def test_the_sweep_alternates_shops_so_one_rate_limit_does_not_hold_all_workers(shop, other_shop):
     for each in (shop, other_shop):
         for number in range(3):
             TYPES["SyncContact"].enqueue(each, key=str(number), shopify_id=number, lane=Lane.BULK)

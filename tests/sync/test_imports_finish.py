@@ -1,4 +1,4 @@
-"""How the end of a bulk query at Shopify is noticed: by its webhook, and without."""
+"""How the end of a bulk query at Shopify is noticed: by its webhook, and by polling."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from taskqueue import insert
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest
-from tests.sync.test_imports import begin, drain_until, part_of, past, run_next, stage, tasks
+from tests.sync.test_imports import add_past, begin_import, drain_until, part_of, run_next, state_of, tasks_of
 
 
-def test_the_finish_webhook_wakes_whoever_waits(shop, shopify, engage):
+def test_the_finish_webhook_wakes_the_waiting_task(shop, shopify, engage):
     shopify.bulk.seconds = 0.5
-    importing = begin(shop)
+    importing = begin_import(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate", "HandleBulkOperationFinish"):
         run_next(name)
     waiting = newest("HandleBulkOperationFinish")
 
-    finished(shop, part_of(importing).operation_id)
+    run_finish_webhook(shop, part_of(importing).operation_id)
 
     assert newest("BulkOperationFinishWebhook").reason is None
     assert Task.get_by_id(waiting.id).due_at < waiting.due_at
 
 
-def test_a_webhook_about_somebody_elses_operation_changes_nothing(shop, shopify, engage):
-    task = finished(shop, "gid://shopify/BulkOperation/1")
+def test_a_webhook_about_another_apps_operation_changes_nothing(shop, shopify, engage):
+    task = run_finish_webhook(shop, "gid://shopify/BulkOperation/1")
 
     assert task.reason == "No import waits for this operation."
 
 
-def test_a_query_that_ends_before_its_name_is_kept_is_not_missed(shop, shopify, engage):
-    begin(shop)
+def test_a_query_that_ends_before_its_id_is_saved_is_not_missed(shop, shopify, engage):
+    begin_import(shop)
     run_next("HandleBulkImportCreateRequest")  # the next one is asking, and has not committed yet
 
-    early = finished(shop, "gid://shopify/BulkOperation/7")
+    early = run_finish_webhook(shop, "gid://shopify/BulkOperation/7")
     assert (early.state, early.reason) == (State.PENDING, "An import is just beginning its query.")
     ImportPart.update(operation_id="gid://shopify/BulkOperation/7", state=ImportStep.AWAIT).where(
         ImportPart.state == ImportStep.ASK
@@ -50,10 +50,10 @@ def test_a_query_that_ends_before_its_name_is_kept_is_not_missed(shop, shopify, 
     assert run_next("BulkOperationFinishWebhook").reason is None
 
 
-def test_somebody_elses_operation_is_not_waited_for_while_an_import_begins(shop, shopify, engage):
-    begin(shop)
+def test_another_apps_operation_is_not_awaited_while_an_import_begins(shop, shopify, engage):
+    begin_import(shop)
     run_next("HandleBulkImportCreateRequest")
-    finished(shop, "gid://shopify/BulkOperation/7")
+    run_finish_webhook(shop, "gid://shopify/BulkOperation/7")
 
     for _ in range(LOOKUP_ATTEMPTS - 1):
         run_next("BulkOperationFinishWebhook")
@@ -65,14 +65,14 @@ def test_somebody_elses_operation_is_not_waited_for_while_an_import_begins(shop,
     "body", [b"", b"[]", b"{}", b'{"admin_graphql_api_id": 7}', b'{"admin_graphql_api_id": "x/1"}']
 )
 def test_an_unreadable_finish_webhook_is_an_error(body, shop, shopify, engage):
-    assert webhook(shop, body).code == "unusable"
+    assert run_webhook(shop, body).code == "unusable"
 
 
-def finished(shop, operation_id):
-    return webhook(shop, orjson.dumps({"admin_graphql_api_id": operation_id, "status": "completed"}))
+def run_finish_webhook(shop, operation_id):
+    return run_webhook(shop, orjson.dumps({"admin_graphql_api_id": operation_id, "status": "completed"}))
 
 
-def webhook(shop, body):
+def run_webhook(shop, body):
     """Run the task of a finish webhook."""
     kind = TYPES["BulkOperationFinishWebhook"]
     task = kind.new(shop, key=str(new_id()))
@@ -81,10 +81,10 @@ def webhook(shop, body):
     return Task.get_by_id(task.id)
 
 
-def test_a_lost_finish_webhook_is_found_by_asking(shop, shopify, engage):
+def test_a_lost_finish_webhook_is_replaced_by_polling(shop, shopify, engage):
     shopify.bulk.lost, shopify.bulk.seconds = 1, 0.3
-    past(shopify, shop, 2, 0)
-    importing = begin(shop)
+    add_past(shopify, shop, 2, 0)
+    importing = begin_import(shop)
     for name in ("HandleBulkImportCreateRequest", "HandleBulkImportCreate", "HandleBulkOperationFinish"):
         run_next(name)
     waiting = newest("HandleBulkOperationFinish")
@@ -95,12 +95,12 @@ def test_a_lost_finish_webhook_is_found_by_asking(shop, shopify, engage):
     assert (waiting.state, waiting.reason) == (State.PENDING, "Shopify is still collecting.")
     assert timedelta() < waiting.due_at - utcnow() < timedelta(minutes=1)
     assert part_of(importing).state == ImportStep.READ
-    assert tasks("BulkOperationFinishWebhook") == []
+    assert tasks_of("BulkOperationFinishWebhook") == []
 
 
-def test_what_waits_for_shopify_hands_over_before_its_patience_ends(shop, shopify, engage):
+def test_a_long_wait_for_shopify_is_handed_over_to_a_new_task(shop, shopify, engage):
     shopify.bulk.seconds = 30
-    importing = begin(shop)
+    importing = begin_import(shop)
     run_next("HandleBulkImportCreateRequest")
     run_next("HandleBulkImportCreate")
     first = newest("HandleBulkOperationFinish")
@@ -112,10 +112,10 @@ def test_what_waits_for_shopify_hands_over_before_its_patience_ends(shop, shopif
     assert newest("HandleBulkOperationFinish").id == part_of(importing).task_id != first.id
 
 
-def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(shop, shopify, engage, drain):
-    past(shopify, shop, 9, 0)
+def test_a_query_that_failed_half_way_is_imported_in_part_with_a_note(shop, shopify, engage, drain):
+    add_past(shopify, shop, 9, 0)
     shopify.bulk.failures = ["TIMEOUT"]
-    importing = begin(shop)
+    importing = begin_import(shop)
 
     drain_until(drain, lambda: part_of(importing).state == ImportStep.OVER)
 
@@ -123,21 +123,21 @@ def test_a_query_that_failed_half_way_is_imported_as_far_as_it_goes_and_says_so(
     assert 0 < len(engage.tenant("demo").contacts) < 9
 
 
-def test_a_query_that_failed_with_nothing_stops_the_import_and_may_be_resumed(shop, shopify, engage, drain):
+def test_a_query_that_failed_without_a_result_can_be_resumed(shop, shopify, engage, drain):
     shopify.bulk.failures = ["INTERNAL_SERVER_ERROR"]
-    importing = begin(shop)
+    importing = begin_import(shop)
     drain_until(drain, lambda: failure_reason(part_of(importing)))
     assert "INTERNAL_SERVER_ERROR" in failure_reason(part_of(importing))
 
     resume_import(importing)
     drain(waiting=True)
 
-    assert stage(importing) == ImportState.DONE
+    assert state_of(importing) == ImportState.DONE
 
 
-def test_cancelling_stops_the_query_at_shopify(shop, shopify, engage, drain):
+def test_cancelling_cancels_the_query_at_shopify(shop, shopify, engage, drain):
     shopify.bulk.seconds = 30
-    importing = begin(shop)
+    importing = begin_import(shop)
     run_next("HandleBulkImportCreateRequest")
     run_next("HandleBulkImportCreate")
 

@@ -1,4 +1,4 @@
-"""An import whose worker is killed within each step: it is held at a row that the step is about to write."""
+"""An import whose worker is killed within each step, stopped by a lock on a row that the step will write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sync.imports.tasks import count_untried_tasks
 from taskqueue.sweeper import reap
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest, receipts
-from tests.sync.test_imports import begin, drain_until, part_of, past, stage, tasks
+from tests.sync.test_imports import add_past, begin_import, drain_until, part_of, state_of, tasks_of
 
 RUN = """
 import sys
@@ -43,55 +43,57 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("kind", "step"), STEPS, ids=lambda each: each.name.lower())
-def test_a_worker_killed_within_a_step_loses_and_doubles_nothing(kind, step, shop, shopify, engage, drain):
-    past(shopify, shop, CUSTOMERS, ORDERS)
-    importing = begin(shop)
-    drain_until(drain, lambda: ready(shopify, shop, importing, kind, step), seconds=40)
+def test_a_worker_killed_within_a_step_loses_and_repeats_nothing(kind, step, shop, shopify, engage, drain):
+    add_past(shopify, shop, CUSTOMERS, ORDERS)
+    importing = begin_import(shop)
+    drain_until(drain, lambda: is_next_step(shopify, shop, importing, kind, step), seconds=40)
 
     kill_within(newest(NEXT_STEP[step].name), part_of(importing, kind))
 
-    assert_all_arrives(importing, engage, drain)
+    assert_all_imported(importing, engage, drain)
 
 
-def test_a_worker_killed_at_the_very_beginning_loses_and_doubles_nothing(shop, shopify, engage, drain):
-    past(shopify, shop, CUSTOMERS, ORDERS)
-    importing = begin(shop)
+def test_a_worker_killed_at_the_beginning_loses_and_repeats_nothing(shop, shopify, engage, drain):
+    add_past(shopify, shop, CUSTOMERS, ORDERS)
+    importing = begin_import(shop)
 
     kill_within(newest("HandleBulkImportCreateRequest"), part_of(importing))
 
-    assert_all_arrives(importing, engage, drain)
+    assert_all_imported(importing, engage, drain)
 
 
 @pytest.mark.parametrize(
     ("kind", "step", "sync"),
     [(ImportKind.CUSTOMERS, ImportStep.READ, "SyncContact"), (ImportKind.ORDERS, ImportStep.JOIN, "SyncOrder")],
 )
-def test_a_worker_killed_within_a_chunk_has_kept_nothing_of_it(kind, step, sync, shop, shopify, engage, drain):
-    past(shopify, shop, CUSTOMERS, ORDERS)
-    importing = begin(shop)
-    drain_until(drain, lambda: ready(shopify, shop, importing, kind, step), seconds=40)
+def test_a_worker_killed_within_a_chunk_has_saved_nothing_of_it(kind, step, sync, shop, shopify, engage, drain):
+    add_past(shopify, shop, CUSTOMERS, ORDERS)
+    importing = begin_import(shop)
+    drain_until(drain, lambda: is_next_step(shopify, shop, importing, kind, step), seconds=40)
     task, before = newest(NEXT_STEP[step].name), part_of(importing, kind)
 
     with psycopg.connect(config.database_url) as other:
-        other.execute(SAME_KEY, (shop.id, TYPES[sync].number, f"import:{importing.id}:{first(shopify, shop, kind)}"))
+        other.execute(
+            SAME_KEY, (shop.id, TYPES[sync].number, f"import:{importing.id}:{oldest_id(shopify, shop, kind)}")
+        )
         with working(task):
-            wait_for(held, GUARD, "The chunk's tasks")
+            wait_for(a_lock_is_awaited, GUARD, "The chunk's tasks")
         other.rollback()
 
-    give_back(task)
+    end_lease(task)
     assert part_of(importing, kind).__data__ == before.__data__
     assert not {ImportKind.CUSTOMERS: Customer, ImportKind.ORDERS: Order}[kind].select().exists()
-    assert_all_arrives(importing, engage, drain)
+    assert_all_imported(importing, engage, drain)
 
 
-def first(shopify, shop, kind):
+def oldest_id(shopify, shop, kind):
     """The Shopify id of the oldest."""
     if kind == ImportKind.CUSTOMERS:
         return shopify.customer_id(shop.domain, 1)
     return next(shopify_id for shopify_id, *_ in shopify.records(shop.domain).order_headers(None))
 
 
-def ready(shopify, shop, importing, kind, step):
+def is_next_step(shopify, shop, importing, kind, step):
     """Whether the step is the next one, and would not only wait."""
     part = current_part(importing)
     if part is None or current_task(part) is None or (part.kind, part.state) != (kind, step):
@@ -106,14 +108,14 @@ def kill_within(task, part):
     with psycopg.connect(config.database_url) as part_held, psycopg.connect(config.database_url) as task_held:
         part_held.execute("SELECT 1 FROM bulk_part WHERE id = %s FOR UPDATE", (part.id,))
         with working(task):
-            wait_for(held, GUARD, "The worker's first write")
+            wait_for(a_lock_is_awaited, GUARD, "The worker's first write")
             task_held.execute("SELECT 1 FROM task WHERE id = %s FOR UPDATE", (task.id,))
             part_held.rollback()
-            wait_for(held, GUARD, "The worker's last write")
-    give_back(task)
+            wait_for(a_lock_is_awaited, GUARD, "The worker's last write")
+    end_lease(task)
 
 
-def give_back(task):
+def end_lease(task):
     """Its lease ends, and the sweep finds that."""
     Task.update(leased_until=NOW).where(Task.id == task.id, Task.leased_until.is_null(False)).execute()
     wait_for(lambda: reap() or Task.get_by_id(task.id).leased_until is None, GUARD, "The end of its lease")
@@ -132,18 +134,18 @@ def working(task):
         worker.wait()
 
 
-def held():
+def a_lock_is_awaited():
     return db.execute_sql("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is not None
 
 
-def assert_all_arrives(importing, engage, drain):
+def assert_all_imported(importing, engage, drain):
     drain_until(
-        drain, lambda: stage(importing) == ImportState.DONE and not Task.select().where(Task.state == 0).exists(), 60
+        drain, lambda: state_of(importing) == ImportState.DONE and not Task.select().where(Task.state == 0).exists(), 60
     )
 
     assert Attempt.select().where(Attempt.outcome == Outcome.LOST).count() == 1
     assert not Task.select().where(Task.state == State.ERROR).exists()
     assert [(part.found, part.bad) for part in parts_of(importing)] == [(CUSTOMERS, 0), (ORDERS, 0)]
-    assert len(tasks("SyncContact")) == len(engage.tenant("demo").contacts) == CUSTOMERS
+    assert len(tasks_of("SyncContact")) == len(engage.tenant("demo").contacts) == CUSTOMERS
     sent = [receipt["uniqueReceiptId"] for receipt in receipts(engage)]
     assert len(sent) == len(set(sent)) == ORDERS + RETURNS

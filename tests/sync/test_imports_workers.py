@@ -1,4 +1,4 @@
-"""An import by real processes: its worker is killed while it reads, and live work overtakes what it has queued."""
+"""An import by real processes: its worker is killed while it reads, and live work overtakes its tasks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def connect(name: str) -> Shop:
 
 def begin(shop: Shop) -> BulkImport:
     importing = actors_imports.begin_import(shop, NOW - timedelta(days=365), NOW)
-    Task.update(published_at=None).execute()  # this process rings at another Redis
+    Task.update(published_at=None).execute()  # this process publishes to another Redis
     return importing
 
 
@@ -88,7 +88,7 @@ def waiting(shop: Shop) -> int:
     ("kind", "table", "sync"),
     [(ImportKind.CUSTOMERS, Customer, "SyncContact"), (ImportKind.ORDERS, Order, "SyncOrder")],
 )
-def test_a_worker_killed_while_it_reads_loses_and_doubles_nothing(kind, table, sync, stage):
+def test_a_worker_killed_while_it_reads_loses_and_repeats_nothing(kind, table, sync, stage):
     """Customers chunk by chunk; orders are put together as well, in as many steps."""
     add_history(stage.shopify, stage.busy.domain, *((4000, 0) if kind == ImportKind.CUSTOMERS else (0, 4000)), days=300)
     stage.busy.pause("Only the reading is looked at.", timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""What shoppers are written to about: each change once, and nothing by itself a second time."""
+"""Order notifications: each change is notified once, and none is repeated by itself."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sync import entities
 from sync.notifications import reason_not_to_resend, resend_notification
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
-from tests.sync.test_refunds import arrive, line_of, tasks, told
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, tasks_of
 from tests.taskqueue.test_entity_order import drain_on_threads
 
 STATUSES = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}  # as the sandbox's tenant calls it
 
 
 @pytest.fixture
-def wanted(shop):
-    """A shop that has its shoppers written to."""
+def notifying_shop(shop):
+    """A shop with notifications enabled."""
     shop.settings = {"notifications": {"enabled": True, "order_status": STATUSES}}
     shop.save()
     return shop
@@ -34,31 +34,31 @@ def mails(engage):
     return [mail["orderStatus"] for mail in engage.tenant("demo").orders.report()["mails"]]
 
 
-def updated(shop, order_id):
-    arrive(shop, "OrderWebhook", {"id": order_id})
+def enqueue_order_webhook(shop, order_id):
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
 
 
-def sent_parcel(shop, shopify, order_id, units=None):
-    """A parcel, told by its webhook."""
+def send_parcel(shop, shopify, order_id, units=None):
+    """Send a parcel and enqueue its webhook. Returns the fulfillment's id."""
     parcel_id = shopify.fulfil(shop.domain, order_id, units)
-    arrive(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    enqueue_webhook(shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     return parcel_id
 
 
-def test_a_shop_that_has_not_asked_for_them_sends_none(shop, shopify, engage, drain):
+def test_a_shop_without_notifications_enabled_sends_none(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
-    sent_parcel(shop, shopify, order_id)
+    send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 
-    assert (tasks("SyncOrderNotification"), mails(engage)) == ([], [])
+    assert (tasks_of("SyncOrderNotification"), mails(engage)) == ([], [])
 
 
-def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_an_order_is_confirmed_once(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
-    updated(wanted, order_id)
+    enqueue_order_webhook(notifying_shop, order_id)
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED"]
@@ -67,55 +67,55 @@ def test_an_order_is_confirmed_once(wanted, shopify, engage, drain):
     assert newest("SyncOrderNotification").shopify_id == order_id
 
 
-def test_each_parcel_is_told_once_and_as_what_it_makes_of_the_order(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_each_parcel_is_notified_once_with_the_orders_status(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
     for _ in range(2):
-        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
         drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_PARTIALLY_FULFILLED", "ORDER_FULFILLED"]
 
 
-def test_a_parcels_mail_tells_what_is_in_it_and_where_it_is(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+def test_a_parcels_notification_has_its_articles_and_tracking_number(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
 
     drain(waiting=True)
 
-    told = engage.tenant("demo").orders.mails[-1]["order"]
-    assert [item["quantity"] for item in told["items"]] == [1]
-    assert told["extraData"]["TrackingNumber"] == f"{parcel_id}SE"
+    notification = engage.tenant("demo").orders.mails[-1]["order"]
+    assert [item["quantity"] for item in notification["items"]] == [1]
+    assert notification["extraData"]["TrackingNumber"] == f"{parcel_id}SE"
     assert newest("SyncOrderFulfillmentNotification").shopify_id == parcel_id
 
 
-def test_a_parcels_new_tracking_number_is_no_second_mail(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id)
+def test_a_new_tracking_number_is_not_notified_again(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id)
     drain(waiting=True)
 
-    shopify.track(wanted.domain, order_id, parcel_id, "CHANGED")
-    arrive(wanted, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    shopify.track(notifying_shop.domain, order_id, parcel_id, "CHANGED")
+    enqueue_webhook(notifying_shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
     drain(waiting=True)
 
     assert mails(engage).count("ORDER_FULFILLED") == 1
 
 
-def test_a_parcel_that_was_taken_back_is_not_told(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    parcel_id = sent_parcel(wanted, shopify, order_id)
-    shopify.cancel_fulfilment(wanted.domain, order_id, parcel_id)
+def test_a_cancelled_parcel_is_not_notified(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = send_parcel(notifying_shop, shopify, order_id)
+    shopify.cancel_fulfilment(notifying_shop.domain, order_id, parcel_id)
 
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_is_told(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    told(wanted, refund_id, order_id)
+def test_a_refund_is_notified(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
+    enqueue_refund_webhooks(notifying_shop, refund_id, order_id)
 
     drain(waiting=True)
 
@@ -123,9 +123,9 @@ def test_a_refund_is_told(wanted, shopify, engage, drain):
     assert newest("SyncRefundNotification").shopify_id == refund_id
 
 
-def test_a_cancelled_order_is_told_so_and_no_longer_confirmed(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify, paid=False)
-    told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+def test_a_cancelled_order_is_notified_and_no_longer_confirmed(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify, paid=False)
+    enqueue_refund_webhooks(notifying_shop, shopify.cancel(notifying_shop.domain, order_id), order_id)
 
     drain(waiting=True)
 
@@ -133,20 +133,20 @@ def test_a_cancelled_order_is_told_so_and_no_longer_confirmed(wanted, shopify, e
     assert newest("SyncRefundNotification").reason == "No money goes back with this refund."
 
 
-def test_a_confirmation_that_was_overtaken_by_a_cancellation_is_skipped(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    shopify.cancel(wanted.domain, order_id)
+def test_a_confirmation_after_the_cancellation_is_skipped(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    shopify.cancel(notifying_shop.domain, order_id)
     drain(waiting=True)
 
-    TYPES["SyncOrderNotification"].enqueue(wanted, key="late", shopify_id=order_id, args={"kind": "confirmed"})
+    TYPES["SyncOrderNotification"].enqueue(notifying_shop, key="late", shopify_id=order_id, args={"kind": "confirmed"})
     drain()
 
     assert newest("SyncOrderNotification").reason == "The order was cancelled before its confirmation went out."
 
 
-def test_an_old_order_that_is_touched_is_no_news(wanted, shopify, engage, drain):
+def test_an_old_order_that_is_updated_is_not_notified(notifying_shop, shopify, engage, drain):
     long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
-    buy(wanted, shopify, createdAt=long_ago)
+    buy(notifying_shop, shopify, createdAt=long_ago)
 
     drain(waiting=True)
 
@@ -154,8 +154,8 @@ def test_an_old_order_that_is_touched_is_no_news(wanted, shopify, engage, drain)
 
 
 @pytest.mark.parametrize(("fields", "reason"), [({"test": True}, "test order"), ({"email": None}, "e-mail")])
-def test_some_orders_are_not_written_about_and_say_why(fields, reason, wanted, shopify, engage, drain):
-    buy(wanted, shopify, **fields)
+def test_some_orders_are_not_notified_for_a_reason(fields, reason, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify, **fields)
 
     drain(waiting=True)
 
@@ -163,20 +163,20 @@ def test_some_orders_are_not_written_about_and_say_why(fields, reason, wanted, s
     assert mails(engage) == []
 
 
-def test_a_call_whose_outcome_is_unknown_is_not_made_again(wanted, shopify, engage, drain):
+def test_a_notification_with_an_unknown_outcome_is_not_retried(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET])  # it has arrived
-    buy(wanted, shopify)
+    buy(notifying_shop, shopify)
 
     drain(waiting=True)
 
-    told = newest("SyncOrderNotification")
-    assert (told.state, told.code) == (State.ERROR, "outcome unknown")
+    notification = newest("SyncOrderNotification")
+    assert (notification.state, notification.code) == (State.ERROR, "outcome unknown")
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, drain):
+def test_a_throttled_notification_is_retried(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [429])
-    buy(wanted, shopify)
+    buy(notifying_shop, shopify)
 
     drain(waiting=True)
 
@@ -185,39 +185,41 @@ def test_a_call_that_engage_did_not_take_is_made_again(wanted, shopify, engage, 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_change_is_told_once_whoever_finds_it(seed, wanted, shopify, engage):
+def test_each_change_is_notified_once_by_concurrent_workers(seed, notifying_shop, shopify, engage):
     """Doubled webhooks, both kinds of them, and a poll, on several workers at once."""
-    _, order_id = buy(wanted, shopify)
-    parcel_id = shopify.fulfil(wanted.domain, order_id)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
+    _, order_id = buy(notifying_shop, shopify)
+    parcel_id = shopify.fulfil(notifying_shop.domain, order_id)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
     webhooks = [
         ("OrderWebhook", {"id": order_id}),
         ("FulfillmentWebhook", {"id": parcel_id, "order_id": order_id}),
         ("RefundWebhook", {"id": refund_id, "order_id": order_id}),
     ]
     for webhook in random.Random(seed).sample(2 * webhooks, 6):
-        arrive(wanted, *webhook)
+        enqueue_webhook(notifying_shop, *webhook)
     for name, shopify_id in (("IndexOrder", order_id), ("IndexRefund", refund_id)):
-        TYPES[name].enqueue(wanted, key=f"poll:{shopify_id}", shopify_id=shopify_id)
+        TYPES[name].enqueue(notifying_shop, key=f"poll:{shopify_id}", shopify_id=shopify_id)
 
     drain_on_threads()
 
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_REFUNDED"]
 
 
-def test_two_parcels_that_leave_together_are_told_as_a_part_and_the_rest(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_two_parcels_sent_together_are_partly_and_then_fully_fulfilled(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     for _ in range(2):
-        sent_parcel(wanted, shopify, order_id, {line_of(shopify, wanted, order_id): 1})
+        send_parcel(notifying_shop, shopify, order_id, {line_of(shopify, notifying_shop, order_id): 1})
 
     drain(waiting=True)
 
     assert sorted(mails(engage)) == ["ORDER_CREATED", "ORDER_FULFILLED", "ORDER_PARTIALLY_FULFILLED"]
 
 
-def test_a_mail_waits_until_its_reader_is_a_contact(wanted, shopify, engage, drain):
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=shopify.add_customer(wanted.domain, ADA))
-    updated(wanted, order_id)
+def test_a_notification_waits_for_its_contact(notifying_shop, shopify, engage, drain):
+    order_id = shopify.add_order(
+        notifying_shop.domain, RECORD, customer_id=shopify.add_customer(notifying_shop.domain, ADA)
+    )
+    enqueue_order_webhook(notifying_shop, order_id)
 
     drain()
 
@@ -226,53 +228,53 @@ def test_a_mail_waits_until_its_reader_is_a_contact(wanted, shopify, engage, dra
 
 
 @pytest.mark.parametrize("person", [None, replace(ADA, email=None, phone=None)], ids=["a guest", "one without a key"])
-def test_who_will_never_be_the_customers_contact_is_written_to_by_address(person, wanted, shopify, engage, drain):
-    customer_id = shopify.add_customer(wanted.domain, person) if person else None
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id, email="guest@example.com")
-    updated(wanted, order_id)
+def test_an_order_without_a_contact_is_notified_by_its_email_address(person, notifying_shop, shopify, engage, drain):
+    customer_id = shopify.add_customer(notifying_shop.domain, person) if person else None
+    order_id = shopify.add_order(notifying_shop.domain, RECORD, customer_id=customer_id, email="guest@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
 
     drain()
 
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_refund_of_an_order_that_is_not_known_yet_is_told_once_it_is(wanted, shopify, engage, drain):
-    customer_id = shopify.add_customer(wanted.domain, ADA)
-    index(wanted, "IndexCustomer", customer_id)
+def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(notifying_shop, shopify, engage, drain):
+    customer_id = shopify.add_customer(notifying_shop.domain, ADA)
+    index(notifying_shop, "IndexCustomer", customer_id)
     drain()
-    order_id = shopify.add_order(wanted.domain, RECORD, customer_id=customer_id)
-    refund_id = shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1})
-    arrive(wanted, "RefundWebhook", {"id": refund_id, "order_id": order_id})
+    order_id = shopify.add_order(notifying_shop.domain, RECORD, customer_id=customer_id)
+    refund_id = shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1})
+    enqueue_webhook(notifying_shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})
 
     drain()
 
     assert "ORDER_REFUNDED" in mails(engage)
 
 
-def test_what_happened_before_the_shop_wanted_notifications_was_told_by_others(shop, shopify, engage, drain):
+def test_changes_before_notifications_were_enabled_are_not_notified(shop, shopify, engage, drain):
     since = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     shop.settings = {"notifications": {"enabled": True, "since": since}}
     shop.save()
     _, order_id = buy(shop, shopify)
-    sent_parcel(shop, shopify, order_id)
+    send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 
     assert mails(engage) == []
 
 
-def test_a_mail_names_the_store_of_the_receipt(shop, shopify, engage, drain):
+def test_a_notification_names_the_store_of_the_receipt(shop, shopify, engage, drain):
     shop.settings = {"notifications": {"enabled": True}, "stores": {"SE": "SE-MALMO"}}
     shop.save()
     buy(shop, shopify)
 
     drain(waiting=True)
 
-    (told,), (receipt,) = engage.tenant("demo").orders.mails, receipts(engage)
-    assert told["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
+    (notification,), (receipt,) = engage.tenant("demo").orders.mails, receipts(engage)
+    assert notification["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
 
 
-def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, drain):
+def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, engage, drain):
     engage.tenant("demo").orders.v3, engage.tenant("demo").orders.statuses = True, ("Confirmed",)
     settings = {"path": "/api/v3/orders", "store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
     shop.settings = {"notifications": {"enabled": True, **settings}}
@@ -287,33 +289,35 @@ def test_the_path_the_store_and_the_words_are_the_shops(shop, shopify, engage, d
 
 
 @pytest.mark.parametrize("state", ["confirmed", "fulfilled", "cancelled", "refunded"])
-def test_sending_again_tells_the_orders_present_state(state, wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_resend_notifies_of_the_orders_present_state(state, notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     if state == "fulfilled":
-        sent_parcel(wanted, shopify, order_id)
+        send_parcel(notifying_shop, shopify, order_id)
     if state == "cancelled":
-        told(wanted, shopify.cancel(wanted.domain, order_id), order_id)
+        enqueue_refund_webhooks(notifying_shop, shopify.cancel(notifying_shop.domain, order_id), order_id)
     if state == "refunded":
-        units = {line_of(shopify, wanted, order_id): 2}
-        told(wanted, shopify.refund(wanted.domain, order_id, units, shipping=Decimal(49)), order_id)
+        units = {line_of(shopify, notifying_shop, order_id): 2}
+        enqueue_refund_webhooks(
+            notifying_shop, shopify.refund(notifying_shop.domain, order_id, units, shipping=Decimal(49)), order_id
+        )
     drain(waiting=True)
     before = len(mails(engage))
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     status = {"confirmed": "ORDER_CREATED"}.get(state, f"ORDER_{state.upper()}")
     assert mails(engage)[before:] == [status]
 
 
-def test_sending_again_goes_to_the_address_that_the_order_has_now(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_resend_goes_to_the_orders_present_email_address(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
-    shopify.update_order(wanted.domain, order_id, email="right@example.com")
-    updated(wanted, order_id)
+    shopify.update_order(notifying_shop.domain, order_id, email="right@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
     drain(waiting=True)
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert engage.tenant("demo").orders.mails[-1]["contact"]["matchKey"] == "right@example.com"
@@ -322,30 +326,30 @@ def test_sending_again_goes_to_the_address_that_the_order_has_now(wanted, shopif
     assert contacts[-1]["preferences"] == dict.fromkeys(("acceptsEmail", "acceptsSms", "acceptsPostal"), False)
 
 
-def test_an_address_that_was_put_right_on_the_customer_too_makes_no_second_contact(wanted, shopify, engage, drain):
-    wanted.settings |= {"contact": {"mode": "accounts"}}
-    wanted.save()
-    customer_id, order_id = buy(wanted, shopify)
+def test_a_corrected_customer_address_makes_no_second_contact(notifying_shop, shopify, engage, drain):
+    notifying_shop.settings |= {"contact": {"mode": "accounts"}}
+    notifying_shop.save()
+    customer_id, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
-    shopify.update_order(wanted.domain, order_id, email="right@example.com")
-    shopify.update_customer(wanted.domain, customer_id, email="right@example.com")
-    updated(wanted, order_id)
-    index(wanted, "IndexCustomer", customer_id)
+    shopify.update_order(notifying_shop.domain, order_id, email="right@example.com")
+    shopify.update_customer(notifying_shop.domain, customer_id, email="right@example.com")
+    enqueue_order_webhook(notifying_shop, order_id)
+    index(notifying_shop, "IndexCustomer", customer_id)
     drain(waiting=True)
 
-    resend_notification(wanted, entities.get(Order, wanted, order_id))
+    resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CREATED", "ORDER_CREATED"]
     assert [each["attributes"]["email"] for each in engage.tenant("demo").contacts.all()] == ["right@example.com"]
 
 
-def test_sending_again_by_hand_may_follow_an_unknown_outcome_and_ends_in_one_itself(wanted, shopify, engage, drain):
+def test_a_resend_may_follow_an_unknown_outcome_and_have_one_itself(notifying_shop, shopify, engage, drain):
     engage.script("POST .*/orders$", [Fault.RESET, Fault.RESET])
-    _, order_id = buy(wanted, shopify)
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
 
-    again = resend_notification(wanted, entities.get(Order, wanted, order_id))
+    again = resend_notification(notifying_shop, entities.get(Order, notifying_shop, order_id))
     drain(waiting=True)
 
     assert Task.get_by_id(again.id).code == "outcome unknown"
@@ -356,7 +360,7 @@ def test_sending_again_by_hand_may_follow_an_unknown_outcome_and_ends_in_one_its
     ("fields", "enabled", "reason"),
     [({"test": True}, True, "test order"), ({"email": None}, True, "no e-mail"), ({}, False, "does not have")],
 )
-def test_sometimes_there_is_nothing_to_send_again(fields, enabled, reason, shop, shopify, engage, drain):
+def test_some_orders_have_no_notification_to_resend(fields, enabled, reason, shop, shopify, engage, drain):
     shop.settings = {"notifications": {"enabled": enabled}}
     shop.save()
     _, order_id = buy(shop, shopify, **fields)
@@ -369,7 +373,7 @@ def test_sometimes_there_is_nothing_to_send_again(fields, enabled, reason, shop,
 
 def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify)
-    parcel_id = sent_parcel(shop, shopify, order_id)
+    parcel_id = send_parcel(shop, shopify, order_id)
 
     drain(waiting=True)
 
@@ -378,12 +382,12 @@ def test_a_fulfillment_webhook_indexes_its_order(shop, shopify, engage, drain):
     assert (webhook.shopify_id, indexed.shopify_id) == (parcel_id, order_id)
 
 
-def test_a_parcel_that_shopify_no_longer_has_is_skipped(wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
+def test_a_parcel_that_shopify_no_longer_has_is_skipped(notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
     drain(waiting=True)
     args = {"order_id": order_id}
 
-    TYPES["SyncOrderFulfillmentNotification"].enqueue(wanted, key="gone", shopify_id=4711, args=args)
+    TYPES["SyncOrderFulfillmentNotification"].enqueue(notifying_shop, key="gone", shopify_id=4711, args=args)
     drain()
 
     assert newest("SyncOrderFulfillmentNotification").reason == "Shopify no longer has this parcel."

@@ -1,4 +1,4 @@
-"""What webhooks missed is found by asking Shopify, and nothing else is fetched again."""
+"""Polling finds changes whose webhooks were lost, and fetches nothing else again."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_customers_whose_webhooks_were_lost_are_found(shop, shopify, engage, dra
     assert entities.get(Customer, shop, customer_id).contact_id
 
 
-def test_what_is_known_already_is_not_fetched_again(shop, shopify, engage, drain):
+def test_an_unchanged_entity_is_not_fetched_again(shop, shopify, engage, drain):
     shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
 
@@ -104,7 +104,7 @@ def test_what_is_known_already_is_not_fetched_again(shop, shopify, engage, drain
     assert count("IndexCustomer") == 1
 
 
-def test_a_change_of_what_is_known_is_found(shop, shopify, engage, drain, clock):
+def test_a_change_of_a_known_entity_is_found(shop, shopify, engage, drain, clock):
     customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
     clock.later(minutes=1)
@@ -115,7 +115,7 @@ def test_a_change_of_what_is_known_is_found(shop, shopify, engage, drain, clock)
     assert entities.get(Customer, shop, customer_id).snapshot["lastName"] == "Berg"
 
 
-def test_two_polls_that_find_the_same_enqueue_it_once(shop, shopify):
+def test_two_polls_that_find_the_same_change_enqueue_it_once(shop, shopify):
     shopify.add_order(shop.domain, RECORD)
     for _ in range(2):
         poll_once(index(shop, "IndexOrders", None))
@@ -123,7 +123,7 @@ def test_two_polls_that_find_the_same_enqueue_it_once(shop, shopify):
     assert count("IndexOrder") == 1
 
 
-def test_nothing_from_before_the_connection_is_polled_for(shop, shopify, engage, drain, clock):
+def test_changes_before_the_connection_are_not_polled(shop, shopify, engage, drain, clock):
     clock.later(minutes=-1)
     shopify.add_order(shop.domain, RECORD)
 
@@ -133,7 +133,7 @@ def test_nothing_from_before_the_connection_is_polled_for(shop, shopify, engage,
     assert newest("IndexOrders").state == State.SUCCESS
 
 
-def test_customers_from_earlier_on_the_same_day_are_left_alone(shop, shopify, engage, drain, clock):
+def test_customers_from_earlier_on_the_same_day_are_not_polled(shop, shopify, engage, drain, clock):
     clock.later(hours=-3)  # Shopify matches customers by whole days
     shopify.add_customer(shop.domain, CustomerDetails())
 
@@ -142,7 +142,7 @@ def test_customers_from_earlier_on_the_same_day_are_left_alone(shop, shopify, en
     assert count("IndexCustomer") == 0
 
 
-def test_the_next_poll_begins_a_little_before_what_the_last_one_saw(shop, shopify, engage, drain, clock):
+def test_the_next_poll_overlaps_the_last_one(shop, shopify, engage, drain, clock):
     clock.later(hours=1)
     shopify.add_order(shop.domain, RECORD)
 
@@ -151,7 +151,7 @@ def test_the_next_poll_begins_a_little_before_what_the_last_one_saw(shop, shopif
     assert sync_polling.poll_from(shop, "orders") == clock.now - OVERLAP
 
 
-def test_a_change_that_the_search_shows_late_is_found(shop, shopify, engage, drain, clock):
+def test_a_change_that_the_search_returns_late_is_found(shop, shopify, engage, drain, clock):
     clock.later(hours=1)
     shopify.add_order(shop.domain, RECORD)
     poll(shop, drain)
@@ -180,13 +180,13 @@ def test_the_cursor_never_goes_back(shop):
     assert PollCursor.get().since == START + timedelta(hours=2)
 
 
-def test_a_time_that_is_still_to_come_does_not_hide_what_changes_until_then(shop):
+def test_a_time_in_the_future_does_not_hide_changes_until_then(shop):
     sync_polling.advance_cursor(shop, "orders", datetime.now(UTC) + timedelta(days=365))
 
     assert sync_polling.poll_from(shop, "orders") < datetime.now(UTC)
 
 
-def test_the_overlap_covers_what_is_left_to_settle_and_the_time_between_two_polls():
+def test_the_overlap_covers_settling_and_the_interval_between_polls():
     every = max(each.every for each in PERIODIC if each.name in ("IndexOrders", "IndexShopCustomers"))
 
     assert every + sync_polling.SETTLING < OVERLAP
@@ -203,7 +203,7 @@ def test_a_second_change_in_one_second_is_found(shop, shopify, engage, drain):
     assert entities.get(Order, shop, order_id).snapshot["displayFinancialStatus"] == "PAID"
 
 
-def test_an_order_that_is_known_is_not_fetched_again(shop, shopify, engage, drain):
+def test_a_known_order_is_not_fetched_again(shop, shopify, engage, drain):
     index(shop, "IndexOrder", shopify.add_order(shop.domain, RECORD))
     drain(waiting=True)
 
@@ -235,7 +235,7 @@ def test_the_cursor_stays_when_shopify_fails(shop, shopify):
     assert not PollCursor.select().exists()
 
 
-def test_more_than_one_task_reads_is_continued_in_the_bulk_lane(shop, shopify, drain):
+def test_further_pages_are_read_by_a_bulk_task(shop, shopify, drain):
     many = shopify_client.PAGE_SIZE * sync_polling.PAGES + 20
     for _ in range(many):
         shopify.add_order(shop.domain, RECORD)
@@ -251,7 +251,7 @@ def test_more_than_one_task_reads_is_continued_in_the_bulk_lane(shop, shopify, d
     assert newest("IndexOrders").id == following.id  # nothing follows it
 
 
-def test_a_page_of_people_is_not_kept(shop, shopify, engage, drain):
+def test_a_page_of_customers_is_not_stored(shop, shopify, engage, drain):
     shopify.add_customer(shop.domain, CustomerDetails())
 
     poll(shop, drain, "IndexShopCustomers")
@@ -261,7 +261,7 @@ def test_a_page_of_people_is_not_kept(shop, shopify, engage, drain):
     assert b"CustomersUpdatedSince" in call.open(shop, "sent")
 
 
-def test_nor_is_it_when_the_next_page_does_not_come(shop, shopify):
+def test_a_page_of_customers_is_not_stored_when_the_next_page_fails(shop, shopify):
     for _ in range(shopify_client.PAGE_SIZE + 1):
         shopify.add_order(shop.domain, RECORD)
     shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])
@@ -271,7 +271,7 @@ def test_nor_is_it_when_the_next_page_does_not_come(shop, shopify):
     assert {call.received for call in Exchange.select()} == {None}
 
 
-def test_what_a_webhook_may_still_tell_is_left_to_it_for_a_minute(shop, shopify, engage, drain, clock):
+def test_a_change_is_left_to_its_webhook_for_a_minute(shop, shopify, engage, drain, clock):
     clock.now = datetime.now(UTC).replace(microsecond=0)
     shopify.add_order(shop.domain, RECORD)
     poll(shop, drain)
@@ -280,7 +280,7 @@ def test_what_a_webhook_may_still_tell_is_left_to_it_for_a_minute(shop, shopify,
     assert sync_polling.poll_from(shop, "orders") < clock.now - sync_polling.SETTLING  # so the next poll sees it again
 
 
-def test_what_a_poll_led_to_can_be_forgotten_and_the_poll_stays(shop, shopify, engage, drain):
+def test_tasks_that_a_poll_enqueued_can_be_erased_and_the_poll_stays(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, CustomerDetails())
     poll(shop, drain, "IndexShopCustomers")
 

@@ -1,4 +1,4 @@
-"""Sending again: the same bytes, or rebuilt from Shopify now, with the difference between both shown before."""
+"""Resend the same bytes, or rebuild them from Shopify now, with a preview of the difference before."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.forms import Forms, fields, press
-from tests.sync.test_notifications import mails, sent_parcel, wanted
-from tests.sync.test_refunds import arrive, line_of, told
+from tests.sync.test_notifications import mails, notifying_shop, send_parcel
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of
 
-__all__ = ["wanted"]
+__all__ = ["notifying_shop"]
 
 
 @pytest.fixture
-def sold(shop, shopify, engage, drain):
-    """The task that brought an order's receipt."""
+def synced_order(shop, shopify, engage, drain):
+    """The task that sent an order's receipt."""
     buy(shop, shopify)
     drain(waiting=True)
     return newest("SyncOrder")
 
 
-def same(client, task):
+def post_resend(client, task):
     return press(client, f"/tasks/{task.id}/replay", f"/tasks/{task.id}/replay/same")
 
 
-def rebuilt(client, task):
+def post_rebuild(client, task):
     return press(client, f"/tasks/{task.id}/replay", f"/tasks/{task.id}/replay/rebuild")
 
 
-def made(answer):
+def created_task(answer):
     assert answer.status_code == 303, answer.text
     return Task.get_by_id(answer.headers["location"].removeprefix("/tasks/"))
 
 
-def words(client, task):
+def preview_text(client, task):
     response = client.get(f"/tasks/{task.id}/replay")
     assert response.status_code == 200, response.text
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.text))
@@ -58,27 +58,32 @@ def words(client, task):
 # The same bytes
 
 
-def test_the_same_bytes_go_out_as_a_task_of_their_own(client, sold, engage, drain):
-    task = made(same(client, sold))
+def test_a_resend_sends_the_same_bytes_as_a_new_task(client, synced_order, engage, drain):
+    task = created_task(post_resend(client, synced_order))
     drain()
 
     first, second = calls(engage, "POST", "receipts")
     assert second.request == first.request
     row = Task.get_by_id(task.id)
-    assert (row.state, row.type, row.parent_id, row.shopify_id) == (State.SUCCESS, sold.type, sold.id, sold.shopify_id)
-    assert row.engage_id == sold.engage_id
+    assert (row.state, row.type, row.parent_id, row.shopify_id) == (
+        State.SUCCESS,
+        synced_order.type,
+        synced_order.id,
+        synced_order.shopify_id,
+    )
+    assert row.engage_id == synced_order.engage_id
     assert client.get(f"/tasks/{task.id}/sent").content == first.request
 
 
-def test_it_is_written_down_what_was_sent_again_and_by_what(client, sold):
-    task = made(same(client, sold))
+def test_the_audit_log_names_the_resent_task_and_the_new_one(client, synced_order):
+    task = created_task(post_resend(client, synced_order))
 
     (note,) = AuditEntry.select()
-    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, sold.id, task.id)
+    assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, synced_order.id, task.id)
 
 
-def test_a_double_click_sends_once(client, sold, engage, drain):
-    page, path = f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/same"
+def test_a_double_click_resends_once(client, synced_order, engage, drain):
+    page, path = f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/same"
     form = fields(client, page, path)
 
     answers = [client.post(path, data=form).headers["location"] for _ in range(2)]
@@ -88,8 +93,8 @@ def test_a_double_click_sends_once(client, sold, engage, drain):
     assert len(calls(engage, "POST", "receipts")) == 2
 
 
-def test_the_two_kinds_of_one_page_are_two_actions(client, sold):
-    page = f"/tasks/{sold.id}/replay"
+def test_resend_and_rebuild_of_one_page_are_two_actions(client, synced_order):
+    page = f"/tasks/{synced_order.id}/replay"
     form = fields(client, page, f"{page}/same")
 
     places = {client.post(f"{page}/{how}", data=form).headers["location"] for how in ("same", "rebuild")}
@@ -97,14 +102,14 @@ def test_the_two_kinds_of_one_page_are_two_actions(client, sold):
     assert len(places) == 2
 
 
-def test_a_receipt_that_arrives_so_is_known_from_then_on(client, shop, shopify, engage, drain):
+def test_a_resent_receipt_is_recorded(client, shop, shopify, engage, drain):
     engage.script("POST .*/receipts$", [400])
     _, order_id = buy(shop, shopify)
     drain(waiting=True)
     task = newest("SyncOrder")
     assert task.state == State.ERROR
 
-    same(client, task)
+    post_resend(client, task)
     drain()
 
     order = entities.get(Order, shop, order_id)
@@ -113,21 +118,21 @@ def test_a_receipt_that_arrives_so_is_known_from_then_on(client, shop, shopify, 
     assert Task.get_by_id(task.id).closed_by is not None
 
 
-def renamed(shop, shopify, drain, customer_id, **fields):
-    """The task that told Engage that a customer has changed."""
+def sync_changed_customer(shop, shopify, drain, customer_id, **fields):
+    """Change a customer and return the task that synced it."""
     shopify.update_customer(shop.domain, customer_id, **fields)
     index(shop, "IndexCustomer", customer_id)
     drain()
     return newest("SyncContact")
 
 
-def test_an_old_update_of_a_contact_is_known_to_be_what_engage_has(client, shop, shopify, engage, drain):
+def test_a_resent_contact_update_is_recorded_as_last_sent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
-    renamed(shop, shopify, drain, customer_id, last_name="Carlsson")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
+    sync_changed_customer(shop, shopify, drain, customer_id, last_name="Carlsson")
 
-    same(client, task)
+    post_resend(client, task)
     drain()
     index(shop, "IndexCustomer", customer_id)
     drain()
@@ -136,10 +141,10 @@ def test_an_old_update_of_a_contact_is_known_to_be_what_engage_has(client, shop,
     assert [body.get("lastName") for body in sent] == ["Berg", "Carlsson", "Berg", "Carlsson"]
 
 
-def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shopify, engage, drain):
-    index(shop, "SyncOrder", sold.shopify_id)
+def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, synced_order, shopify, engage, drain):
+    index(shop, "SyncOrder", synced_order.shopify_id)
     waiting = newest("SyncOrder")
-    task = made(same(client, sold))
+    task = created_task(post_resend(client, synced_order))
 
     claimed = claims.claim(
         waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
@@ -148,25 +153,25 @@ def test_a_sync_that_waits_is_not_replaced_by_old_bytes(client, shop, sold, shop
     assert (claimed.newer_id, task.id > waiting.id) == (None, True)
 
 
-def test_neither_is_one_that_gives_way(client, shop, sold):
-    index(shop, "SyncOrder", sold.shopify_id)
+def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, synced_order):
+    index(shop, "SyncOrder", synced_order.shopify_id)
     waiting = newest("SyncOrder")
-    same(client, sold)
+    post_resend(client, synced_order)
 
     claims.give_way(waiting.id, TYPES["SyncOrder"].retry.longest, replaceable=True)
 
     assert Task.get_by_id(waiting.id).state == State.PENDING
 
 
-def test_a_notification_is_sent_again_only_after_one_more_question(client, wanted, shopify, engage, drain):
-    buy(wanted, shopify)
+def test_a_notification_is_resent_only_after_a_confirmation(client, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
 
-    asked = same(client, task)
+    asked = post_resend(client, task)
     assert (asked.status_code, mails(engage)) == (200, ["ORDER_CREATED"])
     assert "writes to the shopper once more" in asked.text
-    again = made(client.post(path, data=Forms(asked.text).found[path]))
+    again = created_task(client.post(path, data=Forms(asked.text).found[path]))
     drain()
 
     assert mails(engage) == ["ORDER_CREATED"] * 2
@@ -174,18 +179,18 @@ def test_a_notification_is_sent_again_only_after_one_more_question(client, wante
     assert exchange.effect == Effect.ONCE
 
 
-def test_a_shop_that_does_not_write_to_its_shoppers_sends_no_notification_again(client, wanted, shopify, engage, drain):
-    buy(wanted, shopify)
+def test_a_shop_without_notifications_resends_none(client, notifying_shop, shopify, engage, drain):
+    buy(notifying_shop, shopify)
     drain(waiting=True)
     task, path = newest("SyncOrderNotification"), f"/tasks/{newest('SyncOrderNotification').id}/replay/same"
     form = fields(client, f"/tasks/{task.id}/replay", path)
-    Shop.update(settings={}).where(Shop.id == wanted.id).execute()
+    Shop.update(settings={}).where(Shop.id == notifying_shop.id).execute()
 
     assert client.post(path, data=form | {"sure": "yes"}).status_code == 409
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def refused(client, task):
+def assert_not_resendable(client, task):
     """The page offers nothing and says why; a form that comes all the same is refused."""
     page = f"/tasks/{task.id}/replay"
     text = client.get(page).text
@@ -195,47 +200,47 @@ def refused(client, task):
     return text
 
 
-def test_what_made_a_contact_is_not_sent_again(client, sold):
-    assert "made something new" in refused(client, newest("SyncContact"))
+def test_a_request_that_created_a_contact_is_not_resent(client, synced_order):
+    assert "made something new" in assert_not_resendable(client, newest("SyncContact"))
 
 
-def test_what_only_the_shopper_decides_is_not_sent_again(client, shop, shopify, engage, drain):
+def test_marketing_preferences_are_not_resent(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, person=replace(ADA, email="eve@example.com"))
     drain(waiting=True)
     shopify.update_customer(shop.domain, customer_id, accepts_email=True)
-    arrive(shop, "CustomerWebhook", {"id": customer_id})
+    enqueue_webhook(shop, "CustomerWebhook", {"id": customer_id})
     index(shop, "UpdateCustomerMarketingPreferences", customer_id)
     drain(waiting=True)
     task = newest("UpdateCustomerMarketingPreferences")
     assert calls(engage, "PATCH", "contacts")
 
-    assert "only the shopper decides" in refused(client, task)
+    assert "only the shopper decides" in assert_not_resendable(client, task)
 
 
-def test_what_went_to_another_tenant_is_not_sent_to_this_one(client, shop, sold):
+def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, synced_order):
     Shop.update(engage_tenant="another").where(Shop.id == shop.id).execute()
 
-    assert "another tenant" in refused(client, sold)
+    assert "another tenant" in assert_not_resendable(client, synced_order)
 
 
-def test_what_is_no_longer_kept_cannot_be_sent_again(client, shop, sold, drain, engage):
-    task = made(same(client, sold))
+def test_a_deleted_body_cannot_be_resent(client, shop, synced_order, drain, engage):
+    task = created_task(post_resend(client, synced_order))
     Exchange.delete().execute()
     drain()
 
     row = Task.get_by_id(task.id)
     assert (row.state, row.code) == (State.ERROR, "unusable")
-    assert "changed nothing in Engage" in refused(client, sold)
+    assert "changed nothing in Engage" in assert_not_resendable(client, synced_order)
 
 
-def test_what_is_under_way_is_not_sent_again(client, shop, sold):
-    Task.update(state=State.PENDING).where(Task.id == sold.id).execute()
+def test_a_pending_task_is_not_resent(client, shop, synced_order):
+    Task.update(state=State.PENDING).where(Task.id == synced_order.id).execute()
 
-    assert "queued or running" in refused(client, sold)
+    assert "queued or running" in assert_not_resendable(client, synced_order)
 
 
-def test_another_shops_call_cannot_be_named(shop, other_shop, sold, engage, drain):
-    (exchange,) = Exchange.select().where((Exchange.task == sold) & (Exchange.effect != Effect.READ))
+def test_another_shops_exchange_cannot_be_resent(shop, other_shop, synced_order, engage, drain):
+    (exchange,) = Exchange.select().where((Exchange.task == synced_order) & (Exchange.effect != Effect.READ))
     theirs = TYPES["SyncOrder"].enqueue(other_shop, key="x", shopify_id=1, args={"exchange": str(exchange.id)})
     drain()
 
@@ -243,7 +248,7 @@ def test_another_shops_call_cannot_be_named(shop, other_shop, sold, engage, drai
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
-def made_calls(shop, *calls):
+def task_with_calls(shop, *calls):
     """A task that has made these calls and succeeded."""
     task = claim(shop, enqueue(shop, shopify_id=1001))
     for system, method, path, effect in calls:
@@ -255,17 +260,17 @@ def made_calls(shop, *calls):
     return Task.get_by_id(task.id)
 
 
-def test_what_is_sent_again_is_the_last_call_that_changed_something(shop):
+def test_the_last_request_that_changed_something_is_resent(shop):
     first = ("Engage", "POST", "/api/v3/receipts", Effect.REPEATABLE)
 
-    found = resendable_call(made_calls(shop, first, ("Engage", "GET", "/api/v3/contacts/id", Effect.READ)))
+    found = resendable_call(task_with_calls(shop, first, ("Engage", "GET", "/api/v3/contacts/id", Effect.READ)))
 
     assert (found.exchange.method, found.path) == ("POST", "/api/v3/receipts")
 
 
-def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
+def test_a_request_to_shopify_is_not_resent_to_engage(shop):
     assert (
-        resendable_call(made_calls(shop, ("Shopify", "POST", "/api/v3/receipts", Effect.REPEATABLE)))
+        resendable_call(task_with_calls(shop, ("Shopify", "POST", "/api/v3/receipts", Effect.REPEATABLE)))
         is NotResendable.NOTHING
     )
 
@@ -280,7 +285,7 @@ def test_what_was_changed_in_shopify_alone_is_nothing_to_send_to_engage(shop):
         ("POST", "/api/v3/receipts?x"),
     ],
 )
-def test_the_client_repeats_no_other_calls(method, path):
+def test_the_client_resends_no_other_requests(method, path):
     with pytest.raises(ValueError, match="no call to be made again"):
         EngageClient("http://127.0.0.1:1", ENGAGE_KEY).resend(method, path, b"{}")
 
@@ -295,7 +300,7 @@ def test_the_client_repeats_no_other_calls(method, path):
         ("https://demo.voyado.com/", None),
     ],
 )
-def test_a_call_is_known_by_its_tenant(url, path):
+def test_a_request_is_recognised_by_its_tenant(url, path):
     assert path_in_tenant("https://demo.voyado.com", url) == path
 
 
@@ -306,11 +311,11 @@ def test_a_call_is_known_by_its_tenant(url, path):
     ("name", "reads"),
     [("SyncOrder", "IndexOrder"), ("SyncContact", "IndexCustomer"), ("IndexOrder", "IndexOrder")],
 )
-def test_rebuilding_reads_the_entity_anew_and_syncs_it(name, reads, client, sold, drain):
+def test_a_rebuild_indexes_the_entity_and_syncs_it(name, reads, client, synced_order, drain):
     task = newest(name)
-    form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
+    form = fields(client, f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/rebuild")
 
-    read = made(client.post(f"/tasks/{task.id}/replay/rebuild", data=form))
+    read = created_task(client.post(f"/tasks/{task.id}/replay/rebuild", data=form))
     drain()
 
     assert (read.type, read.parent_id, read.shopify_id) == (TYPES[reads].number, task.id, task.shopify_id)
@@ -319,9 +324,9 @@ def test_rebuilding_reads_the_entity_anew_and_syncs_it(name, reads, client, sold
     assert newest(follower).state == State.SUCCESS
 
 
-def test_what_is_about_nothing_cannot_be_rebuilt(client, shop, sold):
+def test_a_task_without_an_entity_cannot_be_rebuilt(client, shop, synced_order):
     task = finish(shop, enqueue(shop, "IndexStores"))
-    form = fields(client, f"/tasks/{sold.id}/replay", f"/tasks/{sold.id}/replay/rebuild")
+    form = fields(client, f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/rebuild")
 
     assert client.post(f"/tasks/{task.id}/replay/rebuild", data=form).status_code == 409
 
@@ -329,26 +334,26 @@ def test_what_is_about_nothing_cannot_be_rebuilt(client, shop, sold):
 # The difference
 
 
-def test_nothing_differs_while_nothing_has_changed(client, sold):
-    assert re.search(r"There is none: \d\d fields are the same", words(client, sold))
+def test_the_preview_shows_no_difference_while_nothing_has_changed(client, synced_order):
+    assert re.search(r"There is none: \d\d fields are the same", preview_text(client, synced_order))
 
 
-def test_what_has_changed_in_shopify_is_shown_field_by_field(client, shop, sold, shopify):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
+def test_the_preview_shows_changes_in_shopify_field_by_field(client, shop, synced_order, shopify):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
 
-    page = words(client, sold)
+    page = preview_text(client, synced_order)
 
     assert "items[0].quantity 2 1 " in page
     assert re.search(r"\d+ fields are the same", page)
 
 
-def test_an_update_is_compared_by_its_own_fields_and_names_nobody(client, shop, shopify, engage, drain):
+def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
     shopify.update_customer(shop.domain, customer_id, last_name="Carlsson", city="Kyoto")
 
-    page = words(client, task)
+    page = preview_text(client, task)
 
     assert "lastName &#34;B…&#34; &#34;C…&#34;" in page
     assert "city not there &#34;K…&#34;" in page
@@ -356,71 +361,79 @@ def test_an_update_is_compared_by_its_own_fields_and_names_nobody(client, shop, 
     assert not {"Berg", "Carlsson", "Kyoto"} & set(re.findall(r"\w+", page))
 
 
-def test_every_kind_of_sync_has_its_page(client, wanted, shopify, engage, drain):
-    _, order_id = buy(wanted, shopify)
-    sent_parcel(wanted, shopify, order_id)
-    told(wanted, shopify.refund(wanted.domain, order_id, {line_of(shopify, wanted, order_id): 1}), order_id)
+def test_every_type_of_sync_has_a_preview(client, notifying_shop, shopify, engage, drain):
+    _, order_id = buy(notifying_shop, shopify)
+    send_parcel(notifying_shop, shopify, order_id)
+    enqueue_refund_webhooks(
+        notifying_shop,
+        shopify.refund(notifying_shop.domain, order_id, {line_of(shopify, notifying_shop, order_id): 1}),
+        order_id,
+    )
     drain(waiting=True)
 
     for name in ("SyncRefund", "SyncRefundNotification", "SyncOrderFulfillmentNotification"):
         task = newest(name)
         assert task.state == State.SUCCESS, name
-        assert "There is none" in words(client, task), name
+        assert "There is none" in preview_text(client, task), name
 
 
-def test_a_correction_is_compared_with_nothing(client, shop, sold, shopify, drain):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
-    arrive(shop, "OrderWebhook", {"id": sold.shopify_id})
+def test_a_correction_has_no_preview(client, shop, synced_order, shopify, drain):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order.shopify_id})
     drain(waiting=True)
 
-    assert newest("SyncOrder").engage_id == f"{sold.shopify_id}-C1"
-    assert "nothing to compare this with" in words(client, newest("SyncOrder"))
+    assert newest("SyncOrder").engage_id == f"{synced_order.shopify_id}-C1"
+    assert "nothing to compare this with" in preview_text(client, newest("SyncOrder"))
 
 
-def test_what_shopify_no_longer_has_is_said_to_be_gone(client, shop, shopify, engage, drain):
+def test_the_preview_of_a_deleted_entity_says_not_found(client, shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
-    task = renamed(shop, shopify, drain, customer_id, last_name="Berg")
+    task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
     shopify.delete_customer(shop.domain, customer_id)
 
-    assert "Shopify no longer has what this task was about" in words(client, task)
+    assert "Shopify no longer has what this task was about" in preview_text(client, task)
 
 
-def test_a_shopify_that_does_not_answer_is_a_sentence(client, shop, sold):
+def test_the_preview_says_that_shopify_does_not_respond(client, shop, synced_order):
     Shop.update(shopify_token=shop.seal("shopify_token", "wrong")).where(Shop.id == shop.id).execute()
 
-    assert "Shopify answered 401" in words(client, sold)
+    assert "Shopify answered 401" in preview_text(client, synced_order)
 
 
-def test_looking_changes_nothing(client, shop, sold, shopify, engage):
-    shopify.edit_order(shop.domain, sold.shopify_id, line_of(shopify, shop, sold.shopify_id), 1)
-    before = Task.select().count(), Exchange.select().count(), entities.get(Order, shop, sold.shopify_id).updated_at
+def test_a_preview_changes_nothing(client, shop, synced_order, shopify, engage):
+    shopify.edit_order(shop.domain, synced_order.shopify_id, line_of(shopify, shop, synced_order.shopify_id), 1)
+    before = (
+        Task.select().count(),
+        Exchange.select().count(),
+        entities.get(Order, shop, synced_order.shopify_id).updated_at,
+    )
 
-    client.get(f"/tasks/{sold.id}/replay")
+    client.get(f"/tasks/{synced_order.id}/replay")
 
     assert (
         Task.select().count(),
         Exchange.select().count(),
-        entities.get(Order, shop, sold.shopify_id).updated_at,
+        entities.get(Order, shop, synced_order.shopify_id).updated_at,
     ) == before
 
 
-def test_a_receipt_is_compared_by_the_rules_that_its_order_was_sold_by(client, shop, sold):
+def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, synced_order):
     Shop.update(store="ELSEWHERE", settings={"receipt": {"freight_sku": "POST"}}).where(Shop.id == shop.id).execute()
 
-    assert "There is none" in words(client, sold)
+    assert "There is none" in preview_text(client, synced_order)
 
 
-def test_a_body_that_is_no_json_is_compared_with_nothing(client, shop, sold):
-    running = claim(shop, enqueue(shop, shopify_id=sold.shopify_id))
+def test_a_body_that_is_not_json_has_no_preview(client, shop, synced_order):
+    running = claim(shop, enqueue(shop, shopify_id=synced_order.shopify_id))
     url = f"{config.engage_origin.format(tenant='demo')}/api/v3/receipts"
     ExchangeJournal(running).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
     claims.finish(running, State.SUCCESS)
 
-    assert "nothing to compare this with" in words(client, running)
+    assert "nothing to compare this with" in preview_text(client, running)
 
 
-def test_a_receipt_that_an_older_release_made_can_still_be_compared(client, sold):
+def test_a_receipt_of_an_older_release_can_still_be_previewed(client, synced_order):
     Receipt.update(rules=Receipt.get().rules | {"a_rule_that_was_dropped_since": True}).execute()
 
-    assert client.get(f"/tasks/{sold.id}/replay").status_code == 200
+    assert client.get(f"/tasks/{synced_order.id}/replay").status_code == 200

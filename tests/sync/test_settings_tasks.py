@@ -1,4 +1,4 @@
-"""What we know of the shop itself and of Engage's stores, and what is done for each shop on the clock."""
+"""Tasks about the shop itself: Engage's stores, the shop's details, uninstall, and periodic tasks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.support.tasks.webhook_tasks import receive_webhook
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def known(shop):
+def saved_stores(shop):
     return {store.external_id: (store.name, store.active) for store in sync_stores.stores_of(shop)}
 
 
-def learnt(shop):
+def saved_shop(shop):
     row = Shop.get_by_id(shop.id)
     return {name: getattr(row, name) for name in ("name", "email", "currency", "timezone", "plan")}
 
@@ -43,7 +43,7 @@ def run_one(task):
 # Stores
 
 
-def test_engages_stores_are_kept_in_step(shop, engage, drain):
+def test_engages_stores_are_saved_and_updated(shop, engage, drain):
     stores = engage.tenant("demo").stores
     stores.create({"name": "The web", "externalId": "SE-WEB"})
     stores.create({"name": "Lund", "externalId": "SE-1", "type": "RETAIL", "countryCode": "SE", "active": False})
@@ -54,7 +54,7 @@ def test_engages_stores_are_kept_in_step(shop, engage, drain):
     index(shop, "IndexStores", None)
     drain()
 
-    assert known(shop) == {"SE-WEB": ("The web", True), "SE-1": ("Lund city", True)}
+    assert saved_stores(shop) == {"SE-WEB": ("The web", True), "SE-1": ("Lund city", True)}
     assert Store.get(Store.external_id == "SE-1").kind == "RETAIL"
 
 
@@ -65,15 +65,15 @@ def test_a_store_that_engage_no_longer_has_is_inactive(shop, engage, drain):
     index(shop, "IndexStores", None)
     drain()
 
-    assert known(shop) == {"SE-WEB": ("The web", True), "OLD": ("Old", False)}
+    assert saved_stores(shop) == {"SE-WEB": ("The web", True), "OLD": ("Old", False)}
 
 
 def test_an_unchanged_store_is_not_written_again(shop):
-    told = [{"name": "The web", "externalId": "SE-WEB"}]
-    sync_stores.save_stores(shop, told)
+    stores = [{"name": "The web", "externalId": "SE-WEB"}]
+    sync_stores.save_stores(shop, stores)
     before = Store.get().changed_at
 
-    sync_stores.save_stores(shop, told)
+    sync_stores.save_stores(shop, stores)
 
     assert Store.get().changed_at == before
 
@@ -83,7 +83,7 @@ def test_stores_of_another_shop_are_left_alone(shop, other_shop):
 
     sync_stores.save_stores(shop, [])
 
-    assert known(other_shop) == {"X": ("Theirs", True)}
+    assert saved_stores(other_shop) == {"X": ("Theirs", True)}
 
 
 # The shop itself
@@ -99,15 +99,15 @@ def test_the_shops_currency_zone_name_and_plan_come_from_shopify(shop, shopify, 
     index(shop, "SyncShopCurrency", None)
     drain()
 
-    now = learnt(shop)
+    now = saved_shop(shop)
     assert (now["currency"], now["timezone"], now["name"]) == ("EUR", "Europe/Paris", "Y")
     assert now["plan"]
 
 
-def test_a_shop_update_is_learnt_from_its_body(shop):
+def test_a_shop_update_is_saved_from_the_webhooks_body(shop):
     run_one(receive_webhook(shop, "shop/update", UPDATE))
 
-    assert learnt(shop) == {
+    assert saved_shop(shop) == {
         "name": "New name",
         "email": "new@example.com",
         "currency": "EUR",
@@ -127,12 +127,12 @@ UPDATE = {
 }
 
 
-def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
+def test_an_older_shop_update_that_comes_late_is_corrected(shop, shopify, drain):
     receive_webhook(shop, "shop/update", UPDATE | {"name": "Older name"})
 
     drain()
 
-    assert learnt(shop)["name"] == shopify.records(shop.domain).settings()["name"]
+    assert saved_shop(shop)["name"] == shopify.records(shop.domain).settings()["name"]
 
 
 @pytest.mark.parametrize(
@@ -147,12 +147,12 @@ def test_an_older_update_that_comes_late_does_not_last(shop, shopify, drain):
         {"name": "a\0b"},
     ],
 )
-def test_what_cannot_be_used_is_not_taken_over(nonsense, shop):
-    before = learnt(shop)
+def test_unusable_values_of_a_shop_update_are_not_saved(nonsense, shop):
+    before = saved_shop(shop)
 
     run_one(receive_webhook(shop, "shop/update", {"id": 60000000001} | nonsense))
 
-    assert learnt(shop) == before
+    assert saved_shop(shop) == before
     assert newest("ShopWebhook").state == State.SUCCESS
 
 
@@ -167,7 +167,7 @@ def test_an_unreadable_update_is_an_error(shop, drain):
 # A shop that removes the app
 
 
-def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify, drain):
+def test_an_uninstalled_shop_is_inactive_and_its_tokens_are_deleted(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
     polling.advance_cursor(shop, "orders", NOON)
     shopify.uninstall(shop.domain)
@@ -183,7 +183,7 @@ def test_a_shop_that_removes_the_app_rests_and_its_tokens_are_gone(shop, shopify
     assert not PollCursor.select().exists()
 
 
-def test_it_waits_for_what_is_running(shop, shopify, drain):
+def test_an_uninstall_waits_for_running_tasks(shop, shopify, drain):
     index(shop, "IndexCustomer", 4711)
     lease = timedelta(minutes=1)
     claims.claim(newest("IndexCustomer").id, lease=lease, worker="w", calls_engage=False, newest_only=False)
@@ -206,7 +206,7 @@ def test_a_late_uninstall_does_not_stop_a_shop_that_came_back(shop, shopify, dra
     assert "installed again" in newest("ShopWebhook").reason
 
 
-def test_while_shopify_cannot_be_asked_the_uninstall_waits(shop, shopify):
+def test_an_uninstall_waits_while_shopify_is_unavailable(shop, shopify):
     shopify.admin.script.append(Fault.UNAVAILABLE)
 
     run_one(receive_webhook(shop, "app/uninstalled", {"id": 1}))
@@ -215,7 +215,7 @@ def test_while_shopify_cannot_be_asked_the_uninstall_waits(shop, shopify):
     assert newest("ShopWebhook").state == State.PENDING
 
 
-def test_what_comes_in_after_the_removal_is_ended(shop, other_shop):
+def test_webhooks_after_the_uninstall_are_ended(shop, other_shop):
     Shop.update(active=False).where(Shop.id == shop.id).execute()
     index(shop, "IndexCustomer", 4711)
     index(other_shop, "IndexCustomer", 4711)
@@ -226,7 +226,7 @@ def test_what_comes_in_after_the_removal_is_ended(shop, other_shop):
     assert states == {shop.id: State.SUCCESS, other_shop.id: State.PENDING}
 
 
-def test_tasks_about_a_removed_shop_are_left_to_run(shop):
+def test_tasks_about_an_uninstalled_shop_itself_still_run(shop):
     Shop.update(active=False).where(Shop.id == shop.id).execute()
     receive_webhook(shop, "shop/redact", {"shop_id": 1})
 
@@ -235,7 +235,7 @@ def test_tasks_about_a_removed_shop_are_left_to_run(shop):
     assert newest("ShopWebhook").state == State.PENDING
 
 
-def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_app(shop):
+def test_only_tasks_about_an_uninstalled_shop_itself_are_published(shop):
     index(shop, "IndexCustomer", 4711)
     about_the_shop = receive_webhook(shop, "shop/redact", {"shop_id": 1})
     Task.update(published_at=None).execute()
@@ -246,7 +246,7 @@ def test_only_tasks_about_the_shop_itself_are_rung_for_once_it_has_removed_the_a
     assert picked == [(about_the_shop.id, TYPES["ShopWebhook"].number)]
 
 
-def test_an_import_does_not_outlive_the_app(shop, shopify):
+def test_an_uninstall_cancels_the_import(shop, shopify):
     importing = create_import(shop, NOON - timedelta(days=1), NOON)
     shopify.uninstall(shop.domain)
 
@@ -255,7 +255,7 @@ def test_an_import_does_not_outlive_the_app(shop, shopify):
     assert BulkImport.get_by_id(importing.id).state == ImportState.CANCELLED
 
 
-def test_a_reinstalled_shop_polls_from_its_return_on(shop, shopify, drain):
+def test_a_reinstalled_shop_polls_from_its_new_connection_on(shop, shopify, drain):
     Shop.update(active=False, connected_at=NOON).where(Shop.id == shop.id).execute()
 
     connect_again(shop)
@@ -305,14 +305,14 @@ def test_the_next_slot_has_the_next_task(shop):
     assert slots.fill(NOON + timedelta(days=1)) == len(PERIODIC)
 
 
-def test_no_pile_grows_while_one_is_still_pending(shop):
+def test_a_slot_is_left_empty_while_a_periodic_task_is_pending(shop):
     slots = TimeSlots()
     slots.fill(NOON)
 
     assert slots.fill(NOON + timedelta(days=1)) == 0
 
 
-def test_shops_are_staggered(database):
+def test_the_slots_of_shops_are_staggered(database):
     every = PERIODIC[0].every
     began = sorted((NOON - PERIODIC[0].slot(shop_id, NOON)) / every for shop_id in range(1, 101))
 
@@ -326,17 +326,17 @@ def test_a_shop_without_the_app_has_no_periodic_tasks(shop):
     assert TimeSlots().fill(NOON) == 0
 
 
-def test_a_connected_shop_is_learnt_about_at_once(shop, shopify, engage, drain):
+def test_a_connected_shops_details_are_read_at_once(shop, shopify, engage, drain):
     engage.tenant("demo").stores.create({"name": "The web", "externalId": "SE-WEB"})
 
     actors_settings.enqueue_first_sync(shop)
     drain()
 
-    assert "SE-WEB" in known(shop)
-    assert learnt(shop)["plan"]
+    assert "SE-WEB" in saved_stores(shop)
+    assert saved_shop(shop)["plan"]
 
 
-def test_the_clock_fills_the_slots_itself(shop):
+def test_the_scheduler_fills_the_slots(shop):
     for job in scheduler.jobs():
         job.do()
 

@@ -1,4 +1,4 @@
-"""Which store a contact and a receipt get, by market, country, locale and till; and which type a contact."""
+"""The store of a contact and a receipt, by market, country, locale and physical shop; a contact's type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sync import entities, stores
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import RECORD, buy, newest, receipts
 from tests.support.tasks.webhook_tasks import receive_webhook
-from tests.sync.test_imports import begin
+from tests.sync.test_imports import begin_import
 
 ADA = CustomerDetails()
 NORDIC, WEST = SandboxMarket("nordic", ("NO", "DK", "FI")), SandboxMarket("west", ("US-CA", "US-OR"))
@@ -32,7 +32,7 @@ def index(shop, shopify_id, name="IndexCustomer"):
     TYPES[name].enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
 
 
-def bought_at_the_till(shop, shopify, customer):
+def add_pos_order(shop, shopify, customer):
     """An order of a physical shop's, known to us."""
     order = shopify.order(shop.domain, shopify.add_order(shop.domain, RECORD, customer_id=customer))
     entities.save(Order, shop, {**order, "sourceName": "pos"}, name=order["name"], customer_id=customer)
@@ -49,11 +49,11 @@ def test_a_contacts_store_is_that_of_the_customers_locale(shop, shopify, engage,
     assert contact(engage)["createdInStore"] == store
 
 
-def test_a_customer_of_the_till_gets_no_store_and_is_a_member(shop, shopify, engage, drain):
+def test_a_customer_of_a_physical_shop_gets_no_store_and_is_a_member(shop, shopify, engage, drain):
     shop.settings = {"contact": {"mode": "accounts"}}
     shop.save()
     customer = shopify.add_customer(shop.domain, replace(ADA, account=False))
-    bought_at_the_till(shop, shopify, customer)
+    add_pos_order(shop, shopify, customer)
 
     index(shop, customer)
     drain()
@@ -62,7 +62,7 @@ def test_a_customer_of_the_till_gets_no_store_and_is_a_member(shop, shopify, eng
     assert not contact(engage)["createdInStore"]
 
 
-def test_a_guest_becomes_a_member_at_the_till(shop, shopify, engage, drain):
+def test_a_guest_becomes_a_member_in_a_physical_shop(shop, shopify, engage, drain):
     shop.settings = {"contact": {"mode": "accounts"}}
     shop.save()
     customer = shopify.add_customer(shop.domain, replace(ADA, account=False))
@@ -70,7 +70,7 @@ def test_a_guest_becomes_a_member_at_the_till(shop, shopify, engage, drain):
     drain()
     assert contact(engage)["contactType"] == "Contact"
 
-    bought_at_the_till(shop, shopify, customer)
+    add_pos_order(shop, shopify, customer)
     index(shop, customer)
     drain()
 
@@ -95,7 +95,7 @@ def markets(shop, shopify, drain):
     return known
 
 
-def known_to(shop):
+def saved_markets(shop):
     return list(Known.select().where(Known.shop == shop).order_by(Known.handle))
 
 
@@ -103,12 +103,12 @@ def buyer(country, **fields):
     return replace(ADA, country_code=country, locale="en", **fields)
 
 
-def said(name):
+def attempt_note(name):
     """What stands at the only attempt of the newest task of this type."""
     return Attempt.get(Attempt.task == newest(name), Attempt.number == newest(name).fence).reason
 
 
-def test_a_sale_and_a_contact_of_a_market_are_sent_with_its_store(shop, shopify, engage, drain, markets):
+def test_a_receipt_and_a_contact_of_a_market_have_its_store(shop, shopify, engage, drain, markets):
     markets(NORDIC, SandboxMarket("rest"))
 
     buy(shop, shopify, person=buyer("NO"))
@@ -116,10 +116,10 @@ def test_a_sale_and_a_contact_of_a_market_are_sent_with_its_store(shop, shopify,
 
     assert contact(engage)["createdInStore"] == "NORDIC"
     assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["NORDIC"]
-    assert (said("SyncContact"), said("SyncOrder")) == (None, None)
+    assert (attempt_note("SyncContact"), attempt_note("SyncOrder")) == (None, None)
 
 
-def test_a_sale_goes_by_where_it_is_sent_and_a_contact_by_where_they_live(shop, shopify, engage, drain, markets):
+def test_a_receipts_store_follows_the_shipping_and_a_contacts_the_home_address(shop, shopify, engage, drain, markets):
     markets(NORDIC, WEST)
 
     sent_to = address(buyer("US"), "gid://shopify/MailingAddress/1") | {"provinceCode": "CA"}
@@ -130,7 +130,7 @@ def test_a_sale_goes_by_where_it_is_sent_and_a_contact_by_where_they_live(shop, 
     assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["WEST-COAST"]
 
 
-def test_a_sale_of_an_unmapped_market_gets_the_default_store_and_says_so(shop, shopify, engage, drain, markets):
+def test_a_receipt_of_an_unmapped_market_has_the_default_store_and_a_note(shop, shopify, engage, drain, markets):
     markets(NORDIC, SandboxMarket("asia", ("JP",)))
 
     buy(shop, shopify, person=buyer("JP"), customerLocale="ja")
@@ -138,12 +138,12 @@ def test_a_sale_of_an_unmapped_market_gets_the_default_store_and_says_so(shop, s
 
     assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["SE-WEB"]
     sentence = "Its store is the shop's default, SE-WEB: the map of stores has no entry for asia, jp, "
-    assert said("SyncOrder") == sentence + "ja."
-    assert said("SyncContact") == sentence + "en."
+    assert attempt_note("SyncOrder") == sentence + "ja."
+    assert attempt_note("SyncContact") == sentence + "en."
     assert newest("SyncOrder").reason is None  # it was not skipped
 
 
-def test_a_contact_that_exists_is_not_told_about_a_store_again(shop, shopify, engage, drain, markets):
+def test_an_existing_contact_is_not_sent_a_store(shop, shopify, engage, drain, markets):
     markets(NORDIC)
     customer = shopify.add_customer(shop.domain, buyer("JP"))
     index(shop, customer)
@@ -153,15 +153,15 @@ def test_a_contact_that_exists_is_not_told_about_a_store_again(shop, shopify, en
     index(shop, customer)
     drain()
 
-    assert said("SyncContact") is None
+    assert attempt_note("SyncContact") is None
 
 
-def test_an_imported_sale_of_a_market_is_sent_with_its_store(shop, shopify, engage, drain, markets):
+def test_an_imported_receipt_of_a_market_has_its_store(shop, shopify, engage, drain, markets):
     markets(NORDIC)
     customer = shopify.add_customer(shop.domain, buyer("NO"))
     shopify.add_order(shop.domain, RECORD, customer_id=customer)
 
-    begin(shop, end=utcnow() + timedelta(hours=1))
+    begin_import(shop, end=utcnow() + timedelta(hours=1))
     drain(waiting=True, seconds=30)
 
     assert contact(engage)["createdInStore"] == "NORDIC"
@@ -187,10 +187,10 @@ def test_the_smallest_market_that_a_country_is_in_wins(shop, shopify, engage, dr
     assert contact(engage)["createdInStore"] == "USA"
 
 
-def test_a_draft_market_is_none(shop, markets):
+def test_a_draft_market_is_ignored(shop, markets):
     markets(NORDIC, SandboxMarket("usa", ("US",), active=False))
 
-    assert [market.handle for market in known_to(shop)] == ["nordic"]
+    assert [market.handle for market in saved_markets(shop)] == ["nordic"]
 
 
 def test_markets_of_another_shop_are_left_alone(shop, other_shop, markets):
@@ -198,31 +198,31 @@ def test_markets_of_another_shop_are_left_alone(shop, other_shop, markets):
 
     markets(NORDIC)
 
-    assert [market.handle for market in known_to(other_shop)] == ["theirs"]
+    assert [market.handle for market in saved_markets(other_shop)] == ["theirs"]
     assert stores.market_handles(shop, ["NO", "*"]) == ["nordic"]
 
 
 EVERYWHERE = {"regionsCondition": {"applicationLevel": "ALL"}}
 
 
-def test_a_market_of_more_regions_than_a_page_is_known_whole(shop, markets):
+def test_a_market_with_more_regions_than_a_page_is_read_completely(shop, markets):
     markets(SandboxMarket("long", tuple(f"US-{number}" for number in range(601))), NORDIC)
 
-    assert [(market.handle, len(market.regions)) for market in known_to(shop)] == [("long", 601), ("nordic", 3)]
+    assert [(market.handle, len(market.regions)) for market in saved_markets(shop)] == [("long", 601), ("nordic", 3)]
 
 
 @pytest.mark.parametrize("topic", ["markets/create", "markets/update", "markets/delete"])
-def test_a_market_that_changes_is_read_anew(topic, shop, shopify, drain, markets):
+def test_a_changed_market_is_read_again(topic, shop, shopify, drain, markets):
     markets(NORDIC)
     shopify.set_markets(shop.domain, NORDIC, WEST)
 
     receive_webhook(shop, topic, {"id": 1})
     drain()
 
-    assert [market.handle for market in known_to(shop)] == ["nordic", "west"]
+    assert [market.handle for market in saved_markets(shop)] == ["nordic", "west"]
 
 
-def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, engage, drain, markets):
+def test_a_shop_without_access_to_markets_goes_by_country(shop, shopify, engage, drain, markets):
     shop.settings = {"stores": {"NO": "NO-WEB"}}
     shop.save()
     shopify.records(shop.domain).markets = None
@@ -232,12 +232,12 @@ def test_a_shop_that_keeps_its_markets_to_itself_goes_by_country(shop, shopify, 
     drain(waiting=True)
 
     assert newest("SyncShopCurrency").state == State.SUCCESS
-    assert known_to(shop) == []
+    assert saved_markets(shop) == []
     assert contact(engage)["createdInStore"] == "NO-WEB"
     assert [receipt["storeExternalId"] for receipt in receipts(engage)] == ["NO-WEB"]
 
 
-def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, markets):
+def test_an_error_other_than_denied_access_is_an_error(shop, shopify, drain, markets):
     shopify.records(shop.domain).markets = 7  # nothing that can be gone through: Shopify answers with an error
 
     index(shop, None, "SyncShopCurrency")
@@ -246,7 +246,7 @@ def test_an_answer_that_is_no_want_of_access_is_an_error(shop, shopify, drain, m
     assert newest("SyncShopCurrency").state == State.ERROR
 
 
-def test_markets_that_cannot_be_read_now_are_asked_for_again(shop, shopify, drain, markets):
+def test_markets_that_cannot_be_read_now_are_retried(shop, shopify, drain, markets):
     shopify.set_markets(shop.domain, NORDIC)
     shopify.admin.script.extend([Fault.NONE, Fault.UNAVAILABLE])  # the shop's settings, its markets
 
@@ -254,4 +254,4 @@ def test_markets_that_cannot_be_read_now_are_asked_for_again(shop, shopify, drai
     drain(waiting=True)
 
     assert newest("SyncShopCurrency").attempts == 2
-    assert [market.handle for market in known_to(shop)] == ["nordic"]
+    assert [market.handle for market in saved_markets(shop)] == ["nordic"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database import db
@@ -124,7 +124,7 @@ def world_of(shop, rows):
     return world
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(tasks, max_size=16),
     choice=filter_parts,
@@ -146,7 +146,7 @@ def test_unchanged_tasks_are_listed_once_and_in_order(shop, other_shop, rows, ch
         assert [one for page in back for one in page if one in world.unchanged] == expected
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(tasks, max_size=16), choice=filter_parts, most=st.integers(1, 20))
 def test_a_count_equals_the_number_of_matching_tasks(shop, rows, choice, most):
     states, kinds, begins, ends = choice

@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import State, Task, new_id
@@ -41,7 +41,7 @@ def is_open(task, tasks):
 
 
 @pytest.mark.parametrize("key", Sort.KEYS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 @given(rows=rows, descending=st.booleans(), limit=st.integers(1, 3))
 def test_every_order_and_page_lists_what_python_finds(shop, key, rows, descending, limit):
     Task.delete().execute()

@@ -35,8 +35,7 @@ NEWER = 6 * BLOCKS  # for each open problem its newer tasks are looked up
 
 DATABASE = "engage_connector_million"
 
-# One process has the million; in several it would be filled several times.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("million")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database import EVERY, connected, db
@@ -79,7 +79,7 @@ def without_zeros(counts):
 
 
 @given(changes)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 def test_totals_equal_the_count_after_any_changes(database, changes):
     empty_tables()
     shops = [connect_shop(domain) for domain in SHOPS]

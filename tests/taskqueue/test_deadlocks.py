@@ -73,7 +73,7 @@ def test_a_call_that_must_not_be_made_twice_is_not_repeated_after_a_deadlock(
 
     task = lose_worker(run_task(add_task(declare(handler), shop)))
 
-    assert len(engage.journal) == 1
+    assert len(engage.calls) == 1
     assert (task.state, task.code) == (State.ERROR, OUTCOME_UNKNOWN)
 
 

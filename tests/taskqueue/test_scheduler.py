@@ -153,6 +153,7 @@ def test_an_unreachable_monitor_disturbs_nothing(database):
     assert printed("-c", PING, HEARTBEAT_URL=f"http://127.0.0.1:{free_port()}") == "0"
 
 
+@pytest.mark.slow
 def test_a_scheduler_process_has_a_heartbeat_for_each_job(migrated):
     with running_servers() as own:
         processes = AppProcesses(own.folder, own.environment, free_port())

@@ -34,7 +34,7 @@ ACTIONS = {
 
 @dataclass(frozen=True)
 class ImportForm:
-    """The import form, with the values as they were typed, so that an error does not lose them."""
+    """The import form, with its values as they were typed, so that an error does not lose them."""
 
     first_day: str
     last_day: str
@@ -80,7 +80,7 @@ def index(request: Request) -> Response:
 
 def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
     found = newest_imports(request.state.shop, MAX_SHOWN + 1)
-    shown = [ImportProgress.of(importing) for importing in found[:MAX_SHOWN]]
+    shown = [ImportProgress.of(bulk_import) for bulk_import in found[:MAX_SHOWN]]
     return render(
         request,
         "imports/index.html",
@@ -110,39 +110,39 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> BulkImpo
     shop, key = request.state.shop, idempotency_key(request)
     try:
         with db.atomic():
-            note = audit_log.record(shop, Action.IMPORT, current_user(request), idempotency_key=key)
-            begun = actors_imports.begin_import(shop, starts_at, ends_at) if note else None
-            if note and begun:
-                audit_log.set_details(note, import_id=begun.id)
+            entry = audit_log.record(shop, Action.IMPORT, current_user(request), idempotency_key=key)
+            begun = actors_imports.begin_import(shop, starts_at, ends_at) if entry else None
+            if entry and begun:
+                audit_log.set_details(entry, import_id=begun.id)
     except IntegrityError:
         raise BadInput(t("imports.bad.busy")) from None
     return begun
 
 
 @action(needs=Permission.IMPORT)
-def act(request: Request) -> Response:
+def change_state(request: Request) -> Response:
     """`POST /imports/{id}/pause`, `resume` or `cancel`."""
     import_id, name = request.path_params["import_id"], request.path_params["action"]
-    wanted = (BulkImport.id == import_id) & (BulkImport.shop == request.state.shop)
-    importing = BulkImport.get_or_none(wanted) if name in ACTIONS and import_id < 2**63 else None
-    if importing is None or importing.state not in OPEN_IMPORTS:
+    of_shop = (BulkImport.id == import_id) & (BulkImport.shop == request.state.shop)
+    bulk_import = BulkImport.get_or_none(of_shop) if name in ACTIONS and import_id < 2**63 else None
+    if bulk_import is None or bulk_import.state not in OPEN_IMPORTS:
         raise PageNotFound(t("imports.bad.gone"))
-    action_type, change = ACTIONS[name]
-    details = {"import_id": importing.id}
+    audited_as, change = ACTIONS[name]
+    details = {"import_id": bulk_import.id}
     with db.atomic():  # before the action, which may end a hundred thousand tasks, in transactions of its own
         audit_log.record(
-            importing.shop,
-            action_type,
+            bulk_import.shop,
+            audited_as,
             current_user(request),
             idempotency_key=idempotency_key(request),
             details=details,
         )
-    change(importing)
-    return RedirectResponse(f"/imports#import-{importing.id}", 303)
+    change(bulk_import)
+    return RedirectResponse(f"/imports#import-{bulk_import.id}", 303)
 
 
 routes = [
     Route("/imports", index),
     Route("/imports", create, methods=["POST"]),
-    Route("/imports/{import_id:int}/{action}", act, methods=["POST"]),
+    Route("/imports/{import_id:int}/{action}", change_state, methods=["POST"]),
 ]

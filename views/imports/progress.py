@@ -83,15 +83,15 @@ class ImportProgress:
     stopped: str | None
 
     @classmethod
-    def of(cls, importing: BulkImport) -> ImportProgress:
-        rows = parts_of(importing)
-        reasons = [failure_reason(row) for row in rows] if importing.open else []
+    def of(cls, bulk_import: BulkImport) -> ImportProgress:
+        rows = parts_of(bulk_import)
+        reasons = [failure_reason(row) for row in rows] if bulk_import.open else []
         stopped = next((reason for reason in reasons if reason is not None), None)
         return cls(
-            importing,
+            bulk_import,
             [ImportPartProgress(row) for row in rows],
-            count_pending_tasks(importing),
-            count_failed_tasks(importing, MAX_ERRORS),
+            count_pending_tasks(bulk_import),
+            count_failed_tasks(bulk_import, MAX_ERRORS),
             stopped,
         )
 

@@ -37,7 +37,7 @@ def queues() -> Iterator[Metric]:
 def redis_queues() -> Iterator[Metric]:
     up, messages = 1, []
     try:
-        messages = [((queue,), float(broker.waiting(queue))) for queue in QUEUES]
+        messages = [((queue,), float(broker.queue_length(queue))) for queue in QUEUES]
     except redis.RedisError:
         up = 0
     yield gauge("redis_up", "1 while Redis answers; without it tasks run, more slowly.", up)

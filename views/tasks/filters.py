@@ -16,7 +16,6 @@ from peewee import ModelSelect, OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
 
-import actors  # noqa: F401 - declares the task types
 from i18n.catalogue import t
 from i18n.formats import format_datetime
 from models import Entity, Shop, State, Task, utcnow

@@ -1,4 +1,4 @@
-"""Group commit of webhooks: one transaction for all that came in while the one before was being written.
+"""Ingest, the group commit of webhooks: one transaction for all that came in while the one before was being written.
 
 Each sender is answered after its own row is committed. A group costs about as much as one (performance tests, ingest).
 """

@@ -1,4 +1,4 @@
-"""Shopify's webhooks: verify their signature over the raw bytes, store them whole, answer; a task parses them later."""
+"""Shopify's webhooks: verify the HMAC over the raw bytes, store them whole, answer; a task parses them later."""
 
 from __future__ import annotations
 

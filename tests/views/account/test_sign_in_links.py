@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from database import db
-from tests.support.sessions import HALF_AN_HOUR, browser, signed_in_shop
+from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
 

@@ -20,11 +20,11 @@ from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, newest
 from tests.support.tasks.task_steps import claim, enqueue, finish, send
 from tests.support.web.forms import Forms, fields, press
-from tests.sync.test_notifications import mails, sent_parcel, wanted
+from tests.sync.test_notifications import mails, notifying_shop, send_parcel
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
-__all__ = ["wanted"]
+__all__ = ["notifying_shop"]
 
 
 def failed(shop, name="SyncOrder", reason="Engage answered 503.", code="Engage 503", **fields):
@@ -316,9 +316,9 @@ def resend(client, task):
 
 
 @pytest.fixture
-def notification(wanted, shopify, engage, drain):
+def notification(notifying_shop, shopify, engage, drain):
     """The task that sent an order's confirmation."""
-    buy(wanted, shopify)
+    buy(notifying_shop, shopify)
     drain(waiting=True)
     return newest("SyncOrderNotification")
 
@@ -332,8 +332,10 @@ def test_the_resend_page_shows_recipient_and_kind_before_sending(client, notific
     assert mails(engage) == ["ORDER_CREATED"]
 
 
-def test_a_resent_notification_has_the_orders_current_state(client, notification, wanted, shopify, engage, drain):
-    sent_parcel(wanted, shopify, notification.shopify_id)
+def test_a_resent_notification_has_the_orders_current_state(
+    client, notification, notifying_shop, shopify, engage, drain
+):
+    send_parcel(notifying_shop, shopify, notification.shopify_id)
     drain(waiting=True)
 
     answer = resend(client, notification)
@@ -357,9 +359,9 @@ def test_a_double_click_resends_one_mail(client, notification, engage, drain):
     assert mails(engage) == ["ORDER_CREATED"] * 2
 
 
-def test_a_shop_with_notifications_off_cannot_resend(client, notification, wanted, engage):
+def test_a_shop_with_notifications_off_cannot_resend(client, notification, notifying_shop, engage):
     form = fields(client, f"/tasks/{notification.id}/resend", f"/tasks/{notification.id}/resend")
-    Shop.update(settings={}).where(Shop.id == wanted.id).execute()
+    Shop.update(settings={}).where(Shop.id == notifying_shop.id).execute()
 
     answers = [
         client.get(f"/tasks/{notification.id}/resend"),

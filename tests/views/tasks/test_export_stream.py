@@ -207,6 +207,7 @@ def test_an_error_before_the_stream_is_an_error_page(client, shop):
     assert client.get("/tasks.csv?q=%00").status_code == 400
 
 
+@pytest.mark.slow
 def test_five_times_the_tasks_need_no_more_memory(shop):
     insert_tasks(shop, 4 * PAGE_SIZE)
     of_few = asyncio.run(peak_memory(shop))

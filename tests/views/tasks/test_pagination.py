@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import Task
@@ -50,7 +50,7 @@ dates = st.none() | st.integers(0, 4).map(lambda seconds: NOON + timedelta(secon
 
 
 @pytest.mark.parametrize("text", SORTS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.tuples(dates, dates), max_size=14), limit=st.integers(1, 5))
 def test_pagination_has_every_task_once_in_order_both_ways(shop, text, rows, limit):
     Task.delete().execute()

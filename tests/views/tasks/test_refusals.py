@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskqueue.types import TYPES
@@ -125,7 +125,7 @@ anything = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @example(pairs=[("created_from", "0001-01-01"), ("created_to", "9999-12-31"), ("sort", "-completed_at")])
 @example(pairs=[("created_to", "0001-01-01"), ("sort", "started_at"), ("state", "pending")])
 @example(pairs=[("created_from", "9999-12-31T23:59:59"), ("sort", "completed_at"), ("type", "SyncOrder")])

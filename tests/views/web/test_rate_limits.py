@@ -13,9 +13,9 @@ from starlette.requests import Request
 from models import State, Task
 from taskqueue.broker import broker
 from tests.support.servers.processes import printed, scratch, web_process
-from tests.support.sessions import HALF_AN_HOUR
 from tests.support.tasks.listed_tasks import add_task
 from tests.support.web.forms import fields
+from tests.support.web.sessions import HALF_AN_HOUR
 from tests.support.web.webhook_requests import PATH, deliver, web
 from views.account import sign_in_links
 from views.web.rate_limits import EXPORTS, REVEALS, SIGN_INS, UNSIGNED_WEBHOOKS, RateLimit, client_network

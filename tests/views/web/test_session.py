@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from i18n.catalogue import t
 from tests.conftest import free_port
 from tests.support.servers.processes import printed, scratch, web_process
-from tests.support.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from tests.support.web.forms import press
+from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import SESSION_SECONDS, session_cookie
@@ -100,7 +100,7 @@ def test_a_session_lasts_12_hours(browser, shop):
     assert signed_in_shop(browser, signed_at(time.time() - SESSION_SECONDS + 60, shop.id)) == shop.domain
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(
     cookie=st.one_of(st.binary(max_size=80), st.from_regex(rb"[\w-]{1,30}\.[\w-]{1,12}\.[\w-]{1,40}", fullmatch=True))
 )

@@ -6,7 +6,7 @@ import http.client
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import State, Task
@@ -112,7 +112,7 @@ NAMES = ["Topic", "Hmac-Sha256", "Shop-Domain", "Api-Version", "Webhook-Id", "Ev
 BODIES = st.one_of(st.binary(max_size=300), st.sampled_from([param.values[0] for param in BROKEN]))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, deadline=None)
 @given(body=BODIES, changed=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4), signed=st.booleans())
 def test_no_body_and_no_header_makes_the_route_fail(body, changed, signed, web, shop):
     sent = headers(body) | {f"X-Shopify-{name}": value for name, value in changed.items()}
