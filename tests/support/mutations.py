@@ -318,7 +318,7 @@ WEB = (
         "tasklog/filter.py",
         '["shop_id = %(shop)s", *search, *own]',
         '["true", *search, *own]',
-        ("tests/taskqueue/test_bulk_retry_portions.py", "tests/taskqueue/test_bulk_retry.py"),
+        ("tests/taskqueue/test_bulk_retry.py",),
     ),
 )
 
