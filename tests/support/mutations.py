@@ -338,8 +338,22 @@ CLIENTS = (
         ("tests/clients/test_ssrf_guard.py",),
     ),
     Mutation(
+        "tunnel to a private address inside an IPv6 address",
+        "clients/http/ssrf_guard.py",
+        "and not address.sixtofour and not address.teredo",
+        "",
+        ("tests/clients/test_ssrf_guard.py",),
+    ),
+    Mutation(
         "redirect followed",
         "clients/http/transport.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/clients/test_engage_client.py",),
+    ),
+    Mutation(
+        "redirect of a bulk result followed",
+        "clients/shopify/bulk_result.py",
         "allow_redirects=False",
         "allow_redirects=True",
         ("tests/clients/test_ssrf_guard.py",),
@@ -356,7 +370,7 @@ CLIENTS = (
         "clients/http/transport.py",
         "new.trust_env = False",
         "new.trust_env = True",
-        ("tests/clients/test_ssrf_guard.py", "tests/clients/test_engage_client.py"),
+        ("tests/clients/test_engage_client.py",),
     ),
     Mutation(
         "response cut inside its headers taken for a success",
@@ -439,10 +453,17 @@ PRIVACY = (
         ("tests/privacy/test_row_level_security.py",),
     ),
     Mutation(
-        "scope after a rollback taken as known",
+        "scope after a rollback to a savepoint taken as known",
         "database.py",
         'if sql.startswith("ROLLBACK"):',
         "if False:",
+        ("tests/privacy/test_row_level_security.py",),
+    ),
+    Mutation(
+        "scope after a rollback taken as known",
+        "database.py",
+        "_scope.current = UNKNOWN\n        super().rollback()",
+        "super().rollback()",
         ("tests/privacy/test_row_level_security.py",),
     ),
     Mutation(
