@@ -591,9 +591,9 @@ SYNC = (
     Mutation(
         "call although nothing of a contact has changed",
         "sync/contacts.py",
-        "elif not upgraded:",
-        "elif False:",
-        ("tests/sync/test_resend.py", "tests/sync/test_contact_links.py"),
+        "if changed:",
+        "if True:",
+        ("tests/end_to_end/test_order_to_receipt.py",),
     ),
     Mutation(
         "memory of consents read without its lock",
