@@ -39,7 +39,7 @@ check: setup ## Formatting, lint, types, migration drift
 	$(PY) -m mypy
 	$(PY) -m pytest -q --no-cov tests/project/test_migrations.py
 
-audit: setup ## Known holes in the requirements, unsafe code, and a bill of materials (sbom.json)
+audit: setup ## Known vulnerabilities in the requirements, unsafe code, and a bill of materials (sbom.json)
 	@$(PY) -m tests.support.audit
 
 bench: setup ## Measure ingest and task throughput; writes benchmarks/results.md

@@ -271,8 +271,8 @@ half of all tasks begin to fail, over one such fault a month, each at another ho
 TEXT = """\
 # How often the alerts are wrong, and how soon they are right
 
-Simulated, by `python -m benchmarks.false_alerts`, with the functions that judge real shops. The seeds are fixed: each
-run writes the same. It takes some minutes.
+Simulated, by `python -m benchmarks.false_alerts`, with the rules of real shops (`alerts/rules/`). The seeds are
+fixed: each run writes the same. It takes some minutes.
 
 A shop's orders are a Poisson stream whose rate follows the hour of the day (a twentieth of the evening's peak at four
 in the morning) and the day of the week, and is multiplied for each hour by a random factor (log-normal, sigma 0.3).

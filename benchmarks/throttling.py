@@ -36,7 +36,7 @@ HEAD = ("points a second", "", "calls", "throttled", "seconds")
 
 
 @dataclass
-class CountingJournal:
+class ThrottleCountJournal:
     """A journal that counts calls and throttled ones."""
 
     calls: int = 0
@@ -87,7 +87,7 @@ def _measured(
 
     shopify = Shopify("secret", "http://127.0.0.1:1/", workers=0, restore_rate=rate)
     order_id = shopify.add_order(SHOP, Checkout((Item("A record", "CD", Decimal("149.00")),)))
-    journal = CountingJournal()
+    journal = ThrottleCountJournal()
     with serving(shopify.app) as origin, ThreadPoolExecutor(workers) as pool:
         url = f"{origin}/{SHOP}"
         clients = [ShopifyClient(url, TOKEN, journal, cost_limiter=limiter(rate)) for _ in range(workers)]

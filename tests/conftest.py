@@ -1,6 +1,6 @@
-"""Real servers for the tests: PostgreSQL, a Redis-protocol server, and the sandbox's Shopify and Engage on loopback.
+"""Run real servers for the tests: PostgreSQL, Redis or Valkey, and the sandbox's Shopify and Engage on loopback.
 
-Each test has an empty database and sandboxes without a past, and each process of a run has servers of its own. With
+Each test has an empty database and empty sandboxes, and each process of a run has servers of its own. With
 DATABASE_URL and REDIS_URL set, the tests use those (a database of their own, numbered as the process is); tests that
 kill servers always have their own.
 """
@@ -30,7 +30,7 @@ from sandbox import dev_servers
 DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and the app"
 ENGAGE_KEY = "an-engage-key"
-CONNECTIONS = 64  # one process is everything here, and threads that have ended leave theirs behind
+CONNECTIONS = 64  # all threads of the tests share this process, and those that have ended leave connections open
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
@@ -63,7 +63,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before any module of ours that reads the environment is imported."""
+    """Set the environment before any module of ours reads it."""
     if _only_distributes(config):
         return
     folder = dev_servers.scratch_folder()
@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _worker() -> str:
-    """Which of the processes that share the tests this is: "0" or "1"; alone, "0"."""
+    """The number of this process among those that share the tests; "0" if alone."""
     return os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw") or "0"
 
 
@@ -119,7 +119,7 @@ _opened: set[str] = set()
 
 
 class CurrentSandbox:
-    """An ASGI app that passes on to the sandbox of the running test."""
+    """An ASGI app that passes requests on to the sandbox of the running test."""
 
     app: Any = None
 
@@ -150,7 +150,7 @@ def database(migrated: None) -> Iterator[Any]:
 
 
 def _empty_redis() -> None:
-    """All of it where it is ours; in one that was given, what the app keeps there."""
+    """Empty our own Redis; in a given one, remove only the app's keys."""
     from taskqueue.broker import broker
 
     if not GIVEN_REDIS:
@@ -209,7 +209,7 @@ def engage(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Any:
 
 @pytest.fixture
 def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterator[Any]:
-    """An empty Shopify. Its webhooks go nowhere, unless the test takes them from `sent`."""
+    """An empty Shopify. Its webhooks go nowhere."""
     from sandbox.shopify import Shopify
 
     sandbox = Shopify(SECRET, "http://127.0.0.1:1/webhooks/shopify", schedule=[])
@@ -220,7 +220,7 @@ def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterato
 
 @pytest.fixture
 def drain(database: Any) -> Callable[..., None]:
-    """Run what is due, and what that makes due, on this thread and without a broker, until nothing is left."""
+    """Run all due tasks, and those that become due, on this thread and without a broker."""
     from models import NOW, State, Task
     from taskqueue.runner import run
     from taskqueue.types import NUMBERS

@@ -88,7 +88,7 @@ def send(load: Load) -> LoadResult:
 
 async def _send(load: Load) -> LoadResult:
     loop = asyncio.get_running_loop()
-    opened = [await loop.create_connection(_Connection, "127.0.0.1", load.port) for _ in range(load.connections)]
+    opened = [await loop.create_connection(_LoadConnection, "127.0.0.1", load.port) for _ in range(load.connections)]
     start, numbers, sent = time.monotonic(), itertools.count(), LoadResult(load.seconds)
     async with asyncio.TaskGroup() as group:
         for _, connection in opened:
@@ -100,7 +100,7 @@ async def _send(load: Load) -> LoadResult:
 
 
 async def _keep_sending(
-    connection: _Connection, load: Load, start: float, numbers: Iterator[int], sent: LoadResult
+    connection: _LoadConnection, load: Load, start: float, numbers: Iterator[int], sent: LoadResult
 ) -> None:
     for number in numbers:
         due = max(start + number / load.rate, start if math.isfinite(load.rate) else time.monotonic())
@@ -112,7 +112,7 @@ async def _keep_sending(
         sent.statuses[status] += 1
 
 
-class _Connection(asyncio.Protocol):
+class _LoadConnection(asyncio.Protocol):
     """A connection with one request at a time."""
 
     def __init__(self) -> None:

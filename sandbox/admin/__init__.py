@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, Staff
+from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, StaffMember
 
 FOLDER = Path(__file__).parent
 PAGE, BRIDGE = ((FOLDER / name).read_text() for name in ("admin.html", "bridge.js"))
-COLLEAGUE = Staff("700000000002", "Bo", "Dahl", owner=False)
-STAFF = {"owner": Staff(), "visitor": COLLEAGUE}
+COLLEAGUE = StaffMember("700000000002", "Bo", "Dahl", owner=False)
+STAFF = {"owner": StaffMember(), "visitor": COLLEAGUE}
 
 
 class AdminPage:
@@ -42,7 +42,7 @@ class AdminPage:
             ]
         )
 
-    def frame_url(self, shop: str, path: str, staff: Staff, locale: str = "en") -> str:
+    def frame_url(self, shop: str, path: str, staff: StaffMember, locale: str = "en") -> str:
         """The URL of the page that Shopify's admin opens in its frame."""
         host = base64.b64encode(f"admin.shopify.com/store/{shop.partition('.')[0]}".encode()).decode().rstrip("=")
         query = {
@@ -66,7 +66,7 @@ class AdminPage:
         staff = STAFF[request.query_params.get("as", "owner")]
         return JSONResponse(self._id_token(request.path_params["shop"], staff))
 
-    def _id_token(self, shop: str, staff: Staff) -> str:
+    def _id_token(self, shop: str, staff: StaffMember) -> str:
         return self.oauth.id_token(
             shop, staff, seconds=self.token_seconds.popleft() if self.token_seconds else ID_TOKEN_SECONDS
         )

@@ -13,7 +13,7 @@ from sandbox import shopify as sandbox
 from sandbox.serve import serving
 from sandbox.shopify import customers, shops
 from sandbox.shopify.orders import checkout as orders_checkout
-from tests.support.servers.scripted_shopify import RecordingJournal
+from tests.support.servers.scripted_shopify import CallRecorder
 
 SHOP = "demo.myshopify.com"
 
@@ -65,7 +65,7 @@ def test_an_order_comes_with_all_of_its_lines(shop, lines):
     assert not order["lineItems"]["pageInfo"]["hasNextPage"]
 
 
-class ChangingJournal(RecordingJournal):
+class ChangingJournal(CallRecorder):
     """A journal during which the order changes, a given number of times."""
 
     def __init__(self, times, change):

@@ -23,7 +23,7 @@ from clients import (
 )
 from clients.shopify.client import ShopifyClient
 from sandbox.shopify import shops
-from tests.support.servers.scripted_shopify import RecordingJournal, client, failure, scripted, served
+from tests.support.servers.scripted_shopify import CallRecorder, client, failure, scripted, served
 
 __all__ = ["client", "scripted", "served"]
 
@@ -270,7 +270,7 @@ def test_a_consent_that_shopify_silently_drops_is_an_error(scripted, client):
 
 
 def test_a_mutation_is_recorded_as_repeatable(served, scripted):
-    journal = RecordingJournal()
+    journal = CallRecorder()
     scripted.answers(user_errors({"message": "no"}))
 
     with pytest.raises(Rejected):

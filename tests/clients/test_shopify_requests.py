@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clients import USER_AGENT, Effect
 from clients.shopify.client import ShopifyClient
-from tests.support.servers.scripted_shopify import RecordingJournal, client, failure, scripted, served
+from tests.support.servers.scripted_shopify import CallRecorder, client, failure, scripted, served
 
 __all__ = ["client", "scripted", "served"]
 
@@ -34,7 +34,7 @@ def test_the_user_agent_names_this_version():
 
 
 def test_the_journal_records_the_exact_bytes(served, scripted):
-    journal = RecordingJournal()
+    journal = CallRecorder()
     scripted.answers({"data": {"shop": {"id": "1"}}})
 
     ShopifyClient(served[1], "token", journal).shop()

@@ -1,4 +1,4 @@
-"""What a newcomer does: one command, in a folder whose name has a space, and Ctrl-C."""
+"""`make run` in a new checkout whose path has a space: the app starts, has tasks, and ends with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 
 class MakeRun:
-    """`make run` without its setting up, in a checkout of its own."""
+    """`make run` without `make setup`, in a checkout of its own."""
 
     def __init__(self, checkout: Path) -> None:
         self.port = free_port()
@@ -95,20 +95,20 @@ def signed_in(run):
     return browser
 
 
-def asked(browser, run, path):
+def get_json(browser, run, path):
     with browser.open(f"http://127.0.0.1:{run.port}{path}") as answer:
         return json.load(answer)
 
 
-def grown(browser, run, success):
-    """The summary, once both syncs have this many successes more."""
+def wait_for_successes(browser, run, success):
+    """The summary, once both syncs have this many successes."""
     found = {}
 
     def enough():
-        found.update(asked(browser, run, "/summary.json"))
+        found.update(get_json(browser, run, "/summary.json"))
         return all(found[name]["success"] >= success for name in ("contact_sync", "order_sync"))
 
-    dev_servers.wait_for(enough, 60, "The flow of orders")
+    dev_servers.wait_for(enough, 60, "Synced orders")
     return found
 
 
@@ -117,12 +117,12 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_there_is_a_task_of_every_type_within_two_minutes_and_ctrl_c_ends_all_of_it(run, checkout):
+def test_within_two_minutes_every_type_has_a_task_and_ctrl_c_ends_all(run, checkout):
     started = run()
     browser, missing = signed_in(started), set(TYPES)
 
     def nothing_is_missing():
-        missing.difference_update([n for n in missing if asked(browser, started, f"/tasks.json?type={n}")["tasks"]])
+        missing.difference_update([n for n in missing if get_json(browser, started, f"/tasks.json?type={n}")["tasks"]])
         return not missing
 
     with suppress(TimeoutError):
@@ -137,14 +137,14 @@ def test_there_is_a_task_of_every_type_within_two_minutes_and_ctrl_c_ends_all_of
     assert "Traceback" not in started.log.read_text()
 
 
-def test_one_command_shows_orders_flowing_and_the_next_run_goes_on(run):
+def test_one_command_syncs_orders_and_the_next_run_continues(run):
     first = run()
-    seen = grown(signed_in(first), first, success=3)
+    before = wait_for_successes(signed_in(first), first, success=3)
     assert first.stop() in (0, 130)
 
     second = run()
 
-    went_on = grown(signed_in(second), second, success=seen["order_sync"]["success"] + 1)
-    assert went_on["since"] == seen["since"]
+    after = wait_for_successes(signed_in(second), second, success=before["order_sync"]["success"] + 1)
+    assert after["since"] == before["since"]
     assert second.stop() in (0, 130)
     assert "Traceback" not in first.log.read_text() + second.log.read_text()

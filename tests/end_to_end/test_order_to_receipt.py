@@ -19,7 +19,7 @@ RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00"), quantity=2
 
 
 def index(shop, name, shopify_id):
-    """What a webhook's task leaves behind."""
+    """Enqueue the task that a webhook's task would."""
     return TYPES[name].enqueue(shop, key=str(new_id()), shopify_id=shopify_id)
 
 
@@ -79,7 +79,7 @@ def test_an_order_waits_for_its_contact_without_counting_a_failed_attempt(shop, 
 
     synced = newest("SyncOrder")
     assert synced.state == State.SUCCESS
-    assert synced.fence == 2  # it ran, waited, and was woken by its contact
+    assert synced.fence == 2  # it ran, waited, and ran again after its contact
     assert synced.attempts == 1
 
 
@@ -120,7 +120,7 @@ def test_a_second_sync_of_a_receipted_order_sends_nothing(shop, shopify, engage,
     ("fields", "reason"),
     [({"test": True}, "test order"), ({"customer": None}, "no customer")],
 )
-def test_some_orders_never_get_a_receipt_and_say_why(fields, reason, shop, shopify, engage, drain):
+def test_some_orders_never_get_a_receipt_for_a_reason(fields, reason, shop, shopify, engage, drain):
     buy(shop, shopify, **fields)
 
     drain(waiting=True)
@@ -140,7 +140,7 @@ def test_a_customer_without_a_key_is_skipped_and_so_are_their_orders(shop, shopi
     assert receipts(engage) == []
 
 
-def test_only_what_changed_is_sent_to_a_known_contact(shop, shopify, engage, drain):
+def test_only_changed_fields_are_sent_to_a_known_contact(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
 
@@ -173,14 +173,14 @@ def test_a_contact_that_engage_has_already_is_found_by_its_email(shop, shopify, 
     assert len(engage.tenant("demo").contacts) == 1
 
 
-HIDDEN = [(404, b'{"errorCode": "ContactNotFound"}')] * 3  # by each of the keys
+NOT_FOUND = [(404, b'{"errorCode": "ContactNotFound"}')] * 3  # by each of the keys
 
 
 @pytest.mark.parametrize("status", [200, 409])
-def test_a_contact_that_was_made_just_before_ours_is_taken_over(status, shop, shopify, engage, drain):
+def test_a_contact_created_just_before_ours_is_used(status, shop, shopify, engage, drain):
     """Engage's documentation has both answers for a key that is taken."""
     there = engage.tenant("demo").contacts.create({"email": ADA.email, "firstName": "A"}, source="POS", store=None)
-    engage.script("GET .*/contacts/id", HIDDEN)
+    engage.script("GET .*/contacts/id", NOT_FOUND)
     engage.script("POST .*/contacts", [(status, orjson.dumps({"id": there["id"]}))])
 
     index(shop, "IndexCustomer", shopify.add_customer(shop.domain, ADA))
@@ -207,7 +207,7 @@ def test_a_guest_becomes_a_member_when_they_open_an_account(shop, shopify, engag
     assert [contact["attributes"]["contactType"] for contact in contacts] == ["Member"]
 
 
-def test_an_account_is_told_as_a_consent_from_the_day_that_it_is_opened(shop, shopify, engage, drain):
+def test_an_account_is_a_consent_from_the_time_of_its_opening(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify, person=replace(ADA, account=False))
     drain(waiting=True)
 
@@ -221,7 +221,7 @@ def test_an_account_is_told_as_a_consent_from_the_day_that_it_is_opened(shop, sh
     assert consent["date"] == shopify.customer(shop.domain, customer_id)["updatedAt"]
 
 
-def test_a_member_whom_engage_has_already_stays_one_without_an_account(shop, shopify, engage, drain):
+def test_an_existing_member_stays_one_without_an_account(shop, shopify, engage, drain):
     shop.settings = {"contact": {"mode": "accounts"}}
     shop.save()
     engage.tenant("demo").contacts.create({"email": ADA.email, "contactType": "Member"})
@@ -233,7 +233,7 @@ def test_a_member_whom_engage_has_already_stays_one_without_an_account(shop, sho
     assert calls(engage, "POST", "updateContactType") == []
 
 
-def test_a_contact_that_engage_no_longer_has_is_made_again(shop, shopify, engage, drain):
+def test_a_contact_that_engage_no_longer_has_is_created_again(shop, shopify, engage, drain):
     customer_id, _ = buy(shop, shopify)
     drain(waiting=True)
     Customer.update(contact_id=str(new_id())).execute()

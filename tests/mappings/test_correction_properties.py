@@ -44,7 +44,7 @@ def total(receipts):
 def net(history, rules):
     """Counted in minor units by the history, not by the code under test."""
     minor = history.net - (0 if rules.freight_line else history.freight_now)
-    return Decimal(minor).scaleb(-DIGITS[history.coin.presentment])
+    return Decimal(minor).scaleb(-DIGITS[history.currencies.presentment])
 
 
 def apply_events(data, history, events, most=4):

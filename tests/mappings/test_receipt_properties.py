@@ -78,7 +78,7 @@ def test_the_lines_sum_to_the_price_without_tips_duties_and_rounding(made, curre
 
     unit = rounded(Decimal(0), body["currency"]).as_tuple().exponent
     adjusted = [item["grossPaidPrice"] for item in body["items"] if item["type"] == "ADJUSTMENT"]
-    assert adjusted == ([Decimal(made.beyond).scaleb(unit)] if made.beyond else [])
+    assert adjusted == ([Decimal(made.extras).scaleb(unit)] if made.extras else [])
 
 
 @properties

@@ -33,15 +33,15 @@ def test_the_audited_requirements_are_productions():
 
 
 def test_a_vulnerability_is_named_and_fails(capsys):
-    assert not audit.holes(saying(report(starlette=[HOLE]), 1))
+    assert not audit.vulnerabilities(saying(report(starlette=[HOLE]), 1))
 
     assert capsys.readouterr().out == f"starlette {audit.pinned()['starlette']}: PYSEC-2026-1\n"
 
 
 def test_without_a_vulnerability_the_audit_passes(capsys):
-    assert audit.holes(saying(report()))
+    assert audit.vulnerabilities(saying(report()))
 
-    assert capsys.readouterr().out == f"Known holes: none in {len(audit.pinned())} requirements.\n"
+    assert capsys.readouterr().out == f"Known vulnerabilities: none in {len(audit.pinned())} requirements.\n"
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,17 @@ def test_without_a_vulnerability_the_audit_passes(capsys):
     ids=["nothing", "an error", "skipped"],
 )
 def test_an_unavailable_index_is_reported_and_does_not_fail(output, capsys):
-    assert audit.holes(saying(output))
+    assert audit.vulnerabilities(saying(output))
 
     count = len(audit.pinned())
     assert capsys.readouterr().out.splitlines() == [
-        f"Known holes: the index did not answer for {count} of {count} requirements; nothing is known of those.",
+        f"Known vulnerabilities: the index did not answer for {count} of {count} requirements, which were not checked.",
     ]
 
 
 def test_unsafe_code_fails_the_audit(tmp_path, capsys):
-    assert not audit.unsafe(saying("x.py:1:1: S301 pickle", 1))
-    assert audit.unsafe()
+    assert not audit.unsafe_code(saying("x.py:1:1: S301 pickle", 1))
+    assert audit.unsafe_code()
 
     assert capsys.readouterr().out.splitlines() == ["x.py:1:1: S301 pickle", "Unsafe code: none by ruff's S rules."]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,7 +18,9 @@ from tests.support.tasks import published_types
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "sandbox/README.md"]
-DOCUMENTS += [f"docs/{name}.md" for name in ("decisions", "operations", "privacy", "security")]
+DOCUMENTS += [f"docs/{name}.md" for name in ("architecture", "decisions", "operations", "privacy", "security")]
+MAPS = ["README.md", "CONTRIBUTING.md", "docs/architecture.md"]  # where they say that something is, it must be
+FILE = r"`((?:[\w*-]+/)*[\w*.-]*(?:/|\.(?:py|html|toml|md|graphql)))(?::([\w.]+))?`"
 
 
 def test_the_readme_lists_every_variable_with_its_default_and_meaning():
@@ -69,6 +73,58 @@ def test_folders_and_files_that_the_readme_names_exist():
     named = re.findall(r"`([\w/.]+)`", "\n".join(line for line in table.splitlines() if line.startswith("|")))
 
     assert [name for name in named if "." in name or "/" in name if not (ROOT / name).exists()] == []
+
+
+def test_every_word_of_the_readmes_tree_is_a_module():
+    tree = re.findall(r"^(\w+)/ +(\w.*)$", README.split("## Where things are")[1], re.MULTILINE)
+    named = [f"{room}/{module}" for room, modules in tree for module in modules.split()]
+
+    assert len(named) > 40
+    assert [path for path in named if not (ROOT / path).is_dir() and not (ROOT / f"{path}.py").exists()] == []
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_files_and_functions_that_documents_name_exist(name):
+    named = re.findall(FILE, (ROOT / name).read_text())
+
+    assert [path for path, _ in named if not list(ROOT.glob(path))] == []
+    assert [(path, symbol) for path, symbol in named if symbol and symbol not in symbols(path)] == []
+
+
+def symbols(path):
+    """The names of a module: its classes, functions and constants, and `Class.method`."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text()).body:
+        targets = getattr(node, "targets", [getattr(node, "target", node)])
+        found |= {getattr(each, "name", getattr(each, "id", "")) for each in targets}
+        if isinstance(node, ast.ClassDef):
+            found |= {
+                f"{node.name}.{each.name}"
+                for each in node.body
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+    return found
+
+
+def test_every_decision_stands_in_the_index_by_topic():
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    titles = re.findall(r"^\*\*[\d-]{10}\. ([^*]+?)\.?\*\*", text, re.MULTILINE)
+    by_topic = [
+        title for line in re.findall(r"^- \*\*.*?:\*\* (.*)$", text, re.MULTILINE) for title in line.split(" · ")
+    ]
+
+    assert sorted(by_topic) == sorted(titles)
+
+
+def test_the_commands_that_documents_show_print_what_they_say():
+    shown = re.findall(r"^\$ (.*)\n((?:[^$`\n].*\n)*)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+
+    assert len(shown) == 6
+    for command, output in shown:
+        printed = subprocess.run(
+            command, shell=True, cwd=ROOT, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=True
+        )
+        assert (command, printed.stdout) == (command, output)
 
 
 def test_every_declared_type_is_a_published_one_and_has_a_description():

@@ -1,4 +1,4 @@
-"""The sandbox's Engage over HTTP: it behaves as documented, and its faults really happen on the wire."""
+"""The sandbox's Engage over HTTP: it behaves as documented, and its faults happen on real connections."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from sandbox.serve import serving
 KEY = "sandbox-key"
 HEADERS = {"apikey": KEY, "Content-Type": "application/json"}
 ELIN = {"email": "elin@example.test", "firstName": "Elin", "externalId": "7719", "mobilePhone": "+46701740605"}
-NOBODY = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
+UNKNOWN_ID = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +45,11 @@ class Caller:
     def contact(self, **fields: object) -> str:
         return self("POST", "/contacts", ELIN | fields).json()["id"]
 
-    def look(self, path: str, **options) -> requests.Response:
+    def get_page(self, path: str, **options) -> requests.Response:
         return requests.get(self.base + path, timeout=5, **options)
 
-    def entries(self) -> list:
-        return [entry for entry in self.engage.calls if entry.tenant == self.name]
+    def logged(self) -> list:
+        return [each for each in self.engage.calls if each.tenant == self.name]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def receipt(contact_id: str, **changes: object) -> dict:
     } | changes
 
 
-ITEM = receipt(NOBODY)["items"][0]
+ITEM = receipt(UNKNOWN_ID)["items"][0]
 
 
 def code(response: requests.Response) -> tuple[int, str]:
@@ -115,27 +115,27 @@ def test_one_call_more_than_the_limit_in_a_second_is_throttled():
     """A limit of ten: two hundred calls take longer than a second on a busy machine."""
     engage = Engage(faults=Faults(), calls_a_second=10)
     with serving(engage.app) as base, requests.Session() as session:
-        answers = [session.get(f"{base}/demo/api/v3/contacts/count", headers=HEADERS) for _ in range(11)]
+        responses = [session.get(f"{base}/demo/api/v3/contacts/count", headers=HEADERS) for _ in range(11)]
         time.sleep(1)
         later = session.get(f"{base}/demo/api/v3/contacts/count", headers=HEADERS)
 
-    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
-    assert answers[-1].headers["Retry-After"] == "1"
+    assert [response.status_code for response in responses] == [200] * 10 + [429]
+    assert responses[-1].headers["Retry-After"] == "1"
     assert later.status_code == 200
 
 
-def test_engage_takes_two_hundred_calls_a_second():
+def test_engage_accepts_two_hundred_calls_a_second():
     assert Engage(faults=Faults()).calls_a_second == 200
 
 
-def test_every_answer_bears_the_sandboxs_mark(call):
+def test_every_response_has_the_sandboxs_header(call):
     paths = ("/api/v3/nothing", "/journal", "/receipts", "/log", "/mails", "/webhooks", "/faults")
 
-    assert {call.look(path).headers["X-Engage-Sandbox"] for path in paths} == {"1"}
+    assert {call.get_page(path).headers["X-Engage-Sandbox"] for path in paths} == {"1"}
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 404), ("DELETE", 405)])
-def test_calls_that_it_does_not_know_are_refused(call, method, status):
+def test_unknown_calls_are_refused(call, method, status):
     path = "/nothing" if status == 404 else "/contacts"
 
     assert call(method, path).status_code == status
@@ -219,7 +219,7 @@ def test_a_contact_is_found_by_each_of_its_keys(call, query):
         ("", (400, "InvalidSearchQuery")),
     ],
 )
-def test_a_search_that_finds_nothing_says_why(call, query, expected):
+def test_a_search_without_a_result_says_why(call, query, expected):
     call.contact()
 
     assert code(call("GET", f"/contacts/id?{query}")) == expected
@@ -234,7 +234,7 @@ def test_several_matches_are_named(call):
     assert response.json()["messageDetails"]["multipleMatchesFound"] == ids
 
 
-def test_a_patch_changes_what_it_names_and_nothing_else(call):
+def test_a_patch_changes_only_the_fields_that_it_has(call):
     contact_id = call.contact(consents=[{"id": "news", "value": True}])
     changes = {"firstName": "", "city": "Linköping", "nonsense": 1, "contactType": "Contact"}
     more = {"preferences": {"acceptsEmail": True}, "consents": [{"id": "account", "value": False}]}
@@ -258,7 +258,7 @@ def test_a_contact_is_found_by_its_new_email_and_not_by_the_old(call):
     assert call("GET", "/contacts/id?email=elin%40example.test").status_code == 404
 
 
-def test_a_patch_may_not_take_anothers_key(call):
+def test_a_patch_cannot_use_another_contacts_key(call):
     call.contact()
     other = call.contact(email="other@example.test")
 
@@ -276,8 +276,8 @@ def test_the_contact_type_has_a_call_of_its_own(call):
 @pytest.mark.parametrize(
     ("method", "end"), [("GET", ""), ("PATCH", ""), ("POST", "/updateContactType?contactTypeId=Member")]
 )
-def test_a_contact_that_is_not_there_is_not_found(call, method, end):
-    assert code(call(method, f"/contacts/{NOBODY}{end}", {"city": "x"})) == (404, "ContactNotFound")
+def test_an_unknown_contact_is_not_found(call, method, end):
+    assert code(call(method, f"/contacts/{UNKNOWN_ID}{end}", {"city": "x"})) == (404, "ContactNotFound")
 
 
 @pytest.mark.parametrize("name", ["acceptsEmail", "acceptsSms", "acceptsPostal"])
@@ -293,11 +293,11 @@ def test_a_preference_has_a_call_of_its_own_that_approves_the_contact(call, name
 @pytest.mark.parametrize(
     ("name", "value", "status"), [("acceptsEmail", "yes", 422), ("acceptsEmail", None, 422), ("acceptsFax", True, 404)]
 )
-def test_a_preference_that_is_none_is_refused(call, name, value, status):
+def test_an_invalid_preference_is_refused(call, name, value, status):
     assert call("POST", f"/contacts/{call.contact()}/preferences/{name}", {"value": value}).status_code == status
 
 
-def test_a_deleted_contact_is_gone_and_its_key_is_free(call):
+def test_a_deleted_contact_is_not_found_and_its_key_is_free(call):
     contact_id = call.contact()
 
     assert call("DELETE", f"/contacts/{contact_id}").status_code == 200
@@ -312,18 +312,18 @@ def changes(call: Caller, kind: str, since: str = "2026-01-01", until: str = "29
     return call("GET", "/contacts/changes", params=query).json()
 
 
-def test_who_changed_can_be_asked(call):
-    kept, gone = call.contact(), call.contact(email="gone@example.test")
+def test_changed_contacts_are_listed_by_the_kind_of_change(call):
+    kept, deleted = call.contact(), call.contact(email="gone@example.test")
     for city in ("Borås", "Umeå"):
         call("PATCH", f"/contacts/{kept}", {"city": city})
-    call("DELETE", f"/contacts/{gone}")
+    call("DELETE", f"/contacts/{deleted}")
 
-    assert changes(call, "Created") == [kept, gone]
+    assert changes(call, "Created") == [kept, deleted]
     assert changes(call, "updated") == [kept]
-    assert changes(call, "Deleted") == [gone]
+    assert changes(call, "Deleted") == [deleted]
 
 
-def test_a_change_is_from_its_own_time(call):
+def test_changed_contacts_are_listed_by_time(call):
     first = call.contact()
     between = datetime.now(UTC).isoformat()
     second = call.contact(email="second@example.test")
@@ -340,7 +340,7 @@ def test_a_change_is_from_its_own_time(call):
         ("changeType=Created&fromDate=yesterday&toDate=2026-02-01", "InvalidDate"),
     ],
 )
-def test_a_question_about_changes_that_makes_no_sense_is_refused(call, query, expected):
+def test_an_invalid_query_for_changes_is_refused(call, query, expected):
     assert code(call("GET", f"/contacts/changes?{query}")) == (400, expected)
 
 
@@ -351,22 +351,22 @@ def test_a_receipt_is_queued_and_applied_by_the_batch(call):
     contact_id = call.contact()
 
     response = call("POST", "/receipts", receipt(contact_id))
-    before = call.look("/receipts").json()["counts"]
+    before = call.get_page("/receipts").json()["counts"]
     call.tenant.apply_batch()
-    after = call.look("/receipts").json()
+    after = call.get_page("/receipts").json()
 
     assert (response.status_code, response.content) == (202, b"")
     assert (before["queued"], before["applied"]) == (1, 0)
     assert (after["counts"]["queued"], after["applied"][0]["uniqueReceiptId"]) == (0, "6102")
 
 
-def test_the_batch_comes_by_itself():
+def test_the_batch_runs_by_itself():
     with serving(Engage(faults=Faults(), batch_seconds=0.2).app) as base:
         call = Caller(Engage(), base, "demo")
         call("POST", "/receipts", receipt(call.contact()))
-        before = call.look("/receipts").json()["counts"]["applied"]
+        before = call.get_page("/receipts").json()["counts"]["applied"]
         time.sleep(0.25)
-        after = call.look("/receipts").json()["counts"]["applied"]
+        after = call.get_page("/receipts").json()["counts"]["applied"]
 
     assert (before, after) == (0, 1)
 
@@ -378,7 +378,7 @@ def test_a_second_receipt_with_the_same_unique_id_is_ignored(call):
         assert call("POST", "/receipts", receipt(contact_id, totalGrossPrice=total)).status_code == 202
     call.tenant.apply_batch()
 
-    report = call.look("/receipts").json()
+    report = call.get_page("/receipts").json()
     assert report["counts"] == {"applied": 1, "queued": 0, "duplicates": 1, "dropped": 0}
     assert report["applied"][0]["totalGrossPrice"] == 268.2
 
@@ -388,29 +388,29 @@ def test_a_store_that_is_missing_is_created_by_the_batch(call):
     call.tenant.apply_batch()
 
     assert call("GET", "/stores/SE-WEB").json()["externalId"] == "SE-WEB"
-    assert call.look("/log").json()[0]["message"] == "Store SE-WEB was created"
+    assert call.get_page("/log").json()[0]["message"] == "Store SE-WEB was created"
 
 
-def test_a_receipt_without_its_contact_is_dropped_with_a_line_in_the_log(call):
-    assert call("POST", "/receipts", receipt(NOBODY)).status_code == 202
+def test_a_receipt_of_an_unknown_contact_is_dropped_and_logged(call):
+    assert call("POST", "/receipts", receipt(UNKNOWN_ID)).status_code == 202
     call.tenant.apply_batch()
 
-    (line,) = call.look("/log").json()
-    assert call.look("/receipts").json()["counts"]["dropped"] == 1
+    (line,) = call.get_page("/log").json()
+    assert call.get_page("/receipts").json()["counts"]["dropped"] == 1
     assert (line["message"], line["uniqueReceiptId"]) == ("Contact is missing", "6102")
 
 
 @pytest.mark.parametrize(("key", "applied"), [({}, 0), ({"contactType": "Contact"}, 1)])
-def test_matching_by_email_means_members_unless_it_says_otherwise(call, key, applied):
+def test_matching_by_email_finds_members_unless_a_type_is_given(call, key, applied):
     call.contact(contactType="Contact")
 
     call("POST", "/receipts", receipt("", contact={"matchKey": ELIN["email"], "matchKeyType": "Email"} | key))
     call.tenant.apply_batch()
 
-    assert call.look("/receipts").json()["counts"]["applied"] == applied
+    assert call.get_page("/receipts").json()["counts"]["applied"] == applied
 
 
-def test_a_contact_without_a_store_is_from_that_of_its_first_receipt(call):
+def test_a_contact_without_a_store_gets_that_of_its_first_receipt(call):
     contact_id = call.contact()
 
     call("POST", "/receipts", receipt(contact_id))
@@ -420,7 +420,7 @@ def test_a_contact_without_a_store_is_from_that_of_its_first_receipt(call):
     assert call("GET", f"/contacts/{contact_id}").json()["attributes"]["createdInStore"] == "SE-WEB"
 
 
-def test_what_a_contact_bought_can_be_read_page_by_page(call):
+def test_a_contacts_transactions_are_read_in_pages(call):
     contact_id = call.contact()
     for day in (1, 2, 3):
         call(
@@ -439,7 +439,7 @@ def test_what_a_contact_bought_can_be_read_page_by_page(call):
 
 
 @pytest.mark.parametrize("query", ["offset=-1", "count=many"])
-def test_a_page_that_is_none_is_refused(call, query):
+def test_an_invalid_page_is_refused(call, query):
     assert code(call("GET", f"/contacts/{call.contact()}/transactions?{query}")) == (400, "InvalidSearchQuery")
 
 
@@ -451,7 +451,7 @@ def returned(contact_id: str, receipt_id: str, amount: float) -> dict:
     )
 
 
-def test_the_sums_are_purchases_minus_returns_to_the_digit(call):
+def test_sums_are_purchases_minus_returns_to_the_digit(call):
     contact_id = call.contact()
     call("POST", "/receipts", receipt(contact_id))
     for number, amount in enumerate((0.1, 0.2)):
@@ -467,25 +467,25 @@ def test_the_sums_are_purchases_minus_returns_to_the_digit(call):
     assert sums["unbalanced"] == []
 
 
-def test_amounts_leave_the_report_as_they_came(call):
+def test_amounts_in_the_report_have_their_exact_digits(call):
     body = receipt(call.contact(), uniqueReceiptId="1", totalGrossPrice=0)
     text = json.dumps(body).replace('"totalGrossPrice": 0', '"totalGrossPrice": 12345678901234.567')
 
     call("POST", "/receipts", data=text)
     call.tenant.apply_batch()
 
-    report = call.look("/receipts").text
+    report = call.get_page("/receipts").text
     assert report.count("12345678901234.567") == 3  # the receipt's own, its contact's and its order's
 
 
 @pytest.mark.parametrize(
     "changes", [{"totalGrossPrice": 268.3}, {"paymentMethods": [{"type": "card", "value": 268.1}]}]
 )
-def test_a_receipt_whose_parts_are_not_its_total_is_told(call, changes):
+def test_a_receipt_whose_parts_are_not_its_total_is_reported(call, changes):
     call("POST", "/receipts", receipt(call.contact(), **changes))
     call.tenant.apply_batch()
 
-    assert call.look("/receipts").json()["sums"]["unbalanced"] == ["6102"]
+    assert call.get_page("/receipts").json()["sums"]["unbalanced"] == ["6102"]
 
 
 REQUIRED = ("contact", "uniqueReceiptId", "receiptNumber", "createdDate", "storeExternalId", "currency")
@@ -493,7 +493,7 @@ REQUIRED = ("contact", "uniqueReceiptId", "receiptNumber", "createdDate", "store
 
 @pytest.mark.parametrize("name", [*REQUIRED, "totalGrossPrice", "paymentMethods", "items"])
 def test_a_receipt_without_a_required_field_is_refused(call, name):
-    response = call("POST", "/receipts", receipt(NOBODY, **{name: None}))
+    response = call("POST", "/receipts", receipt(UNKNOWN_ID, **{name: None}))
 
     assert code(response) == (422, "ValidationError")
     assert name in response.json()["message"]
@@ -506,7 +506,7 @@ def test_a_receipt_without_a_required_field_is_refused(call, name):
         {"createdDate": "yesterday"},
         {"currency": "kr"},
         {"totalGrossPrice": "268.20"},
-        {"contact": {"matchKey": NOBODY, "matchKeyType": "shoeSize"}},
+        {"contact": {"matchKey": UNKNOWN_ID, "matchKeyType": "shoeSize"}},
         {"paymentMethods": [{"type": "card", "value": "268.20"}]},
         {"items": [ITEM | {"sku": None}]},
         {"items": [ITEM | {"type": "GIFT"}]},
@@ -519,17 +519,17 @@ def test_a_receipt_without_a_required_field_is_refused(call, name):
     ],
 )
 def test_a_receipt_with_a_wrong_field_is_refused(call, changes):
-    assert code(call("POST", "/receipts", receipt(NOBODY, **changes))) == (422, "ValidationError")
+    assert code(call("POST", "/receipts", receipt(UNKNOWN_ID, **changes))) == (422, "ValidationError")
 
 
 def test_a_return_has_negative_quantities_and_totals(call):
     returned = ITEM | {"type": "RETURN", "quantity": -1}
 
-    assert call("POST", "/receipts", receipt(NOBODY, items=[returned], totalGrossPrice=-134.1)).status_code == 202
+    assert call("POST", "/receipts", receipt(UNKNOWN_ID, items=[returned], totalGrossPrice=-134.1)).status_code == 202
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 10_000, b'"x"', b"{}"])
-def test_a_receipt_that_is_no_object_is_refused(call, body):
+def test_a_receipt_that_is_no_json_object_is_refused(call, body):
     assert code(call("POST", "/receipts", data=body)) == (400, "NoData")
 
 
@@ -547,7 +547,7 @@ def test_stores_are_created_listed_and_changed(call):
     assert call("GET", "/stores").json() == [changed.json()]
 
 
-def test_a_store_whose_external_id_changed_comes_back_with_the_next_old_receipt(call):
+def test_a_receipt_with_a_stores_former_id_makes_a_new_store(call):
     call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB"})
     call("POST", "/stores/SE-WEB", {"externalId": "SE-NEW"})
 
@@ -566,7 +566,7 @@ def test_a_store_whose_external_id_changed_comes_back_with_the_next_old_receipt(
         ({"city": 7}, (422, "ValidationError")),
     ],
 )
-def test_a_store_with_a_wrong_field_is_refused_and_stays(call, changes, expected):
+def test_a_change_of_a_store_with_a_wrong_field_is_refused(call, changes, expected):
     for external_id in ("SE-1", "SE-2"):
         call("POST", "/stores", {"name": external_id, "externalId": external_id})
 
@@ -574,7 +574,7 @@ def test_a_store_with_a_wrong_field_is_refused_and_stays(call, changes, expected
     assert call("GET", "/stores/SE-1").json()["name"] == "SE-1"
 
 
-def test_an_inactive_store_is_listed_only_when_asked_for(call):
+def test_an_inactive_store_is_listed_only_on_request(call):
     call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB", "active": False})
 
     assert call("GET", "/stores").json() == []
@@ -589,51 +589,51 @@ def test_a_store_needs_a_name_and_an_external_id(call, missing):
     assert call("POST", "/stores", body).status_code == 400
 
 
-def test_a_store_that_is_not_there_is_not_found(call):
+def test_an_unknown_store_is_not_found(call):
     assert code(call("GET", "/stores/NO-WEB")) == (404, "StoreNotFound")
 
 
-# What can be looked at
+# The log of calls
 
 
-def test_the_journal_has_the_exact_bytes_both_ways(call):
+def test_the_log_has_the_exact_bytes_of_request_and_response(call):
     call("POST", "/receipts?x=1", data=b'{"totalGrossPrice": 667.20}')
 
-    (entry,) = call.entries()
-    assert (entry.method, entry.path, entry.query, entry.status) == ("POST", "/api/v3/receipts", "x=1", 422)
-    assert entry.request == b'{"totalGrossPrice": 667.20}'
-    assert b"ValidationError" in entry.response
+    (logged,) = call.logged()
+    assert (logged.method, logged.path, logged.query, logged.status) == ("POST", "/api/v3/receipts", "x=1", 422)
+    assert logged.request == b'{"totalGrossPrice": 667.20}'
+    assert b"ValidationError" in logged.response
 
 
-def test_the_journal_is_newest_first_and_can_be_narrowed(call):
+def test_the_log_is_newest_first_and_can_be_filtered(call):
     for path in ("/contacts/count", "/stores", "/contacts/count"):
         call("GET", path)
-    second = call.entries()[1].at.isoformat()
+    second = call.logged()[1].at.isoformat()
 
-    assert [entry["path"][8:] for entry in call.look("/journal?limit=2").json()] == ["contacts/count", "stores"]
-    assert len(call.look("/journal?path=count").json()) == 2
-    assert len(call.look("/journal", params={"since": second}).json()) == 2
+    assert [each["path"][8:] for each in call.get_page("/journal?limit=2").json()] == ["contacts/count", "stores"]
+    assert len(call.get_page("/journal?path=count").json()) == 2
+    assert len(call.get_page("/journal", params={"since": second}).json()) == 2
 
 
 @pytest.mark.parametrize("query", ["limit=many", "since=yesterday"])
-def test_a_question_that_the_journal_does_not_understand_is_refused(call, query):
-    assert call.look(f"/journal?{query}").status_code == 400
+def test_an_invalid_filter_of_the_log_is_refused(call, query):
+    assert call.get_page(f"/journal?{query}").status_code == 400
 
 
-def test_the_journal_forgets_the_oldest():
+def test_the_log_drops_the_oldest_calls():
     engage = Engage(faults=Faults(), max_calls=2)
     with serving(engage.app) as base:
         call = Caller(engage, base, "demo")
         for path in ("/stores", "/contacts/count", "/stores"):
             call("GET", path)
 
-    assert [entry.path for entry in engage.calls] == ["/api/v3/contacts/count", "/api/v3/stores"]
+    assert [each.path for each in engage.calls] == ["/api/v3/contacts/count", "/api/v3/stores"]
 
 
-def test_the_journal_is_a_page_for_people_where_nothing_is_executed(call):
+def test_the_log_is_a_page_in_browsers_and_escapes_everything(call):
     call("POST", "/contacts?source=<b>", {"firstName": "<script>alert(1)</script>"})
 
-    page = call.look("/journal", headers={"Accept": "text/html"})
+    page = call.get_page("/journal", headers={"Accept": "text/html"})
 
     assert page.headers["Content-Type"].startswith("text/html")
     assert "&lt;script&gt;" in page.text
@@ -644,7 +644,7 @@ def test_tenants_do_not_see_each_other(call, running):
     call.contact()
     other = Caller(*running, "somebody-else")
 
-    assert other.look("/journal").json() == []
+    assert other.get_page("/journal").json() == []
     assert other("GET", "/contacts/count").json() == 0
 
 
@@ -652,7 +652,7 @@ def test_tenants_do_not_see_each_other(call, running):
 
 
 def outcome(call: Caller) -> object:
-    """How a receipt fares: its status, or the name of what `requests` raises."""
+    """The status of a receipt's call, or the name of the error that `requests` raises."""
     try:
         return call("POST", "/receipts", receipt(call.contact()), timeout=0.5).status_code
     except requests.RequestException as error:
@@ -675,15 +675,15 @@ def outcome(call: Caller) -> object:
         (Fault.HTML, 200, 0),
     ],
 )
-def test_each_fault_happens_on_the_wire(call, fault, expected, acted):
+def test_each_fault_happens_on_a_real_connection(call, fault, expected, acted):
     call.engage.script("POST /api/v3/receipts$", [fault])
 
     assert outcome(call) == expected
-    assert call.look("/receipts").json()["counts"]["queued"] == acted
-    assert call.entries()[-1].fault is fault
+    assert call.get_page("/receipts").json()["counts"]["queued"] == acted
+    assert call.logged()[-1].fault is fault
 
 
-def test_a_reset_is_a_reset(call):
+def test_a_reset_is_a_tcp_reset(call):
     call.engage.script("/stores$", [Fault.RESET])
 
     with pytest.raises(requests.ConnectionError, match="reset by peer"):
@@ -691,7 +691,7 @@ def test_a_reset_is_a_reset(call):
 
 
 @pytest.mark.parametrize(("fault", "wait"), [(Fault.THROTTLED, "1"), (Fault.THROTTLED_BARE, None)])
-def test_a_throttled_call_is_told_how_long_to_wait_or_not(call, fault, wait):
+def test_a_throttled_response_has_retry_after_or_not(call, fault, wait):
     call.engage.script("/stores$", [fault])
 
     assert call("GET", "/stores").headers.get("Retry-After") == wait
@@ -705,14 +705,14 @@ def test_a_late_answer_arrives(call):
     assert time.monotonic() - started > 0.3
 
 
-def test_a_hanging_connection_is_cut_in_the_end(call):
+def test_a_hanging_connection_is_cut_after_its_time(call):
     call.tenant.faults = Faults({Fault.HANG: 1.0}, hang_seconds=0.3)
 
     with pytest.raises(requests.ConnectionError):
         call("GET", "/stores")
 
 
-def test_the_rates_are_set_over_http_and_hold(call):
+def test_fault_rates_set_over_http_are_kept(call):
     reply = requests.post(f"{call.base}/faults", json={"503": 0.5, "429": 0.25, "seed": 7}, timeout=5)
     statuses = [call("GET", "/stores").status_code for _ in range(200)]
 
@@ -721,24 +721,24 @@ def test_the_rates_are_set_over_http_and_hold(call):
     assert 30 < statuses.count(429) < 70
 
 
-def test_the_same_seed_brings_the_same_faults():
+def test_the_same_seed_gives_the_same_faults():
     rates = {Fault.UNAVAILABLE: 0.3, Fault.RESET: 0.3}
     first, again, other = Faults(rates, seed=1), Faults(rates, seed=1), Faults(rates, seed=2)
 
-    fates = [[faults.draw() for _ in range(50)] for faults in (first, again, other)]
+    drawn = [[faults.draw() for _ in range(50)] for faults in (first, again, other)]
 
-    assert fates[0] == fates[1] != fates[2]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.mark.parametrize("body", [{"flood": 0.1}, {"503": "often"}, {"503": 0.7, "429": 0.7}, {"503": -1}, []])
-def test_rates_that_make_no_sense_are_refused_and_change_nothing(call, body):
+def test_invalid_fault_rates_are_refused_and_change_nothing(call, body):
     response = requests.post(f"{call.base}/faults", json=body, timeout=5)
 
     assert response.status_code == 422
     assert call.tenant.faults.rates == {}
 
 
-def test_the_environment_sets_the_rates(monkeypatch):
+def test_the_environment_sets_the_fault_rates(monkeypatch):
     monkeypatch.setenv("SANDBOX_FAULTS", "503=0.01, 429=0.005,reset=0.002,latency_seconds=0.5")
 
     faults = Engage().tenant("demo").faults
@@ -747,13 +747,13 @@ def test_the_environment_sets_the_rates(monkeypatch):
     assert faults.latency_seconds == 0.5
 
 
-def test_scripted_answers_come_in_order_and_then_the_sandbox_again(call):
+def test_scripted_responses_come_in_order_and_then_usual_ones(call):
     call.engage.script("GET .*/stores$", [418, (400, {"errorCode": "X"}, {"X-Y": "z"}), ApiResponse(204)])
 
-    answers = [call("GET", "/stores") for _ in range(4)]
+    responses = [call("GET", "/stores") for _ in range(4)]
 
-    assert [answer.status_code for answer in answers] == [418, 400, 204, 200]
-    assert (answers[1].json(), answers[1].headers["X-Y"]) == ({"errorCode": "X"}, "z")
+    assert [response.status_code for response in responses] == [418, 400, 204, 200]
+    assert (responses[1].json(), responses[1].headers["X-Y"]) == ({"errorCode": "X"}, "z")
 
 
 def test_a_script_leaves_other_calls_alone(call):
@@ -770,7 +770,7 @@ def client(call):
     return EngageClient(call.base, KEY)
 
 
-def test_the_client_lists_stores_inactive_ones_too(call, client):
+def test_the_client_lists_inactive_stores_too(call, client):
     call("POST", "/stores", {"name": "Web", "externalId": "SE-WEB"})
     call("POST", "/stores", {"name": "Old", "externalId": "SE-OLD", "active": False})
 

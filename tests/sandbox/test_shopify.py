@@ -1,4 +1,4 @@
-"""The sandbox's Shopify: signatures, redelivery, payloads and the replayed purchases."""
+"""The sandbox's Shopify: signatures, redelivery, payloads, the replayed purchases, and the Admin API."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ CD = Item("Blue Harbour", "CD-1", Decimal("149.00"))
 
 
 class DeliveryReceiver:
-    """The app's end of the webhooks: keeps each, and answers with the statuses given, then with 200."""
+    """Receives webhooks: keeps each, and answers with the statuses given, then with 200."""
 
     def __init__(self, *statuses: int, slow: float = 0.0) -> None:
-        self.got: list[tuple[dict, bytes]] = []
+        self.received: list[tuple[dict, bytes]] = []
         self._statuses, self._slow = list(statuses), slow
-        self.app = Starlette(routes=[Route("/webhooks/shopify", self._take, methods=["POST"])])
+        self.app = Starlette(routes=[Route("/webhooks/shopify", self._receive, methods=["POST"])])
 
-    async def _take(self, request):
-        self.got.append((dict(request.headers), await request.body()))
+    async def _receive(self, request):
+        self.received.append((dict(request.headers), await request.body()))
         if self._slow:
             slow, self._slow = self._slow, 0.0
             await anyio.sleep(slow)
@@ -50,10 +50,10 @@ class DeliveryReceiver:
 
     @property
     def topics(self):
-        return [headers["x-shopify-topic"] for headers, _ in self.got]
+        return [headers["x-shopify-topic"] for headers, _ in self.received]
 
     def bodies(self, topic):
-        return [json.loads(body) for headers, body in self.got if headers["x-shopify-topic"] == topic]
+        return [json.loads(body) for headers, body in self.received if headers["x-shopify-topic"] == topic]
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def test_the_signature_is_over_the_exact_bytes(shopify, receiver):
     shopify.fire(SHOP, "orders/create", b'{ "id":1,  "note":"\xc3\xa5" }')
     shopify.wait_until_idle()
 
-    headers, body = receiver.got[0]
+    headers, body = receiver.received[0]
     digest = hmac.new(SECRET.encode(), body, hashlib.sha256).digest()
     assert body == b'{ "id":1,  "note":"\xc3\xa5" }'
     assert headers["x-shopify-hmac-sha256"] == base64.b64encode(digest).decode()
@@ -93,7 +93,7 @@ def test_a_webhook_carries_every_header(shopify, receiver):
     webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1}, event_id="e1")
     shopify.wait_until_idle()
 
-    headers, _ = receiver.got[0]
+    headers, _ = receiver.received[0]
     assert headers["x-shopify-topic"] == "orders/create"
     assert headers["x-shopify-shop-domain"] == SHOP
     assert headers["x-shopify-api-version"] == "2026-10"
@@ -109,23 +109,23 @@ def test_anything_but_2xx_is_delivered_again_the_same(status):
         webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
         assert shopify.wait_until_idle()
 
-    assert len(receiver.got) == 3
-    assert {body for _, body in receiver.got} == {b'{"id":1}'}
-    assert {headers["x-shopify-webhook-id"] for headers, _ in receiver.got} == {webhook_id}
+    assert len(receiver.received) == 3
+    assert {body for _, body in receiver.received} == {b'{"id":1}'}
+    assert {headers["x-shopify-webhook-id"] for headers, _ in receiver.received} == {webhook_id}
 
 
-def test_an_answer_after_five_seconds_is_none():
+def test_a_response_after_five_seconds_is_too_late():
     receiver = DeliveryReceiver(slow=6.0)
     with connected(receiver) as shopify:
         shopify.fire(SHOP, "orders/create", {"id": 1})
         assert shopify.wait_until_idle(10)
         (delivery,) = shopify.deliveries
 
-    assert len(receiver.got) == 2
+    assert len(receiver.received) == 2
     assert (delivery.attempts, delivery.status, delivery.state) == (2, 200, "delivered")
 
 
-def test_a_webhook_nobody_takes_is_given_up():
+def test_a_webhook_fails_after_its_last_retry():
     receiver = DeliveryReceiver(500, 500, 500)
     with connected(receiver) as shopify:
         shopify.fire(SHOP, "orders/create", {"id": 1})
@@ -135,7 +135,7 @@ def test_a_webhook_nobody_takes_is_given_up():
     assert (delivery.attempts, delivery.status, delivery.state) == (3, 500, "failed")
 
 
-def test_a_webhook_waits_for_an_app_that_is_down(receiver):
+def test_a_webhook_is_retried_until_the_app_is_up(receiver):
     with serving(receiver.app) as url:
         shopify = Shopify(SECRET, f"{url}/webhooks/shopify", schedule=(0.2,) * 20)
     shopify.fire(SHOP, "orders/create", {"id": 1})
@@ -151,7 +151,7 @@ def test_duplicates_have_the_same_webhook_id(receiver):
         webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
         assert shopify.wait_until_idle()
 
-    assert [headers["x-shopify-webhook-id"] for headers, _ in receiver.got] == [webhook_id] * 2
+    assert [headers["x-shopify-webhook-id"] for headers, _ in receiver.received] == [webhook_id] * 2
 
 
 def test_late_webhooks_arrive_out_of_order(receiver):
@@ -165,20 +165,20 @@ def test_late_webhooks_arrive_out_of_order(receiver):
     assert arrived != sorted(arrived)
 
 
-def test_deliveries_are_told_as_json(shopify):
+def test_deliveries_are_listed_as_json(shopify):
     webhook_id = shopify.fire(SHOP, "orders/create", {"id": 1})
     shopify.fire("other.myshopify.com", "orders/create", {"id": 2})
     shopify.wait_until_idle()
 
     with serving(shopify.app) as url:
-        told = requests.get(f"{url}/{SHOP}/deliveries", timeout=5).json()
+        listed = requests.get(f"{url}/{SHOP}/deliveries", timeout=5).json()
 
-    assert [(each["webhook_id"], each["state"], each["status"], each["attempts"]) for each in told] == [
+    assert [(each["webhook_id"], each["state"], each["status"], each["attempts"]) for each in listed] == [
         (webhook_id, "delivered", 200, 1)
     ]
 
 
-# What happens in a shop
+# Events in a shop
 
 
 def test_a_paid_order_fires_create_paid_and_updated_of_one_event(shopify, receiver):
@@ -186,11 +186,11 @@ def test_a_paid_order_fires_create_paid_and_updated_of_one_event(shopify, receiv
     shopify.wait_until_idle()
 
     assert sorted(receiver.topics) == ["orders/create", "orders/paid", "orders/updated"]
-    assert len({headers["x-shopify-event-id"] for headers, _ in receiver.got}) == 1
-    assert len({headers["x-shopify-webhook-id"] for headers, _ in receiver.got}) == 3
+    assert len({headers["x-shopify-event-id"] for headers, _ in receiver.received}) == 1
+    assert len({headers["x-shopify-webhook-id"] for headers, _ in receiver.received}) == 3
 
 
-def test_an_authorised_order_is_paid_later(shopify, receiver):
+def test_an_authorised_order_can_be_paid_later(shopify, receiver):
     order_id = shopify.add_order(SHOP, Checkout((CD,)), paid=False)
     before = shopify.order(SHOP, order_id)
     shopify.pay(SHOP, order_id)
@@ -203,7 +203,7 @@ def test_an_authorised_order_is_paid_later(shopify, receiver):
     assert [body["financial_status"] for body in receiver.bodies("orders/paid")] == ["paid"]
 
 
-def test_a_fulfilled_order_says_so(shopify, receiver):
+def test_a_fulfilled_order_has_its_status(shopify, receiver):
     order_id = shopify.add_order(SHOP, Checkout((CD,)))
     shopify.fulfil(SHOP, order_id)
     shopify.wait_until_idle()
@@ -213,7 +213,7 @@ def test_a_fulfilled_order_says_so(shopify, receiver):
     assert sorted(statuses, key=str) == [None, "fulfilled"]
 
 
-def test_an_edited_order_keeps_what_was_ordered(shopify):
+def test_an_edited_order_keeps_its_original_quantities(shopify):
     order_id = shopify.add_order(SHOP, Checkout((CD, Item("Silver Echoes", "CD-2", Decimal(100), quantity=2))))
     line_id = int(shopify.order(SHOP, order_id)["lineItems"][1]["id"].rpartition("/")[2])
 
@@ -225,7 +225,7 @@ def test_an_edited_order_keeps_what_was_ordered(shopify):
     assert order["currentTotalPriceSet"]["shopMoney"]["amount"] == "249.0"
 
 
-def test_a_change_carries_the_time_it_was_made(receiver):
+def test_a_change_has_the_time_of_its_making(receiver):
     noon = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
     seconds = iter(range(10))
     with connected(receiver, now=lambda: noon + timedelta(seconds=next(seconds))) as shopify:
@@ -238,7 +238,7 @@ def test_a_change_carries_the_time_it_was_made(receiver):
     assert updated == {None: "2026-11-24T13:00:00+01:00", "ring the bell": "2026-11-24T13:00:01+01:00"}
 
 
-def test_a_customer_that_changes_is_the_customer_of_the_order(shopify):
+def test_an_order_has_its_customer_as_changed_since(shopify):
     customer_id = shopify.add_customer(SHOP, CustomerDetails(first_name="Ada"))
     order_id = shopify.add_order(SHOP, Checkout((CD,)), customer_id=customer_id)
 
@@ -258,14 +258,14 @@ def test_customers_fire_create_and_update(shopify, receiver):
     assert shopify.customer(SHOP, customer_id)["defaultEmailAddress"]["marketingState"] == "SUBSCRIBED"
 
 
-def test_a_customers_number_gives_the_same_id_in_every_run_and_another_in_every_shop():
+def test_a_customers_number_gives_one_id_for_each_shop_in_every_run():
     one, other = Shopify(SECRET, "http://127.0.0.1:9/"), Shopify(SECRET, "http://127.0.0.1:9/")
 
     assert one.customer_id(SHOP, 7) == other.customer_id(SHOP, 7)
     assert one.customer_id(SHOP, 7) != one.customer_id("other.myshopify.com", 7)
 
 
-def test_a_sandbox_started_again_gives_no_order_id_twice():
+def test_a_restarted_sandbox_gives_no_order_id_twice():
     def orders() -> list[int]:
         shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0)
         return [shopify.add_order(SHOP, Checkout((CD,))) for _ in range(3)]
@@ -275,7 +275,7 @@ def test_a_sandbox_started_again_gives_no_order_id_twice():
     assert min(orders()) > max(first) > 2**40
 
 
-def test_old_orders_give_way():
+def test_the_oldest_orders_are_dropped():
     shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0, max_orders=2)
     ids = [shopify.add_order(SHOP, Checkout((CD,))) for _ in range(3)]
 
@@ -285,7 +285,7 @@ def test_old_orders_give_way():
 # Payloads
 
 
-def test_a_payloads_ids_are_graphqls(shopify, receiver):
+def test_a_payload_has_the_ids_of_graphql(shopify, receiver):
     customer_id = shopify.add_customer(SHOP, CustomerDetails())
     order_id = shopify.add_order(SHOP, Checkout((CD, CD)), customer_id=customer_id)
     shopify.wait_until_idle()
@@ -393,7 +393,7 @@ def test_graphqls_money_drops_its_last_zeros():
 # Purchases
 
 
-def test_the_purchases_are_all_there_in_order_of_date():
+def test_all_purchases_are_read_in_order_of_date():
     rows = purchases()
 
     assert len(rows) == 6919
@@ -413,17 +413,17 @@ def test_a_purchase_has_as_many_cds_as_were_bought():
     assert all(sum(each.quantity for each in items_of(row)) == row.cds for row in purchases())
 
 
-def test_the_same_number_is_the_same_person_and_nobody_elses_address():
-    people = [invented_customer(number) for number in range(1, 2358)]
+def test_the_same_number_gives_the_same_customer_with_unique_contacts():
+    customers = [invented_customer(number) for number in range(1, 2358)]
 
-    assert people == [invented_customer(number) for number in range(1, 2358)]
-    assert len({each.email for each in people}) == 2357
-    phones = [each.phone for each in people if each.phone]
+    assert customers == [invented_customer(number) for number in range(1, 2358)]
+    assert len({each.email for each in customers}) == 2357
+    phones = [each.phone for each in customers if each.phone]
     assert len(set(phones)) == len(phones) > 1000
-    assert 300 < sum(not each.account for each in people) < 600
+    assert 300 < sum(not each.account for each in customers) < 600
 
 
-def test_a_replay_is_the_files_purchases_with_sums_that_agree():
+def test_replayed_orders_have_the_prices_of_the_purchases():
     shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0)
 
     orders = [shopify.order(SHOP, order_id) for order_id in replay_orders(shopify, SHOP, 300)]
@@ -441,7 +441,7 @@ def test_a_replay_is_the_files_purchases_with_sums_that_agree():
         assert sums["parts"] == sums["total"] == sums["paid"]
 
 
-def test_a_replay_has_something_of_everything(receiver):
+def test_replayed_orders_cover_every_usual_event(receiver):
     with connected(receiver) as shopify:
         orders = [shopify.order(SHOP, order_id) for order_id in replay_orders(shopify, SHOP, 300)]
         assert shopify.wait_until_idle(30)
@@ -457,7 +457,7 @@ def test_a_replay_has_something_of_everything(receiver):
     }
 
 
-def test_each_shopper_is_created_once(receiver):
+def test_each_customer_is_created_once(receiver):
     with connected(receiver) as shopify:
         replay_orders(shopify, SHOP, 300)
         assert shopify.wait_until_idle(30)
@@ -466,7 +466,7 @@ def test_each_shopper_is_created_once(receiver):
     assert len(created) == len(set(created)) > 100
 
 
-def test_shoppers_come_while_asked_for(receiver):
+def test_orders_are_placed_while_the_block_lasts(receiver):
     with connected(receiver) as shopify:
         with replaying_orders(shopify, SHOP, rate=50):
             _until(lambda: receiver.topics.count("orders/create") >= 5)
@@ -475,7 +475,7 @@ def test_shoppers_come_while_asked_for(receiver):
         assert len(shopify.deliveries) == made
 
 
-def test_nobody_comes_at_a_rate_of_zero(monkeypatch):
+def test_no_order_is_placed_at_a_rate_of_zero(monkeypatch):
     monkeypatch.setenv("SANDBOX_RATE", "0")
     shopify = Shopify(SECRET, "http://127.0.0.1:9/", workers=0)
     with replaying_orders(shopify, SHOP):
@@ -484,7 +484,7 @@ def test_nobody_comes_at_a_rate_of_zero(monkeypatch):
     assert shopify.deliveries == []
 
 
-def test_what_goes_on_during_the_app_starts_and_ends_with_it():
+def test_the_during_context_lasts_as_long_as_the_app():
     seen = []
 
     @contextmanager
@@ -505,10 +505,10 @@ def _until(done, seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-# The Admin API's manners
+# The Admin API
 
 
-def asked(url: str, body: bytes, token: str = "shpat_sandbox") -> requests.Response:
+def post_query(url: str, body: bytes, token: str = "shpat_sandbox") -> requests.Response:
     address = f"{url}/{SHOP}/admin/api/2026-10/graphql.json"
     return requests.post(address, data=body, headers={"X-Shopify-Access-Token": token}, timeout=5)
 
@@ -519,8 +519,8 @@ def admin():
         yield url
 
 
-def test_every_answer_names_its_request_and_version(admin):
-    answer = asked(admin, b'{"query": "{ shop { id } }"}')
+def test_every_response_has_a_request_id_and_the_version(admin):
+    answer = post_query(admin, b'{"query": "{ shop { id } }"}')
 
     assert answer.headers["X-Request-Id"]
     assert answer.headers["X-Shopify-API-Version"] == "2026-10"
@@ -528,14 +528,14 @@ def test_every_answer_names_its_request_and_version(admin):
 
 
 def test_a_wrong_token_is_401(admin):
-    answer = asked(admin, b'{"query": "{ shop { id } }"}', token="wrong")
+    answer = post_query(admin, b'{"query": "{ shop { id } }"}', token="wrong")
 
     assert answer.status_code == 401
     assert "Invalid API key" in answer.json()["errors"]
 
 
 def test_an_unknown_field_is_an_error_within_a_200(admin):
-    answer = asked(admin, b'{"query": "{ shop { motto } }"}')
+    answer = post_query(admin, b'{"query": "{ shop { motto } }"}')
 
     assert answer.status_code == 200
     assert answer.json()["errors"][0]["message"] == "Cannot query field 'motto' on type 'Shop'."
@@ -543,11 +543,11 @@ def test_an_unknown_field_is_an_error_within_a_200(admin):
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'"x"', b'{"query": "{ shop { id } }", "variables": 5}'])
 def test_a_body_that_is_no_query_is_400(admin, body):
-    assert asked(admin, body).status_code == 400
+    assert post_query(admin, body).status_code == 400
 
 
 def test_a_query_that_is_no_graphql_is_an_error(admin):
-    assert "Syntax Error" in asked(admin, b'{"query": "{ shop {"}').json()["errors"][0]["message"]
+    assert "Syntax Error" in post_query(admin, b'{"query": "{ shop {"}').json()["errors"][0]["message"]
 
 
 def test_a_query_that_is_too_costly_is_refused(admin):
@@ -557,7 +557,7 @@ def test_a_query_that_is_too_costly_is_refused(admin):
     )
     query = json.dumps({"query": f'{{ order(id: "gid://shopify/Order/1") {{ {nested} }} }}'}).encode()
 
-    error = asked(admin, query).json()["errors"][0]
+    error = post_query(admin, query).json()["errors"][0]
 
     assert error["extensions"]["code"] == "MAX_COST_EXCEEDED"
     assert error["extensions"]["maxCost"] == 1000
@@ -566,4 +566,4 @@ def test_a_query_that_is_too_costly_is_refused(admin):
 def test_a_missing_variable_is_an_error(admin):
     query = json.dumps({"query": "query Q($id: ID!) { order(id: $id) { id } }"}).encode()
 
-    assert "of non-null type 'ID!'" in asked(admin, query).json()["errors"][0]["message"]
+    assert "of non-null type 'ID!'" in post_query(admin, query).json()["errors"][0]["message"]

@@ -1,4 +1,4 @@
-"""What may happen in the sandbox's shops after a sale: refunds, cancellations, parcels, edits, consents, merges."""
+"""Events in the sandbox's shops: refunds, cancellations, fulfillments, edits, consents, merges, bulk operations."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ ABROAD = Checkout(
 
 
 class TopicReceiver:
-    """The app's end of the webhooks."""
+    """Receives webhooks, and keeps their topics, bodies and event ids."""
 
     def __init__(self):
-        self.got: list[tuple[str, dict, str]] = []
-        self.app = Starlette(routes=[Route("/", self._take, methods=["POST"])])
+        self.received: list[tuple[str, dict, str]] = []
+        self.app = Starlette(routes=[Route("/", self._receive, methods=["POST"])])
 
-    async def _take(self, request):
+    async def _receive(self, request):
         headers, body = request.headers, json.loads(await request.body())
-        self.got.append((headers["x-shopify-topic"], body, headers["x-shopify-event-id"]))
+        self.received.append((headers["x-shopify-topic"], body, headers["x-shopify-event-id"]))
         return Response()
 
     def topics(self):
-        """What came since the last question, in order of name."""
-        topics = sorted(topic for topic, _, _ in self.got)
-        self.got.clear()
+        """The topics received since the last call, sorted."""
+        topics = sorted(topic for topic, _, _ in self.received)
+        self.received.clear()
         return topics
 
     def body(self, topic):
-        (found,) = [body for each, body, _ in self.got if each == topic]
+        (found,) = [body for each, body, _ in self.received if each == topic]
         return found
 
 
@@ -67,7 +67,7 @@ def received():
 
 @pytest.fixture
 def receiver(received):
-    received[0].got.clear()
+    received[0].received.clear()
     return received[0]
 
 
@@ -117,7 +117,7 @@ def states(shopify, order_id):
 
 
 @pytest.mark.parametrize("side", ["shopMoney", "presentmentMoney"])
-def test_refunds_of_every_unit_and_the_shipping_give_back_exactly_what_was_paid(quiet, checkout, side):
+def test_refunds_of_all_units_and_the_shipping_sum_to_what_was_paid(quiet, checkout, side):
     order_id = quiet.add_order(SHOP, checkout)
     total = amount(quiet.order(SHOP, order_id)["totalPriceSet"], side)
     mug, tray = line_ids(quiet, order_id)
@@ -132,7 +132,7 @@ def test_refunds_of_every_unit_and_the_shipping_give_back_exactly_what_was_paid(
     assert states(quiet, order_id)[0] == "REFUNDED"
 
 
-def test_a_partial_refund_leaves_the_rest_and_owes_nothing(quiet, checkout):
+def test_a_partial_refund_leaves_the_rest_and_nothing_outstanding(quiet, checkout):
     order_id = quiet.add_order(SHOP, checkout)
     before = figures(quiet, order_id)
 
@@ -146,7 +146,7 @@ def test_a_partial_refund_leaves_the_rest_and_owes_nothing(quiet, checkout):
     assert states(quiet, order_id)[0] == "PARTIALLY_REFUNDED"
 
 
-def test_shipping_alone_is_given_back_with_its_tax(quiet):
+def test_shipping_alone_is_refunded_with_its_tax(quiet):
     order_id = quiet.add_order(SHOP, SALE)
 
     quiet.refund(SHOP, order_id, shipping=Decimal(49))
@@ -181,7 +181,7 @@ def test_less_money_than_the_units_cost_is_a_positive_adjustment(quiet):
     assert figures(quiet, order_id)[3] == 0
 
 
-def test_no_more_is_given_back_than_was_paid(quiet):
+def test_no_more_is_refunded_than_was_paid(quiet):
     order_id = quiet.add_order(SHOP, SALE)
 
     quiet.refund(SHOP, order_id, amount=Decimal(10_000))
@@ -190,7 +190,7 @@ def test_no_more_is_given_back_than_was_paid(quiet):
     assert (refunded, current, outstanding) == (received, 0, 0)
 
 
-def test_a_refund_goes_back_to_the_means_it_came_from(quiet):
+def test_a_refund_goes_back_to_the_payments_in_order(quiet):
     tenders = (Tender("gift_card", Decimal(100)), Tender())
     order_id = quiet.add_order(SHOP, Checkout((MUG, TRAY), tenders=tenders))
 
@@ -201,7 +201,7 @@ def test_a_refund_goes_back_to_the_means_it_came_from(quiet):
     assert paid_back == [("gift_card", Decimal(100)), ("shopify_payments", Decimal("99.99"))]
 
 
-def test_a_refund_fires_its_own_topic_and_the_orders_of_one_event(shopify, receiver):
+def test_a_refund_fires_its_topic_and_the_orders_with_one_event_id(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     shopify.wait_until_idle()
     receiver.topics()
@@ -212,7 +212,7 @@ def test_a_refund_fires_its_own_topic_and_the_orders_of_one_event(shopify, recei
     body = receiver.body("refunds/create")
     assert (body["id"], body["order_id"], body["note"]) == (refund_id, order_id, "Too small")
     assert receiver.body("orders/updated")["refunds"] == [body]
-    assert len({event for _, _, event in receiver.got}) == 1
+    assert len({event for _, _, event in receiver.received}) == 1
     assert receiver.topics() == ["orders/updated", "refunds/create"]
 
 
@@ -266,10 +266,10 @@ def test_a_paid_order_that_is_cancelled_without_a_refund_keeps_its_money(quiet):
     assert states(quiet, order_id)[0] == "PAID"
 
 
-# Parcels
+# Fulfillments
 
 
-def test_an_order_is_sent_in_parts(shopify, receiver):
+def test_an_order_is_fulfilled_in_parts(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
     mug, tray = line_ids(shopify, order_id)
     shopify.wait_until_idle()
@@ -282,13 +282,15 @@ def test_an_order_is_sent_in_parts(shopify, receiver):
     shopify.wait_until_idle()
 
     assert seen == ["UNFULFILLED", "PARTIALLY_FULFILLED", "FULFILLED"]
-    parcels = sorted((body for topic, body, _ in receiver.got if topic == "fulfillments/create"), key=lambda b: b["id"])
-    packed = [[(line["id"], line["quantity"]) for line in each["line_items"]] for each in parcels]
+    fulfillments = sorted(
+        (body for topic, body, _ in receiver.received if topic == "fulfillments/create"), key=lambda b: b["id"]
+    )
+    packed = [[(line["id"], line["quantity"]) for line in each["line_items"]] for each in fulfillments]
     assert packed == [[(mug, 2)], [(mug, 1), (tray, 1)]]
     assert receiver.topics() == ["fulfillments/create"] * 2 + ["orders/updated"] * 2
 
 
-def test_nothing_is_sent_twice(quiet):
+def test_no_unit_is_fulfilled_twice(quiet):
     order_id = quiet.add_order(SHOP, SALE)
     quiet.fulfil(SHOP, order_id)
 
@@ -296,13 +298,13 @@ def test_nothing_is_sent_twice(quiet):
         quiet.fulfil(SHOP, order_id)
 
 
-def test_a_parcels_tracking_number_may_change(shopify, receiver):
+def test_a_fulfillments_tracking_number_may_change(shopify, receiver):
     order_id = shopify.add_order(SHOP, SALE)
-    parcel_id = shopify.fulfil(SHOP, order_id)
+    fulfillment_id = shopify.fulfil(SHOP, order_id)
     shopify.wait_until_idle()
     receiver.topics()
 
-    shopify.track(SHOP, order_id, parcel_id, "SE123")
+    shopify.track(SHOP, order_id, fulfillment_id, "SE123")
     shopify.wait_until_idle()
 
     body = receiver.body("fulfillments/update")
@@ -310,18 +312,18 @@ def test_a_parcels_tracking_number_may_change(shopify, receiver):
     assert receiver.topics() == ["fulfillments/update", "orders/updated"]
 
 
-def test_a_parcel_that_is_taken_back_can_be_sent_again(quiet):
+def test_after_a_cancelled_fulfillment_units_can_be_fulfilled(quiet):
     order_id = quiet.add_order(SHOP, SALE)
-    parcel_id = quiet.fulfil(SHOP, order_id)
+    fulfillment_id = quiet.fulfil(SHOP, order_id)
 
-    quiet.cancel_fulfilment(SHOP, order_id, parcel_id)
-    taken_back = states(quiet, order_id)[1]
+    quiet.cancel_fulfilment(SHOP, order_id, fulfillment_id)
+    cancelled = states(quiet, order_id)[1]
     quiet.fulfil(SHOP, order_id)
 
-    assert (taken_back, states(quiet, order_id)[1]) == ("UNFULFILLED", "FULFILLED")
+    assert (cancelled, states(quiet, order_id)[1]) == ("UNFULFILLED", "FULFILLED")
 
 
-def test_units_that_never_left_are_not_sent_after_their_refund(quiet):
+def test_refunded_units_need_no_fulfillment(quiet):
     order_id = quiet.add_order(SHOP, SALE)
     mug, tray = line_ids(quiet, order_id)
     quiet.fulfil(SHOP, order_id, {mug: 3})
@@ -351,7 +353,7 @@ def test_a_line_added_after_payment_is_outstanding_until_paid(quiet, checkout):
     assert states(quiet, order_id)[0] == "PAID"
 
 
-def test_a_unit_removed_after_payment_is_owed_to_the_shopper(quiet):
+def test_a_unit_removed_after_payment_is_owed_to_the_customer(quiet):
     order_id = quiet.add_order(SHOP, SALE)
     total = figures(quiet, order_id)[0]
 
@@ -362,7 +364,7 @@ def test_a_unit_removed_after_payment_is_owed_to_the_shopper(quiet):
     assert outstanding < 0
 
 
-def test_what_is_captured_after_an_edit_is_what_is_left(quiet):
+def test_a_capture_after_an_edit_is_of_the_current_total(quiet):
     order_id = quiet.add_order(SHOP, SALE, paid=False)
     quiet.edit_order(SHOP, order_id, line_ids(quiet, order_id)[1], 0)
 
@@ -395,7 +397,7 @@ def test_an_exchange_is_a_refund_and_a_line(shopify, receiver):
 # Customers
 
 
-def test_a_shopper_who_unsubscribes_is_told_by_three_topics(shopify, receiver):
+def test_an_unsubscribe_fires_three_topics(shopify, receiver):
     customer_id = shopify.add_customer(
         SHOP, CustomerDetails(accepts_email=True, phone="+46700000001", accepts_sms=True)
     )
@@ -415,7 +417,7 @@ def test_a_shopper_who_unsubscribes_is_told_by_three_topics(shopify, receiver):
     assert len(receiver.topics()) == 3
 
 
-def test_an_apps_consent_comes_back_as_webhooks_and_a_repeated_one_does_not(shopify, receiver):
+def test_an_apps_consent_fires_webhooks_but_not_a_repeated_one(shopify, receiver):
     customer_id = shopify.add_customer(SHOP, CustomerDetails())
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     with serving(shopify.app) as url:
@@ -431,27 +433,27 @@ def test_an_apps_consent_comes_back_as_webhooks_and_a_repeated_one_does_not(shop
     assert seen == [["customers/update", "customers_email_marketing_consent/update"], []]
 
 
-def test_merged_customers_are_one_with_both_ones_orders(shopify, receiver):
+def test_a_merged_customer_has_the_orders_of_both(shopify, receiver):
     kept = shopify.add_customer(SHOP, CustomerDetails(email="a@example.com", phone=None))
-    gone = shopify.add_customer(SHOP, CustomerDetails(email="b@example.com", phone="+46700000002"))
-    order_id = shopify.add_order(SHOP, SALE, customer_id=gone)
+    deleted = shopify.add_customer(SHOP, CustomerDetails(email="b@example.com", phone="+46700000002"))
+    order_id = shopify.add_order(SHOP, SALE, customer_id=deleted)
     shopify.wait_until_idle()
     receiver.topics()
 
-    shopify.merge_customers(SHOP, kept, gone)
+    shopify.merge_customers(SHOP, kept, deleted)
     shopify.wait_until_idle()
 
     merged = shopify.customer(SHOP, kept)
     assert merged["defaultPhoneNumber"]["phoneNumber"] == "+46700000002"
-    assert shopify.customer(SHOP, gone) is None
+    assert shopify.customer(SHOP, deleted) is None
     assert shopify.order(SHOP, order_id)["customer"]["id"] == merged["id"]
     body = receiver.body("customers/merge")
     assert body["admin_graphql_api_customer_kept_id"] == f"gid://shopify/Customer/{kept}"
-    assert body["admin_graphql_api_customer_deleted_id"] == f"gid://shopify/Customer/{gone}"
+    assert body["admin_graphql_api_customer_deleted_id"] == f"gid://shopify/Customer/{deleted}"
     assert receiver.topics() == ["customers/delete", "customers/merge", "customers/update"]
 
 
-def test_a_deleted_customer_leaves_orders_behind(shopify, receiver):
+def test_a_deleted_customers_orders_stay(shopify, receiver):
     customer_id = shopify.add_customer(SHOP, CustomerDetails())
     order_id = shopify.add_order(SHOP, SALE, customer_id=customer_id)
 
@@ -465,7 +467,7 @@ def test_a_deleted_customer_leaves_orders_behind(shopify, receiver):
 # The shop
 
 
-def test_a_changed_shop_says_so(shopify, receiver):
+def test_a_changed_shop_fires_its_topic(shopify, receiver):
     shopify.update_shop(SHOP, currencyCode="EUR", contactEmail="new@example.com")
     shopify.wait_until_idle()
 
@@ -473,7 +475,7 @@ def test_a_changed_shop_says_so(shopify, receiver):
     assert (body["currency"], body["customer_email"], body["myshopify_domain"]) == ("EUR", "new@example.com", SHOP)
 
 
-def test_an_uninstalled_app_is_told_and_may_come_back(shopify, receiver):
+def test_an_uninstall_fires_its_topic_and_the_app_may_be_reinstalled(shopify, receiver):
     with serving(shopify.app) as url:
         client = ShopifyClient(f"{url}/{SHOP}", shopify.token)
         shopify.uninstall(SHOP)
@@ -484,7 +486,7 @@ def test_an_uninstalled_app_is_told_and_may_come_back(shopify, receiver):
     assert receiver.body("app/uninstalled")["myshopify_domain"] == SHOP
 
 
-def test_the_law_asks_about_people_and_shops(shopify, receiver):
+def test_privacy_requests_fire_their_topics(shopify, receiver):
     customer_id = shopify.add_customer(SHOP, CustomerDetails(email="ada@example.com"))
     shopify.request_data(SHOP, customer_id, [1, 2])
     shopify.redact_customer(SHOP, customer_id, [1])
@@ -500,7 +502,7 @@ def test_the_law_asks_about_people_and_shops(shopify, receiver):
 # Bulk operations
 
 
-def test_the_end_of_a_bulk_operation_is_told_unless_that_is_lost(shopify, receiver):
+def test_a_finished_bulk_operation_fires_its_topic_unless_lost(shopify, receiver):
     with serving(shopify.app) as url:
         client = ShopifyClient(f"{url}/{SHOP}", shopify.token)
         shopify.bulk.lost = 1
@@ -541,16 +543,16 @@ def _until_ended(client, operation_id):
     ],
 )
 def test_a_payload_has_the_keys_of_shopifys_example(shopify, receiver, topic, path):
-    _everything_happens(shopify)
+    _fire_every_topic(shopify)
 
-    ours = next(body for each, body, _ in receiver.got if each == topic)
+    ours = next(body for each, body, _ in receiver.received if each == topic)
     example = json.loads((EXAMPLES / f"{topic}.json").read_text())["response"]
     for key in path:
         ours, example = ours[key], example[key]
     assert set(example) - set(ours) == set()
 
 
-def _everything_happens(shopify):
+def _fire_every_topic(shopify):
     customer_id = shopify.add_customer(SHOP, CustomerDetails(phone="+46700000001"))
     order_id = shopify.add_order(SHOP, SALE, customer_id=customer_id)
     shopify.track(SHOP, order_id, shopify.fulfil(SHOP, order_id), "SE1")
@@ -566,10 +568,10 @@ def _everything_happens(shopify):
     assert shopify.wait_until_idle()
 
 
-# Shoppers who change their minds
+# Orders with changes
 
 
-def test_fickle_shoppers_do_something_of_everything(shopify, receiver):
+def test_orders_with_changes_fire_every_topic(shopify, receiver):
     replay = OrderReplayWithChanges(shopify, SHOP)
     for _ in range(400):
         _, follow_ups = replay.place_order()
@@ -582,7 +584,7 @@ def test_fickle_shoppers_do_something_of_everything(shopify, receiver):
     assert {"customers_email_marketing_consent/update", "customers/merge"} <= topics
 
 
-def test_nothing_is_owed_when_the_fickle_are_done(quiet):
+def test_after_all_changes_nothing_is_outstanding(quiet):
     replay, order_ids = OrderReplayWithChanges(quiet, SHOP), []
     for _ in range(300):
         order_id, follow_ups = replay.place_order()
@@ -593,7 +595,7 @@ def test_nothing_is_owed_when_the_fickle_are_done(quiet):
     assert {figures(quiet, order_id)[3] for order_id in order_ids} == {0}
 
 
-def test_any_shoppers_can_be_let_in(quiet):
+def test_orders_with_changes_can_be_replayed(quiet):
     with replaying_orders(quiet, SHOP, rate=200, replay=OrderReplayWithChanges):
         while len(quiet.deliveries) < 20:
             pass

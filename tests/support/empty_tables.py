@@ -1,6 +1,6 @@
 """Empty every table between tests, by DELETE: 2 ms for the few rows of a test, where TRUNCATE of all takes 110.
 
-The tables are the catalogue's, so that a new one cannot be forgotten; only the migrations' own record stays.
+The tables are read from the catalogue, so that a new one is emptied, too; only the record of migrations stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SEQUENCES = f"""
     SELECT sequence.relname FROM pg_class sequence JOIN pg_depend ON objid = sequence.oid
     JOIN pg_class owner ON owner.oid = refobjid
     WHERE sequence.relkind = 'S' AND deptype IN ('a', 'i') AND owner.relname IN ({NAMES})"""
-# Both wait for the end of what threads of the test before are still writing.
+# Both wait for threads of the test before that are still writing.
 EMPTY = """
     DO $$ BEGIN
     IF (SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE oid IN ({oids})) > {large} THEN

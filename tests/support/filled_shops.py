@@ -1,4 +1,4 @@
-"""A shop that has one of everything, each thing with the shop's mark in it, to be noticed wherever it appears."""
+"""A shop with one row of every kind, each with the shop's canary in it, to be noticed wherever it appears."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LATER = NOON.replace(year=2100)
 
 @dataclass(frozen=True)
 class FilledShop:
-    """A shop with what its addresses hold, by the names of the routes' parameters and by what queries may name."""
+    """A shop with its ids, by the names of path parameters and of query values."""
 
     shop: Shop
     canary: str
@@ -63,38 +63,38 @@ class FilledShop:
 
     @property
     def secrets(self) -> list[str]:
-        """What nobody else may ever be shown."""
+        """Texts that no other shop may ever see."""
         return [self.canary, str(self.ids["order"])[:9], *(each for each in self.ids.values() if len(each) == 36)]
 
 
-def fill_shop(shop: Shop, mark: str, digits: int) -> FilledShop:
-    """Give the shop one of everything. `digits`: what its ids at Shopify begin with."""
-    Shop.update(email=f"{mark}@example.com", name=f"{mark}-name", store=f"{mark}-store").where(
+def fill_shop(shop: Shop, canary: str, digits: int) -> FilledShop:
+    """Give the shop one row of every kind. Its Shopify ids begin with `digits`."""
+    Shop.update(email=f"{canary}@example.com", name=f"{canary}-name", store=f"{canary}-store").where(
         Shop.id == shop.id
     ).execute()
     shop = Shop.get_by_id(shop.id)
     order, customer, refund = (str(digits * 10_000 + number) for number in (1, 2, 3))
-    ids = {"order": order, "customer": customer, "refund": refund, "address": f"{mark}@second.example"}
+    ids = {"order": order, "customer": customer, "refund": refund, "address": f"{canary}@second.example"}
     with db.atomic():
-        ids |= _tasks(shop, mark, ids) | _alerts(shop, mark, ids) | _deeds(shop, mark) | _import(shop, mark)
-        _seen(shop, mark, ids)
-        _beside(shop, mark, ids)
-    return FilledShop(shop, mark, ids)
+        ids |= _tasks(shop, canary, ids) | _alerts(shop, canary, ids) | _actions(shop, canary) | _import(shop, canary)
+        _snapshots(shop, canary, ids)
+        _other_rows(shop, canary, ids)
+    return FilledShop(shop, canary, ids)
 
 
-def _tasks(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
+def _tasks(shop: Shop, canary: str, ids: dict[str, str]) -> dict[str, str]:
     order = int(ids["order"])
-    task = add_task(shop, state=State.ERROR, shopify_id=order, engage_id=f"{mark}-engage", reason=f"{mark}-reason")
-    add_task(shop, state=State.SUCCESS, completed_at=NOON, shopify_id=order, code=f"{mark}-code")
+    task = add_task(shop, state=State.ERROR, shopify_id=order, engage_id=f"{canary}-engage", reason=f"{canary}-reason")
+    add_task(shop, state=State.SUCCESS, completed_at=NOON, shopify_id=order, code=f"{canary}-code")
     add_task(shop, utcnow(), state=State.PENDING, name="SyncContact", shopify_id=int(ids["customer"]))
-    Body.create(task_id=task.id, shop_id=shop.id, sealed=Body.seal(shop, task.id, _json(mark)))
+    Body.create(task_id=task.id, shop_id=shop.id, sealed=Body.seal(shop, task.id, _json(canary)))
     Attempt.create(
-        task=task, shop_id=shop.id, number=1, worker=f"{mark}-worker", started_at=NOON, reason=f"{mark}-attempt"
+        task=task, shop_id=shop.id, number=1, worker=f"{canary}-worker", started_at=NOON, reason=f"{canary}-attempt"
     )
     call = {"task": task, "shop_id": shop.id, "attempt": 1, "system": "Engage", "method": "POST", "effect": Effect.ONCE}
-    row = Exchange(id=new_id(), path=f"/{mark}-path", started_at=NOON, status=422, unknown=False, **call)
+    row = Exchange(id=new_id(), path=f"/{canary}-path", started_at=NOON, status=422, unknown=False, **call)
     for column in ("url", "sent", "received"):
-        setattr(row, column, row.seal(shop, column, _json(f"{mark}-{column}")))
+        setattr(row, column, row.seal(shop, column, _json(f"{canary}-{column}")))
     row.save(force_insert=True)
     totals.fold()
     add_task(
@@ -103,22 +103,22 @@ def _tasks(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
     return {"task_id": str(task.id), "exchange": str(row.id)}
 
 
-def _json(mark: str) -> bytes:
-    return orjson.dumps({"note": mark})
+def _json(canary: str) -> bytes:
+    return orjson.dumps({"note": canary})
 
 
-def _seen(shop: Shop, mark: str, ids: dict[str, str]) -> None:
-    node = {"updatedAt": DAY, "note": mark, "email": f"{mark}@shopper.example"}
+def _snapshots(shop: Shop, canary: str, ids: dict[str, str]) -> None:
+    node = {"updatedAt": DAY, "note": canary, "email": f"{canary}@shopper.example"}
     order, customer, refund = ({**node, "legacyResourceId": ids[kind]} for kind in ("order", "customer", "refund"))
-    kept = entities.save(Order, shop, order, name=f"{mark}-order", customer_id=int(ids["customer"]))
+    kept = entities.save(Order, shop, order, name=f"{canary}-order", customer_id=int(ids["customer"]))
     known = entities.save(Customer, shop, customer)
-    entities.set_contact(known, f"{mark}-contact", f"{mark}-type", {"note": mark})
+    entities.set_contact(known, f"{canary}-contact", f"{canary}-type", {"note": canary})
     consent_memory.replace(known, new_memories())
     entities.save(Refund, shop, refund, order_id=int(ids["order"]))
-    sent_receipts.save(kept, ReceiptKind.PURCHASE, f"{mark}-receipt", _json(mark), {})
+    sent_receipts.save(kept, ReceiptKind.PURCHASE, f"{canary}-receipt", _json(canary), {})
 
 
-def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
+def _alerts(shop: Shop, canary: str, ids: dict[str, str]) -> dict[str, str]:
     AlertRule.insert_many({"shop": shop, "rule": rule} for rule in SHOP_RULES).execute()
     tally = asdict(Tally("all", 20, 10, recent=True))
     evidence = {
@@ -130,49 +130,51 @@ def _alerts(shop: Shop, mark: str, ids: dict[str, str]) -> dict[str, str]:
         "period": 60,
         "window": None,
     }
-    fields = {"bad_since": NOON, "opened_at": NOON, "evidence": evidence, "acknowledged_by": f"{mark}-knows"}
+    fields = {"bad_since": NOON, "opened_at": NOON, "evidence": evidence, "acknowledged_by": f"{canary}-knows"}
     open_one, over = (incidents.start(shop, rule, **fields) for rule in (Rule.ERRORS, Rule.SILENCE))
     address = recipients.add(shop, ids["address"])
     assert open_one
     assert over
     assert address
     incidents.close(over, NOON, "recovered")
-    mail_id = outbox.put(shop, MailKind.FIRE, f"{mark}@told.example", incident=open_one)
-    Mail.update(state=MailState.KEPT, subject=mark, text=f"{mark}-text", html=mark).where(Mail.id == mail_id).execute()
+    mail_id = outbox.put(shop, MailKind.FIRE, f"{canary}@told.example", incident=open_one)
+    Mail.update(state=MailState.KEPT, subject=canary, text=f"{canary}-text", html=canary).where(
+        Mail.id == mail_id
+    ).execute()
     token = address.plain_token
     return {"incident_id": str(open_one.id), "over": str(over.id), "mail_id": str(mail_id), "token": token}
 
 
-def _deeds(shop: Shop, mark: str) -> dict[str, str]:
+def _actions(shop: Shop, canary: str) -> dict[str, str]:
     note = audit_log.record(
-        shop, Action.SETTINGS, f"{mark}-who", idempotency_key=new_id(), details={"part": "alerts", "note": mark}
+        shop, Action.SETTINGS, f"{canary}-who", idempotency_key=new_id(), details={"part": "alerts", "note": canary}
     )
-    batch = BulkRetry.create(shop=shop, query=f"q={mark}", total=1)
+    batch = BulkRetry.create(shop=shop, query=f"q={canary}", total=1)
     BulkRetryPortion.create(bulk_retry=batch, number=1, shop_id=shop.id, task_ids=[new_id()])
-    saved = saved_views.add(shop, f"{mark}-view", "state=error")
+    saved = saved_views.add(shop, f"{canary}-view", "state=error")
     assert note
     return {"audit": str(note.id), "batch_id": str(batch.id), "view_id": str(saved.id)}
 
 
-def _import(shop: Shop, mark: str) -> dict[str, str]:
+def _import(shop: Shop, canary: str) -> dict[str, str]:
     begun = create_import(shop, NOON, LATER)
     part = parts_of(begun)[0]
-    update_part(part, note=f"{mark}-note")
-    save_bad_lines(part, [(1, f"{mark}-line")])
-    staged_lines.stage(part, shop, [(2, 3, False, _json(mark))])
-    add_task(shop, lane=1, state=State.ERROR, args={"import_id": begun.id}, reason=f"{mark}-imported")
+    update_part(part, note=f"{canary}-note")
+    save_bad_lines(part, [(1, f"{canary}-line")])
+    staged_lines.stage(part, shop, [(2, 3, False, _json(canary))])
+    add_task(shop, lane=1, state=State.ERROR, args={"import_id": begun.id}, reason=f"{canary}-imported")
     return {"import_id": str(begun.id), "part_id": str(part.id)}
 
 
-def _beside(shop: Shop, mark: str, ids: dict[str, str]) -> None:
-    """What no address of the app names."""
-    ids["member_id"] = str(membership.register(shop, f"{mark}-user", f"{mark}-olga", owner=False).id)
-    ids["support"] = support_links.issue(shop, timedelta(days=1), f"{mark}-maker", task_id=UUID(ids["task_id"]))
-    SignIn.create(token_hash=token_hash(mark), shop=shop, expires_at=LATER)
+def _other_rows(shop: Shop, canary: str, ids: dict[str, str]) -> None:
+    """Rows that no URL of the app names."""
+    ids["member_id"] = str(membership.register(shop, f"{canary}-user", f"{canary}-olga", owner=False).id)
+    ids["support"] = support_links.issue(shop, timedelta(days=1), f"{canary}-maker", task_id=UUID(ids["task_id"]))
+    SignIn.create(token_hash=token_hash(canary), shop=shop, expires_at=LATER)
     ids["shop_token"] = webhook_endpoints.get_or_create(shop).url.rpartition("/")[2]
-    stores.save_stores(shop, [{"externalId": f"{mark}-external", "name": f"{mark}-shelf", "type": "ECOM"}])
-    Market.create(shop=shop, handle=f"{mark}-handle", name=f"{mark}-market", regions=["SE"])
-    polling.advance_cursor(shop, f"{mark}-resource", NOON)
+    stores.save_stores(shop, [{"externalId": f"{canary}-external", "name": f"{canary}-shelf", "type": "ECOM"}])
+    Market.create(shop=shop, handle=f"{canary}-handle", name=f"{canary}-market", regions=["SE"])
+    polling.advance_cursor(shop, f"{canary}-resource", NOON)
     deleted_customers.record(shop, int(ids["refund"]))
-    Erasure.create(task_id=new_id(), shop_id=shop.id, topic=mark, rows=1)
-    data_requests.save(shop, ids["task_id"], {"note": mark, "orders": []}, number=1, customer_id=int(ids["customer"]))
+    Erasure.create(task_id=new_id(), shop_id=shop.id, topic=canary, rows=1)
+    data_requests.save(shop, ids["task_id"], {"note": canary, "orders": []}, number=1, customer_id=int(ids["customer"]))

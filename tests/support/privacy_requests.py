@@ -1,4 +1,4 @@
-"""What Shopify asks for in the name of the law: its webhooks, who they are about, and what is left of them."""
+"""Shopify's privacy webhooks, the customers that they are about, and what is left of those in the database."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def customer_payload(topic: str, customer_id: int | None, orders: Sequence[int] 
 
 
 def request_data(shop: Shop, customer_id: int | None, orders: Sequence[int] = ()) -> Task:
-    """The customer asks what is held of them: only this one task runs."""
+    """Request the customer's personal data. Only this task runs."""
     payload = customer_payload("customers/data_request", customer_id, orders)
     return run_webhook_task(receive_webhook(shop, "customers/data_request", payload))
 
 
 def request_erasure(shop: Shop, customer_id: int | None, orders: Sequence[int] = (), **fields: Any) -> Task:
-    """The customer is to be forgotten: only this one task runs."""
+    """Request the customer's erasure. Only this task runs."""
     payload = customer_payload("customers/redact", customer_id, orders, **fields)
     return run_webhook_task(receive_webhook(shop, "customers/redact", payload))
 
 
 def run_webhook_task(task: Task) -> Task:
-    """The webhook's task, after it alone has run."""
+    """Run this webhook's task alone, and return it."""
     run(TYPES["ShopWebhook"], str(task.id))
     return Task.get_by_id(task.id)
 
 
 def receive_customer_webhook(shop: Shop, drain: Callable[..., None], customer_id: int) -> None:
-    """The customer's own webhook, with its body."""
+    """Receive a webhook of the customer, with its body, and run all tasks."""
     receive_webhook(shop, "customers/update", {"id": customer_id, "email": ADA.email, "first_name": "Ada"})
     drain(waiting=True)
 
@@ -57,7 +57,7 @@ def counts_by_state(shop: Shop) -> dict[int, tuple[int, int, int]]:
 
 
 def remaining_texts(*words: Any) -> set[Any]:
-    """Which of these words stand anywhere in the database in clear, with every table's rows as text."""
+    """Which of these texts are anywhere in the database unencrypted, by every table's rows as text."""
     tables = [table for table in db.get_tables() if table != "schema_migration"]
     rows = [str(row) for table in tables for row in db.execute_sql(f"SELECT t::text FROM {table} t").fetchall()]
     return {word for word in words for row in rows if str(word) in row}

@@ -41,7 +41,7 @@ def redis_queues() -> Iterator[Metric]:
     except redis.RedisError:
         up = 0
     yield gauge("redis_up", "1 while Redis answers; without it tasks run, more slowly.", up)
-    yield _gauges("queue_rung", "Messages in Redis that ring for tasks; missing without Redis.", ("queue",), messages)
+    yield _gauges("queue_rung", "Messages in Redis, one for each task; missing without Redis.", ("queue",), messages)
 
 
 def counters() -> Iterator[Metric]:
@@ -64,15 +64,15 @@ def totals_checked() -> Iterator[Metric]:
     checked, wrong = statistics.drifting()
     yield gauge("totals_checked", "Totals of at most 500 tasks, picked at random, that were counted after.", checked)
     yield gauge("totals_wrong", "Those of them that were wrong: run manage.py recount.", wrong)
-    yield gauge("totals_unfolded", "Differences that the clock has not added to the totals yet.", statistics.unfolded())
+    yield gauge("totals_unfolded", "Changes that the scheduler has not added to the totals yet.", statistics.unfolded())
 
 
 def scheduler_jobs() -> Iterator[Metric]:
     ages = sorted(heartbeats.ages().items())
     rows = [((job,), age.total_seconds()) for job, age in ages]
-    yield _gauges("clock_age_seconds", "For how long each job of the clock has not been seen at work.", ("job",), rows)
+    yield _gauges("clock_age_seconds", "Time since each job of the scheduler last ran.", ("job",), rows)
     late = [((job,), float(age > LATE)) for job, age in ages]
-    yield _gauges("clock_late", "1 for a job of the clock that has not been seen for five minutes.", ("job",), late)
+    yield _gauges("clock_late", "1 for a job of the scheduler that has not run for five minutes.", ("job",), late)
 
 
 def alerts() -> Iterator[Metric]:

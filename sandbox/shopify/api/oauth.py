@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Staff:
+class StaffMember:
     """A staff member of a shop."""
 
     user: str = "548380009"
@@ -56,15 +56,15 @@ class OAuth:
     ) -> None:
         self.client_id, self.secret, self.scopes, self.permanent_token = client_id, secret, scopes, permanent_token
         self.seconds = 3600.0
-        self.staff: dict[str, Staff] = {}
+        self.staff: dict[str, StaffMember] = {}
         self.calls: list[tuple[str, str]] = []
         self._records_of = records_of
         self._shops: dict[str, _Shop] = {}
         self._lock = threading.Lock()
 
-    def id_token(self, shop: str, staff: Staff | None = None, *, seconds: float = ID_TOKEN_SECONDS) -> str:
+    def id_token(self, shop: str, staff: StaffMember | None = None, *, seconds: float = ID_TOKEN_SECONDS) -> str:
         """The token that App Bridge gives to the app's page. Negative `seconds` give one that has ended."""
-        staff, now = staff or Staff(), time.time()
+        staff, now = staff or StaffMember(), time.time()
         self.staff[staff.user] = staff
         claims = {
             "iss": f"https://{shop}/admin",
@@ -116,7 +116,7 @@ class OAuth:
             self.calls.append(("exchange", shop))
             return JSONResponse(self._granted(shop))
         self.calls.append(("staff", shop))
-        return JSONResponse(self._online(self.staff.get(claims["sub"], Staff(claims["sub"]))))
+        return JSONResponse(self._online(self.staff.get(claims["sub"], StaffMember(claims["sub"]))))
 
     def _renew(self, shop: str, form: Json) -> Response:
         with self._lock:
@@ -139,7 +139,7 @@ class OAuth:
                 "refresh_token_expires_in": 90 * 24 * 3600,
             }
 
-    def _online(self, staff: Staff) -> Json:
+    def _online(self, staff: StaffMember) -> Json:
         user = {
             "id": int(staff.user),
             "first_name": staff.first_name,

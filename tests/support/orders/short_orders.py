@@ -1,4 +1,4 @@
-"""Orders as Shopify tells of them, written out by hand: short ones, to be read beside the receipt they become."""
+"""Short orders in Shopify's GraphQL shape, written by hand, to be read beside their receipts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def delivery(price: str, discounted: str | None = None, **more: Any) -> Json:
 
 
 def receipt(order: Json, *, zone: ZoneInfo | None = None, **rules: Any) -> Json:
-    """The order's receipt, by rules that differ from the defaults where told."""
+    """The order's receipt, by the default rules and these changes."""
     return purchase_receipt(order, contact_id=CONTACT, store="SE-WEB", rules=ReceiptRules(**rules), zone=zone)
 
 

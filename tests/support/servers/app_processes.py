@@ -34,7 +34,7 @@ def command(kind: str, port: int) -> list[str]:
 
 
 class AppProcesses:
-    """Those that we started; each leads a process group, so that a kill takes its children with it."""
+    """The processes that a test started; each leads a process group, so that a kill ends its children, too."""
 
     def __init__(self, folder: Path, environment: dict[str, str], port: int) -> None:
         self.folder = folder
@@ -48,10 +48,10 @@ class AppProcesses:
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
     def start(self, name: str, *, ready: bool = True, **environment: str) -> None:
-        """Start a process, and wait until it says that it works."""
+        """Start a process, and wait until its log says that it is ready."""
         kind = name.partition("-")[0]
         with self._log(name).open("ab") as log:
-            said = log.tell()
+            log_start = log.tell()
             self._running[name] = subprocess.Popen(
                 command(kind, self.port),
                 cwd=dev_servers.CHECKOUT,
@@ -61,20 +61,20 @@ class AppProcesses:
                 start_new_session=True,
             )
         if ready:
-            wait_for(lambda: self._ready(name, said), START_SECONDS, f"{name}'s start")
+            wait_for(lambda: self._ready(name, log_start), START_SECONDS, f"{name}'s start")
 
-    def _ready(self, name: str, said: int) -> bool:
+    def _ready(self, name: str, log_start: int) -> bool:
         if self._running[name].poll() is not None:
-            raise RuntimeError(f"{name} ended at once:\n{self.log(name, said)[-2000:]}")
-        return READY[name.partition("-")[0]] in self.log(name, said)
+            raise RuntimeError(f"{name} ended at once:\n{self.log(name, log_start)[-2000:]}")
+        return READY[name.partition("-")[0]] in self.log(name, log_start)
 
     def start_all(self, *names: str, **environment: str) -> None:
-        """Start several, which takes as long as the slowest."""
+        """Start several at the same time."""
         with ThreadPoolExecutor(len(names)) as pool:
             list(pool.map(lambda name: self.start(name, **environment), names))
 
     def supervise(self, name: str, **environment: str) -> None:
-        """Start a process, and start it again whenever it ends, until `stop` or the end of the test."""
+        """Start a process, and restart it whenever it ends, until `stop` or the end of the test."""
         self.start(name, **environment)
         with self._lock:
             self._supervised[name] = environment
@@ -82,18 +82,18 @@ class AppProcesses:
                 self._supervisor.start()
 
     def kill(self, name: str) -> None:
-        """End it at once, with all that it started. A kept one comes back."""
+        """Kill it with its children. A supervised one is restarted."""
         with self._lock:
             self.signal(name, signal.SIGKILL)
             self._running[name].wait(10)
 
     def signal(self, name: str, how: signal.Signals) -> None:
-        """Tell it, and all that it started."""
+        """Send a signal to it and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._running[name].pid, how)
 
     def stop(self, name: str, seconds: float = 25) -> float:
-        """Ask it to end, as a platform does. Returns how long that took. Raises TimeoutExpired."""
+        """Terminate it, as a platform does. Returns the seconds it took. Raises TimeoutExpired."""
         with self._lock:
             self._supervised.pop(name, None)
             process = self._running[name]
@@ -103,7 +103,7 @@ class AppProcesses:
         return time.monotonic() - begun
 
     def log(self, name: str, since: int = 0) -> str:
-        """What the process has said."""
+        """The process's log."""
         return self._log(name).read_bytes()[since:].decode(errors="replace")
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class AppProcesses:
 
 
 class OwnServers:
-    """A PostgreSQL and a Redis that a test may stop, kill and stall."""
+    """A PostgreSQL and a Redis of its own for a test, to stop, kill and stall."""
 
     def __init__(self, folder: Path) -> None:
         self.postgres = dev_servers.Postgres(folder, durable=False)
@@ -139,7 +139,7 @@ class OwnServers:
         return {"DATABASE_URL": self.postgres.url(), "REDIS_URL": self.redis.url()}
 
     def start(self) -> None:
-        """Both, where they do not run."""
+        """Start those of both that do not run."""
         for server in (self.postgres, self.redis):
             if server.process is None or server.process.poll() is not None:
                 server.start()
@@ -150,7 +150,7 @@ class OwnServers:
 
     @contextmanager
     def stalled_redis(self) -> Iterator[None]:
-        """Redis takes connections and says nothing, for as long as the block lasts."""
+        """Redis accepts connections and never answers, for as long as the block lasts."""
         assert self.redis.process
         self.redis.process.send_signal(signal.SIGSTOP)
         try:
@@ -160,7 +160,7 @@ class OwnServers:
 
     @contextmanager
     def as_own_database(self) -> Iterator[None]:
-        """This process's own database is the servers', migrated, for as long as the block lasts."""
+        """Use the servers' database, migrated, in this process for as long as the block lasts."""
         import schema
         from config import config
         from database import db
@@ -178,7 +178,7 @@ class OwnServers:
 
 @contextmanager
 def running_servers() -> Iterator[OwnServers]:
-    """Both servers, in a scratch folder that goes with them."""
+    """Both servers, in a scratch folder that is removed with them."""
     made = OwnServers(dev_servers.scratch_folder())
     try:
         made.start()

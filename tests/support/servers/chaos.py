@@ -1,9 +1,9 @@
-"""Webhooks of a busy shop while workers or Redis are killed, and a comparison of what came of it with what should have.
+"""Send webhooks of a busy shop while workers or Redis are killed, and compare the result with the expected one.
 
     python -m tests.support.servers.chaos --webhooks 2000 --worker-kills 20 --seed 1
     python -m tests.support.servers.chaos --webhooks 2000 --redis-kills 5 --seed 1
 
-prints a report as JSON and ends with 1 when anything was lost, doubled or left unexplained.
+prints a report as JSON and exits with 1 when anything was lost, doubled or left unexplained.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SHORT_TIMES = {"LEASE_SECONDS": "2", "BACKOFF_SECONDS": "0.2"}
 FAULTS = "503=0.02,429=0.01,reset=0.02,half-headers=0.005,500=0.005,latency=0.4,latency_seconds=0.4"
 WORKERS = ("worker-1", "worker-2")
 SETTLED_SECONDS = 300
-LATEST = 5.0  # seconds that a webhook may be held up on its way
+MAX_DELAY_SECONDS = 5.0  # of a webhook
 
 
 @dataclass
 class ChaosReport:
-    """What was done, and what came of it. Everything below `drift` is a defect unless it is zero."""
+    """What was done, and its results. Everything from `drift` on is a defect unless it is zero."""
 
     seed: int
     webhooks: int = 0
@@ -75,7 +75,7 @@ class ChaosReport:
 
 
 class Killer:
-    """Kills at random moments of the time `within`, so many times; the block's end waits for the last one."""
+    """Kills so many times at random moments of the first `within` seconds. The block ends after the last kill."""
 
     def __init__(self, kills: int, within: float, seed: int, kill: Callable[[random.Random], None]) -> None:
         self.done = 0
@@ -110,10 +110,10 @@ class ChaosRun:
         self.orders: list[int] = []
 
     def run(self, webhooks: int, worker_kills: int, redis_kills: int, rate: float) -> ChaosReport:
-        """Send the webhooks at this rate a second with the kills spread over it, wait for the end, and judge."""
+        """Send the webhooks at this rate a second with the kills spread over it, wait for the end, and check."""
         from sandbox.purchases import USUAL_FAULTS
 
-        self.shopify.webhook_sender.faults = replace(USUAL_FAULTS, late_seconds=LATEST)
+        self.shopify.webhook_sender.faults = replace(USUAL_FAULTS, late_seconds=MAX_DELAY_SECONDS)
         begun, within = time.monotonic(), webhooks / rate
         with ExitStack() as stack:
             killers = [
@@ -128,7 +128,7 @@ class ChaosRun:
         self.report.seconds = round(time.monotonic() - begun, 1)
         self.report.seconds_after_last_kill = round(time.monotonic() - last, 1)
         assert delivered, "webhooks are still on their way"
-        ChaosCheck(self).judge()
+        ChaosCheck(self).check()
         return self.report
 
     def _send(self, webhooks: int, rate: float) -> None:
@@ -164,12 +164,12 @@ class ChaosRun:
 
 
 class ChaosCheck:
-    """Compares the tasks, and what Engage has, with the sandbox's Shopify as it is at the end."""
+    """Compares the tasks, and the records of Engage, with the sandbox's Shopify at the end."""
 
     def __init__(self, chaos: ChaosRun) -> None:
         self.chaos, self.report = chaos, chaos.report
 
-    def judge(self) -> None:
+    def check(self) -> None:
         from tasklog import totals
 
         totals.fold()
@@ -309,8 +309,8 @@ def run_chaos(
     """One run. Webhooks come at `rate` a second."""
     from database import EVERY, connected
 
-    with chaos_system(seed) as made, connected(EVERY):
-        return made.run(webhooks, worker_kills, redis_kills, rate)
+    with chaos_system(seed) as system, connected(EVERY):
+        return system.run(webhooks, worker_kills, redis_kills, rate)
 
 
 def main() -> None:
@@ -321,13 +321,13 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--rate", type=float, default=25)
     os.environ.setdefault("SECRET_KEYS", "chaos:" + base64.b64encode(os.urandom(32)).decode())
-    asked = options.parse_args()
+    chosen = options.parse_args()
     report = run_chaos(
-        asked.webhooks,
-        worker_kills=asked.worker_kills,
-        redis_kills=asked.redis_kills,
-        seed=asked.seed,
-        rate=asked.rate,
+        chosen.webhooks,
+        worker_kills=chosen.worker_kills,
+        redis_kills=chosen.redis_kills,
+        seed=chosen.seed,
+        rate=chosen.rate,
     )
     print(json.dumps(asdict(report), indent=1))
     sys.exit(1 if report.defects else 0)

@@ -1,4 +1,4 @@
-"""The two sandboxes sandboxes to the app: what happens in one reaches the other through its webhooks, over sockets."""
+"""Both sandboxes connected to the app: a change in one reaches the other by webhooks, over sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = ("contact.acceptsEmail.changed", "contact.acceptsSms.changed", "contact.
 
 
 class ConnectedSandboxes:
-    """A shop whose two systems tell the app of everything; `rest` lets all of it come to an end."""
+    """A shop at both systems, which send the app all webhooks."""
 
     def __init__(self, shop: Any, shopify: Any, engage: Any, drain: Callable[..., None]) -> None:
         self.shop, self.shopify, self.engage, self._drain = shop, shopify, engage, drain
@@ -30,21 +30,21 @@ class ConnectedSandboxes:
     def wait_until_idle(self, rounds: int = 40) -> None:
         for _ in range(rounds):
             self._drain()
-            before = self._seen()
+            before = self._counts()
             assert self.shopify.wait_until_idle(10)
             assert self.webhooks.wait_until_idle(10)
             self._drain()
             open_ = Task.select().where(Task.state == State.PENDING).exists()
-            if not open_ and before == self._seen():
+            if not open_ and before == self._counts():
                 return
             time.sleep(0.02)
-        raise AssertionError("the two systems keep each other awake")
+        raise AssertionError("the two systems never stop changing each other")
 
-    def _seen(self) -> tuple[int, int, int]:
+    def _counts(self) -> tuple[int, int, int]:
         return len(self.shopify.deliveries), len(self.webhooks.messages()), Task.select().count()
 
     def add_customer(self, person: CustomerDetails = ADA, **fields: Any) -> int:
-        """Somebody whom both systems know."""
+        """Add a customer to both systems."""
         shopify_id: int = self.shopify.add_customer(self.shop.domain, replace(person, **fields))
         self.wait_until_idle()
         return shopify_id
@@ -83,7 +83,7 @@ class ConnectedSandboxes:
 def sandboxes(
     shop: Any, engage: Any, web: str, drain: Callable[..., None], current_sandboxes: Any
 ) -> Iterator[ConnectedSandboxes]:
-    """Both ways are on."""
+    """Preferences are synced both ways."""
     from sandbox.shopify import Shopify
 
     shop.settings = {"preferences": {"both_ways": True}}

@@ -1,4 +1,4 @@
-"""Our own programs as processes of their own."""
+"""Run our own programs as processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import free_port
 
 
 def run(*command: str, cwd: Path = dev_servers.CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python ...` in the tests' environment, with these variables changed. Does not judge how it ends."""
+    """Run `python ...` in the tests' environment, with these variables changed. Does not check its exit code."""
     changed = {**os.environ, **environment}
     return subprocess.run(
         [sys.executable, *command], env=changed, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
@@ -29,7 +29,7 @@ def run(*command: str, cwd: Path = dev_servers.CHECKOUT, **environment: str) -> 
 
 
 def printed(*command: str, **environment: str) -> str:
-    """What a Python command prints, which must end well."""
+    """Run `python ...`, which must succeed, and return what it prints."""
     done = run(*command, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -75,7 +75,7 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder in which servers can live."""
+    """A folder for servers' data."""
     folder = dev_servers.scratch_folder()
     yield folder
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""A Shopify that gives the answer it is told to give, the client that asks it, and a journal that remembers."""
+"""A Shopify that gives a scripted response, a client for it, and a journal that records calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.serve import serving
 
 
 class ScriptedShopify:
-    """A Shopify that gives one answer and keeps what it was asked."""
+    """A Shopify that gives one response and keeps its requests."""
 
     def __init__(self) -> None:
         self.status, self.body, self.headers = 200, b"", {}
@@ -35,14 +35,14 @@ class ScriptedShopify:
         return Response(self.body, self.status, self.headers, "application/json")
 
 
-class RecordingJournal:
-    """A journal that remembers."""
+class CallRecorder:
+    """A journal that records calls."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     def sending(self, call: Call) -> None:
-        """Nothing to remember yet."""
+        """Nothing to record yet."""
 
     def answered(self, call: Call) -> None:
         self.calls.append(call)

@@ -1,4 +1,4 @@
-"""Failed tasks by the thousand, and batches that queue them again."""
+"""Failed tasks by the thousand, and bulk retries of them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def add_failed_task(shop: Shop, name: str = "SyncOrder", **how: Any) -> Task:
 
 
 def start_bulk_retry(client: Any, query: str = "state=error") -> BulkRetry:
-    """Press the button, and return the batch."""
+    """Press the button, and return the bulk retry."""
     answer = press(client, f"/batches/new?{query}", f"/batches?{query}")
     assert answer.status_code == 303, answer.text
     return BulkRetry.get_by_id(answer.headers["location"].removeprefix("/batches/"))
 
 
 def counts(batch: BulkRetry) -> tuple[int, int, int, int]:
-    """How many there were, are queued again, were fine already, were refused."""
+    """How many tasks there were, and were queued, fine already and refused."""
     row = BulkRetry.get_by_id(batch.id)
     return row.total, row.queued, row.not_needed, row.refused
 

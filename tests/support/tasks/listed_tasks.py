@@ -1,4 +1,4 @@
-"""Tasks at their place in the listing, and the listing that an address stands for."""
+"""Tasks with a given creation time, and the listing of a query."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURSORS = {
 def add_task(
     shop: Shop, at: datetime = NOON, name: str = "SyncOrder", state: State = State.SUCCESS, **fields: Any
 ) -> Task:
-    """A task in the database whose id is of its time, as `new_id` makes them."""
+    """A task in the database whose id contains its creation time, as `new_id` makes them."""
     task = Task(shop=shop, type=TYPES[name].number, state=state, created_at=at, due_at=at, **fields)
     task.id = UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | random.getrandbits(72))
     task.key = str(task.id)

@@ -1,4 +1,4 @@
-"""The published task types, as `published_types.toml` has them."""
+"""Read the published task types from `published_types.toml`."""
 
 from __future__ import annotations
 

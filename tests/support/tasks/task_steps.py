@@ -1,4 +1,4 @@
-"""Tasks of the app's own types, brought by hand to where a test wants them: claimed, sent, finished."""
+"""Enqueue, claim and finish tasks of the app's own types by hand, and record exchanges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def enqueue(shop: Shop, name: str = "SyncOrder", **fields: Any) -> Task:
 
 
 def finish(shop: Shop, task: Task, state: State = State.SUCCESS, **how: Any) -> Task:
-    """End the task. Returns it as it was before."""
+    """Finish the task. Returns it as it was before."""
     claims.finish(claim(shop, task), state, **how)
     return task
 
@@ -43,7 +43,7 @@ def send(
     received: bytes = b'{"ok":true}',
     effect: Effect = Effect.REPEATABLE,
 ) -> None:
-    """Leave behind what a call of this claimed task leaves behind."""
+    """Record an exchange of this claimed task."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts?store=SE", effect, sent)
     record = ExchangeJournal(task)
     record.sending(call)

@@ -1,4 +1,4 @@
-"""Task types declared for one test, and what that test does with their tasks: add, run, claim, lose the worker."""
+"""Declare task types for one test, and add, run and claim their tasks, and lose their worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ numbers = itertools.count(900)
 
 @pytest.fixture
 def declare() -> Iterator[Callable[..., TaskType]]:
-    """Declare a task type for one test, over what its function is to do."""
+    """Declare a task type for one test, with its function."""
     declared: list[TaskType] = []
 
     def made(handler: Callable[..., Any], **options: Any) -> TaskType:
@@ -46,7 +46,7 @@ def declare() -> Iterator[Callable[..., TaskType]]:
 
 @pytest.fixture
 def counting(declare: Callable[..., TaskType]) -> TaskType:
-    """A task type that asks Engage how many contacts it has."""
+    """A task type that reads the number of Engage's contacts."""
     return declare(lambda task: engage_client(task).contact_count(), calls_engage=True)
 
 
@@ -95,7 +95,7 @@ def claim_task(task: Task) -> Task | None:
 
 
 def lose_worker(task: Task) -> Task:
-    """As if the worker that has the task were gone for longer than its lease."""
+    """Expire the task's lease, as if its worker had died, and reap it."""
     Task.update(leased_until=NOW - timedelta(seconds=1)).where(Task.id == task.id).execute()
     reap()
     return Task.get_by_id(task.id)
@@ -106,5 +106,5 @@ def attempts(task: Task) -> list[Attempt]:
 
 
 def retry_wait(task: Task) -> float:
-    """How long after its latest attempt the task is tried again, in seconds."""
+    """The seconds from the task's latest attempt to its retry."""
     return (task.due_at - attempts(task)[-1].ended_at).total_seconds()

@@ -1,4 +1,4 @@
-"""Webhooks as the web process leaves them behind: a task and its exact body."""
+"""Store webhooks as the web process does: a task and its exact body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of a page, and pressing their buttons, as a browser without JavaScript does."""
+"""Read the forms of a page and send them, as a browser without JavaScript does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Forms(HTMLParser):
-    """Every form of a page with its fields, by its address."""
+    """Every form of a page with its fields, by its URL."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -24,12 +24,12 @@ class Forms(HTMLParser):
 
 
 def fields(client: Any, page: str, action: str) -> dict[str, str]:
-    """What the form of the page that leads to this address would send."""
+    """The fields of the page's form with this URL."""
     response = client.get(page)
     assert response.status_code == 200, response.text
     return Forms(response.text).found[action]
 
 
 def press(client: Any, page: str, action: str, **more: str) -> Any:
-    """Open a page and press the button that leads to this address."""
+    """Open a page and send its form with this URL."""
     return client.post(action, data=fields(client, page, action) | more)

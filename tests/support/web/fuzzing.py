@@ -1,4 +1,4 @@
-"""What a fuzzing test knows of its shop, and how it asks."""
+"""The values that a fuzzing test knows of its shop, and its requests."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def examples(share: float, *, of: int = 1) -> settings:
 
 
 def known_values(client: Any, shop: Shop) -> KnownValues:
-    """The ids, names of fields and seal that a reader of this shop has."""
+    """The ids, field names and CSRF token that a reader of this shop has."""
     return known_values_by(lambda page: str(client.get(page).text), shop)
 
 
 def known_values_by(read: Callable[[str], str], shop: Shop) -> KnownValues:
-    """As `read`, which gives a page's text, shows it."""
+    """The same, from pages that `read` returns as text."""
     tasks = [str(add_task(shop, state=state, shopify_id=6100000000001).id) for state in State]
     found = {action: fields for page in FORMS_ON for action, fields in Forms(read(page)).found.items()}
     names = sorted({name for fields in found.values() for name in fields} - {"token", "click"})
@@ -51,6 +51,6 @@ def known_values_by(read: Callable[[str], str], shop: Shop) -> KnownValues:
 
 
 def response_status(client: Any, asked: FuzzRequest) -> int:
-    """The answer's status."""
+    """Send the request, and return the response's status."""
     response = client.request(asked.method, asked.url, content=asked.body, headers=asked.headers)
     return int(response.status_code)

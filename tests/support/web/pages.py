@@ -1,4 +1,4 @@
-"""A page as its reader meets it: its words, its links, its fields. And the headers of one who asks by htmx."""
+"""Parse a page's text, links and fields; and the headers of an htmx request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
 class ParsedPage(HTMLParser):
-    """The little of a page that these tests ask for."""
+    """The parts of a page that tests read."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Webhooks as a sender makes them, over a socket: signed, or not quite."""
+"""Send webhooks over a socket, signed correctly or not."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def headers(body: bytes = ORDER, **changed: str | None) -> dict[str, str]:
 
 
 def deliver(base: str, body: bytes = ORDER, **changed: str | None) -> int:
-    """POST the webhook. Returns the answer's status."""
+    """POST the webhook. Returns the response's status."""
     return post(base, body, headers(body, **changed))[0]
 
 
 def post(base: str, body: Any, sent: dict[str, str], *, encode_chunked: bool = False) -> tuple[int, str]:
-    """The answer's status and text. `body` may be an iterator of parts, sent in chunks."""
+    """The response's status and text. `body` may be an iterator of parts, sent in chunks."""
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=20)
     try:
         connection.request("POST", PATH, body, sent, encode_chunked=encode_chunked)
@@ -57,7 +57,7 @@ def post(base: str, body: Any, sent: dict[str, str], *, encode_chunked: bool = F
 
 
 def in_parallel(count: int, send: Callable[[int], int]) -> list[int]:
-    """What `send` returns on so many threads that start at the same instant."""
+    """Call `send` on so many threads that start at the same instant, and return the results."""
     results = [0] * count
     gate = threading.Barrier(count)
 
