@@ -27,6 +27,9 @@ test-slow: setup ## Run the slow tests: killed processes, whole programs, a mill
 	@$(PY) -m tests.browser.chromium
 	FUZZ_REQUESTS=2000 $(PYTEST) -m "slow or fuzz"
 
+mutation: setup ## Break one guard at a time, and see that a test fails for each (ARGS="--count 20 --seed 7")
+	@$(PY) -m tests.mutation $(ARGS)
+
 coverage: ## Print the branches that the tests have reached, where they were run with COVERAGE=yes
 	$(PY) -m coverage report
 
@@ -64,4 +67,4 @@ clean: ## Remove the environment and this checkout's data folder
 	@test ! -x $(PY) || $(PY) -m sandbox.dev_servers clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-.PHONY: help setup run test test-slow coverage check audit bench bench-list screenshots format lock clean
+.PHONY: help setup run test test-slow mutation coverage check audit bench bench-list screenshots format lock clean

@@ -89,6 +89,15 @@ def test_concurrent_schedulers_open_one_incident(silent_shop):
     assert (len(all_incidents(silent_shop)), len(queued_mails(silent_shop))) == (1, 1)
 
 
+def test_an_evaluation_of_an_outdated_state_is_not_stored(silent_shop):
+    first, second = (AlertRule.get(AlertRule.rule == Rule.SILENCE) for _ in range(2))
+
+    stored = [rule_states.store(first, state=RuleState.FIRING), rule_states.store(second, state=RuleState.OFF)]
+
+    assert stored == [True, False]
+    assert rule_state(silent_shop) == RuleState.FIRING
+
+
 def test_every_subscribed_recipient_gets_one_mail(silent_shop):
     for address, fields in {
         "a@example.com": {"confirmed_at": NOON},

@@ -507,6 +507,19 @@ def test_a_redirect_is_not_followed(engage, wire):
     assert len(wire.received) == 1
 
 
+def test_neither_proxy_nor_password_is_taken_from_the_environment(engage, wire, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    wire.responses = [response(202)]
+
+    engage.create_receipt(RECEIPT)
+
+    assert [b"authorization" in received.lower() for received in wire.received] == [False]
+
+
 UNREADABLE = {
     "nothing": b"",
     "garbage": b"\x00\xff\xfe garbage\r\n\r\n",

@@ -225,6 +225,16 @@ def test_no_redirect_is_followed(listener, status):
         assert (storage.connections, listener.connections) == (1, 0)
 
 
+def test_no_redirect_within_the_storage_is_followed():
+    with listening(b"HTTP/1.1 302 x\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n") as storage:
+        url = f"http://{TRUSTED}:{storage.port}/file"
+
+        with pytest.raises(ApiError):
+            BulkResult(url, api_url=url)
+
+        assert storage.connections == 1
+
+
 @pytest.mark.parametrize(
     "name", ["evil.example/x.myshopify.com", "demo.myshopify.com\n", "demo.myshopify.com.evil.example", ""]
 )
@@ -239,6 +249,15 @@ def test_an_invalid_shop_domain_is_rejected(name):
 def test_an_invalid_tenant_name_is_rejected(name):
     with pytest.raises(Rejected):
         ssrf_guard.valid_tenant_name(name)
+
+
+def test_private_addresses_are_recognised_without_a_connection():
+    """A machine behind a NAT64 or 6to4 gateway could connect to those that are embedded in an IPv6 address."""
+    addresses = ["127.0.0.1", "10.0.0.1", METADATA, "100.64.0.1", "224.0.0.1", "255.255.255.255", "0.0.0.0"]
+    addresses += ["64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2002:a9fe:a9fe::1", "2001:0:7f00:1::"]
+    addresses += ["::ffff:127.0.0.1", "::127.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1"]
+
+    assert [address for address in addresses if ssrf_guard.is_public(address)] == []
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])

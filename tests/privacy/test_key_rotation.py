@@ -100,6 +100,20 @@ def test_a_deleted_key_stays_deleted(shop):
     assert bytes(Shop.get().key) == b""
 
 
+def test_a_key_deleted_during_the_rotation_stays_deleted(shop):
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        other.execute("UPDATE shop SET key = ''")
+        thread = threading.Thread(target=printed, args=("manage.py", "rotate-secrets"), kwargs={"SECRET_KEYS": BOTH})
+        thread.start()
+        wait_for(lambda: other.execute(WAITS_FOR_ROW).fetchone(), 20, "The rotation")
+    thread.join()
+
+    assert bytes(Shop.get().key) == b""
+
+
+WAITS_FOR_ROW = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+
+
 def test_connecting_a_shop_again_keeps_the_rewrapped_key(shop):
     """Another tenant's contacts are cleared between the reading of the shop's row and its writing."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peewee import PeeweeException
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 from starlette.applications import Starlette
@@ -226,10 +227,21 @@ def test_a_reused_connection_shows_nothing_of_its_last_scope(two_shops):
 def test_the_scope_that_a_thread_was_left_in_is_set_anew(two_shops):
     with connected(two_shops[0].id):
         assert visible_domains() == {two_shops[0].domain}
-    db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two_shops[1].id),))  # behind our back
+        db.execute_sql("SELECT set_config('app.shop_id', %s, false)", (str(two_shops[1].id),))  # behind our back
 
     with connected(two_shops[0].id):
         assert visible_domains() == {two_shops[0].domain}
+
+
+@pytest.mark.parametrize("outer", [db.atomic, nullcontext])
+def test_a_scope_whose_statement_failed_is_set_anew(two_shops, outer):
+    """The rollback gives the connection the scope from before, and a failed transaction cannot set another."""
+    with connected(EVERY), outer():
+        with suppress(PeeweeException), db.atomic(), scoped(two_shops[0].id):
+            db.execute_sql("SELECT 1 / 0")
+
+        with scoped(two_shops[0].id):
+            assert visible_domains() == {two_shops[0].domain}
 
 
 STEPS = ["begin", "savepoint", "mine", "theirs", "every", "nothing", "leave", "undo", "claim"]

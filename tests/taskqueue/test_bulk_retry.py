@@ -15,6 +15,7 @@ from taskqueue.bulk_retry import (
     PORTION,
     TooManyTasks,
     begin,
+    count_failed,
     process_next_portion,
     process_portions,
 )
@@ -73,6 +74,13 @@ def test_only_tasks_that_match_the_filters_are_retried(client, shop, other_shop)
 
     assert counts(bulk_retry) == (2, 2, 0, 0)
     assert counts_by_state() == {State.ERROR: 7, State.PENDING: 2}
+
+
+def test_another_shops_tasks_are_not_counted_even_in_the_scope_of_all_shops(shop, other_shop):
+    add_failed_tasks(shop, 2)
+    add_failed_tasks(other_shop, 3)
+
+    assert count_failed(Filter(shop.id), 10, timedelta(seconds=5)) == (2, 0)
 
 
 def test_a_search_filters_too_and_is_not_stored(client, shop):

@@ -10,7 +10,7 @@ from models import NOW, Attempt, Shop, State, Task
 from sync import shop_connections
 from sync.api_clients import engage_client
 from taskqueue import circuit_breaker
-from taskqueue.runner import FAILURES_TO_PAUSE
+from taskqueue.runner import FAILURES_TO_PAUSE, PROBE_WAIT
 from taskqueue.sweeper import sweep
 from tests.support.tasks.task_types import (
     COUNT,
@@ -101,6 +101,12 @@ def test_one_probe_is_made_after_the_pause(shop, engage, counting):
     assert probe.fence == 2
     assert other.fence == 0
     assert len(engage.calls) == 2
+
+
+def test_of_two_workers_that_have_claimed_after_the_pause_one_probes(shop):
+    Shop.update(paused_until=NOW).where(Shop.id == shop.id).execute()
+
+    assert [circuit_breaker.probe(shop, PROBE_WAIT) for _ in range(2)] == [True, False]
 
 
 def test_no_other_task_calls_engage_during_the_probe(shop, engage, counting, declare):

@@ -11,6 +11,9 @@ from clients import Effect
 from models import Attempt, Exchange
 from tests.support.tasks.task_steps import RECEIPT, claim, enqueue, sale, send, webhook
 from tests.support.web.pages import HTMX, get_page
+from views.tasks.show import find_task
+from views.web.errors import PageNotFound
+from views.web.request_state import Request, Session
 
 __all__ = ["sale", "webhook"]
 
@@ -75,6 +78,14 @@ def test_another_shops_task_looks_like_an_unknown_task(client, other_shop):
         answers = [client.get(f"/tasks/{one}{page_of_it}") for one in (foreign.id, uuid4(), "x", "%00")]
         assert [answer.status_code for answer in answers] == [404] * 4
         assert len({re.sub('nonce="[^"]+"', "", answer.text) for answer in answers}) == 1
+
+
+def test_another_shops_task_is_not_found_even_in_the_scope_of_all_shops(shop, other_shop):
+    request = Request({"type": "http", "path_params": {"task_id": str(enqueue(other_shop).id)}})
+    request.state.session = Session(shop)
+
+    with pytest.raises(PageNotFound):
+        find_task(request)
 
 
 # The drawer

@@ -136,6 +136,15 @@ def test_a_shop_is_installed_only_with_an_access_token(frame):
     assert Shop.select().count() == 0
 
 
+def test_an_inactive_shop_is_installed_anew_whatever_access_token_it_has(frame):
+    frame.open("/")
+    Shop.update(active=False).execute()
+
+    frame.open("/")
+
+    assert installed_shop().active
+
+
 def test_a_shop_that_reinstalls_the_app_has_to_connect_engage_again(frame, shopify):
     frame.open("/")
     shop = installed_shop()
