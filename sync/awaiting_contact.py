@@ -1,4 +1,4 @@
-"""Orders that await tsurvivor customer's contact: wait for it, and wake them once it exists or never will."""
+"""Orders that await their customer's contact: wait for it, and wake them once it exists or never will."""
 
 from __future__ import annotations
 
