@@ -33,6 +33,7 @@ from sandbox.shopify import TOKEN, Shopify
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import shop_connections
+from taskqueue import circuit_breaker
 from taskqueue.types import TYPES
 from tests.conftest import SECRET, free_port
 from tests.support.servers.app_processes import AppProcesses, running_servers
@@ -91,7 +92,7 @@ def waiting(shop: Shop) -> int:
 def test_a_worker_killed_while_it_reads_loses_and_repeats_nothing(kind, table, sync, stage):
     """Customers chunk by chunk; orders are put together as well, in as many steps."""
     add_history(stage.shopify, stage.busy.domain, *((4000, 0) if kind == ImportKind.CUSTOMERS else (0, 4000)), days=300)
-    stage.busy.pause("Only the reading is looked at.", timedelta(hours=1))
+    circuit_breaker.pause(stage.busy, "Only the reading is looked at.", timedelta(hours=1))
     stage.processes.start_all("web", "scheduler")
     stage.processes.supervise("worker")
     importing = begin(stage.busy)
