@@ -74,7 +74,7 @@ def _middle(shop: Shop) -> Task:
 
 
 def _searches(shop: Shop, task: Task) -> dict[str, str]:
-    order = Order.select().where(Order.shop == shop).order_by(Order.id.desc()).offset(20).first()
+    *_, order = Order.select().where(Order.shop == shop).order_by(Order.id.desc()).limit(20)  # or the oldest of fewer
     return {
         "task id": str(task.id),
         "task id, its beginning": str(task.id)[:13],
