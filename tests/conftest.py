@@ -34,6 +34,8 @@ CONNECTIONS = 64  # all threads of the tests share this process, and those that 
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
+pytest.register_assert_rewrite("tests.support", "tests.browser.visits")  # what they found is shown when they fail
+
 # Hypothesis's limits of time fail tests on a busy machine; and our examples may share a test's fixtures.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("any machine", deadline=None, suppress_health_check=UNCHECKED)
