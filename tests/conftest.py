@@ -31,6 +31,7 @@ DATABASE = "engage_connector_test"
 SECRET = "a secret between Shopify and the app"
 ENGAGE_KEY = "an-engage-key"
 CONNECTIONS = 64  # all threads of the tests share this process, and those that have ended leave connections open
+GUARD_SECONDS = 30
 STACK = ExitStack()
 GIVEN_REDIS = os.environ.get("REDIS_URL", "")
 
@@ -71,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = dev_servers.scratch_folder()
     STACK.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
-        DATABASE_URL=_database(folder),
+        # On a busy machine a connection may take longer than a webhook's sender would wait for it.
+        DATABASE_URL=make_conninfo(_database(folder), connect_timeout=GUARD_SECONDS),
         REDIS_URL=_redis(folder),
         SECRET_KEYS="test:" + base64.b64encode(b"k" * 32).decode(),
         SHOPIFY_API_KEY="sandbox-client-id",
