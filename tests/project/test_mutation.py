@@ -20,8 +20,9 @@ def test_each_mutations_text_occurs_exactly_once():
 
 
 def test_each_mutation_compiles():
-    for each in MUTATIONS:
-        compile(mutated(each), each.path, "exec")
+    compiled = [compile(mutated(each), each.path, "exec") for each in MUTATIONS]  # SyntaxError fails the test
+
+    assert len(compiled) == len(MUTATIONS)
 
 
 def test_each_mutation_is_another_one_and_has_tests():
