@@ -1,4 +1,4 @@
-"""Which mails an incident gets, and to whom: first mail, reminders, recovery mail, and the digest of a flapping rule.
+"""Mails of an incident and their recipients: first mail, reminders, recovery mail, and the digest of a flapping rule.
 
 They are put into the outbox in the transaction of what they report.
 """

@@ -1,4 +1,4 @@
-"""How an invented year's tasks spread over its hours: by hour, weekday and month, and when Engage fails."""
+"""Distribution of an invented year's tasks over its hours: by hour, weekday and month, and when Engage fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""Sizes of a benchmark run: numbers of tasks, webhooks and rounds."""
 
 from __future__ import annotations
 

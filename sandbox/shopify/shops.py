@@ -1,4 +1,4 @@
-"""What all events in the sandbox's shops share: records, ids, the current time, and webhooks."""
+"""Base of all events in the sandbox's shops: records, ids, the current time, and webhooks."""
 
 from __future__ import annotations
 

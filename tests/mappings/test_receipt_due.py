@@ -1,4 +1,4 @@
-"""Whether a receipt is due, not due yet or skipped, and why."""
+"""Receipts that are due, not due yet or skipped, with the reason."""
 
 from __future__ import annotations
 

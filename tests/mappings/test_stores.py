@@ -1,4 +1,4 @@
-"""Which of Engage's stores a customer or an order belongs to, by the shop's map of stores."""
+"""Engage's store of a customer or an order, by the shop's map of stores."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How the end of a bulk query at Shopify is noticed: by its webhook, and by polling."""
+"""The end of a bulk query at Shopify, noticed by its webhook, and by polling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every webhook route does: read the raw body, limit unsigned requests, answer errors, count and time."""
+"""Steps of every webhook route: read the raw body, limit unsigned requests, answer errors, count and time."""
 
 from __future__ import annotations
 

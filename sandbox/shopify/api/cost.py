@@ -1,4 +1,4 @@
-"""What a query costs at Shopify, and the points that pay for it (Shopify: a leaky bucket).
+"""Cost of a query at Shopify, and the points that pay for it (Shopify: a leaky bucket).
 
 Shopify does not publish how a connection is priced. FITTED reproduces most of its recorded answers, PUBLISHED is the
 older text; a document of ours must pass both.

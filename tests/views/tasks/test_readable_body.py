@@ -1,4 +1,4 @@
-"""How the page shows a body: JSON is indented, and no token of it is changed."""
+"""Bodies on the page: JSON is indented, and no token of it is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What query parameters the listing refuses, by name: each one given is in force or refused."""
+"""Query parameters that the listing refuses, by name: each one given is in force or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a search is parsed: as a task id, a Shopify id, an Engage id or an order name."""
+"""Parsing of a search: as a task id, a Shopify id, an Engage id or an order name."""
 
 from __future__ import annotations
 

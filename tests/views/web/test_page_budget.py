@@ -1,4 +1,4 @@
-"""What a page may cost: no inline script or style, few bytes, and as many statements for any number of tasks."""
+"""Budget of a page: no inline script or style, few bytes, and as many statements for any number of tasks."""
 
 from __future__ import annotations
 
