@@ -1,4 +1,4 @@
-"""Sizes of a benchmark run: numbers of tasks, webhooks and rounds."""
+"""Size of a benchmark run: rounds, seconds of load, connections, tasks and orders."""
 
 from __future__ import annotations
 
