@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # A file's tests stay in one process, with what is costly to set up for them: a million rows, a browser, servers.
 # (--dist loadgroup scatters its groups under pytest 9.2 and pytest-xdist 3.8.) Tracing takes half as much time again.
-PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(if $(COVERAGE),--cov --cov-append --cov-report=)
+PYTEST := $(PY) -m pytest -n 4 --dist loadfile $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile

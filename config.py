@@ -112,6 +112,9 @@ class Config(BaseSettings):
     lease_seconds: Seconds = Field(60, description="how long a worker may be silent before another takes its task")
     time_limit_seconds: Seconds = Field(600, description="longest duration of one attempt at a task")
     backoff_seconds: Seconds = Field(10, description="wait after the first failed attempt; triples up to an hour")
+    count_timeout_seconds: Seconds = Field(
+        0.3, description="longest count of a filtered listing; after it a page says that there are many"
+    )
     web_threads: Count = Field(8, description="pages served at once by a web process, each with a database connection")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["json", "text"] = Field("json", description="json, or text for people")
@@ -130,6 +133,10 @@ class Config(BaseSettings):
     @property
     def backoff(self) -> timedelta:
         return timedelta(seconds=self.backoff_seconds)
+
+    @property
+    def count_timeout(self) -> timedelta:
+        return timedelta(seconds=self.count_timeout_seconds)
 
     @property
     def redis_address(self) -> str:

@@ -16,6 +16,7 @@ from peewee import ModelSelect, OperationalError
 from psycopg.errors import QueryCanceled
 from starlette.datastructures import QueryParams
 
+from config import config
 from i18n.catalogue import t
 from i18n.formats import format_datetime
 from models import Entity, Shop, State, Task, utcnow
@@ -33,7 +34,7 @@ NEWEST_FIRST = Sort("created_at", descending=True)
 STATES = {state.name.lower(): state for state in (State.SUCCESS, State.ERROR, State.PENDING)}
 
 PROBLEMS = {"open": "open"}
-COUNT_LIMIT, COUNT_TIMEOUT = 10_000, timedelta(milliseconds=300)
+COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,7 @@ def instant_for_url(instant: datetime | None) -> str:
 
 
 def count_up_to_timeout(
-    task_filter: Filter, limit: int = COUNT_LIMIT, timeout: timedelta = COUNT_TIMEOUT
+    task_filter: Filter, limit: int = COUNT_LIMIT, timeout: timedelta = config.count_timeout
 ) -> int | None:
     """Count tasks up to `limit`: one more means that there are more, None that counting took longer than `timeout`."""
     try:

@@ -31,7 +31,7 @@ SUMMARY_AREAS = {
 }
 ALL_TASKS = "all_tasks"
 
-PROBLEM_LIMIT, COUNT_TIMEOUT = 100, timedelta(milliseconds=300)
+PROBLEM_LIMIT = 100
 
 HOUR = timedelta(hours=1)
 HOURS, STEP, WIDTH, HEIGHT = 24, 8, 6, 28  # of the sparkline: its hours; pixels from bar to bar, of a bar, and in all
@@ -177,7 +177,7 @@ def _sparkline(card: SummaryCard, hours: list[tuple[datetime, int, int, int]], n
 
 
 def _count_problems(shop: Shop) -> int | None:
-    return count_up_to_timeout(TaskFilters(problems=True).task_filter(shop), PROBLEM_LIMIT, COUNT_TIMEOUT)
+    return count_up_to_timeout(TaskFilters(problems=True).task_filter(shop), PROBLEM_LIMIT)
 
 
 def _count_json(count: Count) -> dict[str, int | float | None]:
