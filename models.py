@@ -278,9 +278,10 @@ class Task(Table):
     """One transfer, or one step of it. The row is the truth; the broker's message only carries its id.
 
     `type`: number of the task type. `key`: the idempotency key. `trace`: the Shopify event that it all began with.
-    `closed_by`: the task that replaced this one or solved its Error. `fence`: number of the newest attempt, by which
-    an outdated run is recognised. `attempts`: those that count for the retry policy. `crashes`: workers
-    that were lost at it. `leased_until`: set while a worker has claimed it.
+    `resends`: the exchange whose request this task sends again; None: it sends what its type makes. `closed_by`: the
+    task that replaced this one or solved its Error. `fence`: number of the newest attempt, by which an outdated run is
+    recognised. `attempts`: those that count for the retry policy. `crashes`: workers that were lost at it.
+    `leased_until`: set while a worker has claimed it.
     """
 
     # task_key (shop_id, type, key), unique: idempotency, a second webhook, child or periodic task is not inserted.
@@ -304,6 +305,7 @@ class Task(Table):
     engage_id = TextField(null=True)
     parent_id = UUIDField(null=True)
     trace = TextField(null=True)
+    resends = UUIDField(null=True)
     closed_by = UUIDField(null=True)
     reason = TextField(null=True)
     code = TextField(null=True)

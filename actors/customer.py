@@ -19,23 +19,24 @@ from sync.contact_links import (
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
 from sync.imports.rules import ALREADY_A_CONTACT, skip_if_cancelled
-from sync.polling import poll
+from sync.polling import POLL_PERIOD, poll
+from sync.preview import contact_preview
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip
-from taskqueue.types import TYPES
+from taskqueue.types import Area, Step
 
-group = TaskGroup("customer", "Customer sync tasks")
+group = TaskGroup("customer")
 
 # Webhook topic: the field of its body that has the customer's id.
 CONSENT_TOPICS = {"customers_email_marketing_consent/update": "customer_id", "customers_marketing_consent/update": "id"}
 TOPICS = ("customers/create", "customers/update", "customers/delete", "customers/merge", *CONSENT_TOPICS)
 
 
-@group.task(11, "CustomerWebhook", "Customer webhook", topics=TOPICS)
+@group.task(11, "CustomerWebhook", about=Entity.CUSTOMER, topics=TOPICS)
 def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
-    """On creation or update of customer in Shopify, the app receives this webhook."""
+    """Only note what changed: Shopify's newest state is read by the tasks that follow, except for a merge."""
     if topic == "customers/merge":
         return merge_customers(task)
     task.shopify_id = webhook_entity_id(task, CONSENT_TOPICS.get(topic, "id"))
@@ -47,9 +48,9 @@ def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
             enqueue_preferences(task, task.shopify_id)
 
 
-@group.task(13, "IndexCustomer", "Index customer", entity=Entity.CUSTOMER, newest_only=True)
+@group.task(13, "IndexCustomer", entity=Entity.CUSTOMER, step=Step.INDEX, newest_only=True)
 def index_customer(task: Task) -> None:
-    """When a customer is created or updated."""
+    """Save Shopify's newest state, and sync the contact and the consents that are new."""
     snapshot = shopify_client(task).customer(task.subject)
     if snapshot is None:
         mark_deleted(task)
@@ -63,9 +64,18 @@ def index_customer(task: Task) -> None:
             enqueue_preferences(task, customer.shopify_id)
 
 
-@group.task(14, "SyncContact", "Sync contact", entity=Entity.CUSTOMER, calls_engage=True, newest_only=True)
+@group.task(
+    14,
+    "SyncContact",
+    entity=Entity.CUSTOMER,
+    area=Area.CONTACT_SYNC,
+    step=Step.SYNC,
+    calls_engage=True,
+    newest_only=True,
+    preview=contact_preview,
+)
 def sync_contact(task: Task, import_id: int | None = None) -> None:
-    """When app initiates a customer sync to Engage."""
+    """Find, create or update the contact, and resume what waited for it. An import changes no contact."""
     skip_if_cancelled(import_id)
     customer = entities.get(Customer, task.shop, task.subject)
     if import_id and customer.contact_id:
@@ -90,33 +100,33 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
             resume_orders(task, customer.shopify_id)
 
 
-@group.task(12, "IndexShopCustomers", "Index shop customers")
+@group.task(12, "IndexShopCustomers", period=POLL_PERIOD)
 def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
-    """When the app initiates timestamp based customers polling for customer indexing for each shop."""
+    """Find the customers whose webhooks were lost."""
     updated_since = shopify_client(task).customers_updated_since
-    poll(task, "customers", updated_since, Customer, TYPES["IndexCustomer"], since, cursor)
+    poll(task, "customers", updated_since, Customer, index_customer, since, cursor)
 
 
 @group.task(
     15,
     "UpdateCustomerMarketingPreferences",
-    "Update customer marketing preferences",
     entity=Entity.CUSTOMER,
+    area=Area.CONTACT_SYNC,
     calls_engage=True,
     newest_only=True,
 )
 def update_customer_marketing_preferences(task: Task) -> None:
-    """When the app initiates a sync of marketing preferences from Shopify to Engage."""
+    """Apart from SyncContact: preferences have a call of their own, and are the customer's own decision."""
     sync_to_engage(task)
 
 
 @group.task(
     16,
     "SyncCustomerMarketingPreferences",
-    "Sync customer marketing preferences",
     entity=Entity.CUSTOMER,
+    area=Area.CONTACT_SYNC,
     calls_engage=True,
 )
 def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
-    """When the app initiates sync of marketing preferences from Engage to Shopify."""
+    """Started by Engage's webhook about a contact (views/webhooks/engage.py)."""
     sync_to_shopify(task)

@@ -31,7 +31,7 @@ from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip, Unusable, Wait
 from taskqueue.types import TaskType
 
-group = TaskGroup("import", "Data import tasks")
+group = TaskGroup("import")
 
 BEFORE_SHOPIFY = datetime(2004, 1, 1, tzinfo=UTC)  # before there was a Shopify
 MARGIN = timedelta(days=1)  # beyond now: instants are whole seconds, and clocks differ
@@ -42,17 +42,17 @@ LOOKUP_ATTEMPTS = 5  # attempts to find the part that a finished operation belon
 HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an operation or a pause may last longer
 
 
-@group.task(2, "HandleBulkImportCreateRequest", "Handle bulk import create request")
+@group.task(2, "HandleBulkImportCreateRequest")
 def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
-    """When the merchant initiates a bulk import process from settings within the app."""
+    """Enqueue the import's first step."""
     bulk_import = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == task.shop))
     with claims.effects(task):
         enqueue_next_step(bulk_import, task)
 
 
-@group.task(3, "HandleBulkImportCreate", "Handle bulk import create")
+@group.task(3, "HandleBulkImportCreate")
 def handle_bulk_import_create(task: Task, part_id: int) -> None:
-    """When the app initiates a bulk import create in Shopify."""
+    """Begin the bulk operation of a part, over all customers or over the orders of the period."""
     part = _part_of(task, part_id)
     operation_id = shopify_client(task).run_bulk_query(_query(part))
     with claims.effects(task):
@@ -67,9 +67,9 @@ def _query(part: ImportPart) -> str:
     return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at)
 
 
-@group.task(5, "BulkOperationFinishWebhook", "Bulk operation finish webhook", topics=("bulk_operations/finish",))
+@group.task(5, "BulkOperationFinishWebhook", topics=("bulk_operations/finish",))
 def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
-    """When Shopify finishes a bulk operation and the app receives this webhook."""
+    """Wake HandleBulkOperationFinish, which would else ask at intervals."""
     operation_id = text_in(webhook_payload(task), "admin_graphql_api_id")
     task.shopify_id = _number(operation_id)
     if task.shopify_id is None:
@@ -83,9 +83,9 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
         handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
 
 
-@group.task(4, "HandleBulkOperationFinish", "Handle bulk operation finish")
+@group.task(4, "HandleBulkOperationFinish")
 def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
-    """When the app initiates handling a bulk operation finished by Shopify."""
+    """Wait until Shopify has finished, also when its webhook is lost."""
     part = _part_of(task, part_id)
     operation = _operation(shopify_client(task), part)
     if operation["status"] in bulk_query.UNFINISHED:
@@ -100,9 +100,9 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
         enqueue_next_step(part.bulk_import, task)
 
 
-@group.task(1, "ProcessBulkImportData", "Process bulk import data")
+@group.task(1, "ProcessBulkImportData")
 def process_bulk_import_data(task: Task, part_id: int) -> None:
-    """When the app initiates processing of bulk import data."""
+    """Read one portion of the result, save its rows and enqueue their tasks; a task of its own for each portion."""
     part = _part_of(task, part_id)
     if has_enough_pending(part.bulk_import):
         _wait(task, part, "Enough of the import is under way.", BACKLOG_WAIT)
@@ -135,11 +135,9 @@ def _next_step(part: ImportPart) -> ImportStep:
     return ImportStep.JOIN if part.state == ImportStep.READ and part.kind == ImportKind.ORDERS else ImportStep.FOLLOW
 
 
-@group.task(6, "TriggerNextBatch", "Trigger next batch")
+@group.task(6, "TriggerNextBatch")
 def trigger_next_batch(task: Task, part_id: int) -> None:
-    """When the app initiates a consecutive bulk import action. For example, triggering order bulk import action
-    after the customer bulk import finishes.
-    """
+    """Begin the next part once what this one read has been tried: an order is imported after its contact."""
     part = _part_of(task, part_id)
     bulk_import: BulkImport = part.bulk_import
     if count_untried_tasks(bulk_import):  # orders are imported after their contacts

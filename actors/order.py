@@ -8,30 +8,31 @@ from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_order_notifications, notify_fulfillment, notify_order
-from sync.polling import poll
+from sync.polling import POLL_PERIOD, poll
+from sync.preview import notification_preview, purchase_preview
 from sync.receipts import ORDER_NOT_FOUND, send_correction, send_purchase
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import THREE_DAYS, Skip
-from taskqueue.types import TYPES, wake
+from taskqueue.types import Area, Awaited, Step, wake
 
-group = TaskGroup("order", "Order sync tasks")
+group = TaskGroup("order")
 
 TOPICS = ("orders/create", "orders/updated", "orders/paid", "orders/cancelled")
 
 
-@group.task(21, "OrderWebhook", "Order webhook", topics=TOPICS)
+@group.task(21, "OrderWebhook", about=Entity.ORDER, topics=TOPICS)
 def order_webhook(task: Task, **_: str) -> None:
-    """Upon creating or update of an order in Shopify the app receives this webhook."""
+    """Only note the order's id: its newest state is read by IndexOrder."""
     task.shopify_id = webhook_entity_id(task)
     with claims.effects(task):
         index_order.enqueue_after(task, task.subject)
 
 
-@group.task(22, "IndexOrder", "Index order", entity=Entity.ORDER, newest_only=True)
+@group.task(22, "IndexOrder", entity=Entity.ORDER, step=Step.INDEX, newest_only=True)
 def index_order(task: Task) -> None:
-    """When an order is created or updated in the app's database."""
+    """Save Shopify's newest state, sync it, notify of its changes, and wake its refunds."""
     snapshot = shopify_client(task).order(task.subject)
     if snapshot is None:
         _wake_refunds(task, entities.refund_ids_of(task.shop, [task.subject]))
@@ -46,12 +47,23 @@ def index_order(task: Task) -> None:
 
 def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
     """Wake the refunds that wait for their order to be indexed."""
-    wake(task.shop, {"SyncRefund": refund_ids, "SyncRefundNotification": refund_ids})
+    wake(task.shop, Awaited.ORDER, {Entity.REFUND: refund_ids})
 
 
-@group.task(25, "SyncOrder", "Sync order", entity=Entity.ORDER, calls_engage=True, newest_only=True, retry=THREE_DAYS)
+@group.task(
+    25,
+    "SyncOrder",
+    entity=Entity.ORDER,
+    area=Area.ORDER_SYNC,
+    step=Step.SYNC,
+    calls_engage=True,
+    newest_only=True,
+    waits_for=(Awaited.CONTACT,),
+    retry=THREE_DAYS,
+    preview=purchase_preview,
+)
 def sync_order(task: Task, import_id: int | None = None) -> None:
-    """When the app initiates order sync to Engage via a POST to the /receipts endpoint."""
+    """Send the purchase's receipt, or of an order that has one a correction where it was edited since."""
     skip_if_cancelled(import_id)
     order = entities.get(Order, task.shop, task.subject)
     if import_id:
@@ -62,9 +74,9 @@ def sync_order(task: Task, import_id: int | None = None) -> None:
         send_purchase(task, order)
 
 
-@group.task(23, "FulfillmentWebhook", "Fulfillment webhook", topics=("fulfillments/create", "fulfillments/update"))
+@group.task(23, "FulfillmentWebhook", about=Entity.FULFILLMENT, topics=("fulfillments/create", "fulfillments/update"))
 def fulfillment_webhook(task: Task, **_: str) -> None:
-    """On fulfillment create in Shopify, the app receives this webhook."""
+    """Index its order, whose snapshot has the parcels to notify of."""
     task.shopify_id, order_id = webhook_entity_id(task), webhook_entity_id(task, "order_id")
     with claims.effects(task):
         index_order.enqueue_after(task, order_id)
@@ -73,31 +85,35 @@ def fulfillment_webhook(task: Task, **_: str) -> None:
 @group.task(
     27,
     "SyncOrderNotification",
-    "Sync order notification",
     entity=Entity.ORDER,
+    area=Area.ORDER_SYNC,
     calls_engage=True,
+    waits_for=(Awaited.CONTACT,),
     stale_after=NOTIFY_WITHIN,
+    preview=notification_preview,
 )
 def sync_order_notification(task: Task, kind: NotificationKind, again: bool = False) -> None:
-    """When the app initiates order notification sync to Engage via a POST to the /orders endpoint."""
+    """Notify of an order that was confirmed or cancelled. `again`: a member has sent it again."""
     notify_order(task, kind, again)
 
 
 @group.task(
     26,
     "SyncOrderFulfillmentNotification",
-    "Sync order fulfillment notification",
     entity=Entity.FULFILLMENT,
+    area=Area.ORDER_SYNC,
     calls_engage=True,
+    waits_for=(Awaited.CONTACT,),
     stale_after=NOTIFY_WITHIN,
+    preview=notification_preview,
 )
 def sync_order_fulfillment_notification(task: Task, order_id: int, again: bool = False) -> None:
-    """When the app initiates order fulfillment notification sync to Engage via a POST to the /orders endpoint."""
+    """Notify of a parcel that was sent: its order's other parcels have tasks of their own."""
     notify_fulfillment(task, order_id, again)
 
 
-@group.task(24, "IndexOrders", "Index orders")
+@group.task(24, "IndexOrders", period=POLL_PERIOD)
 def index_orders(task: Task, since: str | None = None, cursor: str | None = None) -> None:
-    """When the app initiates timestamp based orders polling for order indexing for each shop."""
+    """Find the orders whose webhooks were lost."""
     updated_since = shopify_client(task).orders_updated_since
-    poll(task, "orders", updated_since, Order, TYPES["IndexOrder"], since, cursor)
+    poll(task, "orders", updated_since, Order, index_order, since, cursor)

@@ -7,27 +7,28 @@ from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_refund_notification, notify_refund
+from sync.preview import notification_preview, refund_preview
 from sync.receipts import refunded_order, send_refund
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import THREE_DAYS, Skip
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, Awaited, Step
 
-group = TaskGroup("refund", "Refund sync tasks")
+group = TaskGroup("refund")
 
 
-@group.task(31, "RefundWebhook", "Refund webhook", topics=("refunds/create",))
+@group.task(31, "RefundWebhook", about=Entity.REFUND, topics=("refunds/create",))
 def refund_webhook(task: Task, **_: str) -> None:
-    """When a refund is created in Shopify the app receives this webhook."""
+    """Only note the refund's id: its newest state is read by IndexRefund."""
     task.shopify_id = webhook_entity_id(task)
     with claims.effects(task):
         index_refund.enqueue_after(task, task.subject)
 
 
-@group.task(32, "IndexRefund", "Index refund", entity=Entity.REFUND, newest_only=True)
+@group.task(32, "IndexRefund", entity=Entity.REFUND, step=Step.INDEX, newest_only=True)
 def index_refund(task: Task, import_id: int | None = None) -> None:
-    """When a refund is created or updated in the app's database."""
+    """Save Shopify's newest state, sync it, notify of it, and wake its order, which may wait for it."""
     skip_if_cancelled(import_id)
     snapshot = shopify_client(task).refund(task.subject)
     if snapshot is None or snapshot["order"] is None:
@@ -42,10 +43,18 @@ def index_refund(task: Task, import_id: int | None = None) -> None:
 
 
 @group.task(
-    34, "SyncRefund", "Sync refund", entity=Entity.REFUND, calls_engage=True, newest_only=True, retry=THREE_DAYS
+    34,
+    "SyncRefund",
+    entity=Entity.REFUND,
+    step=Step.SYNC,
+    calls_engage=True,
+    newest_only=True,
+    waits_for=(Awaited.CONTACT, Awaited.ORDER),
+    retry=THREE_DAYS,
+    preview=refund_preview,
 )
 def sync_refund(task: Task, import_id: int | None = None) -> None:
-    """When the app initiates a refund sync to Engage via a POST to the /receipts endpoint."""
+    """Send a receipt of the refund's own, to the contact of its order's receipt."""
     skip_if_cancelled(import_id)
     refund = entities.get(Refund, task.shop, task.subject)
     order = refunded_order(task, refund)
@@ -57,11 +66,12 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
 @group.task(
     33,
     "SyncRefundNotification",
-    "Sync refund notification",
     entity=Entity.REFUND,
     calls_engage=True,
+    waits_for=(Awaited.CONTACT, Awaited.ORDER),
     stale_after=NOTIFY_WITHIN,
+    preview=notification_preview,
 )
 def sync_refund_notification(task: Task, again: bool = False) -> None:
-    """When the app initiates an order refund notification sync to Engage via a POST to the /orders endpoint."""
+    """Notify of a refund, if money goes back with it."""
     notify_refund(task, again)

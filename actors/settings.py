@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from datetime import timedelta
 
 from clients import Rejected
 from mappings import Json
@@ -16,7 +17,7 @@ from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip, Unusable
 
-group = TaskGroup("settings", "Settings tasks")
+group = TaskGroup("settings")
 
 MARKETS = ("markets/create", "markets/update", "markets/delete")
 APP = ("app/uninstalled", "app/scopes_update")
@@ -30,17 +31,17 @@ USABLE: dict[str, Callable[[str], bool]] = {
 }
 
 
-@group.task(41, "IndexStores", "Index stores", calls_engage=True)
+@group.task(41, "IndexStores", period=timedelta(hours=1), calls_engage=True)
 def index_stores(task: Task) -> None:
-    """When an Engage store is created or updated in the app's database."""
+    """Read Engage's stores, which receipts and contacts are assigned to."""
     stores = engage_client(task).stores()
     with claims.effects(task):
         save_stores(task.shop, stores)
 
 
-@group.task(42, "SyncShopCurrency", "Sync shop currency", entity=Entity.SHOP, newest_only=True)
+@group.task(42, "SyncShopCurrency", entity=Entity.SHOP, period=timedelta(days=1), newest_only=True)
 def sync_shop_currency(task: Task) -> None:
-    """When the app initiates a shop currency sync from Shopify to app's database."""
+    """Read the shop's currency, time zone and names, and its markets, by which stores are chosen."""
     if not task.shop.active:
         raise Skip(uninstall.UNINSTALLED)
     shop, markets = shopify_client(task).shop(), _markets(task)
@@ -50,9 +51,9 @@ def sync_shop_currency(task: Task) -> None:
         save_shop(task.shop, shop)
 
 
-@group.task(43, "ShopWebhook", "Shop webhook", entity=Entity.SHOP, topics=TOPICS)
+@group.task(43, "ShopWebhook", entity=Entity.SHOP, topics=TOPICS)
 def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
-    """When a shop is updated in Shopify, the app receives this webhook."""
+    """Handle what is about the whole shop, the data protection topics included: one at a time, even uninstalled."""
     if topic not in HANDLERS:
         raise Unusable("The webhook does not say what it is about.")
     HANDLERS[topic](task)

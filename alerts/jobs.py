@@ -16,10 +16,10 @@ from alerts.task_history import AlertTaskTypes, stalled_since
 from clients import ApiError
 from config import config
 from encryption import Unreadable
-from models import SHOP_RULES, SILENCE_RULES, AlertRule, Incident, Lane, Shop, utcnow
+from models import SHOP_RULES, SILENCE_RULES, AlertRule, Entity, Incident, Lane, Shop, utcnow
 from sync.api_clients import shopify_client_without_task
 from taskqueue.broker import QUEUES, broker
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, Step, TaskType, sync_type
 
 MAILS = 100  # published at once
 OVERDUE, SENT_HERE = timedelta(minutes=2), 5  # an alert that no worker runs must not wait for a worker
@@ -32,10 +32,16 @@ log = logging.getLogger("alerts")
 def alert_task_types() -> AlertTaskTypes:
     """The task types that the alert rules evaluate."""
     return AlertTaskTypes(
-        order_sync=TYPES["SyncOrder"].number,
-        order_received=tuple(TYPES[name].number for name in ("OrderWebhook", "IndexOrder", "FulfillmentWebhook")),
+        order_sync=sync_type(Entity.ORDER).number,
+        order_received=tuple(each.number for each in TYPES.values() if _receives_orders(each)),
         groups={each.number: each.group.name for each in TYPES.values() if each.group.name != "import"},
     )
+
+
+def _receives_orders(task_type: TaskType) -> bool:
+    """Whether its tasks show that orders arrive from Shopify: webhooks and what they lead to."""
+    arrives = bool(task_type.topics) or task_type.step is Step.INDEX
+    return arrives and task_type.about in (Entity.ORDER, Entity.FULFILLMENT)
 
 
 def check_rules() -> int:

@@ -18,7 +18,8 @@ from i18n.explanations import explain
 from i18n.formats import format_datetime, format_duration
 from i18n.locale import LANGUAGES, use_language
 from i18n.numbers import format_number, format_percent
-from models import SILENCE_RULES, Incident, Mail, MailKind, Rule, Shop, Task, utcnow
+from models import SILENCE_RULES, Entity, Incident, Mail, MailKind, Rule, Shop, Task, utcnow
+from taskqueue.types import sync_type
 
 TOKEN_PLACEHOLDER = "THE-READERS-OWN"  # noqa: S105 - no secret
 HTML_PAGE = Markup("<!doctype html><html><body>{}</body></html>")
@@ -98,7 +99,7 @@ def _silence(shop: Shop, incident: Incident) -> MailBody:
     paragraphs = [_result_text(shop, name, diagnosis), *_examples(diagnosis)]
     if f"mail.cause.{name}.todo" in _with_todo():
         paragraphs.append(t(f"mail.cause.{name}.todo"))
-    tasks = {"type": "SyncOrder", "created_from": _url_time(incident.bad_since - timedelta(minutes=5))}
+    tasks = {"type": sync_type(Entity.ORDER).name, "created_from": _url_time(incident.bad_since - timedelta(minutes=5))}
     return MailBody(
         t(f"mail.cause.{name}.subject", shop=_name(shop), length=length),
         [_since(shop, incident), *paragraphs],

@@ -48,7 +48,7 @@ def synced_orders(
     found = db.execute_sql(
         """SELECT completed_at FROM task
            WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at > %s AND completed_at <= %s
-             AND lane = 0 AND reason IS NULL AND NOT args ? 'exchange'
+             AND lane = 0 AND reason IS NULL AND resends IS NULL
            ORDER BY completed_at DESC, id DESC LIMIT %s""",
         (shop.id, task_types.order_sync, since, until, limit),
     )

@@ -12,7 +12,7 @@ from demo_history.chain_tasks import ChainTasks
 from demo_history.chains import CHAINS
 from demo_history.rows import InventedTask, Row, body_row, exchange_row
 from demo_history.shops import InventedShop
-from taskqueue.periodic import PERIODIC
+from taskqueue.types import TYPES
 
 EXCHANGE_SHARE = 1 / 200  # share of the tasks that keep their webhook's body or their exchange
 IMPORT_SHARE = 1 / 30_000  # of the chains; an import has some thousand tasks
@@ -58,7 +58,7 @@ class HistoryGenerator:
         done = 0
         # While one of a periodic type is Pending, the scheduler adds none, and so no task of these shops is ever run.
         for shop in self.shops:
-            for name in (each.name for each in PERIODIC):
+            for name in (each.name for each in TYPES.values() if each.period):
                 done += 1
                 yield shop, self.chain_tasks.never_run(shop, name)
         for hour in hours(self.now, self.chance):

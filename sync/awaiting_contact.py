@@ -8,10 +8,10 @@ import database
 from database import db
 from mappings import numeric_id
 from mappings.notification.body import sent_parcels
-from models import Customer, Order, Shop, Task
+from models import Customer, Entity, Order, Shop, Task
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
-from taskqueue.types import TYPES, wake
+from taskqueue.types import TYPES, Awaited, wake
 
 CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
 CUSTOMER_DELETED = "The customer was deleted at Shopify."
@@ -64,15 +64,8 @@ def resume_orders(task: Task, customer_id: int) -> None:
 
 
 def _wake(shop: Shop, orders: list[int]) -> None:
-    refunds = entities.refund_ids_of(shop, orders)
-    waiting = {
-        "SyncOrder": orders,
-        "SyncOrderNotification": orders,
-        "SyncOrderFulfillmentNotification": _parcels_of(shop, orders),
-        "SyncRefund": refunds,
-        "SyncRefundNotification": refunds,
-    }
-    wake(shop, waiting)
+    refunds, parcels = entities.refund_ids_of(shop, orders), _parcels_of(shop, orders)
+    wake(shop, Awaited.CONTACT, {Entity.ORDER: orders, Entity.REFUND: refunds, Entity.FULFILLMENT: parcels})
 
 
 def _parcels_of(shop: Shop, orders: list[int]) -> list[int]:

@@ -14,6 +14,7 @@ from models import Exchange, Lane, PollCursor, Shop, Snapshot, Task, utcnow
 from taskqueue import claims
 from taskqueue.types import NUMBERS, TaskType, enqueue
 
+POLL_PERIOD = timedelta(minutes=5)
 PAGES = 5  # read by one task; the next task reads on
 SETTLING = timedelta(minutes=1)  # a webhook may still arrive; the next poll overlaps
 OVERLAP = timedelta(minutes=10)  # Shopify's search finds a change some time after it was made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
@@ -18,9 +17,7 @@ from sync.api_clients import shopify_client_without_task
 from sync.contacts import contact_rules, contact_store
 from sync.notifications import notification_rules
 from sync.receipts import receipt_rules_and_store
-from taskqueue.types import NUMBERS, TYPES
-
-ORDERS, REFUNDS, CUSTOMERS = "IndexOrder", "IndexRefund", "IndexCustomer"
+from taskqueue.types import NUMBERS, TaskType, index_type
 
 
 class EntityNotFound(Exception):
@@ -29,10 +26,14 @@ class EntityNotFound(Exception):
 
 @dataclass(frozen=True)
 class IndexSource:
-    """Type of the index task that reads an entity, and the entity's Shopify id."""
+    """Kind of entity that an index task reads, and its Shopify id."""
 
-    name: str
+    entity: Entity
     shopify_id: int
+
+    @property
+    def task_type(self) -> TaskType:
+        return index_type(self.entity)
 
 
 def index_source(task: Task) -> IndexSource | None:
@@ -41,31 +42,28 @@ def index_source(task: Task) -> IndexSource | None:
     if task_type is None or task.shopify_id is None:
         return None
     match task_type.entity:
-        case Entity.ORDER:
-            return IndexSource(ORDERS, task.shopify_id)
-        case Entity.REFUND:
-            return IndexSource(REFUNDS, task.shopify_id)
-        case Entity.CUSTOMER:
-            return IndexSource(CUSTOMERS, task.shopify_id)
+        case Entity.ORDER | Entity.REFUND | Entity.CUSTOMER as entity:
+            return IndexSource(entity, task.shopify_id)
         case Entity.FULFILLMENT if "order_id" in task.args:
-            return IndexSource(ORDERS, int(task.args["order_id"]))
+            return IndexSource(Entity.ORDER, int(task.args["order_id"]))
     return None
 
 
 def order_of_task(task: Task) -> Order | None:
     """Order of a task about an order, a parcel or a refund; None: no known order."""
     source = index_source(task)
-    if source is None or source.name == CUSTOMERS:
+    if source is None or source.entity is Entity.CUSTOMER:
         return None
-    refund = entities.find(Refund, task.shop, source.shopify_id) if source.name == REFUNDS else None
-    order_id = refund.order_id if refund else None if source.name == REFUNDS else source.shopify_id
+    is_refund = source.entity is Entity.REFUND
+    refund = entities.find(Refund, task.shop, source.shopify_id) if is_refund else None
+    order_id = refund.order_id if refund else None if is_refund else source.shopify_id
     return entities.find(Order, task.shop, order_id) if order_id else None
 
 
 def enqueue_index(task: Task, source: IndexSource, key: str) -> Task | None:
     """Enqueue the index task, which leads to the sync, in the caller's transaction. None: its key exists already."""
-    task_type = TYPES[source.name]
-    return task_type.enqueue(task.shop, key=key, shopify_id=source.shopify_id, parent=task, lane=Lane.LIVE)
+    shopify_id = source.shopify_id
+    return source.task_type.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=Lane.LIVE)
 
 
 def preview(task: Task, sent: Json) -> Json | None:
@@ -73,11 +71,12 @@ def preview(task: Task, sent: Json) -> Json | None:
 
     Asks Shopify. Raises EntityNotFound and the errors of `clients`.
     """
-    make = PREVIEWS.get(NUMBERS[task.type].name)
+    make = NUMBERS[task.type].preview
     return make(task, sent) if make else None
 
 
-def _purchase_receipt(task: Task, sent: Json) -> Json | None:
+def purchase_preview(task: Task, sent: Json) -> Json | None:
+    """Preview the receipt of a purchase. None for a correction."""
     if sent.get("uniqueReceiptId") != str(task.shopify_id):
         return None  # a correction: what Engage lacked at that time
     shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).order(task.subject))
@@ -86,7 +85,8 @@ def _purchase_receipt(task: Task, sent: Json) -> Json | None:
     return purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
-def _refund_receipt(task: Task, sent: Json) -> Json:
+def refund_preview(task: Task, sent: Json) -> Json:
+    """Preview the receipt of a refund."""
     shop, refund = task.shop, _as_stored(shopify_client_without_task(task.shop).refund(task.subject))
     order = entities.find(Order, shop, int(_as_stored(refund["order"])["legacyResourceId"]))
     snapshot = _as_stored(order.snapshot if order else None)
@@ -95,7 +95,7 @@ def _refund_receipt(task: Task, sent: Json) -> Json:
     return return_receipt(refund, snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
-def _contact_fields(task: Task, sent: Json) -> Json:
+def contact_preview(task: Task, sent: Json) -> Json:
     """Preview the fields that were sent, and others that have changed since."""
     shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).customer(task.subject))
     wanted = update_fields(snapshot, contact_rules(shop, contact_store(shop, snapshot).store))
@@ -104,11 +104,11 @@ def _contact_fields(task: Task, sent: Json) -> Json:
     return {name: value for name, value in wanted.items() if name in sent or name in changed}
 
 
-def _notification(task: Task, sent: Json) -> Json:
+def notification_preview(task: Task, sent: Json) -> Json:
     """Preview the notification of an order, a parcel or a refund."""
     shop, shopify, source = task.shop, shopify_client_without_task(task.shop), index_source(task)
     refund = parcel = None
-    if source and source.name == REFUNDS:
+    if source and source.entity is Entity.REFUND:
         refund = _as_stored(shopify.refund(task.subject))
         snapshot = _as_stored(shopify.order(int(_as_stored(refund["order"])["legacyResourceId"])))
     else:
@@ -122,16 +122,6 @@ def _notification(task: Task, sent: Json) -> Json:
     return notification_body(
         kind, snapshot, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone
     )
-
-
-PREVIEWS: dict[str, Callable[[Task, Json], Json | None]] = {
-    "SyncOrder": _purchase_receipt,
-    "SyncRefund": _refund_receipt,
-    "SyncContact": _contact_fields,
-    "SyncOrderNotification": _notification,
-    "SyncOrderFulfillmentNotification": _notification,
-    "SyncRefundNotification": _notification,
-}
 
 
 def _as_stored(snapshot: Json | None) -> Json:

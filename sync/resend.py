@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 import orjson
 
@@ -17,10 +16,8 @@ from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from taskqueue import claims
 from taskqueue.outcomes import Unusable
-from taskqueue.types import NUMBERS, OVERRIDES, TYPES, enqueue
+from taskqueue.types import NUMBERS, enqueue
 
-EXCHANGE = "exchange"  # the argument with the exchange's id; `taskqueue.statements` knows it, too
-RECEIPT_TYPES = {"SyncOrder", "SyncRefund"}
 BODY_DELETED = "What was sent is no longer kept, so it cannot be sent again."
 RESEND_NOT_ALLOWED = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
 
@@ -87,15 +84,16 @@ def _fields(sent: bytes) -> Json:
 
 def enqueue_resend(task: Task, call: ResendableCall, key: str) -> Task | None:
     """Enqueue a resend as a new task of the same type, in the caller's transaction. None: its key exists already."""
-    task_type = NUMBERS[task.type]
-    resend = task_type.new(task.shop, key=key, shopify_id=task.shopify_id, parent=task, lane=Lane.LIVE)
-    resend.args, resend.engage_id = {EXCHANGE: str(call.exchange.id)}, task.engage_id
-    return next(iter(enqueue([resend])), None)
+    created = NUMBERS[task.type].new(
+        task.shop, key=key, shopify_id=task.shopify_id, parent=task, lane=Lane.LIVE, resends=call.exchange.id
+    )
+    created.engage_id = task.engage_id
+    return next(iter(enqueue([created])), None)
 
 
-def resend_bytes(task: Task, exchange: str) -> None:
-    """Resend the recorded request `exchange`: the function of such a task, in place of its type's."""
-    found = Exchange.get_or_none((Exchange.id == UUID(exchange)) & (Exchange.shop_id == task.shop_id))
+def resend(task: Task) -> None:
+    """Resend the recorded request that the task names: the function of such a task, whatever its type."""
+    found = Exchange.get_or_none((Exchange.id == task.resends) & (Exchange.shop_id == task.shop_id))
     call = _resendable(task, found) if found else NotResendable.DELETED
     if isinstance(call, NotResendable):
         raise Unusable(RESEND_NOT_ALLOWED if call is NotResendable.NOT_ALLOWED else BODY_DELETED)
@@ -106,11 +104,13 @@ def resend_bytes(task: Task, exchange: str) -> None:
 
 def _record_sent(task: Task, call: ResendableCall) -> None:
     """Record what Engage now has."""
-    name = NUMBERS[task.type].name
     if "/contacts/" in call.path:
         _record_contact(task, _fields(call.sent))
-    elif name in RECEIPT_TYPES and not sent_receipts.is_sent(task.shop, str(_fields(call.sent).get("uniqueReceiptId"))):
-        TYPES[name].enqueue(task.shop, key=f"after:{task.id}", shopify_id=task.shopify_id, parent=task)
+    elif "/receipts" in call.path and not sent_receipts.is_sent(
+        task.shop, str(_fields(call.sent).get("uniqueReceiptId"))
+    ):
+        task_type = NUMBERS[task.type]
+        task_type.enqueue(task.shop, key=f"after:{task.id}", shopify_id=task.shopify_id, parent=task)
 
 
 def _record_contact(task: Task, fields: Json) -> None:
@@ -118,6 +118,3 @@ def _record_contact(task: Task, fields: Json) -> None:
     customer = entities.get(Customer, task.shop, task.subject)
     if customer.contact_id and customer.last_sent is not None:
         entities.set_contact(customer, customer.contact_id, customer.contact_type or "", customer.last_sent | fields)
-
-
-OVERRIDES[EXCHANGE] = resend_bytes

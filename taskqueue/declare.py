@@ -13,7 +13,7 @@ from models import Entity, Lane
 from taskqueue.broker import QUEUES, broker
 from taskqueue.outcomes import A_DAY, RetryPolicy
 from taskqueue.runner import run
-from taskqueue.types import BULK_ACTOR, NUMBERS, TYPES, Group, Handler, TaskType
+from taskqueue.types import BULK_ACTOR, NUMBERS, TYPES, Area, Awaited, Group, Handler, Preview, Step, TaskType
 
 
 @dataclass(frozen=True)
@@ -24,33 +24,61 @@ class TaskGroup(Group):
         self,
         number: int,
         name: str,
-        label: str,
         *,
         entity: Entity = Entity.NONE,
+        about: Entity | None = None,
+        area: Area | None = None,
+        step: Step | None = None,
         topics: tuple[str, ...] = (),
+        period: timedelta | None = None,
         calls_engage: bool = False,
         newest_only: bool = False,
+        waits_for: tuple[Awaited, ...] = (),
         retry: RetryPolicy = A_DAY,
         stale_after: timedelta | None = None,
+        preview: Preview | None = None,
     ) -> Callable[[Handler], TaskType]:
-        """Declare a task type over its function, whose docstring is the description on the help page.
+        """Declare a task type over its function. Its texts are `type.<name>.label` and `.about` of the catalogue.
 
-        `number`: in the database; it never changes. `entity`: tasks of one entity run one at a time. `topics`:
-        Shopify's webhook topics that start it. `calls_engage`: it waits while the shop's circuit breaker is open.
-        `newest_only`: it works on the newest state, so a newer one that is queued replaces it. `retry`: its retry
-        policy. `stale_after`: it makes Engage send mail to a customer, so that a retry of an older one needs
-        confirmation.
+        `number`: in the database; it never changes. `entity`: tasks of one entity run one at a time, and their failure
+        is an open problem. `about`: what its Shopify id is of, where that is not `entity`. `area`: the area of the
+        summary that counts it. `step`: it is the one type that indexes, or syncs, its entity. `topics`: Shopify's
+        webhook topics that start it. `period`: every shop gets a task of it at this interval. `calls_engage`: it waits
+        while the shop's circuit breaker is open. `newest_only`: it works on the newest state, so a newer one that is
+        queued replaces it. `waits_for`: what ends its wait. `retry`: its retry policy. `stale_after`: it makes Engage
+        send mail to a customer, so that a retry of an older one needs confirmation. `preview`: makes the body that a
+        finished task would send now.
         """
 
         def declare(handler: Handler) -> TaskType:
             task_type = TaskType(
-                number, name, label, self, handler, entity, topics, calls_engage, newest_only, retry, stale_after
+                number=number,
+                name=name,
+                group=self,
+                handler=handler,
+                entity=entity,
+                about=entity if about is None else about,
+                area=area,
+                step=step,
+                topics=topics,
+                period=period,
+                calls_engage=calls_engage,
+                newest_only=newest_only,
+                waits_for=waits_for,
+                retry=retry,
+                stale_after=stale_after,
+                preview=preview,
             )
             TYPES[name] = NUMBERS[number] = task_type
             _declare_actor(task_type)
             return task_type
 
         return declare
+
+
+def declare_resend(handler: Handler) -> None:
+    """Declare the function of the tasks that resend an exchange: one for all types, in place of theirs."""
+    TaskType.resend = staticmethod(handler)
 
 
 def _declare_actor(task_type: TaskType) -> None:

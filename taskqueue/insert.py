@@ -45,5 +45,6 @@ def _values(task: Task) -> tuple[Any, ...]:
         task.engage_id,
         task.parent_id,
         task.trace,
+        task.resends,
         task.published_at is not None,
     )

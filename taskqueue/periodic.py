@@ -1,4 +1,4 @@
-"""Periodic tasks: a table of task types and intervals, and one task per shop and time slot."""
+"""Periodic tasks: one task per shop and time slot of each task type that is declared with a period."""
 
 from __future__ import annotations
 
@@ -7,31 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 from database import db
 from models import Shop, Task, utcnow
-from taskqueue.types import TYPES, enqueue
+from taskqueue.types import TYPES, TaskType, enqueue
 
 GOLDEN = 0.618034  # the golden ratio: its multiples modulo 1 lie evenly apart however many there are
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Periodic:
-    """A task type, and the interval at which every shop gets a task of it."""
-
-    name: str
-    every: timedelta
-
-    def slot(self, shop_id: int, now: datetime) -> datetime:
-        """Start of the shop's time slot that contains `now`. Shops are staggered, so that not all call at once."""
-        began = EPOCH + self.every * (shop_id * GOLDEN % 1)
-        return began + (now - began) // self.every * self.every
-
-
-PERIODIC = (
-    Periodic("IndexStores", timedelta(hours=1)),
-    Periodic("SyncShopCurrency", timedelta(days=1)),
-    Periodic("IndexShopCustomers", timedelta(minutes=5)),
-    Periodic("IndexOrders", timedelta(minutes=5)),
-)
+def slot_start(period: timedelta, shop_id: int, now: datetime) -> datetime:
+    """Start of the shop's time slot that contains `now`. Shops are staggered, so that not all call at once."""
+    began = EPOCH + period * (shop_id * GOLDEN % 1)
+    return began + (now - began) // period * period
 
 
 @dataclass
@@ -42,32 +27,32 @@ class TimeSlots:
 
     def fill(self, now: datetime | None = None) -> int:
         """Enqueue the tasks of the slots that have begun. Returns the number of tasks."""
-        return sum(self._fill(periodic, now or utcnow()) for periodic in PERIODIC)
+        return sum(self._fill(each, each.period, now or utcnow()) for each in TYPES.values() if each.period)
 
-    def _fill(self, periodic: Periodic, now: datetime) -> int:
-        begun = {shop_id: periodic.slot(shop_id, now) for shop_id in _active_shops()}
+    def _fill(self, task_type: TaskType, period: timedelta, now: datetime) -> int:
+        begun = {shop_id: slot_start(period, shop_id, now) for shop_id in _active_shops()}
         unfilled = {
-            shop_id: slot for shop_id, slot in begun.items() if self._filled.get((shop_id, periodic.name)) != slot
+            shop_id: slot for shop_id, slot in begun.items() if self._filled.get((shop_id, task_type.name)) != slot
         }
-        due = _without_pending(periodic, list(unfilled))
-        added = enqueue([_task(periodic, shop_id, unfilled[shop_id]) for shop_id in due])
-        self._filled |= {(shop_id, periodic.name): slot for shop_id, slot in unfilled.items()}
+        due = _without_pending(task_type, list(unfilled))
+        added = enqueue([_task(task_type, shop_id, unfilled[shop_id]) for shop_id in due])
+        self._filled |= {(shop_id, task_type.name): slot for shop_id, slot in unfilled.items()}
         return len(added)
 
 
-def _task(periodic: Periodic, shop_id: int, slot: datetime) -> Task:
-    return TYPES[periodic.name].new(Shop(id=shop_id), key=f"slot:{slot.isoformat()}")
+def _task(task_type: TaskType, shop_id: int, slot: datetime) -> Task:
+    return task_type.new(Shop(id=shop_id), key=f"slot:{slot.isoformat()}")
 
 
 def _active_shops() -> list[int]:
     return [shop_id for (shop_id,) in db.execute_sql("SELECT id FROM shop WHERE active ORDER BY id").fetchall()]
 
 
-def _without_pending(periodic: Periodic, shop_ids: list[int]) -> list[int]:
+def _without_pending(task_type: TaskType, shop_ids: list[int]) -> list[int]:
     """Return the shops whose last task of the type has ended: tasks must not pile up while a system is unavailable."""
     found = db.execute_sql(
         """SELECT id FROM unnest(%s::integer[]) AS asked (id) WHERE NOT EXISTS (
                SELECT 1 FROM task WHERE shop_id = asked.id AND state = 0 AND type = %s)""",
-        (shop_ids, TYPES[periodic.name].number),
+        (shop_ids, task_type.number),
     )
     return [shop_id for (shop_id,) in found.fetchall()]

@@ -15,12 +15,12 @@ SOLVE_EARLIER = """, solved AS (
 # ON CONFLICT makes it idempotent: (shop_id, type, key) is the index of idempotency keys.
 INSERT_TASKS = """
     INSERT INTO task (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace,
-        published_at)
-    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace,
+        resends, published_at)
+    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends,
         CASE WHEN published THEN now() END
     FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::smallint[], %b::smallint[], %b::text[], %b::jsonb[],
-                %b::bigint[], %b::text[], %b::uuid[], %b::text[], %b::boolean[])
-        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, published)
+                %b::bigint[], %b::text[], %b::uuid[], %b::text[], %b::uuid[], %b::boolean[])
+        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends, published)
     ON CONFLICT (shop_id, type, key) DO NOTHING RETURNING id"""
 INSERT_WEBHOOKS = f"""
     WITH added AS ({INSERT_TASKS}, shop_id), kept AS (
@@ -39,7 +39,7 @@ ASYNC_COMMIT = "set_config('synchronous_commit', 'off', true)"
 ENTER_SHOP_SCOPE, LEAVE_SHOP_SCOPE = set_scope_sql("claimed.task_shop_id::text"), set_scope_sql("'every'")
 
 # A resend does not send the newest state, so it replaces no task.
-NOT_A_RESEND = "NOT {}args ? 'exchange'"
+NOT_A_RESEND = "{}resends IS NULL"
 
 
 def claim_statement(task_columns: str, shop_columns: str, shop_entity: int) -> str:

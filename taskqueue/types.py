@@ -1,4 +1,4 @@
-"""Task types, registered by name and number, and how tasks of them are enqueued and published."""
+"""Task types, registered by name and number with all that is declared of them; enqueue and publish their tasks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from enum import Enum, StrEnum, auto
+from typing import Any, ClassVar
 from uuid import UUID
 
 import redis
 
 from database import DATABASE_UNAVAILABLE, db, every_shop
+from mappings import Json
 from models import Entity, Lane, Shop, Task, new_id, utcnow
 from taskqueue import claims, insert
 from taskqueue.broker import QUEUES, broker
@@ -20,7 +22,29 @@ from taskqueue.outcomes import RetryPolicy
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., None]
+Preview = Callable[[Task, Json], Json | None]  # of a task and the body that it sent: the body that it would send now
 BULK_ACTOR = "bulk"  # runs the bulk tasks of all types
+
+
+class Area(StrEnum):
+    """An area of the summary, which counts its types' tasks. The values are names in JSON and of the catalogue."""
+
+    CONTACT_SYNC = "contact_sync"
+    ORDER_SYNC = "order_sync"
+
+
+class Step(Enum):
+    """A step of an entity's way from Shopify to Engage: read into our tables, brought to Engage."""
+
+    INDEX = auto()
+    SYNC = auto()
+
+
+class Awaited(Enum):
+    """What a task may wait for until `wake` ends the wait: the contact of its order, or its order to be indexed."""
+
+    CONTACT = auto()
+    ORDER = auto()
 
 
 @dataclass(frozen=True)
@@ -28,34 +52,42 @@ class Group:
     """A group of task types on the help page: one of the modules in `actors`."""
 
     name: str
-    title: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskType:
-    """A task type as declared over its function (taskqueue.declare). `number` is in the database: it never changes."""
+    """A task type as declared over its function; `taskqueue.declare` says what each field means."""
 
     number: int
     name: str
-    label: str
     group: Group
     handler: Handler
     entity: Entity
+    about: Entity
+    area: Area | None
+    step: Step | None
     topics: tuple[str, ...]
+    period: timedelta | None
     calls_engage: bool
     newest_only: bool
+    waits_for: tuple[Awaited, ...]
     retry: RetryPolicy
     stale_after: timedelta | None
+    preview: Preview | None
+
+    resend: ClassVar[Handler]  # the function of a task that resends an exchange, whatever its type (declare_resend)
 
     @property
-    def description(self) -> str:
-        """The sentence on the help page: the first paragraph of the function's docstring."""
-        return " ".join((self.handler.__doc__ or "").strip().split("\n\n")[0].split())
+    def opens_problem(self) -> bool:
+        """Whether a failure means that an entity is missing in Engage or in Shopify: an open problem."""
+        return self.entity not in (Entity.NONE, Entity.SHOP)
 
     def call(self, task: Task) -> None:
-        """Call the type's function, or the one that an argument of the task puts in its place (OVERRIDES)."""
-        override = next((OVERRIDES[name] for name in task.args if name in OVERRIDES), None)
-        (override or self.handler)(task, **task.args)
+        """Call the type's function, or the one that resends where the task is a resend."""
+        if task.resends:
+            TaskType.resend(task)
+        else:
+            self.handler(task, **task.args)
 
     def new(
         self,
@@ -67,14 +99,16 @@ class TaskType:
         lane: Lane | None = None,
         args: dict[str, Any] | None = None,
         trace: str | None = None,
+        resends: UUID | None = None,
     ) -> Task:
         """Build a task of this type, not yet in the database. `args` become keyword arguments of its function.
 
         `key`: its idempotency key. A child has its parent's lane, unless a `lane` is given, and its parent's trace.
+        `resends`: the exchange that it sends again.
         """
         lane = Lane(parent.lane if parent else Lane.LIVE) if lane is None else lane
         row = Task(id=new_id(), shop=shop, type=self.number, entity=self.entity, lane=lane, key=key, args=args or {})
-        row.shopify_id, row.parent_id = shopify_id, parent.id if parent else None
+        row.shopify_id, row.parent_id, row.resends = shopify_id, parent.id if parent else None, resends
         row.trace = trace or (parent.trace or str(parent.id) if parent else None)
         # Bulk tasks are published by the sweep, window by window.
         row.published_at = utcnow() if lane is Lane.LIVE else None
@@ -95,7 +129,6 @@ class TaskType:
 
 TYPES: dict[str, TaskType] = {}
 NUMBERS: dict[int, TaskType] = {}
-OVERRIDES: dict[str, Handler] = {}  # functions that run in the type's place, by the name of a task's argument
 
 
 def types_by_group() -> dict[Group, list[TaskType]]:
@@ -111,9 +144,25 @@ def types_by_topic() -> dict[str, TaskType]:
     return {topic: task_type for task_type in TYPES.values() for topic in task_type.topics}
 
 
-def wake(shop: Shop, shopify_ids: Mapping[str, Iterable[int]]) -> None:
-    """Make waiting tasks of several types due now, by the types' names: one call in a transaction, not several."""
-    claims.wake(shop.id, {TYPES[name].number: ids for name, ids in shopify_ids.items()})
+def index_type(entity: Entity) -> TaskType:
+    """Return the task type that reads such an entity from Shopify."""
+    return _type_of_step(Step.INDEX, entity)
+
+
+def sync_type(entity: Entity) -> TaskType:
+    """Return the task type that brings such an entity to Engage."""
+    return _type_of_step(Step.SYNC, entity)
+
+
+def _type_of_step(step: Step, entity: Entity) -> TaskType:
+    (found,) = (each for each in TYPES.values() if each.step is step and each.entity is entity)
+    return found
+
+
+def wake(shop: Shop, awaited: Awaited, shopify_ids: Mapping[Entity, Iterable[int]]) -> None:
+    """Make due now the tasks that wait for this, about these entities: one call in a transaction, not several."""
+    waiting = [each for each in TYPES.values() if awaited in each.waits_for]
+    claims.wake(shop.id, {each.number: shopify_ids[each.entity] for each in waiting})
 
 
 def enqueue(tasks: list[Task]) -> list[Task]:

@@ -15,20 +15,20 @@ __all__ = ["broker"]
 
 QUEUE = "live"
 RECEIPT = b'{"receiptNumber": "1001", "items": [%s]}' % b", ".join([b'{"sku": "REC-1", "quantity": 1}'] * 50)
-group = TaskGroup("benchmark", "Benchmark tasks")
+group = TaskGroup("benchmark")
 
 
-@group.task(901, "BenchmarkNothing", "Nothing")
+@group.task(901, "BenchmarkNothing")
 def nothing(task: Task) -> None:
     """Does nothing, without an entity."""
 
 
-@group.task(902, "BenchmarkEntity", "Nothing to an entity", entity=Entity.ORDER, calls_engage=True, newest_only=True)
+@group.task(902, "BenchmarkEntity", entity=Entity.ORDER, calls_engage=True, newest_only=True)
 def nothing_to_an_entity(task: Task) -> None:
     """Does nothing, with all that SyncOrder's declaration asks for."""
 
 
-@group.task(903, "BenchmarkSending", "Nothing sent", entity=Entity.ORDER, calls_engage=True, newest_only=True)
+@group.task(903, "BenchmarkSending", entity=Entity.ORDER, calls_engage=True, newest_only=True)
 def nothing_sent(task: Task) -> None:
     """Records an exchange as SyncOrder does, before and after, without making it."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts", Effect.REPEATABLE, sent=RECEIPT)

@@ -10,10 +10,10 @@ import orjson
 
 from clients.shopify.bulk_query import assemble_order
 from mappings import Json
-from models import BulkImport, Customer, ImportKind, Lane, Order, Snapshot, Task
+from models import BulkImport, Customer, Entity, ImportKind, Lane, Order, Snapshot, Task
 from sync import entities
 from sync.webhook_payload import LARGEST_ID
-from taskqueue.types import TYPES, enqueue
+from taskqueue.types import TaskType, enqueue, index_type, sync_type
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[
     newer = [each for each in rows if _newer(each, known.get(each.shopify_id))]
     entities.save_all(table, task.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
     fresh = [each for each in rows if not _at_engage(known.get(each.shopify_id))]
-    sync = "SyncContact" if kind == ImportKind.CUSTOMERS else "SyncOrder"
+    sync = sync_type(Entity.CUSTOMER if kind == ImportKind.CUSTOMERS else Entity.ORDER)
     tasks = [_task(task, bulk_import, sync, each) for each in fresh]
     if kind == ImportKind.ORDERS:
         refunds = (refund for each in rows for refund in _refunds(bulk_import, each))
-        tasks += [_task(task, bulk_import, "IndexRefund", refund) for refund in refunds]
+        tasks += [_task(task, bulk_import, index_type(Entity.REFUND), refund) for refund in refunds]
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
 
 
@@ -122,8 +122,8 @@ def _refunds(bulk_import: BulkImport, order: ImportRow) -> Iterable[ImportRow]:
             yield ImportRow(order.number, id_from_gid(refund["id"]), created_at, refund)
 
 
-def _task(task: Task, bulk_import: BulkImport, name: str, about: ImportRow) -> Task:
-    return TYPES[name].new(
+def _task(task: Task, bulk_import: BulkImport, task_type: TaskType, about: ImportRow) -> Task:
+    return task_type.new(
         task.shop,
         key=f"import:{bulk_import.id}:{about.shopify_id}",
         shopify_id=about.shopify_id,

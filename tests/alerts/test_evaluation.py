@@ -212,7 +212,7 @@ def test_silence_counts_from_when_the_rule_was_switched_on(shop):
 
 def test_only_live_orders_break_the_silence(silent_shop):
     task = add_order_sync(silent_shop, local("2026-11-03 11:00"), lane=1)
-    add_order_sync(silent_shop, local("2026-11-03 11:00"), args={"exchange": "6f0c1d1e-0000-7000-8000-000000000000"})
+    add_order_sync(silent_shop, local("2026-11-03 11:00"), resends=new_id())
     add_order_sync(silent_shop, local("2026-11-03 11:00"), reason="It is a test order.")
     assert task.lane == 1
 

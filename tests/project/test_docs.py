@@ -12,7 +12,8 @@ import pytest
 
 import config
 import manage
-from taskqueue.types import NUMBERS, TYPES
+from i18n.catalogue import t
+from taskqueue.types import NUMBERS, TYPES, types_by_group
 from tests.support.tasks import published_types
 
 ROOT = Path(__file__).parents[2]
@@ -127,13 +128,15 @@ def test_the_commands_that_documents_show_print_what_they_say():
         assert (command, printed.stdout) == (command, output)
 
 
-def test_every_declared_type_is_a_published_one_and_has_a_description():
-    assert set(TYPES) == set(published_types.NUMBERS)
-    assert all(kind.description.endswith(".") for kind in TYPES.values())
+def test_the_declared_types_are_the_published_ones_by_their_numbers_for_ever():
+    assert {kind.name: number for number, kind in NUMBERS.items()} == published_types.NUMBERS
 
 
-def test_numbers_are_for_ever():
-    assert {kind.name: number for number, kind in NUMBERS.items() if number < 900} == published_types.NUMBERS
+def test_the_english_catalogue_has_the_published_sentences_and_groups():
+    groups = {t(f"group.{group.name}"): [kind.name for kind in types] for group, types in types_by_group().items()}
+
+    assert {name: t(f"type.{name}.about") for name in TYPES} == published_types.DESCRIPTIONS
+    assert groups == {title: list(types) for title, types in published_types.GROUPS.items()}
 
 
 def test_the_procfiles_programs_are_there():

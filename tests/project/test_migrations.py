@@ -135,6 +135,39 @@ def test_every_migration_begins_with_a_docstring():
     assert all(path.read_text().startswith('"""') for path in MIGRATIONS)
 
 
+MIGRATE_TO = (
+    "import sys, schema\nfrom playhouse.migrations import Runner\n"
+    "with schema.db.connection_context(), schema.db.as_owner(): Runner(schema.db, str(schema.FOLDER)).up(sys.argv[1])"
+)
+RESENDS_OF_BEFORE = """
+    INSERT INTO shop (domain, email, currency, timezone, key, engage_tenant, store)
+    VALUES ('demo.myshopify.com', 'a@demo.test', 'SEK', 'Europe/Stockholm', '', 'demo', 'SE-WEB');
+    INSERT INTO task (id, shop_id, type, state, key, args)
+    SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, 1, 25, state, n::text, args::jsonb
+    FROM (VALUES (1, 1, '{"exchange": "6f0c1d1e-0000-7000-8000-000000000000"}'),
+                 (2, 0, '{"exchange": "6f0c1d1e-0000-7000-8000-000000000001"}'),
+                 (3, 1, '{"import_id": 7}')) AS task (n, state, args);
+    INSERT INTO audit (id, shop_id, action, click, made_id)
+    SELECT gen_random_uuid(), 1, CASE WHEN id::text LIKE '%3' THEN 'rebuild' ELSE 'same' END, gen_random_uuid(), id
+    FROM task"""
+
+
+def test_a_resend_of_the_version_before_names_its_exchange_in_the_column(empty_database):
+    printed("-c", MIGRATE_TO, "0017_trace", DATABASE_URL=empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(RESENDS_OF_BEFORE)
+
+    printed("manage.py", "migrate", DATABASE_URL=empty_database)
+
+    with psycopg.connect(empty_database) as connection:
+        rows = connection.execute("SELECT key, resends::text, args FROM task ORDER BY key").fetchall()
+    assert rows == [
+        ("1", "6f0c1d1e-0000-7000-8000-000000000000", {}),
+        ("2", "6f0c1d1e-0000-7000-8000-000000000001", {}),
+        ("3", None, {"import_id": 7}),
+    ]
+
+
 PENDING = "import schema, database\nwith database.connected(): print(schema.pending())"
 
 

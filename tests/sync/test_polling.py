@@ -16,7 +16,6 @@ from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from sync import polling as sync_polling
 from sync.polling import OVERLAP
-from taskqueue.periodic import PERIODIC
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
@@ -187,9 +186,7 @@ def test_a_time_in_the_future_does_not_hide_changes_until_then(shop):
 
 
 def test_the_overlap_covers_settling_and_the_interval_between_polls():
-    every = max(each.every for each in PERIODIC if each.name in ("IndexOrders", "IndexShopCustomers"))
-
-    assert every + sync_polling.SETTLING < OVERLAP
+    assert sync_polling.POLL_PERIOD + sync_polling.SETTLING < OVERLAP
 
 
 def test_a_second_change_in_one_second_is_found(shop, shopify, engage, drain):

@@ -82,6 +82,14 @@ def test_the_audit_log_names_the_resent_task_and_the_new_one(client, synced_orde
     assert (note.action, note.task_id, note.created_task_id) == (Action.SAME, synced_order.id, task.id)
 
 
+def test_a_resends_page_names_its_exchange(client, synced_order):
+    task = created_task(post_resend(client, synced_order))
+
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", client.get(f"/tasks/{task.id}").text))
+
+    assert f"Exchange {resendable_call(synced_order).exchange.id}" in page
+
+
 def test_a_double_click_resends_once(client, synced_order, engage, drain):
     page, path = f"/tasks/{synced_order.id}/replay", f"/tasks/{synced_order.id}/replay/same"
     form = fields(client, page, path)
@@ -241,7 +249,7 @@ def test_a_pending_task_is_not_resent(client, shop, synced_order):
 
 def test_another_shops_exchange_cannot_be_resent(shop, other_shop, synced_order, engage, drain):
     (exchange,) = Exchange.select().where((Exchange.task == synced_order) & (Exchange.effect != Effect.READ))
-    theirs = TYPES["SyncOrder"].enqueue(other_shop, key="x", shopify_id=1, args={"exchange": str(exchange.id)})
+    theirs = TYPES["SyncOrder"].enqueue(other_shop, key="x", shopify_id=1, resends=exchange.id)
     drain()
 
     assert Task.get_by_id(theirs.id).code == "unusable"

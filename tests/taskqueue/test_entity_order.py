@@ -38,7 +38,7 @@ def slow_type() -> Iterator[tuple]:
         begun.set()
         assert release.wait(10)
 
-    kind = TaskGroup("test", "Test").task(NUMBER, "SlowOrder", "Slow", entity=Entity.ORDER, newest_only=True)(handler)
+    kind = TaskGroup("test").task(NUMBER, "SlowOrder", entity=Entity.ORDER, newest_only=True)(handler)
     yield kind, begun, release
     release.set()
     del TYPES[kind.name], NUMBERS[NUMBER], broker.actors[kind.name]
@@ -139,7 +139,7 @@ def test_tasks_of_one_entity_never_run_at_once_on_many_threads(shop):
         with lock:
             running.remove(task.id)
 
-    kind = TaskGroup("test", "Test").task(NUMBER, "OneOrder", "One", entity=Entity.ORDER)(handler)
+    kind = TaskGroup("test").task(NUMBER, "OneOrder", entity=Entity.ORDER)(handler)
     for _ in range(40):
         add(kind, shop)
     Task.update(due_at=NOW).execute()
@@ -209,7 +209,7 @@ def test_a_replaced_task_solves_no_error(shop, slow_type):
 
 
 def test_a_type_that_is_not_newest_only_replaces_no_task(shop):
-    kind = TaskGroup("test", "Test").task(NUMBER, "EachOrder", "Each", entity=Entity.ORDER)(lambda task: None)
+    kind = TaskGroup("test").task(NUMBER, "EachOrder", entity=Entity.ORDER)(lambda task: None)
     try:
         older, _ = add(kind, shop), add(kind, shop)
 

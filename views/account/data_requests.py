@@ -10,11 +10,11 @@ from peewee import SQL
 from starlette.responses import Response
 from starlette.routing import Route
 
+from actors.settings import shop_webhook
 from database import db
 from encryption import Unreadable
 from i18n.catalogue import t
 from models import Action, DataRequest, Permission, Shop, State, Task, utcnow
-from taskqueue.types import TYPES
 from views.tasks.filters import TaskFilters
 from views.web import audit_log, query_params
 from views.web.errors import PageNotFound
@@ -29,7 +29,7 @@ MAX_SHOWN = 200
 ID_DIGITS_SHOWN = 4  # digits: enough to tell two customers apart, too few to identify one
 LISTED = (DataRequest.task_id, DataRequest.number, DataRequest.customer_id, DataRequest.asked_at)  # not the answer
 
-UNANSWERED = TaskFilters(states=(State.ERROR, State.PENDING), types=("ShopWebhook",))
+UNANSWERED = TaskFilters(states=(State.ERROR, State.PENDING), types=(shop_webhook.name,))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _data_request(request: Request) -> DataRequest:
 
 def _count_unanswered(shop: Shop) -> int:
     """Data requests that were received and have no export yet: their time to answer is running, too."""
-    is_data_request = (Task.type == TYPES["ShopWebhook"].number) & (SQL("args ->> 'topic'") == TOPIC)
+    is_data_request = (Task.type == shop_webhook.number) & (SQL("args ->> 'topic'") == TOPIC)
     return int(Task.select().where((Task.shop == shop) & (Task.state != State.SUCCESS) & is_data_request).count())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,10 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from i18n.catalogue import t
-from taskqueue.periodic import PERIODIC
 from taskqueue.types import TaskType, types_by_group
 from views.tasks.filters import TaskFilters
-from views.tasks.summary import SUMMARY_AREAS
 from views.web.rendering import render
 from views.web.view import view
 
@@ -30,15 +27,15 @@ class TaskTypeEntry:
     @property
     def area(self) -> str | None:
         """The area of the summary that counts it, besides all tasks, or None."""
-        return next(
-            (t(f"summary.area.{area}") for area, names in SUMMARY_AREAS.items() if self.task_type.name in names), None
-        )
+        area = self.task_type.area
+        return t(f"summary.area.{area}") if area else None
 
     @property
     def triggers(self) -> list[str]:
         """What starts it: Shopify's webhooks and the scheduler."""
         topics = ", ".join(self.task_type.topics)
-        return [*([t("help.topics", topics=topics)] if topics else []), *_intervals(self.task_type)]
+        period = self.task_type.period
+        return [*([t("help.topics", topics=topics)] if topics else []), *([_interval(period)] if period else [])]
 
     @property
     def url(self) -> str:
@@ -56,11 +53,9 @@ def task_types(request: Request) -> Response:
     )
 
 
-def _intervals(task_type: TaskType) -> Iterator[str]:
-    for each in PERIODIC:
-        if each.name == task_type.name:
-            span, unit = next((span, unit) for span, unit in SPANS if not each.every % unit)
-            yield t(f"help.every.{span}", count=each.every // unit)
+def _interval(period: timedelta) -> str:
+    span, unit = next((span, unit) for span, unit in SPANS if not period % unit)
+    return t(f"help.every.{span}", count=period // unit)
 
 
 routes = [Route("/help/task-types", task_types)]

@@ -18,7 +18,7 @@ from i18n.reasons import translate_reason
 from models import Customer, Entity, Exchange, Order, Refund, Shop, State, Task
 from sync import entities, sent_receipts
 from tasklog.filter import Filter, Search
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, sync_type
 from views.tasks.filters import select_tasks
 from views.tasks.pagination import Cursor, Sort, TaskPage, fetch_page
 from views.web import formatting
@@ -31,9 +31,8 @@ ENTITY_MODELS: dict[str, type[Customer] | type[Order] | type[Refund]] = {
     "customer": Customer,
     "refund": Refund,
 }
-# The task groups of an entity's history, and the task type that syncs the entity to Engage.
+# The task groups of an entity's history.
 TASK_GROUPS = {"order": ("order", "refund"), "customer": ("customer",), "refund": ("refund",)}
-SYNC_TYPES = {"order": "SyncOrder", "customer": "SyncContact", "refund": "SyncRefund"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class EntityHistory:
         return list(candidates.where(fn.EXISTS(changing)).order_by(Task.id.desc()).limit(MAX_COMPARED))
 
     def _syncs(self) -> ModelSelect[Task]:
-        number = TYPES[SYNC_TYPES[self.kind]].number
+        number = sync_type(self.entity_type).number
         return select_tasks(self.shop).where(Task.shopify_id == self.shopify_id, Task.type == number)
 
     def _shopify_ids(self) -> Iterable[int]:

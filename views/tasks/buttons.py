@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from i18n.catalogue import t
 from models import State, Task
-from sync.preview import PREVIEWS
 from taskqueue.types import NUMBERS
 from views.account.audit import AuditRow
 from views.web import audit_log, membership
@@ -42,7 +41,7 @@ def _buttons(task: Task) -> list[ActionButton]:
     task_type, buttons = NUMBERS.get(task.type), []
     if task.state == State.ERROR and not task.closed_by:
         buttons.append(ActionButton(t("actions.retry"), f"/tasks/{task.id}/retry", submits=True))
-    if task_type and task.state != State.PENDING and task_type.name in PREVIEWS:
+    if task_type and task.state != State.PENDING and task_type.preview:
         buttons.append(ActionButton(t("actions.replay"), f"/tasks/{task.id}/replay"))
     if task_type and task.state != State.PENDING and task_type.stale_after:
         buttons.append(ActionButton(t("actions.resend"), f"/tasks/{task.id}/resend"))

@@ -19,7 +19,7 @@ from starlette.datastructures import QueryParams
 from config import config
 from i18n.catalogue import t
 from i18n.formats import format_datetime
-from models import Entity, Shop, State, Task, utcnow
+from models import Shop, State, Task, utcnow
 from tasklog.filter import Filter
 from tasklog.listing import COLUMNS, count_up_to
 from tasklog.totals import Count
@@ -264,7 +264,7 @@ def select_tasks(shop: Shop) -> ModelSelect[Task]:
 
 def problem_types() -> tuple[int, ...]:
     """The numbers of the task types whose failure means that an entity is missing in Engage or in Shopify."""
-    return tuple(each.number for each in TYPES.values() if each.entity not in (Entity.NONE, Entity.SHOP))
+    return tuple(each.number for each in TYPES.values() if each.opens_problem)
 
 
 def instant_for_url(instant: datetime | None) -> str:

@@ -16,7 +16,7 @@ from i18n.catalogue import t
 from models import Shop, State
 from tasklog import totals
 from tasklog.totals import Count
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, Area
 from views.tasks.filters import TaskFilters, count_up_to_timeout
 from views.tasks.pagination import Sort
 from views.web import formatting
@@ -24,11 +24,6 @@ from views.web.rendering import json_response
 from views.web.request_state import Request
 from views.web.view import view
 
-# The task types that each area of the summary counts.
-SUMMARY_AREAS = {
-    "contact_sync": ("SyncContact", "UpdateCustomerMarketingPreferences", "SyncCustomerMarketingPreferences"),
-    "order_sync": ("SyncOrder", "SyncOrderNotification", "SyncOrderFulfillmentNotification"),
-}
 ALL_TASKS = "all_tasks"
 
 PROBLEM_LIMIT = 100
@@ -119,12 +114,18 @@ class Summary:
     problems_url = TaskFilters(problems=True).url()
 
 
+def area_types(area: Area) -> tuple[str, ...]:
+    """The names of the task types that an area counts."""
+    return tuple(each.name for each in TYPES.values() if each.area is area)
+
+
 def summary_cards(counts: Mapping[int, Count]) -> dict[str, SummaryCard]:
     """The cards by their names in JSON: one for each area, and one for all tasks."""
-    cards = {}
-    for area, names in SUMMARY_AREAS.items():
+    cards: dict[str, SummaryCard] = {}
+    for area in Area:
+        names = area_types(area)
         parts = [counts.get(TYPES[name].number, Count()) for name in names]
-        cards[area] = SummaryCard(area, t(f"summary.area.{area}"), totals.add_up(parts), names)
+        cards[area.value] = SummaryCard(area.value, t(f"summary.area.{area}"), totals.add_up(parts), names)
     cards[ALL_TASKS] = SummaryCard(ALL_TASKS, t(f"summary.area.{ALL_TASKS}"), totals.add_up(list(counts.values())), ())
     return cards
 

@@ -163,6 +163,7 @@ def _properties(task: Task, now: datetime) -> list[Property]:
         Property(closed_by_label(task), task.closed_by, "task"),
         Property(t("task.lane"), t(f"lane.{Lane(task.lane).name.lower()}")),
         Property(t("task.key"), task.key, "code"),
+        Property("Exchange", task.resends and str(task.resends), "code"),
         *(Property(name.replace("_", " ").capitalize(), str(value), "code") for name, value in task.args.items()),
     ]
 
@@ -187,11 +188,14 @@ def format_local(instant: datetime, zone: ZoneInfo) -> str:
 def entity_url(task: Task) -> str | None:
     """Return the URL of the order, customer or refund of a task. A fulfillment is shown with its order."""
     task_type = NUMBERS.get(task.type)
-    if task_type is None or task.shopify_id is None or task_type.group.name not in ("customer", "order", "refund"):
+    if task_type is None or task.shopify_id is None:
         return None
-    if task_type.entity == Entity.FULFILLMENT:
-        return f"/entities/order/{task.args['order_id']}" if "order_id" in task.args else None
-    return None if task_type.name == "FulfillmentWebhook" else f"/entities/{task_type.group.name}/{task.shopify_id}"
+    match task_type.about:
+        case Entity.CUSTOMER | Entity.ORDER | Entity.REFUND as entity:
+            return f"/entities/{entity.name.lower()}/{task.shopify_id}"
+        case Entity.FULFILLMENT if "order_id" in task.args:
+            return f"/entities/order/{task.args['order_id']}"
+    return None
 
 
 def datetime_input_value(instant: datetime | None) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from actors.customer import sync_customer_marketing_preferences
 from clients.engage.webhooks import BadSignature, verify_signature
 from database import EVERY, connected
 from models import WebhookEndpoint
 from sync import webhook_endpoints
-from taskqueue.types import TYPES
 from views.web.view import in_thread
 from views.webhooks.ingest import Webhook, ingest
 from views.webhooks.request import read_body, unsigned, webhook_route
 
 COMMIT_SECONDS = 10  # of the 15 that Svix waits
-TASK_TYPE = TYPES["SyncCustomerMarketingPreferences"]
 
 
 async def engage(request: Request) -> Response:
@@ -28,7 +27,8 @@ async def engage(request: Request) -> Response:
         svix_id = verify_signature(request.headers, body, endpoint.signing_secrets)
     except BadSignature as error:
         return await unsigned(request, PlainTextResponse(str(error), 401))
-    await ingest.store(Webhook(TASK_TYPE, endpoint.shop.domain, svix_id, {}, body), COMMIT_SECONDS)
+    webhook = Webhook(sync_customer_marketing_preferences, endpoint.shop.domain, svix_id, {}, body)
+    await ingest.store(webhook, COMMIT_SECONDS)
     return Response(status_code=200)
 
 

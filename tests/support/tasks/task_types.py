@@ -34,9 +34,7 @@ def declare() -> Iterator[Callable[..., TaskType]]:
 
     def made(handler: Callable[..., Any], **options: Any) -> TaskType:
         number = next(numbers)
-        declared.append(
-            TaskGroup("test", "Test tasks").task(number, f"Test{number}", f"Test {number}", **options)(handler)
-        )
+        declared.append(TaskGroup("test").task(number, f"Test{number}", **options)(handler))
         return declared[-1]
 
     yield made

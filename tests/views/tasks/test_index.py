@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from models import Outcome, State, Task
 from taskqueue import circuit_breaker, claims
-from taskqueue.types import TYPES
+from taskqueue.types import TYPES, Area
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import HTMX, get_page
 from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, Sort
-from views.tasks.summary import SUMMARY_AREAS
+from views.tasks.summary import area_types
 
 # Summary
 
@@ -30,9 +30,8 @@ def test_a_number_of_a_card_links_to_the_tasks_it_counts(client, shop):
     wanted = finish(shop, enqueue(shop), State.ERROR, reason="No.")
     finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason="No.")
 
-    assert (
-        TaskFilters(types=SUMMARY_AREAS["order_sync"], states=(State.ERROR,)).url() in get_page(client, "/tasks").links
-    )
+    counted = TaskFilters(types=area_types(Area.ORDER_SYNC), states=(State.ERROR,))
+    assert counted.url() in get_page(client, "/tasks").links
     assert rows(client, "state=error&type=SyncOrder") == [str(wanted.id)]
 
 
