@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from demo_history.chains import CUSTOMER, IMPORT, IMPORT_ROW, ORDER, ChainStep, TaskChain
+from demo_history.chains import IMPORT, IMPORT_ROW, ChainStep, TaskChain
 from demo_history.outcomes import NEVER_RUN, REPLACED, SUCCEEDED, InventedOutcome, draw_outcome
 from demo_history.rows import MS, InventedTask, new_id
 from demo_history.shops import InventedShop
 from models import Entity, Lane, State
-from taskqueue.types import TYPES
 
 ENQUEUE_DELAY = 2 * MS
 IMPORT_ROW_INTERVAL = 25 * MS  # for each row: Engage takes some forty a second
@@ -20,10 +19,10 @@ SOLVED_SHARE = 0.6  # share of the Errors that a later Success solves
 
 
 class ChainContext(NamedTuple):
-    """The shop of a chain, the ids of its entities by kind, and whether Engage fails in that hour."""
+    """The shop of a chain, the ids of its entities, and whether Engage fails in that hour."""
 
     shop: InventedShop
-    ids: dict[str, int | None]
+    ids: dict[Entity, int | None]
     outage: bool
 
 
@@ -35,8 +34,8 @@ class ChainTasks:
 
     def chain(self, shop: InventedShop, chain: TaskChain, at: datetime, *, outage: bool) -> Iterator[InventedTask]:
         """The tasks of a chain that starts at this moment."""
-        ids: dict[str, int | None] = {kind: shop.new_id(kind, at) for kind in chain.new}
-        ids.setdefault(ORDER, self.chance.choice(shop.recent_orders) if shop.recent_orders else None)
+        ids: dict[Entity, int | None] = {entity: shop.new_id(entity, at) for entity in chain.new}
+        ids.setdefault(Entity.ORDER, self.chance.choice(shop.recent_orders) if shop.recent_orders else None)
         return self._steps(ChainContext(shop, ids, outage), chain.steps, at)
 
     def bulk_import(self, shop: InventedShop, at: datetime, rows: int, *, outage: bool) -> Iterator[InventedTask]:
@@ -44,13 +43,13 @@ class ChainTasks:
         steps = list(self._steps(ChainContext(shop, {}, outage), IMPORT, at))
         yield from steps
         for row in range(rows):
-            context = ChainContext(shop, {CUSTOMER: shop.new_id(CUSTOMER, at)}, outage)
+            context = ChainContext(shop, {Entity.CUSTOMER: shop.new_id(Entity.CUSTOMER, at)}, outage)
             task = self._task(context, IMPORT_ROW, _end(steps[-1], at), steps[-1], wait=IMPORT_ROW_INTERVAL * row)
             yield task._replace(lane=Lane.BULK)
 
     def never_run(self, shop: InventedShop, name: str) -> InventedTask:
         """A task that stays Pending."""
-        return self._invented(ChainContext(shop, {}, outage=False), ChainStep(name, "", 0), self.now, NEVER_RUN)
+        return self._invented(ChainContext(shop, {}, outage=False), ChainStep(name, 0), self.now, NEVER_RUN)
 
     def _steps(self, context: ChainContext, steps: tuple[ChainStep, ...], at: datetime) -> Iterator[InventedTask]:
         """Each task starts those after it, unless it has failed, was skipped, or is still Pending."""
@@ -72,7 +71,7 @@ class ChainTasks:
         parent: InventedTask | None,
         wait: timedelta = timedelta(),
     ) -> InventedTask:
-        kind = TYPES[step.name]
+        kind = step.task_type
         outcome = draw_outcome(kind, at, self.now, outage=context.outage, chance=self.chance)
         if outcome is REPLACED and not kind.newest_only:
             outcome = SUCCEEDED
@@ -89,11 +88,10 @@ class ChainTasks:
         outcome: InventedOutcome,
         parent: InventedTask | None = None,
     ) -> InventedTask:
-        kind, ms = TYPES[step.name], round(step.ms * self.chance.lognormvariate(0, 0.5))
-        shopify_id = context.ids.get(step.kind)
-        engage_id = (
-            f"{step.kind}-{shopify_id}" if kind.calls_engage and shopify_id and outcome.state is State.SUCCESS else None
-        )
+        kind, ms = step.task_type, round(step.ms * self.chance.lognormvariate(0, 0.5))
+        shopify_id = context.ids.get(kind.about)
+        sent = kind.calls_engage and shopify_id and outcome.state is State.SUCCESS
+        engage_id = f"{kind.about.name.lower()}-{shopify_id}" if sent else None
         task_id, parent_id = new_id(at, self.chance), parent.id if parent else None
         return InventedTask(
             task_id, context.shop.row.id, kind, Lane.LIVE, outcome, at, ms, shopify_id, engage_id, parent_id, None

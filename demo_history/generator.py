@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from demo_history.calendar import HOUR, HistoryHour, hours
 from demo_history.chain_tasks import ChainTasks
-from demo_history.chains import CHAINS
+from demo_history.chains import all_chains
 from demo_history.rows import InventedTask, Row, body_row, exchange_row
 from demo_history.shops import InventedShop
 from taskqueue.types import TYPES
@@ -26,7 +26,8 @@ class HistoryGenerator:
         self.shops, self.now, self.chance = shops, now, chance
         self.chain_tasks = ChainTasks(now, chance)
         self.by_shop = list(accumulate(shares))
-        self.by_chain = list(accumulate(chain.weight for chain in CHAINS))
+        self.chains = all_chains()
+        self.by_chain = list(accumulate(chain.weight for chain in self.chains))
         self.related: dict[str, list[Row]] = {"attempt": [], "exchange": [], "body": []}
 
     def tasks(self, count: int) -> Iterator[Row]:
@@ -77,7 +78,7 @@ class HistoryGenerator:
             rows = chance.randrange(2, max(3, min(count // 50, LARGEST_IMPORT)))
             tasks = self.chain_tasks.bulk_import(shop, at, rows, outage=hour.outage)
         else:
-            (chain,) = chance.choices(CHAINS, cum_weights=self.by_chain)
+            (chain,) = chance.choices(self.chains, cum_weights=self.by_chain)
             tasks = self.chain_tasks.chain(shop, chain, at, outage=hour.outage)
         for task in tasks:
             yield shop, task

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from database import db
-from demo_history.chains import ORDER
 from demo_history.rows import Row, order_row
 from encryption import new_key
-from models import Shop
+from models import Entity, Shop
 
 DOMAIN = re.compile(r"invented-[0-9]{2,}\.myshopify\.com")
 INVENTED_SETTING = "invented"  # in the shop's settings
@@ -41,10 +40,10 @@ class InventedShop:
         (last,) = db.execute_sql("SELECT max(shopify_id) FROM task WHERE shop_id = %s", (shop.id,)).fetchone()
         return cls(shop, last or FIRST_ID, orders)
 
-    def new_id(self, kind: str, at: datetime) -> int:
+    def new_id(self, entity: Entity, at: datetime) -> int:
         """The id of a new entity. An order also gets its name, and its row."""
         self.last_id += 1
-        if kind == ORDER:
+        if entity is Entity.ORDER:
             self.orders += 1
             name = f"#{FIRST_NAME - 1 + self.orders}"
             self.recent_orders.append(self.last_id)
