@@ -39,7 +39,12 @@ def declare() -> Iterator[Callable[..., TaskType]]:
 
     yield made
     for kind in declared:
-        del TYPES[kind.name], NUMBERS[kind.number], broker.actors[kind.name]
+        undeclare(kind)
+
+
+def undeclare(kind: TaskType) -> None:
+    """Forget a task type that a test has declared."""
+    del TYPES[kind.name], NUMBERS[kind.number], broker.actors[kind.name]
 
 
 @pytest.fixture
