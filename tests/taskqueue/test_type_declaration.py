@@ -10,10 +10,11 @@ from datetime import timedelta
 import pytest
 
 import shopify_app_config
+from alerts.jobs import alert_task_types
 from demo_history.chains import CHAINS, all_chains
 from models import Entity, State, Task, utcnow
 from taskqueue.periodic import TimeSlots
-from taskqueue.types import TYPES, Awaited, types_by_topic, wake
+from taskqueue.types import NUMBERS, TYPES, Awaited, types_by_topic, wake
 from tests.support.tasks.task_steps import finish
 from tests.support.tasks.task_types import add_task, run_new_task, undeclare
 from tests.support.translations import added_translations
@@ -135,6 +136,12 @@ def test_a_contact_ends_its_wait(draft_orders, shop):
 
 def test_the_invented_history_has_it(draft_orders):
     assert [chain.steps[0].name for chain in all_chains() if chain not in CHAINS] == [NAME]
+
+
+def test_orders_arrive_by_their_webhooks_and_by_being_indexed():
+    received = {NUMBERS[number].name for number in alert_task_types().order_received}
+
+    assert received == {"OrderWebhook", "FulfillmentWebhook", "IndexOrder"}
 
 
 def test_afterwards_it_is_not_registered(tmp_path, client):
