@@ -19,13 +19,14 @@ from typing import Any
 from app import app
 from database import EVERY, connected, db
 from models import Order, Shop, State, Task
+from views.tasks.columns import sort_instants
 from views.tasks.filters import TaskFilters
 from views.tasks.index import live_url
 from views.tasks.pagination import Cursor, Sort
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
-SORTS = [Sort(key, descending) for key, descending in product(Sort.KEYS, (True, False))]
+SORTS = [Sort(key, descending) for key, descending in product(sort_instants(), (True, False))]
 SEVERAL = ("SyncOrder", "SyncContact", "SyncRefund", "IndexStores")
 
 

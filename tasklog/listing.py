@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +23,8 @@ from tasklog.cursor import Position, Segment
 from tasklog.filter import CLOCKS_APART, FIRST, LAST, Filter, Values, shifted
 from tasklog.open_problems import OPEN
 
-COLUMNS = (
-    *("id", "shop_id", "type", "state", "shopify_id", "engage_id", "parent_id", "closed_by", "reason", "code"),
-    *("attempts", "due_at", "leased_until", "created_at", "started_at", "completed_at", "duration_ms"),
-)
-FIELDS = tuple(Task._meta.columns[name].name for name in COLUMNS)
+Columns = tuple[str, ...]  # database columns; the caller names those that it reads, this floor knows no page
+
 LATE_AFTER, LATE_AFTER_SQL = timedelta(days=1), "interval '1 day'"  # as the indexes of late tasks spell it
 
 # Where an index has the order, it is read in that order. The planner would rather sort when it takes many tasks for
@@ -72,9 +70,12 @@ class Statement:
         return found
 
 
-def tasks(task_filter: Filter, segment: Segment, limit: int, after: Position | None = None) -> list[Task]:
-    """Return up to `limit` matching tasks of the segment after a position, with the columns that lists show."""
-    return [_task(row) for row in listing(task_filter, segment, limit, after).rows()]
+def tasks(
+    task_filter: Filter, segment: Segment, limit: int, after: Position | None = None, *, columns: Columns
+) -> list[Task]:
+    """Return up to `limit` matching tasks of the segment after a position, with these columns and no others."""
+    fields = _fields(columns)
+    return [_task(fields, row) for row in listing(task_filter, segment, limit, after, columns=columns).rows()]
 
 
 def count_up_to(task_filter: Filter, most: int, timeout: timedelta) -> int:
@@ -85,15 +86,17 @@ def count_up_to(task_filter: Filter, most: int, timeout: timedelta) -> int:
     return int(found)
 
 
-def listing(task_filter: Filter, segment: Segment, limit: int, after: Position | None = None) -> Statement:
+def listing(
+    task_filter: Filter, segment: Segment, limit: int, after: Position | None = None, *, columns: Columns
+) -> Statement:
     """Build the statement of `tasks`."""
     if task_filter.search:
-        return _searched(task_filter, segment, limit, after)
+        return _searched(task_filter, segment, limit, after, columns)
     if task_filter.problems is not None:
-        return _problems(task_filter, segment, limit, after)
+        return _problems(task_filter, segment, limit, after, columns)
     if task_filter.of_any_state_and_type and not segment.instant:
-        return _newest(task_filter, segment, limit, after)
-    return _merged(task_filter, segment, limit, after)
+        return _newest(task_filter, segment, limit, after, columns)
+    return _merged(task_filter, segment, limit, after, columns)
 
 
 def counting(task_filter: Filter, most: int) -> Statement:
@@ -116,31 +119,31 @@ def counting(task_filter: Filter, most: int) -> Statement:
     return Statement(f"{_pairs(task_filter)} {counted}", values | _state_values(task_filter), index_ordered=True)
 
 
-def _searched(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+def _searched(task_filter: Filter, segment: Segment, limit: int, after: Position | None, columns: Columns) -> Statement:
     """List the tasks that a search finds: few enough to be sorted."""
-    found = _select(_columns(), task_filter.where(), *segment.conditions, *_beyond(segment, after))
+    found = _select(", ".join(columns), task_filter.where(), *segment.conditions, *_beyond(segment, after))
     return Statement(f"{found} {segment.order()} LIMIT {limit:d}", task_filter.values() | _position_values(after))
 
 
-def _newest(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+def _newest(task_filter: Filter, segment: Segment, limit: int, after: Position | None, columns: Columns) -> Statement:
     """List tasks by id, of any state and type."""
-    found = _select(_columns(), _id_between("shop_id", "%(shop)s"), *task_filter.exact_creation_conditions())
+    found = _select(", ".join(columns), _id_between("shop_id", "%(shop)s"), *task_filter.exact_creation_conditions())
     sql = f"{found} {segment.order('shop_id', 'id')} LIMIT {limit:d}"
     return Statement(sql, task_filter.values() | _id_values(task_filter, segment, after), index_ordered=True)
 
 
-def _merged(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+def _merged(task_filter: Filter, segment: Segment, limit: int, after: Position | None, columns: Columns) -> Statement:
     """List the tasks of several pairs: merge the keys of a page of each, then read the rows of one page."""
     end = f"LIMIT {limit:d}"
     if segment.dated:
         found, values = _dated(task_filter, segment, end, after)
     else:
         found, values = _undated(task_filter, segment, end), _id_values(task_filter, segment, after)
-    sql = f"{_pairs(task_filter)} {_rows_of(found, segment, end)}"
+    sql = f"{_pairs(task_filter)} {_rows_of(found, segment, end, columns)}"
     return Statement(sql, task_filter.values() | values | _state_values(task_filter), index_ordered=True)
 
 
-def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position | None) -> Statement:
+def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position | None, columns: Columns) -> Statement:
     """List open problems, by the indexes of their own."""
     end = f"LIMIT {limit:d}"
     conditions = [*_problem_conditions(), *segment.conditions]
@@ -148,7 +151,7 @@ def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position
     mine = _select(", ".join(segment.keys), *conditions, *task_filter.exact_creation_conditions())
     ordered = segment.order("closed_by", "type", *segment.keys)
     found = _of_each_pair(task_filter, f"{mine} {ordered} {end}")
-    sql = f"{PROBLEM_PAIRS} {_rows_of(found, segment, end)}"
+    sql = f"{PROBLEM_PAIRS} {_rows_of(found, segment, end, columns)}"
     ids = _id_values(task_filter) if segment.dated else _id_values(task_filter, segment, after)
     return Statement(sql, task_filter.values() | ids | _position_values(after), index_ordered=True)
 
@@ -157,11 +160,12 @@ def _problem_conditions() -> list[str]:
     return ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type", *OPEN]
 
 
-def _rows_of(found: str, segment: Segment, end: str) -> str:
+def _rows_of(found: str, segment: Segment, end: str, columns: Columns) -> str:
     """Read the rows of the first page of the keys found."""
     ordered = segment.order(*(f"task.{key}" for key in segment.keys))
     page = f"SELECT id FROM ({found}) AS found {segment.order()} {end}"  # noqa: S608
-    return f"SELECT {_columns('task.')} FROM task JOIN ({page}) AS page ON page.id = task.id {ordered}"  # noqa: S608
+    wanted = ", ".join(f"task.{name}" for name in columns)
+    return f"SELECT {wanted} FROM task JOIN ({page}) AS page ON page.id = task.id {ordered}"  # noqa: S608
 
 
 def _undated(task_filter: Filter, segment: Segment, end: str) -> str:
@@ -250,12 +254,13 @@ def _select(columns: str, *conditions: str) -> str:
     return f"SELECT {columns} FROM task WHERE {' AND '.join(conditions)}"  # noqa: S608
 
 
-def _columns(table: str = "") -> str:
-    return ", ".join(f"{table}{name}" for name in COLUMNS)
+@cache
+def _fields(columns: Columns) -> tuple[str, ...]:
+    return tuple(Task._meta.columns[name].name for name in columns)
 
 
-def _task(row: tuple[Any, ...]) -> Task:
+def _task(fields: tuple[str, ...], row: tuple[Any, ...]) -> Task:
     """Build a row by hand: peewee would look up each column's name again at every query."""
     task = Task(__no_default__=True)
-    task.__data__.update(zip(FIELDS, row, strict=True))
+    task.__data__.update(zip(fields, row, strict=True))
     return task

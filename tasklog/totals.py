@@ -89,7 +89,8 @@ def oldest_created_at(shop_id: int) -> datetime | None:
 
 def oldest_pending_created_at(shop_id: int) -> datetime | None:
     """Return the creation time of the oldest Pending task; None without one."""
-    oldest = tasks(Filter(shop_id, states=(State.PENDING,)), Segment(descending=False), limit=1)
+    pending = Filter(shop_id, states=(State.PENDING,))
+    oldest = tasks(pending, Segment(descending=False), limit=1, columns=("created_at",))
     return oldest[0].created_at if oldest else None
 
 

@@ -309,8 +309,8 @@ WEB = (
     Mutation(
         "another system's message in an export",
         "views/tasks/serializer.py",
-        "task.reason and redacted_reason(task.reason)",
-        "task.reason",
+        "Kind.REASON: redacted_reason,",
+        "Kind.REASON: str,",
         ("tests/views/tasks/test_export.py",),
     ),
     Mutation(

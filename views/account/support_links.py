@@ -18,6 +18,7 @@ from views.entities.history import EntityHistory, entity_ids, history_entries, s
 from views.entities.show import find_entity
 from views.tasks import attempts
 from views.tasks.attempts import BodyFormat
+from views.tasks.columns import properties
 from views.tasks.explanation import explain_outcome
 from views.tasks.show import find_task
 from views.tasks.timeline import timeline_of
@@ -85,6 +86,7 @@ def _task_page(request: Request, link: SupportLink) -> Response:
         "account/support_link_task.html",
         link=link,
         task=task,
+        properties=properties(task),
         explanation=explain_outcome(task),
         timeline=timeline_of(task, runs, utcnow()),
         webhook_body=attempts.webhook_body(task, BodyFormat()),

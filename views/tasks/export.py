@@ -23,7 +23,7 @@ from tasklog.filter import Filter
 from views.tasks.bulk_retry import query_without_search
 from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, TaskPage, fetch_page
-from views.tasks.serializer import csv_header, csv_lines, serialize_task
+from views.tasks.serializer import csv_header, csv_lines, serialize_tasks
 from views.web import audit_log
 from views.web.errors import BadInput
 from views.web.forms import current_user, require
@@ -52,7 +52,7 @@ class ExportFormat:
 
 
 def _json_rows(tasks: list[Task]) -> str:
-    return orjson.dumps([serialize_task(task) for task in tasks])[1:-1].decode()
+    return orjson.dumps(serialize_tasks(tasks))[1:-1].decode()
 
 
 def _json_tail(after: str | None) -> str:

@@ -21,9 +21,10 @@ from i18n.catalogue import t
 from i18n.formats import format_datetime
 from models import Shop, State, Task, utcnow
 from tasklog.filter import Filter
-from tasklog.listing import COLUMNS, count_up_to
+from tasklog.listing import count_up_to
 from tasklog.totals import Count
 from taskqueue.types import TYPES
+from views.tasks.columns import database_columns, sort_instants
 from views.tasks.pagination import Cursor, Sort, TaskPage, fetch_page
 from views.tasks.search import SEARCH_KINDS, ParsedSearch, parse_search
 from views.web import formatting, query_params
@@ -213,7 +214,7 @@ class TaskFilters:
 
     def sort_options(self) -> list[SortOption]:
         """The choices of the sort menu."""
-        sorts = [Sort(key, descending) for key in Sort.KEYS for descending in (True, False)]
+        sorts = [Sort(key, descending) for key in sort_instants() for descending in (True, False)]
         return [SortOption(each, _sort_label(each), self.url(sort=each), each == self.sort) for each in sorts]
 
     def presets(self) -> list[Preset]:
@@ -259,7 +260,7 @@ class TaskFilters:
 
 def select_tasks(shop: Shop) -> ModelSelect[Task]:
     """Select the shop's tasks, with the columns that task lists show."""
-    return Task.select(*(Task._meta.columns[name] for name in COLUMNS)).where(Task.shop == shop)
+    return Task.select(*(Task._meta.columns[name] for name in database_columns())).where(Task.shop == shop)
 
 
 def problem_types() -> tuple[int, ...]:

@@ -15,9 +15,10 @@ from tasklog import totals
 from taskqueue.types import types_by_group
 from views.alerts.incidents import open_incident_titles
 from views.tasks.bulk_retry import bulk_retry_url
+from views.tasks.columns import table_columns
 from views.tasks.export import JSON, asks_for_all, export_response
 from views.tasks.filters import TaskFilters, count_up_to_timeout, instant_for_url
-from views.tasks.serializer import serialize_task
+from views.tasks.serializer import serialize_tasks
 from views.tasks.summary import page_summary
 from views.tasks.tabs import listing_tabs
 from views.web import query_params
@@ -41,6 +42,7 @@ def index(request: Request) -> Response:
         push_url=filters.url(),
         filters=filters,
         page=page,
+        columns=table_columns(filters.sort.key, descending=filters.sort.descending),
         count=filters.count(shop, counts),
         summary=page_summary(shop, counts, now),
         live_url=live_url(filters, now),
@@ -60,7 +62,7 @@ def index_json(request: Request) -> Response:
     page = filters.page(request.state.shop)
     return json_response(
         {
-            "tasks": [serialize_task(task) for task in page.tasks],
+            "tasks": serialize_tasks(page.tasks),
             "next": page.after and filters.url(after=page.after),
             "previous": page.before and filters.url(before=page.before),
         }

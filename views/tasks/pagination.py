@@ -15,11 +15,13 @@ from models import Task
 from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter
 from tasklog.listing import tasks as fetch_tasks
+from views.tasks.columns import database_columns, sort_instants
 from views.web.errors import BadInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POSITION = struct.Struct(">Bq16s")
 CHECKSUM = struct.Struct(">I")
+SORT_COLUMNS = (None, "started_at", "completed_at")  # a cursor has the number of its own
 UNDATED = -(2**63)
 ENCODED = re.compile(r"[A-Za-z0-9_-]{39}")  # base64 of the cursor and its checksum, without padding
 
@@ -31,14 +33,12 @@ class Sort:
     key: str
     descending: bool
 
-    KEYS = ("created_at", "started_at", "completed_at")
-
     @classmethod
     def read(cls, text: str) -> Sort:
         """Read `created_at`, or `-created_at` for newest first. Raises BadInput."""
         sort = cls(text.removeprefix("-"), text.startswith("-"))
-        if sort.key not in cls.KEYS:
-            raise BadInput(t("bad.sort", given=repr(text[:40])))
+        if sort.key not in sort_instants():
+            raise BadInput(t("bad.sort", given=repr(text[:40]), known=", ".join(sort_instants())))
         return sort
 
     def __str__(self) -> str:
@@ -46,8 +46,9 @@ class Sort:
 
     @property
     def column(self) -> str | None:
-        """The column to sort by, or None for the time of creation: ids (UUIDv7) have that order."""
-        return None if self.key == "created_at" else self.key
+        """The database column to sort by, or None for the time of creation: ids (UUIDv7) have that order."""
+        instant = sort_instants()[self.key]
+        return None if instant == "created_at" else instant
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Cursor(Position):
     def encode(self, sort: Sort) -> str:
         """Encode the cursor as an opaque text for a URL."""
         micros = UNDATED if self.at is None else (self.at - EPOCH) // timedelta(microseconds=1)
-        packed = POSITION.pack(Sort.KEYS.index(sort.key), micros, self.task_id.bytes)
+        packed = POSITION.pack(SORT_COLUMNS.index(sort.column), micros, self.task_id.bytes)
         return base64.urlsafe_b64encode(packed + CHECKSUM.pack(zlib.crc32(packed))).decode().rstrip("=")
 
     @classmethod
@@ -75,7 +76,7 @@ class Cursor(Position):
         dated = micros != UNDATED
         if (
             CHECKSUM.pack(zlib.crc32(packed)) != checksum
-            or key != Sort.KEYS.index(sort.key)
+            or key != SORT_COLUMNS.index(sort.column)
             or (dated and not sort.column)
         ):
             raise BadInput(t("bad.mark"))
@@ -117,7 +118,7 @@ def _fetch(task_filter: Filter, sort: Sort, limit: int, cursor: Cursor | None, b
     tasks: list[Task] = []
     for part, start in order_parts(sort, cursor, back=back):
         if len(tasks) < limit:
-            tasks += fetch_tasks(task_filter, part, limit - len(tasks), start)
+            tasks += fetch_tasks(task_filter, part, limit - len(tasks), start, columns=database_columns())
     return tasks
 
 

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from io import StringIO
 from typing import Any
 
 from i18n.reasons import Reason, recognise_reason
 from models import State, Task
+from views.tasks.columns import Column, Kind, csv_columns, exported_columns
 from views.web import formatting
 
 LEFT_OUT = "…"
 BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page
-
-# Headings are the same in every language, so that a script finds its column: the listing's six, then the rest.
-CSV_COLUMNS = {
-    "id": "Task ID",
-    "state": "Task state",
-    "type": "Task type",
-    "shopify_id": "Shopify entity ID",
-    "created_at": "Created at",
-    "duration_ms": "Duration (ms)",
-    "started_at": "Started at",
-    "completed_at": "Completed at",
-    "engage_id": "Voyado Engage entity ID",
-    "attempts": "Attempts",
-    "reason": "Reason",
-    "code": "Code",
-    "skipped": "Skipped",
-    "parent_id": "Started by",
-    "closed_by": "Closed by",
-    "due_at": "Due at",
-}
 
 # OWASP, "CSV injection" (formula injection). A spreadsheet that splits at another separator than ours begins a cell
 # inside one of ours. The texts are other people's, so each expression takes linear time: FORMULA reads a run of white
@@ -45,26 +26,10 @@ AFTER_BREAK = re.compile(r"(?<=[\t\r\n])")
 BEFORE_BREAK = re.compile(r"(?:^|(?<=[;,|\t\r\n]))(?=[\t\r\n])")
 
 
-def serialize_task(task: Task) -> dict[str, Any]:
-    """Serialize a task. Shopify's ids are text: not every JSON parser keeps 64 bits."""
-    return {
-        "id": str(task.id),
-        "state": formatting.state_name(task),
-        "type": formatting.type_name(task.type),
-        "shopify_id": None if task.shopify_id is None else str(task.shopify_id),
-        "engage_id": task.engage_id,
-        "created_at": formatting.format_iso(task.created_at),
-        "started_at": formatting.format_iso(task.started_at),
-        "completed_at": formatting.format_iso(task.completed_at),
-        "duration_ms": task.duration_ms,
-        "attempts": task.attempts,
-        "reason": task.reason and redacted_reason(task.reason),
-        "code": task.code,
-        "skipped": task.state == State.SUCCESS and task.reason is not None,
-        "parent_id": task.parent_id and str(task.parent_id),
-        "closed_by": task.closed_by and str(task.closed_by),
-        "due_at": formatting.format_iso(task.due_at),
-    }
+def serialize_tasks(tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """Serialize tasks. Shopify's ids are text: not every JSON parser keeps 64 bits."""
+    readers = [(column.name, _reader(column)) for column in exported_columns()]
+    return [{name: read(task) for name, read in readers} for task in tasks]
 
 
 @lru_cache(maxsize=4096)
@@ -77,13 +42,17 @@ def redacted_reason(reason: str) -> str:
 
 
 def csv_header() -> str:
-    """The CSV header line, after the byte order mark that tells spreadsheets it is UTF-8."""
-    return BOM + _csv([CSV_COLUMNS.values()])
+    """The CSV header line, after the byte order mark that tells spreadsheets it is UTF-8.
+
+    Headings are the same in every language, so that a script finds its column.
+    """
+    return BOM + _csv([[column.csv for column in csv_columns()]])
 
 
 def csv_lines(tasks: Iterable[Task]) -> str:
     """A CSV line for each task."""
-    return _csv(_csv_row(task) for task in tasks)
+    readers = [_reader(column) for column in csv_columns()]
+    return _csv([_csv_cell(read(task)) for read in readers] for task in tasks)
 
 
 def escape_formulas(text: str) -> str:
@@ -105,9 +74,33 @@ def _nested(reason: Reason | None) -> Iterator[Reason]:
         reason = reason.inner
 
 
-def _csv_row(task: Task) -> list[str | int]:
-    values = serialize_task(task)
-    return [_csv_cell(values[name]) for name in CSV_COLUMNS]
+def _state_name(state: int) -> str:
+    return State(state).name.lower()
+
+
+# How a value of a kind is written, where that is not as it is.
+WRITERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.ID: str,
+    Kind.TASK: str,
+    Kind.ENTITY: str,
+    Kind.STATE: _state_name,
+    Kind.TYPE: formatting.type_name,
+    Kind.TIME: formatting.format_iso,
+    Kind.REASON: redacted_reason,
+}
+
+
+def _reader(column: Column) -> Callable[[Task], Any]:
+    """The function that returns a task's value of this column as JSON has it."""
+    get, write = column.get, WRITERS.get(column.kind)
+    if write is None:
+        return get
+
+    def read(task: Task) -> Any:
+        value = get(task)
+        return None if value is None else write(value)
+
+    return read
 
 
 def _csv_cell(value: object) -> str | int:

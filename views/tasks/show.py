@@ -14,6 +14,7 @@ from models import Action, Permission, Shop, Task, utcnow
 from views.entities.admin_links import admin_links_of
 from views.tasks.attempts import BodyFormat, attempts_of, bodies_expired, exact_body, webhook_body
 from views.tasks.buttons import task_actions
+from views.tasks.columns import properties
 from views.tasks.explanation import explain_outcome
 from views.tasks.filters import select_tasks
 from views.tasks.timeline import timeline_of
@@ -56,6 +57,7 @@ def drawer(request: Request) -> Response:
         "tasks/drawer.html",
         partial="tasks/_drawer.html",
         task=task,
+        properties=properties(task),
         explanation=explain_outcome(task),
         actions=task_actions(task),
     )
@@ -99,6 +101,7 @@ def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
         "tasks/show.html",
         task=task,
         body_format=body_format,
+        properties=properties(task),
         explanation=explain_outcome(task),
         timeline=timeline_of(task, shown_attempts, utcnow()),
         webhook_body=webhook_body(task, body_format),

@@ -1,9 +1,8 @@
-"""Format tasks for pages: labels of types and states, instants, numbers and properties; the Jinja filters for them."""
+"""Format tasks for pages: labels of types and states, instants and numbers; the Jinja filters for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -19,7 +18,7 @@ from i18n.explanations import explain
 from i18n.formats import format_datetime, format_duration, format_time
 from i18n.numbers import format_percent
 from i18n.reasons import translate_reason
-from models import Attempt, Entity, Lane, Outcome, State, Task
+from models import Attempt, Entity, Outcome, State, Task
 from taskqueue.types import NUMBERS, Group
 
 STATES = (State.SUCCESS, State.ERROR, State.PENDING)
@@ -119,55 +118,6 @@ def task_count(found: int, *, more: bool = False) -> str:
     return t("list.count_and_more", count=found) if more else t("list.count", count=found)
 
 
-@dataclass(frozen=True)
-class Property:
-    """A labelled value of a task. `kind` chooses how the template shows it."""
-
-    label: str
-    value: Any
-    kind: str = "text"
-
-
-def properties(task: Task, now: datetime) -> list[Property]:
-    """List every property of a task that has a value, without the task's data."""
-    return [line for line in _properties(task, now) if line.value not in (None, "")]
-
-
-def _properties(task: Task, now: datetime) -> list[Property]:
-    task_type = NUMBERS.get(task.type)
-    return [
-        Property(t("column.id"), str(task.id), "code"),
-        Property(t("column.state"), task, "state"),
-        Property(t("task.now"), pending_detail(task, now) if task.state == State.PENDING else None),
-        Property(t("column.type"), task.type, "type"),
-        Property(t("task.description"), t(f"type.{task_type.name}.about") if task_type else None),
-        Property(t("task.group"), group_title(task_type.group) if task_type else None),
-        Property(
-            t("column.shopify_id"), task.shopify_id and str(task.shopify_id), "entity" if entity_url(task) else "code"
-        ),
-        Property(t("task.engage_id"), task.engage_id, "code"),
-        Property(t("column.created_at"), task.created_at, "time"),
-        Property(t("column.started_at"), task.started_at, "time"),
-        Property(t("column.completed_at"), task.completed_at, "time"),
-        Property(
-            t("column.duration_ms"), format_optional_number(task.duration_ms) if task.duration_ms is not None else None
-        ),
-        Property(t("task.waited"), _waited(task)),
-        Property(t("task.due_at"), task.due_at if task.state == State.PENDING else None, "time"),
-        Property(t("task.published_at"), task.published_at, "time"),
-        Property(t("task.leased_until"), task.leased_until, "time"),
-        Property(t("task.attempts"), format_optional_number(task.attempts)),
-        Property(t("task.crashes"), format_optional_number(task.crashes) if task.crashes else None),
-        Property(t("task.code"), task.code, "code"),
-        Property(t("task.started_by"), task.parent_id, "task"),
-        Property(closed_by_label(task), task.closed_by, "task"),
-        Property(t("task.lane"), t(f"lane.{Lane(task.lane).name.lower()}")),
-        Property(t("task.key"), task.key, "code"),
-        Property("Exchange", task.resends and str(task.resends), "code"),
-        *(Property(name.replace("_", " ").capitalize(), str(value), "code") for name, value in task.args.items()),
-    ]
-
-
 def outcome_name(attempt: Attempt) -> str:
     return Outcome(attempt.outcome).name.lower()
 
@@ -201,10 +151,6 @@ def entity_url(task: Task) -> str | None:
 def datetime_input_value(instant: datetime | None) -> str:
     """Format an instant in UTC as the value of an `<input type="datetime-local">`, to the second."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}" if instant else ""
-
-
-def _waited(task: Task) -> str | None:
-    return format_duration((task.started_at - task.created_at) / timedelta(milliseconds=1)) if task.started_at else None
 
 
 def closed_by_label(task: Task) -> str:

@@ -11,12 +11,14 @@ from starlette.datastructures import QueryParams
 
 from models import Shop, State, Task
 from taskqueue.types import TYPES
+from views.tasks.columns import sort_instants
 from views.tasks.filters import TaskFilters
 from views.tasks.pagination import Cursor, Sort
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CURSORS = {
-    key: Cursor(None if key == "created_at" else NOON, UUID(int=1 << 126)).encode(Sort(key, True)) for key in Sort.KEYS
+    key: Cursor(None if key == "created_at" else NOON, UUID(int=1 << 126)).encode(Sort(key, True))
+    for key in sort_instants()
 }
 
 
