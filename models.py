@@ -41,6 +41,7 @@ from playhouse.postgres_ext import ArrayField, DateTimeTZField
 from config import config
 from database import db
 from encryption import Vault
+from reasons import Cause, ErrorCode
 
 # What all tables share
 
@@ -105,6 +106,11 @@ class Shop(Table):
         """Whether the Shopify access token expires within this time, or is missing."""
         until = self.shopify_token_until
         return self.shopify_token is None or (until is not None and until - utcnow() <= wait)
+
+    @property
+    def pause_cause(self) -> Cause | None:
+        """Why the calls to Engage are paused."""
+        return Cause.loads(self.pause_reason)
 
     @property
     def engage_connected(self) -> bool:
@@ -281,7 +287,8 @@ class Task(Table):
     `resends`: the exchange whose request this task sends again; None: it sends what its type makes. `closed_by`: the
     task that replaced this one or solved its Error. `fence`: number of the newest attempt, by which an outdated run is
     recognised. `attempts`: those that count for the retry policy. `crashes`: workers that were lost at it.
-    `leased_until`: set while a worker has claimed it.
+    `leased_until`: set while a worker has claimed it. `reason`: the key of a reason, with its
+    `params`, or a text of an older version. `system`, `status`, `code`: of the error (reasons.ErrorCode).
     """
 
     # task_key (shop_id, type, key), unique: idempotency, a second webhook, child or periodic task is not inserted.
@@ -308,6 +315,9 @@ class Task(Table):
     resends = UUIDField(null=True)
     closed_by = UUIDField(null=True)
     reason = TextField(null=True)
+    params = JSONField(null=True)
+    system = SmallIntegerField(null=True)
+    status = SmallIntegerField(null=True)
     code = TextField(null=True)
     fence = IntegerField(default=0)
     attempts = IntegerField(default=0)
@@ -323,10 +333,20 @@ class Task(Table):
     shop_id: int  # what peewee makes of `shop`
     # Not columns, but the state of one run in this process:
     newer_id: UUID | None = None  # set by `claim`: a queued task that makes this one pointless
-    note: str | None = None  # worth reading beside a Success: stands at its attempt
+    note: Cause | None = None  # worth reading beside a Success: stands at its attempt
     finished = False
     outcome_name: str | None = None  # how this attempt ended, for the log
     sent = False  # whether this attempt has called something that may have changed the other side
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it was skipped, waits or failed."""
+        return Cause(self.reason, self.params or {}) if self.reason else None
+
+    @property
+    def error_code(self) -> ErrorCode:
+        """Whose error it was, if it failed."""
+        return ErrorCode(self.code, self.system, self.status)
 
     @property
     def subject(self) -> int:
@@ -372,10 +392,23 @@ class Attempt(Table):
     ended_at = DateTimeTZField(null=True)
     outcome = SmallIntegerField(default=Outcome.OPEN)
     reason = TextField(null=True)
+    params = JSONField(null=True)
+    system = SmallIntegerField(null=True)
+    status = SmallIntegerField(null=True)
     code = TextField(null=True)
 
     class Meta:
         primary_key = CompositeKey("task", "number")
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it ended as it did, or what is worth knowing beside a success."""
+        return Cause(self.reason, self.params or {}) if self.reason else None
+
+    @property
+    def error_code(self) -> ErrorCode:
+        """Whose error it was, if it failed."""
+        return ErrorCode(self.code, self.system, self.status)
 
 
 class Exchange(Table):
@@ -402,6 +435,11 @@ class Exchange(Table):
     duration_ms = IntegerField(null=True)
 
     task_id: UUID  # what peewee makes of `task`
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why there was no response, or none that could be used."""
+        return Cause.loads(self.error)
 
     def seal(self, shop: Shop, column: str, body: bytes) -> bytes:
         return shop.vault.seal(body, "exchange", column, self.id)
@@ -829,6 +867,11 @@ class ImportPart(Table):
 
     class Meta:
         table_name = "bulk_part"
+
+    @property
+    def note_cause(self) -> Cause | None:
+        """What is worth knowing about its bulk query."""
+        return Cause.loads(self.note)
 
 
 class ImportLine(Table):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mappings.contact import contact_skip_reason
 from models import Customer, Entity, Task
+from reasons import Reason
 from sync import consent_memory, deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
-from sync.awaiting_contact import CUSTOMER_DELETED, resume_orders
+from sync.awaiting_contact import resume_orders
 from sync.consents import sync_to_engage, sync_to_shopify
 from sync.contact_links import (
     adopt_contact,
@@ -18,7 +19,7 @@ from sync.contact_links import (
     merge_customers,
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
-from sync.imports.rules import ALREADY_A_CONTACT, skip_if_cancelled
+from sync.imports.rules import skip_if_cancelled
 from sync.polling import POLL_PERIOD, poll
 from sync.preview import contact_preview
 from sync.webhook_payload import webhook_entity_id
@@ -54,10 +55,10 @@ def index_customer(task: Task) -> None:
     snapshot = shopify_client(task).customer(task.subject)
     if snapshot is None:
         mark_deleted(task)
-        raise Skip("Shopify no longer has this customer.")
+        raise Skip(Reason.CUSTOMER_NOT_FOUND)
     with claims.effects(task):
         customer = adopt_contact(task, entities.save(Customer, task.shop, snapshot))
-        if customer.skipped == CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
+        if customer.skipped == Reason.CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
             entities.set_skip_reason(customer, None)
         sync_contact.enqueue_after(task, customer.shopify_id)
         if customer.contact_id and has_new_consent(customer, consent_memory.memories_of(customer)):
@@ -79,9 +80,9 @@ def sync_contact(task: Task, import_id: int | None = None) -> None:
     skip_if_cancelled(import_id)
     customer = entities.get(Customer, task.shop, task.subject)
     if import_id and customer.contact_id:
-        raise Skip(ALREADY_A_CONTACT)
-    if customer.skipped == CUSTOMER_DELETED:
-        raise Skip(CUSTOMER_DELETED)
+        raise Skip(Reason.IMPORT_CONTACT_EXISTS)
+    if customer.skipped == Reason.CUSTOMER_DELETED:
+        raise Skip(Reason.CUSTOMER_DELETED)
     snapshot = customer.snapshot
     choice = contact_store(task.shop, snapshot)
     rules = contact_rules(task.shop, choice.store)

@@ -12,6 +12,7 @@ from config import config
 from database import db
 from mappings import Json
 from models import OPEN_IMPORTS, BulkImport, ImportKind, ImportPart, ImportState, ImportStep, Lane, Shop, Task, utcnow
+from reasons import Cause, Code, Reason, cause
 from sync.api_clients import shopify_client
 from sync.imports.parts import (
     current_part,
@@ -73,12 +74,12 @@ def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
     operation_id = text_in(webhook_payload(task), "admin_graphql_api_id")
     task.shopify_id = _number(operation_id)
     if task.shopify_id is None:
-        raise Unusable("The webhook's body names no bulk operation.")
+        raise Unusable(Reason.WEBHOOK_NO_BULK_OPERATION)
     if part_by_operation(task.shop, operation_id) is None:
         # Shopify may finish before we have saved the operation's id.
         if task.fence <= LOOKUP_ATTEMPTS and has_query_starting(task.shop):
-            raise Wait("An import is just beginning its query.", SHORT_WAIT)
-        raise Skip("No import waits for this operation.")
+            raise Wait(Reason.BULK_QUERY_STARTING, SHORT_WAIT)
+        raise Skip(Reason.BULK_OPERATION_UNKNOWN)
     with claims.effects(task):
         handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
 
@@ -89,14 +90,16 @@ def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
     part = _part_of(task, part_id)
     operation = _operation(shopify_client(task), part)
     if operation["status"] in bulk_query.UNFINISHED:
-        _wait(task, part, "Shopify is still collecting.", config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
+        _wait(task, part, Reason.BULK_QUERY_RUNNING, config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:
         raise Unusable(note)
     with claims.effects(task):
         count = int(operation["rootObjectCount"] or 0)
-        update_part(part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note)
+        update_part(
+            part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note and note.dumps()
+        )
         enqueue_next_step(part.bulk_import, task)
 
 
@@ -105,7 +108,7 @@ def process_bulk_import_data(task: Task, part_id: int) -> None:
     """Read one portion of the result, save its rows and enqueue their tasks; a task of its own for each portion."""
     part = _part_of(task, part_id)
     if has_enough_pending(part.bulk_import):
-        _wait(task, part, "Enough of the import is under way.", BACKLOG_WAIT)
+        _wait(task, part, Reason.IMPORT_BACKLOG, BACKLOG_WAIT)
         return
     ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join_orders()
     with claims.effects(task):
@@ -119,16 +122,16 @@ def _read(task: Task, part: ImportPart) -> bool:
     shopify = shopify_client(task)
     operation = _operation(shopify, part)
     if (url := _result(operation)) is None:
-        raise Unusable("Shopify no longer has the result; begin a new import.")
+        raise Unusable(Reason.BULK_RESULT_NOT_FOUND)
     try:
         with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
             return ImportReader(task, part).read(lines)
     except ResultUrlExpired as expired:
-        raise Wait(str(expired), SHORT_WAIT) from expired
+        raise Wait(expired.cause, SHORT_WAIT) from expired
     except ResultFileChanged as changed:
         with db.atomic():
             restart_reading(part)
-        raise Wait(str(changed), SHORT_WAIT) from changed
+        raise Wait(changed.cause, SHORT_WAIT) from changed
 
 
 def _next_step(part: ImportPart) -> ImportStep:
@@ -141,7 +144,7 @@ def trigger_next_batch(task: Task, part_id: int) -> None:
     part = _part_of(task, part_id)
     bulk_import: BulkImport = part.bulk_import
     if count_untried_tasks(bulk_import):  # orders are imported after their contacts
-        _wait(task, part, "What was read is still on its way to Engage.", BACKLOG_WAIT)
+        _wait(task, part, Reason.IMPORT_TASKS_PENDING, BACKLOG_WAIT)
         return
     with claims.effects(task):
         update_part(part, state=ImportStep.OVER, ended_at=utcnow())
@@ -203,7 +206,7 @@ def _restart_query(bulk_import: BulkImport) -> None:
     if part is None or part.state not in (ImportStep.AWAIT, ImportStep.READ):
         return
     task = current_task(part)
-    if task and task.code == "unusable":
+    if task and task.code == Code.UNUSABLE:
         restart_reading(part)
         update_part(part, state=ImportStep.ASK)
 
@@ -235,7 +238,7 @@ def _cancel_at_shopify(task: Task, part: ImportPart) -> None:
         shopify.cancel_bulk(part.operation_id)
 
 
-def _wait(task: Task, part: ImportPart, reason: str, wait: timedelta) -> None:
+def _wait(task: Task, part: ImportPart, reason: Reason, wait: timedelta) -> None:
     """Raise Wait; after HAND_OVER enqueue a new task that waits instead, because a task may wait for a day only."""
     if utcnow() - task.created_at < HAND_OVER:
         raise Wait(reason, wait)
@@ -246,7 +249,7 @@ def _wait(task: Task, part: ImportPart, reason: str, wait: timedelta) -> None:
 def _operation(shopify: ShopifyClient, part: ImportPart) -> Json:
     operation = shopify.bulk_operation(part.operation_id or "")
     if operation is None:
-        raise Unusable("Shopify does not know this bulk operation any more; begin a new import.")
+        raise Unusable(Reason.BULK_OPERATION_NOT_FOUND)
     return operation
 
 
@@ -255,12 +258,12 @@ def _result(operation: Json) -> str | None:
     return found
 
 
-def _note(operation: Json) -> str | None:
+def _note(operation: Json) -> Cause | None:
     """Note for an operation that Shopify did not complete; None: it did."""
     if operation["status"] == "COMPLETED":
         return None
     code = f" ({operation['errorCode']})" if operation["errorCode"] else ""
-    return f"Shopify ended the query early: {operation['status']}{code}."
+    return cause(Reason.BULK_QUERY_ENDED_EARLY, status=f"{operation['status']}{code}")
 
 
 def _number(operation_id: str) -> int | None:

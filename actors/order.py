@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from mappings.notification.body import NotificationKind
 from models import Entity, Order, Task
+from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_order_notifications, notify_fulfillment, notify_order
 from sync.polling import POLL_PERIOD, poll
 from sync.preview import notification_preview, purchase_preview
-from sync.receipts import ORDER_NOT_FOUND, send_correction, send_purchase
+from sync.receipts import send_correction, send_purchase
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -36,7 +37,7 @@ def index_order(task: Task) -> None:
     snapshot = shopify_client(task).order(task.subject)
     if snapshot is None:
         _wake_refunds(task, entities.refund_ids_of(task.shop, [task.subject]))
-        raise Skip(ORDER_NOT_FOUND)
+        raise Skip(Reason.ORDER_NOT_FOUND)
     customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
     with claims.effects(task):
         order = entities.save(Order, task.shop, snapshot, name=snapshot["name"], customer_id=customer_id)

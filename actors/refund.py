@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models import Entity, Refund, Task
+from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
@@ -32,7 +33,7 @@ def index_refund(task: Task, import_id: int | None = None) -> None:
     skip_if_cancelled(import_id)
     snapshot = shopify_client(task).refund(task.subject)
     if snapshot is None or snapshot["order"] is None:
-        raise Skip("Shopify no longer has this refund.")
+        raise Skip(Reason.REFUND_NOT_FOUND)
     order_id, args = int(snapshot["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
     with claims.effects(task):
         refund = entities.save(Refund, task.shop, snapshot, order_id=order_id)

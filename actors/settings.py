@@ -10,6 +10,7 @@ from clients import Rejected
 from mappings import Json
 from models import Entity, Shop, Task, new_id
 from privacy import requests, uninstall
+from reasons import Reason
 from sync.api_clients import engage_client, shopify_client
 from sync.stores import save_markets, save_stores
 from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
@@ -43,7 +44,7 @@ def index_stores(task: Task) -> None:
 def sync_shop_currency(task: Task) -> None:
     """Read the shop's currency, time zone and names, and its markets, by which stores are chosen."""
     if not task.shop.active:
-        raise Skip(uninstall.UNINSTALLED)
+        raise Skip(Reason.APP_UNINSTALLED)
     shop, markets = shopify_client(task).shop(), _markets(task)
     with claims.effects(task):
         if markets is not None:
@@ -55,7 +56,7 @@ def sync_shop_currency(task: Task) -> None:
 def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
     """Handle what is about the whole shop, the data protection topics included: one at a time, even uninstalled."""
     if topic not in HANDLERS:
-        raise Unusable("The webhook does not say what it is about.")
+        raise Unusable(Reason.WEBHOOK_TOPIC_MISSING)
     HANDLERS[topic](task)
 
 
@@ -89,7 +90,7 @@ def save_shop(shop: Shop, snapshot: Json) -> None:
 
 def _shop_updated(task: Task) -> None:
     if not task.shop.active:
-        raise Skip(uninstall.UNINSTALLED)
+        raise Skip(Reason.APP_UNINSTALLED)
     payload = webhook_payload(task)
     task.shopify_id = required_id(payload)
     with claims.effects(task):
@@ -115,7 +116,7 @@ def _markets_changed(task: Task) -> None:
 def _scopes_changed(task: Task) -> None:
     """Handle app/scopes_update: with more access scopes the shop's markets may be read from now on."""
     if not task.shop.active:
-        raise Skip(uninstall.UNINSTALLED)
+        raise Skip(Reason.APP_UNINSTALLED)
     granted = webhook_payload(task).get("current")
     with claims.effects(task):
         if isinstance(granted, list):

@@ -11,9 +11,9 @@ from typing import Any
 from alerts.task_history import AlertTaskTypes
 from database import db
 from models import Shop
+from reasons import Reason
 from tasklog import listing
 from tasklog.filter import Filter
-from taskqueue.outcomes import REPLACED
 
 EXAMPLES = 3  # task_types of errors that are named
 MAX_COUNTED, COUNT_TIMEOUT = 10_000, timedelta(seconds=2)  # tasks counted of each kind
@@ -96,8 +96,8 @@ def diagnose(
     """Diagnose the silence. `count_shopify_orders` counts those of this time; it returns None without an answer."""
     span = {"shop": shop.id, "order": task_types.order_sync, "since": since, "until": until}
     pending, oldest = db.execute_sql(PENDING_ORDER_SYNCS, span).fetchone()
-    failed = _examples("state = 2 AND closed_by IS NULL", "code", span)
-    skipped = _examples(f"state = 1 AND reason <> '{REPLACED}'", "reason", span)
+    failed = _examples("state = 2 AND closed_by IS NULL", "system, status, code", span)
+    skipped = _examples(f"state = 1 AND reason <> '{Reason.REPLACED}'", "reason", span)
     return Diagnosis(
         orders=count_shopify_orders(),
         received=listing.count_up_to(
@@ -113,11 +113,11 @@ def diagnose(
     )
 
 
-def _examples(condition: str, column: str, span: dict[str, Any]) -> list[DiagnosisExample]:
-    """The order syncs of this time that meet the condition, grouped by a column, the most frequent first."""
+def _examples(condition: str, columns: str, span: dict[str, Any]) -> list[DiagnosisExample]:
+    """The order syncs of this time that meet the condition, grouped by columns, the most frequent first."""
     found = db.execute_sql(
         f"""SELECT count(*), max(id::text) FROM (
-                SELECT id, {column} AS same FROM task
+                SELECT id, ({columns}) AS same FROM task
                 WHERE shop_id = %(shop)s AND type = %(order)s AND {condition}
                   AND completed_at > %(since)s AND completed_at <= %(until)s
                 ORDER BY completed_at DESC LIMIT {MAX_COUNTED:d}) AS ended

@@ -146,7 +146,7 @@ def _examples(diagnosis: dict[str, Any]) -> list[str]:
     paragraphs = []
     for each in diagnosis.get("examples", []):
         task = Task.get_or_none(Task.id == each["task_id"])
-        explanation = explain(task.reason, task.code) if task else None
+        explanation = explain(task.cause, task.error_code) if task else None
         if explanation:
             paragraphs.append(t("mail.example", count=each["count"], title=explanation.title))
     return paragraphs

@@ -9,11 +9,11 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
+from reasons import SAID, Cause, Parameter, Reason, ReasonError
+
 # Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
-# The code of an Error whose call may have acted, and is never retried automatically.
-OUTCOME_UNKNOWN = "outcome unknown"
 
 
 class Effect(IntEnum):
@@ -35,7 +35,7 @@ class Call:
     sent: bytes = b""
     status: int | None = None
     received: bytes = b""
-    error: str | None = None
+    error: Cause | None = None
     unknown: bool = True  # whether the request may have arrived, as far as is known by now
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: timedelta | None = None
@@ -59,8 +59,8 @@ class NullJournal:
     def answered(self, call: Call) -> None: ...
 
 
-class ApiError(Exception):
-    """A call that failed. `str()` is a sentence for the task page, without personal data.
+class ApiError(ReasonError):
+    """A call that failed, for a reason that the task shows.
 
     `permanent`: a retry is pointless. `retry_after`: the wait that the other system asked for.
     `unknown`: the other system may have acted all the same. `code`: its own error code, if it sent one.
@@ -70,12 +70,27 @@ class ApiError(Exception):
     unknown = False
 
     def __init__(
-        self, message: str, *, call: Call | None = None, code: str | None = None, retry_after: timedelta | None = None
+        self,
+        reason: Reason | Cause,
+        /,
+        *,
+        call: Call | None = None,
+        code: str | None = None,
+        retry_after: timedelta | None = None,
+        **params: Parameter,
     ) -> None:
-        super().__init__(message)
+        super().__init__(reason, **params)
         self.call = call
         self.code = code
         self.retry_after = retry_after
+
+
+def response_cause(call: Call, message: str = "") -> Cause:
+    """The cause of an error that the response's status tells, with the other system's message if it sent one."""
+    answered: dict[str, Parameter] = {"system": call.system, "status": call.status or 0}
+    if message:
+        return Cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, {**answered, SAID: message})
+    return Cause(Reason.ERROR_RESPONSE, answered)
 
 
 class NotSent(ApiError):

@@ -6,8 +6,9 @@ import random
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from i18n.error_codes import keyed
 from models import State
-from taskqueue import outcomes
+from reasons import NO_ERROR, Cause, Code, Ending, ErrorCode, Reason, System, cause
 from taskqueue.types import TaskType
 
 STILL_RUNNING = timedelta(minutes=20)  # tasks created since then may still be Pending
@@ -19,27 +20,45 @@ class InventedOutcome(NamedTuple):
     state: State
     runs: int
     wait: timedelta
-    reason: str | None = None
-    code: str | None = None
+    why: Cause | None = None
+    error: ErrorCode = NO_ERROR
 
 
 SHORT_WAIT = timedelta(milliseconds=20)
 SUCCEEDED = InventedOutcome(State.SUCCESS, 1, SHORT_WAIT)
-NEVER_RUN = InventedOutcome(State.PENDING, 0, timedelta(), "Invented, and never run.")
-REPLACED = InventedOutcome(State.SUCCESS, 0, timedelta(seconds=1), outcomes.REPLACED)
+NEVER_RUN = InventedOutcome(State.PENDING, 0, timedelta(), Cause("Invented, and never run."))
+REPLACED = InventedOutcome(State.SUCCESS, 0, timedelta(seconds=1), Cause(Reason.REPLACED))
 SKIPPED = (
     REPLACED,
-    InventedOutcome(State.SUCCESS, 1, SHORT_WAIT, "There is nothing new to send."),
-    InventedOutcome(State.SUCCESS, 1, SHORT_WAIT, "The customer has neither an e-mail address nor a phone."),
+    InventedOutcome(State.SUCCESS, 1, SHORT_WAIT, Cause(Reason.NOTHING_CHANGED)),
+    InventedOutcome(State.SUCCESS, 1, SHORT_WAIT, Cause(Reason.CUSTOMER_NO_EMAIL_OR_PHONE)),
 )
+
+
+def _refused(status: int, code: str, said: str) -> InventedOutcome:
+    why = cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, system="Engage", status=f"{status} {code}", said=said)
+    error = ErrorCode(code, System.ENGAGE, status)
+    return InventedOutcome(State.ERROR, 1, SHORT_WAIT, keyed(why, error), error)
+
+
+FAILED_ATTEMPT = cause(Reason.ERROR_RESPONSE, system="Engage", status=503)
+ENGAGE_503 = ErrorCode(None, System.ENGAGE, 503)
 GIVEN_UP = InventedOutcome(
-    State.ERROR, 40, timedelta(hours=30), "Engage answered 503. Given up after 40 attempts.", "Engage 503"
+    State.ERROR,
+    40,
+    timedelta(hours=30),
+    keyed(FAILED_ATTEMPT, ENGAGE_503).ended(Ending.GIVEN_UP, attempts=40),
+    ENGAGE_503,
 )
 ERRORS = (
-    InventedOutcome(State.ERROR, 1, SHORT_WAIT, "Engage refuses it: unknown store 'WEB-DK'.", "Engage 422"),
-    InventedOutcome(State.ERROR, 1, SHORT_WAIT, "Engage refuses it: the e-mail address is taken.", "Engage 409"),
+    _refused(422, "ValidationError", "Unknown store 'WEB-DK'."),
+    _refused(409, "ApprovedContactWithKeyExists", "The e-mail address is taken."),
     InventedOutcome(
-        State.ERROR, 3, timedelta(minutes=3), "Our own code failed (KeyError). Given up after 3 attempts.", "internal"
+        State.ERROR,
+        3,
+        timedelta(minutes=3),
+        cause(Reason.INTERNAL_ERROR, error="KeyError").ended(Ending.GIVEN_UP, attempts=3),
+        ErrorCode(Code.INTERNAL),
     ),
 )
 

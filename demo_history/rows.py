@@ -11,8 +11,9 @@ from uuid import UUID
 import orjson
 
 from clients import Effect
-from demo_history.outcomes import InventedOutcome
+from demo_history.outcomes import FAILED_ATTEMPT, InventedOutcome
 from models import Lane, Outcome, Shop, State
+from reasons import Cause, ErrorCode
 from taskqueue.types import TaskType
 
 NEVER_DUE = datetime(2100, 1, 1, tzinfo=UTC)  # when a Pending task is due
@@ -23,9 +24,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
 
 COLUMNS = {
-    "task": "id, shop_id, type, state, lane, entity, key, shopify_id, engage_id, parent_id, closed_by, reason, code, "
-    "fence, attempts, due_at, created_at, started_at, completed_at, duration_ms",
-    "attempt": "task_id, shop_id, number, worker, started_at, ended_at, outcome, reason, code",
+    "task": "id, shop_id, type, state, lane, entity, key, shopify_id, engage_id, parent_id, closed_by, reason, params, "
+    "system, status, code, fence, attempts, due_at, created_at, started_at, completed_at, duration_ms",
+    "attempt": "task_id, shop_id, number, worker, started_at, ended_at, outcome, reason, params, system, status, code",
     "exchange": "id, task_id, shop_id, attempt, system, method, path, url, effect, sent, status, received, unknown, "
     "started_at, duration_ms",
     "body": "task_id, shop_id, sealed",
@@ -59,14 +60,14 @@ class InventedTask(NamedTuple):
     @property
     def succeeded(self) -> bool:
         """Whether it is a Success that was neither skipped nor replaced."""
-        return self.outcome.state is State.SUCCESS and self.outcome.reason is None
+        return self.outcome.state is State.SUCCESS and self.outcome.why is None
 
     def row(self) -> Row:
         """In the order of the task's COLUMNS."""
         kind, outcome, completed_at = self.kind, self.outcome, self.completed_at
         return (
             *(self.id, self.shop_id, kind.number, int(outcome.state), int(self.lane), int(kind.entity), self.id),
-            *(self.shopify_id, self.engage_id, self.parent_id, self.closed_by, outcome.reason, outcome.code),
+            *(self.shopify_id, self.engage_id, self.parent_id, self.closed_by, *_details(outcome.why, outcome.error)),
             *(
                 outcome.runs,
                 outcome.runs,
@@ -84,7 +85,7 @@ class InventedTask(NamedTuple):
             last = number == outcome.runs
             started_at = self.created_at + outcome.wait * number / outcome.runs
             result = Outcome.SUCCESS if last and outcome.state is State.SUCCESS else Outcome.FAILED
-            reason = outcome.reason if last and completed else "Engage answered 503."
+            why = outcome.why if last and completed else FAILED_ATTEMPT
             yield (
                 self.id,
                 self.shop_id,
@@ -93,9 +94,14 @@ class InventedTask(NamedTuple):
                 started_at,
                 started_at + duration,
                 int(result),
-                reason,
-                outcome.code,
+                *_details(why, outcome.error),
             )
+
+
+def _details(why: Cause | None, error: ErrorCode) -> Row:
+    """The columns of an outcome: reason, params, system, status, code."""
+    params = why and why.stored_params
+    return why and why.stored_reason, params, error.system and int(error.system), error.status, error.code
 
 
 def new_id(at: datetime, chance: random.Random) -> str:

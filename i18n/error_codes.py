@@ -1,7 +1,4 @@
-"""Error codes of tasks: which explained error each is, who can act on it, and where.
-
-Codes and reasons that are not in these tables are shown unchanged, without a guess.
-"""
+"""Error codes of tasks: which error each is, who can act on it, and where. Other codes are shown without a guess."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from clients import OUTCOME_UNKNOWN
+from reasons import CallError, Cause, Code, ErrorCode, Reason, System
 
 
 class Responsible(StrEnum):
@@ -40,6 +37,7 @@ class Advice:
     retried_automatically: bool = False
 
 
+CALL_ERRORS = frozenset(CallError)
 NOBODY = Advice(Responsible.NOBODY)
 OPERATOR = Advice(Responsible.OPERATOR)
 INTEGRATOR = Advice(Responsible.INTEGRATOR)
@@ -55,136 +53,164 @@ ADVICE_BY_ERROR: dict[str, Advice] = {
     "time_limit": Advice(Responsible.OPERATOR, retried_automatically=True),
     "waited": INTEGRATOR,
     "worker_lost": Advice(Responsible.OPERATOR, retried_automatically=True),
-    "outcome_unknown": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
-    "engage_silent": Advice(Responsible.INTEGRATOR, ActionPlace.ENGAGE, retried_automatically=True),
-    "engage_unreadable": Advice(Responsible.ENGAGE, retried_automatically=True),
-    "engage_moved": INTEGRATOR,
-    "engage_key": AT_ENGAGE,
-    "engage_forbidden": AT_ENGAGE,
-    "engage_closed": Advice(Responsible.ENGAGE),
-    "engage_email": AT_ENTITY,
-    "engage_phone": AT_ENTITY,
-    "engage_personal_number": AT_ENGAGE,
-    "engage_contact_type": AT_ENGAGE,
-    "engage_search": OPERATOR,
-    "engage_no_data": OPERATOR,
-    "engage_misunderstood": Advice(Responsible.INTEGRATOR, ActionPlace.ENTITY),
-    "engage_contact_missing": AT_ENTITY,
-    "engage_missing": INTEGRATOR,
-    "engage_several": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
-    "engage_taken": Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
-    "engage_being_made": Advice(Responsible.MERCHANT, retried_automatically=True),
-    "engage_invalid": Advice(Responsible.INTEGRATOR, ActionPlace.ENTITY),
-    "engage_busy": Advice(Responsible.INTEGRATOR, retried_automatically=True),
-    "engage_setup": Advice(Responsible.ENGAGE),
-    "engage_down": Advice(Responsible.ENGAGE, retried_automatically=True),
-    "engage_refused": INTEGRATOR,
-    "not_made": INTEGRATOR,
-    "shopify_silent": Advice(Responsible.OPERATOR, retried_automatically=True),
-    "shopify_moved": INTEGRATOR,
-    "shopify_token": IN_SHOPIFY,
-    "shopify_frozen": IN_SHOPIFY,
-    "shopify_forbidden": IN_SHOPIFY,
-    "shopify_denied": OPERATOR,
-    "shopify_missing": OPERATOR,
-    "shopify_busy": Advice(Responsible.INTEGRATOR, retried_automatically=True),
-    "shopify_cost": OPERATOR,
-    "shopify_down": Advice(Responsible.OPERATOR, retried_automatically=True),
-    "shopify_bulk_busy": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
-    "shopify_search": OPERATOR,
-    "shopify_invalid": OPERATOR,
-    "shopify_not_done": Advice(Responsible.OPERATOR, retried_automatically=True),
-    "shopify_consent_kept": AT_ENTITY,
-    "shopify_nobody_to_ask": AT_ENTITY,
-    "storage": Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
+    CallError.OUTCOME_UNKNOWN: Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
+    CallError.ENGAGE_NO_RESPONSE: Advice(Responsible.INTEGRATOR, ActionPlace.ENGAGE, retried_automatically=True),
+    CallError.ENGAGE_UNREADABLE_RESPONSE: Advice(Responsible.ENGAGE, retried_automatically=True),
+    CallError.ENGAGE_REDIRECT: INTEGRATOR,
+    CallError.ENGAGE_KEY_REJECTED: AT_ENGAGE,
+    CallError.ENGAGE_FORBIDDEN: AT_ENGAGE,
+    CallError.ENGAGE_TENANT_CLOSED: Advice(Responsible.ENGAGE),
+    CallError.ENGAGE_INVALID_EMAIL: AT_ENTITY,
+    CallError.ENGAGE_INVALID_PHONE: AT_ENTITY,
+    CallError.ENGAGE_INVALID_PERSONAL_NUMBER: AT_ENGAGE,
+    CallError.ENGAGE_UNKNOWN_CONTACT_TYPE: AT_ENGAGE,
+    CallError.ENGAGE_INVALID_SEARCH: OPERATOR,
+    CallError.ENGAGE_NO_DATA: OPERATOR,
+    CallError.ENGAGE_BAD_REQUEST: Advice(Responsible.INTEGRATOR, ActionPlace.ENTITY),
+    CallError.ENGAGE_CONTACT_NOT_FOUND: AT_ENTITY,
+    CallError.ENGAGE_NOT_FOUND: INTEGRATOR,
+    CallError.ENGAGE_MULTIPLE_CONTACTS: Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
+    CallError.ENGAGE_KEY_TAKEN: Advice(Responsible.MERCHANT, ActionPlace.ENGAGE),
+    CallError.ENGAGE_CONTACT_BEING_CREATED: Advice(Responsible.MERCHANT, retried_automatically=True),
+    CallError.ENGAGE_VALIDATION_ERROR: Advice(Responsible.INTEGRATOR, ActionPlace.ENTITY),
+    CallError.ENGAGE_RATE_LIMITED: Advice(Responsible.INTEGRATOR, retried_automatically=True),
+    CallError.ENGAGE_MISCONFIGURED: Advice(Responsible.ENGAGE),
+    CallError.ENGAGE_SERVER_ERROR: Advice(Responsible.ENGAGE, retried_automatically=True),
+    CallError.ENGAGE_CLIENT_ERROR: INTEGRATOR,
+    CallError.REQUEST_NOT_MADE: INTEGRATOR,
+    CallError.SHOPIFY_NO_RESPONSE: Advice(Responsible.OPERATOR, retried_automatically=True),
+    CallError.SHOPIFY_REDIRECT: INTEGRATOR,
+    CallError.SHOPIFY_TOKEN_REJECTED: IN_SHOPIFY,
+    CallError.SHOPIFY_SHOP_FROZEN: IN_SHOPIFY,
+    CallError.SHOPIFY_FORBIDDEN: IN_SHOPIFY,
+    CallError.SHOPIFY_ACCESS_DENIED: OPERATOR,
+    CallError.SHOPIFY_NOT_FOUND: OPERATOR,
+    CallError.SHOPIFY_RATE_LIMITED: Advice(Responsible.INTEGRATOR, retried_automatically=True),
+    CallError.SHOPIFY_QUERY_TOO_COSTLY: OPERATOR,
+    CallError.SHOPIFY_SERVER_ERROR: Advice(Responsible.OPERATOR, retried_automatically=True),
+    CallError.SHOPIFY_BULK_BUSY: Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
+    CallError.SHOPIFY_INVALID_SEARCH: OPERATOR,
+    CallError.SHOPIFY_BAD_REQUEST: OPERATOR,
+    CallError.SHOPIFY_INCOMPLETE: Advice(Responsible.OPERATOR, retried_automatically=True),
+    CallError.SHOPIFY_CONSENT_UNCHANGED: AT_ENTITY,
+    CallError.SHOPIFY_NO_CONSENT_ADDRESS: AT_ENTITY,
+    CallError.SHOPIFY_STORAGE: Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
 }
 
 # Error names by code and by the system that answered. A code is looked up by the system's own error name, then by the
-# status, then by the status class. The code of a call without a status is "".
-OURS, ENGAGE, SHOPIFY, STORAGE = "", "Engage", "Shopify", "Shopify's storage"
-ERROR_BY_CODE: dict[str, dict[str, str]] = {
-    OURS: {
-        "unusable": "unusable",
-        "internal": "internal",
-        "time limit": "time_limit",
-        "waited": "waited",
-        "worker lost": "worker_lost",
-        OUTCOME_UNKNOWN: "outcome_unknown",
-        "NOT_APPLIED": "shopify_consent_kept",
-        "NOTHING_TO_CONSENT_FOR": "shopify_nobody_to_ask",
+# status, then by the status class. A call without a response has neither: "". None: errors of our own.
+ERROR_BY_CODE: dict[System | None, dict[str, str]] = {
+    None: {
+        Code.UNUSABLE: "unusable",
+        Code.INTERNAL: "internal",
+        Code.TIME_LIMIT: "time_limit",
+        Code.WAITED: "waited",
+        Code.WORKER_LOST: "worker_lost",
+        Code.OUTCOME_UNKNOWN: CallError.OUTCOME_UNKNOWN,
+        "NOT_APPLIED": CallError.SHOPIFY_CONSENT_UNCHANGED,
+        "NOTHING_TO_CONSENT_FOR": CallError.SHOPIFY_NO_CONSENT_ADDRESS,
     },
-    ENGAGE: {
-        "": "engage_silent",
-        **dict.fromkeys(("1xx", "2xx"), "engage_unreadable"),
-        "3xx": "engage_moved",
-        "400": "engage_misunderstood",
-        "401": "engage_key",
-        "403": "engage_forbidden",
-        **dict.fromkeys(("402", "423"), "engage_closed"),
-        "404": "engage_missing",
-        **dict.fromkeys(("408", "425", "5xx"), "engage_down"),
-        "409": "engage_taken",
-        "422": "engage_invalid",
-        **dict.fromkeys(("429", "430"), "engage_busy"),
-        "4xx": "engage_refused",
-        "InvalidEmailAddress": "engage_email",
-        "InvalidPhoneNumber": "engage_phone",
-        "InvalidSocialSecurityNumber": "engage_personal_number",
-        "InvalidContactType": "engage_contact_type",
-        "InvalidSearchQuery": "engage_search",
-        "InvalidSystemConfiguration": "engage_setup",
-        "NoData": "engage_no_data",
-        "ContactNotFound": "engage_contact_missing",
-        "MultipleMatches": "engage_several",
-        "ApprovedContactWithKeyExists": "engage_taken",
-        "ContactWithKeyIsBeingCreated": "engage_being_made",
-        "ValidationError": "engage_invalid",
+    System.ENGAGE: {
+        "": CallError.ENGAGE_NO_RESPONSE,
+        **dict.fromkeys(("1xx", "2xx"), CallError.ENGAGE_UNREADABLE_RESPONSE),
+        "3xx": CallError.ENGAGE_REDIRECT,
+        "400": CallError.ENGAGE_BAD_REQUEST,
+        "401": CallError.ENGAGE_KEY_REJECTED,
+        "403": CallError.ENGAGE_FORBIDDEN,
+        **dict.fromkeys(("402", "423"), CallError.ENGAGE_TENANT_CLOSED),
+        "404": CallError.ENGAGE_NOT_FOUND,
+        **dict.fromkeys(("408", "425", "5xx"), CallError.ENGAGE_SERVER_ERROR),
+        "409": CallError.ENGAGE_KEY_TAKEN,
+        "422": CallError.ENGAGE_VALIDATION_ERROR,
+        **dict.fromkeys(("429", "430"), CallError.ENGAGE_RATE_LIMITED),
+        "4xx": CallError.ENGAGE_CLIENT_ERROR,
+        "InvalidEmailAddress": CallError.ENGAGE_INVALID_EMAIL,
+        "InvalidPhoneNumber": CallError.ENGAGE_INVALID_PHONE,
+        "InvalidSocialSecurityNumber": CallError.ENGAGE_INVALID_PERSONAL_NUMBER,
+        "InvalidContactType": CallError.ENGAGE_UNKNOWN_CONTACT_TYPE,
+        "InvalidSearchQuery": CallError.ENGAGE_INVALID_SEARCH,
+        "InvalidSystemConfiguration": CallError.ENGAGE_MISCONFIGURED,
+        "NoData": CallError.ENGAGE_NO_DATA,
+        "ContactNotFound": CallError.ENGAGE_CONTACT_NOT_FOUND,
+        "MultipleMatches": CallError.ENGAGE_MULTIPLE_CONTACTS,
+        "ApprovedContactWithKeyExists": CallError.ENGAGE_KEY_TAKEN,
+        "ContactWithKeyIsBeingCreated": CallError.ENGAGE_CONTACT_BEING_CREATED,
+        "ValidationError": CallError.ENGAGE_VALIDATION_ERROR,
     },
-    SHOPIFY: {
-        "": "shopify_silent",
-        **dict.fromkeys(("1xx", "2xx"), "shopify_not_done"),
-        "3xx": "shopify_moved",
-        "401": "shopify_token",
-        **dict.fromkeys(("402", "423", "SHOP_INACTIVE"), "shopify_frozen"),
-        "403": "shopify_forbidden",
-        "404": "shopify_missing",
-        **dict.fromkeys(("408", "425", "5xx", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "TIMEOUT"), "shopify_down"),
-        **dict.fromkeys(("429", "430", "THROTTLED"), "shopify_busy"),
-        **dict.fromkeys(("4xx", "INVALID", "INCLUSION", "MISSING_ARGUMENT"), "shopify_invalid"),
-        "ACCESS_DENIED": "shopify_denied",
-        "MAX_COST_EXCEEDED": "shopify_cost",
-        "SEARCH_WARNING": "shopify_search",
-        **dict.fromkeys(("LIMIT_REACHED", "OPERATION_IN_PROGRESS"), "shopify_bulk_busy"),
+    System.SHOPIFY: {
+        "": CallError.SHOPIFY_NO_RESPONSE,
+        **dict.fromkeys(("1xx", "2xx"), CallError.SHOPIFY_INCOMPLETE),
+        "3xx": CallError.SHOPIFY_REDIRECT,
+        "401": CallError.SHOPIFY_TOKEN_REJECTED,
+        **dict.fromkeys(("402", "423", "SHOP_INACTIVE"), CallError.SHOPIFY_SHOP_FROZEN),
+        "403": CallError.SHOPIFY_FORBIDDEN,
+        "404": CallError.SHOPIFY_NOT_FOUND,
+        **dict.fromkeys(
+            ("408", "425", "5xx", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "TIMEOUT"), CallError.SHOPIFY_SERVER_ERROR
+        ),
+        **dict.fromkeys(("429", "430", "THROTTLED"), CallError.SHOPIFY_RATE_LIMITED),
+        **dict.fromkeys(("4xx", "INVALID", "INCLUSION", "MISSING_ARGUMENT"), CallError.SHOPIFY_BAD_REQUEST),
+        "ACCESS_DENIED": CallError.SHOPIFY_ACCESS_DENIED,
+        "MAX_COST_EXCEEDED": CallError.SHOPIFY_QUERY_TOO_COSTLY,
+        "SEARCH_WARNING": CallError.SHOPIFY_INVALID_SEARCH,
+        **dict.fromkeys(("LIMIT_REACHED", "OPERATION_IN_PROGRESS"), CallError.SHOPIFY_BULK_BUSY),
     },
-    STORAGE: dict.fromkeys(("", "1xx", "2xx", "3xx", "4xx", "5xx"), "storage"),
+    System.STORAGE: dict.fromkeys(("", "1xx", "2xx", "3xx", "4xx", "5xx"), CallError.SHOPIFY_STORAGE),
 }
 
 # Reasons that are more specific than the code stored beside them.
-ERROR_BY_REASON: dict[str, str] = {"key_characters": "engage_key", "not_made": "not_made"}
+ERROR_BY_REASON: dict[str, CallError] = {
+    Reason.ENGAGE_KEY_MALFORMED: CallError.ENGAGE_KEY_REJECTED,
+    Reason.INVALID_REQUEST: CallError.REQUEST_NOT_MADE,
+}
 # Reasons with a `todo` text of their own. All other reasons need no action.
 ADVICE_BY_REASON: dict[str, Advice] = {
-    **dict.fromkeys(("no_key", "no_email_key", "no_phone_key", "no_customer", "no_buyer", "no_email"), AT_ENTITY),
-    **dict.fromkeys(("no_longer_kept", "not_again", "token_ended", "no_token"), Advice(Responsible.MERCHANT)),
-    "changed_meanwhile": AT_ENTITY,
-    **dict.fromkeys(("import_paused", "importing", "bulk_ended_early", "result_gone", "operation_gone"), AT_IMPORTS),
-    **dict.fromkeys(("preferences_off", "not_made", "store_default", "not_joined"), INTEGRATOR),
-    **dict.fromkeys(("line_too_long", "foreign_storage", "no_name", "not_public"), OPERATOR),
-    "event_encrypted": AT_ENGAGE,
+    Reason.CUSTOMER_NO_EMAIL_OR_PHONE: AT_ENTITY,
+    Reason.CUSTOMER_NO_EMAIL: AT_ENTITY,
+    Reason.CUSTOMER_NO_PHONE: AT_ENTITY,
+    Reason.ORDER_NO_CUSTOMER: AT_ENTITY,
+    Reason.ORDER_NO_CONTACT: AT_ENTITY,
+    Reason.ORDER_NO_EMAIL: AT_ENTITY,
+    Reason.CHANGED_WHILE_READ: AT_ENTITY,
+    Reason.SENT_BODY_DELETED: Advice(Responsible.MERCHANT),
+    Reason.RESEND_NOT_ALLOWED: Advice(Responsible.MERCHANT),
+    Reason.SHOPIFY_TOKEN_EXPIRED: Advice(Responsible.MERCHANT),
+    Reason.SHOPIFY_TOKEN_MISSING: Advice(Responsible.MERCHANT),
+    Reason.IMPORT_PAUSED: AT_IMPORTS,
+    Reason.IMPORT_RUNNING: AT_IMPORTS,
+    Reason.BULK_QUERY_ENDED_EARLY: AT_IMPORTS,
+    Reason.BULK_RESULT_NOT_FOUND: AT_IMPORTS,
+    Reason.BULK_OPERATION_NOT_FOUND: AT_IMPORTS,
+    Reason.PREFERENCES_SYNC_OFF: INTEGRATOR,
+    Reason.INVALID_REQUEST: INTEGRATOR,
+    Reason.STORE_DEFAULT: INTEGRATOR,
+    Reason.ENGAGE_NOT_CONNECTED: INTEGRATOR,
+    Reason.BULK_LINE_TOO_LONG: OPERATOR,
+    Reason.BULK_RESULT_FOREIGN_HOST: OPERATOR,
+    Reason.HOST_NAME_INVALID: OPERATOR,
+    Reason.PRIVATE_ADDRESS: OPERATOR,
+    Reason.EVENT_ENCRYPTED: AT_ENGAGE,
 }
 
 
-def error_name(code: str | None) -> str | None:
-    """Return the error name of a code such as `Engage 422 ValidationError`, or None for an unknown code."""
-    if not code:
+def keyed(why: Cause, error: ErrorCode) -> Cause:
+    """Return the cause under the key of the call's error, if it is one: by that, tasks are filtered and grouped."""
+    if not error:
+        return why
+    name = ERROR_BY_REASON.get(why.reason) or error_name(error)
+    return why.as_error(CallError(name)) if name in CALL_ERRORS else why
+
+
+def error_name(error: ErrorCode) -> str | None:
+    """Return the name of the explained error that a code is, or None for an unknown code."""
+    if not error:
         return None
-    system = next((each for each in (STORAGE, ENGAGE, SHOPIFY) if f"{code} ".startswith(f"{each} ")), OURS)
-    known, rest = ERROR_BY_CODE[system], code.removeprefix(system).strip()
-    return next((known[each] for each in _lookup_keys(rest) if each in known), None)
+    known = ERROR_BY_CODE[System(error.system) if error.system else None]
+    return next((known[each] for each in _lookup_keys(error.status, error.code or "") if each in known), None)
 
 
-def _lookup_keys(rest: str) -> Iterator[str]:
-    status, _, name = rest.partition(" ") if rest[:1].isdigit() else ("", "", rest)
-    if name or not status:
-        yield name
-    if status and (not name or status >= "400"):  # a named error in a 200 response is not explained by the status
-        yield from (status, f"{status[0]}xx")
+def _lookup_keys(status: int | None, code: str) -> Iterator[str]:
+    if code or not status:
+        yield code
+    if status and (not code or status >= 400):  # a named error in a 200 response is not explained by the status
+        yield from (str(status), f"{status // 100}xx")

@@ -1,13 +1,19 @@
-"""Explanations of task outcomes: what happened, what to do, and who can do it."""
+"""Explanations of task outcomes: the sentence of a reason, what happened, what to do, and who can do it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from i18n.catalogue import t
-from i18n.error_codes import ADVICE_BY_ERROR, ADVICE_BY_REASON, ERROR_BY_REASON, NOBODY, Advice, error_name
-from i18n.reasons import Reason, recognise_reason
+from i18n.error_codes import ADVICE_BY_ERROR, ADVICE_BY_REASON, CALL_ERRORS, NOBODY, Advice, error_name
+from i18n.locale import ENGLISH, use_language
+from reasons import ENDING, INNER, SAID, Cause, ErrorCode, Reason
+
+LEFT_OUT = "…"
+REASONS = frozenset(Reason)
+KEYS = REASONS | CALL_ERRORS  # of what a task is filtered by
 
 
 @dataclass(frozen=True)
@@ -20,17 +26,40 @@ class Explanation:
     advice: Advice
 
 
-def explain(reason: str | None, code: str | None) -> Explanation | None:
-    """Explain an outcome by its reason and code. None for an outcome that is in none of the tables."""
-    found = recognise_reason(reason)
-    own = next((each for each in _with_inner(found) if each.name in ADVICE_BY_REASON), None)
-    todo, advice = (_todo("reason", own.name), ADVICE_BY_REASON[own.name]) if own else (None, NOBODY)
-    if error := next(
-        (ERROR_BY_REASON[each.name] for each in _with_inner(found) if each.name in ERROR_BY_REASON), error_name(code)
-    ):
-        advice, todo = (advice, todo) if own else (ADVICE_BY_ERROR[error], _todo("error", error))
-        return Explanation(t(f"error.{error}.title"), t(f"error.{error}.means"), todo, advice)
-    return Explanation(found.text, None, todo, advice) if found else None
+def reason_text(why: Cause) -> str:
+    """Return the sentence of a cause in the current language; text of an older version unchanged."""
+    if why.sentence not in REASONS:
+        return why.sentence
+    values: dict[str, Any] = {**why.params}
+    if inner := _inner(why):
+        values[INNER] = reason_text(inner)
+    sentence = t(f"reason.{why.sentence}.says", **values)
+    if ending := values.get(ENDING):
+        return t(f"ending.{ending}.says", **{**values, "reason": sentence})
+    return sentence
+
+
+def reason_key(why: Cause | None) -> str | None:
+    """Return the key of a cause; None for text of an older version."""
+    return why.reason if why and why.reason in KEYS else None
+
+
+def english_reason(why: Cause | None) -> str | None:
+    """Return the English sentence without another system's words, which may be personal: for JSON, CSV and exports."""
+    if why is None:
+        return None
+    with use_language(ENGLISH):
+        return reason_text(replace(why, params={**why.params, SAID: LEFT_OUT}) if SAID in why.params else why)
+
+
+def explain(why: Cause | None, error: ErrorCode) -> Explanation | None:
+    """Explain an outcome by its cause and error code. None for an outcome that is in none of the tables."""
+    own = next((each.sentence for each in _with_inner(why) if each.sentence in ADVICE_BY_REASON), None)
+    todo, advice = (_todo("reason", own), ADVICE_BY_REASON[own]) if own else (None, NOBODY)
+    if name := why.reason if why and why.reason in CALL_ERRORS else error_name(error):
+        advice, todo = (advice, todo) if own else (ADVICE_BY_ERROR[name], _todo("error", name))
+        return Explanation(t(f"error.{name}.title"), t(f"error.{name}.means"), todo, advice)
+    return Explanation(reason_text(why), None, todo, advice) if why and why.sentence in REASONS else None
 
 
 def _todo(family: str, name: str) -> str:
@@ -38,7 +67,11 @@ def _todo(family: str, name: str) -> str:
     return t(f"{family}.{name}.todo", retry=t("actions.retry"), resume=t("imports.action.resume"), replay=replay)
 
 
-def _with_inner(reason: Reason | None) -> Iterator[Reason]:
-    while reason:
-        yield reason
-        reason = reason.inner
+def _with_inner(why: Cause | None) -> Iterator[Cause]:
+    while why:
+        yield why
+        why = _inner(why)
+
+
+def _inner(why: Cause) -> Cause | None:
+    return Cause(str(why.params[INNER])) if INNER in why.params else None

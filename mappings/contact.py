@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mappings import Json, numeric_id
+from reasons import Reason
 
 MEMBER = "Member"
 CONTACT = "Contact"
@@ -21,9 +22,9 @@ _GENDERS = {
     **dict.fromkeys(("other", "non-binary", "nonbinary", "x"), "Other"),
 }
 _MISSING_KEY = {
-    "any": "The customer has neither a valid e-mail address nor a valid phone number, so Engage has no key for them.",
-    "email": "The customer has no valid e-mail address, so Engage has no key for them.",
-    "mobilePhone": "The customer has no valid phone number, so Engage has no key for them.",
+    "any": Reason.CUSTOMER_NO_EMAIL_OR_PHONE,
+    "email": Reason.CUSTOMER_NO_EMAIL,
+    "mobilePhone": Reason.CUSTOMER_NO_PHONE,
 }
 
 
@@ -40,8 +41,8 @@ class ContactRules:
     store: str = ""
 
 
-def contact_skip_reason(customer: Json, rules: ContactRules) -> str | None:
-    """Why this customer cannot be a contact, as a sentence, or None (abandoned checkouts leave some without a key)."""
+def contact_skip_reason(customer: Json, rules: ContactRules) -> Reason | None:
+    """Why this customer cannot be a contact, or None (abandoned checkouts leave some without a key)."""
     keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
     return None if keys.get(rules.key, "".join(keys.values())) else _MISSING_KEY[rules.key]
 

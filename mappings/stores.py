@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mappings import Json, numeric_id
+from reasons import Cause, Reason, cause
 
 ANYWHERE = "*"
 
@@ -29,10 +30,10 @@ class StoreRules:
 
 @dataclass(frozen=True)
 class StoreChoice:
-    """The chosen store, and a sentence if it is only the default."""
+    """The chosen store, and a note if it is only the default."""
 
     store: str
-    note: str | None = None
+    note: Cause | None = None
 
 
 def store_of(customer_or_order: Json, rules: StoreRules) -> StoreChoice:
@@ -96,6 +97,6 @@ def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
     yield from (*rest[-1:], language)
 
 
-def _note(default: str, names: list[str]) -> str:
+def _note(default: str, names: list[str]) -> Cause:
     tried = ", ".join(dict.fromkeys(names)) or "an unknown place"
-    return f"Its store is the shop's default, {default}: the map of stores has no entry for {tried}."
+    return cause(Reason.STORE_DEFAULT, store=default, names=tried)

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from database import db
 from models import Entity, Shop
-from taskqueue.outcomes import ERASED
+from reasons import Reason
+from taskqueue.statements import NO_DETAILS
 
 BATCH = 500
 # Tables that keep rows of an erased shop: anonymised tasks, counts, and the record of the erasure.
@@ -32,17 +33,17 @@ def any_running(tasks: list[UUID]) -> bool:
     return found.fetchone() is not None
 
 
-def end_entity_tasks(shop: Shop, reason: str) -> int:
+def end_entity_tasks(shop: Shop, reason: Reason) -> int:
     """End the shop's pending tasks, except those about the shop itself. Returns their number."""
     return _end(shop, reason, f"entity <> {Entity.SHOP:d}")
 
 
-def end_all_tasks(shop: Shop, reason: str) -> int:
+def end_all_tasks(shop: Shop, reason: Reason) -> int:
     """End all pending tasks of the shop. Returns their number."""
     return _end(shop, reason, "true")
 
 
-def end_tasks(shop: Shop, tasks: list[UUID], reason: str) -> int:
+def end_tasks(shop: Shop, tasks: list[UUID], reason: Reason) -> int:
     """End those of the tasks that are pending. Returns their number."""
     return _end(shop, reason, "id = ANY(%(tasks)s)", tasks=tasks)
 
@@ -66,14 +67,17 @@ def anonymise(tasks: list[UUID]) -> int:
     with db.atomic():
         bare = db.execute_sql(
             """UPDATE task SET shopify_id = NULL, engage_id = NULL, args = '{}', key = id::text, trace = NULL,
-                   reason = CASE WHEN reason IS NOT NULL THEN %s END
+                   reason = CASE WHEN reason IS NOT NULL THEN %s END, params = NULL
                WHERE id = ANY(%s) AND leased_until IS NULL RETURNING id""",
-            (ERASED, tasks),
+            (Reason.ERASED, tasks),
         )
         ended = [task_id for (task_id,) in bare.fetchall()]
         for table in ("exchange", "body"):
             db.execute_sql(f"DELETE FROM {table} WHERE task_id = ANY(%s)", (ended,))  # noqa: S608
-        db.execute_sql("UPDATE attempt SET reason = %s WHERE task_id = ANY(%s) AND reason IS NOT NULL", (ERASED, ended))
+        db.execute_sql(
+            "UPDATE attempt SET reason = %s, params = NULL WHERE task_id = ANY(%s) AND reason IS NOT NULL",
+            (Reason.ERASED, ended),
+        )
     return len(ended)
 
 
@@ -114,8 +118,8 @@ def tables_with_shop_data() -> list[str]:
     return [table for (table,) in found.fetchall() if table not in KEPT]
 
 
-def _end(shop: Shop, reason: str, which: str, **values: Any) -> int:
-    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, code = NULL, completed_at = clock_timestamp()
+def _end(shop: Shop, reason: Reason, which: str, **values: Any) -> int:
+    sql = f"""UPDATE task SET state = 1, reason = %(reason)s, {NO_DETAILS}, completed_at = clock_timestamp()
         WHERE id = ANY(ARRAY(
             SELECT id FROM task WHERE shop_id = %(shop)s AND state = 0 AND leased_until IS NULL AND {which}
             LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"""  # noqa: S608

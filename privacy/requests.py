@@ -10,13 +10,12 @@ from privacy import data_requests, erasure
 from privacy.person import Person, customers_by_email
 from privacy.personal_data import export_personal_data
 from privacy.uninstall import RUNNING_WAIT, deactivate, still_installed
+from reasons import Reason
 from sync.imports.state import has_open_import
 from sync.webhook_payload import ids_in, object_in, optional_id, text_in, webhook_payload
 from taskqueue import claims
-from taskqueue.outcomes import ERASED, Skip, Unusable, Wait
+from taskqueue.outcomes import Skip, Unusable, Wait
 
-MEANWHILE = "Something came in meanwhile."
-IMPORTING = "An import is under way that may bring the customer back."
 IMPORT_WAIT = timedelta(minutes=10)  # the customer is erased already, and once more after the import
 
 
@@ -36,15 +35,15 @@ def erase_customer(task: Task) -> None:
     """Erase a customer and their orders: rows, bodies and ids. Counts stay."""
     person = _person(task.shop, webhook_payload(task), "orders_to_redact")
     tasks = person.task_ids()
-    erasure.end_tasks(task.shop, tasks, ERASED)
+    erasure.end_tasks(task.shop, tasks, Reason.ERASED)
     if erasure.any_running(tasks):
-        raise Wait("Tasks of the customer are still running.", RUNNING_WAIT)
+        raise Wait(Reason.CUSTOMER_TASKS_RUNNING, RUNNING_WAIT)
     rows = person.erase_tasks()
     if person.task_ids():
-        raise Wait(MEANWHILE, RUNNING_WAIT)
+        raise Wait(Reason.NEW_DATA_ARRIVED, RUNNING_WAIT)
     rows += person.erase_rows()
     if has_open_import(task.shop):
-        raise Wait(IMPORTING, IMPORT_WAIT)
+        raise Wait(Reason.IMPORT_RUNNING, IMPORT_WAIT)
     with claims.effects(task):
         _record_erasure(task, "customers/redact", rows)
 
@@ -52,15 +51,15 @@ def erase_customer(task: Task) -> None:
 def erase_shop(task: Task) -> None:
     """Erase a shop with all its customers, unless it has the app again. Counts stay."""
     if still_installed(task):
-        raise Skip("The shop has the app: it was installed again.")
+        raise Skip(Reason.APP_REINSTALLED)
     deactivate(task.shop)
     erasure.release_domain(task.shop)
-    erasure.end_all_tasks(task.shop, ERASED)
+    erasure.end_all_tasks(task.shop, Reason.ERASED)
     if erasure.has_running_tasks(task.shop, beside=task.id):
-        raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
+        raise Wait(Reason.SHOP_TASKS_RUNNING, RUNNING_WAIT)
     rows = erasure.erase_shop_rows(task.shop, task.id)
-    if erasure.end_all_tasks(task.shop, ERASED) or erasure.has_running_tasks(task.shop, beside=task.id):
-        raise Wait(MEANWHILE, RUNNING_WAIT)
+    if erasure.end_all_tasks(task.shop, Reason.ERASED) or erasure.has_running_tasks(task.shop, beside=task.id):
+        raise Wait(Reason.NEW_DATA_ARRIVED, RUNNING_WAIT)
     with claims.effects(task):
         _record_erasure(task, "shop/redact", rows)
         erasure.delete_key(task.shop)
@@ -76,6 +75,6 @@ def _person(shop: Shop, payload: Json, orders: str) -> Person:
     customer = object_in(payload, "customer")
     shopify_id, email, order_ids = optional_id(customer, "id"), text_in(customer, "email"), ids_in(payload, orders)
     if not (shopify_id or email or order_ids):
-        raise Unusable("The webhook names no customer and no order.")
+        raise Unusable(Reason.WEBHOOK_NO_CUSTOMER)
     found = [shopify_id] if shopify_id else customers_by_email(shop, email) if email else []
     return Person.identify(shop, found, order_ids)

@@ -8,23 +8,23 @@ from clients import Refused, Rejected
 from database import db
 from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop, Task
 from privacy import erasure
+from reasons import Reason
 from sync.api_clients import shopify_client
 from sync.imports.state import change_import_state
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
 
-UNINSTALLED = "The app was removed from the shop."
 RUNNING_WAIT = timedelta(seconds=5)
 
 
 def uninstall(task: Task) -> None:
     """Handle an app/uninstalled webhook: deactivate the shop. A late one, after a new install, does nothing."""
     if still_installed(task):
-        raise Skip("The shop has the app: it was installed again.")
+        raise Skip(Reason.APP_REINSTALLED)
     deactivate(task.shop)
-    erasure.end_entity_tasks(task.shop, UNINSTALLED)
+    erasure.end_entity_tasks(task.shop, Reason.APP_UNINSTALLED)
     if erasure.has_running_tasks(task.shop, beside=task.id):
-        raise Wait("Tasks of the shop are still running.", RUNNING_WAIT)
+        raise Wait(Reason.SHOP_TASKS_RUNNING, RUNNING_WAIT)
     with claims.effects(task):
         PollCursor.delete().where(PollCursor.shop == task.shop).execute()
         for bulk_import in BulkImport.select().where(BulkImport.shop == task.shop):
@@ -55,4 +55,4 @@ def end_tasks_of_uninstalled() -> int:
                 SELECT 1 FROM task WHERE shop_id = shop.id AND state = 0 AND leased_until IS NULL
                     AND entity <> {Entity.SHOP:d})"""  # noqa: S608
     )
-    return sum(erasure.end_entity_tasks(Shop(id=shop_id), UNINSTALLED) for (shop_id,) in found.fetchall())
+    return sum(erasure.end_entity_tasks(Shop(id=shop_id), Reason.APP_UNINSTALLED) for (shop_id,) in found.fetchall())

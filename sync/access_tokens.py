@@ -11,12 +11,12 @@ from clients.shopify.oauth import OAuthClient
 from config import config
 from database import db
 from models import Shop
+from reasons import Reason
 from sync import shop_connections
 
 REFRESH_BEFORE = timedelta(minutes=5)  # before its end a token is refreshed
 NO_TIME = timedelta()
 LOCK_GROUP = 1_163_477_350  # ours, among all advisory locks of the database
-RECONNECT = "Shopify's token for this shop has ended: open the app in Shopify's admin once."
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,13 @@ def access_token(shop: Shop) -> str:
 def _refresh(shop: Shop) -> ApiError | None:
     """Refresh the shop's tokens, or return the error. The present token is valid until it expires."""
     if shop.shopify_refresh is None:
-        return Refused(RECONNECT)
+        return Refused(Reason.SHOPIFY_TOKEN_EXPIRED)
     try:
         shop_connections.save_tokens(shop, oauth_client(shop.domain).renew(shop.secret("shopify_refresh")))
     except Refused:
         log.warning("Shopify does not renew the token of shop %d.", shop.id)
         shop_connections.clear_refresh_token(shop)
-        return Refused(RECONNECT)
+        return Refused(Reason.SHOPIFY_TOKEN_EXPIRED)
     except ApiError as error:
         return error
     return None

@@ -11,6 +11,7 @@ from clients.shopify.client import ShopifyClient
 from clients.shopify.cost_limiter import BULK_RESERVE, LIVE_RESERVE, CostLimiter
 from config import config
 from models import Lane, Shop, Task
+from reasons import Reason
 from sync.access_tokens import access_token, shopify_origin
 from taskqueue.broker import broker
 from taskqueue.exchanges import ExchangeJournal
@@ -40,7 +41,7 @@ def engage_client(task: Task) -> EngageClient:
     """Engage client of the task's shop, with its rate limiter. Raises Skip before the shop has a tenant to send to."""
     shop: Shop = task.shop
     if not shop.engage_connected:
-        raise Skip("Engage is not connected yet. An import brings what has happened until then.")
+        raise Skip(Reason.ENGAGE_NOT_CONNECTED)
     valid_tenant_name(shop.engage_tenant)
     key = shop.secret("engage_key")
     return EngageClient(engage_origin(shop), key, ExchangeJournal(task), RateLimiter(broker.quick_client, key))

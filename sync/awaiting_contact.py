@@ -9,15 +9,13 @@ from database import db
 from mappings import numeric_id
 from mappings.notification.body import sent_parcels
 from models import Customer, Entity, Order, Shop, Task
+from reasons import INNER, Cause, Reason, cause
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.types import TYPES, Awaited, wake
 
 CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
-CUSTOMER_DELETED = "The customer was deleted at Shopify."
-NO_CUSTOMER = "The order has no customer, so there is no contact for it."
-NO_CONTACT_YET = "Its customer is not a contact in Engage yet."
-NOT_IN_ENGAGE = "Its customer is not in Engage: "
+NO_CONTACT = (Reason.AWAITING_CONTACT, Reason.CUSTOMER_NOT_IN_ENGAGE)
 
 
 def contact_id_or_wait(task: Task, order: Order) -> str:
@@ -29,22 +27,26 @@ def contact_id_or_wait(task: Task, order: Order) -> str:
     customer = entities.find(Customer, task.shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return str(customer.contact_id)
-    if reason := _reason_for_none(task.shop, customer_id, customer):
+    if missing := _cause_of_none(task.shop, customer_id, customer):
         if purchase := sent_receipts.purchase_receipt_of(order):
             return str(purchase.open(task.shop)["contact"]["matchKey"])
-        raise Skip(reason)
+        raise Skip(missing)
     if customer is None or task.fence > 1:  # its own webhook is lost, not late
         TYPES["IndexCustomer"].enqueue_after(task, customer_id)
-    raise Wait(NO_CONTACT_YET, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
+    raise Wait(Reason.AWAITING_CONTACT, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
 
 
-def _reason_for_none(shop: Shop, customer_id: int, customer: Customer | None) -> str | None:
-    """Reason why there will be no contact; None while there may be one."""
+def _cause_of_none(shop: Shop, customer_id: int, customer: Customer | None) -> Cause | None:
+    """Why there will be no contact; None while there may be one."""
     if not customer_id:
-        return NO_CUSTOMER
+        return cause(Reason.ORDER_NO_CONTACT)
     if customer:
-        return NOT_IN_ENGAGE + customer.skipped if customer.skipped else None
-    return NOT_IN_ENGAGE + CUSTOMER_DELETED if deleted_customers.is_deleted(shop, customer_id) else None
+        return _not_in_engage(customer.skipped) if customer.skipped else None
+    return _not_in_engage(Reason.CUSTOMER_DELETED) if deleted_customers.is_deleted(shop, customer_id) else None
+
+
+def _not_in_engage(reason: str) -> Cause:
+    return Cause(Reason.CUSTOMER_NOT_IN_ENGAGE, {INNER: reason})
 
 
 def wake_orders(shop: Shop, customer_id: int) -> None:
@@ -90,7 +92,7 @@ def _skipped(shop: Shop, order_ids: list[int]) -> list[int]:
            JOIN orders ON orders.shop_id = task.shop_id AND orders.shopify_id = task.shopify_id
            WHERE task.shop_id = %s AND type = %s AND task.shopify_id = ANY(%s) AND receipt_id IS NULL
              AND CASE WHEN state = 0 THEN leased_until IS NOT NULL
-                 ELSE starts_with(reason, %s) OR starts_with(reason, %s) END""",
-        (shop.id, TYPES["SyncOrder"].number, order_ids, NO_CONTACT_YET, NOT_IN_ENGAGE),
+                 ELSE reason = ANY(%s) END""",
+        (shop.id, TYPES["SyncOrder"].number, order_ids, list(NO_CONTACT)),
     )
     return [order_id for (order_id,) in found.fetchall()]

@@ -25,6 +25,7 @@ from mappings.consent.observations import (
     shopify_states,
 )
 from models import Customer, Shop, Task, utcnow
+from reasons import Reason
 from sync import consent_memory, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.contact_links import customer_of_contact, enqueue_preferences
@@ -35,7 +36,6 @@ EVENTS: dict[str, PreferenceName] = {
     "contact.acceptsemail.changed": "acceptsEmail",
     "contact.acceptssms.changed": "acceptsSms",
 }
-TURNED_OFF = "What changes in Engage is not brought to Shopify: the shop has this turned off."
 
 
 def sync_to_engage(task: Task) -> None:
@@ -47,12 +47,12 @@ def sync_to_engage(task: Task) -> None:
         consent_memory.update(customer, lambda memories: after_shopify_read(memories, snapshot)),
     )
     if not preferences_to_write(memories, {}, states):
-        raise Skip("Engage has been told of every answer already.")
+        raise Skip(Reason.PREFERENCES_ALREADY_SENT)
     current = _engage_preferences(engage, contact_id)
     memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
     wanted = _allowed(task.shop, preferences_to_write(memories, current, states))
     if not wanted:
-        raise Skip("Engage has these preferences already.")
+        raise Skip(Reason.PREFERENCES_EQUAL)
     began_at = utcnow()
     engage.update_preferences(contact_id, wanted)
     with claims.effects(task, engage_id=contact_id):
@@ -65,7 +65,7 @@ def sync_to_shopify(task: Task) -> None:
     customer = _customer_of(task, contact_id)
     current, shopify = _engage_preferences(engage_client(task), contact_id), shopify_client(task)
     if name not in current:
-        raise Unusable(f"Engage's contact does not say what {name} is.")
+        raise Unusable(Reason.CONTACT_PREFERENCE_MISSING, preference=name)
     snapshot = _read_customer(task)
     memories = consent_memory.update(
         customer, lambda memories: _observed(memories, snapshot, name, current[name], task.created_at)
@@ -74,10 +74,10 @@ def sync_to_shopify(task: Task) -> None:
     if _allowed(task.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
         enqueue_preferences(task, customer.shopify_id)
     if not both_ways(task.shop):
-        raise Skip(TURNED_OFF)
+        raise Skip(Reason.PREFERENCES_SYNC_OFF)
     writes = consents_to_write({name: memories[name]}, states, now=utcnow())
     if not writes:
-        raise Skip("Shopify has this answer already, or a newer one.")
+        raise Skip(Reason.PREFERENCES_OUTDATED)
     consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
     with claims.effects(task, engage_id=contact_id):
         consent_memory.update(customer, lambda memories: _confirmed(memories, consents))
@@ -91,7 +91,7 @@ def both_ways(shop: Shop) -> bool:
 def _contact_of(task: Task) -> tuple[Customer, str]:
     customer = entities.find(Customer, task.shop, task.subject)
     if customer is None or not customer.contact_id:
-        raise Skip("The customer is not a contact yet; becoming one brings the preferences along.")
+        raise Skip(Reason.CUSTOMER_NO_CONTACT)
     task.engage_id = customer.contact_id
     return customer, customer.contact_id
 
@@ -99,7 +99,7 @@ def _contact_of(task: Task) -> tuple[Customer, str]:
 def _read_customer(task: Task) -> Json:
     snapshot = shopify_client(task).customer(task.subject)
     if snapshot is None:
-        raise Skip("Shopify no longer has this customer.")
+        raise Skip(Reason.CUSTOMER_NOT_FOUND)
     return snapshot
 
 
@@ -108,9 +108,9 @@ def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
     event = _event(task)
     task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
     if event.event_type.lower() not in EVENTS:
-        raise Skip(f"Nothing follows from {event.event_type[:100]}.")
+        raise Skip(Reason.EVENT_IGNORED, event=event.event_type[:100])
     if event.contact_id is None:
-        raise Unusable("Engage's webhook names no contact.")
+        raise Unusable(Reason.EVENT_NO_CONTACT)
     return EVENTS[event.event_type.lower()], event.contact_id
 
 
@@ -118,13 +118,13 @@ def _event(task: Task) -> WebhookEvent:
     try:
         return read_event(exchanges.webhook_body(task))
     except UnreadableWebhook as error:
-        raise Unusable(str(error)) from error
+        raise Unusable(error.cause) from error
 
 
 def _customer_of(task: Task, contact_id: str) -> Customer:
     customer = customer_of_contact(task.shop, contact_id)
     if customer is None:
-        raise Skip("No customer of the shop is this contact.")
+        raise Skip(Reason.CONTACT_UNKNOWN)
     task.shopify_id = customer.shopify_id
     return customer
 
@@ -133,7 +133,7 @@ def _engage_preferences(engage: EngageClient, contact_id: str) -> dict[Preferenc
     try:
         return engage_preferences(engage.contact(contact_id))
     except NotFound as error:
-        raise Skip("Engage no longer has this contact.") from error
+        raise Skip(Reason.CONTACT_NOT_FOUND) from error
 
 
 def _allowed(shop: Shop, wanted: dict[str, bool]) -> dict[str, bool]:

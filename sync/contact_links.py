@@ -11,8 +11,9 @@ from database import db
 from mappings.consent.decisions import ConsentMemories
 from mappings.consent.observations import after_comparison, after_shopify_read, engage_preferences, shopify_states
 from models import Customer, Order, Shop, Task, utcnow
+from reasons import Reason
 from sync import consent_memory, deleted_customers, entities
-from sync.awaiting_contact import CUSTOMER_DELETED, resume_orders, wake_orders
+from sync.awaiting_contact import resume_orders, wake_orders
 from sync.consent_memory import new_memories
 from sync.webhook_payload import text_in, webhook_payload
 from taskqueue import claims
@@ -51,7 +52,7 @@ def merge_customers(task: Task) -> None:
     survivor, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
     task.shopify_id = survivor
     if text_in(payload, "status") == "failed":
-        raise Skip("Shopify could not merge the customers.")
+        raise Skip(Reason.MERGE_FAILED)
     with claims.effects(task):
         deleted_customers.record(task.shop, deleted, merged_into=survivor)
         for shopify_id in (deleted, survivor):
@@ -62,7 +63,7 @@ def merge_customers(task: Task) -> None:
 def _customer_id(payload: dict[str, Any], which: str) -> int:
     found = CUSTOMER_GID.fullmatch(text_in(payload, f"admin_graphql_api_customer_{which}_id"))
     if found is None:
-        raise Unusable(f"The webhook does not say which customer was {which}.")
+        raise Unusable(Reason.WEBHOOK_NO_MERGED_CUSTOMER, which=which)
     return int(found[1])
 
 
@@ -82,7 +83,7 @@ def adopt_contact(task: Task, survivor: Customer) -> Customer:
 def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
     entities.set_contact(new, contact_id, old.contact_type or "", old.last_sent or {})
     consent_memory.replace(new, consent_memory.memories_of(old))
-    Customer.update(contact_id=None, sent=None, skipped=CUSTOMER_DELETED).where(Customer.id == old.id).execute()
+    Customer.update(contact_id=None, sent=None, skipped=Reason.CUSTOMER_DELETED).where(Customer.id == old.id).execute()
 
 
 def mark_deleted(task: Task) -> None:
@@ -90,11 +91,11 @@ def mark_deleted(task: Task) -> None:
     with db.atomic():
         deleted_customers.record(task.shop, task.subject)
         if customer := entities.find(Customer, task.shop, task.subject):
-            entities.set_skip_reason(customer, CUSTOMER_DELETED)
+            entities.set_skip_reason(customer, Reason.CUSTOMER_DELETED)
         wake_orders(task.shop, task.subject)
 
 
-def mark_skipped(customer: Customer, reason: str) -> None:
+def mark_skipped(customer: Customer, reason: Reason) -> None:
     """Record why the customer cannot be a contact, and wake the orders that wait for it."""
     with db.atomic():
         entities.set_skip_reason(customer, reason)
@@ -104,7 +105,7 @@ def mark_skipped(customer: Customer, reason: str) -> None:
 def customer_of_contact(shop: Shop, contact_id: str) -> Customer | None:
     """Customer of the contact; of several, one that Shopify still has."""
     found = Customer.select().where((Customer.shop == shop) & (Customer.contact_id == contact_id))
-    return found.order_by(Customer.skipped == CUSTOMER_DELETED, Customer.id.desc()).first()
+    return found.order_by(Customer.skipped == Reason.CUSTOMER_DELETED, Customer.id.desc()).first()
 
 
 def recent_orders(customer: Customer) -> Iterator[dict[str, Any]]:

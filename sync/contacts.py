@@ -22,6 +22,7 @@ from mappings.contact import (
 )
 from mappings.stores import StoreChoice
 from models import Customer, Shop
+from reasons import Reason
 from sync.contact_links import recent_orders
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip, Wait
@@ -70,7 +71,7 @@ class ContactSync:
         if changed:
             self.engage.update_contact(contact_id, changed)
         elif not upgraded:
-            raise Skip("Nothing that Engage keeps has changed.")
+            raise Skip(Reason.NOTHING_CHANGED)
         return contact_id, self.wanted
 
     def _find(self) -> str | None:
@@ -106,7 +107,7 @@ class ContactSync:
             created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
         except ContactConflict as conflict:
             if conflict.code == BEING_CREATED:
-                raise Wait("Engage is creating this contact already.", CREATION_WAIT) from conflict
+                raise Wait(Reason.CONTACT_BEING_CREATED, CREATION_WAIT) from conflict
             if found := self._find() or _only(conflict.contact_ids):
                 return self._adopt(found)
             raise

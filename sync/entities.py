@@ -11,6 +11,7 @@ import orjson
 import database
 from database import db
 from models import Customer, Order, Refund, Shop, Snapshot
+from reasons import Reason
 
 SnapshotRow = TypeVar("SnapshotRow", bound=Snapshot)
 
@@ -77,7 +78,7 @@ def set_contact(customer: Customer, contact_id: str, contact_type: str, fields: 
     )
 
 
-def set_skip_reason(customer: Customer, reason: str | None) -> None:
+def set_skip_reason(customer: Customer, reason: Reason | None) -> None:
     """Save why the customer cannot become a contact, so that its orders do not wait for one; None: it can."""
     Customer.update(skipped=reason).where(Customer.id == customer.id).execute()
 

@@ -25,6 +25,7 @@ from mappings.notification.body import (
 )
 from mappings.receipt.payments import refunded_amount
 from models import Order, Refund, Shop, Task, new_id, utcnow
+from reasons import Cause, Reason, cause
 from sync import entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import contact_id_or_wait
@@ -114,20 +115,20 @@ def _enqueue(task: Task, notification: Notification, key: str) -> None:
     TYPES[notification.name].enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task, args=args)
 
 
-def reason_not_to_resend(shop: Shop, order: Order) -> str | None:
-    """Reason why no notification can be resent, as a sentence; None: it can."""
+def cause_not_to_resend(shop: Shop, order: Order) -> Cause | None:
+    """Why no notification can be resent; None: it can."""
     snapshot = order.snapshot
     if not notification_settings(shop).enabled:
-        return "The shop does not have its shoppers written to about orders."
+        return cause(Reason.NOTIFICATIONS_OFF)
     if kind_of_order(snapshot) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
-        return "Its refund has not been read yet."
+        return cause(Reason.REFUND_NOT_READ)
     return notification_skip_reason(snapshot, snapshot["email"])
 
 
 def resend_notification(shop: Shop, order: Order) -> Task | None:
     """Resend the notification of the order's state to its present e-mail address. None: there is a reason not to."""
     kind = kind_of_order(order.snapshot)
-    if kind is None or reason_not_to_resend(shop, order):
+    if kind is None or cause_not_to_resend(shop, order):
         return None
     name, shopify_id, args = _latest(shop, kind, order)
     return TYPES[name].enqueue(shop, key=f"resend:{new_id()}", shopify_id=shopify_id, args=args | {"again": True})
@@ -146,7 +147,7 @@ def notify_order(task: Task, kind: NotificationKind, again: bool) -> None:
     """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
     order = entities.get(Order, task.shop, task.subject)
     if kind == "confirmed" and order.snapshot["cancelledAt"]:
-        raise Skip("The order was cancelled before its confirmation went out.")
+        raise Skip(Reason.ORDER_CANCELLED_UNCONFIRMED)
     _notify(task, kind, order, again)
 
 
@@ -154,7 +155,7 @@ def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
     """Notify of a parcel that was sent."""
     order, parcel = entities.get(Order, task.shop, order_id), shopify_client(task).fulfillment(task.subject)
     if parcel is None:
-        raise Skip("Shopify no longer has this parcel.")
+        raise Skip(Reason.FULFILLMENT_NOT_FOUND)
     _notify(task, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
 
 
@@ -163,7 +164,7 @@ def notify_refund(task: Task, again: bool) -> None:
     refund = entities.get(Refund, task.shop, task.subject)
     order, snapshot = refunded_order(task, refund), refund.snapshot
     if not refunded_amount(snapshot, Ledger.of(order.snapshot, "presentment")):
-        raise Skip("No money goes back with this refund.")
+        raise Skip(Reason.REFUND_NO_MONEY)
     _notify(task, "refunded", order, again, refund=snapshot)
 
 
@@ -179,8 +180,8 @@ def _notify(
     """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
     snapshot, rules, zone = order.snapshot, notification_rules(task.shop, order.snapshot), task.shop.zone
     email = snapshot["email"]
-    if reason := notification_skip_reason(snapshot, email, fulfillment):
-        raise Skip(reason)
+    if skipped := notification_skip_reason(snapshot, email, fulfillment):
+        raise Skip(skipped)
     if again:
         _ensure_contact(task, snapshot)
     else:

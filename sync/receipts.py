@@ -17,6 +17,7 @@ from mappings.receipt.correction import correction_receipt
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt, receipt_not_due_reason, receipt_skip_reason
 from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
 from models import Exchange, Order, ReceiptKind, Refund, Shop, Task
+from reasons import Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from sync.awaiting_contact import contact_id_or_wait
@@ -27,8 +28,6 @@ from taskqueue.types import TYPES
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
 ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
-RECEIPT_SENT = "Its receipt is at Engage already."
-ORDER_NOT_FOUND = "Shopify no longer has this order."
 
 
 def receipt_rules(shop: Shop) -> ReceiptRules:
@@ -74,7 +73,7 @@ def send_correction(task: Task, order: Order) -> None:
         snapshot, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone
     )
     if receipt is None:
-        raise Skip(RECEIPT_SENT)
+        raise Skip(Reason.RECEIPT_ALREADY_SENT)
     receipt["contact"]["matchKey"] = contact_id_or_wait(task, order)
     accepted = send_receipt(task, receipt)
     with claims.effects(task, engage_id=receipt["uniqueReceiptId"]):
@@ -88,7 +87,7 @@ def send_refund(task: Task, refund: Refund, order: Order) -> None:
     snapshot, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
     if sent_receipts.is_sent(task.shop, receipt_id):
         task.engage_id = receipt_id
-        raise Skip(RECEIPT_SENT)
+        raise Skip(Reason.RECEIPT_ALREADY_SENT)
     rules, store = _rules_of_purchase(task, order)
     if reason := refund_skip_reason(snapshot, order.snapshot, rules):
         raise Skip(reason)
@@ -113,7 +112,7 @@ def _raise_without_purchase(task: Task, order: Order) -> None:
     if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
     contact_id_or_wait(task, order)
-    raise Wait("The order's own receipt goes first.", ORDER_WAIT)
+    raise Wait(Reason.AWAITING_RECEIPT, ORDER_WAIT)
 
 
 def refunded_order(task: Task, refund: Refund) -> Order:
@@ -123,9 +122,9 @@ def refunded_order(task: Task, refund: Refund) -> Order:
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
     if is_order_deleted(task.shop, refund.order_id):
-        raise Skip(ORDER_NOT_FOUND)
+        raise Skip(Reason.ORDER_NOT_FOUND)
     TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
-    raise Wait("Its order has not been read since.", ORDER_WAIT)
+    raise Wait(Reason.AWAITING_ORDER, ORDER_WAIT)
 
 
 def is_order_deleted(shop: Shop, order_id: int) -> bool:
@@ -137,7 +136,7 @@ def is_order_deleted(shop: Shop, order_id: int) -> bool:
         TYPES["IndexOrder"].number,
         order_id,
     )
-    return [task.reason for task in last] == [ORDER_NOT_FOUND]
+    return [task.reason for task in last] == [Reason.ORDER_NOT_FOUND]
 
 
 def send_receipt(task: Task, receipt: Json) -> Json:
@@ -187,10 +186,10 @@ def _refunds(task: Task, order: Order, snapshot: Json) -> list[Json]:
     for each in unread:
         TYPES["IndexRefund"].enqueue_after(task, each)
     if unread:
-        raise Wait("Its refunds have not all been read yet.", REFUND_WAIT)
+        raise Wait(Reason.AWAITING_REFUNDS, REFUND_WAIT)
     if any(known[each].updated_at > at for each, at in listed.items()):
         TYPES["IndexOrder"].enqueue_after(task, order.shopify_id)
-        raise Skip("One of its refunds is newer than what is known of the order, which is read anew.")
+        raise Skip(Reason.REFUND_NEWER_THAN_ORDER)
     return [known[each].snapshot for each in listed]
 
 

@@ -12,14 +12,12 @@ from clients.engage.resendable import path_in_tenant, resend_effect
 from encryption import Unreadable
 from mappings import Json
 from models import Customer, Exchange, Lane, State, Task
+from reasons import Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from taskqueue import claims
 from taskqueue.outcomes import Unusable
 from taskqueue.types import NUMBERS, enqueue
-
-BODY_DELETED = "What was sent is no longer kept, so it cannot be sent again."
-RESEND_NOT_ALLOWED = "What was sent was for another tenant or another contact, or is nothing that may be sent again."
 
 
 class NotResendable(StrEnum):
@@ -96,7 +94,7 @@ def resend(task: Task) -> None:
     found = Exchange.get_or_none((Exchange.id == task.resends) & (Exchange.shop_id == task.shop_id))
     call = _resendable(task, found) if found else NotResendable.DELETED
     if isinstance(call, NotResendable):
-        raise Unusable(RESEND_NOT_ALLOWED if call is NotResendable.NOT_ALLOWED else BODY_DELETED)
+        raise Unusable(Reason.RESEND_NOT_ALLOWED if call is NotResendable.NOT_ALLOWED else Reason.SENT_BODY_DELETED)
     engage_client(task).resend(call.exchange.method, call.path, call.sent)
     with claims.effects(task, engage_id=task.engage_id):
         _record_sent(task, call)

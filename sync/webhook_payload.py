@@ -8,6 +8,7 @@ import orjson
 
 from mappings import Json
 from models import Task
+from reasons import Reason
 from taskqueue import exchanges
 from taskqueue.outcomes import Unusable
 
@@ -22,9 +23,9 @@ def webhook_payload(task: Task) -> Json:
     try:
         payload = orjson.loads(exchanges.webhook_body(task))
     except orjson.JSONDecodeError as error:
-        raise Unusable(f"The webhook's body is not readable JSON ({error}).") from error
+        raise Unusable(Reason.WEBHOOK_NOT_JSON, error=str(error)) from error
     if not isinstance(payload, dict):
-        raise Unusable("The webhook's body is no JSON object.")
+        raise Unusable(Reason.WEBHOOK_NOT_AN_OBJECT)
     return payload
 
 
@@ -37,7 +38,7 @@ def required_id(payload: Json, field: str = "id") -> int:
     """Required id. Raises Unusable when it is missing."""
     found = optional_id(payload, field)
     if found is None:
-        raise Unusable(f"The webhook's body has no usable {field!r}.")
+        raise Unusable(Reason.WEBHOOK_FIELD_MISSING, field=repr(field))
     return found
 
 

@@ -10,14 +10,15 @@ from datetime import timedelta
 
 from database import db
 from models import NOW, Shop
+from reasons import Cause
 
 
-def pause(shop: Shop, reason: str, wait: timedelta) -> None:
+def pause(shop: Shop, why: Cause, wait: timedelta) -> None:
     """Open the circuit breaker: no task of the shop calls Engage for `wait`. The first call afterwards is a probe."""
-    Shop.update(paused_until=NOW + wait, pause_reason=reason).where(Shop.id == shop.id).execute()
+    Shop.update(paused_until=NOW + wait, pause_reason=why.dumps()).where(Shop.id == shop.id).execute()
 
 
-def count_failure(shop: Shop, reason: str, *, at_most: int, wait: timedelta, longest: timedelta) -> None:
+def count_failure(shop: Shop, why: Cause, *, at_most: int, wait: timedelta, longest: timedelta) -> None:
     """Count a failed call. From `at_most` in a row on, pause the shop, twice as long after each failed probe.
 
     A call that was under way when the pause began counts as nothing new.
@@ -29,7 +30,7 @@ def count_failure(shop: Shop, reason: str, *, at_most: int, wait: timedelta, lon
                    THEN now() + least(%(wait)s * power(2, least(failures + 1 - %(most)s, 10)), %(longest)s) END,
                pause_reason = CASE WHEN failures + 1 >= %(most)s THEN %(reason)s END
            WHERE id = %(id)s AND (paused_until IS NULL OR %(probe)s)""",
-        {"most": at_most, "wait": wait, "longest": longest, "reason": reason, "id": shop.id, "probe": probing},
+        {"most": at_most, "wait": wait, "longest": longest, "reason": why.dumps(), "id": shop.id, "probe": probing},
     )
 
 

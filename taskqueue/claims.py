@@ -13,9 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from database import EVERY, db, row_of
+from i18n.error_codes import keyed
 from models import NOW, Entity, Outcome, Shop, State, Table, Task
+from reasons import NO_ERROR, Cause, ErrorCode, Reason
 from tasklog.counters import COUNTERS
-from taskqueue.outcomes import REPLACED, LeaseLost
+from taskqueue.outcomes import LeaseLost
 from taskqueue.statements import ASYNC_COMMIT, LEAVE_SHOP_SCOPE, NOT_A_RESEND, SOLVE_EARLIER, claim_statement
 
 
@@ -24,6 +26,7 @@ def _columns(table: type[Table], alias: str) -> str:
     return ", ".join(f"{alias}.{each.column_name} AS {alias}_{each.column_name}" for each in table._meta.sorted_fields)
 
 
+SET_ERROR = "system = %(system)s, status = %(status)s, code = %(code)s"
 TASK_COLUMNS, SHOP_COLUMNS = len(Task._meta.sorted_fields), len(Shop._meta.sorted_fields)
 CLAIM = claim_statement(_columns(Task, "task"), _columns(Shop, "shop"), Entity.SHOP)
 
@@ -75,12 +78,12 @@ def finish(
     task: Task,
     state: State,
     *,
-    reason: str | None = None,
-    code: str | None = None,
+    why: Cause | None = None,
+    error: ErrorCode = NO_ERROR,
     engage_id: str | None = None,
     closed_by: UUID | None = None,
 ) -> None:
-    """Finish the task, once. A Success with a reason was skipped for that reason. Raises LeaseLost."""
+    """Finish the task, once. A Success with a cause was skipped for it. Raises LeaseLost."""
     outcome = Outcome.SUCCESS if state is State.SUCCESS else Outcome.FAILED
     solves = state is State.SUCCESS and closed_by is None and task.entity != Entity.NONE
     seconds = _end_attempt(
@@ -89,8 +92,8 @@ def finish(
            duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
            engage_id = coalesce(%(engage_id)s, engage_id), shopify_id = %(shopify_id)s""",
         outcome,
-        reason,
-        code,
+        why,
+        error,
         also=SOLVE_EARLIER if solves else "",
         state=state,
         engage_id=engage_id,
@@ -100,16 +103,16 @@ def finish(
         type=task.type,
     )
     task.finished = True
-    _count_attempt(task, "error" if state is State.ERROR else "skipped" if reason else "success", seconds)
+    _count_attempt(task, "error" if state is State.ERROR else "skipped" if why else "success", seconds)
 
 
-def retry_in(task: Task, wait: timedelta, outcome: Outcome, reason: str, code: str | None = None) -> None:
+def retry_in(task: Task, wait: timedelta, outcome: Outcome, why: Cause, error: ErrorCode = NO_ERROR) -> None:
     """Give the task back, due again in `wait`. An attempt that only waited is not counted. Raises LeaseLost."""
     counted = "attempts - 1" if outcome is Outcome.WAITED else "attempts"
     # A task is due when it is claimed; one that became due later was woken meanwhile.
     due = "CASE WHEN due_at > started_at THEN due_at ELSE clock_timestamp() + %(wait)s END"
     changes = f"due_at = {due}, attempts = {counted}, published_at = NULL"
-    seconds = _end_attempt(task, changes, outcome, reason, code, wait=wait)
+    seconds = _end_attempt(task, changes, outcome, why, error, wait=wait)
     _count_attempt(task, outcome.name.lower(), seconds)
 
 
@@ -119,21 +122,24 @@ def _count_attempt(task: Task, outcome_name: str, seconds: float) -> None:
 
 
 def _end_attempt(
-    task: Task, changes: str, outcome: Outcome, reason: str | None, code: str | None, also: str = "", **values: Any
+    task: Task, changes: str, outcome: Outcome, why: Cause | None, error: ErrorCode, also: str = "", **values: Any
 ) -> float:
     """Release the lease, change the task, close the attempt and leave the shop's scope. Returns the seconds it took."""
-    reason = reason and reason.replace("\0", "")  # a vendor's message may contain it, a text column may not
-    known = {"id": task.id, "fence": task.fence, "started_at": task.started_at}
-    known |= {"outcome": outcome, "reason": reason, "note": reason or task.note, "code": code}
+    why = why and keyed(why, error)
+    noted = why or task.note
+    known = {"id": task.id, "fence": task.fence, "started_at": task.started_at, "outcome": outcome}
+    known |= {"reason": why and why.stored_reason, "params": why and why.stored_params}
+    known |= {"noted_reason": noted and noted.stored_reason, "noted_params": noted and noted.stored_params}
+    known |= {"system": error.system, "status": error.status, "code": error.code}
     ended = db.execute_sql(
         f"""WITH ended AS (
-                UPDATE task SET leased_until = NULL, reason = %(reason)s, code = %(code)s, {changes}
+                UPDATE task SET leased_until = NULL, reason = %(reason)s, params = %(params)s, {SET_ERROR}, {changes}
                 WHERE id = %(id)s AND fence = %(fence)s AND started_at = %(started_at)s
                   AND leased_until IS NOT NULL AND state = 0
                 RETURNING id
             ){also}
-            UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s, reason = %(note)s,
-                code = %(code)s
+            UPDATE attempt SET ended_at = clock_timestamp(), outcome = %(outcome)s,
+                reason = %(noted_reason)s, params = %(noted_params)s, {SET_ERROR}
             FROM ended WHERE task_id = ended.id AND number = %(fence)s
             RETURNING extract(epoch FROM ended_at - started_at)::float8, {LEAVE_SHOP_SCOPE},
                 {"1" if task.sent else ASYNC_COMMIT}""",  # noqa: S608
@@ -158,14 +164,15 @@ def give_way(task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:
         f"""UPDATE task SET due_at = now() + %(wait)s, published_at = NULL,
                state = CASE WHEN newer.id IS NULL THEN 0 ELSE 1 END, closed_by = newer.id,
                completed_at = CASE WHEN newer.id IS NOT NULL THEN now() END,
-               reason = CASE WHEN newer.id IS NOT NULL THEN %(replaced)s ELSE task.reason END
+               reason = CASE WHEN newer.id IS NOT NULL THEN %(replaced)s ELSE task.reason END,
+               params = CASE WHEN newer.id IS NULL THEN task.params END
            FROM task mine LEFT JOIN LATERAL (
                SELECT id FROM task WHERE %(replaceable)s AND shop_id = mine.shop_id AND type = mine.type
                    AND shopify_id = mine.shopify_id AND id > mine.id AND lane <= mine.lane
                    AND state = 0 AND leased_until IS NULL AND {NOT_A_RESEND.format("")}
                ORDER BY id DESC LIMIT 1) newer ON true
            WHERE task.id = %(id)s AND mine.id = task.id AND task.state = 0 AND task.leased_until IS NULL""",  # noqa: S608
-        {"id": task_id, "wait": wait, "replaceable": replaceable, "replaced": REPLACED},
+        {"id": task_id, "wait": wait, "replaceable": replaceable, "replaced": Reason.REPLACED},
     )
 
 

@@ -17,6 +17,7 @@ from clients import Call, Effect
 from config import config
 from database import db
 from models import Attempt, Body, Exchange, Shop, Task, new_id, utcnow
+from reasons import Code
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
 from taskqueue.statements import RECORD_REQUEST, RECORD_RESPONSE, record_read_statement
@@ -76,7 +77,8 @@ def _exchange(task: Task, call: Call) -> Exchange:
 
 
 def _set_response(exchange: Exchange, shop: Shop, call: Call) -> None:
-    exchange.status, exchange.error, exchange.unknown = call.status, call.error, call.unknown
+    exchange.status, exchange.unknown = call.status, call.unknown
+    exchange.error = call.error.dumps() if call.error else None
     exchange.received = exchange.seal(shop, "received", call.received)
     exchange.duration_ms = round(call.duration.total_seconds() * 1000) if call.duration else None
     COUNTERS.call(exchange.system, exchange.status, (exchange.duration_ms or 0) / 1000)
@@ -91,7 +93,7 @@ def webhook_body(task: Task) -> bytes:
 def waited(task: Task, reason: str) -> timedelta:
     """Return how long the task has been waiting for this reason, since it last gave up waiting."""
     mine = Attempt.task == task
-    given_up = Attempt.select(fn.coalesce(fn.max(Attempt.number), 0)).where(mine & (Attempt.code == "waited"))
+    given_up = Attempt.select(fn.coalesce(fn.max(Attempt.number), 0)).where(mine & (Attempt.code == Code.WAITED))
     waits = mine & (Attempt.reason == reason) & (Attempt.number > given_up)
     first = Attempt.select(fn.min(Attempt.started_at)).where(waits).scalar()
     return utcnow() - first if first else timedelta()

@@ -6,24 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from config import config
-
-REPLACED = "Replaced by a newer one."  # reason of a queued task that a newer one of its entity made pointless
-ERASED = "Erased as the law asks."
+from reasons import Cause, Reason, ReasonError
 
 
-class Skip(Exception):
+class Skip(ReasonError):
     """There is nothing to do, for a reason that the task shows: Success, skipped."""
 
 
-class Wait(Exception):
+class Wait(ReasonError):
     """Something else must happen first. No failed attempt; the task is tried again after `wait`, for up to a day."""
 
-    def __init__(self, reason: str, wait: timedelta) -> None:
+    def __init__(self, reason: Reason | Cause, wait: timedelta, /) -> None:
         super().__init__(reason)
         self.wait = wait
 
 
-class Unusable(Exception):
+class Unusable(ReasonError):
     """The task's input cannot be understood, now or later: Error at once."""
 
 

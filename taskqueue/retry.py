@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from clients import OUTCOME_UNKNOWN
 from database import db
 from models import Lane, State, Task, utcnow
+from reasons import Code, Reason
 from taskqueue import exchanges
-from taskqueue.outcomes import ERASED
+from taskqueue.statements import NO_DETAILS
 from taskqueue.types import NUMBERS, publish
 
 
@@ -32,12 +32,12 @@ class RetryVerdict(StrEnum):
 NOTHING_TO_RETRY = {RetryVerdict.PENDING, RetryVerdict.SUCCESS, RetryVerdict.SOLVED}
 NEEDS_CONFIRMATION = {RetryVerdict.UNSURE, RetryVerdict.STALE}  # retried only when the person confirms the risk
 
-REQUEUE = """
-    UPDATE task SET state = 0, reason = NULL, code = NULL, completed_at = NULL, duration_ms = NULL,
+REQUEUE = f"""
+    UPDATE task SET state = 0, reason = NULL, {NO_DETAILS}, completed_at = NULL, duration_ms = NULL,
         attempts = 0, crashes = 0, due_at = now(), lane = greatest(lane, %(lane)s::smallint),
         published_at = CASE WHEN greatest(lane, %(lane)s::smallint) = 0 THEN now() END
     WHERE id = ANY(%(ids)s) AND state = 2
-    RETURNING id, type, lane"""
+    RETURNING id, type, lane"""  # noqa: S608
 
 
 def judge_retry(task: Task, acted: Collection[UUID], now: datetime) -> RetryVerdict:
@@ -52,9 +52,9 @@ def judge_retry(task: Task, acted: Collection[UUID], now: datetime) -> RetryVerd
         return RetryVerdict.SOLVED
     if task_type is None:
         return RetryVerdict.FOREIGN
-    if task.reason == ERASED:
+    if task.reason == Reason.ERASED:
         return RetryVerdict.ERASED
-    if task.code == OUTCOME_UNKNOWN or task.id in acted:
+    if task.code == Code.OUTCOME_UNKNOWN or task.id in acted:
         return RetryVerdict.UNSURE
     stale = task_type.stale_after is not None and now - task.created_at > task_type.stale_after
     return RetryVerdict.STALE if stale else RetryVerdict.QUEUE

@@ -17,13 +17,14 @@ from dramatiq.middleware import TimeLimitExceeded
 from peewee import IntegrityError, OperationalError
 
 import logs
-from clients import OUTCOME_UNKNOWN, ApiError, Effect, Refused, Throttled
+from clients import ApiError, Effect, Refused, Throttled
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected, is_rolled_back, scoped
 from models import Outcome, State, Task
+from reasons import Cause, Code, Ending, ErrorCode, Reason, System, cause
 from taskqueue import circuit_breaker, claims, exchanges
 from taskqueue.leases import LEASES
-from taskqueue.outcomes import REPLACED, LeaseLost, Skip, Unusable, Wait
+from taskqueue.outcomes import LeaseLost, Skip, Unusable, Wait
 from taskqueue.types import TaskType
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,6 @@ FAILURES_TO_PAUSE = 10  # of one shop's calls to Engage, before its circuit brea
 PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)  # of a shop by its circuit breaker
 DEADLOCK_RETRIES = 3  # of one attempt, before it is left to the sweep
 INTERNAL_ERROR_ATTEMPTS = 3  # attempts at a task that fails in our own code
-MAY_HAVE_ARRIVED = (
-    "It may have arrived all the same, and a second one could reach the customer twice; send it again by hand."
-)
 
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -81,9 +79,9 @@ def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
 def _carry_out(task_type: TaskType, task: Task) -> None:
     """Attempt the task, unless a newer one replaces it or the shop's circuit breaker is open and probed by another."""
     if task.newer_id:
-        claims.finish(task, State.SUCCESS, reason=REPLACED, closed_by=task.newer_id)
+        claims.finish(task, State.SUCCESS, why=Cause(Reason.REPLACED), closed_by=task.newer_id)
     elif task_type.calls_engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
-        claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_reason or "Engage is paused.")
+        claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_cause or Cause(Reason.ENGAGE_PAUSED))
     else:
         with LEASES.renewing(task), logs.log_context(trace=task.trace or str(task.id), shop=task.shop_id):
             _attempt(task_type, task)
@@ -121,58 +119,59 @@ def _end(task_type: TaskType, task: Task, error: BaseException) -> None:
     """Record the outcome of a task whose function raised this exception."""
     match error:
         case Skip():
-            claims.finish(task, State.SUCCESS, reason=str(error), engage_id=task.engage_id)
+            claims.finish(task, State.SUCCESS, why=error.cause, engage_id=task.engage_id)
         case Wait():
-            _wait(task, str(error), error.wait)
+            _wait(task, error.cause, error.wait)
         case Unusable():
-            claims.finish(task, State.ERROR, reason=str(error), code="unusable")
+            claims.finish(task, State.ERROR, why=error.cause, error=ErrorCode(Code.UNUSABLE))
         case ApiError():
             _call_failed(task_type, task, error)
         case TimeLimitExceeded():
-            _failed(task_type, task, f"Took longer than {config.time_limit_seconds:g} seconds.", "time limit")
+            why = cause(Reason.TIME_LIMIT, seconds=f"{config.time_limit_seconds:g}")
+            _failed(task_type, task, why, ErrorCode(Code.TIME_LIMIT))
         case _:
             log.error("%s %s failed in our own code.", task_type.name, task.id, exc_info=error)
-            reason = f"Our own code failed ({type(error).__name__})."
-            _failed(task_type, task, reason, "internal", at_most=INTERNAL_ERROR_ATTEMPTS)
+            why = cause(Reason.INTERNAL_ERROR, error=type(error).__name__)
+            _failed(task_type, task, why, ErrorCode(Code.INTERNAL), at_most=INTERNAL_ERROR_ATTEMPTS)
 
 
-def _wait(task: Task, reason: str, wait: timedelta) -> None:
-    if exchanges.waited(task, reason) > LONGEST_WAIT:
-        claims.finish(task, State.ERROR, reason=f"{reason} Waited for a day.", code="waited")
+def _wait(task: Task, why: Cause, wait: timedelta) -> None:
+    if exchanges.waited(task, why.reason) > LONGEST_WAIT:
+        claims.finish(task, State.ERROR, why=why.ended(Ending.WAITED_FOR_A_DAY), error=ErrorCode(Code.WAITED))
     else:
-        claims.retry_in(task, wait, Outcome.WAITED, reason)
+        claims.retry_in(task, wait, Outcome.WAITED, why)
 
 
 def _call_failed(task_type: TaskType, task: Task, error: ApiError) -> None:
-    system = error.call.system if error.call else ""
-    code = " ".join(filter(None, [system, str(error.call.status or "") if error.call else "", error.code or ""]))
+    system = System.labelled(error.call.system) if error.call else None
+    code = ErrorCode(error.code, system, error.call.status if error.call else None)
     if error.permanent:
-        claims.finish(task, State.ERROR, reason=str(error), code=code)
-        if system == "Engage" and error.call and error.call.status:
+        claims.finish(task, State.ERROR, why=error.cause, error=code)
+        if system is System.ENGAGE and code.status:
             circuit_breaker.resume(task.shop)
         return
     if isinstance(error, Throttled):
-        _wait(task, str(error), error.retry_after or _jittered(config.backoff))
+        _wait(task, error.cause, error.retry_after or _jittered(config.backoff))
         return
     if isinstance(error, Refused):
-        if system == "Engage":
-            circuit_breaker.pause(task.shop, str(error), REFUSED_WAIT)
+        if system is System.ENGAGE:
+            circuit_breaker.pause(task.shop, error.cause, REFUSED_WAIT)
         # However long it takes to correct the key: a wait is no failed attempt.
-        claims.retry_in(task, REFUSED_WAIT, Outcome.WAITED, str(error), code)
+        claims.retry_in(task, REFUSED_WAIT, Outcome.WAITED, error.cause, code)
         return
-    if system == "Engage":
+    if system is System.ENGAGE:
         circuit_breaker.count_failure(
-            task.shop, str(error), at_most=FAILURES_TO_PAUSE, wait=PAUSE, longest=LONGEST_PAUSE
+            task.shop, error.cause, at_most=FAILURES_TO_PAUSE, wait=PAUSE, longest=LONGEST_PAUSE
         )
     unsure = error.unknown and error.call is not None and error.call.effect is Effect.ONCE
-    _failed(task_type, task, str(error), code, unsure=unsure, wait=error.retry_after)
+    _failed(task_type, task, error.cause, code, unsure=unsure, wait=error.retry_after)
 
 
 def _failed(
     task_type: TaskType,
     task: Task,
-    reason: str,
-    code: str,
+    why: Cause,
+    code: ErrorCode,
     *,
     unsure: bool = False,
     wait: timedelta | None = None,
@@ -180,11 +179,11 @@ def _failed(
 ) -> None:
     """Record a failed attempt: retry later, unless a retry could do harm or the attempts are used up."""
     if unsure or exchanges.is_unsure(task.id, task.fence):
-        claims.finish(task, State.ERROR, reason=f"{reason} {MAY_HAVE_ARRIVED}", code=OUTCOME_UNKNOWN)
+        claims.finish(task, State.ERROR, why=why.ended(Ending.MAY_HAVE_ARRIVED), error=ErrorCode(Code.OUTCOME_UNKNOWN))
     elif task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
-        claims.finish(task, State.ERROR, reason=f"{reason} Given up after {task.attempts} attempts.", code=code)
+        claims.finish(task, State.ERROR, why=why.ended(Ending.GIVEN_UP, attempts=task.attempts), error=code)
     else:
-        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, reason, code)
+        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, why, code)
 
 
 def _jittered(wait: timedelta) -> timedelta:

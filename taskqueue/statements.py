@@ -38,6 +38,9 @@ ASYNC_COMMIT = "set_config('synchronous_commit', 'off', true)"
 # the next claim. Both within the statements that are sent anyway: two more would cost a worker much of its rate.
 ENTER_SHOP_SCOPE, LEAVE_SHOP_SCOPE = set_scope_sql("claimed.task_shop_id::text"), set_scope_sql("'every'")
 
+# What `reason` and `code` alone do not say of an outcome.
+NO_DETAILS = "params = NULL, system = NULL, status = NULL, code = NULL"
+
 # A resend does not send the newest state, so it replaces no task.
 NOT_A_RESEND = "{}resends IS NULL"
 

@@ -12,13 +12,12 @@ from uuid import UUID
 
 import redis
 
-from clients import OUTCOME_UNKNOWN
 from database import db
 from models import NOW, Entity, Lane, Outcome, State, Task
+from reasons import Cause, Code, Ending, ErrorCode, Reason, cause
 from taskqueue import claims, exchanges
 from taskqueue.broker import QUEUES, broker
 from taskqueue.outcomes import A_DAY, LeaseLost
-from taskqueue.runner import MAY_HAVE_ARRIVED
 from taskqueue.types import NUMBERS, publish_messages
 
 log = logging.getLogger(__name__)
@@ -123,13 +122,14 @@ def _take_back(task: Task) -> None:
     with db.atomic():
         claims.count_crash(task)
         if exchanges.is_unsure(task.id, task.fence):
-            claims.finish(
-                task, State.ERROR, reason=f"The worker was lost while sending. {MAY_HAVE_ARRIVED}", code=OUTCOME_UNKNOWN
-            )
+            why = Cause(Reason.WORKER_LOST_SENDING).ended(Ending.MAY_HAVE_ARRIVED)
+            claims.finish(task, State.ERROR, why=why, error=ErrorCode(Code.OUTCOME_UNKNOWN))
         elif task.crashes + 1 >= MAX_CRASHES:
-            claims.finish(task, State.ERROR, reason=f"{MAX_CRASHES} workers were lost at it.", code="worker lost")
+            why = cause(Reason.WORKERS_LOST, workers=MAX_CRASHES)
+            claims.finish(task, State.ERROR, why=why, error=ErrorCode(Code.WORKER_LOST))
         else:
-            claims.retry_in(task, _crash_backoff(task), Outcome.LOST, "The worker was lost.", "worker lost")
+            lost, error = Cause(Reason.WORKER_LOST), ErrorCode(Code.WORKER_LOST)
+            claims.retry_in(task, _crash_backoff(task), Outcome.LOST, lost, error)
 
 
 def _crash_backoff(task: Task) -> timedelta:

@@ -24,6 +24,7 @@ from clients.engage.responses import (
     unreadable_response,
 )
 from clients.http.transport import DEADLINE_SECONDS, send
+from reasons import Reason
 
 __all__ = ["ContactConflict", "EngageClient", "json_bytes"]
 
@@ -180,7 +181,7 @@ class EngageClient:
     def _send(self, call: Call, *, expects_json: bool) -> Any:
         """The response's JSON, after the rate limiter has let the call through."""
         if not _KEY.fullmatch(self._headers["apikey"]):  # not valid in an HTTP header
-            raise Refused("The Engage API key has characters that no such key has.", call=call)
+            raise Refused(Reason.ENGAGE_KEY_MALFORMED, call=call)
         if self.rate_limiter:
             self.rate_limiter.acquire()
         response = send(call, self._headers, self.journal, deadline=self.deadline)

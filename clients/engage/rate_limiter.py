@@ -12,6 +12,7 @@ import redis
 
 from clients import Throttled
 from clients.redis_script import CIRCUIT_OPEN_SECONDS, RedisScript
+from reasons import Reason
 
 CALLS_PER_SECOND = 40.0
 BURST = 8  # burst + rate is the most calls in one second: 48, under the 50 that Engage recommends
@@ -61,7 +62,7 @@ class RateLimiter:
         """Sleep until a call may be made. Raises Throttled at once if that would take longer than 1.5 seconds."""
         wait = self._wait()
         if wait > MAX_SLEEP_SECONDS:
-            raise Throttled("Many calls to Engage are waiting.", retry_after=timedelta(seconds=wait))
+            raise Throttled(Reason.ENGAGE_CALLS_WAITING, retry_after=timedelta(seconds=wait))
         time.sleep(wait)
 
     def _wait(self) -> float:

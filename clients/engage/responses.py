@@ -9,8 +9,9 @@ from uuid import UUID
 import orjson
 import requests
 
-from clients import AlreadyExists, Call, Unanswered
+from clients import AlreadyExists, Call, Unanswered, response_cause
 from clients.http.transport import raise_for_status
+from reasons import Cause, Reason, cause
 from redaction import redacted_message
 
 # The documentation has these only in part, or only for version 2. A tenant's own Swagger page can correct them here.
@@ -34,10 +35,10 @@ def parse_response(response: requests.Response, call: Call, expects_json: bool) 
     """The response's JSON, or None if it has no body. Raises the error for its status."""
     answer = _parsed(call.received)
     code = _code(answer, call.received)
-    message = _message(response.status_code, code, answer)
+    why = _cause(response.status_code, code, answer)
     if response.status_code == 409:
-        raise _conflict(message, call, code, _GUID.findall(call.received.decode(errors="replace")))
-    raise_for_status(response, call, message, code)
+        raise _conflict(why, call, code, _GUID.findall(call.received.decode(errors="replace")))
+    raise_for_status(response, call, why, code)
     if answer is None and _must_be_json(call.received, expects_json):
         raise unreadable_response(call)
     return answer
@@ -45,11 +46,11 @@ def parse_response(response: requests.Response, call: Call, expects_json: bool) 
 
 def existing_contact_conflict(call: Call, contact_id: str) -> ContactConflict:
     """The error for a response that names a contact which existed before."""
-    return _conflict(f"Engage answered {call.status}.", call, None, [contact_id])
+    return _conflict(response_cause(call), call, None, [contact_id])
 
 
-def _conflict(message: str, call: Call, code: str | None, contact_ids: list[str]) -> ContactConflict:
-    conflict = ContactConflict(message, call=call, code=code)
+def _conflict(why: Cause, call: Call, code: str | None, contact_ids: list[str]) -> ContactConflict:
+    conflict = ContactConflict(why, call=call, code=code)
     conflict.contact_ids = tuple(dict.fromkeys(contact_ids))
     return conflict
 
@@ -79,10 +80,12 @@ def _first(answer: object, names: tuple[str, ...]) -> str | None:
     return next((str(found[name]) for name in names if isinstance(found.get(name), str) and found[name]), None)
 
 
-def _message(status: int, code: str | None, answer: object) -> str:
-    reason = redacted_message(_first(answer, ERROR_MESSAGE_NAMES) or "")
+def _cause(status: int, code: str | None, answer: object) -> Cause:
+    message = redacted_message(_first(answer, ERROR_MESSAGE_NAMES) or "")
     name = " ".join(part for part in (str(status), code) if part)
-    return f"Engage answered {name}: {reason}" if reason else f"Engage answered {name}."
+    if message:
+        return cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, system="Engage", status=name, said=message)
+    return cause(Reason.ERROR_RESPONSE, system="Engage", status=name)
 
 
 def contact_id_of(call: Call, answer: object) -> str:
@@ -104,4 +107,4 @@ def flat_contact(answer: dict[str, Any]) -> dict[str, Any]:
 
 def unreadable_response(call: Call) -> Unanswered:
     """The error for a response that is not what the call should return."""
-    return Unanswered(f"Engage answered {call.status} with something other than what was asked for.", call=call)
+    return Unanswered(Reason.UNEXPECTED_RESPONSE, call=call, status=str(call.status))

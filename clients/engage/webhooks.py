@@ -11,6 +11,8 @@ import orjson
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from reasons import Reason, ReasonError
+
 HEADER_PREFIXES = ("svix", "webhook")  # of Svix's headers, and of those of the Standard Webhooks specification
 MAX_ID_LENGTH = 200
 
@@ -19,8 +21,8 @@ class BadSignature(Exception):
     """Not signed with a secret of this shop, not signed in the last five minutes, or not signed at all."""
 
 
-class UnreadableWebhook(Exception):
-    """The signature is valid, but this is no event as Engage documents it. `str()` is free of personal data."""
+class UnreadableWebhook(ReasonError):
+    """The signature is valid, but this is no event as Engage documents it."""
 
 
 class EncryptedWebhook(UnreadableWebhook):
@@ -65,13 +67,12 @@ def read_event(body: bytes) -> WebhookEvent:
     envelope = _lowercase(_parsed(body))
     event_type = envelope.get("eventtype")
     if not isinstance(event_type, str) or not event_type:
-        raise UnreadableWebhook("Engage sent a webhook that does not say what happened.")
+        raise UnreadableWebhook(Reason.EVENT_TYPE_MISSING)
     if envelope.get("isencrypted") not in (None, False, "false", "False"):
-        message = "Engage encrypts this webhook, which the connector cannot read: turn encryption off there."
-        raise EncryptedWebhook(message)
+        raise EncryptedWebhook(Reason.EVENT_ENCRYPTED)
     payload = envelope.get("payload")
     if not isinstance(payload, dict):
-        raise UnreadableWebhook("Engage sent a webhook without a payload.")
+        raise UnreadableWebhook(Reason.EVENT_PAYLOAD_MISSING)
     return WebhookEvent(event_type, _contact_id(event_type, _lowercase(payload)))
 
 
@@ -100,7 +101,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise UnreadableWebhook("Engage sent a webhook that is not a JSON object.")
+        raise UnreadableWebhook(Reason.EVENT_NOT_AN_OBJECT)
     return found
 
 

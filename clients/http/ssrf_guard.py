@@ -21,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from clients import NotSent, Rejected
 from clients.shopify.domain import SHOP_DOMAIN
 from config import config
+from reasons import Reason
 
 TENANT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.staging)?")
 STORAGE = ("storage.googleapis.com", "shopify.com", "shopifycloud.com")  # with their subdomains; inferred
@@ -43,7 +44,7 @@ def valid_tenant_name(tenant: str) -> str:
 
 def _valid(pattern: re.Pattern[str], name: str) -> str:
     if not pattern.fullmatch(name):
-        raise Rejected("The name of the shop or of its tenant cannot be part of an address.")
+        raise Rejected(Reason.HOST_NAME_INVALID)
     return name
 
 
@@ -87,7 +88,7 @@ def public_addresses(host: str, port: int) -> list[str]:
         return [host]
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not all(map(is_public, found)):
-        raise NotSent("The name leads to an address that is not public.")
+        raise NotSent(Reason.PRIVATE_ADDRESS)
     return list(dict.fromkeys(found))[:MAX_ADDRESSES]
 
 

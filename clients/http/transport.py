@@ -36,6 +36,7 @@ from clients import (
     Unavailable,
 )
 from clients.http import ssrf_guard
+from reasons import Cause, Reason
 
 CONNECT_SECONDS = 5.0
 DEADLINE_SECONDS = 25.0  # well under a task's lease, so that no worker loses its lease while it waits for a response
@@ -133,7 +134,7 @@ def send(
         return _request(call, headers, deadline)
     except ApiError as error:
         error.call = error.call or call
-        call.error, call.unknown = str(error), error.unknown
+        call.error, call.unknown = error.cause, error.unknown
         raise
     finally:
         call.duration = timedelta(seconds=time.monotonic() - begun)
@@ -165,17 +166,17 @@ def _translated(error: requests.RequestException, call: Call, deadline: float) -
     """Our error for one of `requests`, the most specific first."""
     match error:
         case requests.ConnectTimeout() | requests.exceptions.SSLError() | requests.exceptions.ProxyError():
-            return NotSent(f"{call.system} could not be reached.", call=call)
+            return NotSent(Reason.UNREACHABLE, call=call, system=call.system)
         case requests.ConnectionError() if _never_connected(error):
-            return NotSent(f"{call.system} could not be reached.", call=call)
+            return NotSent(Reason.UNREACHABLE, call=call, system=call.system)
         case requests.ConnectionError():
-            return Unanswered(f"{call.system} closed the connection before its answer was complete.", call=call)
+            return Unanswered(Reason.CONNECTION_CLOSED, call=call, system=call.system)
         case requests.Timeout():
-            return Unanswered(f"{call.system} did not answer within {deadline:g} seconds.", call=call)
+            return Unanswered(Reason.RESPONSE_TIMEOUT, call=call, system=call.system, seconds=f"{deadline:g}")
         case ValueError() if not _in_the_response(error):  # InvalidURL and the like: nothing was sent
-            reason = type(error).__name__  # its text would quote the request
-            return Rejected(f"The request to {call.system} could not be made ({reason}).", call=call)
-    return Unanswered(f"{call.system} sent an answer that could not be read.", call=call)
+            name = type(error).__name__  # its text would quote the request
+            return Rejected(Reason.INVALID_REQUEST, call=call, system=call.system, error=name)
+    return Unanswered(Reason.UNREADABLE_RESPONSE, call=call, system=call.system)
 
 
 def _in_the_response(error: BaseException) -> bool:
@@ -194,7 +195,7 @@ def _read(response: requests.Response, call: Call) -> bytes:
     for part in response.iter_content(64 * 1024):
         size += len(part)
         if size > MAX_RESPONSE_BYTES:
-            raise Unanswered(f"{call.system} sent more than {MAX_RESPONSE_BYTES >> 20} MB.", call=call)
+            raise Unanswered(Reason.RESPONSE_TOO_LARGE, call=call, system=call.system, size=MAX_RESPONSE_BYTES >> 20)
         parts.append(part)
     return b"".join(parts)
 
@@ -208,11 +209,11 @@ ERRORS_BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def raise_for_status(response: requests.Response, call: Call, message: str, code: str | None = None) -> None:
+def raise_for_status(response: requests.Response, call: Call, why: Cause, code: str | None = None) -> None:
     """Raise the error for the response's status, unless it is 2xx. Covers every status."""
     status = response.status_code
     if not 200 <= status < 300:
-        raise _error_for(status)(message, call=call, code=code, retry_after=retry_after(response))
+        raise _error_for(status)(why, call=call, code=code, retry_after=retry_after(response))
 
 
 def _error_for(status: int) -> type[ApiError]:

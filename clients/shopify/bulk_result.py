@@ -12,9 +12,21 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from clients import USER_AGENT, ApiError, Call, Effect, Journal, NotSent, NullJournal, Rejected, Unanswered
+from clients import (
+    USER_AGENT,
+    ApiError,
+    Call,
+    Effect,
+    Journal,
+    NotSent,
+    NullJournal,
+    Rejected,
+    Unanswered,
+    response_cause,
+)
 from clients.http import ssrf_guard
 from clients.http.transport import CONNECT_SECONDS, raise_for_status
+from reasons import Reason
 
 MAX_LINE_BYTES = 10 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -105,7 +117,7 @@ class BulkResult:
                     yield line, self.offset
             searched = len(buffer)
             if searched > MAX_LINE_BYTES:
-                raise Rejected(f"A line of the bulk result is longer than {MAX_LINE_BYTES >> 20} MB.")
+                raise Rejected(Reason.BULK_LINE_TOO_LONG, size=MAX_LINE_BYTES >> 20)
         if buffer:
             self.offset += len(buffer)
             yield bytes(buffer), self.offset
@@ -119,7 +131,7 @@ class BulkResult:
             response = self._get(call)
         except ApiError as error:
             error.call = error.call or call
-            call.error = str(error)
+            call.error = error.cause
             raise
         finally:
             call.unknown = False
@@ -143,9 +155,9 @@ class BulkResult:
             call.status = response.status_code
             return response
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise NotSent(f"{call.system} could not be reached.", call=call) from error
+            raise NotSent(Reason.UNREACHABLE, call=call, system=call.system) from error
         except requests.RequestException as error:
-            raise Unanswered(f"{call.system} did not answer.", call=call) from error
+            raise Unanswered(Reason.NO_RESPONSE, call=call, system=call.system) from error
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}  # offsets count uncompressed bytes
@@ -156,25 +168,25 @@ class BulkResult:
 
     def _checked(self, response: requests.Response, call: Call) -> requests.Response | None:
         if response.status_code in EXPIRED_STATUSES:
-            raise ResultUrlExpired(f"The bulk result's address is no longer valid ({response.status_code}).", call=call)
+            raise ResultUrlExpired(Reason.BULK_RESULT_URL_EXPIRED, call=call, status=response.status_code)
         if response.status_code == 416:
             self._check_end(response, call)
             response.close()
             return None
-        raise_for_status(response, call, f"{call.system} answered {response.status_code}.")
+        raise_for_status(response, call, response_cause(call))
         known, self.etag = self.etag, response.headers.get("ETag") or self.etag
         if known and known != self.etag:
-            raise ResultFileChanged("The bulk result is another file than the one that was being read.", call=call)
+            raise ResultFileChanged(Reason.BULK_RESULT_CHANGED, call=call)
         self._skip = self._to_skip(response, call)
         if "Content-Length" not in response.headers and not response.raw.chunked:
-            raise Unanswered(f"{call.system} did not say where its answer ends.", call=call)
+            raise Unanswered(Reason.STORAGE_LENGTH_MISSING, call=call, system=call.system)
         return response
 
     def _check_end(self, response: requests.Response, call: Call) -> None:
         size = response.headers.get("Content-Range", "").rpartition("/")[2]
         if size != str(self.offset):
-            message = f"The bulk result has {size or 'fewer'} bytes, and {self.offset} were read."
-            raise ResultFileChanged(message, call=call)
+            read = str(self.offset)
+            raise ResultFileChanged(Reason.BULK_RESULT_TOO_SHORT, call=call, size=size or "fewer", read=read)
 
     def _to_skip(self, response: requests.Response, call: Call) -> int:
         """How many bytes of this response precede our offset: all of them if the server supports no ranges."""
@@ -182,7 +194,7 @@ class BulkResult:
             return self.offset
         start = response.headers.get("Content-Range", "").partition("-")[0].removeprefix("bytes").strip()
         if start != str(self.offset):
-            raise Unanswered(f"{call.system} sent another part of the file than was asked for.", call=call)
+            raise Unanswered(Reason.STORAGE_WRONG_RANGE, call=call, system=call.system)
         return 0
 
 
@@ -194,12 +206,12 @@ def _chunks(response: requests.Response, skip: int) -> Iterator[bytes]:
         try:
             chunk: bytes = response.raw.read1(CHUNK_BYTES)
         except (HTTPError, OSError) as error:
-            raise Unanswered("Shopify's storage broke off its answer.") from error
+            raise Unanswered(Reason.STORAGE_CONNECTION_CLOSED) from error
         waited, received = waited + time.monotonic() - begun, received + len(chunk)
         if not chunk:
             return
         if waited > SILENCE_SECONDS and received < waited * MIN_BYTES_PER_SECOND:
-            raise Unanswered("Shopify's storage sends too slowly.")
+            raise Unanswered(Reason.STORAGE_TOO_SLOW)
         yield chunk[skip:]
         skip -= min(skip, len(chunk))
 
@@ -209,7 +221,7 @@ def _permitted(url: str, api_url: str | None) -> str:
     if ssrf_guard.is_shopify_storage(url) or (api_url and _has_origin_of(url, api_url)):
         return url
     parts = _split(url)
-    raise Rejected(f"A bulk result is not fetched from {parts.scheme}://{parts.hostname}.")
+    raise Rejected(Reason.BULK_RESULT_FOREIGN_HOST, address=f"{parts.scheme}://{parts.hostname}")
 
 
 def _has_origin_of(url: str, api_url: str) -> bool:

@@ -12,6 +12,7 @@ from clients.shopify.graphql_client import GraphQLClient
 from clients.shopify.markets import read_markets
 from clients.shopify.pagination import read_fulfillment, read_order, read_refund
 from clients.shopify.search import CREATED, UPDATED, between, search_instant, updated_since
+from reasons import Reason
 
 MAX_COUNTED_ORDERS = 10_000  # Shopify's own limit
 PAGE_SIZE = 100  # customers or orders at once; 250 would cost more than 1,000 points by Shopify's older cost table
@@ -36,7 +37,7 @@ class ShopifyClient(GraphQLClient):
         """The shop's own settings: currency, time zone, domain, plan."""
         shop = self.query("shop", "shop")
         if shop is None:
-            raise Unanswered("Shopify sent an answer without the shop.")
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the shop")
         return shop
 
     def markets(self) -> list[Json]:
@@ -56,7 +57,7 @@ class ShopifyClient(GraphQLClient):
         query = between(CREATED["orders"], start, end)
         found = self.query("orders_count", "ordersCount", query=query, limit=MAX_COUNTED_ORDERS)
         if found is None:
-            raise Unanswered("Shopify sent an answer without what was asked for.")
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was asked for")
         return int(found["count"])
 
     def order(self, shopify_id: int) -> Json | None:
@@ -101,7 +102,7 @@ class ShopifyClient(GraphQLClient):
         """
         operation: Json | None = self.mutate("bulk_run_query", "bulkOperationRunQuery", query=text)["bulkOperation"]
         if operation is None:
-            raise Unanswered("Shopify sent an answer without the bulk operation.")
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the bulk operation")
         return str(operation["id"])
 
     def bulk_operation(self, operation_id: str) -> Json | None:
@@ -120,7 +121,7 @@ class ShopifyClient(GraphQLClient):
         search = updated_since(UPDATED, since)
         found = self.query(f"{kind}_updated_since", kind, first=PAGE_SIZE, after=cursor, search=search)
         if found is None:
-            raise Unanswered("Shopify sent an answer without what was searched for.")
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was searched for")
         # By its documentation Shopify matches whole days for customers, so that older changes may be included.
         nodes = [each for each in found["nodes"] if each["updatedAt"] >= search_instant(since)]
         return SearchPage(nodes, found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from clients import Rejected
 from clients.shopify.search import search_instant
+from reasons import Reason
 
 LEVELS = {"SUBSCRIBED": "SINGLE_OPT_IN", "PENDING": "CONFIRMED_OPT_IN"}  # the level that Shopify requires with each
 STATES = {*LEVELS, "UNSUBSCRIBED"}  # Shopify accepts no other as input
@@ -38,14 +39,14 @@ def consent_result(sent: dict[str, str], state: str | None, level: str | None, u
         return ConsentResult(state, level, _instant(updated_at), applied=True)
     if state and updated_at and _instant(updated_at) >= _instant(sent["consentUpdatedAt"]):
         return ConsentResult(state, level, _instant(updated_at), applied=False)
-    raise Rejected(f"Shopify kept the consent {state} although it was sent a newer one.", code="NOT_APPLIED")
+    raise Rejected(Reason.SHOPIFY_CONSENT_KEPT, code="NOT_APPLIED", state=str(state))
 
 
 def consent_holder(customer: dict[str, Any] | None, field: str, name: str) -> dict[str, Any]:
     """The e-mail address or phone number of the consent. Without one Shopify reports success and does nothing."""
     holder: dict[str, Any] | None = customer and customer[field]
     if not holder:
-        raise Rejected(f"The customer has no {name} at Shopify to consent for.", code="NOTHING_TO_CONSENT_FOR")
+        raise Rejected(Reason.SHOPIFY_CONSENT_NO_ADDRESS, code="NOTHING_TO_CONSENT_FOR", name=name)
     return holder
 
 

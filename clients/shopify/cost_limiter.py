@@ -15,6 +15,7 @@ import redis
 
 from clients import Throttled
 from clients.redis_script import RedisScript
+from reasons import Reason
 
 ASSUMED_COST = 60.0  # points of a document until Shopify has stated it; an order costs about as much
 MAX_SLEEP_SECONDS = 1.5  # of a caller; for longer waits the task goes back to its row
@@ -129,7 +130,7 @@ class CostLimiter:
         cost = _costs.get(document, ASSUMED_COST)
         wait, responses = self._wait(cost)
         if wait > MAX_SLEEP_SECONDS:
-            raise Throttled("Many calls to Shopify are waiting.", retry_after=timedelta(seconds=wait))
+            raise Throttled(Reason.SHOPIFY_CALLS_WAITING, retry_after=timedelta(seconds=wait))
         time.sleep(wait)
         return Reservation(document, cost, responses, time.monotonic())
 

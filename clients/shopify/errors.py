@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unavailable
+from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unavailable, response_cause
 from clients.shopify.cost_limiter import LONGEST_WAIT, query_cost
+from reasons import Cause, Reason
 
 MESSAGE_LENGTH = 300
 BULK_LIMIT_CODES = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, or one on older versions
@@ -23,7 +24,7 @@ def raise_graphql_errors(answer: dict[str, Any], call: Call, *, jitter_seconds: 
         raise _error_of(errors, answer, call, jitter_seconds)
     if warnings := list(_search_warnings(answer.get("extensions"))):
         # Shopify ignores a filter it does not know, and answers with everything.
-        raise Rejected(f"Shopify did not understand the search: {_joined(warnings)}", call=call, code="SEARCH_WARNING")
+        raise Rejected(Reason.SHOPIFY_SEARCH_IGNORED, call=call, code="SEARCH_WARNING", said=_joined(warnings))
 
 
 def raise_user_errors(errors: Any, call: Call) -> None:
@@ -33,15 +34,15 @@ def raise_user_errors(errors: Any, call: Call) -> None:
     message = _joined(listed)
     code = next((each["code"] for each in listed if isinstance(each, dict) and isinstance(each.get("code"), str)), None)
     if code in BULK_LIMIT_CODES:
-        raise Throttled(f"Shopify has enough bulk operations: {message}", call=call, code=code, retry_after=BULK_WAIT)
+        raise Throttled(Reason.BULK_QUERY_LIMIT, call=call, code=code, retry_after=BULK_WAIT, said=message)
     error = NotFound if "not found" in message.lower() else Rejected
-    raise error(f"Shopify rejected the change: {message}", call=call, code=code)
+    raise error(Reason.SHOPIFY_CHANGE_REJECTED, call=call, code=code, said=message)
 
 
-def error_text(answer: Any) -> str:
-    """Shopify's own error message, as the end of a sentence; "." if there is none."""
+def error_response(call: Call, answer: Any) -> Cause:
+    """The cause of an error that an HTTP status tells, with Shopify's own message if there is one."""
     message = _joined(_listed(answer.get("errors") or answer.get("error"))) if isinstance(answer, dict) else ""
-    return f": {message}" if message else "."
+    return response_cause(call, message)
 
 
 def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, jitter_seconds: float) -> ApiError:
@@ -50,15 +51,15 @@ def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, jitter_seco
     message = _joined(errors)
     if "THROTTLED" in codes:
         wait = timedelta(seconds=_wait(answer) + jitter_seconds)
-        return Throttled("Shopify asks to slow down.", call=call, code="THROTTLED", retry_after=wait)
+        return Throttled(Reason.SHOPIFY_THROTTLED, call=call, code="THROTTLED", retry_after=wait)
     if failed := {"INTERNAL_SERVER_ERROR", "TIMEOUT"}.intersection(codes):
-        return Unavailable(f"Shopify failed: {message}", call=call, code=min(failed))
+        return Unavailable(Reason.SHOPIFY_FAILED, call=call, code=min(failed), said=message)
     if "SHOP_INACTIVE" in codes:
-        return Refused(f"The shop is not active: {message}", call=call, code="SHOP_INACTIVE")
+        return Refused(Reason.SHOPIFY_SHOP_INACTIVE, call=call, code="SHOP_INACTIVE", said=message)
     if "ACCESS_DENIED" in codes and _protected(message):
-        sentence = "Shopify withholds protected customer data from this app: "
-        return Rejected(sentence + message, call=call, code="ACCESS_DENIED")
-    return Rejected(f"Shopify rejected the request: {message}", call=call, code=next(filter(None, codes), None))
+        return Rejected(Reason.SHOPIFY_PROTECTED_DATA, call=call, code="ACCESS_DENIED", said=message)
+    code = next(filter(None, codes), None)
+    return Rejected(Reason.SHOPIFY_REQUEST_REJECTED, call=call, code=code, said=message)
 
 
 def _wait(answer: dict[str, Any]) -> float:

@@ -15,7 +15,8 @@ import requests
 from clients import USER_AGENT, ApiError, Call, Effect, Journal, NullJournal, Unanswered
 from clients.http.transport import DEADLINE_SECONDS, raise_for_status, send
 from clients.shopify.cost_limiter import CostLimiter
-from clients.shopify.errors import error_text, raise_graphql_errors, raise_user_errors
+from clients.shopify.errors import error_response, raise_graphql_errors, raise_user_errors
+from reasons import Reason
 
 DOCUMENTS = Path(__file__).parent / "graphql"
 
@@ -55,7 +56,7 @@ class GraphQLClient:
         """Run the document's mutation and return its payload; user errors are raised. It must be idempotent."""
         payload = self._execute(document, root, variables, Effect.REPEATABLE)
         if payload is None:
-            raise Unanswered("Shopify sent an answer without what was asked for.")
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was asked for")
         return payload
 
     def _execute(self, document: str, root: str, variables: dict[str, object], effect: Effect) -> dict[str, Any] | None:
@@ -74,13 +75,13 @@ class GraphQLClient:
 
     def _root_field(self, response: requests.Response, answer: Any, call: Call, root: str) -> dict[str, Any] | None:
         _warn_of_other_version(self._version, response.headers.get("X-Shopify-API-Version") or self._version)
-        raise_for_status(response, call, f"Shopify answered {response.status_code}{error_text(answer)}")
+        raise_for_status(response, call, error_response(call, answer))
         if not isinstance(answer, dict):
-            raise Unanswered("Shopify sent an answer that could not be read.", call=call)
+            raise Unanswered(Reason.UNREADABLE_RESPONSE, call=call, system="Shopify")
         raise_graphql_errors(answer, call, jitter_seconds=secrets.randbelow(500) / 1000)
         data = answer.get("data")
         if not isinstance(data, dict) or not isinstance(data.get(root, ""), dict | None):
-            raise Unanswered("Shopify sent an answer without what was asked for.", call=call)
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, call=call, system="Shopify", missing="what was asked for")
         found: dict[str, Any] | None = data[root]
         raise_user_errors((found or {}).get("userErrors"), call)
         return found

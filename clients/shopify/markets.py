@@ -6,6 +6,7 @@ from typing import Any
 
 from clients import Unanswered, Unavailable
 from clients.shopify.graphql_client import GraphQLClient
+from reasons import Reason
 
 REGIONS_PAGE_SIZE = 250  # the most that Shopify returns at once; only a market of provinces may have more
 
@@ -29,7 +30,7 @@ def _complete(client: GraphQLClient, after: str | None, market: Json) -> Json:
     while regions and regions["pageInfo"]["hasNextPage"]:
         same = [each for each in _page(client, after, _end_cursor(regions))["nodes"] if each["id"] == market["id"]]
         if not (more := _regions(same[0]) if same else None):
-            raise Unavailable("Shopify changed the markets while they were being read.")
+            raise Unavailable(Reason.MARKETS_CHANGED_WHILE_READ)
         regions["nodes"] += more["nodes"]
         regions["pageInfo"] = more["pageInfo"]
     return market
@@ -38,7 +39,7 @@ def _complete(client: GraphQLClient, after: str | None, market: Json) -> Json:
 def _page(client: GraphQLClient, after: str | None, regions_after: str | None) -> Json:
     page = client.query("markets", "markets", after=after, regions=REGIONS_PAGE_SIZE, regionsAfter=regions_after)
     if page is None:
-        raise Unanswered("Shopify sent an answer without the markets.")
+        raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the markets")
     return page
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from clients import Call, Effect, NullJournal, Refused, Unanswered
 from clients.http.transport import raise_for_status, send
+from reasons import Reason, cause
 
 PATH = "/admin/oauth/access_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -89,15 +90,17 @@ class OAuthClient:
         response = send(call, headers, NullJournal(), deadline=DEADLINE_SECONDS)
         answer = _parsed(call.received)
         _raise_oauth_error(answer.get("error"), call)
-        raise_for_status(response, call, f"Shopify answered {response.status_code} when asked for a token.")
+        raise_for_status(
+            response, call, cause(Reason.TOKEN_ERROR_RESPONSE, system="Shopify", status=response.status_code)
+        )
         return answer
 
 
 def _raise_oauth_error(error: object, call: Call) -> None:
     if error == EXPIRED_ID_TOKEN:
-        raise IdTokenExpired("Shopify says that the ID token is stale.", call=call, code=EXPIRED_ID_TOKEN)
+        raise IdTokenExpired(Reason.ID_TOKEN_EXPIRED, call=call, code=EXPIRED_ID_TOKEN)
     if isinstance(error, str) and error in FINAL_ERRORS:
-        raise Refused("Shopify gives the app no token for this shop: open the app in Shopify.", call=call, code=error)
+        raise Refused(Reason.SHOPIFY_TOKEN_MISSING, call=call, code=error)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 def _access_token(answer: dict[str, Any]) -> AccessToken:
     token, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not isinstance(token, str) or not token:
-        raise Unanswered("Shopify sent an answer without a token.")
+        raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="a token")
     return AccessToken(
         token,
         str(answer.get("scope") or ""),

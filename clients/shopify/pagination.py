@@ -7,6 +7,7 @@ from typing import Any
 
 from clients import Unavailable
 from clients.shopify.graphql_client import GraphQLClient
+from reasons import Reason
 
 FIRST_LINES = 20  # on one page of OrderById, well below Shopify's limit of 1,000 points for a query
 NEXT_LINES = 50  # the same for OrderLineItems
@@ -51,7 +52,7 @@ def _unchanged(read: Callable[[], Json | None], complete: Callable[[Json], bool]
         found = read()
         if found is None or complete(found):
             return found
-    raise Unavailable(f"Shopify changed the {name} each time it was being read.")
+    raise Unavailable(Reason.CHANGED_WHILE_READ, name=name)
 
 
 def _pages(found: Json, connection: str, page: Callable[[str], Json | None]) -> bool:

@@ -13,6 +13,7 @@ from mappings.notification.contents import order_contents, refund_contents
 from mappings.notification.extra_fields import extra_fields
 from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import in_zone
+from reasons import Cause, Reason, cause
 
 NotificationKind = Literal["confirmed", "partly_fulfilled", "fulfilled", "cancelled", "refunded"]
 
@@ -49,16 +50,16 @@ class NotificationRules:
         return self.payment_status.get(financial) or PAYMENT_STATUS.get(financial, financial)
 
 
-def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> str | None:
-    """Why no notification is sent, as a sentence, or None."""
+def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> Cause | None:
+    """Why no notification is sent, or None."""
     if order.get("test"):
-        return "This is a test order, and Engage writes about real ones only."
+        return cause(Reason.TEST_ORDER_NOTIFICATION)
     if not email:
-        return "The order has no e-mail address to write to."
+        return cause(Reason.ORDER_NO_EMAIL)
     if not nodes(order["lineItems"]):
-        return "The order has no articles to write about."
+        return cause(Reason.ORDER_NO_ARTICLES)
     if fulfillment and fulfillment.get("status") != "SUCCESS":
-        return f"The parcel is not on its way ({fulfillment.get('status')})."
+        return cause(Reason.FULFILLMENT_NOT_SENT, status=str(fulfillment.get("status")))
     return None
 
 

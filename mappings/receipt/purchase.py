@@ -13,6 +13,7 @@ from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
 from mappings.receipt.payments import order_payments
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
+from reasons import Cause, Reason, cause
 
 _PAID = {"PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
 _FULFILLED = {"FULFILLED", "FULFILLMENT_NOT_REQUIRED"}
@@ -32,29 +33,29 @@ class ReceiptRules:
 DEFAULT_RULES = ReceiptRules()
 
 
-def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> str | None:
-    """Why the receipt is not due yet, as a sentence, or None. With a state of Shopify's unknown to us it is not due."""
+def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> Cause | None:
+    """Why the receipt is not due yet, or None. With a state of Shopify's unknown to us it is not due."""
     match rules.trigger:
         case "paid" if (state := order["displayFinancialStatus"]) not in _PAID:
-            return f"The order is not paid yet ({state})."
+            return cause(Reason.ORDER_UNPAID, state=state)
         case "fulfilled" if (state := order["displayFulfillmentStatus"]) not in _FULFILLED:
-            return f"The order is not fulfilled yet ({state})."
+            return cause(Reason.ORDER_UNFULFILLED, state=state)
     return None
 
 
-def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> str | None:
-    """Why this order never gets a receipt, as a sentence, or None. Call it before `receipt_not_due_reason`.
+def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> Reason | None:
+    """Why this order never gets a receipt, or None. Call it before `receipt_not_due_reason`.
 
     An order may still cost something after an edit removed all articles: its freight.
     """
     if order.get("test"):
-        return "This is a test order, and Engage gets real sales only."
+        return Reason.TEST_ORDER
     if not order.get("customer"):
-        return "The order has no customer, so there is no contact for its receipt."
+        return Reason.ORDER_NO_CUSTOMER
     if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
-        return "The order was cancelled before it was paid, so nothing was sold."
+        return Reason.ORDER_CANCELLED_UNPAID
     if not any(units_sold(order).values()) and not total_gross(_Costs.of(order, rules).on_receipt(rules)):
-        return "Every line was removed from the order, so nothing was sold."
+        return Reason.ORDER_NO_LINES
     return None
 
 

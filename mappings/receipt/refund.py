@@ -11,6 +11,7 @@ from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import ReceiptFields, ReceiptRules
 from mappings.receipt.returned_lines import ReturnedLines, is_payment_only
 from mappings.receipt.sold_lines import sold_as_ordered
+from reasons import Reason
 
 # Voyado's own field map gives a refund the order's id, which Engage would ignore as a duplicate of the purchase.
 # Never change it: another format would send every old refund again.
@@ -23,21 +24,21 @@ def return_receipt_id(refund: Json, order: Json) -> str:
     return RECEIPT_ID.format(order=numeric_id(order), refund=numeric_id(refund))
 
 
-def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> str | None:
-    """Why this refund never gets a receipt, as a sentence, or None.
+def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> Reason | None:
+    """Why this refund never gets a receipt, or None.
 
     The caller also checks that the order's own receipt was sent, and to which contact: a return without its purchase
     must not be sent.
     """
     if order.get("test"):
-        return "This is a refund of a test order, and Engage gets real sales only."
+        return Reason.TEST_ORDER_REFUND
     returned = ReturnedLines.of(refund, order, Ledger.of(order, rules.currency), rules.freight_sku)
     if not returned.worth:
-        return "Nothing came off the sale with this refund: what was returned was free, or its price was kept."
+        return Reason.REFUND_NOTHING_SOLD
     if is_payment_only(refund) and not sold_as_ordered(order):
-        return "The money settles an edit of the order, and the edit's own correction tells Engage."
+        return Reason.REFUND_OF_ORDER_EDIT
     if not rules.freight_line and not returned.goods and not returned.without_article:
-        return "Only freight was refunded, and this shop's receipts leave freight out."
+        return Reason.REFUND_OF_FREIGHT
     return None
 
 

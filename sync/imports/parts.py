@@ -8,8 +8,8 @@ from uuid import UUID
 import database
 from database import db
 from models import BulkImport, ImportBadLine, ImportPart, ImportState, ImportStep, Shop, State, Task
+from reasons import Cause, Reason
 from sync.imports import staged_lines
-from sync.imports.state import IMPORT_CANCELLED, IMPORT_PAUSED
 
 MAX_BAD_LINES = 100  # sentences kept about unreadable lines; beyond them they are only counted
 
@@ -41,33 +41,33 @@ def current_task(part: ImportPart) -> Task | None:
     return Task.get_or_none(Task.id == part.task_id) if part.task_id else None
 
 
-def failure_reason(part: ImportPart) -> str | None:
-    """Why the part has stopped: the reason of its current task, when that ended in an error."""
+def failure_cause(part: ImportPart) -> Cause | None:
+    """Why the part has stopped: the cause of its current task's error, if that ended in one."""
     task = current_task(part)
-    return (task.reason or "") if task and task.state == State.ERROR else None
+    return task.cause if task and task.state == State.ERROR else None
 
 
-def lock_part(part: ImportPart, task_id: UUID) -> str | None:
+def lock_part(part: ImportPart, task_id: UUID) -> Reason | None:
     """Lock the part and its import's state until the commit. Returns why the task must stop, or None."""
     found = db.execute_sql(
         """SELECT i.state, p.task_id FROM bulk_part p JOIN bulk_import i ON i.id = p.bulk_import_id
            WHERE p.id = %s FOR UPDATE OF p FOR SHARE OF i""",
         (part.id,),
     ).fetchone()
-    return _reason_to_stop(found[0], found[1], task_id) if found else IMPORT_CANCELLED
+    return _reason_to_stop(found[0], found[1], task_id) if found else Reason.IMPORT_CANCELLED
 
 
-def reason_to_stop(part: ImportPart, task_id: UUID) -> str | None:
+def reason_to_stop(part: ImportPart, task_id: UUID) -> Reason | None:
     """As `lock_part`, without a lock: a check before the work begins."""
     return _reason_to_stop(BulkImport.get_by_id(part.bulk_import_id).state, part.task_id, task_id)
 
 
-def _reason_to_stop(state: int, current_task_id: UUID | None, task_id: UUID) -> str | None:
+def _reason_to_stop(state: int, current_task_id: UUID | None, task_id: UUID) -> Reason | None:
     if state == ImportState.CANCELLED:
-        return IMPORT_CANCELLED
+        return Reason.IMPORT_CANCELLED
     if state == ImportState.PAUSED:
-        return IMPORT_PAUSED
-    return None if current_task_id == task_id else "Another task goes on with this import."
+        return Reason.IMPORT_PAUSED
+    return None if current_task_id == task_id else Reason.IMPORT_STEP_REPLACED
 
 
 def update_part(part: ImportPart, **fields: Any) -> None:

@@ -6,14 +6,11 @@ from datetime import timedelta
 
 import database
 from models import BulkImport, Customer, ImportState, Shop, State, Task
+from reasons import Reason
 from sync import deleted_customers, entities
-from sync.imports.state import IMPORT_CANCELLED
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.types import TYPES
 
-ALREADY_A_CONTACT = "It is a contact in Engage already, and an import changes none."
-NO_CONTACT = "Its customer is not a contact in Engage, and an import makes none for an order."
-CONTACT_PENDING = "Its customer is on the way to Engage."
 CONTACT_WAIT = timedelta(minutes=1)  # its contact ends the wait earlier
 
 
@@ -22,7 +19,7 @@ def skip_if_cancelled(import_id: int | None) -> None:
     if import_id is not None and database.select_rows(
         BulkImport, "id = %s AND state = %s", import_id, ImportState.CANCELLED
     ):
-        raise Skip(IMPORT_CANCELLED)
+        raise Skip(Reason.IMPORT_CANCELLED)
 
 
 def require_contact(shop: Shop, customer_id: int | None) -> None:
@@ -32,8 +29,8 @@ def require_contact(shop: Shop, customer_id: int | None) -> None:
     if customer and customer.contact_id:
         return
     if customer_id and _is_syncing(shop, customer_id):
-        raise Wait(CONTACT_PENDING, CONTACT_WAIT)
-    raise Skip(NO_CONTACT)
+        raise Wait(Reason.AWAITING_IMPORT_CONTACT, CONTACT_WAIT)
+    raise Skip(Reason.IMPORT_CONTACT_MISSING)
 
 
 def _is_syncing(shop: Shop, customer_id: int) -> bool:

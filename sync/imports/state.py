@@ -8,9 +8,6 @@ from datetime import datetime
 from database import db
 from models import OPEN_IMPORTS, BulkImport, ImportKind, ImportPart, ImportState, Shop, utcnow
 
-IMPORT_CANCELLED = "The import was cancelled."
-IMPORT_PAUSED = "The import is paused."
-
 
 def create_import(shop: Shop, starts_at: datetime, ends_at: datetime) -> BulkImport:
     """Create an import of this period and its parts. Raises IntegrityError while another of the shop is open."""

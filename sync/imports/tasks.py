@@ -6,7 +6,7 @@ from typing import Any
 
 from database import db
 from models import BulkImport, Lane, State
-from sync.imports.state import IMPORT_CANCELLED, IMPORT_PAUSED
+from reasons import Reason
 
 BATCH = 500  # tasks changed in one transaction
 HELD_FOR = "100 years"
@@ -20,7 +20,7 @@ def count_pending_tasks(bulk_import: BulkImport, most: int | None = None) -> int
 
 def count_untried_tasks(bulk_import: BulkImport) -> int:
     """Count its tasks that have neither ended nor failed once."""
-    return _count(bulk_import, "state = 0 AND code IS NULL", None)
+    return _count(bulk_import, "state = 0 AND code IS NULL AND system IS NULL", None)
 
 
 def count_failed_tasks(bulk_import: BulkImport, most: int) -> int:
@@ -30,19 +30,19 @@ def count_failed_tasks(bulk_import: BulkImport, most: int) -> int:
 
 def hold_tasks(bulk_import: BulkImport) -> None:
     """Hold its waiting tasks, so that none begins until `release_tasks`."""
-    held = f"due_at = now() + interval '{HELD_FOR}', published_at = NULL, reason = %(reason)s"
-    _update_waiting(bulk_import, held, IMPORT_PAUSED)
+    held = f"due_at = now() + interval '{HELD_FOR}', published_at = NULL, reason = %(reason)s, params = NULL"
+    _update_waiting(bulk_import, held, Reason.IMPORT_PAUSED)
 
 
 def release_tasks(bulk_import: BulkImport) -> None:
     """Make its held tasks due now."""
-    _update_waiting(bulk_import, "due_at = now(), reason = NULL", None, f"AND reason = '{IMPORT_PAUSED}'")
+    _update_waiting(bulk_import, "due_at = now(), reason = NULL", None, f"AND reason = '{Reason.IMPORT_PAUSED}'")
 
 
 def cancel_tasks(bulk_import: BulkImport) -> None:
     """End its waiting tasks, in transactions of a bounded size."""
-    ended = f"state = {State.SUCCESS:d}, completed_at = now(), published_at = NULL, reason = %(reason)s"
-    while _update_waiting(bulk_import, ended, IMPORT_CANCELLED, most=BATCH):
+    ended = f"state = {State.SUCCESS:d}, completed_at = now(), published_at = NULL, reason = %(reason)s, params = NULL"
+    while _update_waiting(bulk_import, ended, Reason.IMPORT_CANCELLED, most=BATCH):
         pass
 
 

@@ -12,6 +12,7 @@ from models import Mail, MailKind, Rule, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.support.incidents import HOUR, MINUTE, NOON, add_order_sync, open_incident
 from tests.support.tasks.listed_tasks import add_task
+from tests.support.tasks.outcomes import columns
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -73,7 +74,7 @@ def test_orders_whose_sync_failed(shop, diagnosed):
     receive_webhooks(shop, 14)
     for each in range(14):
         code = "Engage 400" if each < 12 else "Engage 409"
-        add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=each + 1, code=code, reason=UNKNOWN_STORE)
+        add_order_sync(shop, NOON - HOUR, state=State.ERROR, shopify_id=each + 1, **columns(UNKNOWN_STORE, code))
 
     result, subject, text = diagnosed(14)
 
@@ -160,7 +161,7 @@ def test_a_shopify_that_hangs_delays_a_diagnosis_by_ten_seconds(shop, hanging_sh
     diagnose(shop, open_incident(shop))
 
     assert open_incident(shop).diagnosis["orders"] is None
-    assert "did not answer within 10 seconds" in caplog.text
+    assert "response_timeout (system=Shopify, seconds=10)" in caplog.text
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from clients.shopify.client import ShopifyClient
 from sandbox import shopify as sandbox
 from sandbox.purchases import add_history
 from sandbox.serve import serving
+from tests.support.tasks.outcomes import raises_saying
 
 TEXT = b'{"id":1}\n{"id":2}\n\n{"id":3,"name":"\xc3\x85sa"}\n{"id":4}'
 LINES = [(b'{"id":1}', 9), (b'{"id":2}', 18), (b'{"id":3,"name":"\xc3\x85sa"}', 42), (b'{"id":4}', 50)]
@@ -197,7 +198,7 @@ def test_an_unreachable_storage_is_an_error_of_the_family():
 def test_a_line_that_is_too_long_is_rejected(url, storage):
     storage.text = b"x" * (MAX_LINE_BYTES + 200_000)
 
-    with pytest.raises(Rejected, match="longer than 10 MB"):
+    with raises_saying(Rejected, match="longer than 10 MB"):
         lines(url)
 
 
@@ -233,7 +234,7 @@ def test_memory_stays_constant_for_a_long_file(url, storage):
     ],
 )
 def test_a_url_that_does_not_lead_to_shopifys_storage_is_not_fetched(url):
-    with pytest.raises(Rejected, match="not fetched"):
+    with raises_saying(Rejected, match="not fetched"):
         BulkResult(url, api_url="https://demo.myshopify.com/admin")
 
 

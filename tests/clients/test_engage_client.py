@@ -18,6 +18,7 @@ import clients
 from clients import USER_AGENT, ApiError, Call, Effect
 from clients.engage.client import EngageClient
 from clients.engage.responses import ContactConflict, parse_response
+from tests.support.tasks.outcomes import raises_saying
 
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 OTHER = "0a44e9f2-52f3-4a86-8a0e-b0c1009e41ab"
@@ -454,7 +455,7 @@ def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
         response(status, b'{"errorCode": "UnknownOrderStatus", "message": "ORDER_LOST is not configured."}')
     ]
 
-    with pytest.raises(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
+    with raises_saying(clients.Rejected, match=r"ORDER_LOST is not configured\.$") as caught:
         engage.create_order_notification(ORDER)
 
     assert (caught.value.code, caught.value.permanent) == ("UnknownOrderStatus", True)
@@ -633,7 +634,7 @@ def test_an_error_quotes_engages_message(engage, wire):
         response(422, b'{"errorCode": "ValidationError", "message": "currency must\\n be three letters."}')
     ]
 
-    with pytest.raises(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
+    with raises_saying(clients.Rejected, match=r"^Engage answered 422 ValidationError: currency must be .* letters\.$"):
         engage.create_receipt(RECEIPT)
 
 
@@ -643,5 +644,5 @@ def test_an_error_quotes_engages_message(engage, wire):
 def test_an_error_without_a_message_has_its_status(engage, wire, body):
     wire.responses = [response(422, body)]
 
-    with pytest.raises(clients.Rejected, match=r"^Engage answered 422\.$"):
+    with raises_saying(clients.Rejected, match=r"^Engage answered 422\.$"):
         engage.create_receipt(RECEIPT)

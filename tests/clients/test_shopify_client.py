@@ -14,6 +14,7 @@ from sandbox.serve import serving
 from sandbox.shopify import customers, shops
 from sandbox.shopify.orders import checkout as orders_checkout
 from tests.support.servers.scripted_shopify import CallRecorder
+from tests.support.tasks.outcomes import raises_saying
 
 SHOP = "demo.myshopify.com"
 
@@ -103,7 +104,7 @@ def test_an_order_that_changes_between_pages_is_read_again(read_while_changing):
 
 
 def test_an_order_that_keeps_changing_is_unavailable(read_while_changing):
-    with pytest.raises(Unavailable, match="changed the order"):
+    with raises_saying(Unavailable, match="changed the order"):
         read_while_changing(times=3)
 
 
@@ -121,5 +122,5 @@ def test_a_shop_without_points_is_throttled():
 
 
 def test_a_wrong_token_is_refused(shop):
-    with serving(shop[0].app) as url, pytest.raises(Refused, match="Invalid API key or access token"):
+    with serving(shop[0].app) as url, raises_saying(Refused, match="Invalid API key or access token"):
         ShopifyClient(f"{url}/{SHOP}", "wrong").shop()

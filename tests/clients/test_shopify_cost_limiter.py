@@ -25,6 +25,7 @@ from clients.shopify.cost_limiter import (
     query_cost,
 )
 from models import Lane, State, Task
+from reasons import Reason
 from sandbox import shopify as sandbox
 from sandbox.serve import serving
 from sandbox.shopify import customers
@@ -325,4 +326,4 @@ def test_a_live_task_spends_points_that_a_bulk_task_must_leave(shop, shopify, en
 
     assert Task.get_by_id(live.id).state == State.SUCCESS
     assert (Task.get_by_id(bulk.id).state, Task.get_by_id(bulk.id).attempts) == (State.PENDING, 0)
-    assert Task.get_by_id(bulk.id).reason == "Many calls to Shopify are waiting."
+    assert Task.get_by_id(bulk.id).reason == Reason.SHOPIFY_CALLS_WAITING

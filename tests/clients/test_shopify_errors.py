@@ -24,6 +24,7 @@ from clients import (
 from clients.shopify.client import ShopifyClient
 from sandbox.shopify import shops
 from tests.support.servers.scripted_shopify import CallRecorder, client, failure, scripted, served
+from tests.support.tasks.outcomes import raises_saying, sentence
 
 __all__ = ["client", "scripted", "served"]
 
@@ -100,13 +101,13 @@ def test_every_status_with_any_body_is_an_error_of_the_family(scripted, client, 
 def test_an_error_quotes_shopifys_message(scripted, client, body, message):
     scripted.answers(body, 401)
 
-    assert str(failure(client)) == message
+    assert sentence(failure(client).cause) == message
 
 
 def test_a_long_message_is_cut(scripted, client):
     scripted.answers({"errors": "x" * 5000}, 400)
 
-    message = str(failure(client))
+    message = sentence(failure(client).cause)
 
     assert message.startswith("Shopify answered 400: xxx")
     assert len(message) < 400
@@ -194,7 +195,7 @@ def test_a_throttled_call_never_waits_for_ever(scripted, client):
 def test_withheld_customer_data_is_an_error_and_never_a_null(scripted, client):
     scripted.answers(WITHHELD)
 
-    with pytest.raises(Rejected, match="protected customer data") as caught:
+    with raises_saying(Rejected, match="protected customer data") as caught:
         client.customer(1)
 
     assert caught.value.code == "ACCESS_DENIED"
@@ -204,7 +205,7 @@ def test_a_search_that_shopify_ignores_is_an_error(scripted, client):
     warning = {"field": "updatedat", "message": "Invalid search field for this query."}
     scripted.answers({"data": {"shop": {}}, "extensions": {"search": [{"warnings": [warning]}]}})
 
-    with pytest.raises(Rejected, match="Invalid search field"):
+    with raises_saying(Rejected, match="Invalid search field"):
         client.shop()
 
 

@@ -18,6 +18,7 @@ from sandbox.purchases import add_history
 from sandbox.serve import serving
 from sandbox.shopify import customers as shopify_customers
 from sandbox.shopify.orders import checkout
+from tests.support.tasks.outcomes import raises_saying
 
 SHOP = "demo.myshopify.com"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -139,14 +140,14 @@ def test_customers_of_earlier_the_same_day_are_left_out(shop, client, clock):
 def test_a_misspelt_search_is_an_error_and_never_everything(shop, client):
     shop.add_order(SHOP, checkout.Checkout((CD,)))
 
-    with pytest.raises(Rejected, match="Invalid search field") as caught:
+    with raises_saying(Rejected, match="Invalid search field") as caught:
         client.query("orders_updated_since", "orders", first=10, after=None, search="updatedat:>='2026-01-01'")
 
     assert caught.value.code == "SEARCH_WARNING"
 
 
 def test_a_time_without_quotes_is_a_misspelt_search(client):
-    with pytest.raises(Rejected, match="Invalid search field"):
+    with raises_saying(Rejected, match="Invalid search field"):
         client.query("orders_updated_since", "orders", first=1, after=None, search="updated_at:>=2026-01-01T09:00:00Z")
 
 
@@ -282,7 +283,7 @@ def test_a_consent_needs_an_address_or_a_phone_number(shop, client, update, pers
 
 @pytest.mark.parametrize("update", ["update_email_consent", "update_sms_consent"])
 def test_a_consent_of_an_unknown_customer_is_not_found(client, update):
-    with pytest.raises(NotFound, match="Customer not found"):
+    with raises_saying(NotFound, match="Customer not found"):
         getattr(client, update)(1, "SUBSCRIBED", NOON)
 
 
@@ -370,7 +371,7 @@ def test_a_sixth_concurrent_bulk_operation_is_throttled(shop, client):
 
 
 def test_an_invalid_bulk_query_is_rejected(client):
-    with pytest.raises(Rejected, match="at least one connection"):
+    with raises_saying(Rejected, match="at least one connection"):
         client.run_bulk_query("{ shop { id } }")
 
 
@@ -387,7 +388,7 @@ def test_a_finished_operation_cannot_be_cancelled(client):
     operation_id = client.run_bulk_query(bulk_query.customers_query(*WEEK))
     ended(client, operation_id)
 
-    with pytest.raises(Rejected, match="cannot be canceled"):
+    with raises_saying(Rejected, match="cannot be canceled"):
         client.cancel_bulk(operation_id)
 
 

@@ -18,6 +18,7 @@ from clients import ApiError, Call, Effect, NotSent, NullJournal, Rejected, Unan
 from clients.http import ssrf_guard
 from clients.http.transport import send
 from clients.shopify.bulk_result import BulkResult
+from tests.support.tasks.outcomes import raises_saying
 
 API_URL = "https://demo.myshopify.com/admin"
 METADATA = "169.254.169.254"
@@ -146,7 +147,7 @@ def test_over_two_hundred_addresses_are_tried():
 
 def test_no_disguised_address_of_a_bulk_result_is_connected_to(listener):
     for url in disguised(listener.port):
-        with pytest.raises(Rejected, match="not fetched"):
+        with raises_saying(Rejected, match="not fetched"):
             BulkResult(url, api_url=API_URL)
 
     assert listener.connections == 0
@@ -192,7 +193,7 @@ def resolved(monkeypatch, *answers):
 def test_a_public_name_with_a_private_address_is_not_connected_to(listener, monkeypatch, answer):
     resolved(monkeypatch, answer)
 
-    with pytest.raises(NotSent, match="not public"):
+    with raises_saying(NotSent, match="not public"):
         BulkResult("https://storage.googleapis.com/x", api_url=API_URL)
 
     assert listener.connections == 0
@@ -282,7 +283,7 @@ def test_a_response_that_decompresses_to_a_gigabyte_is_abandoned():
     packed = bomb()
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with listening(head.encode() + packed) as engage, pytest.raises(Unanswered, match="more than 8 MB"):
+    with listening(head.encode() + packed) as engage, raises_saying(Unanswered, match="more than 8 MB"):
         send(Call("Engage", "GET", f"http://{TRUSTED}:{engage.port}/", Effect.READ), {}, NullJournal())
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # in KB

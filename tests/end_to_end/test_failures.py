@@ -16,6 +16,7 @@ import redis
 from peewee import OperationalError
 
 from database import EVERY, connected, db
+from i18n.explanations import reason_text
 from models import Attempt, Order, Outcome, Shop, State, Task, new_id
 from sandbox.dev_servers import CHECKOUT, wait_for
 from sandbox.engage.faults import Fault
@@ -30,6 +31,7 @@ from taskqueue.types import TYPES
 from tests.conftest import SECRET, connect_shop, free_port
 from tests.support.empty_tables import empty_tables
 from tests.support.servers.app_processes import AppProcesses, OwnServers, running_servers
+from tests.support.tasks.outcomes import sentence
 
 RECORD = Checkout(items=(Item("A record", "REC-1", 100),))
 RECEIPTS = "POST /api/v3/receipts"
@@ -283,7 +285,7 @@ def test_a_task_that_loses_three_workers_is_an_error(system):
     wait_for(lambda: tasks(state=State.ERROR), TIMEOUT, "The error")
 
     (task,) = tasks(state=State.ERROR)
-    assert (task.code, task.reason) == ("worker lost", "3 workers were lost at it.")
+    assert (task.code, sentence(task.cause)) == ("worker lost", "3 workers were lost at it.")
     assert outcomes(task)[:2] == [Outcome.LOST, Outcome.LOST]
     assert system.calls_to("/contacts/id", "GET") == 3
 
@@ -329,7 +331,7 @@ def test_a_task_over_its_time_limit_is_retried(system):
     task = next(task for task in tasks("SyncOrder") if task.attempts > 1)
     stopped, retried = attempts(task)
     assert (stopped.outcome, stopped.code, retried.outcome) == (Outcome.FAILED, "time limit", Outcome.SUCCESS)
-    assert stopped.reason == "Took longer than 1.5 seconds."
+    assert reason_text(stopped.cause) == "Took longer than 1.5 seconds."
     assert system.receipts() == [str(order_id)]
 
 

@@ -8,11 +8,14 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from i18n.explanations import reason_text
 from models import Customer, State, Task, new_id
+from reasons import Reason
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.types import TYPES, types_by_topic
+from tests.support.tasks.outcomes import sentence
 
 ADA = CustomerDetails()
 RECORD = Checkout(items=(Item("A record", "REC-1", Decimal("149.00"), quantity=2),), shipping=Decimal("49.00"))
@@ -86,7 +89,7 @@ def test_an_order_waits_for_its_contact_without_counting_a_failed_attempt(shop, 
 def test_an_unpaid_order_gets_its_receipt_when_it_is_paid(shop, shopify, engage, drain):
     _, order_id = buy(shop, shopify, paid=False)
     drain(waiting=True)
-    assert newest("SyncOrder").reason == "The order is not paid yet (AUTHORIZED)."
+    assert reason_text(newest("SyncOrder").cause) == "The order is not paid yet (AUTHORIZED)."
 
     shopify.pay(shop.domain, order_id)  # in the same second as its creation, so with the same `updatedAt`
     index(shop, "IndexOrder", order_id)
@@ -112,7 +115,7 @@ def test_a_second_sync_of_a_receipted_order_sends_nothing(shop, shopify, engage,
     index(shop, "SyncOrder", order_id)
     drain()
 
-    assert newest("SyncOrder").reason == "Its receipt is at Engage already."
+    assert newest("SyncOrder").reason == Reason.RECEIPT_ALREADY_SENT
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
@@ -127,7 +130,7 @@ def test_some_orders_never_get_a_receipt_for_a_reason(fields, reason, shop, shop
 
     synced = newest("SyncOrder")
     assert synced.state == State.SUCCESS
-    assert reason in synced.reason
+    assert reason in sentence(synced.cause)
 
 
 def test_a_customer_without_a_key_is_skipped_and_so_are_their_orders(shop, shopify, engage, drain):
@@ -135,8 +138,8 @@ def test_a_customer_without_a_key_is_skipped_and_so_are_their_orders(shop, shopi
 
     drain(waiting=True)
 
-    assert "no key" in newest("SyncContact").reason
-    assert "no key" in newest("SyncOrder").reason
+    assert "no key" in sentence(newest("SyncContact").cause)
+    assert "no key" in sentence(newest("SyncOrder").cause)
     assert receipts(engage) == []
 
 
@@ -159,7 +162,7 @@ def test_an_unchanged_customer_costs_no_call_to_engage(shop, shopify, engage, dr
     index(shop, "SyncContact", customer_id)
     drain()
 
-    assert newest("SyncContact").reason == "Nothing that Engage keeps has changed."
+    assert newest("SyncContact").reason == Reason.NOTHING_CHANGED
     assert len(engage.calls) == before
 
 
@@ -250,7 +253,7 @@ def test_an_order_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, d
 
     drain()
 
-    assert newest("IndexOrder").reason == "Shopify no longer has this order."
+    assert newest("IndexOrder").reason == Reason.ORDER_NOT_FOUND
 
 
 def test_every_topic_starts_its_task():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import timedelta
 
@@ -14,21 +15,19 @@ from i18n.catalogue import t, translations
 from i18n.error_codes import (
     ADVICE_BY_ERROR,
     ADVICE_BY_REASON,
-    ENGAGE,
     ERROR_BY_CODE,
     ERROR_BY_REASON,
-    SHOPIFY,
-    STORAGE,
     Responsible,
     error_name,
 )
-from i18n.explanations import explain
+from i18n.explanations import explain, reason_text
 from i18n.locale import ENGLISH, LANGUAGES, use_language
-from i18n.reasons import recognise_reason, translate_reason
 from models import Outcome, Shop, State, Task
+from reasons import NO_ERROR, CallError, Cause, Code, Ending, ErrorCode, Reason, System
+from sandbox import dev_servers
 from sandbox.shopify.api.schema import schema
 from taskqueue import claims
-from tests.support import code_sentences
+from tests.support.tasks.outcomes import cause_of, error_of
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import get_page
 from views.tasks.explanation import explain_outcome
@@ -57,7 +56,7 @@ SHOPIFY_ERRORS = [
     "TIMEOUT",
 ]
 
-SENTENCES, CODED = code_sentences.sentences(), code_sentences.codes()
+ROOMS = ("actors", "alerts", "clients", "mappings", "privacy", "sync", "taskqueue")
 
 
 def names(family, of):
@@ -68,59 +67,82 @@ def names(family, of):
 # The tables are complete
 
 
-def test_every_reason_that_our_code_writes_is_known():
-    """Those that are not need an entry in locales/en/reasons.toml."""
-    unknown = [
-        each for each in SENTENCES if not (recognise_reason(each) or recognise_reason(f"Engage is paused. {each}"))
-    ]
-
-    assert {each: SENTENCES[each] for each in unknown} == {}
+def test_every_reason_has_its_sentence_and_every_sentence_its_reason():
+    assert names("reason", "says") == set(Reason)
+    assert names("ending", "says") == set(Ending)
 
 
-def test_every_known_reason_is_written_by_our_code():
-    written = {name for each in SENTENCES for name in (*chain(each), *chain(f"x {each}"))}
-
-    assert names("reason", "says") - written == set()
+def test_a_key_is_one_reason_or_error_only():
+    assert not set(Reason) & set(CallError)
 
 
-def chain(sentence):
-    """The names of a reason and of the reasons inside it."""
-    found = recognise_reason(sentence)
-    return [found.name, *chain(found.values.get("reason"))] if found else []
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_has_the_same_parameters_in_every_language(language):
+    """Those that the code gives it are known by one language only."""
+    wanted, found = ({key: placeholders(text) for key, text in says(each)} for each in (ENGLISH, language))
+
+    assert found == wanted
 
 
-def test_no_reason_is_recognised_as_another():
-    """Each text in the file is recognised as its own reason."""
-    stored = {name: str(translations(ENGLISH)[f"reason.{name}.says"]) for name in names("reason", "says")}
-    filled_in = {name: re.sub(r"\{\w+\}", "Engage", text) for name, text in stored.items()}
-
-    assert [
-        (name, text) for name, text in filled_in.items() if getattr(recognise_reason(text), "name", None) != name
-    ] == []
+def says(language):
+    texts = translations(language).items()
+    return [(key, text) for key, text in texts if re.fullmatch(r"(reason|ending)\.\w+\.says", key)]
 
 
-def test_every_code_that_our_code_names_has_an_entry():
-    """By itself, or as an error name in a 200 response of Shopify."""
-    assert [code for code in sorted(CODED) if not (error_name(code) or error_name(f"Shopify 200 {code}"))] == []
+def placeholders(text):
+    return sorted(re.findall(r"\{(\w+)\}", text))
 
 
-@pytest.mark.parametrize("system", [ENGAGE, SHOPIFY, STORAGE])
+def test_every_reason_is_raised_with_the_parameters_of_its_sentence():
+    """Wherever the code makes a cause of a reason, it names every parameter of its sentence."""
+    sentences = {name: set(placeholders(translations(ENGLISH)[f"reason.{name}.says"])) for name in Reason}
+    raised = list(raised_reasons())
+
+    assert {name for name, _, _ in raised} <= set(Reason)
+    assert [(where, name) for name, given, where in raised if given is not None and given != sentences[name]] == []
+    assert set(Reason) - {name for name, _, _ in raised} == set()
+
+
+def raised_reasons():
+    """(reason, names of its parameters or None where they cannot be read, place) of every mention in the app."""
+    for path in sorted(path for room in ROOMS for path in (dev_servers.CHECKOUT / room).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        calls = {id(each.args[0]): each for each in ast.walk(tree) if isinstance(each, ast.Call) and each.args}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Reason":
+                yield Reason[node.attr].value, _given(calls.get(id(node))), f"{path.name}:{node.lineno}"
+
+
+def _given(call):
+    """The parameters that are named in a call that makes a cause; None where it is no such call, or they vary."""
+    name = ast.unparse(call.func).split(".")[-1] if call else ""
+    makes_cause = name == "cause" or (name[:1].isupper() and name not in ("Cause", "Wait"))
+    if not makes_cause or any(not each.arg for each in call.keywords):
+        return None
+    return {each.arg for each in call.keywords} - {"call", "code", "retry_after"}
+
+
+def test_every_code_of_ours_has_an_entry():
+    assert [code for code in Code if error_name(ErrorCode(code)) is None] == []
+
+
+@pytest.mark.parametrize("system", System)
 def test_every_status_of_every_system_has_an_entry(system):
-    codes = [system, *(f"{system} {status}" for status in range(100, 600))]
+    codes = [ErrorCode(system=system), *(ErrorCode(system=system, status=status) for status in range(100, 600))]
 
-    assert [code for code in codes if error_name(code) not in ADVICE_BY_ERROR] == []
+    assert [str(code) for code in codes if error_name(code) not in ADVICE_BY_ERROR] == []
 
 
 def test_every_error_that_engage_names_has_an_entry_of_its_own():
     names = [*ENGAGE_ERRORS, NOT_FOUND_CODE]
 
-    assert [name for name in names if error_name(f"Engage 400 {name}") != ERROR_BY_CODE[ENGAGE][name]] == []
+    assert [name for name in names if named(System.ENGAGE, 400, name) != ERROR_BY_CODE[System.ENGAGE][name]] == []
 
 
 def test_every_error_that_shopify_names_has_an_entry():
     names = [*SHOPIFY_ERRORS, *sorted(BULK_LIMIT_CODES)]
 
-    assert [name for name in names if error_name(f"Shopify 200 {name}") not in ADVICE_BY_ERROR] == []
+    assert [name for name in names if named(System.SHOPIFY, 200, name) not in ADVICE_BY_ERROR] == []
 
 
 def test_every_error_of_shopifys_schema_for_our_mutations_has_an_entry():
@@ -130,13 +152,17 @@ def test_every_error_of_shopifys_schema_for_our_mutations_has_an_entry():
     values = {value for each in enums if isinstance(each, GraphQLEnumType) for value in each.values}
 
     assert {"LIMIT_REACHED", "MISSING_ARGUMENT"} <= values
-    assert [value for value in values if error_name(f"Shopify 200 {value}") not in ADVICE_BY_ERROR] == []
+    assert [value for value in values if named(System.SHOPIFY, 200, value) not in ADVICE_BY_ERROR] == []
+
+
+def named(system, status, code):
+    return error_name(ErrorCode(code, system, status))
 
 
 def test_every_error_has_its_texts_and_every_text_its_error():
     used = {name for known in ERROR_BY_CODE.values() for name in known.values()} | set(ERROR_BY_REASON.values())
 
-    assert set(ADVICE_BY_ERROR) == used
+    assert set(ADVICE_BY_ERROR) == used >= set(CallError)
     assert names("error", "title") == names("error", "means") == names("error", "todo") == set(ADVICE_BY_ERROR)
 
 
@@ -150,11 +176,13 @@ def test_every_advice_names_who_can_act():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_advice_has_its_text(language):
     """With the buttons' names in the same language."""
-    codes = [f"{system} {code}" for system, known in ERROR_BY_CODE.items() for code in known]
-    reasons = [str(translations(ENGLISH)[f"reason.{name}.says"]) for name in ADVICE_BY_REASON]
     with use_language(language):
-        todo = {explain(None, code.strip()).todo for code in codes if "xx" not in code}
-        todo |= {explain(re.sub(r"\{\w+\}", "Engage", reason), None).todo for reason in reasons}
+        todo = {explain(Cause(error), NO_ERROR).todo for error in CallError}
+        todo |= {explain(None, ErrorCode(code)).todo for code in Code}
+        todo |= {
+            t(f"reason.{reason}.todo", retry=t("actions.retry"), resume=t("imports.action.resume"), replay="")
+            for reason in ADVICE_BY_REASON
+        }
         buttons = {t("actions.retry"), t("imports.action.resume")}
 
     assert None not in todo
@@ -164,9 +192,7 @@ def test_every_advice_has_its_text(language):
 # Unknown codes
 
 
-@pytest.mark.parametrize(
-    "code", [None, "", "Engaged 401", "401", "Shopify 200 NEVER_SEEN", "Klarna 500", "something else"]
-)
+@pytest.mark.parametrize("code", [NO_ERROR, ErrorCode("Engaged 401"), ErrorCode("NEVER_SEEN", System.SHOPIFY, 200)])
 def test_an_unknown_code_is_not_explained(code):
     assert error_name(code) is None
 
@@ -174,17 +200,18 @@ def test_an_unknown_code_is_not_explained(code):
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("Engage 422 NeverSeen", "engage_invalid"),
-        ("Engage 500 InvalidSystemConfiguration", "engage_setup"),
-        ("Engage 401", "engage_key"),
-        ("Engage", "engage_silent"),
-        ("Shopify 200", "shopify_not_done"),
-        ("Shopify 500 NEVER_SEEN", "shopify_down"),
-        ("Shopify's storage 403", "storage"),
+        ("Engage 422 NeverSeen", CallError.ENGAGE_VALIDATION_ERROR),
+        ("Engage 500 InvalidSystemConfiguration", CallError.ENGAGE_MISCONFIGURED),
+        ("Engage 401", CallError.ENGAGE_KEY_REJECTED),
+        ("Engage", CallError.ENGAGE_NO_RESPONSE),
+        ("Shopify 200", CallError.SHOPIFY_INCOMPLETE),
+        ("Shopify 500 NEVER_SEEN", CallError.SHOPIFY_SERVER_ERROR),
+        ("Shopify's storage 403", CallError.SHOPIFY_STORAGE),
     ],
 )
 def test_an_errors_own_name_takes_precedence_over_its_status(code, error):
-    assert error_name(code) == error
+    assert error_name(error_of(code)) == error
+    assert str(error_of(code)) == code
 
 
 def test_an_outcome_without_explanation_is_shown_unchanged(client, shop):
@@ -211,7 +238,7 @@ def ended(shop, name="SyncOrder", **how):
 
 def waiting(shop, reason, code=None, outcome=Outcome.FAILED):
     task = enqueue(shop, shopify_id=1001)
-    claims.retry_in(claim(shop, task), timedelta(hours=1), outcome, reason, code)
+    claims.retry_in(claim(shop, task), timedelta(hours=1), outcome, cause_of(reason), error_of(code))
     return explain_outcome(read(shop, task))
 
 
@@ -274,7 +301,7 @@ def test_a_skip_says_that_nothing_needs_to_be_done(shop):
 
 
 def test_a_skip_because_of_another_entity_advises_about_that_one(shop):
-    no_key = str(translations(ENGLISH)["reason.no_key.says"])
+    no_key = str(translations(ENGLISH)["reason.customer_no_email_or_phone.says"])
     explanation = ended(shop, reason=f"Its customer is not in Engage: {no_key}")
 
     assert explanation.advice.startswith("Add an e-mail address or a phone number")
@@ -296,7 +323,7 @@ def test_a_success_is_not_explained(shop):
 
 def test_a_running_task_is_not_explained_by_its_last_attempt(shop):
     task = enqueue(shop)
-    claims.retry_in(claim(shop, task), timedelta(0), Outcome.FAILED, "Engage answered 503.", "Engage 503")
+    claims.retry_in(claim(shop, task), timedelta(0), Outcome.FAILED, cause_of("Engage answered 503."))
     claim(shop, task)
 
     assert explain_outcome(read(shop, task)) is None
@@ -321,12 +348,12 @@ def test_the_link_leads_to_what_the_task_is_about(shop, name, path):
 # Translation
 
 
-def test_a_reason_of_ours_is_translated_with_its_values():
+def test_a_cause_is_translated_with_its_parameters():
     with use_language("sv"):
-        assert translate_reason("Engage did not answer within 25 seconds. Given up after 40 attempts.") == (
+        assert reason_text(cause_of("Engage did not answer within 25 seconds. Given up after 40 attempts.")) == (
             "Engage svarade inte inom 25 sekunder. Gav upp efter 40 försök."
         )
-        assert translate_reason("Its customer is not in Engage: The customer was deleted at Shopify.") == (
+        assert reason_text(cause_of("Its customer is not in Engage: The customer was deleted at Shopify.")) == (
             "Kunden finns inte i Engage: Kunden har raderats i Shopify."
         )
 
@@ -334,18 +361,13 @@ def test_a_reason_of_ours_is_translated_with_its_values():
 def test_another_systems_message_is_left_unchanged():
     with use_language("sv"):
         assert (
-            translate_reason("Engage answered 422 ValidationError: Bad {field}: no.")
+            reason_text(cause_of("Engage answered 422 ValidationError: Bad {field}: no."))
             == "Engage svarade 422 ValidationError: Bad {field}: no."
         )
-        assert translate_reason("Bad {field}") == "Bad {field}"
+        assert reason_text(Cause("Bad {field}")) == "Bad {field}"
 
 
-@pytest.mark.parametrize("sentence", ["", "Klarna answered 401.", "Engages did not answer.", "engage answered 401."])
-def test_only_reasons_about_our_two_systems_are_recognised(sentence):
-    assert recognise_reason(sentence) is None
-
-
-def test_an_explanation_is_translated_and_the_message_is_not(client, shop):
+def test_an_explanation_is_translated_and_another_systems_message_is_not(client, shop):
     raw = "Engage answered 409 MultipleMatches: 2 contacts match."
     task = finish(shop, enqueue(shop, "SyncContact"), State.ERROR, reason=raw, code="Engage 409 MultipleMatches")
 
@@ -354,10 +376,10 @@ def test_an_explanation_is_translated_and_the_message_is_not(client, shop):
         assert "Flera kontakter matchar" in words
         assert "Slå ihop kontakterna i Engage" in words
         assert "Vem Du, i butiken" in words
-        assert raw in words
+        assert "Engage svarade 409 MultipleMatches: 2 contacts match." in words
     assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 
 def test_an_explanation_without_a_task_needs_no_database():
-    assert explain(None, None) is None
-    assert explain("No.", "Engage 401").title == "Engage does not accept the API key"
+    assert explain(None, NO_ERROR) is None
+    assert explain(Cause("No."), error_of("Engage 401")).title == "Engage does not accept the API key"

@@ -6,6 +6,7 @@ import pytest
 
 from mappings.receipt.purchase import ReceiptRules, receipt_not_due_reason, receipt_skip_reason
 from tests.support.orders.short_orders import MUG, D, delivery, kr, order, receipt, refund
+from tests.support.tasks.outcomes import sentence
 
 # Due
 
@@ -36,9 +37,9 @@ def test_a_receipt_is_due_by_the_shops_trigger(trigger, states, due):
 def test_why_a_receipt_is_not_due_is_a_sentence():
     waiting = order(MUG, total="1", displayFinancialStatus="PENDING")
 
-    assert receipt_not_due_reason(waiting, ReceiptRules()) == "The order is not paid yet (PENDING)."
+    assert sentence(receipt_not_due_reason(waiting, ReceiptRules())) == "The order is not paid yet (PENDING)."
     assert (
-        receipt_not_due_reason(waiting, ReceiptRules(trigger="fulfilled"))
+        sentence(receipt_not_due_reason(waiting, ReceiptRules(trigger="fulfilled")))
         == "The order is not fulfilled yet (UNFULFILLED)."
     )
 
@@ -58,7 +59,7 @@ NOTHING_LEFT = {"lineItems": {"nodes": [MUG | {"currentQuantity": 0}]}}
     ],
 )
 def test_an_order_that_is_no_sale_is_skipped_with_a_reason(what, reason):
-    assert reason in receipt_skip_reason(order(MUG, total="268.2") | what)
+    assert reason in sentence(receipt_skip_reason(order(MUG, total="268.2") | what))
 
 
 def test_a_sale_is_not_skipped():
@@ -78,4 +79,4 @@ def test_an_edited_order_with_only_freight_left_is_not_skipped():
 
     assert receipt_skip_reason(emptied) is None
     assert [(line["sku"], line["grossPaidPrice"]) for line in receipt(emptied)["items"]] == [("FREIGHT", D("49.00"))]
-    assert "Every line was removed" in receipt_skip_reason(emptied, ReceiptRules(freight_line=False))
+    assert "Every line was removed" in sentence(receipt_skip_reason(emptied, ReceiptRules(freight_line=False)))

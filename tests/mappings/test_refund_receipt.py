@@ -8,6 +8,7 @@ import pytest
 from mappings.receipt.purchase import ReceiptRules
 from mappings.receipt.refund import refund_skip_reason, return_receipt
 from tests.support.orders.short_orders import CONTACT, MUG, TRAY, delivery, kr, line, order, payments
+from tests.support.tasks.outcomes import sentence
 
 D = Decimal
 SALE = order(MUG, TRAY, total="716.2", shippingLines=delivery("49.0"))
@@ -56,7 +57,7 @@ def receipt(refund, sale=SALE, *, zone=None, **rules):
 
 
 def skip(refund, sale=SALE, **rules):
-    return refund_skip_reason(refund, sale, ReceiptRules(**rules))
+    return sentence(refund_skip_reason(refund, sale, ReceiptRules(**rules)))
 
 
 def lines_of(body):

@@ -3,6 +3,7 @@
 import pytest
 
 from mappings.stores import StoreChoice, StoreRules, address_regions, market_regions, store_of
+from tests.support.tasks.outcomes import sentence
 
 STORES = {
     "sv-SE": "SE-WEB",
@@ -85,14 +86,17 @@ def test_the_default_store_has_a_note_of_the_names_tried():
     found = store_of(node, StoreRules("WEB", STORES, ["asia"]))
 
     assert found.store == "WEB"
-    assert found.note == "Its store is the shop's default, WEB: the map of stores has no entry for asia, jp, ja-jp, ja."
+    assert (
+        sentence(found.note)
+        == "Its store is the shop's default, WEB: the map of stores has no entry for asia, jp, ja-jp, ja."
+    )
 
 
 def test_the_default_store_of_an_unknown_place_has_a_note():
     found = store_of({"retailLocation": None}, StoreRules("WEB", STORES))
 
     assert found.store == "WEB"
-    assert found.note.endswith("has no entry for an unknown place.")
+    assert sentence(found.note).endswith("has no entry for an unknown place.")
 
 
 def test_without_a_map_the_default_store_has_no_note():

@@ -8,9 +8,9 @@ from database import db
 from models import Body, Customer, DataRequest, DeletedCustomer, Erasure, Exchange, Order, State, Task
 from privacy import data_requests
 from privacy.person import OF_CUSTOMERS, OF_ORDERS
+from reasons import Reason
 from sync import deleted_customers, entities
 from tasklog import totals
-from taskqueue.outcomes import ERASED
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy, index, newest
@@ -55,7 +55,7 @@ def test_erased_errors_lose_their_reasons_but_stay_errors(shop, shopify, engage,
     request_erasure(shop, customer_id)
 
     failed = newest("SyncContact")
-    assert (failed.state, failed.reason) == (State.ERROR, ERASED)
+    assert (failed.state, failed.reason) == (State.ERROR, Reason.ERASED)
     assert remaining_texts("Ada Ek") == set()
 
 

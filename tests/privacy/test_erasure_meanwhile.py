@@ -9,12 +9,12 @@ import psycopg
 
 from models import NOW, Customer, State, Task
 from privacy.person import Person
+from reasons import Reason
 from sandbox import dev_servers
 from sandbox.engage.faults import Fault
 from sync import entities
 from tasklog import totals
 from taskqueue import claims
-from taskqueue.outcomes import ERASED
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy, index, newest
@@ -36,7 +36,7 @@ def test_pending_tasks_of_an_erased_customer_send_nothing(shop, shopify, engage,
     drain()
 
     assert len(engage.tenant("demo").contacts) == 0
-    assert newest("IndexCustomer").reason == ERASED
+    assert newest("IndexCustomer").reason == Reason.ERASED
 
 
 def test_a_customer_whose_sync_runs_is_erased_afterwards(shop, shopify, engage, drain):
@@ -49,7 +49,7 @@ def test_a_customer_whose_sync_runs_is_erased_afterwards(shop, shopify, engage, 
 
     task = request_erasure(shop, customer_id)
 
-    assert (task.state, task.reason) == (State.PENDING, "Tasks of the customer are still running.")
+    assert (task.state, task.reason) == (State.PENDING, Reason.CUSTOMER_TASKS_RUNNING)
     assert entities.get(Customer, shop, customer_id)
     claims.finish(Task.get_by_id(running.id), State.SUCCESS)
     Task.update(due_at=NOW).execute()
@@ -106,7 +106,7 @@ def test_webhooks_received_during_an_erasure_are_erased(shop, shopify, engage, d
     waiting = Task.get_by_id(task.id)
     Task.update(due_at=NOW).execute()
     assert (waiting.state, run_webhook_task(task).state) == (State.PENDING, State.SUCCESS)
-    assert Task.get_by_id(late.id).reason == ERASED
+    assert Task.get_by_id(late.id).reason == Reason.ERASED
     assert remaining_texts(customer_id) == set()
 
 

@@ -8,10 +8,10 @@ from database import db
 from encryption import Unreadable
 from models import Body, Customer, Shop, State, Task
 from privacy import erasure
+from reasons import Reason
 from sync import entities, shop_connections
 from tasklog import totals
 from taskqueue import claims
-from taskqueue.outcomes import ERASED
 from taskqueue.types import TYPES
 from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, calls
@@ -23,6 +23,7 @@ from tests.support.privacy_requests import (
     remaining_texts,
     run_webhook_task,
 )
+from tests.support.tasks.outcomes import sentence
 from tests.support.tasks.webhook_tasks import receive_webhook
 
 
@@ -72,7 +73,7 @@ def test_pending_tasks_about_an_erased_shop_itself_are_ended(shop, shopify, drai
     erase(shop)
 
     ended = Task.get_by_id(waiting.id)
-    assert (ended.state, ended.reason) == (State.SUCCESS, ERASED)
+    assert (ended.state, ended.reason) == (State.SUCCESS, Reason.ERASED)
     assert not Body.select().exists()
 
 
@@ -85,7 +86,7 @@ def test_a_shop_erasure_waits_for_running_tasks_and_refuses_webhooks(shop, shopi
 
     task = erase(shop)
 
-    assert (task.state, task.reason) == (State.PENDING, "Tasks of the shop are still running.")
+    assert (task.state, task.reason) == (State.PENDING, Reason.SHOP_TASKS_RUNNING)
     assert Body.select().count() == 2
     assert shop_connections.shops_by_domain([shop.domain]) == {}
 
@@ -118,7 +119,7 @@ def test_a_shop_that_reinstalled_the_app_is_not_erased(shop, shopify, engage, dr
 
     task = erase(shop)
 
-    assert "installed again" in task.reason
+    assert "installed again" in sentence(task.cause)
     assert entities.get(Customer, shop, customer_id)
 
 

@@ -17,7 +17,7 @@ from playhouse.postgres_ext import ArrayField, DateTimeTZField
 import models
 from database import db
 from sandbox import dev_servers
-from tests.support.servers.processes import empty_database, printed
+from tests.support.servers.processes import empty_database, migrate_to, printed
 
 __all__ = ["empty_database"]
 
@@ -135,10 +135,6 @@ def test_every_migration_begins_with_a_docstring():
     assert all(path.read_text().startswith('"""') for path in MIGRATIONS)
 
 
-MIGRATE_TO = (
-    "import sys, schema\nfrom playhouse.migrations import Runner\n"
-    "with schema.db.connection_context(), schema.db.as_owner(): Runner(schema.db, str(schema.FOLDER)).up(sys.argv[1])"
-)
 RESENDS_OF_BEFORE = """
     INSERT INTO shop (domain, email, currency, timezone, key, engage_tenant, store)
     VALUES ('demo.myshopify.com', 'a@demo.test', 'SEK', 'Europe/Stockholm', '', 'demo', 'SE-WEB');
@@ -153,7 +149,7 @@ RESENDS_OF_BEFORE = """
 
 
 def test_a_resend_of_the_version_before_names_its_exchange_in_the_column(empty_database):
-    printed("-c", MIGRATE_TO, "0017_trace", DATABASE_URL=empty_database)
+    migrate_to("0017_trace", empty_database)
     with psycopg.connect(empty_database) as connection:
         connection.execute(RESENDS_OF_BEFORE)
 

@@ -14,6 +14,7 @@ from sandbox.dev_servers import CHECKOUT
 from tasklog.counters import COUNTERS
 from taskqueue import circuit_breaker, claims, heartbeats
 from tests.project.test_layout import APP
+from tests.support.tasks.outcomes import cause_of
 from tests.support.tasks.task_steps import claim, enqueue, send
 from tests.views.ops.test_metrics import families
 
@@ -43,8 +44,8 @@ def everything(shop):
     heartbeats.beat("sweep")
     task = claim(shop, enqueue(shop))
     send(task)
-    claims.retry_in(task, timedelta(0), Outcome.FAILED, "Later.")
-    circuit_breaker.pause(shop, "Engage answered 401.", timedelta(hours=1))
+    claims.retry_in(task, timedelta(0), Outcome.FAILED, cause_of("Later."))
+    circuit_breaker.pause(shop, cause_of("Engage answered 401."), timedelta(hours=1))
     COUNTERS.webhook("Shopify", 200, 0.1)
     return families(shops=True)
 

@@ -10,6 +10,7 @@ from clients.engage.client import EngageClient
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http.server import Engage
 from sandbox.serve import serving
+from tests.support.tasks.outcomes import raises_saying
 
 KEY = "sandbox-key"
 HEADERS = {"apikey": KEY, "Content-Type": "application/json"}
@@ -263,7 +264,7 @@ def test_a_sent_mail_is_never_taken_for_unsent(tenant, fault):
 
 
 def test_the_client_raises_the_reason_of_a_refusal(tenant):
-    with pytest.raises(Rejected, match="ORDER_LOST") as caught:
+    with raises_saying(Rejected, match="ORDER_LOST") as caught:
         tenant.client.create_order_notification(order(orderStatus="ORDER_LOST"))
 
     assert caught.value.code == "UnknownOrderStatus"

@@ -166,7 +166,7 @@ TASKS = (
     Mutation(
         "retry by hand without a question although a mail may have arrived",
         "taskqueue/retry.py",
-        "if task.code == OUTCOME_UNKNOWN or task.id in acted:",
+        "if task.code == Code.OUTCOME_UNKNOWN or task.id in acted:",
         "if False:",
         ("tests/views/tasks/test_actions.py",),
     ),
@@ -308,9 +308,9 @@ WEB = (
     ),
     Mutation(
         "another system's message in an export",
-        "views/tasks/serializer.py",
-        "Kind.REASON: redacted_reason,",
-        "Kind.REASON: str,",
+        "i18n/explanations.py",
+        "return reason_text(replace(why, params={**why.params, SAID: LEFT_OUT}) if SAID in why.params else why)",
+        "return reason_text(why)",
         ("tests/views/tasks/test_export.py",),
     ),
     Mutation(

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from i18n.explanations import reason_text
 from models import NOW, Attempt, Customer, State, Task
+from reasons import Reason
 from sync import entities
-from sync.imports.rules import NO_CONTACT
 from sync.imports.state import create_import
 from taskqueue.runner import LONGEST_WAIT, run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
+from tests.support.tasks.outcomes import sentence
 from tests.sync.test_contact_links import MERGE, receive_webhooks
 from tests.sync.test_imports import END, START
 from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, sums_at_engage
@@ -37,7 +39,7 @@ def exhaust_waiting(task):
 def test_an_order_is_synced_once_its_customer_gets_a_contact_key(shop, shopify, engage, drain):
     customer_id, order_id = buy(shop, shopify, person=NAMELESS)
     drain(waiting=True)
-    assert "no key" in newest("SyncOrder").reason
+    assert "no key" in sentence(newest("SyncOrder").cause)
 
     update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
@@ -51,7 +53,7 @@ def test_the_refunds_of_such_an_order_follow(shop, shopify, engage, drain):
         shop, shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}), order_id
     )
     drain(waiting=True)
-    assert "no key" in newest("SyncRefund").reason
+    assert "no key" in sentence(newest("SyncRefund").cause)
 
     update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
@@ -82,7 +84,7 @@ def test_an_order_that_an_import_skipped_stays_skipped(shop, shopify, engage, dr
         Task.id == newest("SyncOrder").id
     ).execute()
     drain()
-    assert newest("SyncOrder").reason == NO_CONTACT
+    assert newest("SyncOrder").reason == Reason.IMPORT_CONTACT_MISSING
 
     update_customer(shop, shopify, customer_id, email="ada@example.com")
     drain(waiting=True)
@@ -100,7 +102,7 @@ def test_a_new_contact_does_not_sync_an_order_twice(shop, shopify, engage, drain
     drain()
 
     syncs = Task.select().where(Task.type == TYPES["SyncOrder"].number)
-    assert [sync.reason for sync in syncs] == ["The order is not paid yet (AUTHORIZED)."]
+    assert [reason_text(sync.cause) for sync in syncs] == ["The order is not paid yet (AUTHORIZED)."]
 
 
 def test_a_refund_that_waits_for_a_contact_is_woken_by_it(shop, shopify, engage, drain):
@@ -140,13 +142,13 @@ def test_a_refund_stops_waiting_once_its_purchase_is_skipped(shop, shopify, enga
     )
     engage.script("POST .*/receipts$", [(429, {}, {"Retry-After": "60"})])
     drain()
-    assert "goes first" in newest("SyncRefund").reason
+    assert "goes first" in sentence(newest("SyncRefund").cause)
 
     shopify.update_order(shop.domain, order_id, test=True)
     enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
     drain()
 
-    assert "test order" in newest("SyncRefund").reason
+    assert "test order" in sentence(newest("SyncRefund").cause)
 
 
 def test_an_order_of_a_customer_deleted_before_the_first_sync_does_not_wait(shop, shopify, engage, drain):
@@ -157,7 +159,9 @@ def test_an_order_of_a_customer_deleted_before_the_first_sync_does_not_wait(shop
 
     drain()
 
-    assert newest("SyncOrder").reason == "Its customer is not in Engage: The customer was deleted at Shopify."
+    assert (
+        reason_text(newest("SyncOrder").cause) == "Its customer is not in Engage: The customer was deleted at Shopify."
+    )
 
 
 def test_a_refund_goes_to_the_purchases_contact_after_the_customer_is_deleted(shop, shopify, engage, drain):
@@ -215,7 +219,7 @@ def test_a_shop_whose_tenant_has_one_key_skips_customers_without_it(shop, shopif
 
     drain(waiting=True)
 
-    assert "so Engage has no key" in newest("SyncContact").reason
+    assert "so Engage has no key" in sentence(newest("SyncContact").cause)
     assert calls(engage, "POST") == []
 
 
@@ -223,7 +227,7 @@ def test_a_customer_that_shopify_returns_late_is_synced(shop, shopify, engage, d
     customer_id = shopify.add_customer(shop.domain, ADA)
     index(shop, "IndexCustomer", customer_id)
     entities.save(Customer, shop, shopify.customer(shop.domain, customer_id))
-    Customer.update(skipped="The customer was deleted at Shopify.").execute()
+    Customer.update(skipped=Reason.CUSTOMER_DELETED).execute()
 
     drain()
 

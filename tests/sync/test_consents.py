@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from models import Customer, State, Task, new_id
+from reasons import Reason
 from sandbox.engage.webhooks.svix import SvixFaults
 from sandbox.shopify.customers import Consent
 from sandbox.shopify.webhooks.delivery import WebhookFaults
@@ -16,6 +17,7 @@ from sync import consent_memory, entities
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.support.servers.connected_sandboxes import ADA, sandboxes
+from tests.support.tasks.outcomes import sentence
 from tests.support.web.webhook_requests import web
 
 __all__ = ["sandboxes", "web"]
@@ -61,7 +63,7 @@ def test_a_subscription_in_shopify_reaches_engage_and_ends_there(sandboxes):
     assert sandboxes.preferences(shopper)["acceptsEmail"] is True
     assert [orjson.loads(body) for body in sandboxes.patch_bodies()] == [{"preferences": {"acceptsEmail": True}}]
     assert sandboxes.consent_writes() == 0
-    assert newest("SyncCustomerMarketingPreferences").reason == "Shopify has this answer already, or a newer one."
+    assert newest("SyncCustomerMarketingPreferences").reason == Reason.PREFERENCES_OUTDATED
     assert saved_memory(sandboxes, shopper).engage is None  # the echo of our call is nobody's answer
 
 
@@ -233,7 +235,7 @@ def test_without_both_ways_only_subscriptions_in_shopify_are_synced(sandboxes):
     sandboxes.wait_until_idle()
 
     assert sandboxes.preferences(shopper) == {"acceptsEmail": True, "acceptsSms": True, "acceptsPostal": False}
-    assert newest("SyncCustomerMarketingPreferences").reason.startswith("What changes in Engage is not brought")
+    assert newest("SyncCustomerMarketingPreferences").reason == Reason.PREFERENCES_SYNC_OFF
 
 
 def test_without_both_ways_an_unsubscription_in_engage_stays(sandboxes):
@@ -327,7 +329,7 @@ def test_a_subscription_withdrawn_before_its_sync_is_not_sent(sandboxes):
 
     sandboxes._drain(waiting=True)
 
-    assert newest("UpdateCustomerMarketingPreferences").reason == "Engage has been told of every answer already."
+    assert newest("UpdateCustomerMarketingPreferences").reason == Reason.PREFERENCES_ALREADY_SENT
     assert sandboxes.preferences(shopper)["acceptsEmail"] is False
 
 
@@ -337,7 +339,7 @@ def test_a_consent_that_engage_has_is_not_read_again(sandboxes):
 
     update_again(sandboxes, shopper)
 
-    assert newest("UpdateCustomerMarketingPreferences").reason == "Engage has been told of every answer already."
+    assert newest("UpdateCustomerMarketingPreferences").reason == Reason.PREFERENCES_ALREADY_SENT
     assert len(sandboxes.engage.calls) == before
 
 
@@ -362,7 +364,7 @@ def test_consents_of_a_customer_without_a_contact_wait_for_the_first_sync(sandbo
 
     update_again(sandboxes, shopper)
 
-    assert "not a contact yet" in newest("UpdateCustomerMarketingPreferences").reason
+    assert "not a contact yet" in sentence(newest("UpdateCustomerMarketingPreferences").cause)
 
 
 def test_the_tasks_name_the_customer_and_the_contact(sandboxes):

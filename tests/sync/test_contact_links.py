@@ -7,7 +7,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from i18n.explanations import reason_text
 from models import Customer, State, Task, new_id
+from reasons import Reason
 from sandbox.shopify.customers import CustomerDetails
 from sync import consent_memory, deleted_customers, entities
 from sync.imports.rules import require_contact
@@ -180,8 +182,8 @@ def test_a_deleted_customers_contact_stays_in_engage(shop, shopify, engage, drai
 
     assert len(contacts(engage)) == 1
     assert len(engage.calls) == before
-    assert saved_customer(shop, customer).skipped == "The customer was deleted at Shopify."
-    assert newest("IndexCustomer").reason == "Shopify no longer has this customer."
+    assert saved_customer(shop, customer).skipped == Reason.CUSTOMER_DELETED
+    assert newest("IndexCustomer").reason == Reason.CUSTOMER_NOT_FOUND
 
 
 def test_a_deleted_customer_is_no_longer_synced(shop, shopify, engage, drain):
@@ -194,7 +196,7 @@ def test_a_deleted_customer_is_no_longer_synced(shop, shopify, engage, drain):
     index(shop, "SyncContact", customer)
     drain()
 
-    assert newest("SyncContact").reason == "The customer was deleted at Shopify."
+    assert newest("SyncContact").reason == Reason.CUSTOMER_DELETED
     assert contacts(engage) == []
 
 
@@ -209,7 +211,9 @@ def test_an_order_of_a_deleted_customer_does_not_wait_for_a_contact(shop, shopif
     receive_webhooks(shop, shopify, "customers/delete")
     drain()
 
-    assert newest("SyncOrder").reason == "Its customer is not in Engage: The customer was deleted at Shopify."
+    assert (
+        reason_text(newest("SyncOrder").cause) == "Its customer is not in Engage: The customer was deleted at Shopify."
+    )
 
 
 def test_the_consents_move_with_the_contact(shop, shopify, engage, drain, two_customers):

@@ -9,12 +9,14 @@ import orjson
 import pytest
 
 from models import Order, Refund, Task
+from reasons import Reason
 from sandbox.engage.faults import Fault
 from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
 from sync import entities, sent_receipts
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest, receipts
+from tests.support.tasks.outcomes import sentence
 from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, sums_at_engage, synced_order_id
 
 __all__ = ["synced_order_id"]
@@ -92,7 +94,7 @@ def test_money_that_settles_an_edit_is_not_counted_twice(shop, shopify, engage, 
 
     drain(waiting=True)
 
-    assert "settles an edit" in newest("SyncRefund").reason
+    assert "settles an edit" in sentence(newest("SyncRefund").cause)
     assert sums_at_engage(engage, synced_order_id) == {"SEK": 198}
 
 
@@ -102,7 +104,7 @@ def test_a_change_that_moves_no_money_sends_nothing(shop, shopify, engage, drain
 
     drain(waiting=True)
 
-    assert newest("SyncOrder").reason == "Its receipt is at Engage already."
+    assert newest("SyncOrder").reason == Reason.RECEIPT_ALREADY_SENT
     assert len(calls(engage, "POST", "receipts")) == 1
 
 
@@ -113,7 +115,7 @@ def test_an_order_keeps_the_rules_of_its_purchase_receipt(shop, shopify, engage,
 
     drain(waiting=True)
 
-    assert newest("SyncOrder").reason == "Its receipt is at Engage already."
+    assert newest("SyncOrder").reason == Reason.RECEIPT_ALREADY_SENT
 
 
 def test_an_order_older_than_its_refund_is_not_corrected(shop, shopify, engage, drain, synced_order_id):
@@ -145,7 +147,7 @@ def test_a_refund_newer_than_its_order_indexes_the_order_again(shop, shopify, en
     Task.update(due_at="2099-01-01").where(Task.id != sync.id).execute()
     run(TYPES["SyncOrder"], str(sync.id))
 
-    assert "read anew" in Task.get_by_id(sync.id).reason
+    assert "read anew" in sentence(Task.get_by_id(sync.id).cause)
     assert newest("IndexOrder").parent_id == sync.id
 
 

@@ -25,19 +25,20 @@ from models import (
     Task,
     utcnow,
 )
+from reasons import Reason
 from sandbox.engage.faults import Fault
 from sandbox.purchases import add_history
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports import reader
-from sync.imports.rules import ALREADY_A_CONTACT, NO_CONTACT
-from sync.imports.state import IMPORT_CANCELLED, IMPORT_PAUSED, create_import
+from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.outcomes import Skip
 from taskqueue.runner import run
 from taskqueue.sweeper import pick_due
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, newest, receipts
+from tests.support.tasks.outcomes import raises_saying, sentence
 
 START, END = datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -167,7 +168,7 @@ def test_a_customer_who_became_a_contact_meanwhile_is_skipped(shop, shopify, eng
     TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=customer_id, args={"import_id": importing.id})
     drain()
 
-    assert newest("SyncContact").reason == ALREADY_A_CONTACT
+    assert newest("SyncContact").reason == Reason.IMPORT_CONTACT_EXISTS
 
 
 def test_an_order_without_a_contact_is_skipped_and_creates_none(shop, shopify, engage, drain):
@@ -181,7 +182,7 @@ def test_an_order_without_a_contact_is_skipped_and_creates_none(shop, shopify, e
     TYPES["SyncOrder"].enqueue(shop, key="x", shopify_id=order_id, args={"import_id": importing.id})
     drain()
 
-    assert newest("SyncOrder").reason == NO_CONTACT
+    assert newest("SyncOrder").reason == Reason.IMPORT_CONTACT_MISSING
     assert tasks_of("IndexCustomer") == []
 
 
@@ -288,7 +289,7 @@ def test_an_expired_result_url_is_requested_again(shop, shopify, engage, drain):
     importing = until_reading(shop)
     run_next("ProcessBulkImportData")
     shopify.bulk.url_seconds = -1.0
-    assert "no longer valid" in run_next("ProcessBulkImportData").reason
+    assert "no longer valid" in sentence(run_next("ProcessBulkImportData").cause)
 
     shopify.bulk.url_seconds = 60.0
     drain(waiting=True, seconds=30)
@@ -332,7 +333,7 @@ def test_a_paused_import_reads_and_sends_nothing_until_it_is_resumed(shop, shopi
 
     drain(seconds=3)
     assert len(engage.tenant("demo").contacts) == 0
-    assert {task.reason for task in tasks_of("SyncContact")} == {IMPORT_PAUSED}
+    assert {task.reason for task in tasks_of("SyncContact")} == {Reason.IMPORT_PAUSED}
     resume_import(BulkImport.get_by_id(importing.id))
     drain(waiting=True, seconds=30)
 
@@ -350,9 +351,9 @@ def test_a_cancelled_import_ends_its_waiting_tasks_as_skipped(shop, shopify, eng
     drain(waiting=True)
 
     ended = [(task.state, task.reason) for task in tasks_of("SyncContact")]
-    assert ended == [(State.SUCCESS, IMPORT_CANCELLED)] * 3
+    assert ended == [(State.SUCCESS, Reason.IMPORT_CANCELLED)] * 3
     assert len(engage.tenant("demo").contacts) == 0
-    assert newest("ProcessBulkImportData").reason == IMPORT_CANCELLED
+    assert newest("ProcessBulkImportData").reason == Reason.IMPORT_CANCELLED
 
 
 def test_a_task_that_outlived_its_cancelled_import_is_skipped(shop, shopify, engage, drain):
@@ -363,7 +364,7 @@ def test_a_task_that_outlived_its_cancelled_import_is_skipped(shop, shopify, eng
 
     drain()
 
-    assert newest("SyncContact").reason == IMPORT_CANCELLED
+    assert newest("SyncContact").reason == Reason.IMPORT_CANCELLED
     assert entities.get(Customer, shop, customer_id).contact_id is None
 
 
@@ -376,7 +377,7 @@ def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, eng
 
     run(TYPES["ProcessBulkImportData"], str(first.id))
 
-    assert Task.get_by_id(first.id).reason == "Another task goes on with this import."
+    assert Task.get_by_id(first.id).reason == Reason.IMPORT_STEP_REPLACED
     assert Customer.select().count() == 0
 
 
@@ -392,7 +393,7 @@ def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
 
     with shopify_client(task).bulk_result(url, 0) as lines:
         pause_import(importing)
-        with pytest.raises(Skip, match=IMPORT_PAUSED):
+        with raises_saying(Skip, match="The import is paused"):
             reader.ImportReader(task, part).read(lines)
 
     assert (part_of(importing).position, Customer.select().count(), tasks_of("SyncContact")) == (0, 0, [])
@@ -407,7 +408,7 @@ def test_reading_waits_while_enough_tasks_are_pending(shop, shopify, engage, dra
     run_next("ProcessBulkImportData")
     waiting = run_next("ProcessBulkImportData")
 
-    assert waiting.reason == "Enough of the import is under way."
+    assert waiting.reason == Reason.IMPORT_BACKLOG
     assert part_of(importing).found == 3
     drain(waiting=True, seconds=40)
     assert part_of(importing).found == 7
@@ -420,7 +421,7 @@ def test_the_customers_are_synced_before_the_orders_are_requested(shop, shopify,
 
     waiting = run_next("TriggerNextBatch")
 
-    assert waiting.reason == "What was read is still on its way to Engage."
+    assert waiting.reason == Reason.IMPORT_TASKS_PENDING
     assert len(tasks_of("HandleBulkImportCreate")) == 1
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from actors.imports import HAND_OVER, LOOKUP_ATTEMPTS, cancel_import, resume_import
 from models import Body, ImportPart, ImportState, ImportStep, State, Task, new_id, utcnow
+from reasons import Reason
 from sandbox.dev_servers import wait_for
-from sync.imports.parts import failure_reason
+from sync.imports.parts import failure_cause
 from taskqueue import insert
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest
+from tests.support.tasks.outcomes import sentence
 from tests.sync.test_imports import add_past, begin_import, drain_until, part_of, run_next, state_of, tasks_of
 
 
@@ -34,7 +36,7 @@ def test_the_finish_webhook_wakes_the_waiting_task(shop, shopify, engage):
 def test_a_webhook_about_another_apps_operation_changes_nothing(shop, shopify, engage):
     task = run_finish_webhook(shop, "gid://shopify/BulkOperation/1")
 
-    assert task.reason == "No import waits for this operation."
+    assert task.reason == Reason.BULK_OPERATION_UNKNOWN
 
 
 def test_a_query_that_ends_before_its_id_is_saved_is_not_missed(shop, shopify, engage):
@@ -42,7 +44,7 @@ def test_a_query_that_ends_before_its_id_is_saved_is_not_missed(shop, shopify, e
     run_next("HandleBulkImportCreateRequest")  # the next one is asking, and has not committed yet
 
     early = run_finish_webhook(shop, "gid://shopify/BulkOperation/7")
-    assert (early.state, early.reason) == (State.PENDING, "An import is just beginning its query.")
+    assert (early.state, early.reason) == (State.PENDING, Reason.BULK_QUERY_STARTING)
     ImportPart.update(operation_id="gid://shopify/BulkOperation/7", state=ImportStep.AWAIT).where(
         ImportPart.state == ImportStep.ASK
     ).execute()
@@ -58,7 +60,7 @@ def test_another_apps_operation_is_not_awaited_while_an_import_begins(shop, shop
     for _ in range(LOOKUP_ATTEMPTS - 1):
         run_next("BulkOperationFinishWebhook")
 
-    assert run_next("BulkOperationFinishWebhook").reason == "No import waits for this operation."
+    assert run_next("BulkOperationFinishWebhook").reason == Reason.BULK_OPERATION_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,8 @@ def test_a_lost_finish_webhook_is_replaced_by_polling(shop, shopify, engage):
 
     run_next("HandleBulkOperationFinish")
 
-    assert (waiting.state, waiting.reason) == (State.PENDING, "Shopify is still collecting.")
-    assert timedelta() < waiting.due_at - utcnow() < timedelta(minutes=1)
+    assert (waiting.state, waiting.reason) == (State.PENDING, Reason.BULK_QUERY_RUNNING)
+    assert timedelta() < waiting.due_at - waiting.started_at < timedelta(minutes=1)
     assert part_of(importing).state == ImportStep.READ
     assert tasks_of("BulkOperationFinishWebhook") == []
 
@@ -119,15 +121,15 @@ def test_a_query_that_failed_half_way_is_imported_in_part_with_a_note(shop, shop
 
     drain_until(drain, lambda: part_of(importing).state == ImportStep.OVER)
 
-    assert part_of(importing).note == "Shopify ended the query early: FAILED (TIMEOUT)."
+    assert sentence(part_of(importing).note_cause) == "Shopify ended the query early: FAILED (TIMEOUT)."
     assert 0 < len(engage.tenant("demo").contacts) < 9
 
 
 def test_a_query_that_failed_without_a_result_can_be_resumed(shop, shopify, engage, drain):
     shopify.bulk.failures = ["INTERNAL_SERVER_ERROR"]
     importing = begin_import(shop)
-    drain_until(drain, lambda: failure_reason(part_of(importing)))
-    assert "INTERNAL_SERVER_ERROR" in failure_reason(part_of(importing))
+    drain_until(drain, lambda: failure_cause(part_of(importing)))
+    assert "INTERNAL_SERVER_ERROR" in sentence(failure_cause(part_of(importing)))
 
     resume_import(importing)
     drain(waiting=True)

@@ -11,11 +11,13 @@ import orjson
 import pytest
 
 from models import Order, State, Task
+from reasons import Reason
 from sandbox.engage.faults import Fault
 from sync import entities
-from sync.notifications import reason_not_to_resend, resend_notification
+from sync.notifications import cause_not_to_resend, resend_notification
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
+from tests.support.tasks.outcomes import sentence
 from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of, tasks_of
 from tests.taskqueue.test_entity_order import drain_on_threads
 
@@ -130,7 +132,7 @@ def test_a_cancelled_order_is_notified_and_no_longer_confirmed(notifying_shop, s
     drain(waiting=True)
 
     assert mails(engage) == ["ORDER_CANCELLED"]
-    assert newest("SyncRefundNotification").reason == "No money goes back with this refund."
+    assert newest("SyncRefundNotification").reason == Reason.REFUND_NO_MONEY
 
 
 def test_a_confirmation_after_the_cancellation_is_skipped(notifying_shop, shopify, engage, drain):
@@ -141,7 +143,7 @@ def test_a_confirmation_after_the_cancellation_is_skipped(notifying_shop, shopif
     TYPES["SyncOrderNotification"].enqueue(notifying_shop, key="late", shopify_id=order_id, args={"kind": "confirmed"})
     drain()
 
-    assert newest("SyncOrderNotification").reason == "The order was cancelled before its confirmation went out."
+    assert newest("SyncOrderNotification").reason == Reason.ORDER_CANCELLED_UNCONFIRMED
 
 
 def test_an_old_order_that_is_updated_is_not_notified(notifying_shop, shopify, engage, drain):
@@ -159,7 +161,7 @@ def test_some_orders_are_not_notified_for_a_reason(fields, reason, notifying_sho
 
     drain(waiting=True)
 
-    assert reason in newest("SyncOrderNotification").reason
+    assert reason in sentence(newest("SyncOrderNotification").cause)
     assert mails(engage) == []
 
 
@@ -367,7 +369,7 @@ def test_some_orders_have_no_notification_to_resend(fields, enabled, reason, sho
     drain(waiting=True)
     order = entities.get(Order, shop, order_id)
 
-    assert reason in reason_not_to_resend(shop, order)
+    assert reason in sentence(cause_not_to_resend(shop, order))
     assert resend_notification(shop, order) is None
 
 
@@ -390,4 +392,4 @@ def test_a_parcel_that_shopify_no_longer_has_is_skipped(notifying_shop, shopify,
     TYPES["SyncOrderFulfillmentNotification"].enqueue(notifying_shop, key="gone", shopify_id=4711, args=args)
     drain()
 
-    assert newest("SyncOrderFulfillmentNotification").reason == "Shopify no longer has this parcel."
+    assert newest("SyncOrderFulfillmentNotification").reason == Reason.FULFILLMENT_NOT_FOUND

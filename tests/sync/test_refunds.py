@@ -8,13 +8,15 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from i18n.explanations import reason_text
 from models import Body, Customer, Order, ReceiptKind, Refund, State, Task, new_id
+from reasons import Reason
 from sync import entities, sent_receipts
-from sync.receipts import ORDER_NOT_FOUND
 from taskqueue import insert
 from taskqueue.runner import run
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
+from tests.support.tasks.outcomes import sentence
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_a_refund_is_sent_once_however_many_webhooks_arrive(shop, shopify, engag
     enqueue_refund_webhooks(shop, refund_id, synced_order_id)
     drain(waiting=True)
 
-    assert newest("SyncRefund").reason == "Its receipt is at Engage already."
+    assert newest("SyncRefund").reason == Reason.RECEIPT_ALREADY_SENT
     assert len(calls(engage, "POST", "receipts")) == 2
 
 
@@ -168,8 +170,8 @@ def test_a_refund_of_an_order_that_is_skipped_is_skipped_for_the_same_reason(
     drain(waiting=True)
 
     assert newest("SyncRefund").state == State.SUCCESS
-    assert reason in newest("SyncRefund").reason
-    assert reason in newest("SyncOrder").reason
+    assert reason in sentence(newest("SyncRefund").cause)
+    assert reason in sentence(newest("SyncOrder").cause)
     assert receipts(engage) == []
 
 
@@ -179,7 +181,7 @@ def test_an_order_cancelled_before_it_was_paid_sends_nothing_to_engage(shop, sho
 
     drain(waiting=True)
 
-    assert "before it was paid" in newest("SyncRefund").reason
+    assert "before it was paid" in sentence(newest("SyncRefund").cause)
     assert receipts(engage) == []
 
 
@@ -190,7 +192,7 @@ def test_a_refund_of_an_order_that_is_not_due_follows_its_receipt(shop, shopify,
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     enqueue_refund_webhooks(shop, refund_id, order_id)
     drain(waiting=True)
-    assert newest("SyncRefund").reason == "The order is not fulfilled yet (UNFULFILLED)."
+    assert reason_text(newest("SyncRefund").cause) == "The order is not fulfilled yet (UNFULFILLED)."
 
     shopify.fulfil(shop.domain, order_id)
     enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
@@ -227,7 +229,7 @@ def test_a_refund_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, d
 
     drain()
 
-    assert newest("IndexRefund").reason == "Shopify no longer has this refund."
+    assert newest("IndexRefund").reason == Reason.REFUND_NOT_FOUND
 
 
 def test_a_sent_receipt_is_stored_to_the_byte_and_encrypted(shop, shopify, engage, drain, synced_order_id):
@@ -277,4 +279,4 @@ def test_a_refund_whose_order_was_deleted_does_not_wait_for_it(shop, shopify, en
     shopify.delete_order(shop.domain, order_id)
     drain()
 
-    assert (newest("SyncRefund").state, newest("SyncRefund").reason) == (State.SUCCESS, ORDER_NOT_FOUND)
+    assert (newest("SyncRefund").state, newest("SyncRefund").reason) == (State.SUCCESS, Reason.ORDER_NOT_FOUND)

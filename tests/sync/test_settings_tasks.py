@@ -11,6 +11,7 @@ import scheduler
 from actors import settings as actors_settings
 from models import NOW, BulkImport, ImportState, Lane, PollCursor, Shop, State, Store, Task
 from privacy import uninstall
+from reasons import Reason
 from sandbox.engage.faults import Fault
 from sync import polling
 from sync import stores as sync_stores
@@ -21,6 +22,7 @@ from taskqueue.runner import run
 from taskqueue.sweeper import pick_due
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import index, newest
+from tests.support.tasks.outcomes import sentence
 from tests.support.tasks.webhook_tasks import receive_webhook
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -179,7 +181,7 @@ def test_an_uninstalled_shop_is_inactive_and_its_tokens_are_deleted(shop, shopif
     row = Shop.get_by_id(shop.id)
     assert (row.active, row.shopify_token, row.engage_key) == (False, None, None)
     assert newest("IndexCustomer").state == State.SUCCESS
-    assert newest("IndexCustomer").reason == uninstall.UNINSTALLED
+    assert newest("IndexCustomer").reason == Reason.APP_UNINSTALLED
     assert not PollCursor.select().exists()
 
 
@@ -193,7 +195,7 @@ def test_an_uninstall_waits_for_running_tasks(shop, shopify, drain):
     drain()
 
     assert newest("ShopWebhook").state == State.PENDING
-    assert "still running" in newest("ShopWebhook").reason
+    assert "still running" in sentence(newest("ShopWebhook").cause)
     assert not Shop.get_by_id(shop.id).active  # nothing further begins
 
 
@@ -203,7 +205,7 @@ def test_a_late_uninstall_does_not_stop_a_shop_that_came_back(shop, shopify, dra
     drain()
 
     assert Shop.get_by_id(shop.id).active
-    assert "installed again" in newest("ShopWebhook").reason
+    assert "installed again" in sentence(newest("ShopWebhook").cause)
 
 
 def test_an_uninstall_waits_while_shopify_is_unavailable(shop, shopify):

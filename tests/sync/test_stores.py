@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from i18n.explanations import reason_text
 from models import Attempt, Customer, Order, State, new_id, utcnow
 from models import Market as Known
 from sandbox.engage.faults import Fault
@@ -105,7 +106,8 @@ def buyer(country, **fields):
 
 def attempt_note(name):
     """What stands at the only attempt of the newest task of this type."""
-    return Attempt.get(Attempt.task == newest(name), Attempt.number == newest(name).fence).reason
+    noted = Attempt.get(Attempt.task == newest(name), Attempt.number == newest(name).fence).cause
+    return noted and reason_text(noted)
 
 
 def test_a_receipt_and_a_contact_of_a_market_have_its_store(shop, shopify, engage, drain, markets):

@@ -14,6 +14,7 @@ from sandbox.engage.faults import Fault
 from sync.api_clients import engage_client
 from taskqueue.exchanges import ExchangeJournal
 from taskqueue.outcomes import A_DAY, RetryPolicy
+from tests.support.tasks.outcomes import sentence
 from tests.support.tasks.task_types import COUNT, add_task, counting, declare, retry_wait, run_again_now, run_new_task
 
 __all__ = ["counting", "declare"]
@@ -48,7 +49,7 @@ def test_each_response_of_engage_has_its_outcome(answer, state, attempts, outcom
     (attempt,) = task.attempt_set
     assert (task.state, task.attempts, attempt.outcome) == (state, attempts, outcome)
     assert task.reason == attempt.reason
-    assert "Engage" in task.reason
+    assert "Engage" in sentence(task.cause)
 
 
 def test_a_nul_character_in_a_reason_is_removed(shop, engage, counting):
@@ -57,7 +58,7 @@ def test_a_nul_character_in_a_reason_is_removed(shop, engage, counting):
     task = run_new_task(counting, shop)
 
     assert task.state == State.ERROR
-    assert "byte" in task.reason
+    assert "byte" in sentence(task.cause)
 
 
 def test_an_unreachable_engage_is_retried(shop, declare, engage):
@@ -67,7 +68,7 @@ def test_an_unreachable_engage_is_retried(shop, declare, engage):
 
     task = run_new_task(declare(call_closed_port), shop)
 
-    assert (task.state, task.reason) == (State.PENDING, "Engage could not be reached.")
+    assert (task.state, sentence(task.cause)) == (State.PENDING, "Engage could not be reached.")
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(429, 0), (503, 1)])
@@ -108,4 +109,4 @@ def test_a_task_is_an_error_after_its_last_attempt(shop, engage, declare):
     states = [run_again_now(task).state for _ in range(3)]
 
     assert states == [State.PENDING, State.PENDING, State.ERROR]
-    assert "Given up after 3 attempts." in Task.get_by_id(task.id).reason
+    assert "Given up after 3 attempts." in sentence(Task.get_by_id(task.id).cause)

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from models import NOW, Attempt, Shop, State, Task
+from reasons import Cause
 from sync import shop_connections
 from sync.api_clients import engage_client
 from taskqueue import circuit_breaker
 from taskqueue.runner import FAILURES_TO_PAUSE, PROBE_WAIT
 from taskqueue.sweeper import sweep
+from tests.support.tasks.outcomes import cause_of, sentence
 from tests.support.tasks.task_types import (
     COUNT,
     add_task,
@@ -40,7 +42,7 @@ def test_a_refused_key_opens_the_circuit_breaker(status, shop, engage, counting)
 
     other = run_task(other)
 
-    assert reload_shop(shop).pause_reason == refused.reason
+    assert sentence(reload_shop(shop).pause_cause) == sentence(refused.cause)
     assert (other.state, other.fence) == (State.PENDING, 0)
     assert len(engage.calls) == 1
 
@@ -60,7 +62,7 @@ def test_tasks_of_a_paused_shop_that_call_only_shopify_run(shop, engage, countin
 
 
 def test_the_sweep_publishes_nothing_for_a_paused_shop(shop, engage, counting):
-    circuit_breaker.pause(shop, "The key is refused.", timedelta(minutes=10))
+    circuit_breaker.pause(shop, cause_of("The key is refused."), timedelta(minutes=10))
     add_task(counting, shop)
     Task.update(published_at=None).execute()
 
@@ -146,7 +148,7 @@ def test_ten_failures_in_a_row_open_the_circuit_breaker(shop, engage, counting):
 
     assert after_nine is None
     assert Shop.select().where(Shop.paused_until > NOW).exists()
-    assert "503" in reload_shop(shop).pause_reason
+    assert "503" in sentence(reload_shop(shop).pause_cause)
 
 
 @pytest.mark.parametrize("answer", [None, (422, {"message": "No."})], ids=["success", "a refusal of one task"])
@@ -166,7 +168,7 @@ def test_calls_begun_before_the_pause_do_not_lengthen_it(shop):
 
     for each in known:
         circuit_breaker.count_failure(
-            each, "503", at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
+            each, Cause("503"), at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
         )
 
     left = Shop.select((Shop.paused_until - NOW).alias("left")).scalar()
@@ -177,7 +179,7 @@ def test_each_failed_probe_doubles_the_pause(shop):
     lengths = []
     for _ in range(12):
         circuit_breaker.count_failure(
-            reload_shop(shop), "503", at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
+            reload_shop(shop), Cause("503"), at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
         )
         lengths.append(Shop.select((Shop.paused_until - NOW).alias("left")).scalar())
 
@@ -187,11 +189,11 @@ def test_each_failed_probe_doubles_the_pause(shop):
 
 def test_a_call_begun_before_does_not_end_the_pause_for_a_refused_key(shop):
     under_way = reload_shop(shop)
-    circuit_breaker.pause(shop, "The key is refused.", timedelta(minutes=10))
+    circuit_breaker.pause(shop, cause_of("The key is refused."), timedelta(minutes=10))
 
     circuit_breaker.count_failure(
-        under_way, "503", at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
+        under_way, Cause("503"), at_most=10, wait=timedelta(seconds=15), longest=timedelta(minutes=10)
     )
 
-    assert reload_shop(shop).pause_reason == "The key is refused."
+    assert reload_shop(shop).pause_cause == Cause("The key is refused.")
     assert reload_shop(shop).paused_until is not None

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg.errors import UniqueViolation
 
-from clients import OUTCOME_UNKNOWN
 from config import config
 from database import EVERY, connected, db
 from models import Entity, Shop, State, Task
+from reasons import Code
 from tests.support.tasks.task_types import (
     MAIL,
     add_task,
@@ -74,7 +74,7 @@ def test_a_call_that_must_not_be_made_twice_is_not_repeated_after_a_deadlock(
     task = lose_worker(run_task(add_task(declare(handler), shop)))
 
     assert len(engage.calls) == 1
-    assert (task.state, task.code) == (State.ERROR, OUTCOME_UNKNOWN)
+    assert (task.state, task.code) == (State.ERROR, Code.OUTCOME_UNKNOWN)
 
 
 def fall_into_a_deadlock(first: Shop, second: Shop) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from database import EVERY, connected, db
 from models import NOW, Attempt, Customer, Entity, Order, Outcome, State, Task, new_id
+from reasons import Reason
 from sandbox.engage.faults import Fault
 from sandbox.shopify import Shopify
 from sandbox.shopify.customers import CustomerDetails
@@ -162,7 +163,7 @@ def test_a_queued_task_is_replaced_by_a_newer_one(shop, slow_type):
 
     older, newer = go(older), go(newer)
 
-    assert (older.state, older.reason, older.closed_by) == (State.SUCCESS, "Replaced by a newer one.", newer.id)
+    assert (older.state, older.reason, older.closed_by) == (State.SUCCESS, Reason.REPLACED, newer.id)
     assert (newer.state, newer.reason) == (State.SUCCESS, None)
 
 
@@ -343,7 +344,7 @@ def test_each_replaced_task_leads_to_one_that_succeeded(shop, shopify_with_webho
 
     drain_on_threads()
 
-    replaced = list(Task.select().where(Task.reason == "Replaced by a newer one."))
+    replaced = list(Task.select().where(Task.reason == Reason.REPLACED))
     newer = {task.id: task for task in Task.select()}
     assert replaced
     for task in replaced:

@@ -8,10 +8,12 @@ import pytest
 
 from config import config
 from models import NOW, Attempt, Outcome, State, Task
+from reasons import Reason
 from taskqueue import claims
 from taskqueue.broker import broker
 from taskqueue.outcomes import LeaseLost
 from taskqueue.sweeper import MAX_CRASHES
+from tests.support.tasks.outcomes import ending, sentence
 from tests.support.tasks.task_types import (
     add_task,
     attempts,
@@ -34,10 +36,10 @@ def test_a_worker_without_its_lease_cannot_finish_the_task(shop, declare):
     other = claim_task(stale)
 
     with pytest.raises(LeaseLost):
-        claims.finish(stale, State.SUCCESS, reason="Too late.")
+        claims.finish(stale, State.SUCCESS, **ending("Too late."))
 
     found = Task.get_by_id(stale.id)
-    assert (found.state, found.reason, found.fence) == (State.PENDING, "The worker was lost.", other.fence)
+    assert (found.state, found.reason, found.fence) == (State.PENDING, Reason.WORKER_LOST, other.fence)
 
 
 def test_a_claim_lost_in_a_server_crash_writes_nothing_after_another(shop, declare):
@@ -113,4 +115,5 @@ def test_a_task_that_lost_three_workers_is_an_error(shop, declare):
         Task.update(due_at=NOW).execute()
         task = lose_worker(claim_task(task))
 
-    assert (task.state, task.code, task.reason) == (State.ERROR, "worker lost", "3 workers were lost at it.")
+    assert (task.state, task.code) == (State.ERROR, "worker lost")
+    assert sentence(task.cause) == "3 workers were lost at it."

@@ -9,10 +9,12 @@ from dramatiq.middleware import TimeLimitExceeded
 
 from database import db
 from models import NOW, Attempt, Outcome, State, Task
+from reasons import Cause, Ending
 from sync.api_clients import engage_client
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Unusable, Wait
 from taskqueue.runner import INTERNAL_ERROR_ATTEMPTS, LONGEST_WAIT
+from tests.support.tasks.outcomes import cause_of, sentence
 from tests.support.tasks.task_types import (
     add_task,
     claim_task,
@@ -71,7 +73,11 @@ def test_waiting_for_one_reason_for_a_day_is_an_error(shop, declare):
 
     task = run_task(task)
 
-    assert (task.state, task.code, task.reason) == (State.ERROR, "waited", "Not yet. Waited for a day.")
+    assert (task.state, task.code, task.cause) == (
+        State.ERROR,
+        "waited",
+        Cause("Not yet.").ended(Ending.WAITED_FOR_A_DAY),
+    )
 
 
 def test_a_task_created_days_ago_may_still_wait(shop, declare):
@@ -89,7 +95,7 @@ def test_a_task_woken_while_it_runs_does_not_wait(shop, declare):
     task = claim_task(add_task(kind, shop, shopify_id=1))
 
     kind.wake(shop, [1])
-    claims.retry_in(task, timedelta(hours=1), Outcome.WAITED, "Not yet.")
+    claims.retry_in(task, timedelta(hours=1), Outcome.WAITED, cause_of("Not yet."))
 
     assert claim_task(task)
 
@@ -113,7 +119,7 @@ def test_a_bug_of_ours_is_retried_twice(shop, declare):
         task = run_again_now(task)
 
     assert (task.state, task.code, task.attempts) == (State.ERROR, "internal", INTERNAL_ERROR_ATTEMPTS)
-    assert "ZeroDivisionError" in task.reason
+    assert "ZeroDivisionError" in sentence(task.cause)
 
 
 def test_a_call_within_a_transaction_is_a_bug_of_ours(shop, engage, declare):

@@ -9,6 +9,7 @@ from models import Shop, State
 from sandbox.engage.faults import Fault
 from sync.api_clients import engage_client
 from taskqueue.sweeper import sweep
+from tests.support.tasks.outcomes import sentence
 from tests.support.tasks.task_types import (
     MAIL,
     add_task,
@@ -53,7 +54,7 @@ def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
     task = lose_worker(task)
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
-    assert "The worker was lost while sending." in task.reason
+    assert "The worker was lost while sending." in sentence(task.cause)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, TimeLimitExceeded])

@@ -14,8 +14,8 @@ from clients import ApiError, NotSent, Refused
 from clients.engage.client import EngageClient
 from config import config
 from database import db
-from i18n import reasons
 from i18n.catalogue import t
+from i18n.explanations import reason_text
 from models import Action, Permission, Shop
 from sync import shop_connections
 from sync import stores as sync_stores
@@ -99,7 +99,7 @@ def _test_call(tenant: str, key: str, errors: dict[str, str]) -> list[dict[str, 
     except Refused:
         errors["key"] = t("onboarding.bad.refused")
     except ApiError as error:
-        errors["tenant"] = t("onboarding.bad.failed", why=reasons.translate_reason(str(error)))
+        errors["tenant"] = t("onboarding.bad.failed", why=reason_text(error.cause))
     return []
 
 

@@ -12,9 +12,8 @@ from peewee import ModelSelect, fn
 from clients import Effect
 from encryption import Unreadable
 from i18n.catalogue import t
-from i18n.explanations import explain
+from i18n.explanations import explain, reason_text
 from i18n.formats import format_datetime, format_duration
-from i18n.reasons import translate_reason
 from models import Customer, Entity, Exchange, Order, Refund, Shop, State, Task
 from sync import entities, sent_receipts
 from tasklog.filter import Filter, Search
@@ -155,15 +154,19 @@ def sync_status(entity: EntityHistory, now: datetime) -> SyncStatus:
     if task.state == State.PENDING:
         return SyncStatus(t("entity.standing.pending", standing=formatting.state_detail(task, now)), state, task)
     if task.state == State.ERROR:
-        meaning = explain(task.reason, task.code)
+        meaning = explain(task.cause, task.error_code)
         why = meaning.title if meaning else task.reason or ""
         return SyncStatus(
             t("entity.standing.solved" if task.closed_by else "entity.standing.error", why=why), state, task
         )
     synced = entity.newest_successful_sync() if task.reason else task
     if synced is None:
-        return SyncStatus(t("entity.standing.skipped", reason=translate_reason(task.reason or "")), state, task)
-    return SyncStatus(t("entity.standing.done", instant=format_datetime(synced.completed_at)), state, synced)
+        return SyncStatus(
+            t("entity.standing.skipped", reason=reason_text(task.cause) if task.cause else ""), state, task
+        )
+    return SyncStatus(
+        t("entity.standing.done", instant=format_datetime(synced.completed_at or synced.created_at)), state, synced
+    )
 
 
 def history_entries(tasks: list[Task], now: datetime) -> list[HistoryEntry]:

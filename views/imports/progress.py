@@ -7,11 +7,12 @@ from datetime import timedelta
 from functools import cached_property
 
 from i18n import numbers
-from i18n import reasons as i18n_reasons
 from i18n.catalogue import t
+from i18n.explanations import reason_text
 from i18n.formats import format_date
 from models import BulkImport, ImportBadLine, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
-from sync.imports.parts import MAX_BAD_LINES, bad_lines, failure_reason, parts_of
+from reasons import Cause
+from sync.imports.parts import MAX_BAD_LINES, bad_lines, failure_cause, parts_of
 from sync.imports.tasks import count_failed_tasks, count_pending_tasks
 from views.tasks.filters import TaskFilters
 from views.web import formatting
@@ -42,11 +43,7 @@ class ImportPartProgress:
     def step(self) -> str:
         """The current step, with Shopify's message about the bulk query if there is one."""
         state = t(f"imports.step.{ImportStep(self.row.state).name.lower()}")
-        return (
-            t("imports.early", state=state, note=i18n_reasons.translate_reason(self.row.note))
-            if self.row.note
-            else state
-        )
+        return t("imports.early", state=state, note=reason_text(self.row.note_cause)) if self.row.note_cause else state
 
     @property
     def rows_read(self) -> str:
@@ -80,13 +77,13 @@ class ImportProgress:
     parts: list[ImportPartProgress]
     left: int
     errors: int
-    stopped: str | None
+    stopped: Cause | None
 
     @classmethod
     def of(cls, bulk_import: BulkImport) -> ImportProgress:
         rows = parts_of(bulk_import)
-        reasons = [failure_reason(row) for row in rows] if bulk_import.open else []
-        stopped = next((reason for reason in reasons if reason is not None), None)
+        causes = [failure_cause(row) for row in rows] if bulk_import.open else []
+        stopped = next((cause for cause in causes if cause is not None), None)
         return cls(
             bulk_import,
             [ImportPartProgress(row) for row in rows],
@@ -130,7 +127,7 @@ class ImportProgress:
 
     @property
     def stopped_note(self) -> str:
-        return t("imports.stopped_note", reason=i18n_reasons.translate_reason(self.stopped or ""))
+        return t("imports.stopped_note", reason=reason_text(self.stopped) if self.stopped else "")
 
     @property
     def errors_text(self) -> str:

@@ -9,12 +9,12 @@ from starlette.routing import Route
 
 from database import db
 from i18n.catalogue import t
-from i18n.reasons import translate_reason
+from i18n.explanations import reason_text
 from mappings.notification.body import kind_of_order
 from models import Action, Order, Permission, Task
 from redaction import masked
 from sync import notifications
-from sync.notifications import notification_settings, reason_not_to_resend
+from sync.notifications import cause_not_to_resend, notification_settings
 from sync.preview import enqueue_index, index_source, order_of_task
 from sync.resend import NotResendable, ResendableCall, enqueue_resend, resendable_call
 from taskqueue.retry import NEEDS_CONFIRMATION, RetryVerdict, judge_locked, requeue
@@ -134,8 +134,8 @@ def _resendable_order(task: Task) -> Order:
     order = order_of_task(task)
     if order is None:
         raise PageNotFound(t("letter.no_order"))
-    if reason := reason_not_to_resend(task.shop, order):
-        raise Conflict(translate_reason(reason))
+    if why := cause_not_to_resend(task.shop, order):
+        raise Conflict(reason_text(why))
     return order
 
 

@@ -10,14 +10,17 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from i18n.catalogue import t
+from i18n.explanations import reason_key
 from i18n.formats import format_duration
 from models import Lane, State, Task, utcnow
+from reasons import Cause
 from taskqueue.types import NUMBERS
 from views.web import formatting
 
 Instant = Literal["created_at", "started_at", "completed_at"]  # by which indexes sort tasks
 KEYS = ("id", "shop_id")  # selected in every list
-READ_BY_STATE = ("state", "reason", "code", "attempts", "due_at", "leased_until")  # the table shows its detail, too
+OUTCOME = ("reason", "params", "system", "status", "code")
+READ_BY_STATE = ("state", *OUTCOME, "attempts", "due_at", "leased_until")  # the table shows its detail, too
 
 
 class Kind(StrEnum):
@@ -79,12 +82,16 @@ def _lane(task: Task) -> str:
     return t(f"lane.{Lane(task.lane).name.lower()}")
 
 
-def _reason(task: Task) -> str | None:
-    return task.reason
+def _reason(task: Task) -> Cause | None:
+    return task.cause
+
+
+def _reason_key(task: Task) -> str | None:
+    return reason_key(task.cause)
 
 
 def _code(task: Task) -> str | None:
-    return task.code
+    return str(task.error_code) or None
 
 
 def _is_skipped(task: Task) -> bool:
@@ -148,8 +155,9 @@ COLUMNS = [
     Column("leased_until", Kind.TIME),
     Column("attempts", Kind.NUMBER, "Attempts"),
     Column("crashes", Kind.NUMBER, drawer=_has_crashes),
-    Column("reason", Kind.REASON, "Reason", value=_reason, reads=("reason",), drawer=never),
-    Column("code", Kind.CODE, "Code", value=_code, reads=("code",)),
+    Column("reason", Kind.REASON, "Reason", value=_reason, reads=("reason", "params"), drawer=never),
+    Column("reason_key", Kind.CODE, "Reason key", value=_reason_key, reads=("reason",), drawer=never),
+    Column("code", Kind.CODE, "Code", value=_code, reads=("system", "status", "code")),
     Column("skipped", Kind.TEXT, "Skipped", value=_is_skipped, reads=("state", "reason"), drawer=never),
     Column("parent_id", Kind.TASK, "Started by"),
     Column("closed_by", Kind.TASK, "Closed by", label=formatting.closed_by_label),

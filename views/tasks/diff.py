@@ -10,7 +10,7 @@ from typing import Any
 from clients import ApiError
 from clients.engage.client import json_bytes
 from i18n.catalogue import t
-from i18n.reasons import translate_reason
+from i18n.explanations import reason_text
 from mappings.json_diff import ABSENT, FieldChange, count_values, diff
 from models import Task
 from redaction import masked_value
@@ -55,7 +55,7 @@ def preview_diff(task: Task, recording: ResendableCall) -> BodyDiff:
     except EntityNotFound:
         return BodyDiff([], message=t("replay.not_there"))
     except ApiError as error:
-        return BodyDiff([], message=translate_reason(str(error)))
+        return BodyDiff([], message=reason_text(error.cause))
     except ValueError:
         return BodyDiff([], message=t("replay.not_made"))
     if now is None:

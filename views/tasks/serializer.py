@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Any
 
-from i18n.reasons import Reason, recognise_reason
+from i18n.explanations import english_reason
 from models import State, Task
 from views.tasks.columns import Column, Kind, csv_columns, exported_columns
 from views.web import formatting
 
-LEFT_OUT = "…"
 BOM = "\ufeff"  # without it Excel reads UTF-8 in the computer's own code page
 
 # OWASP, "CSV injection" (formula injection). A spreadsheet that splits at another separator than ours begins a cell
@@ -30,15 +28,6 @@ def serialize_tasks(tasks: Iterable[Task]) -> list[dict[str, Any]]:
     """Serialize tasks. Shopify's ids are text: not every JSON parser keeps 64 bits."""
     readers = [(column.name, _reader(column)) for column in exported_columns()]
     return [{name: read(task) for name, read in readers} for task in tasks]
-
-
-@lru_cache(maxsize=4096)
-def redacted_reason(reason: str) -> str:
-    """The reason without another system's message, which may contain personal data. The task's page shows all of it."""
-    for part in _nested(recognise_reason(reason)):
-        if message := part.values.get("said"):
-            return reason.replace(f": {message}", f": {LEFT_OUT}", 1)
-    return reason
 
 
 def csv_header() -> str:
@@ -68,12 +57,6 @@ def _escaped(formula: re.Match[str]) -> str:
     return ("'" if at_start else "") + AFTER_BREAK.sub("'", formula[2])
 
 
-def _nested(reason: Reason | None) -> Iterator[Reason]:
-    while reason:
-        yield reason
-        reason = reason.inner
-
-
 def _state_name(state: int) -> str:
     return State(state).name.lower()
 
@@ -86,7 +69,7 @@ WRITERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.STATE: _state_name,
     Kind.TYPE: formatting.type_name,
     Kind.TIME: formatting.format_iso,
-    Kind.REASON: redacted_reason,
+    Kind.REASON: english_reason,
 }
 
 

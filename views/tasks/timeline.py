@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from i18n.catalogue import t
+from i18n.explanations import reason_text
 from i18n.formats import format_duration
-from i18n.reasons import translate_reason
 from models import State, Task
 from views.tasks.attempts import ShownAttempt
 from views.web import formatting
@@ -56,7 +56,7 @@ def _attempt_event(task: Task, shown_attempt: ShownAttempt) -> TimelineEvent:
     length = format_duration(formatting.attempt_ms(attempt))
     label = t("timeline.attempt", number=attempt.number, outcome=t(f"outcome.{outcome}"), length=length)
     exchanges = t("timeline.calls", count=len(shown_attempt.exchanges)) if shown_attempt.exchanges else ""
-    note = " · ".join(part for part in (exchanges, translate_reason(attempt.reason) if attempt.reason else "") if part)
+    note = " · ".join(part for part in (exchanges, reason_text(attempt.cause) if attempt.cause else "") if part)
     return TimelineEvent(
         attempt.started_at,
         label,
@@ -71,9 +71,7 @@ def _end_events(task: Task, before: datetime, now: datetime) -> list[TimelineEve
     if task.completed_at:
         state = formatting.state_name(task)
         skipped = (
-            t("task.skipped", reason=translate_reason(task.reason))
-            if task.state == State.SUCCESS and task.reason
-            else ""
+            t("task.skipped", reason=reason_text(task.cause)) if task.state == State.SUCCESS and task.cause else ""
         )
         label = t("timeline.completed", state=formatting.state_label(task.state))
         return [TimelineEvent(task.completed_at, label, _time_since_creation(task, task.completed_at), state, skipped)]

@@ -21,6 +21,7 @@ from clients.shopify.oauth import IdTokenExpired
 from config import config
 from database import EVERY, connected, scoped
 from i18n.catalogue import t
+from i18n.explanations import reason_text
 from models import Member, Shop
 from sync import access_tokens, shop_connections
 from sync.api_clients import shopify_client_without_task
@@ -108,7 +109,7 @@ def _install(viewer: IdTokenUser, token: str) -> Shop:
         raise
     except ApiError as error:
         log.warning("Shopify gave no token for a shop: %s", error)
-        raise NoAccessToken(str(error), viewer.shop) from error
+        raise NoAccessToken(reason_text(error.cause), viewer.shop) from error
     shop = shop_connections.install(viewer.shop, grant)
     _read_profile(shop)
     return Shop.get_by_id(shop.id)

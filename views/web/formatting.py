@@ -14,10 +14,9 @@ from markupsafe import Markup
 
 from i18n import numbers
 from i18n.catalogue import t
-from i18n.explanations import explain
+from i18n.explanations import explain, reason_text
 from i18n.formats import format_datetime, format_duration, format_time
 from i18n.numbers import format_percent
-from i18n.reasons import translate_reason
 from models import Attempt, Entity, Outcome, State, Task
 from taskqueue.types import NUMBERS, Group
 
@@ -65,8 +64,8 @@ def state_detail(task: Task, now: datetime) -> str:
             return pending_detail(task, now)
         case State.PENDING:
             return t("task.with_reason", state=pending_detail(task, now), reason=_outcome_title(task))
-        case State.SUCCESS if task.reason:
-            return t("task.skipped", reason=translate_reason(task.reason))
+        case State.SUCCESS if task.cause:
+            return t("task.skipped", reason=reason_text(task.cause))
     return _outcome_title(task)
 
 
@@ -78,7 +77,7 @@ def pending_detail(task: Task, now: datetime) -> str:
 
 
 def _outcome_title(task: Task) -> str:
-    found = explain(task.reason, task.code)
+    found = explain(task.cause, task.error_code)
     return found.title if found else task.reason or ""
 
 

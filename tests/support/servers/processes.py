@@ -35,6 +35,17 @@ def printed(*command: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+MIGRATE_TO = (
+    "import sys, schema\nfrom playhouse.migrations import Runner\n"
+    "with schema.db.connection_context(), schema.db.as_owner(): Runner(schema.db, str(schema.FOLDER)).up(sys.argv[1])"
+)
+
+
+def migrate_to(name: str, url: str) -> None:
+    """Give this database the schema of an older version, after the migration of this name."""
+    printed("-c", MIGRATE_TO, name, DATABASE_URL=url)
+
+
 @contextmanager
 def running(*command: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python ...` for as long as the block lasts."""

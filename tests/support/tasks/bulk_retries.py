@@ -15,9 +15,10 @@ ERRORS = "/batches/new?state=error"
 ALL = "/batches?state=error"
 
 FILL = """
-    INSERT INTO task (id, shop_id, type, state, key, shopify_id, reason, code, fence, attempts, created_at, started_at,
-        completed_at, duration_ms)
-    SELECT id, %(shop)s, %(type)s, 2, id::text, n, 'Engage answered 503.', 'Engage 503', 1, 40,
+    INSERT INTO task (id, shop_id, type, state, key, shopify_id, reason, params, system, status,
+        code, fence, attempts, created_at, started_at, completed_at, duration_ms)
+    SELECT id, %(shop)s, %(type)s, 2, id::text, n, 'engage_server_error',
+        '{"system":"Engage","status":503,"sentence":"error_response"}', 1, 503, NULL, 1, 40,
         now() - interval '1 hour', now() - interval '1 hour', now() - interval '59 minutes', 100
     FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS new (id, n)"""
 

@@ -13,6 +13,7 @@ from models import Body, Outcome, Shop, State, Task
 from taskqueue import claims
 from taskqueue.exchanges import ExchangeJournal
 from taskqueue.types import TYPES
+from tests.support.tasks.outcomes import cause_of, ending, error_of
 
 RECEIPT = b'{"uniqueReceiptId":"6100000001001","totalGrossPrice":1249.10,"name":"<b>\xc3\x85sa</b>"}'
 
@@ -23,9 +24,17 @@ def enqueue(shop: Shop, name: str = "SyncOrder", **fields: Any) -> Task:
     return task
 
 
-def finish(shop: Shop, task: Task, state: State = State.SUCCESS, **how: Any) -> Task:
-    """Finish the task. Returns it as it was before."""
-    claims.finish(claim(shop, task), state, **how)
+def finish(
+    shop: Shop,
+    task: Task,
+    state: State = State.SUCCESS,
+    *,
+    reason: str | None = None,
+    code: str | None = None,
+    **how: Any,
+) -> Task:
+    """Finish the task, with the cause that has this sentence. Returns it as it was before."""
+    claims.finish(claim(shop, task), state, **ending(reason, code), **how)
     return task
 
 
@@ -64,7 +73,7 @@ def sale(shop: Shop, webhook: Task) -> Task:
     task = enqueue(shop, shopify_id=6100000001001, parent=webhook)
     first = claim(shop, task)
     send(first, status=503, received=b"<html>away</html>")
-    claims.retry_in(first, timedelta(0), Outcome.FAILED, "Engage answered 503.", "Engage 503")
+    claims.retry_in(first, timedelta(0), Outcome.FAILED, cause_of("Engage answered 503."), error_of("Engage 503"))
     second = claim(shop, task)
     send(second)
     claims.finish(second, State.SUCCESS, engage_id="6100000001001")

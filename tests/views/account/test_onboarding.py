@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models import Shop, Task
+from reasons import Reason
 from sync import stores
 from tests.conftest import ENGAGE_KEY
 from tests.support.web.embedded_app import admin_frame, installed_shop
@@ -94,7 +95,7 @@ def test_tasks_are_skipped_until_engage_is_connected(frame, drain):
     index_stores.enqueue(installed_shop(), key="early")
     drain()
 
-    assert Task.get(Task.key == "early").reason.startswith("Engage is not connected yet.")
+    assert Task.get(Task.key == "early").reason == Reason.ENGAGE_NOT_CONNECTED
 
 
 def test_home_is_the_task_list_once_engage_is_connected(client, shop):

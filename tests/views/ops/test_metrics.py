@@ -20,6 +20,7 @@ from tasklog import totals
 from tasklog.counters import BOUNDS, COUNTERS, Counters, stored
 from taskqueue import circuit_breaker, claims, heartbeats
 from tests.support.servers.processes import web_process
+from tests.support.tasks.outcomes import cause_of
 from tests.support.tasks.task_steps import claim, enqueue, finish, send
 from tests.support.web.webhook_requests import deliver, web
 from views.ops.metrics import metrics_text
@@ -118,7 +119,7 @@ def test_attempts_are_counted_by_outcome(shop):
     finish(shop, enqueue(shop), reason="A test order.")
     finish(shop, enqueue(shop), State.ERROR, reason="No.")
     for outcome in (Outcome.FAILED, Outcome.WAITED, Outcome.LOST):
-        claims.retry_in(claim(shop, enqueue(shop)), timedelta(0), outcome, "Later.")
+        claims.retry_in(claim(shop, enqueue(shop)), timedelta(0), outcome, cause_of("Later."))
 
     outcomes = ("success", "skipped", "error", "failed", "waited", "lost")
     assert samples("connector_attempts_total") == {("SyncOrder", outcome): 1 for outcome in outcomes}
@@ -186,7 +187,7 @@ def test_due_tasks_are_counted_for_each_queue(shop):
 
 def test_a_paused_shops_tasks_are_not_overdue(shop):
     enqueue(shop)
-    circuit_breaker.pause(shop, "Engage answered 401.", timedelta(hours=1))
+    circuit_breaker.pause(shop, cause_of("Engage answered 401."), timedelta(hours=1))
 
     assert samples("connector_queue_due") == {("live",): 0, ("bulk",): 0}
     assert samples("connector_queue_oldest_due_seconds") == {("live",): 0, ("bulk",): 0}
@@ -219,7 +220,7 @@ def test_open_alerts_are_counted_by_rule(shop):
 
 def test_shops_are_named_only_with_metrics_shops(shop):
     finish(shop, enqueue(shop))
-    circuit_breaker.pause(shop, "Engage answered 401.", timedelta(hours=1))
+    circuit_breaker.pause(shop, cause_of("Engage answered 401."), timedelta(hours=1))
 
     assert shop.domain.partition(".")[0] not in metrics_text(shops=False).decode()
     assert samples("connector_shop_tasks", shops=True)[shop.domain, "success"] == 1

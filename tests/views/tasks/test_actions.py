@@ -9,15 +9,17 @@ import pytest
 
 from clients import Effect
 from database import EVERY, connected
+from i18n.explanations import reason_text
 from models import Action, Attempt, AuditEntry, Lane, Outcome, Shop, State, Task, utcnow
+from reasons import Cause, Code, Ending, ErrorCode, Reason
 from tasklog import totals
 from taskqueue import claims, exchanges
 from taskqueue.broker import QUEUES, broker
-from taskqueue.outcomes import ERASED
 from taskqueue.retry import requeue
 from taskqueue.types import TYPES
 from tests.conftest import connect_shop
 from tests.end_to_end.test_order_to_receipt import buy, newest
+from tests.support.tasks.outcomes import ending
 from tests.support.tasks.task_steps import claim, enqueue, finish, send
 from tests.support.web.forms import Forms, fields, press
 from tests.sync.test_notifications import mails, notifying_shop, send_parcel
@@ -69,7 +71,9 @@ def test_a_retry_resets_the_attempt_count_and_keeps_past_attempts(client, shop):
     row = reloaded(task)
     assert (row.state, row.attempts, row.reason, row.code, row.completed_at) == (State.PENDING, 0, None, None, None)
     assert row.due_at > task_ended_at
-    assert [attempt.reason for attempt in Attempt.select().where(Attempt.task == task)] == ["Engage answered 503."]
+    assert [reason_text(each.cause) for each in Attempt.select().where(Attempt.task == task)] == [
+        "Engage answered 503."
+    ]
     claims.finish(claim(shop, task), State.SUCCESS)
     assert Attempt.select().where(Attempt.task == task).count() == 2
 
@@ -108,12 +112,13 @@ def test_a_retry_is_audited_and_shown_on_the_task_page(client, shop):
 
 
 def test_a_task_that_waited_too_long_may_wait_another_day(shop):
-    task, reason = enqueue(shop, shopify_id=1001), "Its customer is not a contact in Engage yet."
-    claims.retry_in(claim(shop, task), timedelta(0), Outcome.WAITED, reason)
+    task, why = enqueue(shop, shopify_id=1001), Cause(Reason.AWAITING_CONTACT)
+    claims.retry_in(claim(shop, task), timedelta(0), Outcome.WAITED, why)
     Attempt.update(started_at=utcnow() - timedelta(days=2)).execute()
-    claims.finish(claim(shop, task), State.ERROR, reason=f"{reason} Waited for a day.", code="waited")
+    waited = why.ended(Ending.WAITED_FOR_A_DAY)
+    claims.finish(claim(shop, task), State.ERROR, why=waited, error=ErrorCode(Code.WAITED))
 
-    assert exchanges.waited(task, reason) == timedelta()
+    assert exchanges.waited(task, why.reason) == timedelta()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,7 @@ def test_an_earlier_exchange_that_may_have_mailed_asks_to_confirm(client, shop):
     task = enqueue(shop, "SyncOrderNotification", shopify_id=1001)
     first = claim(shop, task)
     send(first, status=503, effect=Effect.ONCE)
-    claims.finish(first, State.ERROR, reason="Engage answered 503.", code="outcome unknown")
+    claims.finish(first, State.ERROR, **ending("Engage answered 503.", "outcome unknown"))
     Task.update(code="Engage 400").where(Task.id == task.id).execute()
 
     assert "a retry writes to them a second time" in retry(client, task).text
@@ -183,7 +188,7 @@ def test_retrying_an_old_receipt_does_not_ask_to_confirm(client, shop):
 
 
 def test_an_erased_task_cannot_be_retried(client, shop):
-    task = failed(shop, reason=ERASED)
+    task = failed(shop, reason="Erased as the law asks.", code=None)
 
     answer = retry(client, task, sure="yes")
 

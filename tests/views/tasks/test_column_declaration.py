@@ -144,14 +144,23 @@ def test_the_columns_of_json_are_in_the_order_that_scripts_rely_on(shop):
 
     assert list(found) == [
         *("id", "state", "type", "shopify_id", "engage_id", "created_at", "started_at", "completed_at"),
-        *("duration_ms", "attempts", "reason", "code", "skipped", "parent_id", "closed_by", "due_at"),
+        *("duration_ms", "attempts", "reason", "reason_key", "code", "skipped", "parent_id", "closed_by", "due_at"),
     ]
 
 
 def test_the_headings_of_csv_are_in_the_order_that_scripts_rely_on():
     assert [column.csv for column in csv_columns()] == [
         *("Task ID", "Task state", "Task type", "Shopify entity ID", "Created at", "Duration (ms)"),
-        *("Started at", "Completed at", "Voyado Engage entity ID", "Attempts", "Reason", "Code", "Skipped"),
+        *(
+            "Started at",
+            "Completed at",
+            "Voyado Engage entity ID",
+            "Attempts",
+            "Reason",
+            "Reason key",
+            "Code",
+            "Skipped",
+        ),
         *("Started by", "Closed by", "Due at"),
     ]
 

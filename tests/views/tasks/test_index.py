@@ -8,6 +8,7 @@ from datetime import timedelta
 from models import Outcome, State, Task
 from taskqueue import circuit_breaker, claims
 from taskqueue.types import TYPES, Area
+from tests.support.tasks.outcomes import cause_of
 from tests.support.tasks.task_steps import claim, enqueue, finish
 from tests.support.web.pages import HTMX, get_page
 from views.tasks.filters import TaskFilters
@@ -40,14 +41,14 @@ def rows(client, query):
 
 
 def test_an_open_circuit_breaker_has_a_banner_with_its_reason(client, shop):
-    circuit_breaker.pause(shop, "Engage refused our API key.", timedelta(minutes=10))
+    circuit_breaker.pause(shop, cause_of("Engage refused our API key."), timedelta(minutes=10))
 
     assert "Nothing is sent to Engage until" in get_page(client, "/tasks").text
     assert "Engage refused our API key." in get_page(client, "/tasks").text
 
 
 def test_a_closed_circuit_breaker_has_no_banner(client, shop):
-    circuit_breaker.pause(shop, "Engage refused our API key.", timedelta(minutes=-10))
+    circuit_breaker.pause(shop, cause_of("Engage refused our API key."), timedelta(minutes=-10))
 
     assert "Nothing is sent" not in get_page(client, "/tasks").text
 
@@ -75,7 +76,7 @@ def test_sorting_by_another_column_shows_that_column(client, shop):
 def test_each_state_is_shown_with_its_detail(client, shop):
     enqueue(shop)
     claim(shop, enqueue(shop))
-    claims.retry_in(claim(shop, enqueue(shop)), timedelta(hours=1), Outcome.FAILED, "Engage is busy.")
+    claims.retry_in(claim(shop, enqueue(shop)), timedelta(hours=1), Outcome.FAILED, cause_of("Engage is busy."))
     finish(shop, enqueue(shop), reason="A test order.")
 
     text = get_page(client, "/tasks").text

@@ -13,6 +13,7 @@ from i18n.locale import ENGLISH
 from models import Outcome, Shop, State, Task
 from taskqueue import circuit_breaker, claims
 from taskqueue.types import TYPES
+from tests.support.tasks.outcomes import cause_of, ending, error_of
 from tests.support.tasks.task_steps import claim, enqueue, finish, send
 from tests.support.web.pages import ParsedPage, get_page
 from views.web.language import COOKIE, parse_accept_language, supported_language
@@ -169,17 +170,19 @@ def everything(client, shop):
     failed = enqueue(shop, shopify_id=1001, parent=webhook, args={"kind": "confirmed"})
     running = claim(shop, failed)
     send(running, status=422)
-    claims.finish(
-        running, State.ERROR, reason="Engage answered 422 ValidationError.", code="Engage 422 ValidationError"
-    )
+    claims.finish(running, State.ERROR, **ending("Engage answered 422 ValidationError.", "Engage 422 ValidationError"))
     claims.retry_in(
-        claim(shop, enqueue(shop)), timedelta(hours=1), Outcome.FAILED, "Engage answered 503.", "Engage 503"
+        claim(shop, enqueue(shop)),
+        timedelta(hours=1),
+        Outcome.FAILED,
+        cause_of("Engage answered 503."),
+        error_of("Engage 503"),
     )
     finish(shop, enqueue(shop), reason="The order has no customer, so there is no contact for it.")
     finish(shop, enqueue(shop, "SyncContact"))
     for name in TYPES:
         enqueue(shop, name)
-    circuit_breaker.pause(shop, "Engage answered 401.", timedelta(minutes=5))
+    circuit_breaker.pause(shop, cause_of("Engage answered 401."), timedelta(minutes=5))
     tasks = [f"/tasks/{task.id}{part}" for task in Task.select() for part in ("", "/drawer")]
     return ["/tasks", "/tasks?state=error&type=SyncContact&q=77", "/tasks?sort=started_at", "/tasks?limit=2", *tasks]
 

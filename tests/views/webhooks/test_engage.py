@@ -11,11 +11,13 @@ import pytest
 import requests
 
 from models import Body, Customer, Shop, State, Task, WebhookEndpoint, new_id
+from reasons import Reason, cause
 from sandbox.engage.webhooks.message import SvixEndpoint as Receiver
 from sandbox.engage.webhooks.message import SvixMessage
 from sync import entities, webhook_endpoints
 from taskqueue import exchanges, insert
 from taskqueue.types import TYPES
+from tests.support.tasks.outcomes import sentence
 from tests.support.web.webhook_requests import web
 from views.web.request_checks import LARGEST_BODY
 
@@ -190,7 +192,7 @@ def test_a_malformed_event_becomes_an_error_with_its_reason(shop, drain, body, r
 
     ended = Task.get_by_id(task.id)
     assert (ended.state, ended.code) == (State.ERROR, "unusable")
-    assert reason in ended.reason
+    assert reason in sentence(ended.cause)
 
 
 @pytest.mark.parametrize("event_type", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
@@ -200,7 +202,7 @@ def test_other_events_are_skipped(shop, drain, event_type):
     drain()
 
     ended = Task.get_by_id(task.id)
-    assert (ended.state, ended.reason) == (State.SUCCESS, f"Nothing follows from {event_type}.")
+    assert (ended.state, ended.cause) == (State.SUCCESS, cause(Reason.EVENT_IGNORED, event=event_type))
     assert ended.engage_id == CONTACT  # by which it is found when they are to be forgotten
 
 
@@ -209,7 +211,7 @@ def test_a_contact_without_a_customer_is_skipped_without_a_call(shop, engage, dr
 
     drain()
 
-    assert Task.get_by_id(task.id).reason == "No customer of the shop is this contact."
+    assert Task.get_by_id(task.id).reason == Reason.CONTACT_UNKNOWN
     assert len(engage.calls) == 0
 
 
@@ -224,4 +226,4 @@ def test_a_contact_that_was_deleted_in_engage_is_skipped(shop, shopify, engage, 
 
     drain()
 
-    assert Task.get_by_id(task.id).reason == "Engage no longer has this contact."
+    assert Task.get_by_id(task.id).reason == Reason.CONTACT_NOT_FOUND

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models import State, Task
 from taskqueue import exchanges
+from tests.support.tasks.outcomes import sentence
 from tests.support.web.webhook_requests import ORDER, PATH, deliver, headers, signature, web
 from views.webhooks.shopify import TOPICS
 
@@ -65,8 +66,8 @@ def test_a_broken_body_becomes_a_readable_error(topic, body, web, shop, drain):
 
     (task,) = Task.select()
     assert (task.state, task.code) == (State.ERROR, "unusable")
-    assert task.reason.startswith("The webhook's body ")
-    assert len(task.reason) < 200
+    assert sentence(task.cause).startswith("The webhook's body ")
+    assert len(sentence(task.cause)) < 200
 
 
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in UNREADABLE.items()])
