@@ -908,17 +908,6 @@ class ImportBadLine(Table):
 # Alerts and mail
 
 
-class Rule(StrEnum):
-    SILENCE = "order_silence"
-    ERRORS = "error_rate"
-    RHYTHM = "order_rhythm"  # silence, by the shop's own week
-    STALLED = "stalled"  # the app itself: no shop's rule, and the operator's to know
-
-
-SHOP_RULES = (Rule.SILENCE, Rule.RHYTHM, Rule.ERRORS)
-SILENCE_RULES = (Rule.SILENCE, Rule.RHYTHM)
-
-
 class RuleState(StrEnum):
     OFF = "off"
     WAITING = "waiting"  # there was no order yet
@@ -932,6 +921,7 @@ class RuleState(StrEnum):
 class AlertRule(Table):
     """One rule of one shop. `since`: of the state. `counts_from`: silence counts from here at the earliest.
 
+    `rule`: the name that it is declared by, in `alerts/declared/`.
     `bad_since`, `good_since`: since when the condition holds or not. `failure`: why the last evaluation was skipped.
     """
 

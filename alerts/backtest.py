@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 from alerts.rules import error_rate, silence
 from alerts.rules.error_rate import ALL_GROUPS, MAX_AGE, MIN_SAMPLE, WINDOW, ErrorRateMemory, Tally
-from alerts.rules.rhythm import Baseline
+from alerts.rules.rhythm import HISTORY, Baseline
 from alerts.rules.window import MIDNIGHT, Interval
 from alerts.task_history import FinishedTask
 
 SPAN, STEP = timedelta(days=30), timedelta(minutes=5)
+ORDERS_BEFORE, TASKS_BEFORE = HISTORY, MAX_AGE  # how much earlier than the span the history begins
 MAX_TASKS = 200_000  # finished tasks in one backtest
 NEAR_FACTOR = 3  # times the normal rate: a threshold below that is reached by chance
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -30,6 +31,25 @@ class BacktestAlert:
     bad_since: datetime
     opened_at: datetime
     closed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class BacktestHistory:
+    """What the rules are backtested from: the shop's orders and finished tasks, from before `since` up to `now`.
+
+    `counts_from`: earlier time does not count as silence.
+    """
+
+    zone: ZoneInfo
+    counts_from: datetime
+    orders: Sequence[datetime]
+    finished: Sequence[FinishedTask]
+    since: datetime
+    now: datetime
+
+    @property
+    def span(self) -> timedelta:
+        return self.now - self.since
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from alerts import incidents, outbox, recipients
+from alerts.declared import RULES, shop_rule
 from alerts.rules.flapping import digest_number, flapping_since
-from alerts.settings import AlertSettings
 from config import config
-from models import Incident, MailKind, Rule, Shop, utcnow
+from models import Incident, MailKind, Shop, utcnow
 
 FIRST_MAIL_DELAY = timedelta(minutes=2)  # an incident that has recovered by then gets no mail
 FIRST_REMINDER, DAY, WEEK = timedelta(hours=4), timedelta(days=1), timedelta(days=7)
 DAILY_REMINDERS = 7  # daily reminders, then one a week
 FLAPPING_LOOKBACK = timedelta(days=14)  # for openings of a flapping rule
-# Rules whose open incident's mail covers another rule: errors explain silence, and both silence rules report the same.
-COVERED_BY: dict[str, tuple[Rule, ...]] = {Rule.SILENCE: (Rule.ERRORS,), Rule.RHYTHM: (Rule.ERRORS, Rule.SILENCE)}
 MAX_BUTTON_MAILS = 60  # mails an hour
 REMINDER_LEEWAY = timedelta(hours=4)  # by which a daily reminder may be early, so that it is sent when the window opens
 
@@ -59,9 +57,8 @@ def queue_first_mail(shop: Shop, incident: Incident, now: datetime) -> None:
             about=incidents.opened_at(shop, since),
         )
         return
-    if covering := next(
-        (rule for rule in COVERED_BY.get(incident.rule, ()) if incidents.open_by_rule(shop, rule)), None
-    ):
+    covering = next((name for name in shop_rule(incident.rule).covered_by if incidents.open_by_rule(shop, name)), None)
+    if covering:
         incidents.update(incident, suppressed_by=covering)
         return
     incidents.update(incident, remind_at=now + FIRST_REMINDER)
@@ -88,7 +85,7 @@ def queue_recovery_mail(shop: Shop | None, incident: Incident, now: datetime) ->
 def queue_reminders(now: datetime | None = None) -> int:
     """Put the reminders that are due into the outbox. Returns the number of incidents."""
     now = now or utcnow()
-    due = list(incidents.due_reminders(now))
+    due = [each for each in incidents.due_reminders(now) if each.rule in RULES]  # another release may declare others
     for incident in due:
         _remind(incident, now)
     return len(due)
@@ -96,7 +93,7 @@ def queue_reminders(now: datetime | None = None) -> int:
 
 def _remind(incident: Incident, now: datetime) -> None:
     shop: Shop | None = incident.shop
-    window = AlertSettings.of(shop).silence(shop).window if shop and incident.rule == Rule.SILENCE else None
+    window = shop_rule(incident.rule).reminder_window(shop) if shop else None
     if window and not window.is_open(now):
         incidents.update(incident, remind_at=window.next_open(now))
         return

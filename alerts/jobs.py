@@ -10,13 +10,16 @@ from functools import cache
 import redis
 
 from alerts import diagnosis, evaluation, incident_mails, incidents, outbox, rule_states
+from alerts.declare import EvaluationInput
+from alerts.declared import shop_rule, shop_rules
 from alerts.delivery import deliver
+from alerts.evidence import explanation
 from alerts.smtp import SmtpServer
-from alerts.task_history import AlertTaskTypes, stalled_since
+from alerts.task_history import AlertTaskTypes
 from clients import ApiError
 from config import config
 from encryption import Unreadable
-from models import SHOP_RULES, SILENCE_RULES, AlertRule, Entity, Incident, Lane, Shop, utcnow
+from models import AlertRule, Entity, Incident, Lane, Shop, utcnow
 from sync.api_clients import shopify_client_without_task
 from taskqueue.broker import QUEUES, broker
 from taskqueue.types import TYPES, Step, TaskType, sync_type
@@ -51,28 +54,21 @@ def check_rules() -> int:
 
 def evaluate_rules(now: datetime, domain: str | None = None) -> Iterator[tuple[str, str, str, str]]:
     """Evaluate the rules of all shops, or of one, as of an instant. Yields (shop's domain, rule, state, reason)."""
-    stalled = stalled_since()
+    stalled = min(evaluation.app_rules_holding().values(), default=None)
     for shop in Shop.select().where(Shop.domain == domain if domain else True).order_by(Shop.domain):
         rows = rule_states.of_shop(shop)
-        for rule in SHOP_RULES:
-            yield (
-                shop.domain,
-                rule,
-                *_state_and_reason(shop, rows.get(rule) or AlertRule(shop=shop, rule=rule), now, stalled),
-            )
+        for name in (declared.name for declared in shop_rules()):
+            row = rows.get(name) or AlertRule(shop=shop, rule=name)
+            yield (shop.domain, name, *_state_and_reason(shop, row, now, stalled))
 
 
-def _state_and_reason(shop: Shop, alert_rule: AlertRule, now: datetime, stalled: datetime | None) -> tuple[str, str]:
+def _state_and_reason(shop: Shop, row: AlertRule, now: datetime, stalled: datetime | None) -> tuple[str, str]:
+    given = EvaluationInput(shop, row, alert_task_types(), shopify_orders_count, now, stalled)
     try:
-        evaluated = evaluation.evaluate_rule(shop, alert_rule, alert_task_types(), shopify_orders_count, now, stalled)
+        evaluated = evaluation.evaluate_rule(given)
     except ValueError as error:
         return "broken", str(error)
-    reason = " ".join(
-        f"{name}={value}"
-        for name, value in evaluated.evidence.items()
-        if name != "rhythm" and value not in (None, [], False)
-    )
-    return evaluated.state, reason
+    return evaluated.state, explanation(evaluated.evidence)
 
 
 def send_reminders() -> int:
@@ -98,7 +94,7 @@ def smtp_server() -> SmtpServer | None:
 
 def diagnose(shop: Shop, incident: Incident) -> None:
     """Diagnose why no order came, and save the result with the incident. No other step delays a mail for longer."""
-    if incident.rule not in SILENCE_RULES:
+    if not shop_rule(incident.rule).diagnosed:
         return
     since, until = incident.bad_since, utcnow()
     found = diagnosis.diagnose(shop, alert_task_types(), since, until, lambda: shopify_orders_count(shop, since, until))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from alerts.declared import shop_rules
 from database import db
-from models import SHOP_RULES, SILENCE_RULES, AlertRule, RuleState, Shop, utcnow
+from models import AlertRule, RuleState, Shop, utcnow
 
 
 def create_missing() -> int:
@@ -15,7 +16,7 @@ def create_missing() -> int:
         db.execute_sql(
             "INSERT INTO alert_rule (shop_id, rule) SELECT id, rule FROM shop CROSS JOIN unnest(%s::text[]) AS rule"
             " ON CONFLICT DO NOTHING",
-            (list(map(str, SHOP_RULES)),),
+            (_names(),),
         ).rowcount
     )
 
@@ -24,11 +25,11 @@ def take_due(limit: int, interval: timedelta) -> list[tuple[int, str]]:
     """Take up to `limit` due rules (shop's id, name) for this process alone; they are due again after `interval`."""
     found = db.execute_sql(
         """UPDATE alert_rule SET next_check_at = now() + %(interval)s FROM (
-               SELECT shop_id, rule FROM alert_rule WHERE next_check_at <= now()
+               SELECT shop_id, rule FROM alert_rule WHERE next_check_at <= now() AND rule = ANY(%(rules)s)
                ORDER BY next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
            WHERE alert_rule.shop_id = due.shop_id AND alert_rule.rule = due.rule
            RETURNING alert_rule.shop_id, alert_rule.rule""",
-        {"interval": interval, "limit": limit},
+        {"interval": interval, "limit": limit, "rules": _names()},
     )
     return [(shop_id, rule) for shop_id, rule in found.fetchall()]
 
@@ -40,9 +41,8 @@ def of_shop(shop: Shop) -> dict[str, AlertRule]:
 
 def restart_silence(now: datetime) -> None:
     """Count silence from now, after a time without evaluations: orders may not have been received in that time."""
-    AlertRule.update(counts_from=now).where(
-        AlertRule.rule.in_(SILENCE_RULES), AlertRule.state != RuleState.FIRING
-    ).execute()
+    names = [each.name for each in shop_rules() if each.counts_absence]
+    AlertRule.update(counts_from=now).where(AlertRule.rule.in_(names), AlertRule.state != RuleState.FIRING).execute()
 
 
 def postpone(shop_id: int, rule: str, wait: timedelta, failure: str) -> None:
@@ -60,3 +60,8 @@ def store(rule: AlertRule, **fields: Any) -> bool:
     """Store an evaluation if the rule's state is still what was read. False: another process was first."""
     unchanged = (AlertRule.shop == rule.shop_id) & (AlertRule.rule == rule.rule) & (AlertRule.state == rule.state)
     return bool(AlertRule.update(**fields).where(unchanged).execute())
+
+
+def _names() -> list[str]:
+    """The names of the declared rules: rows of others, which another release has declared, are left alone."""
+    return [each.name for each in shop_rules()]

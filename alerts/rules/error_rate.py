@@ -41,10 +41,10 @@ class ErrorRateSettings:
 class Tally:
     """The number of synced entities in a group, how many of them failed, and whether one did so in the last hour."""
 
-    group: str
-    finished: int
-    errors: int
-    recent: bool
+    group: str = ALL_GROUPS
+    finished: int = 0
+    errors: int = 0
+    recent: bool = False
 
     @property
     def rate(self) -> float:
@@ -77,6 +77,21 @@ class ErrorRateMemory:
     good_since: datetime | None = None
     opened_at: datetime | None = None
     thin_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ErrorRateEvidence:
+    """Evidence of the rule, as stored. `tallies`: of all entities, then of each group. `held_back`: by the guards."""
+
+    threshold: int | None = None
+    tallies: tuple[Tally, ...] = ()
+    worst: Tally | None = None
+    held_back: bool = False
+    thin_since: datetime | None = None
+
+    @property
+    def everything(self) -> Tally:
+        return self.tallies[0] if self.tallies else Tally()
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice, pairwise
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from alerts.rules.silence import SilenceFacts, SilenceVerdict
+from alerts.rules.silence import SilenceEvidence, SilenceFacts, SilenceVerdict
 from alerts.rules.window import Interval
 from models import RuleState
 
@@ -28,6 +28,7 @@ HOURS_OF_WEEK = 7 * 24
 QUARTER_SECONDS = 900  # seconds: the offsets of all time zones are whole quarters of an hour
 QUARTER_HOURS = 0.25  # of an hour
 MAX_QUARTERS = 366 * 24 * 4  # quarters of an hour: later than a year counts as never
+NEVER_CALCULATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,33 @@ class Baseline:
             stop = (start // QUARTER_SECONDS + 1) * QUARTER_SECONDS
             yield start, stop, self.rates[_hour(start, self.zone)] / 3600
             start = stop
+
+
+@dataclass(frozen=True)
+class StoredBaseline:
+    """A baseline as stored, with the instant at which it was calculated. Without rates: there were too few orders."""
+
+    at: datetime = NEVER_CALCULATED
+    rates: tuple[float, ...] | None = None
+    limit: float | None = None
+
+    @classmethod
+    def of(cls, baseline: Baseline | None, at: datetime) -> StoredBaseline:
+        if baseline is None:
+            return cls(at)
+        return cls(at, tuple(round(rate, 6) for rate in baseline.rates), baseline.limit)
+
+    def baseline(self, zone: ZoneInfo) -> Baseline | None:
+        return Baseline(zone, self.rates, self.limit) if self.rates and self.limit else None
+
+
+@dataclass(frozen=True)
+class RhythmEvidence(SilenceEvidence):
+    """Evidence of the rule, as stored. `expected`: the orders that are missing; `limit`: how many are too many."""
+
+    expected: float = 0.0
+    limit: float | None = None
+    rhythm: StoredBaseline | None = field(default=None, repr=False)
 
 
 def evaluate(baseline: Baseline | None, facts: SilenceFacts, now: datetime) -> SilenceVerdict:

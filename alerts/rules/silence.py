@@ -45,6 +45,29 @@ class SilenceVerdict:
     elapsed: timedelta = timedelta()
 
 
+@dataclass(frozen=True)
+class SilenceEvidence:
+    """Evidence of the rules about silence, as stored. `elapsed`: how much of the silence counts, in seconds."""
+
+    since: datetime | None = None
+    fires_at: datetime | None = None
+    elapsed: int = 0
+
+
+@dataclass(frozen=True)
+class OrderSilenceEvidence(SilenceEvidence):
+    """Evidence of order silence, as stored.
+
+    `period`: in minutes. `window`: two local times. `first`: there has been no order yet. `asked_at`: when Shopify was
+    last asked for orders.
+    """
+
+    period: int | None = None
+    window: tuple[str, str] | None = None
+    first: bool = False
+    asked_at: datetime | None = None
+
+
 def evaluate(settings: SilenceSettings, facts: SilenceFacts, now: datetime, *, is_open: bool = False) -> SilenceVerdict:
     """Evaluate the rule at an instant. `is_open`: it has fired already, and keeps firing also outside the window."""
     if settings.period is None or not facts.active:

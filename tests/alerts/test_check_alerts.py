@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts import rule_states
+from alerts.declared import shop_rules
 from tests.support.incidents import HOUR, NOON, add_order_sync, evaluate, set_alert_settings
 from tests.support.servers.processes import printed, run
 
@@ -24,7 +25,7 @@ def lines(*arguments):
 
 
 def test_it_evaluates_the_rules_as_of_an_instant(evaluated_shop):
-    first, (silence, rhythm, errors) = lines("--now", "2026-11-03T10:00")
+    first, (silence, rhythm, errors, *_) = lines("--now", "2026-11-03T10:00")
     assert first == "As of 2026-11-03 10:00:00 UTC"
     assert silence[:3] == ["demo.myshopify.com", "order_silence", "ok"]
     assert rhythm[:3] == ["demo.myshopify.com", "order_rhythm", "off"]
@@ -37,7 +38,7 @@ def test_it_evaluates_the_rules_as_of_an_instant(evaluated_shop):
 
 
 def test_it_evaluates_only_the_given_shop(evaluated_shop, other_shop):
-    assert len(lines()[1]) == 6
+    assert len(lines()[1]) == 2 * len(shop_rules())
     assert {each[0] for each in lines("--shop", "other.myshopify.com")[1]} == {"other.myshopify.com"}
 
 

@@ -8,7 +8,7 @@ from alerts import diagnosis, incidents
 from alerts.diagnosis import DiagnosisResult
 from alerts.jobs import alert_task_types, diagnose, shopify_orders_count
 from alerts.mail import mail_body
-from models import Mail, MailKind, Rule, State, utcnow
+from models import Mail, MailKind, State, utcnow
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.support.incidents import HOUR, MINUTE, NOON, add_order_sync, open_incident
 from tests.support.tasks.listed_tasks import add_task
@@ -25,7 +25,7 @@ def diagnosed(shop):
 
     def run(orders, **evidence):
         stored = {"elapsed": 10_800, "period": 180, "window": None, "first": False} | evidence
-        incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=stored)
+        incidents.start(shop, "order_silence", bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=stored)
         incident = open_incident(shop)
         found = diagnosis.diagnose(shop, alert_task_types(), incident.bad_since, NOON, lambda: orders)
         incidents.update(incident, diagnosis=found.as_json())
@@ -156,7 +156,7 @@ def test_the_number_of_orders_is_shopifys_own(shop, shopify):
 
 
 def test_a_shopify_that_hangs_delays_a_diagnosis_by_ten_seconds(shop, hanging_shopify, caplog):
-    incidents.start(shop, Rule.SILENCE, bad_since=utcnow() - HOUR, opened_at=utcnow(), evidence={})
+    incidents.start(shop, "order_silence", bad_since=utcnow() - HOUR, opened_at=utcnow(), evidence={})
 
     diagnose(shop, open_incident(shop))
 

@@ -12,7 +12,7 @@ from alerts import incidents, jobs, outbox, recipients
 from alerts.delivery import deliver
 from alerts.smtp import SmtpServer
 from database import EVERY, connected, db
-from models import NOW, Mail, MailKind, MailState, Rule, utcnow
+from models import NOW, Mail, MailKind, MailState, utcnow
 from tests.conftest import free_port
 from tests.support.incidents import HOUR, NOON, open_incident
 from tests.support.servers.smtp_servers import mail_server
@@ -29,7 +29,7 @@ def mailbox():
 @pytest.fixture
 def incident(shop):
     evidence = {"elapsed": 10_800, "period": 180, "window": None, "first": False}
-    incidents.start(shop, Rule.SILENCE, bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=evidence)
+    incidents.start(shop, "order_silence", bad_since=NOON - 3 * HOUR, opened_at=NOON, evidence=evidence)
     return open_incident(shop)
 
 

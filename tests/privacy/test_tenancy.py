@@ -17,7 +17,7 @@ from models import new_id
 from privacy.erasure import KEPT, tables_with_shop_data
 from tests.support.filled_shops import FilledShop, fill_shop
 from tests.support.web.forms import fields
-from views.settings.form import SECTIONS
+from views.settings.form import sections
 from views.tasks.pagination import Cursor, Sort
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
@@ -96,7 +96,7 @@ def pages(ids: Ids) -> list[str]:
     return [*searches(ids), f"before={Cursor(None, UUID(ids['task_id'])).encode(NEWEST_FIRST)}"]
 
 
-SETTINGS = Shared(parts=tuple(SECTIONS))
+SETTINGS = Shared(parts=tuple(sections()))
 
 CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("GET", "/"): Open("it leads whoever is signed in to their listing", 401),

@@ -9,12 +9,12 @@ from uuid import UUID
 import orjson
 
 from alerts import incidents, outbox, recipients
+from alerts.declared import shop_rules
 from alerts.rules.error_rate import Tally
 from clients import Effect
 from database import db
 from encryption import token_hash
 from models import (
-    SHOP_RULES,
     Action,
     AlertRule,
     Attempt,
@@ -31,7 +31,6 @@ from models import (
     Order,
     ReceiptKind,
     Refund,
-    Rule,
     Shop,
     SignIn,
     State,
@@ -119,7 +118,7 @@ def _snapshots(shop: Shop, canary: str, ids: dict[str, str]) -> None:
 
 
 def _alerts(shop: Shop, canary: str, ids: dict[str, str]) -> dict[str, str]:
-    AlertRule.insert_many({"shop": shop, "rule": rule} for rule in SHOP_RULES).execute()
+    AlertRule.insert_many({"shop": shop, "rule": rule.name} for rule in shop_rules()).execute()
     tally = asdict(Tally("all", 20, 10, recent=True))
     evidence = {
         "threshold": 10,
@@ -131,7 +130,7 @@ def _alerts(shop: Shop, canary: str, ids: dict[str, str]) -> dict[str, str]:
         "window": None,
     }
     fields = {"bad_since": NOON, "opened_at": NOON, "evidence": evidence, "acknowledged_by": f"{canary}-knows"}
-    open_one, over = (incidents.start(shop, rule, **fields) for rule in (Rule.ERRORS, Rule.SILENCE))
+    open_one, over = (incidents.start(shop, rule, **fields) for rule in ("error_rate", "order_silence"))
     address = recipients.add(shop, ids["address"])
     assert open_one
     assert over

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from alerts import evaluation, incidents, rule_states
 from alerts.jobs import alert_task_types
-from models import AlertRule, Incident, Mail, MailState, Rule, Shop, State
+from models import AlertRule, Incident, Mail, MailState, Shop, State
 from tests.support.tasks.listed_tasks import add_task
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -38,11 +38,11 @@ def evaluate(now: datetime, orders: int | None = 0) -> int:
     return evaluation.evaluate_due_rules(alert_task_types(), lambda *_: orders, now)
 
 
-def rule_state(shop: Shop, rule: str = Rule.SILENCE) -> str:
+def rule_state(shop: Shop, rule: str = "order_silence") -> str:
     return rule_states.of_shop(shop)[rule].state
 
 
-def open_incident(shop: Shop, rule: str = Rule.SILENCE) -> Incident:
+def open_incident(shop: Shop, rule: str = "order_silence") -> Incident:
     found = incidents.open_by_rule(shop, rule)
     assert found
     return found

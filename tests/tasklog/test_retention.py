@@ -8,7 +8,7 @@ import pytest
 
 from alerts import incidents, outbox
 from config import config
-from models import Body, Incident, Mail, MailKind, MailState, Rule, State, Task, utcnow
+from models import Body, Incident, Mail, MailKind, MailState, State, Task, utcnow
 from tasklog import totals
 from tasklog.filter import id_at
 from tasklog.retention import BATCH, Retention
@@ -109,10 +109,10 @@ def test_bodies_are_deleted_earlier_unless_the_task_is_pending(shop):
 def test_incidents_and_mails_are_deleted_with_the_hourly_counts(shop):
     for days in (config.retain_hour_days + 1, 1):
         at = utcnow() - days * DAY
-        incident = incidents.start(shop, Rule.SILENCE, bad_since=at, opened_at=at)
+        incident = incidents.start(shop, "order_silence", bad_since=at, opened_at=at)
         outbox.put(shop, MailKind.FIRE, "a@example.com", incident=incident, state=MailState.SENT, ended_at=at)
         incidents.close(incident, at, "recovered")
-    incidents.start(shop, Rule.SILENCE, bad_since=at, opened_at=at)
+    incidents.start(shop, "order_silence", bad_since=at, opened_at=at)
 
     Retention().delete_expired()
 

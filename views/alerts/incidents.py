@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts import incidents, outbox, rule_states
-from alerts.mail import MailBody, incident_mail_body
-from alerts.rules import error_rate
+from alerts.declare import ShopRule
+from alerts.declared import RULES, shop_rule, shop_rules
+from alerts.mail import incident_report
+from alerts.report import IncidentReport
 from i18n.catalogue import t
 from i18n.formats import format_datetime, format_duration
-from models import SHOP_RULES, SILENCE_RULES, AlertRule, Incident, Mail, MailState, Rule, RuleState, Shop
+from models import AlertRule, Incident, Mail, MailState, RuleState, Shop
 from views.web import membership
 
 RULE_STYLES = {
@@ -34,14 +36,10 @@ MAIL_STYLES = {
 class RuleStatus:
     """An alert rule with its state."""
 
-    rule: str
+    title: str
     state: str
     sentence: str
     note: str | None = None
-
-    @property
-    def title(self) -> str:
-        return t(f"alerts.rule.{self.rule}")
 
     @property
     def state_label(self) -> str:
@@ -55,31 +53,16 @@ class RuleStatus:
 def rule_statuses(shop: Shop) -> list[RuleStatus]:
     """The shop's alert rules with their states. A rule that has not been evaluated yet is shown as off."""
     rows = rule_states.of_shop(shop)
-    return [_rule_state(shop, rule, rows.get(rule) or AlertRule(shop=shop, rule=rule)) for rule in SHOP_RULES]
+    return [
+        _rule_status(shop, each, rows.get(each.name) or AlertRule(shop=shop, rule=each.name)) for each in shop_rules()
+    ]
 
 
-def _rule_state(shop: Shop, rule: Rule, alert_rule: AlertRule) -> RuleStatus:
-    if alert_rule.failure:
-        return RuleStatus(rule, RuleState.UNKNOWN, t("alerts.failure", failure=alert_rule.failure))
-    if alert_rule.state == RuleState.OK and rule in SILENCE_RULES and alert_rule.evidence.get("fires_at"):
-        return RuleStatus(rule, alert_rule.state, _next_alert_text(shop, alert_rule))
-    return RuleStatus(rule, alert_rule.state, t(f"alerts.{rule}.{alert_rule.state}"), _guard_note(alert_rule))
-
-
-def _next_alert_text(shop: Shop, alert_rule: AlertRule) -> str:
-    since, fires_at = (datetime.fromisoformat(alert_rule.evidence[name]) for name in ("since", "fires_at"))
-    return t("alerts.calm", since=_local_time(shop, since), fires_at=_local_time(shop, fires_at), zone=shop.timezone)
-
-
-def _guard_note(alert_rule: AlertRule) -> str | None:
-    """A note when the guard against false alerts holds an alert back: that must never be invisible."""
-    if not alert_rule.evidence.get("held_back"):
-        return None
-    everything: dict[str, Any] = alert_rule.evidence["tallies"][0]
-    errors, finished = everything["errors"], everything["finished"]
-    return t(
-        "alerts.held_back", errors=errors, finished=finished, things=error_rate.MIN_SAMPLE, enough=error_rate.MIN_ERRORS
-    )
+def _rule_status(shop: Shop, declared: ShopRule[Any, Any], row: AlertRule) -> RuleStatus:
+    if row.failure:
+        return RuleStatus(declared.title, RuleState.UNKNOWN, t("alerts.failure", failure=row.failure))
+    evidence = declared.read_evidence(row)
+    return RuleStatus(declared.title, row.state, declared.sentence(shop, row.state, evidence), declared.note(evidence))
 
 
 @dataclass(frozen=True)
@@ -118,30 +101,31 @@ class IncidentCard:
     shop: Shop
     incident: Incident
     mails: Sequence[MailRow]
-    mail_body: MailBody
+    report: IncidentReport
 
     @classmethod
     def of(cls, shop: Shop, incident: Incident, mails: Sequence[Mail]) -> IncidentCard:
-        return cls(shop, incident, [MailRow(mail) for mail in mails], incident_mail_body(shop, incident))
+        return cls(shop, incident, [MailRow(mail) for mail in mails], incident_report(shop, incident))
 
     @property
     def title(self) -> str:
-        return self.mail_body.subject if self.is_diagnosed else t(f"alerts.opened.{self.incident.rule}")
+        return self.report.title if self.is_diagnosed else shop_rule(self.incident.rule).opened_title
 
     @property
     def is_diagnosed(self) -> bool:
         """Whether the diagnosis is there: it is made for the first mail."""
-        return self.incident.rule not in SILENCE_RULES or self.incident.diagnosis is not None
+        return not shop_rule(self.incident.rule).diagnosed or self.incident.diagnosis is not None
 
     @property
     def paragraphs(self) -> list[str]:
         if self.is_diagnosed:
-            return self.mail_body.paragraphs
-        return [self.mail_body.paragraphs[0], t("alerts.held" if self.incident.suppressed_by else "alerts.looking")]
+            return self.report.paragraphs
+        covering = self.incident.suppressed_by
+        return [self.report.paragraphs[0], shop_rule(covering).covers_text if covering else t("alerts.looking")]
 
     @property
     def tasks_url(self) -> str:
-        return self.mail_body.links[0][1]
+        return self.report.tasks_url
 
     @property
     def duration_text(self) -> str:
@@ -175,13 +159,14 @@ class IncidentCard:
 
 
 def incident_cards(shop: Shop, rows: Sequence[Incident]) -> list[IncidentCard]:
+    """Their cards, without those of rules that only another release declares."""
     mails = outbox.by_incident(shop, rows)
-    return [IncidentCard.of(shop, each, mails[each.id]) for each in rows]
+    return [IncidentCard.of(shop, each, mails[each.id]) for each in rows if each.rule in RULES]
 
 
 def open_incident_titles(shop: Shop) -> list[str]:
     """The titles of open incidents, for the banner of the task list page."""
-    return [IncidentCard.of(shop, each, ()).title for each in incidents.open_of(shop)]
+    return [IncidentCard.of(shop, each, ()).title for each in incidents.open_of(shop) if each.rule in RULES]
 
 
 def _local_time(shop: Shop, instant: datetime) -> str:

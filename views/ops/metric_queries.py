@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import redis
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from models import Rule, State
+from alerts.declared import RULES
+from models import State
 from tasklog import statistics
 from tasklog.counters import LES, stored
 from taskqueue import heartbeats
@@ -77,7 +78,7 @@ def scheduler_jobs() -> Iterator[Metric]:
 
 def alerts() -> Iterator[Metric]:
     incidents = statistics.incidents()
-    rows = [((str(rule),), float(incidents.get(rule, 0))) for rule in Rule]
+    rows = [((rule,), float(incidents.get(rule, 0))) for rule in RULES]
     yield _gauges("incidents_open", "Alerts that are open, by rule; stalled is the app's own.", ("rule",), rows)
     yield gauge("mails_waiting", "Mails about alerts that wait to be sent.", statistics.mails())
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from alerts import backtest, task_history
-from alerts.backtest import BacktestAlert
+from alerts.backtest import BacktestAlert, BacktestHistory
+from alerts.declare import ShopRule
+from alerts.declared import shop_rules
 from alerts.jobs import alert_task_types
-from alerts.rules.error_rate import MAX_AGE
-from alerts.rules.rhythm import HISTORY
-from alerts.settings import AlertSettings
 from i18n.catalogue import t
 from i18n.formats import format_datetime, format_duration
-from models import Rule, Shop
-from views.web.formatting import format_optional_percent
+from mappings import rules_from
+from models import Shop
+
+Chosen = list[tuple[ShopRule[Any, Any], Any]]  # the rules that are switched on, with their settings
 
 MAX_ORDERS, MAX_TASKS = 60_000, 5_000  # read at most; of tasks, of each type and outcome
 WIDTH, HEIGHT, MIN_WIDTH = 720, 24, 3
@@ -26,7 +28,7 @@ MAX_LISTED = 12
 class BacktestAlertRow:
     """An alert that would have been opened, with its position in the SVG."""
 
-    rule: str
+    rule: ShopRule[Any, Any]
     alert: BacktestAlert
     x: float
     width: float
@@ -34,7 +36,7 @@ class BacktestAlertRow:
 
     @property
     def label(self) -> str:
-        name = t(f"alerts.rule.{self.rule}")
+        name = self.rule.title
         opened = format_datetime(self.alert.opened_at.astimezone(self.shop.zone))
         if self.alert.closed_at is None:
             return t("backtest.still", rule=name, opened=opened)
@@ -69,42 +71,32 @@ class Backtest:
         return len(self.alerts) - len(self.listed)
 
 
-def run_backtest(shop: Shop, chosen: AlertSettings, now: datetime) -> Backtest | None:
+def run_backtest(shop: Shop, values: dict[str, Any], now: datetime) -> Backtest | None:
     """Run the backtest. None: no rule is switched on. Raises ValueError for invalid settings."""
-    silence, errors = chosen.silence(shop), chosen.errors()
-    if silence.period is None and not errors.on and not chosen.smart:
+    settings = [(rule, rules_from(rule.settings, values)) for rule in shop_rules()]
+    chosen = [(rule, own) for rule, own in settings if rule.is_on(own)]
+    if not chosen:
         return None
-    begin = max(now - backtest.SPAN, min(shop.connected_at, now))
-    orders = task_history.synced_orders(shop, alert_task_types(), begin - HISTORY, now, MAX_ORDERS)
-    finished, complete = task_history.finished_history(shop, alert_task_types(), begin - MAX_AGE, now, MAX_TASKS)
-    since = max(begin, complete) if errors.on else begin
-    span = now - since
-    found = {
-        Rule.SILENCE: backtest.silence_alerts(silence, orders, shop.connected_at, now, span),
-        Rule.ERRORS: backtest.error_rate_alerts(errors, finished, now, span).alerts,
-        Rule.RHYTHM: backtest.anomaly_alerts(orders, shop.zone, shop.connected_at, now, (), span)
-        if chosen.smart
-        else [],
-    }
-    alerts = [_positioned(shop, rule, alert, since, now) for rule, several in found.items() for alert in several]
-    alerts.sort(key=lambda each: each.alert.opened_at)
-    return Backtest(alerts, _warnings(chosen, shop, finished, now), since, now)
+    history = _history(shop, chosen, now)
+    rows = [_positioned(shop, rule, alert, history) for rule, own in chosen for alert in rule.backtest(own, history)]
+    rows.sort(key=lambda each: each.alert.opened_at)
+    warnings = [text for rule, own in chosen for text in rule.warnings(own, history)]
+    return Backtest(rows, warnings, history.since, now)
 
 
-def _positioned(shop: Shop, rule: str, alert: BacktestAlert, since: datetime, now: datetime) -> BacktestAlertRow:
-    whole = max(now - since, timedelta(seconds=1))
-    start, end = max(alert.opened_at, since), alert.closed_at or now
-    x = WIDTH * ((start - since) / whole)
+def _history(shop: Shop, chosen: Chosen, now: datetime) -> BacktestHistory:
+    """The shop's orders and tasks. It begins where the tasks are complete, if a rule counts them."""
+    types, begin = alert_task_types(), max(now - backtest.SPAN, min(shop.connected_at, now))
+    orders = task_history.synced_orders(shop, types, begin - backtest.ORDERS_BEFORE, now, MAX_ORDERS)
+    finished, complete = task_history.finished_history(shop, types, begin - backtest.TASKS_BEFORE, now, MAX_TASKS)
+    since = max(begin, complete) if any(rule.counts_tasks for rule, _ in chosen) else begin
+    return BacktestHistory(shop.zone, shop.connected_at, orders, finished, since, now)
+
+
+def _positioned(
+    shop: Shop, rule: ShopRule[Any, Any], alert: BacktestAlert, history: BacktestHistory
+) -> BacktestAlertRow:
+    whole = max(history.span, timedelta(seconds=1))
+    start, end = max(alert.opened_at, history.since), alert.closed_at or history.now
+    x = WIDTH * ((start - history.since) / whole)
     return BacktestAlertRow(rule, alert, round(x, 1), round(max(WIDTH * ((end - start) / whole), MIN_WIDTH), 1), shop)
-
-
-def _warnings(
-    chosen: AlertSettings, shop: Shop, finished: Sequence[task_history.FinishedTask], now: datetime
-) -> list[str]:
-    found = []
-    normal = backtest.normal_error_rate(finished)
-    if normal is not None and backtest.threshold_near_normal(chosen.errors(), normal):
-        found.append(t("backtest.too_near", normal=format_optional_percent(normal), times=str(backtest.NEAR_FACTOR)))
-    if lasts := backtest.shortest_time_to_alert(chosen.silence(shop), now):
-        found.append(t("backtest.hardly", lasts=format_duration(lasts / timedelta(milliseconds=1))))
-    return found

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from alerts.settings import AlertSettings
+from alerts.declared import shop_rules
+from alerts.settings import input_kinds
 from clients.engage.client import ORDER_PATHS
 from i18n.locale import LANGUAGES
 from mappings.contact import ContactRules
@@ -35,8 +36,7 @@ def _defaults(group: str, rules: type[Any]) -> dict[str, Any]:
 
 
 DEFAULT_SETTINGS = (
-    _defaults("alerts", AlertSettings)
-    | _defaults("receipt", ReceiptRules)
+    _defaults("receipt", ReceiptRules)
     | _defaults("contact", ContactRules)
     | _defaults("notifications", NotificationRules)
 )
@@ -46,15 +46,8 @@ def _field(field_type: type[Field], group: str, name: str, **more: Any) -> Field
     return field_type((group, name), DEFAULT_SETTINGS.get(f"{group}_{name}"), **more)
 
 
-SECTIONS: dict[str, list[Field]] = {
-    "alerts": [
-        _field(PeriodField, "alerts", "silence_period"),
-        _field(HoursField, "alerts", "window"),
-        _field(SwitchField, "alerts", "count_only_window_time"),
-        _field(SwitchField, "alerts", "smart"),
-        _field(PercentField, "alerts", "error_rate_threshold"),
-        _field(SwitchField, "alerts", "guarded"),
-    ],
+RULE_FIELDS = {each.widget: each for each in (HoursField, PercentField, PeriodField, SwitchField)}
+OTHER_SECTIONS: dict[str, list[Field]] = {
     "orders": [
         _field(ChoiceField, "receipt", "trigger", options=("created", "paid", "fulfilled")),
         _field(ChoiceField, "receipt", "currency", options=("shop", "presentment")),
@@ -77,6 +70,21 @@ SECTIONS: dict[str, list[Field]] = {
 }
 
 
+def sections() -> dict[str, list[Field]]:
+    """The fields of each section. Those of alerts are the settings that the alert rules declare."""
+    return {"alerts": _rule_fields(), **OTHER_SECTIONS}
+
+
+def _rule_fields() -> list[Field]:
+    """The settings of all rules, each once, in the order of the rules."""
+    found: dict[str, Field] = {}
+    for each in shop_rules():
+        defaults = each.settings()
+        for name, kind in input_kinds(each.settings).items():
+            found[name] = RULE_FIELDS[kind](("alerts", name), getattr(defaults, name))
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class SectionForm:
     """A section with the values in its form, and the error messages by field."""
@@ -92,19 +100,21 @@ class SectionForm:
 
 def saved_section(shop: Shop, name: str) -> SectionForm:
     """A section filled with the shop's saved settings."""
+    section_fields = sections()[name]
     values: dict[str, str] = {}
-    for each in SECTIONS[name]:
+    for each in section_fields:
         values |= each.form_values(chosen_at(shop, each.path, each.default))
-    return SectionForm(name, SECTIONS[name], values)
+    return SectionForm(name, section_fields, values)
 
 
 def read_section(name: str, form: FormValues) -> tuple[dict[Path, Any], SectionForm]:
     """Read a submitted section: the settings to save, and the form with its errors. With an error, save nothing."""
+    section_fields = sections()[name]
     wanted: dict[Path, Any] = {}
     errors: dict[str, str] = {}
-    for each in SECTIONS[name]:
+    for each in section_fields:
         try:
             wanted[each.path] = each.read(form)
         except InvalidValue as error:
             errors[each.name] = str(error)
-    return wanted, SectionForm(name, SECTIONS[name], form, errors)
+    return wanted, SectionForm(name, section_fields, form, errors)

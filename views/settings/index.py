@@ -11,15 +11,13 @@ from starlette.routing import Route
 
 from alerts import incident_mails, recipients
 from alerts.incident_mails import normalized_address
-from alerts.settings import AlertSettings
 from database import db
 from i18n.catalogue import t
-from mappings import rules_from
 from models import Action, AlertRecipient, Permission, Shop, utcnow
 from sync import webhook_endpoints
 from views.settings.backtest import Backtest, run_backtest
 from views.settings.choices import STORE, Path, choose, chosen_at
-from views.settings.form import SECTIONS, read_section
+from views.settings.form import read_section, sections
 from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
@@ -43,7 +41,7 @@ def index(request: Request) -> Response:
 def save_section(request: Request) -> Response:
     """`POST /settings/{part}`: save a section: all of its fields or none."""
     name = request.path_params["part"]
-    if name not in SECTIONS:
+    if name not in sections():
         raise PageNotFound(t("settings.missing"))
     wanted, section = read_section(name, request.state.form)
     if section.errors:
@@ -69,7 +67,7 @@ def show_backtest(request: Request) -> Response:
 
 def _run_backtest(shop: Shop, wanted: Mapping[Path, Any]) -> Backtest | None:
     values = {path[-1]: value for path, value in wanted.items() if value is not None}
-    return run_backtest(shop, rules_from(AlertSettings, values), utcnow())
+    return run_backtest(shop, values, utcnow())
 
 
 @action(needs=Permission.SETTINGS)

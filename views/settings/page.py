@@ -9,7 +9,7 @@ from starlette.responses import Response
 from models import Action, AuditEntry
 from sync import webhook_endpoints
 from views.settings.backtest import Backtest
-from views.settings.form import SECTIONS, SectionForm, saved_section
+from views.settings.form import SectionForm, saved_section, sections
 from views.settings.recipients import recipients_of
 from views.settings.store_map import StoreMap
 from views.web import audit_log, query_params
@@ -28,16 +28,16 @@ def render_page(
 ) -> Response:
     """Render the page; a submitted section keeps its typed values and gets its error messages."""
     shop = request.state.shop
-    sections = {name: saved_section(shop, name) for name in SECTIONS}
+    forms = {name: saved_section(shop, name) for name in sections()}
     if section:
-        sections[section.name] = section
+        forms[section.name] = section
     has_errors = bool((section and section.errors) or (store_map and store_map.errors) or errors)
     return render(
         request,
         "settings/index.html",
         partial="settings/_backtest.html",
         status=422 if has_errors else 200,
-        sections=sections,
+        sections=forms,
         store_map=store_map or StoreMap.of(shop),
         recipients=recipients_of(shop),
         typed_addresses=typed_addresses,

@@ -6,7 +6,7 @@ import pytest
 
 from alerts import incidents, outbox, recipients
 from alerts.delivery import deliver
-from models import Action, Mail, MailKind, MailState, Rule
+from models import Action, Mail, MailKind, MailState
 from tests.support.incidents import (
     HOUR,
     MINUTE,
@@ -68,6 +68,13 @@ def test_before_its_first_mail_an_incident_is_being_diagnosed(client, silent):
     assert "No orders reach Engage" in found.text
     assert "Why is being looked into" in found.text
     assert "could not be asked" not in found.text
+
+
+@pytest.mark.parametrize(("covering", "name"), [("error_rate", "the error rate"), ("order_silence", "order silence")])
+def test_an_incident_without_a_mail_of_its_own_names_the_alert_that_covers_it(client, silent, covering, name):
+    incidents.update(open_incident(silent), diagnosis=None, suppressed_by=covering)
+
+    assert f"no mail of its own about it: the alert for {name} explains it." in get_page(client, "/alerts").text
 
 
 def test_a_closed_incident_says_how_it_ended(client, silent):
@@ -150,7 +157,7 @@ def test_a_closed_incident_cannot_be_acknowledged(client, silent):
 
 
 def test_another_shops_incident_is_not_found(client, other_shop):
-    incidents.start(other_shop, Rule.SILENCE, bad_since=NOON, opened_at=NOON)
+    incidents.start(other_shop, "order_silence", bad_since=NOON, opened_at=NOON)
     number = open_incident(other_shop).id
     form = fields(client, "/alerts", "/alerts/test")
 
