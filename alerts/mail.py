@@ -63,6 +63,12 @@ def mail_body(mail: Mail, shop: Shop | None, incident: Incident | None) -> MailB
         return _app_mail(mail.kind, incident)
 
 
+def mail_urls(mail: Mail, shop: Shop, incident: Incident | None) -> list[str]:
+    """The URLs of a mail's links, with the placeholder of the recipient's token."""
+    unsubscribe = unsubscribe_url(shop, mail.address)
+    return [*(link.url for link in _shop_mail(mail, shop, incident).links), *([unsubscribe] if unsubscribe else [])]
+
+
 def incident_report(shop: Shop, incident: Incident) -> IncidentReport:
     """What an incident's mails and its card on the page say, in the current language."""
     declared = shop_rule(incident.rule)

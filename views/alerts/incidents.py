@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,6 +93,21 @@ class MailRow:
     def url(self) -> str | None:
         """The page with its text, or None before it has one."""
         return f"/alerts/mails/{self.mail.id}" if self.mail.text else None
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A part of a mail's text: one of its links, or what stands between them."""
+
+    text: str
+    is_link: bool
+
+
+def text_parts(text: str, urls: Sequence[str]) -> list[TextPart]:
+    """The text of a mail, divided at the URLs of its links."""
+    longest_first = sorted(urls, key=len, reverse=True)  # the page of alerts is the beginning of other URLs
+    divided = re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
+    return [TextPart(part, is_link=bool(number % 2)) for number, part in enumerate(divided)]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,12 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from alerts import incident_mails, incidents, outbox
-from alerts.mail import fill_token
+from alerts.mail import fill_token, mail_urls
 from config import config
 from database import db
 from i18n.catalogue import t
-from models import Action, Incident, MailState, Permission, utcnow
-from views.alerts.incidents import MailRow, incident_cards, rule_statuses
+from models import Action, Incident, Mail, MailState, Permission, Shop, utcnow
+from views.alerts.incidents import MailRow, TextPart, incident_cards, rule_statuses, text_parts
 from views.web import audit_log, query_params
 from views.web.errors import BadInput, Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
@@ -63,8 +64,14 @@ def mail(request: Request) -> Response:
     found = outbox.find_mail(shop, mail_id) if mail_id else None
     if found is None or not found.text:
         raise PageNotFound(t("alerts.no_mail"))
-    text = fill_token(found.text, shop, found.address) if found.state == MailState.KEPT else found.text
-    return render(request, "alerts/mail.html", mail_row=MailRow(found), text=text)
+    return render(request, "alerts/mail.html", mail_row=MailRow(found), parts=_text_parts(shop, found, found.text))
+
+
+def _text_parts(shop: Shop, found: Mail, text: str) -> list[TextPart]:
+    parts = text_parts(text, mail_urls(found, shop, found.incident))
+    if found.state != MailState.KEPT:
+        return parts
+    return [replace(part, text=fill_token(part.text, shop, found.address)) for part in parts]
 
 
 @action(needs=Permission.ALERTS)

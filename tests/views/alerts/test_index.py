@@ -197,6 +197,20 @@ def test_a_kept_mail_can_be_read(client, shop):
     assert "Kept" in found.text
 
 
+def test_the_page_of_a_mail_links_what_the_mail_links_and_nothing_else(client, silent):
+    token = recipients.add(silent, ANNA).plain_token
+    number = outbox.put(silent, MailKind.FIRE, ANNA, incident=open_incident(silent))
+    deliver(number, lambda *_: None, None)
+
+    outside = [link for link in get_page(client, f"/alerts/mails/{number}").links if ":" in link]
+    assert outside == [
+        "http://testserver/tasks?type=SyncOrder&created_from=2026-11-03T08%3A55%3A00",
+        "http://testserver/alerts",
+        "http://testserver/settings",
+        f"http://testserver/alerts/unsubscribe/{token}",
+    ]
+
+
 def test_only_a_kept_confirmation_mail_shows_its_link(client, shop):
     token = recipients.add(shop, ANNA).plain_token
     number = outbox.put(shop, MailKind.CONFIRM, ANNA)
