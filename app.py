@@ -23,6 +23,7 @@ from views.alerts import subscriptions
 from views.entities import show as entities_show
 from views.imports import index as imports_index
 from views.ops import health, metrics
+from views.problems import index as problems_index
 from views.settings import index as settings_index
 from views.tasks import actions, bulk_retry, saved_views, saved_views_edit, summary
 from views.tasks import export as tasks_export
@@ -54,6 +55,7 @@ pages = Router(
         *imports_index.routes,
         *actions.routes,
         *bulk_retry.routes,
+        *problems_index.routes,
         *audit.routes,
         *subscriptions.routes,
         *alerts_index.routes,

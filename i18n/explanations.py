@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from string import Formatter
 from typing import Any
 
-from i18n.catalogue import t
+from i18n.catalogue import t, translations
 from i18n.error_codes import ADVICE_BY_ERROR, ADVICE_BY_REASON, CALL_ERRORS, NOBODY, Advice, error_name
-from i18n.locale import ENGLISH, use_language
+from i18n.locale import ENGLISH, current_language, use_language
 from reasons import ENDING, INNER, SAID, Cause, ErrorCode, Reason
 
 LEFT_OUT = "…"
@@ -42,6 +43,15 @@ def reason_text(why: Cause) -> str:
 def reason_key(why: Cause | None) -> str | None:
     """Return the key of a cause; None for text of an older version."""
     return why.reason if why and why.reason in KEYS else None
+
+
+def reason_label(key: str) -> str:
+    """Return the title of a reason or error in the current language, whatever its parameters."""
+    if key in CALL_ERRORS:
+        return t(f"error.{key}.title")
+    text = str(translations(current_language())[f"reason.{key}.says"])
+    values: dict[str, Any] = {name: LEFT_OUT for _, name, _, _ in Formatter().parse(text) if name}
+    return t(f"reason.{key}.says", **values)
 
 
 def english_reason(why: Cause | None) -> str | None:

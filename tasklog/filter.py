@@ -49,7 +49,7 @@ class Search:
 class Filter:
     """A filter of one shop's tasks. Empty states or types: any of them.
 
-    `problems`: only open problems, of these types; None: whether open problems or not.
+    `reasons`: keys of reasons and errors. `problems`: only open problems, of these types; None: whether open or not.
     """
 
     shop_id: int
@@ -59,11 +59,12 @@ class Filter:
     created_to: datetime | None = None
     search: Search | None = None
     problems: tuple[int, ...] | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def of_any_state_and_type(self) -> bool:
-        """Whether tasks of every state and type match."""
-        return not (self.states or self.types) and self.problems is None
+        """Whether tasks of every state and type match, for whatever reason."""
+        return not (self.states or self.types or self.reasons) and self.problems is None
 
     @property
     def problem_types(self) -> tuple[int, ...]:
@@ -75,7 +76,7 @@ class Filter:
     def where(self) -> str:
         """All SQL conditions, for a statement that need not read in the order of an index."""
         search = [self.search.condition()] if self.search else []
-        own = [*self.state_and_type_conditions(), *self.creation_conditions()]
+        own = [*self.state_and_type_conditions(), *self.reason_conditions(), *self.creation_conditions()]
         return " AND ".join(["shop_id = %(shop)s", *search, *own])
 
     def state_and_type_conditions(self) -> list[str]:
@@ -83,6 +84,9 @@ class Filter:
             return [*OPEN, "type = ANY(%(problem_types)s)"]
         found = ["state = ANY(%(states)s)"] if self.states else []
         return found + (["type = ANY(%(types)s)"] if self.types else [])
+
+    def reason_conditions(self) -> list[str]:
+        return ["reason = ANY(%(reasons)s)"] if self.reasons else []
 
     def creation_conditions(self) -> list[str]:
         """The conditions on the time of creation: by id, which every index has, and exactly."""
@@ -111,6 +115,7 @@ class Filter:
             "shop": self.shop_id,
             "states": list(map(int, self.states)),
             "types": list(self.types),
+            "reasons": list(self.reasons),
             "problem_types": list(self.problem_types),
             "created_from": self.created_from or FIRST,
             "created_to": self.created_to or LAST,

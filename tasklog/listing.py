@@ -33,16 +33,30 @@ READ_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off;
 
 # Every pair of state and type that the shop has, by skipping through the index. Not from the registry of types, which
 # does not know those of the version that was before this one or comes after it.
-EXISTING_PAIRS = """WITH RECURSIVE pair AS (
+EXISTING_PAIRS = """WITH RECURSIVE {pair} AS (
     (SELECT state, type FROM task WHERE shop_id = %(shop)s ORDER BY state, type LIMIT 1)
     UNION ALL
-    SELECT next.state, next.type FROM pair CROSS JOIN LATERAL (
-        SELECT state, type FROM task WHERE shop_id = %(shop)s AND (state, type) > (pair.state, pair.type)
+    SELECT next.state, next.type FROM {pair} CROSS JOIN LATERAL (
+        SELECT state, type FROM task WHERE shop_id = %(shop)s AND (state, type) > ({pair}.state, {pair}.type)
         ORDER BY state, type LIMIT 1) AS next
 )"""
-GIVEN_PAIRS = """WITH pair AS (
+GIVEN_PAIRS = """WITH {pair} AS (
     SELECT state, type FROM unnest(%(states)s::smallint[]) AS state CROSS JOIN unnest(%(types)s::smallint[]) AS type
 )"""
+# Each pair with each of the reasons: tasks with a reason have indexes of their own.
+PAIRS_WITH_REASONS = """{kinds}, pair AS (
+    SELECT state, type, reason FROM kind CROSS JOIN unnest(%(reasons)s::text[]) AS reason
+)"""
+# Every reason that the shop's tasks have, by skipping through the index of each state and type.
+REASONS = """WITH RECURSIVE found AS (
+    (SELECT state, type, reason FROM task WHERE shop_id = %(shop)s AND reason IS NOT NULL
+        ORDER BY state, type, reason LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM found CROSS JOIN LATERAL (
+        SELECT state, type, reason FROM task WHERE shop_id = %(shop)s AND reason IS NOT NULL
+            AND (state, type, reason) > (found.state, found.type, found.reason)
+        ORDER BY state, type, reason LIMIT 1) AS next
+) SELECT DISTINCT reason FROM (SELECT reason FROM found LIMIT 500) AS first"""
 PROBLEM_PAIRS = "WITH pair AS (SELECT 2::smallint AS state, type FROM unnest(%(problem_types)s::smallint[]) AS type)"
 OF_PAIR = "shop_id = %(shop)s AND state = pair.state"
 
@@ -86,6 +100,11 @@ def count_up_to(task_filter: Filter, most: int, timeout: timedelta) -> int:
     return int(found)
 
 
+def reasons_of(shop_id: int) -> set[str]:
+    """Return the reasons that the shop's tasks have."""
+    return {reason for (reason,) in db.execute_sql(REASONS, {"shop": shop_id}).fetchall()}
+
+
 def listing(
     task_filter: Filter, segment: Segment, limit: int, after: Position | None = None, *, columns: Columns
 ) -> Statement:
@@ -106,7 +125,7 @@ def counting(task_filter: Filter, most: int) -> Statement:
     if task_filter.search:
         return Statement(_counted(f"{_select('', task_filter.where())} {end}"), values)
     if task_filter.problems is not None:
-        found = f"{_select('', *_problem_conditions(), *exactly)} ORDER BY closed_by, type, id {end}"
+        found = f"{_select('', *_problem_conditions(task_filter), *exactly)} ORDER BY closed_by, type, id {end}"
         return Statement(
             _counted(f"{PROBLEM_PAIRS} {_of_each_pair(task_filter, found)} {end}"), values, index_ordered=True
         )
@@ -114,7 +133,7 @@ def counting(task_filter: Filter, most: int) -> Statement:
         found = _select("", _id_between("shop_id", "%(shop)s"), *exactly)
         # In an order that only one index has: by its estimate the planner would read all of a shop in another one.
         return Statement(_counted(f"{found} ORDER BY shop_id, id {end}"), values, index_ordered=True)
-    found = _select("", OF_PAIR, _id_between("type", "pair.type"), *exactly)
+    found = _select("", *_of_pair(task_filter), *exactly)
     counted = _counted(f"{_of_each_pair(task_filter, f'{found} {end}')} {end}")
     return Statement(f"{_pairs(task_filter)} {counted}", values | _state_values(task_filter), index_ordered=True)
 
@@ -146,7 +165,7 @@ def _merged(task_filter: Filter, segment: Segment, limit: int, after: Position |
 def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position | None, columns: Columns) -> Statement:
     """List open problems, by the indexes of their own."""
     end = f"LIMIT {limit:d}"
-    conditions = [*_problem_conditions(), *segment.conditions]
+    conditions = [*_problem_conditions(task_filter), *segment.conditions]
     conditions += _beyond(segment, after) if segment.dated else []
     mine = _select(", ".join(segment.keys), *conditions, *task_filter.exact_creation_conditions())
     ordered = segment.order("closed_by", "type", *segment.keys)
@@ -156,8 +175,16 @@ def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position
     return Statement(sql, task_filter.values() | ids | _position_values(after), index_ordered=True)
 
 
-def _problem_conditions() -> list[str]:
-    return ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type", *OPEN]
+def _problem_conditions(task_filter: Filter) -> list[str]:
+    mine = ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type"]
+    return [*mine, *task_filter.reason_conditions(), *OPEN]
+
+
+def _of_pair(task_filter: Filter) -> list[str]:
+    """The conditions of the tasks of a pair, in an order that only one index has."""
+    if task_filter.reasons:
+        return [OF_PAIR, "type = pair.type", "reason IS NOT NULL", _id_between("reason", "pair.reason")]
+    return [OF_PAIR, _id_between("type", "pair.type")]
 
 
 def _rows_of(found: str, segment: Segment, end: str, columns: Columns) -> str:
@@ -169,10 +196,11 @@ def _rows_of(found: str, segment: Segment, end: str, columns: Columns) -> str:
 
 
 def _undated(task_filter: Filter, segment: Segment, end: str) -> str:
-    """Sorted by id. The type is in the order, although it is the same throughout, so that only one index will do."""
-    conditions = [OF_PAIR, _id_between("type", "pair.type"), *segment.conditions]
+    """Sorted by id. Type or reason is in the order, though the same throughout, so that only one index will do."""
+    conditions = [*_of_pair(task_filter), *segment.conditions]
     found = _select("id", *conditions, *task_filter.exact_creation_conditions())
-    return _of_each_pair(task_filter, f"{found} {segment.order('type', 'id')} {end}")
+    ordered = segment.order("reason" if task_filter.reasons else "type", "id")
+    return _of_each_pair(task_filter, f"{found} {ordered} {end}")
 
 
 def _dated(task_filter: Filter, segment: Segment, end: str, after: Position | None) -> tuple[str, Values]:
@@ -183,11 +211,13 @@ def _dated(task_filter: Filter, segment: Segment, end: str, after: Position | No
     bounds, values = _instant_bounds(task_filter, segment, after)
     creation = task_filter.creation_conditions()
     mine = [OF_PAIR, "type = pair.type", *segment.conditions, *bounds, *creation]
+    mine += ["reason IS NOT NULL", "reason = pair.reason"] if task_filter.reasons else []
     keys, end = ", ".join(segment.keys), f"{segment.order()} {end}"
     if not task_filter.created_to:
         return _of_each_pair(task_filter, f"{_select(keys, *mine)} {end}"), values
     prompt, late = (f"{segment.instant} - created_at {sign} {LATE_AFTER_SQL}" for sign in ("<=", ">"))
-    others = [*segment.conditions, *task_filter.state_and_type_conditions(), *creation, *_beyond(segment, after)]
+    kinds = [*task_filter.state_and_type_conditions(), *task_filter.reason_conditions()]
+    others = [*segment.conditions, *kinds, *creation, *_beyond(segment, after)]
     found = _of_each_pair(task_filter, f"{_select(keys, *mine, prompt)} {end}")
     return f"{found} UNION ALL ({_select(keys, 'shop_id = %(shop)s', late, *others)} {end})", values
 
@@ -233,7 +263,10 @@ def _position_values(after: Position | None) -> Values:
 
 
 def _pairs(task_filter: Filter) -> str:
-    return GIVEN_PAIRS if task_filter.types else EXISTING_PAIRS
+    pairs = GIVEN_PAIRS if task_filter.types else EXISTING_PAIRS
+    if task_filter.reasons:
+        return PAIRS_WITH_REASONS.format(kinds=pairs.format(pair="kind"))
+    return pairs.format(pair="pair")
 
 
 def _of_each_pair(task_filter: Filter, sql: str) -> str:

@@ -1,8 +1,22 @@
-"""Open problems: syncs whose newest outcome is an Error, so that something is missing on the other side."""
+"""Open problems: syncs whose newest outcome is an Error, so that something is missing on the other side.
+
+They are listed one by one (tasklog.listing) and grouped by their cause.
+"""
 
 from __future__ import annotations
 
-# As the indexes of open problems spell it (migration 0010).
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from database import db
+from models import Entity
+
+MOST_GROUPED = 100_000  # open problems of a shop that are grouped; more are not counted
+
+# As the indexes of open problems spell it (migrations 0010 and 0021). A success solves the Errors before it, and an
+# Error that ends after a newer success is solved by that (taskqueue.claims).
 UNSOLVED = ["state = 2", "closed_by IS NULL", "shopify_id IS NOT NULL"]
 
 # The newest outcome counts: a newer task that waits or runs has solved nothing yet, nor has one that was replaced.
@@ -13,3 +27,56 @@ NEWEST = """(SELECT newer.id FROM task AS newer
     LIMIT 1) IS NULL"""
 
 OPEN = [*UNSOLVED, NEWEST]
+
+# The newest unsolved Error of each entity is read from an index, in its order; then what it is about.
+GROUPS = f"""
+    WITH problem AS (
+        SELECT DISTINCT ON (type, shopify_id) type, shopify_id, id, reason, entity FROM task
+        WHERE shop_id = %(shop)s AND type = ANY(%(types)s) AND {" AND ".join(UNSOLVED)}
+        ORDER BY type, shopify_id, id DESC LIMIT {MOST_GROUPED}
+    ), about_order AS (
+        SELECT problem.type, problem.reason, problem.id, CASE problem.entity
+                WHEN {Entity.ORDER:d} THEN problem.shopify_id
+                WHEN {Entity.REFUND:d} THEN refund.order_id
+                WHEN {Entity.FULFILLMENT:d} THEN (task.args ->> 'order_id')::bigint END AS order_id,
+            CASE problem.entity WHEN {Entity.CUSTOMER:d} THEN problem.shopify_id END AS customer_id
+        FROM problem
+        LEFT JOIN refund ON problem.entity = {Entity.REFUND:d} AND refund.shop_id = %(shop)s
+            AND refund.shopify_id = problem.shopify_id
+        LEFT JOIN task ON problem.entity = {Entity.FULFILLMENT:d} AND task.id = problem.id
+    )
+    SELECT reason, type, count(*), count(DISTINCT order_id),
+        count(DISTINCT coalesce(about_order.customer_id, orders.customer_id)), min(about_order.id::text),
+        max(about_order.id::text)
+    FROM about_order LEFT JOIN orders ON orders.shop_id = %(shop)s AND orders.shopify_id = order_id
+    GROUP BY reason, type ORDER BY count(*) DESC, reason, type"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class ProblemGroup:
+    """Open problems of one type with one reason: how many, of how many orders and customers, the first and the last.
+
+    `reason`: the key, or the text of an older version; None without one.
+    """
+
+    reason: str | None
+    type: int
+    tasks: int
+    orders: int
+    customers: int
+    oldest: UUID
+    newest: UUID
+
+
+def problem_groups(shop_id: int, types: Iterable[int]) -> list[ProblemGroup]:
+    """Group the shop's open problems of these types by reason and type, the largest group first."""
+    found = db.execute_sql(GROUPS, {"shop": shop_id, "types": list(types)}).fetchall()
+    return [
+        ProblemGroup(reason, kind, tasks, orders, customers, UUID(oldest), UUID(newest))
+        for reason, kind, tasks, orders, customers, oldest, newest in found
+    ]
+
+
+def created_at(task_id: UUID) -> datetime:
+    """When a task was created, to the millisecond: its id, a UUIDv7, begins with that."""
+    return datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)

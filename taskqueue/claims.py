@@ -18,7 +18,14 @@ from models import NOW, Entity, Outcome, Shop, State, Table, Task
 from reasons import NO_ERROR, Cause, ErrorCode, Reason
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
-from taskqueue.statements import ASYNC_COMMIT, LEAVE_SHOP_SCOPE, NOT_A_RESEND, SOLVE_EARLIER, claim_statement
+from taskqueue.statements import (
+    ASYNC_COMMIT,
+    LEAVE_SHOP_SCOPE,
+    NOT_A_RESEND,
+    SOLVE_EARLIER,
+    SOLVED_BY_NEWER,
+    claim_statement,
+)
 
 
 def _columns(table: type[Table], alias: str) -> str:
@@ -88,7 +95,8 @@ def finish(
     solves = state is State.SUCCESS and closed_by is None and task.entity != Entity.NONE
     seconds = _end_attempt(
         task,
-        """state = %(state)s, completed_at = clock_timestamp(), closed_by = %(closed_by)s,
+        f"""state = %(state)s, completed_at = clock_timestamp(),
+           closed_by = {SOLVED_BY_NEWER if state is State.ERROR else "%(closed_by)s"},
            duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
            engage_id = coalesce(%(engage_id)s, engage_id), shopify_id = %(shopify_id)s""",
         outcome,

@@ -11,6 +11,13 @@ SOLVE_EARLIER = """, solved AS (
         AND task.state = 2 AND task.closed_by IS NULL AND task.id < %(id)s
 )"""
 
+# An Error that ends after a newer task of its entity has succeeded is solved already.
+SOLVED_BY_NEWER = """(
+    SELECT newer.id FROM task AS newer
+    WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id AND newer.type = task.type
+        AND task.entity <> 0 AND newer.id > task.id AND newer.state = 1 AND newer.closed_by IS NULL
+    LIMIT 1)"""
+
 # One array per column: the statement is the same for any number of rows, so that the server keeps its plan.
 # ON CONFLICT makes it idempotent: (shop_id, type, key) is the index of idempotency keys.
 INSERT_TASKS = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,10 +19,11 @@ from starlette.datastructures import QueryParams
 
 from config import config
 from i18n.catalogue import t
+from i18n.explanations import KEYS, reason_label
 from i18n.formats import format_datetime
 from models import Shop, State, Task, utcnow
 from tasklog.filter import Filter
-from tasklog.listing import count_up_to
+from tasklog.listing import count_up_to, reasons_of
 from tasklog.totals import Count
 from taskqueue.types import TYPES
 from views.tasks.columns import database_columns, sort_instants
@@ -74,6 +76,7 @@ class TaskFilters:
 
     states: tuple[State, ...] = ()
     types: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     problems: bool = False
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -97,6 +100,7 @@ class TaskFilters:
         filters = cls(
             states=query_params.parse_choices("state", params.getlist("state"), STATES),
             types=tuple(each.name for each in query_params.parse_choices("type", params.getlist("type"), TYPES)),
+            reasons=_parse_reasons(params.getlist("reason")),
             problems="open" in query_params.parse_choices("problem", params.getlist("problem"), PROBLEMS),
             created_from=query_params.parse_instant("created_from", one, last=False),
             created_to=query_params.parse_instant("created_to", one, last=True),
@@ -134,7 +138,7 @@ class TaskFilters:
     @property
     def has_filters(self) -> bool:
         """Whether a filter is active, apart from the search."""
-        return bool(self.states or self.types or self.problems or self.has_time_range)
+        return bool(self.states or self.types or self.reasons or self.problems or self.has_time_range)
 
     @property
     def has_time_range(self) -> bool:
@@ -155,6 +159,7 @@ class TaskFilters:
             shop.id,
             states=self.states,
             types=tuple(TYPES[name].number for name in self.types),
+            reasons=self.reasons,
             problems=problem_types() if self.problems else None,
             created_from=fixed.created_from,
             created_to=fixed.created_to,
@@ -168,7 +173,7 @@ class TaskFilters:
 
     def count(self, shop: Shop, counts: Mapping[int, Count]) -> str:
         """How many tasks match, as text: exact from the totals where they suffice, else counted up to a limit."""
-        if not (self.has_time_range or self.problems or self.q):
+        if not (self.has_time_range or self.reasons or self.problems or self.q):
             return formatting.task_count(sum(self._state_counts(counts)))
         found = count_up_to_timeout(self.task_filter(shop))
         if found is None:
@@ -189,6 +194,7 @@ class TaskFilters:
 
     def _query_pairs(self) -> list[tuple[str, str]]:
         pairs = [("state", state.name.lower()) for state in self.states] + [("type", name) for name in self.types]
+        pairs += [("reason", key) for key in self.reasons]
         pairs += [("problem", "open")] if self.problems else []
         start = self.from_ago or instant_for_url(self.created_from)
         end = self.to_ago or instant_for_url(self.created_to)
@@ -225,6 +231,11 @@ class TaskFilters:
             for ago in query_params.RELATIVE_TIME_PRESETS
         ]
 
+    def reason_choices(self, shop: Shop) -> list[tuple[str, str]]:
+        """Key and label of the reasons that the shop's tasks have, and of the chosen ones, by their labels."""
+        keys = {*self.reasons, *(key for key in reasons_of(shop.id) if key in KEYS)}
+        return sorted(((key, reason_label(key)) for key in keys), key=itemgetter(1))
+
     @staticmethod
     def search_kinds() -> tuple[str, ...]:
         """The kinds of id that a search can be set to."""
@@ -240,6 +251,8 @@ class TaskFilters:
             yield t("chip.state", state=formatting.state_label(state)), {"states": _without(self.states, state)}
         for name in self.types:
             yield t("chip.type", type=t(f"type.{name}.label")), {"types": _without(self.types, name)}
+        for key in self.reasons:
+            yield t("chip.reason", reason=reason_label(key)), {"reasons": _without(self.reasons, key)}
         if self.problems:
             yield t("chip.problems"), {"problems": False}
         if self.created_from or self.from_ago:
@@ -283,6 +296,14 @@ def count_up_to_timeout(
         if isinstance(error.__context__, QueryCanceled):
             return None
         raise
+
+
+def _parse_reasons(given: list[str]) -> tuple[str, ...]:
+    """The given keys of reasons, each once. Raises BadInput for an unknown one."""
+    for text in given:
+        if text not in KEYS:
+            raise BadInput(t("bad.reason", given=repr(text[:40])))
+    return tuple(sorted(set(given)))
 
 
 def _instant_text(instant: datetime | None) -> str:

@@ -47,6 +47,7 @@ def index(request: Request) -> Response:
         summary=page_summary(shop, counts, now),
         live_url=live_url(filters, now),
         types_by_group=types_by_group(),
+        reason_choices=filters.reason_choices(shop),
         bulk_retry_url=bulk_retry_url(filters),
         listing_tabs=listing_tabs(shop, filters),
         incident_titles=open_incident_titles(shop),

@@ -20,6 +20,7 @@ PARAMETER_NAMES = (
     "state",
     "type",
     "problem",
+    "reason",
     "created_from",
     "created_to",
     "q",
@@ -29,7 +30,7 @@ PARAMETER_NAMES = (
     "before",
     "limit",
 )
-REPEATABLE = ("state", "type")
+REPEATABLE = ("state", "type", "reason")
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 MICROSECOND, SECOND, DAY = timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=1)
 DATE_LENGTH = 10  # length of the longest ISO date

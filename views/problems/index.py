@@ -1,0 +1,129 @@
+"""The problems page: what is open, grouped by its cause and task type, as HTML and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from i18n.catalogue import t
+from i18n.error_codes import Responsible
+from i18n.explanations import KEYS, explain, reason_label
+from models import Shop, Task
+from reasons import NO_ERROR, Cause
+from tasklog.open_problems import MOST_GROUPED, ProblemGroup, created_at, problem_groups
+from views.tasks.bulk_retry import bulk_retry_url
+from views.tasks.filters import TaskFilters, problem_types, select_tasks
+from views.tasks.tabs import listing_tabs
+from views.web import formatting
+from views.web.rendering import json_response, render
+from views.web.request_state import Request
+from views.web.view import view
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A group of open problems as the page shows it. `newest`: its newest task, or None if that has been deleted."""
+
+    group: ProblemGroup
+    filters: TaskFilters
+    newest: Task | None
+
+    @property
+    def title(self) -> str:
+        """What is wrong, in plain words."""
+        if self.group.reason in KEYS:
+            return reason_label(str(self.group.reason))
+        return self.group.reason or t("problems.no_reason")
+
+    @property
+    def means(self) -> str | None:
+        """What that means."""
+        found = explain(Cause(str(self.group.reason)), NO_ERROR) if self.group.reason in KEYS else None
+        return found.means if found else None
+
+    @property
+    def todo(self) -> str | None:
+        """What to do about it; None when nobody can do anything."""
+        found = explain(self.newest.cause, self.newest.error_code) if self.newest else None
+        return found.todo if found else None
+
+    @property
+    def responsible(self) -> str | None:
+        """Who can do it."""
+        found = explain(self.newest.cause, self.newest.error_code) if self.newest else None
+        return t(f"who.{found.advice.who}") if found and found.advice.who is not Responsible.NOBODY else None
+
+    @property
+    def since(self) -> datetime:
+        """When the oldest of them was created."""
+        return created_at(self.group.oldest)
+
+    @property
+    def newest_at(self) -> datetime:
+        """When the newest of them was created."""
+        return created_at(self.group.newest)
+
+    @property
+    def url(self) -> str:
+        """The listing of exactly these tasks; of their type where no filter knows the reason."""
+        return self.filters.url()
+
+    @property
+    def retry_url(self) -> str | None:
+        """Where a retry of exactly these begins; None where no filter knows the reason."""
+        return bulk_retry_url(self.filters) if self.group.reason in KEYS else None
+
+
+@view
+def index(request: Request) -> Response:
+    """`GET /problems`: open problems by cause, the largest group first."""
+    shop = request.state.shop
+    found = problems(shop)
+    return render(
+        request,
+        "problems/index.html",
+        problems=found,
+        is_limited=sum(problem.group.tasks for problem in found) >= MOST_GROUPED,
+        limit=MOST_GROUPED,
+        listing_tabs=listing_tabs(shop, TaskFilters()),
+    )
+
+
+@view
+def index_json(request: Request) -> Response:
+    """`GET /problems.json`: open problems by cause. `value` is null: the orders' values are not known here."""
+    shop = request.state.shop
+    return json_response({"problems": [_serialized(problem, shop) for problem in problems(shop)]})
+
+
+def problems(shop: Shop) -> list[Problem]:
+    """The shop's open problems, grouped by reason and type."""
+    groups = problem_groups(shop.id, problem_types())
+    newest = {task.id: task for task in select_tasks(shop).where(Task.id.in_([each.newest for each in groups]))}
+    return [Problem(group, _filters(group), newest.get(group.newest)) for group in groups]
+
+
+def _filters(group: ProblemGroup) -> TaskFilters:
+    reasons = (str(group.reason),) if group.reason in KEYS else ()
+    return TaskFilters(types=(formatting.type_name(group.type),), reasons=reasons, problems=True)
+
+
+def _serialized(problem: Problem, shop: Shop) -> dict[str, object]:
+    group = problem.group
+    return {
+        "reason_key": group.reason if group.reason in KEYS else None,
+        "type": formatting.type_name(group.type),
+        "tasks": group.tasks,
+        "orders": group.orders,
+        "customers": group.customers,
+        "value": None,
+        "currency": shop.currency,
+        "since": formatting.format_iso(problem.since),
+        "url": problem.url,
+    }
+
+
+routes = [Route("/problems", index), Route("/problems.json", index_json)]
