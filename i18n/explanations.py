@@ -34,10 +34,16 @@ def reason_text(why: Cause) -> str:
     values: dict[str, Any] = {**why.params}
     if inner := _inner(why):
         values[INNER] = reason_text(inner)
-    sentence = t(f"reason.{why.sentence}.says", **values)
+    sentence = t(f"reason.{why.sentence}.says", **_complete("reason", why.sentence, values))
     if ending := values.get(ENDING):
-        return t(f"ending.{ending}.says", **{**values, "reason": sentence})
+        return t(f"ending.{ending}.says", **_complete("ending", str(ending), {**values, "reason": sentence}))
     return sentence
+
+
+def _complete(family: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Add what a sentence has a place for and another version did not store, as left out."""
+    text = str(translations(current_language())[f"{family}.{name}.says"])
+    return {name: LEFT_OUT for _, name, _, _ in Formatter().parse(text) if name} | values
 
 
 def reason_key(why: Cause | None) -> str | None:
@@ -49,9 +55,7 @@ def reason_label(key: str) -> str:
     """Return the title of a reason or error in the current language, whatever its parameters."""
     if key in CALL_ERRORS:
         return t(f"error.{key}.title")
-    text = str(translations(current_language())[f"reason.{key}.says"])
-    values: dict[str, Any] = {name: LEFT_OUT for _, name, _, _ in Formatter().parse(text) if name}
-    return t(f"reason.{key}.says", **values)
+    return t(f"reason.{key}.says", **_complete("reason", key, {}))
 
 
 def english_reason(why: Cause | None) -> str | None:

@@ -358,6 +358,13 @@ def test_a_cause_is_translated_with_its_parameters():
         )
 
 
+def test_a_parameter_that_another_version_did_not_store_is_left_out():
+    assert reason_text(Cause(Reason.INTERNAL_ERROR)) == "Our own code failed (…)."
+    assert reason_text(Cause(Reason.INTERNAL_ERROR).ended(Ending.GIVEN_UP)) == (
+        "Our own code failed (…). Given up after … attempts."
+    )
+
+
 def test_another_systems_message_is_left_unchanged():
     with use_language("sv"):
         assert (

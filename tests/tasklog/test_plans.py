@@ -18,10 +18,13 @@ from psycopg.conninfo import make_conninfo
 
 from config import config
 from models import State
+from reasons import CallError, Reason
 from sandbox import dev_servers
 from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
 from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
+from tasklog.listing import REASONS as REASONS_OF_SHOP
+from tasklog.open_problems import GROUPS
 from taskqueue.types import TYPES
 from tests.support.servers.processes import printed
 from views.tasks.columns import database_columns
@@ -195,6 +198,38 @@ def test_open_problems_in_every_order_read_little_more_than_a_page(lists, kinds,
         for after in positions(lists, segment):
             assert list(faults(lists.plan(page_after(task_filter, segment, after)), NEWER)) == [], (segment, after)
     assert list(faults(lists.plan(counting(task_filter, 1_000)), NEWER)) == []
+
+
+REASONS = {
+    "a common reason": (Reason.NOTHING_CHANGED,),
+    "a rare reason": (CallError.ENGAGE_KEY_TAKEN,),
+    "a reason of no task": (Reason.EVENT_ENCRYPTED,),
+    "several reasons": (Reason.REPLACED, Reason.INTERNAL_ERROR, CallError.ENGAGE_VALIDATION_ERROR),
+}
+
+
+@pytest.mark.parametrize("reasons", REASONS)
+@pytest.mark.parametrize("days", DAYS)
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("states", STATES)
+def test_tasks_with_a_reason_in_every_order_read_little_more_than_a_page(lists, states, kinds, days, reasons):
+    task_filter = replace(make_filter(lists, states, kinds, days), reasons=REASONS[reasons])
+
+    for segment in SEGMENTS:
+        for after in positions(lists, segment):
+            assert list(faults(lists.plan(page_after(task_filter, segment, after)))) == [], (segment, after)
+    assert list(faults(lists.plan(counting(task_filter, 1_000)))) == []
+
+
+def test_problems_are_grouped_from_an_index_of_open_ones(lists):
+    plan = lists.plan(Statement(GROUPS, {"shop": lists.shop, "types": list(problem_types())}))
+
+    assert "task_problem_entity" in {node.get("Index Name") for node in nodes(plan)}
+    assert [fault for fault in faults(plan) if "sorts" not in fault] == []
+
+
+def test_the_reasons_of_a_shop_are_found_by_skipping(lists):
+    assert list(faults(lists.plan(Statement(REASONS_OF_SHOP, {"shop": lists.shop})))) == []
 
 
 @pytest.mark.parametrize("days", DAYS)

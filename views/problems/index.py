@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from i18n.catalogue import t
-from i18n.error_codes import Responsible
-from i18n.explanations import KEYS, explain, reason_label
+from i18n.error_codes import CALL_ERRORS, Responsible
+from i18n.explanations import KEYS, Explanation, explain, reason_label
 from models import Shop, Task
-from reasons import NO_ERROR, Cause
 from tasklog.open_problems import MOST_GROUPED, ProblemGroup, created_at, problem_groups
 from views.tasks.bulk_retry import bulk_retry_url
 from views.tasks.filters import TaskFilters, problem_types, select_tasks
@@ -23,7 +23,7 @@ from views.web.request_state import Request
 from views.web.view import view
 
 
-@dataclass(frozen=True)
+@dataclass
 class Problem:
     """A group of open problems as the page shows it. `newest`: its newest task, or None if that has been deleted."""
 
@@ -31,30 +31,33 @@ class Problem:
     filters: TaskFilters
     newest: Task | None
 
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """What is known of the error of the newest, which stands for all."""
+        return explain(self.newest.cause, self.newest.error_code) if self.newest else None
+
     @property
     def title(self) -> str:
         """What is wrong, in plain words."""
-        if self.group.reason in KEYS:
-            return reason_label(str(self.group.reason))
-        return self.group.reason or t("problems.no_reason")
+        return self.explanation.title if self.explanation else self.label or t("problems.no_reason")
 
     @property
-    def means(self) -> str | None:
-        """What that means."""
-        found = explain(Cause(str(self.group.reason)), NO_ERROR) if self.group.reason in KEYS else None
-        return found.means if found else None
+    def label(self) -> str | None:
+        """The reason that they have in common, whatever its parameters; None without one."""
+        return reason_label(self.group.reason) if self.group.reason in KEYS else self.group.reason
 
     @property
-    def todo(self) -> str | None:
-        """What to do about it; None when nobody can do anything."""
-        found = explain(self.newest.cause, self.newest.error_code) if self.newest else None
-        return found.todo if found else None
+    def meaning(self) -> str | None:
+        """What that means: of a failed call what its error means, else the reason."""
+        if self.group.reason in CALL_ERRORS:
+            return self.explanation.means if self.explanation else None
+        return self.label if self.label != self.title else None
 
     @property
     def responsible(self) -> str | None:
-        """Who can do it."""
-        found = explain(self.newest.cause, self.newest.error_code) if self.newest else None
-        return t(f"who.{found.advice.who}") if found and found.advice.who is not Responsible.NOBODY else None
+        """Who can do something about it."""
+        who = self.explanation.advice.who if self.explanation else Responsible.NOBODY
+        return None if who is Responsible.NOBODY else t(f"who.{who}")
 
     @property
     def since(self) -> datetime:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from models import BulkRetry, State, Task
+from i18n.explanations import KEYS
+from i18n.locale import LANGUAGES
+from models import BulkRetry, Entity, State, Task
 from tasklog.open_problems import created_at
 from taskqueue.bulk_retry import process_portions
+from tests.support.tasks.listed_tasks import add_task
 from tests.support.tasks.task_steps import enqueue, finish
 from tests.support.web.forms import press
 from tests.support.web.pages import get_page
@@ -29,6 +32,26 @@ def test_a_group_says_in_plain_words_what_is_wrong_and_what_to_do(client, shop):
     assert "Who: You, in the shop" in words
     assert "Retry these 3…" in words
     assert "Ada" not in words
+
+
+def test_every_reason_can_be_shown_as_a_group(client, shop):
+    """Whatever parameters its tasks have."""
+    for number, key in enumerate(sorted(KEYS)):
+        add_task(shop, state=State.ERROR, entity=Entity.ORDER, shopify_id=number + 1, reason=key, code="unusable")
+
+    assert len(client.get("/problems.json").json()["problems"]) == len(KEYS)
+    for language in LANGUAGES:
+        assert client.get(f"/problems?lang={language}", follow_redirects=True).status_code == 200
+
+
+def test_groups_with_one_error_are_told_apart_by_their_reasons(client, shop):
+    fail(shop, 1, "The webhook's body is no JSON object.", "unusable")
+    fail(shop, 1, "The webhook names no customer and no order.", "unusable", first=2)
+
+    words = get_page(client, "/problems").text
+
+    assert words.count("What arrived cannot be used") == 2
+    assert "The webhook's body is no JSON object." in words
 
 
 def test_the_link_of_a_group_lists_its_tasks(client, shop):
