@@ -20,3 +20,16 @@ def added_translations(texts: dict[str, str]) -> Iterator[None]:
         for language in LANGUAGES:
             for key in texts:
                 del translations(language)[key]
+
+
+@contextmanager
+def keys_instead_of_texts() -> Iterator[None]:
+    """Say every text of the catalogue by its key until the block ends, in every language."""
+    kept = {language: dict(translations(language)) for language in LANGUAGES}
+    for language, texts in kept.items():
+        translations(language).update({key: key for key in texts})
+    try:
+        yield
+    finally:
+        for language, texts in kept.items():
+            translations(language).update(texts)
