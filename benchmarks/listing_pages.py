@@ -19,6 +19,7 @@ from typing import Any
 from app import app
 from database import EVERY, connected, db
 from models import Order, Shop, State, Task
+from reasons import CallError, Reason
 from views.tasks.columns import sort_instants
 from views.tasks.filters import TaskFilters
 from views.tasks.index import live_url
@@ -47,6 +48,8 @@ def pages(shop: Shop) -> dict[str, str]:
         "a month": month,
         "the last 30 days": {"from_ago": "-30d"},
         "open problems": {"problems": True},
+        "a common reason": {"reasons": (Reason.NOTHING_CHANGED,)},
+        "a reason of open problems": {"reasons": (CallError.ENGAGE_KEY_TAKEN,), "problems": True},
         "success, four types, a month": {"states": (State.SUCCESS,), "types": SEVERAL, **month},
     }
     named = {f"{name} / {sort}": TaskFilters(**chosen, sort=sort) for name, chosen in filters.items() for sort in SORTS}
@@ -57,6 +60,7 @@ def pages(shop: Shop) -> dict[str, str]:
     named |= {f"search {name}": TaskFilters(q=q) for name, q in _searches(shop, middle).items()}
     return {name: each.url() for name, each in named.items()} | {
         "summary": "/summary.json",
+        "problems by cause": "/problems",
         "live": live_url(TaskFilters(), newest),
     }
 

@@ -18,6 +18,10 @@ INDEXES = (
     (shop_id, state, type, reason, started_at DESC, id DESC) WHERE reason IS NOT NULL AND started_at IS NOT NULL""",
     """CREATE INDEX IF NOT EXISTS task_reason_completed ON task
     (shop_id, state, type, reason, completed_at DESC, id DESC) WHERE reason IS NOT NULL AND completed_at IS NOT NULL""",
+    """CREATE INDEX IF NOT EXISTS task_reason_unstarted ON task (shop_id, state, type, reason, id)
+    WHERE reason IS NOT NULL AND started_at IS NULL""",
+    """CREATE INDEX IF NOT EXISTS task_reason_uncompleted ON task (shop_id, state, type, reason, id)
+    WHERE reason IS NOT NULL AND completed_at IS NULL""",
     # Grouped without a look at the table: the newest of each entity first.
     """CREATE INDEX IF NOT EXISTS task_problem_entity ON task (shop_id, type, shopify_id, id DESC)
     INCLUDE (reason, entity) WHERE state = 2 AND closed_by IS NULL AND shopify_id IS NOT NULL""",

@@ -134,6 +134,38 @@ def test_a_receipt_is_resent_with_the_same_bytes(visit, order_id, js):
     assert Task.select().where(Task.type == 25).count() >= 3
 
 
+# Problems by cause
+
+
+def test_a_group_of_problems_is_listed_and_retried(visit, history, js):
+    page = visit("/tasks", js=js)
+    page.get_by_role("link", name="Problems by cause").click()
+    expect(page.get_by_role("heading", name="Problems by cause", exact=True)).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+    page.get_by_role("link", name="Engage has a disturbance").click()
+    expect(page.locator(".count")).to_have_text("5 tasks")
+    expect(page.locator(".chips")).to_contain_text("Reason: Engage has a disturbance")
+    page.go_back()
+    page.get_by_role("link", name="Retry these 5…").click()
+    expect(page.locator("main")).to_contain_text("5 failed tasks")
+    page.locator("main form button.primary").click()
+
+    expect(page).to_have_url(re.compile("/batches/"))
+
+
+def test_the_reason_filter_is_chosen_from_those_that_the_shop_has(visit, history, js):
+    page = visit("/tasks", js=js)
+
+    page.locator("#search > summary").click()
+    page.locator("#adding > summary").click()
+    page.get_by_label("Engage has a disturbance").check()
+    page.get_by_role("button", name="Apply").click()
+
+    expect(page.locator(".count")).to_have_text("5 tasks")
+    expect(page).to_have_url(re.compile("reason=engage_server_error"))
+
+
 # Every page
 
 
@@ -148,6 +180,7 @@ def paths(contact, order_id, history):
         f"/tasks/{failed.id}",
         f"/tasks/{failed.id}/drawer",
         f"/entities/order/{order_id}",
+        "/problems",
         "/views?state=error",
         "/imports",
         "/audit",

@@ -12,10 +12,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from models import State, utcnow
+from models import Entity, State, utcnow
 from tests.browser import chromium
 from tests.support.servers.processes import web_process
 from tests.support.tasks.listed_tasks import add_task
+from tests.support.tasks.outcomes import columns
 from views.web.csrf import SESSION_COOKIE
 from views.web.session import session_cookie
 
@@ -55,7 +56,8 @@ def history(shop: Any) -> Any:
         ended = {"started_at": at, "completed_at": at + timedelta(seconds=1), "duration_ms": 1000}
         add_task(shop, at, name, shopify_id=5000 + index, attempts=1, **ended)
     for index in range(5):
-        failed = {"reason": "Engage answered 503.", "code": "Engage 503", "completed_at": now, "duration_ms": 40}
+        failed = {"entity": Entity.ORDER, "completed_at": now, "duration_ms": 40}
+        failed |= columns("Engage answered 503. Given up after 40 attempts.", "Engage 503")
         add_task(shop, now - timedelta(minutes=20 - index), "SyncOrder", State.ERROR, shopify_id=7000 + index, **failed)
         add_task(shop, now - timedelta(minutes=10 - index), "SyncContact", State.PENDING, shopify_id=8000 + index)
     return shop
