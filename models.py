@@ -331,12 +331,6 @@ class Task(Table):
     duration_ms = IntegerField(null=True)
 
     shop_id: int  # what peewee makes of `shop`
-    # Not columns, but the state of one run in this process:
-    newer_id: UUID | None = None  # set by `claim`: a queued task that makes this one pointless
-    note: Cause | None = None  # worth reading beside a Success: stands at its attempt
-    finished = False
-    outcome_name: str | None = None  # how this attempt ended, for the log
-    sent = False  # whether this attempt has called something that may have changed the other side
 
     @property
     def cause(self) -> Cause | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mappings.contact import contact_skip_reason
-from models import Customer, Entity, Task
+from models import Customer, Entity
 from reasons import Reason
 from sync import consent_memory, deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
@@ -26,6 +26,7 @@ from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip
+from taskqueue.run import Run
 from taskqueue.types import Area, Step
 
 group = TaskGroup("customer")
@@ -36,33 +37,33 @@ TOPICS = ("customers/create", "customers/update", "customers/delete", "customers
 
 
 @group.task(11, "CustomerWebhook", about=Entity.CUSTOMER, topics=TOPICS)
-def customer_webhook(task: Task, topic: str = "", **_: str) -> None:
+def customer_webhook(run: Run, topic: str = "", **_: str) -> None:
     """Only note what changed: Shopify's newest state is read by the tasks that follow, except for a merge."""
     if topic == "customers/merge":
-        return merge_customers(task)
-    task.shopify_id = webhook_entity_id(task, CONSENT_TOPICS.get(topic, "id"))
-    with claims.effects(task):
+        return merge_customers(run)
+    run.task.shopify_id = webhook_entity_id(run, CONSENT_TOPICS.get(topic, "id"))
+    with claims.effects(run):
         if topic == "customers/delete":
-            deleted_customers.record(task.shop, task.shopify_id)
-        index_customer.enqueue_after(task, task.subject)
+            deleted_customers.record(run.shop, run.task.shopify_id)
+        index_customer.enqueue_after(run, run.subject)
         if topic in CONSENT_TOPICS:
-            enqueue_preferences(task, task.shopify_id)
+            enqueue_preferences(run, run.task.shopify_id)
 
 
 @group.task(13, "IndexCustomer", entity=Entity.CUSTOMER, step=Step.INDEX, newest_only=True)
-def index_customer(task: Task) -> None:
+def index_customer(run: Run) -> None:
     """Save Shopify's newest state, and sync the contact and the consents that are new."""
-    snapshot = shopify_client(task).customer(task.subject)
+    snapshot = shopify_client(run).customer(run.subject)
     if snapshot is None:
-        mark_deleted(task)
+        mark_deleted(run)
         raise Skip(Reason.CUSTOMER_NOT_FOUND)
-    with claims.effects(task):
-        customer = adopt_contact(task, entities.save(Customer, task.shop, snapshot))
+    with claims.effects(run):
+        customer = adopt_contact(run, entities.save(Customer, run.shop, snapshot))
         if customer.skipped == Reason.CUSTOMER_DELETED:  # it was not deleted: Shopify may show a new customer late
             entities.set_skip_reason(customer, None)
-        sync_contact.enqueue_after(task, customer.shopify_id)
+        sync_contact.enqueue_after(run, customer.shopify_id)
         if customer.contact_id and has_new_consent(customer, consent_memory.memories_of(customer)):
-            enqueue_preferences(task, customer.shopify_id)
+            enqueue_preferences(run, customer.shopify_id)
 
 
 @group.task(
@@ -75,37 +76,37 @@ def index_customer(task: Task) -> None:
     newest_only=True,
     preview=contact_preview,
 )
-def sync_contact(task: Task, import_id: int | None = None) -> None:
+def sync_contact(run: Run, import_id: int | None = None) -> None:
     """Find, create or update the contact, and resume what waited for it. An import changes no contact."""
     skip_if_cancelled(import_id)
-    customer = entities.get(Customer, task.shop, task.subject)
+    customer = entities.get(Customer, run.shop, run.subject)
     if import_id and customer.contact_id:
         raise Skip(Reason.IMPORT_CONTACT_EXISTS)
     if customer.skipped == Reason.CUSTOMER_DELETED:
         raise Skip(Reason.CUSTOMER_DELETED)
     snapshot = customer.snapshot
-    choice = contact_store(task.shop, snapshot)
-    rules = contact_rules(task.shop, choice.store)
+    choice = contact_store(run.shop, snapshot)
+    rules = contact_rules(run.shop, choice.store)
     if reason := contact_skip_reason(snapshot, rules):
         mark_skipped(customer, reason)
         raise Skip(reason)
     contact_sync_type = FindOrCreateContact if import_id else ContactSync
-    contact_sync = contact_sync_type(engage_client(task), customer, snapshot, rules)
+    contact_sync = contact_sync_type(engage_client(run), customer, snapshot, rules)
     contact_id, fields = contact_sync.run()
-    task.note = choice.note if contact_sync.created_in else None
-    with claims.effects(task, engage_id=contact_id):
+    run.note = choice.note if contact_sync.created_in else None
+    with claims.effects(run, engage_id=contact_id):
         entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
         if contact_id != customer.contact_id:
             if contact_sync.created_as or not import_id:  # an import changes no contact that was there
-                link_contact(task, customer, contact_sync.created_as)
-            resume_orders(task, customer.shopify_id)
+                link_contact(run, customer, contact_sync.created_as)
+            resume_orders(run, customer.shopify_id)
 
 
 @group.task(12, "IndexShopCustomers", period=POLL_PERIOD)
-def index_shop_customers(task: Task, since: str | None = None, cursor: str | None = None) -> None:
+def index_shop_customers(run: Run, since: str | None = None, cursor: str | None = None) -> None:
     """Find the customers whose webhooks were lost."""
-    updated_since = shopify_client(task).customers_updated_since
-    poll(task, "customers", updated_since, Customer, index_customer, since, cursor)
+    updated_since = shopify_client(run).customers_updated_since
+    poll(run, "customers", updated_since, Customer, index_customer, since, cursor)
 
 
 @group.task(
@@ -116,9 +117,9 @@ def index_shop_customers(task: Task, since: str | None = None, cursor: str | Non
     calls_engage=True,
     newest_only=True,
 )
-def update_customer_marketing_preferences(task: Task) -> None:
+def update_customer_marketing_preferences(run: Run) -> None:
     """Apart from SyncContact: preferences have a call of their own, and are the customer's own decision."""
-    sync_to_engage(task)
+    sync_to_engage(run)
 
 
 @group.task(
@@ -128,6 +129,6 @@ def update_customer_marketing_preferences(task: Task) -> None:
     area=Area.CONTACT_SYNC,
     calls_engage=True,
 )
-def sync_customer_marketing_preferences(task: Task, **_: str) -> None:
+def sync_customer_marketing_preferences(run: Run, **_: str) -> None:
     """Started by Engage's webhook about a contact (views/webhooks/engage.py)."""
-    sync_to_shopify(task)
+    sync_to_shopify(run)

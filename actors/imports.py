@@ -30,6 +30,7 @@ from sync.webhook_payload import text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip, Unusable, Wait
+from taskqueue.run import Run
 from taskqueue.types import TaskType
 
 group = TaskGroup("import")
@@ -44,21 +45,21 @@ HAND_OVER = timedelta(hours=12)  # to a new task: one may wait for a day, an ope
 
 
 @group.task(2, "HandleBulkImportCreateRequest")
-def handle_bulk_import_create_request(task: Task, import_id: int) -> None:
+def handle_bulk_import_create_request(run: Run, import_id: int) -> None:
     """Enqueue the import's first step."""
-    bulk_import = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == task.shop))
-    with claims.effects(task):
-        enqueue_next_step(bulk_import, task)
+    bulk_import = BulkImport.get((BulkImport.id == import_id) & (BulkImport.shop == run.shop))
+    with claims.effects(run):
+        enqueue_next_step(bulk_import, run.task)
 
 
 @group.task(3, "HandleBulkImportCreate")
-def handle_bulk_import_create(task: Task, part_id: int) -> None:
+def handle_bulk_import_create(run: Run, part_id: int) -> None:
     """Begin the bulk operation of a part, over all customers or over the orders of the period."""
-    part = _part_of(task, part_id)
-    operation_id = shopify_client(task).run_bulk_query(_query(part))
-    with claims.effects(task):
+    part = _part_of(run, part_id)
+    operation_id = shopify_client(run).run_bulk_query(_query(part))
+    with claims.effects(run):
         update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
-        enqueue_next_step(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, run.task)
 
 
 def _query(part: ImportPart) -> str:
@@ -69,63 +70,63 @@ def _query(part: ImportPart) -> str:
 
 
 @group.task(5, "BulkOperationFinishWebhook", topics=("bulk_operations/finish",))
-def bulk_operation_finish_webhook(task: Task, **_: str) -> None:
+def bulk_operation_finish_webhook(run: Run, **_: str) -> None:
     """Wake HandleBulkOperationFinish, which would else ask at intervals."""
-    operation_id = text_in(webhook_payload(task), "admin_graphql_api_id")
-    task.shopify_id = _number(operation_id)
-    if task.shopify_id is None:
+    operation_id = text_in(webhook_payload(run), "admin_graphql_api_id")
+    run.task.shopify_id = _number(operation_id)
+    if run.task.shopify_id is None:
         raise Unusable(Reason.WEBHOOK_NO_BULK_OPERATION)
-    if part_by_operation(task.shop, operation_id) is None:
+    if part_by_operation(run.shop, operation_id) is None:
         # Shopify may finish before we have saved the operation's id.
-        if task.fence <= LOOKUP_ATTEMPTS and has_query_starting(task.shop):
+        if run.attempt <= LOOKUP_ATTEMPTS and has_query_starting(run.shop):
             raise Wait(Reason.BULK_QUERY_STARTING, SHORT_WAIT)
         raise Skip(Reason.BULK_OPERATION_UNKNOWN)
-    with claims.effects(task):
-        handle_bulk_operation_finish.wake(task.shop, [task.shopify_id])
+    with claims.effects(run):
+        handle_bulk_operation_finish.wake(run.shop, [run.task.shopify_id])
 
 
 @group.task(4, "HandleBulkOperationFinish")
-def handle_bulk_operation_finish(task: Task, part_id: int) -> None:
+def handle_bulk_operation_finish(run: Run, part_id: int) -> None:
     """Wait until Shopify has finished, also when its webhook is lost."""
-    part = _part_of(task, part_id)
-    operation = _operation(shopify_client(task), part)
+    part = _part_of(run, part_id)
+    operation = _operation(shopify_client(run), part)
     if operation["status"] in bulk_query.UNFINISHED:
-        _wait(task, part, Reason.BULK_QUERY_RUNNING, config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
+        _wait(run, part, Reason.BULK_QUERY_RUNNING, config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:
         raise Unusable(note)
-    with claims.effects(task):
+    with claims.effects(run):
         count = int(operation["rootObjectCount"] or 0)
         update_part(
             part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note and note.dumps()
         )
-        enqueue_next_step(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, run.task)
 
 
 @group.task(1, "ProcessBulkImportData")
-def process_bulk_import_data(task: Task, part_id: int) -> None:
+def process_bulk_import_data(run: Run, part_id: int) -> None:
     """Read one portion of the result, save its rows and enqueue their tasks; a task of its own for each portion."""
-    part = _part_of(task, part_id)
+    part = _part_of(run, part_id)
     if has_enough_pending(part.bulk_import):
-        _wait(task, part, Reason.IMPORT_BACKLOG, BACKLOG_WAIT)
+        _wait(run, part, Reason.IMPORT_BACKLOG, BACKLOG_WAIT)
         return
-    ended = _read(task, part) if part.state == ImportStep.READ else ImportReader(task, part).join_orders()
-    with claims.effects(task):
+    ended = _read(run, part) if part.state == ImportStep.READ else ImportReader(run, part).join_orders()
+    with claims.effects(run):
         if ended:
             update_part(part, state=_next_step(part))
-        enqueue_next_step(part.bulk_import, task)
+        enqueue_next_step(part.bulk_import, run.task)
 
 
-def _read(task: Task, part: ImportPart) -> bool:
+def _read(run: Run, part: ImportPart) -> bool:
     """Read on, from a fresh URL of the result. Returns whether that was the end of the file."""
-    shopify = shopify_client(task)
+    shopify = shopify_client(run)
     operation = _operation(shopify, part)
     if (url := _result(operation)) is None:
         raise Unusable(Reason.BULK_RESULT_NOT_FOUND)
     try:
         with shopify.bulk_result(url, part.position, etag=part.etag) as lines:
-            return ImportReader(task, part).read(lines)
+            return ImportReader(run, part).read(lines)
     except ResultUrlExpired as expired:
         raise Wait(expired.cause, SHORT_WAIT) from expired
     except ResultFileChanged as changed:
@@ -139,19 +140,19 @@ def _next_step(part: ImportPart) -> ImportStep:
 
 
 @group.task(6, "TriggerNextBatch")
-def trigger_next_batch(task: Task, part_id: int) -> None:
+def trigger_next_batch(run: Run, part_id: int) -> None:
     """Begin the next part once what this one read has been tried: an order is imported after its contact."""
-    part = _part_of(task, part_id)
+    part = _part_of(run, part_id)
     bulk_import: BulkImport = part.bulk_import
     if count_untried_tasks(bulk_import):  # orders are imported after their contacts
-        _wait(task, part, Reason.IMPORT_TASKS_PENDING, BACKLOG_WAIT)
+        _wait(run, part, Reason.IMPORT_TASKS_PENDING, BACKLOG_WAIT)
         return
-    with claims.effects(task):
+    with claims.effects(run):
         update_part(part, state=ImportStep.OVER, ended_at=utcnow())
         if current_part(bulk_import) is None:
             change_import_state(bulk_import, ImportState.DONE, of=(ImportState.RUNNING,))
         else:
-            enqueue_next_step(bulk_import, task)
+            enqueue_next_step(bulk_import, run.task)
 
 
 NEXT_STEP: dict[int, TaskType] = {
@@ -219,31 +220,31 @@ def cancel_import(bulk_import: BulkImport) -> None:
             handle_bulk_operation_finish.wake(bulk_import.shop, filter(None, [_number(part.operation_id or "")]))
 
 
-def _part_of(task: Task, part_id: int) -> ImportPart:
+def _part_of(run: Run, part_id: int) -> ImportPart:
     """Return the part, if this task may carry out its next step. Raises Skip."""
-    part = ImportPart.get((ImportPart.id == part_id) & (ImportPart.shop_id == task.shop_id))
-    if reason := reason_to_stop(part, task.id):
+    part = ImportPart.get((ImportPart.id == part_id) & (ImportPart.shop_id == run.task.shop_id))
+    if reason := reason_to_stop(part, run.task.id):
         if part.bulk_import.state == ImportState.CANCELLED:
-            _cancel_at_shopify(task, part)
+            _cancel_at_shopify(run, part)
         raise Skip(reason)
     return part
 
 
-def _cancel_at_shopify(task: Task, part: ImportPart) -> None:
+def _cancel_at_shopify(run: Run, part: ImportPart) -> None:
     if part.state != ImportStep.AWAIT or part.operation_id is None:
         return
-    shopify = shopify_client(task)
+    shopify = shopify_client(run)
     operation = shopify.bulk_operation(part.operation_id)
     if operation and operation["status"] in bulk_query.UNFINISHED:
         shopify.cancel_bulk(part.operation_id)
 
 
-def _wait(task: Task, part: ImportPart, reason: Reason, wait: timedelta) -> None:
+def _wait(run: Run, part: ImportPart, reason: Reason, wait: timedelta) -> None:
     """Raise Wait; after HAND_OVER enqueue a new task that waits instead, because a task may wait for a day only."""
-    if utcnow() - task.created_at < HAND_OVER:
+    if utcnow() - run.task.created_at < HAND_OVER:
         raise Wait(reason, wait)
-    with claims.effects(task):
-        enqueue_next_step(part.bulk_import, task)
+    with claims.effects(run):
+        enqueue_next_step(part.bulk_import, run.task)
 
 
 def _operation(shopify: ShopifyClient, part: ImportPart) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mappings.notification.body import NotificationKind
-from models import Entity, Order, Task
+from models import Entity, Order
 from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
@@ -16,6 +16,7 @@ from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import THREE_DAYS, Skip
+from taskqueue.run import Run
 from taskqueue.types import Area, Awaited, Step, wake
 
 group = TaskGroup("order")
@@ -24,31 +25,31 @@ TOPICS = ("orders/create", "orders/updated", "orders/paid", "orders/cancelled")
 
 
 @group.task(21, "OrderWebhook", about=Entity.ORDER, topics=TOPICS)
-def order_webhook(task: Task, **_: str) -> None:
+def order_webhook(run: Run, **_: str) -> None:
     """Only note the order's id: its newest state is read by IndexOrder."""
-    task.shopify_id = webhook_entity_id(task)
-    with claims.effects(task):
-        index_order.enqueue_after(task, task.subject)
+    run.task.shopify_id = webhook_entity_id(run)
+    with claims.effects(run):
+        index_order.enqueue_after(run, run.subject)
 
 
 @group.task(22, "IndexOrder", entity=Entity.ORDER, step=Step.INDEX, newest_only=True)
-def index_order(task: Task) -> None:
+def index_order(run: Run) -> None:
     """Save Shopify's newest state, sync it, notify of its changes, and wake its refunds."""
-    snapshot = shopify_client(task).order(task.subject)
+    snapshot = shopify_client(run).order(run.subject)
     if snapshot is None:
-        _wake_refunds(task, entities.refund_ids_of(task.shop, [task.subject]))
+        _wake_refunds(run, entities.refund_ids_of(run.shop, [run.subject]))
         raise Skip(Reason.ORDER_NOT_FOUND)
     customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
-    with claims.effects(task):
-        order = entities.save(Order, task.shop, snapshot, name=snapshot["name"], customer_id=customer_id)
-        sync_order.enqueue_after(task, order.shopify_id)
-        enqueue_order_notifications(task, snapshot)
-        _wake_refunds(task, [int(each["legacyResourceId"]) for each in snapshot["refunds"]])
+    with claims.effects(run):
+        order = entities.save(Order, run.shop, snapshot, name=snapshot["name"], customer_id=customer_id)
+        sync_order.enqueue_after(run, order.shopify_id)
+        enqueue_order_notifications(run, snapshot)
+        _wake_refunds(run, [int(each["legacyResourceId"]) for each in snapshot["refunds"]])
 
 
-def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
+def _wake_refunds(run: Run, refund_ids: list[int]) -> None:
     """Wake the refunds that wait for their order to be indexed."""
-    wake(task.shop, Awaited.ORDER, {Entity.REFUND: refund_ids})
+    wake(run.shop, Awaited.ORDER, {Entity.REFUND: refund_ids})
 
 
 @group.task(
@@ -63,24 +64,24 @@ def _wake_refunds(task: Task, refund_ids: list[int]) -> None:
     retry=THREE_DAYS,
     preview=purchase_preview,
 )
-def sync_order(task: Task, import_id: int | None = None) -> None:
+def sync_order(run: Run, import_id: int | None = None) -> None:
     """Send the purchase's receipt, or of an order that has one a correction where it was edited since."""
     skip_if_cancelled(import_id)
-    order = entities.get(Order, task.shop, task.subject)
+    order = entities.get(Order, run.shop, run.subject)
     if import_id:
-        require_contact(task.shop, order.customer_id)
+        require_contact(run.shop, order.customer_id)
     if order.receipt_id:
-        send_correction(task, order)
+        send_correction(run, order)
     else:
-        send_purchase(task, order)
+        send_purchase(run, order)
 
 
 @group.task(23, "FulfillmentWebhook", about=Entity.FULFILLMENT, topics=("fulfillments/create", "fulfillments/update"))
-def fulfillment_webhook(task: Task, **_: str) -> None:
+def fulfillment_webhook(run: Run, **_: str) -> None:
     """Index its order, whose snapshot has the parcels to notify of."""
-    task.shopify_id, order_id = webhook_entity_id(task), webhook_entity_id(task, "order_id")
-    with claims.effects(task):
-        index_order.enqueue_after(task, order_id)
+    run.task.shopify_id, order_id = webhook_entity_id(run), webhook_entity_id(run, "order_id")
+    with claims.effects(run):
+        index_order.enqueue_after(run, order_id)
 
 
 @group.task(
@@ -93,9 +94,9 @@ def fulfillment_webhook(task: Task, **_: str) -> None:
     stale_after=NOTIFY_WITHIN,
     preview=notification_preview,
 )
-def sync_order_notification(task: Task, kind: NotificationKind, again: bool = False) -> None:
+def sync_order_notification(run: Run, kind: NotificationKind, again: bool = False) -> None:
     """Notify of an order that was confirmed or cancelled. `again`: a member has sent it again."""
-    notify_order(task, kind, again)
+    notify_order(run, kind, again)
 
 
 @group.task(
@@ -108,13 +109,13 @@ def sync_order_notification(task: Task, kind: NotificationKind, again: bool = Fa
     stale_after=NOTIFY_WITHIN,
     preview=notification_preview,
 )
-def sync_order_fulfillment_notification(task: Task, order_id: int, again: bool = False) -> None:
+def sync_order_fulfillment_notification(run: Run, order_id: int, again: bool = False) -> None:
     """Notify of a parcel that was sent: its order's other parcels have tasks of their own."""
-    notify_fulfillment(task, order_id, again)
+    notify_fulfillment(run, order_id, again)
 
 
 @group.task(24, "IndexOrders", period=POLL_PERIOD)
-def index_orders(task: Task, since: str | None = None, cursor: str | None = None) -> None:
+def index_orders(run: Run, since: str | None = None, cursor: str | None = None) -> None:
     """Find the orders whose webhooks were lost."""
-    updated_since = shopify_client(task).orders_updated_since
-    poll(task, "orders", updated_since, Order, index_order, since, cursor)
+    updated_since = shopify_client(run).orders_updated_since
+    poll(run, "orders", updated_since, Order, index_order, since, cursor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import Entity, Refund, Task
+from models import Entity, Refund
 from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
@@ -14,33 +14,34 @@ from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import THREE_DAYS, Skip
+from taskqueue.run import Run
 from taskqueue.types import TYPES, Awaited, Step
 
 group = TaskGroup("refund")
 
 
 @group.task(31, "RefundWebhook", about=Entity.REFUND, topics=("refunds/create",))
-def refund_webhook(task: Task, **_: str) -> None:
+def refund_webhook(run: Run, **_: str) -> None:
     """Only note the refund's id: its newest state is read by IndexRefund."""
-    task.shopify_id = webhook_entity_id(task)
-    with claims.effects(task):
-        index_refund.enqueue_after(task, task.subject)
+    run.task.shopify_id = webhook_entity_id(run)
+    with claims.effects(run):
+        index_refund.enqueue_after(run, run.subject)
 
 
 @group.task(32, "IndexRefund", entity=Entity.REFUND, step=Step.INDEX, newest_only=True)
-def index_refund(task: Task, import_id: int | None = None) -> None:
+def index_refund(run: Run, import_id: int | None = None) -> None:
     """Save Shopify's newest state, sync it, notify of it, and wake its order, which may wait for it."""
     skip_if_cancelled(import_id)
-    snapshot = shopify_client(task).refund(task.subject)
+    snapshot = shopify_client(run).refund(run.subject)
     if snapshot is None or snapshot["order"] is None:
         raise Skip(Reason.REFUND_NOT_FOUND)
     order_id, args = int(snapshot["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
-    with claims.effects(task):
-        refund = entities.save(Refund, task.shop, snapshot, order_id=order_id)
-        sync_refund.enqueue_after(task, refund.shopify_id, **args)
+    with claims.effects(run):
+        refund = entities.save(Refund, run.shop, snapshot, order_id=order_id)
+        sync_refund.enqueue_after(run, refund.shopify_id, **args)
         if import_id is None:  # an import notifies of nothing: it is long over
-            enqueue_refund_notification(task, snapshot)
-        TYPES["SyncOrder"].wake(task.shop, [order_id])
+            enqueue_refund_notification(run, snapshot)
+        TYPES["SyncOrder"].wake(run.shop, [order_id])
 
 
 @group.task(
@@ -54,14 +55,14 @@ def index_refund(task: Task, import_id: int | None = None) -> None:
     retry=THREE_DAYS,
     preview=refund_preview,
 )
-def sync_refund(task: Task, import_id: int | None = None) -> None:
+def sync_refund(run: Run, import_id: int | None = None) -> None:
     """Send a receipt of the refund's own, to the contact of its order's receipt."""
     skip_if_cancelled(import_id)
-    refund = entities.get(Refund, task.shop, task.subject)
-    order = refunded_order(task, refund)
+    refund = entities.get(Refund, run.shop, run.subject)
+    order = refunded_order(run, refund)
     if import_id:
-        require_contact(task.shop, order.customer_id)
-    send_refund(task, refund, order)
+        require_contact(run.shop, order.customer_id)
+    send_refund(run, refund, order)
 
 
 @group.task(
@@ -73,6 +74,6 @@ def sync_refund(task: Task, import_id: int | None = None) -> None:
     stale_after=NOTIFY_WITHIN,
     preview=notification_preview,
 )
-def sync_refund_notification(task: Task, again: bool = False) -> None:
+def sync_refund_notification(run: Run, again: bool = False) -> None:
     """Notify of a refund, if money goes back with it."""
-    notify_refund(task, again)
+    notify_refund(run, again)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from clients import Rejected
 from mappings import Json
-from models import Entity, Shop, Task, new_id
+from models import Entity, Shop, new_id
 from privacy import requests, uninstall
 from reasons import Reason
 from sync.api_clients import engage_client, shopify_client
@@ -17,6 +17,7 @@ from sync.webhook_payload import object_in, required_id, text_in, webhook_payloa
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
 from taskqueue.outcomes import Skip, Unusable
+from taskqueue.run import Run
 
 group = TaskGroup("settings")
 
@@ -33,31 +34,31 @@ USABLE: dict[str, Callable[[str], bool]] = {
 
 
 @group.task(41, "IndexStores", period=timedelta(hours=1), calls_engage=True)
-def index_stores(task: Task) -> None:
+def index_stores(run: Run) -> None:
     """Read Engage's stores, which receipts and contacts are assigned to."""
-    stores = engage_client(task).stores()
-    with claims.effects(task):
-        save_stores(task.shop, stores)
+    stores = engage_client(run).stores()
+    with claims.effects(run):
+        save_stores(run.shop, stores)
 
 
 @group.task(42, "SyncShopCurrency", entity=Entity.SHOP, period=timedelta(days=1), newest_only=True)
-def sync_shop_currency(task: Task) -> None:
+def sync_shop_currency(run: Run) -> None:
     """Read the shop's currency, time zone and names, and its markets, by which stores are chosen."""
-    if not task.shop.active:
+    if not run.shop.active:
         raise Skip(Reason.APP_UNINSTALLED)
-    shop, markets = shopify_client(task).shop(), _markets(task)
-    with claims.effects(task):
+    shop, markets = shopify_client(run).shop(), _markets(run)
+    with claims.effects(run):
         if markets is not None:
-            save_markets(task.shop, markets)
-        save_shop(task.shop, shop)
+            save_markets(run.shop, markets)
+        save_shop(run.shop, shop)
 
 
 @group.task(43, "ShopWebhook", entity=Entity.SHOP, topics=TOPICS)
-def shop_webhook(task: Task, topic: str = "", **_: str) -> None:
+def shop_webhook(run: Run, topic: str = "", **_: str) -> None:
     """Handle what is about the whole shop, the data protection topics included: one at a time, even uninstalled."""
     if topic not in HANDLERS:
         raise Unusable(Reason.WEBHOOK_TOPIC_MISSING)
-    HANDLERS[topic](task)
+    HANDLERS[topic](run)
 
 
 def enqueue_first_sync(shop: Shop) -> None:
@@ -88,40 +89,40 @@ def save_shop(shop: Shop, snapshot: Json) -> None:
     )
 
 
-def _shop_updated(task: Task) -> None:
-    if not task.shop.active:
+def _shop_updated(run: Run) -> None:
+    if not run.shop.active:
         raise Skip(Reason.APP_UNINSTALLED)
-    payload = webhook_payload(task)
-    task.shopify_id = required_id(payload)
-    with claims.effects(task):
-        _save(task.shop, **_columns(payload))
-        sync_shop_currency.enqueue(task.shop, key=str(task.id), shopify_id=task.shopify_id, parent=task)
+    payload = webhook_payload(run)
+    run.task.shopify_id = required_id(payload)
+    with claims.effects(run):
+        _save(run.shop, **_columns(payload))
+        sync_shop_currency.enqueue(run.shop, key=str(run.task.id), shopify_id=run.task.shopify_id, parent=run.task)
 
 
-def _markets(task: Task) -> list[Json] | None:
+def _markets(run: Run) -> list[Json] | None:
     """Read the shop's markets; None when the app may not: stores are then chosen by country and locale."""
     try:
-        return shopify_client(task).markets()
+        return shopify_client(run).markets()
     except Rejected as rejected:
         if rejected.code != "ACCESS_DENIED":
             raise
         return None
 
 
-def _markets_changed(task: Task) -> None:
-    with claims.effects(task):
-        sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
+def _markets_changed(run: Run) -> None:
+    with claims.effects(run):
+        sync_shop_currency.enqueue(run.shop, key=str(run.task.id), parent=run.task)
 
 
-def _scopes_changed(task: Task) -> None:
+def _scopes_changed(run: Run) -> None:
     """Handle app/scopes_update: with more access scopes the shop's markets may be read from now on."""
-    if not task.shop.active:
+    if not run.shop.active:
         raise Skip(Reason.APP_UNINSTALLED)
-    granted = webhook_payload(task).get("current")
-    with claims.effects(task):
+    granted = webhook_payload(run).get("current")
+    with claims.effects(run):
         if isinstance(granted, list):
-            Shop.update(scopes=",".join(map(str, granted))).where(Shop.id == task.shop_id).execute()
-        sync_shop_currency.enqueue(task.shop, key=str(task.id), parent=task)
+            Shop.update(scopes=",".join(map(str, granted))).where(Shop.id == run.task.shop_id).execute()
+        sync_shop_currency.enqueue(run.shop, key=str(run.task.id), parent=run.task)
 
 
 def _columns(payload: Json) -> dict[str, str]:
@@ -141,7 +142,7 @@ def _save(shop: Shop, **columns: str) -> None:
         Shop.update(**known).where(Shop.id == shop.id).execute()
 
 
-HANDLERS: dict[str, Callable[[Task], None]] = {
+HANDLERS: dict[str, Callable[[Run], None]] = {
     "shop/update": _shop_updated,
     **dict.fromkeys(MARKETS, _markets_changed),
     "app/uninstalled": uninstall.uninstall,

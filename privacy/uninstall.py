@@ -6,37 +6,38 @@ from datetime import timedelta
 
 from clients import Refused, Rejected
 from database import db
-from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop, Task
+from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop
 from privacy import erasure
 from reasons import Reason
 from sync.api_clients import shopify_client
 from sync.imports.state import change_import_state
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
+from taskqueue.run import Run
 
 RUNNING_WAIT = timedelta(seconds=5)
 
 
-def uninstall(task: Task) -> None:
+def uninstall(run: Run) -> None:
     """Handle an app/uninstalled webhook: deactivate the shop. A late one, after a new install, does nothing."""
-    if still_installed(task):
+    if still_installed(run):
         raise Skip(Reason.APP_REINSTALLED)
-    deactivate(task.shop)
-    erasure.end_entity_tasks(task.shop, Reason.APP_UNINSTALLED)
-    if erasure.has_running_tasks(task.shop, beside=task.id):
+    deactivate(run.shop)
+    erasure.end_entity_tasks(run.shop, Reason.APP_UNINSTALLED)
+    if erasure.has_running_tasks(run.shop, beside=run.task.id):
         raise Wait(Reason.SHOP_TASKS_RUNNING, RUNNING_WAIT)
-    with claims.effects(task):
-        PollCursor.delete().where(PollCursor.shop == task.shop).execute()
-        for bulk_import in BulkImport.select().where(BulkImport.shop == task.shop):
+    with claims.effects(run):
+        PollCursor.delete().where(PollCursor.shop == run.shop).execute()
+        for bulk_import in BulkImport.select().where(BulkImport.shop == run.shop):
             change_import_state(bulk_import, ImportState.CANCELLED, of=OPEN_IMPORTS)
 
 
-def still_installed(task: Task) -> bool:
+def still_installed(run: Run) -> bool:
     """Whether Shopify accepts the shop's access token. Asked each time, because webhooks may be lost or late."""
-    if not task.shop.active or task.shop.shopify_token is None:
+    if not run.shop.active or run.shop.shopify_token is None:
         return False
     try:
-        shopify_client(task).shop()
+        shopify_client(run).shop()
     except (Refused, Rejected):  # Rejected: a closed shop may be 404
         return False
     return True

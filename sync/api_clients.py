@@ -1,4 +1,4 @@
-"""API clients of a task: its shop's Shopify and Engage clients, which record every exchange on the task."""
+"""API clients of a run: its shop's Shopify and Engage clients, which record every exchange of the run."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from clients.http.transport import DEADLINE_SECONDS
 from clients.shopify.client import ShopifyClient
 from clients.shopify.cost_limiter import BULK_RESERVE, LIVE_RESERVE, CostLimiter
 from config import config
-from models import Lane, Shop, Task
+from models import Lane, Shop
 from reasons import Reason
 from sync.access_tokens import access_token, shopify_origin
 from taskqueue.broker import broker
 from taskqueue.exchanges import ExchangeJournal
 from taskqueue.outcomes import Skip
+from taskqueue.run import Run
 
 RESERVED_POINTS = {Lane.LIVE: LIVE_RESERVE, Lane.BULK: BULK_RESERVE}
 
 
-def shopify_client(task: Task) -> ShopifyClient:
+def shopify_client(run: Run) -> ShopifyClient:
     """Shopify client of the task's shop, within the shop's rate limit (Shopify: query cost)."""
-    return _shopify(task.shop, ExchangeJournal(task), Lane(task.lane))
+    return _shopify(run.shop, ExchangeJournal(run), Lane(run.task.lane))
 
 
 def shopify_client_without_task(shop: Shop, seconds: float = DEADLINE_SECONDS) -> ShopifyClient:
@@ -37,14 +38,14 @@ def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE
     )
 
 
-def engage_client(task: Task) -> EngageClient:
+def engage_client(run: Run) -> EngageClient:
     """Engage client of the task's shop, with its rate limiter. Raises Skip before the shop has a tenant to send to."""
-    shop: Shop = task.shop
+    shop: Shop = run.shop
     if not shop.engage_connected:
         raise Skip(Reason.ENGAGE_NOT_CONNECTED)
     valid_tenant_name(shop.engage_tenant)
     key = shop.secret("engage_key")
-    return EngageClient(engage_origin(shop), key, ExchangeJournal(task), RateLimiter(broker.quick_client, key))
+    return EngageClient(engage_origin(shop), key, ExchangeJournal(run), RateLimiter(broker.quick_client, key))
 
 
 def engage_origin(shop: Shop) -> str:

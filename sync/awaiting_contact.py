@@ -8,32 +8,33 @@ import database
 from database import db
 from mappings import numeric_id
 from mappings.notification.body import sent_parcels
-from models import Customer, Entity, Order, Shop, Task
+from models import Customer, Entity, Order, Shop
 from reasons import INNER, Cause, Reason, cause
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
+from taskqueue.run import Run
 from taskqueue.types import TYPES, Awaited, wake
 
 CONTACT_WAIT = timedelta(seconds=15)  # its contact ends the wait earlier
 NO_CONTACT = (Reason.AWAITING_CONTACT, Reason.CUSTOMER_NOT_IN_ENGAGE)
 
 
-def contact_id_or_wait(task: Task, order: Order) -> str:
+def contact_id_or_wait(run: Run, order: Order) -> str:
     """Id of the order's contact. Raises Skip when there will be none, Wait until it exists.
 
     A refund goes to the contact of the order's receipt, also when Shopify has deleted the customer since.
     """
-    customer_id = deleted_customers.surviving_customer(task.shop, order.customer_id) if order.customer_id else 0
-    customer = entities.find(Customer, task.shop, customer_id) if customer_id else None
+    customer_id = deleted_customers.surviving_customer(run.shop, order.customer_id) if order.customer_id else 0
+    customer = entities.find(Customer, run.shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return str(customer.contact_id)
-    if missing := _cause_of_none(task.shop, customer_id, customer):
+    if missing := _cause_of_none(run.shop, customer_id, customer):
         if purchase := sent_receipts.purchase_receipt_of(order):
-            return str(purchase.open(task.shop)["contact"]["matchKey"])
+            return str(purchase.open(run.shop)["contact"]["matchKey"])
         raise Skip(missing)
-    if customer is None or task.fence > 1:  # its own webhook is lost, not late
-        TYPES["IndexCustomer"].enqueue_after(task, customer_id)
-    raise Wait(Reason.AWAITING_CONTACT, CONTACT_WAIT * min(2 ** (task.fence - 1), 40))
+    if customer is None or run.attempt > 1:  # its own webhook is lost, not late
+        TYPES["IndexCustomer"].enqueue_after(run, customer_id)
+    raise Wait(Reason.AWAITING_CONTACT, CONTACT_WAIT * min(2 ** (run.attempt - 1), 40))
 
 
 def _cause_of_none(shop: Shop, customer_id: int, customer: Customer | None) -> Cause | None:
@@ -54,15 +55,15 @@ def wake_orders(shop: Shop, customer_id: int) -> None:
     _wake(shop, _orders_of(shop, customer_id))
 
 
-def resume_orders(task: Task, customer_id: int) -> None:
+def resume_orders(run: Run, customer_id: int) -> None:
     """Wake the tasks that wait for the new contact, and sync the orders that were skipped for lack of it."""
-    survivor = deleted_customers.surviving_customer(task.shop, customer_id)
+    survivor = deleted_customers.surviving_customer(run.shop, customer_id)
     if survivor != customer_id:  # merged meanwhile
-        TYPES["IndexCustomer"].enqueue_after(task, survivor)
-    if orders := _orders_of(task.shop, customer_id):
-        _wake(task.shop, orders)
-        for order_id in _skipped(task.shop, orders):
-            TYPES["SyncOrder"].enqueue_after(task, order_id)
+        TYPES["IndexCustomer"].enqueue_after(run, survivor)
+    if orders := _orders_of(run.shop, customer_id):
+        _wake(run.shop, orders)
+        for order_id in _skipped(run.shop, orders):
+            TYPES["SyncOrder"].enqueue_after(run, order_id)
 
 
 def _wake(shop: Shop, orders: list[int]) -> None:

@@ -24,13 +24,14 @@ from mappings.consent.observations import (
     engage_preferences,
     shopify_states,
 )
-from models import Customer, Shop, Task, utcnow
+from models import Customer, Shop, utcnow
 from reasons import Reason
 from sync import consent_memory, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.contact_links import customer_of_contact, enqueue_preferences
 from taskqueue import claims, exchanges
 from taskqueue.outcomes import Skip, Unusable
+from taskqueue.run import Run
 
 EVENTS: dict[str, PreferenceName] = {
     "contact.acceptsemail.changed": "acceptsEmail",
@@ -38,10 +39,10 @@ EVENTS: dict[str, PreferenceName] = {
 }
 
 
-def sync_to_engage(task: Task) -> None:
+def sync_to_engage(run: Run) -> None:
     """Send the preferences of Shopify's customer that Engage lacks. Raises Skip when it lacks none."""
-    customer, contact_id = _contact_of(task)
-    snapshot, engage = _read_customer(task), engage_client(task)
+    customer, contact_id = _contact_of(run)
+    snapshot, engage = _read_customer(run), engage_client(run)
     states, memories = (
         shopify_states(snapshot),
         consent_memory.update(customer, lambda memories: after_shopify_read(memories, snapshot)),
@@ -50,36 +51,36 @@ def sync_to_engage(task: Task) -> None:
         raise Skip(Reason.PREFERENCES_ALREADY_SENT)
     current = _engage_preferences(engage, contact_id)
     memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
-    wanted = _allowed(task.shop, preferences_to_write(memories, current, states))
+    wanted = _allowed(run.shop, preferences_to_write(memories, current, states))
     if not wanted:
         raise Skip(Reason.PREFERENCES_EQUAL)
     began_at = utcnow()
     engage.update_preferences(contact_id, wanted)
-    with claims.effects(task, engage_id=contact_id):
+    with claims.effects(run, engage_id=contact_id):
         consent_memory.update(customer, lambda memories: _written(memories, wanted, began_at))
 
 
-def sync_to_shopify(task: Task) -> None:
+def sync_to_shopify(run: Run) -> None:
     """Write the preference that an Engage webhook names to Shopify's customer. Raises Skip when Shopify has it."""
-    name, contact_id = _changed_preference(task)
-    customer = _customer_of(task, contact_id)
-    current, shopify = _engage_preferences(engage_client(task), contact_id), shopify_client(task)
+    name, contact_id = _changed_preference(run)
+    customer = _customer_of(run, contact_id)
+    current, shopify = _engage_preferences(engage_client(run), contact_id), shopify_client(run)
     if name not in current:
         raise Unusable(Reason.CONTACT_PREFERENCE_MISSING, preference=name)
-    snapshot = _read_customer(task)
+    snapshot = _read_customer(run)
     memories = consent_memory.update(
-        customer, lambda memories: _observed(memories, snapshot, name, current[name], task.created_at)
+        customer, lambda memories: _observed(memories, snapshot, name, current[name], run.task.created_at)
     )
     states = shopify_states(snapshot)
-    if _allowed(task.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
-        enqueue_preferences(task, customer.shopify_id)
-    if not both_ways(task.shop):
+    if _allowed(run.shop, preferences_to_write(memories, current, states)):  # Shopify's consent is the newer one
+        enqueue_preferences(run, customer.shopify_id)
+    if not both_ways(run.shop):
         raise Skip(Reason.PREFERENCES_SYNC_OFF)
     writes = consents_to_write({name: memories[name]}, states, now=utcnow())
     if not writes:
         raise Skip(Reason.PREFERENCES_OUTDATED)
     consents = {write.name: _write(shopify, customer.shopify_id, write) for write in writes}
-    with claims.effects(task, engage_id=contact_id):
+    with claims.effects(run, engage_id=contact_id):
         consent_memory.update(customer, lambda memories: _confirmed(memories, consents))
 
 
@@ -88,25 +89,25 @@ def both_ways(shop: Shop) -> bool:
     return bool(shop.settings.get("preferences", {}).get("both_ways", False))
 
 
-def _contact_of(task: Task) -> tuple[Customer, str]:
-    customer = entities.find(Customer, task.shop, task.subject)
+def _contact_of(run: Run) -> tuple[Customer, str]:
+    customer = entities.find(Customer, run.shop, run.subject)
     if customer is None or not customer.contact_id:
         raise Skip(Reason.CUSTOMER_NO_CONTACT)
-    task.engage_id = customer.contact_id
+    run.task.engage_id = customer.contact_id
     return customer, customer.contact_id
 
 
-def _read_customer(task: Task) -> Json:
-    snapshot = shopify_client(task).customer(task.subject)
+def _read_customer(run: Run) -> Json:
+    snapshot = shopify_client(run).customer(run.subject)
     if snapshot is None:
         raise Skip(Reason.CUSTOMER_NOT_FOUND)
     return snapshot
 
 
-def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
+def _changed_preference(run: Run) -> tuple[PreferenceName, str]:
     """Preference and contact id that Engage's webhook is about. Raises Skip or Unusable."""
-    event = _event(task)
-    task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
+    event = _event(run)
+    run.task.engage_id = event.contact_id  # for every kind of event: the erasure of a person finds the task by it
     if event.event_type.lower() not in EVENTS:
         raise Skip(Reason.EVENT_IGNORED, event=event.event_type[:100])
     if event.contact_id is None:
@@ -114,18 +115,18 @@ def _changed_preference(task: Task) -> tuple[PreferenceName, str]:
     return EVENTS[event.event_type.lower()], event.contact_id
 
 
-def _event(task: Task) -> WebhookEvent:
+def _event(run: Run) -> WebhookEvent:
     try:
-        return read_event(exchanges.webhook_body(task))
+        return read_event(exchanges.webhook_body(run.task))
     except UnreadableWebhook as error:
         raise Unusable(error.cause) from error
 
 
-def _customer_of(task: Task, contact_id: str) -> Customer:
-    customer = customer_of_contact(task.shop, contact_id)
+def _customer_of(run: Run, contact_id: str) -> Customer:
+    customer = customer_of_contact(run.shop, contact_id)
     if customer is None:
         raise Skip(Reason.CONTACT_UNKNOWN)
-    task.shopify_id = customer.shopify_id
+    run.task.shopify_id = customer.shopify_id
     return customer
 
 

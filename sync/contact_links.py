@@ -10,7 +10,7 @@ import database
 from database import db
 from mappings.consent.decisions import ConsentMemories
 from mappings.consent.observations import after_comparison, after_shopify_read, engage_preferences, shopify_states
-from models import Customer, Order, Shop, Task, utcnow
+from models import Customer, Order, Shop, utcnow
 from reasons import Reason
 from sync import consent_memory, deleted_customers, entities
 from sync.awaiting_contact import resume_orders, wake_orders
@@ -18,27 +18,28 @@ from sync.consent_memory import new_memories
 from sync.webhook_payload import text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Unusable
+from taskqueue.run import Run
 from taskqueue.types import TYPES
 
 CUSTOMER_GID = re.compile(r"gid://shopify/Customer/(\d{1,18})")
 ORDERS_READ = 20  # for one made in a physical shop
 
 
-def link_contact(task: Task, customer: Customer, created_as: dict[str, Any] | None) -> None:
+def link_contact(run: Run, customer: Customer, created_as: dict[str, Any] | None) -> None:
     """Record that the customer has become a contact: created by us from `created_as`, or one that Engage had."""
     memories = after_shopify_read(new_memories(), customer.snapshot)
     if created_as is not None:
         memories = after_comparison(memories, engage_preferences(created_as), utcnow())
     consent_memory.replace(customer, memories)
     if created_as is None and "SUBSCRIBED" in shopify_states(customer.snapshot).values():
-        enqueue_preferences(task, customer.shopify_id)
+        enqueue_preferences(run, customer.shopify_id)
 
 
-def enqueue_preferences(task: Task, shopify_id: int) -> None:
+def enqueue_preferences(run: Run, shopify_id: int) -> None:
     """Enqueue the sync of Shopify's marketing preferences to the contact. Idempotent: one task for one cause."""
     task_type = TYPES["UpdateCustomerMarketingPreferences"]
-    key = f"{task.parent_id or task.id}:{shopify_id}"  # one poll is the cause for many customers
-    task_type.enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task)
+    key = f"{run.task.parent_id or run.task.id}:{shopify_id}"  # one poll is the cause for many customers
+    task_type.enqueue(run.shop, key=key, shopify_id=shopify_id, parent=run.task)
 
 
 def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
@@ -46,18 +47,18 @@ def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
     return after_shopify_read(memories, customer.snapshot) != memories
 
 
-def merge_customers(task: Task) -> None:
+def merge_customers(run: Run) -> None:
     """Handle a customers/merge webhook: index both customers, and note which one was merged into the other."""
-    payload = webhook_payload(task)
+    payload = webhook_payload(run)
     survivor, deleted = _customer_id(payload, "kept"), _customer_id(payload, "deleted")
-    task.shopify_id = survivor
+    run.task.shopify_id = survivor
     if text_in(payload, "status") == "failed":
         raise Skip(Reason.MERGE_FAILED)
-    with claims.effects(task):
-        deleted_customers.record(task.shop, deleted, merged_into=survivor)
+    with claims.effects(run):
+        deleted_customers.record(run.shop, deleted, merged_into=survivor)
         for shopify_id in (deleted, survivor):
-            TYPES["IndexCustomer"].enqueue_after(task, shopify_id)
-        resume_orders(task, survivor)
+            TYPES["IndexCustomer"].enqueue_after(run, shopify_id)
+        resume_orders(run, survivor)
 
 
 def _customer_id(payload: dict[str, Any], which: str) -> int:
@@ -67,7 +68,7 @@ def _customer_id(payload: dict[str, Any], which: str) -> int:
     return int(found[1])
 
 
-def adopt_contact(task: Task, survivor: Customer) -> Customer:
+def adopt_contact(run: Run, survivor: Customer) -> Customer:
     """Give the customer the contact of one merged into it, unless it has one. Its next sync updates the key."""
     if survivor.contact_id:
         return survivor
@@ -75,7 +76,7 @@ def adopt_contact(task: Task, survivor: Customer) -> Customer:
         merged_customer = entities.find(Customer, survivor.shop, merged_id)
         if merged_customer and merged_customer.contact_id:
             _move_contact(merged_customer, merged_customer.contact_id, survivor)
-            resume_orders(task, survivor.shopify_id)
+            resume_orders(run, survivor.shopify_id)
             return entities.get(Customer, survivor.shop, survivor.shopify_id)
     return survivor
 
@@ -86,13 +87,13 @@ def _move_contact(old: Customer, contact_id: str, new: Customer) -> None:
     Customer.update(contact_id=None, sent=None, skipped=Reason.CUSTOMER_DELETED).where(Customer.id == old.id).execute()
 
 
-def mark_deleted(task: Task) -> None:
+def mark_deleted(run: Run) -> None:
     """Record that Shopify has deleted the customer. The contact stays as it is, and waiting orders are woken."""
     with db.atomic():
-        deleted_customers.record(task.shop, task.subject)
-        if customer := entities.find(Customer, task.shop, task.subject):
+        deleted_customers.record(run.shop, run.subject)
+        if customer := entities.find(Customer, run.shop, run.subject):
             entities.set_skip_reason(customer, Reason.CUSTOMER_DELETED)
-        wake_orders(task.shop, task.subject)
+        wake_orders(run.shop, run.subject)
 
 
 def mark_skipped(customer: Customer, reason: Reason) -> None:

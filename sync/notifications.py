@@ -33,6 +33,7 @@ from sync.contacts import contact_rules, contact_store
 from sync.receipts import refunded_order
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip
+from taskqueue.run import Run
 from taskqueue.types import TYPES
 
 # Older changes are not notified: an old order may be edited, or indexed for the first time.
@@ -89,30 +90,30 @@ class Notification(NamedTuple):
         return cls("SyncRefundNotification", refund_id, {})
 
 
-def enqueue_order_notifications(task: Task, snapshot: Json) -> None:
+def enqueue_order_notifications(run: Run, snapshot: Json) -> None:
     """Enqueue the notifications that the order's present state calls for. Idempotent by the key of each change."""
-    settings = notification_settings(task.shop)
+    settings = notification_settings(run.shop)
     kind: NotificationKind = "cancelled" if snapshot["cancelledAt"] else "confirmed"
     if settings.is_due(snapshot["cancelledAt"] or snapshot["createdAt"]):
-        _enqueue(task, Notification.of_order(kind, snapshot), change_key(kind, snapshot))
+        _enqueue(run, Notification.of_order(kind, snapshot), change_key(kind, snapshot))
     for parcel in sent_parcels(snapshot):
         if settings.is_due(parcel["createdAt"]):
-            _enqueue(task, Notification.of_parcel(parcel, snapshot), change_key("fulfilled", snapshot, parcel))
+            _enqueue(run, Notification.of_parcel(parcel, snapshot), change_key("fulfilled", snapshot, parcel))
 
 
-def enqueue_refund_notification(task: Task, snapshot: Json) -> None:
+def enqueue_refund_notification(run: Run, snapshot: Json) -> None:
     """Enqueue the notification of a refund. Idempotent."""
-    if notification_settings(task.shop).is_due(snapshot["createdAt"]):
+    if notification_settings(run.shop).is_due(snapshot["createdAt"]):
         _enqueue(
-            task,
+            run,
             Notification.of_refund(int(snapshot["legacyResourceId"])),
             change_key("refunded", snapshot["order"], snapshot),
         )
 
 
-def _enqueue(task: Task, notification: Notification, key: str) -> None:
+def _enqueue(run: Run, notification: Notification, key: str) -> None:
     args, shopify_id = notification.args, notification.shopify_id
-    TYPES[notification.name].enqueue(task.shop, key=key, shopify_id=shopify_id, parent=task, args=args)
+    TYPES[notification.name].enqueue(run.shop, key=key, shopify_id=shopify_id, parent=run.task, args=args)
 
 
 def cause_not_to_resend(shop: Shop, order: Order) -> Cause | None:
@@ -143,33 +144,33 @@ def _latest(shop: Shop, kind: NotificationKind, order: Order) -> Notification:
     return Notification.of_order(kind, snapshot)
 
 
-def notify_order(task: Task, kind: NotificationKind, again: bool) -> None:
+def notify_order(run: Run, kind: NotificationKind, again: bool) -> None:
     """Notify of an order that was confirmed or cancelled. `again`: a resend, to the order's present e-mail address."""
-    order = entities.get(Order, task.shop, task.subject)
+    order = entities.get(Order, run.shop, run.subject)
     if kind == "confirmed" and order.snapshot["cancelledAt"]:
         raise Skip(Reason.ORDER_CANCELLED_UNCONFIRMED)
-    _notify(task, kind, order, again)
+    _notify(run, kind, order, again)
 
 
-def notify_fulfillment(task: Task, order_id: int, again: bool) -> None:
+def notify_fulfillment(run: Run, order_id: int, again: bool) -> None:
     """Notify of a parcel that was sent."""
-    order, parcel = entities.get(Order, task.shop, order_id), shopify_client(task).fulfillment(task.subject)
+    order, parcel = entities.get(Order, run.shop, order_id), shopify_client(run).fulfillment(run.subject)
     if parcel is None:
         raise Skip(Reason.FULFILLMENT_NOT_FOUND)
-    _notify(task, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
+    _notify(run, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
 
 
-def notify_refund(task: Task, again: bool) -> None:
+def notify_refund(run: Run, again: bool) -> None:
     """Notify of a refund. Raises Skip when no money is paid back."""
-    refund = entities.get(Refund, task.shop, task.subject)
-    order, snapshot = refunded_order(task, refund), refund.snapshot
+    refund = entities.get(Refund, run.shop, run.subject)
+    order, snapshot = refunded_order(run, refund), refund.snapshot
     if not refunded_amount(snapshot, Ledger.of(order.snapshot, "presentment")):
         raise Skip(Reason.REFUND_NO_MONEY)
-    _notify(task, "refunded", order, again, refund=snapshot)
+    _notify(run, "refunded", order, again, refund=snapshot)
 
 
 def _notify(
-    task: Task,
+    run: Run,
     kind: NotificationKind,
     order: Order,
     again: bool,
@@ -178,28 +179,28 @@ def _notify(
     refund: Json | None = None,
 ) -> None:
     """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
-    snapshot, rules, zone = order.snapshot, notification_rules(task.shop, order.snapshot), task.shop.zone
+    snapshot, rules, zone = order.snapshot, notification_rules(run.shop, order.snapshot), run.shop.zone
     email = snapshot["email"]
     if skipped := notification_skip_reason(snapshot, email, fulfillment):
         raise Skip(skipped)
     if again:
-        _ensure_contact(task, snapshot)
+        _ensure_contact(run, snapshot)
     else:
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
-            contact_id_or_wait(task, order)
+            contact_id_or_wait(run, order)
     body = notification_body(
         kind, snapshot, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund
     )
-    engage_client(task).create_order_notification(body, path=notification_settings(task.shop).path)
+    engage_client(run).create_order_notification(body, path=notification_settings(run.shop).path)
 
 
-def _ensure_contact(task: Task, snapshot: Json) -> None:
+def _ensure_contact(run: Run, snapshot: Json) -> None:
     """Create a contact for the order's e-mail address if there is none: Engage mails contacts only.
 
     An address that was corrected on the order alone may be no contact's.
     """
-    engage, guest = engage_client(task), guest_customer(snapshot)
-    rules = contact_rules(task.shop, contact_store(task.shop, guest).store)
+    engage, guest = engage_client(run), guest_customer(snapshot)
+    rules = contact_rules(run.shop, contact_store(run.shop, guest).store)
     with suppress(AlreadyExists):  # several contacts have it, or one has just been created
         if engage.find_contact(email=snapshot["email"]) is None:
             engage.create_contact(contact_fields(guest, rules), source=SOURCE, store=rules.store)

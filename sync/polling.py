@@ -12,6 +12,7 @@ from clients.shopify.client import SearchPage
 from mappings import Json
 from models import Exchange, Lane, PollCursor, Shop, Snapshot, Task, utcnow
 from taskqueue import claims
+from taskqueue.run import Run
 from taskqueue.types import NUMBERS, TaskType, enqueue
 
 POLL_PERIOD = timedelta(minutes=5)
@@ -23,7 +24,7 @@ FetchPage = Callable[[datetime, str | None], SearchPage]
 
 
 def poll(
-    task: Task,
+    run: Run,
     resource: str,
     fetch: FetchPage,
     table: type[Snapshot],
@@ -35,20 +36,21 @@ def poll(
 
     `resource` names the saved cursor, a time. Without a page's `cursor` the poll starts there, or at `since`.
     """
-    start = datetime.fromisoformat(since) if since else poll_from(task.shop, resource)
+    start = datetime.fromisoformat(since) if since else poll_from(run.shop, resource)
     # More than a few pages mean an outage or a mass update, not lost webhooks. That must not delay live work.
     lane = Lane.LIVE if cursor is None else Lane.BULK
     try:
         snapshots, following = _read_pages(fetch, start, cursor)
     finally:
-        _delete_pages(task)
-    with claims.effects(task):
-        enqueue([_index_task(task, task_type, snapshot, lane) for snapshot in _changed(task, table, snapshots)])
+        _delete_pages(run)
+    with claims.effects(run):
+        enqueue([_index_task(run, task_type, snapshot, lane) for snapshot in _changed(run, table, snapshots)])
         if snapshots:
-            advance_cursor(task.shop, resource, max(map(_updated_at, snapshots)))
+            advance_cursor(run.shop, resource, max(map(_updated_at, snapshots)))
         if following:
             further = {"since": start.isoformat(), "cursor": following}
-            NUMBERS[task.type].enqueue(task.shop, key=f"after:{task.id}", parent=task, lane=Lane.BULK, args=further)
+            key, same_type = f"after:{run.task.id}", NUMBERS[run.task.type]
+            same_type.enqueue(run.shop, key=key, parent=run.task, lane=Lane.BULK, args=further)
 
 
 def poll_from(shop: Shop, resource: str) -> datetime:
@@ -78,10 +80,10 @@ def _read_pages(fetch: FetchPage, start: datetime, cursor: str | None) -> tuple[
     return snapshots, cursor
 
 
-def _changed(task: Task, table: type[Snapshot], snapshots: list[Json]) -> list[Json]:
+def _changed(run: Run, table: type[Snapshot], snapshots: list[Json]) -> list[Json]:
     """Nodes that differ from our snapshots, and whose webhooks have had time to arrive."""
     settled, ids = utcnow() - SETTLING, [int(snapshot["legacyResourceId"]) for snapshot in snapshots]
-    rows = table.select(table, Shop).join(Shop).where((table.shop == task.shop) & table.shopify_id.in_(ids))
+    rows = table.select(table, Shop).join(Shop).where((table.shop == run.shop) & table.shopify_id.in_(ids))
     known = {row.shopify_id: row for row in rows}
     changed = [
         snapshot for snapshot in snapshots if _is_changed(snapshot, known.get(int(snapshot["legacyResourceId"])))
@@ -107,12 +109,12 @@ def _updated_at(snapshot: Json) -> datetime:
     return datetime.fromisoformat(snapshot["updatedAt"])
 
 
-def _index_task(task: Task, task_type: TaskType, snapshot: Json, lane: Lane) -> Task:
+def _index_task(run: Run, task_type: TaskType, snapshot: Json, lane: Lane) -> Task:
     shopify_id = int(snapshot["legacyResourceId"])
     key = f"poll:{shopify_id}:{snapshot['updatedAt']}"
-    return task_type.new(task.shop, key=key, shopify_id=shopify_id, parent=task, lane=lane)
+    return task_type.new(run.shop, key=key, shopify_id=shopify_id, parent=run.task, lane=lane)
 
 
-def _delete_pages(task: Task) -> None:
+def _delete_pages(run: Run) -> None:
     """Delete the recorded pages: each is about a hundred people, and erasure finds tasks by person."""
-    Exchange.update(received=None).where(Exchange.task == task).execute()
+    Exchange.update(received=None).where(Exchange.task == run.task).execute()

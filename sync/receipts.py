@@ -24,6 +24,7 @@ from sync.awaiting_contact import contact_id_or_wait
 from sync.stores import choose_store
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
+from taskqueue.run import Run
 from taskqueue.types import TYPES
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
@@ -42,88 +43,88 @@ def receipt_rules_and_store(shop: Shop, order: Order | None, snapshot: Json) -> 
     return receipt_rules(shop), choose_store(shop, snapshot).store
 
 
-def send_purchase(task: Task, order: Order) -> None:
+def send_purchase(run: Run, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
-    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+    snapshot, rules = order.snapshot, receipt_rules(run.shop)
     if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
-    contact_id, zone, choice = contact_id_or_wait(task, order), task.shop.zone, choose_store(task.shop, snapshot)
+    contact_id, zone, choice = contact_id_or_wait(run, order), run.shop.zone, choose_store(run.shop, snapshot)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
-    task.note = choice.note
-    sent = send_receipt(task, receipt)
-    with claims.effects(task, engage_id=receipt["uniqueReceiptId"]):
+    run.note = choice.note
+    sent = send_receipt(run, receipt)
+    with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
         save_receipt(order, ReceiptKind.PURCHASE, sent, rules)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
-        _sync_refunds(task, order)
+        _sync_refunds(run, order)
         if snapshot["refunds"] or sent is not receipt:
-            _sync_again(task, order)
+            _sync_again(run, order)
 
 
-def send_correction(task: Task, order: Order) -> None:
+def send_correction(run: Run, order: Order) -> None:
     """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
-    task.engage_id = order.receipt_id
+    run.task.engage_id = order.receipt_id
     receipts, snapshot = sent_receipts.of_order(order), order.snapshot
-    refunds = _refunds(task, order, snapshot)
+    refunds = _refunds(run, order, snapshot)
     listed = {return_receipt_id(each, snapshot) for each in snapshot["refunds"]}
-    sent = [each.open(task.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
-    rules, store = receipt_rules_and_store(task.shop, order, snapshot)
+    sent = [each.open(run.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
+    rules, store = receipt_rules_and_store(run.shop, order, snapshot)
     number = 1 + sum(each.kind == ReceiptKind.CORRECTION for each in receipts)
-    zone = task.shop.zone
+    zone = run.shop.zone
     receipt = correction_receipt(
         snapshot, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone
     )
     if receipt is None:
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
-    receipt["contact"]["matchKey"] = contact_id_or_wait(task, order)
-    accepted = send_receipt(task, receipt)
-    with claims.effects(task, engage_id=receipt["uniqueReceiptId"]):
+    receipt["contact"]["matchKey"] = contact_id_or_wait(run, order)
+    accepted = send_receipt(run, receipt)
+    with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
         save_receipt(order, ReceiptKind.CORRECTION, accepted, rules)
         if accepted is not receipt:
-            _sync_again(task, order)
+            _sync_again(run, order)
 
 
-def send_refund(task: Task, refund: Refund, order: Order) -> None:
+def send_refund(run: Run, refund: Refund, order: Order) -> None:
     """Send the refund's receipt. Raises Skip when none is due, Wait until the order's own receipt is sent."""
     snapshot, receipt_id = refund.snapshot, return_receipt_id(refund.snapshot, order.snapshot)
-    if sent_receipts.is_sent(task.shop, receipt_id):
-        task.engage_id = receipt_id
+    if sent_receipts.is_sent(run.shop, receipt_id):
+        run.task.engage_id = receipt_id
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
-    rules, store = _rules_of_purchase(task, order)
+    rules, store = _rules_of_purchase(run, order)
     if reason := refund_skip_reason(snapshot, order.snapshot, rules):
         raise Skip(reason)
-    contact_id, zone = contact_id_or_wait(task, order), task.shop.zone
+    contact_id, zone = contact_id_or_wait(run, order), run.shop.zone
     receipt = return_receipt(snapshot, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
-    sent = send_receipt(task, receipt)
-    with claims.effects(task, engage_id=receipt_id):
+    sent = send_receipt(run, receipt)
+    with claims.effects(run, engage_id=receipt_id):
         save_receipt(order, ReceiptKind.REFUND, sent, rules)
-        if sent is not receipt or entities.get(Order, task.shop, order.shopify_id).updated_at != order.updated_at:
-            TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
+        if sent is not receipt or entities.get(Order, run.shop, order.shopify_id).updated_at != order.updated_at:
+            TYPES["SyncOrder"].enqueue_after(run, order.shopify_id)
 
 
-def _rules_of_purchase(task: Task, order: Order) -> tuple[ReceiptRules, str]:
+def _rules_of_purchase(run: Run, order: Order) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
     if order.receipt_id is None:
-        _raise_without_purchase(task, order)
-    return receipt_rules_and_store(task.shop, order, order.snapshot)
+        _raise_without_purchase(run, order)
+    return receipt_rules_and_store(run.shop, order, order.snapshot)
 
 
-def _raise_without_purchase(task: Task, order: Order) -> None:
-    snapshot, rules = order.snapshot, receipt_rules(task.shop)
+def _raise_without_purchase(run: Run, order: Order) -> None:
+    snapshot, rules = order.snapshot, receipt_rules(run.shop)
     if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
-    contact_id_or_wait(task, order)
+    contact_id_or_wait(run, order)
     raise Wait(Reason.AWAITING_RECEIPT, ORDER_WAIT)
 
 
-def refunded_order(task: Task, refund: Refund) -> Order:
+def refunded_order(run: Run, refund: Refund) -> Order:
     """Order of the refund, indexed since the refund. Raises Wait until it is, Skip when it is not found at Shopify."""
-    order = entities.find(Order, task.shop, refund.order_id)
+    order = entities.find(Order, run.shop, refund.order_id)
     listed = order.snapshot["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
-    if is_order_deleted(task.shop, refund.order_id):
+    if is_order_deleted(run.shop, refund.order_id):
         raise Skip(Reason.ORDER_NOT_FOUND)
-    TYPES["IndexOrder"].enqueue_after(task, refund.order_id)
+    TYPES["IndexOrder"].enqueue_after(run, refund.order_id)
     raise Wait(Reason.AWAITING_ORDER, ORDER_WAIT)
 
 
@@ -139,14 +140,14 @@ def is_order_deleted(shop: Shop, order_id: int) -> bool:
     return [task.reason for task in last] == [Reason.ORDER_NOT_FOUND]
 
 
-def send_receipt(task: Task, receipt: Json) -> Json:
+def send_receipt(run: Run, receipt: Json) -> Json:
     """Send a receipt and return it as Engage has it: an earlier attempt may have sent it with other contents.
 
     Engage ignores a second receipt with the same id, so a retry must send the same receipt as the first attempt, or we
     would not know what Engage has.
     """
-    first = _sent_before(task, receipt["uniqueReceiptId"]) or receipt
-    engage_client(task).create_receipt(first)
+    first = _sent_before(run, receipt["uniqueReceiptId"]) or receipt
+    engage_client(run).create_receipt(first)
     return first
 
 
@@ -155,20 +156,20 @@ def save_receipt(order: Order, kind: ReceiptKind, receipt: Json, rules: ReceiptR
     sent_receipts.save(order, kind, receipt["uniqueReceiptId"], json_bytes(receipt), asdict(rules))
 
 
-def _sent_before(task: Task, receipt_id: str) -> Json | None:
+def _sent_before(run: Run, receipt_id: str) -> Json | None:
     """Find the receipt with this id in an earlier attempt that sent it and did not record that it arrived."""
     for exchange in database.select_rows(
         Exchange,
         """task_id IN (SELECT id FROM task WHERE shop_id = %s AND shopify_id = %s AND type = %s)
            AND effect = %s AND system = 'Engage'
            AND (unknown OR status < 300 OR status >= 500 OR status IN (408, 425)) ORDER BY id""",
-        task.shop_id,
-        task.shopify_id,
-        task.type,
+        run.task.shop_id,
+        run.task.shopify_id,
+        run.task.type,
         Effect.REPEATABLE,
     ):
-        receipt: Json = with_decimals(orjson.loads(exchange.open(task.shop, "sent")))
-        if receipt.get("uniqueReceiptId") == receipt_id and _same_tenant(task.shop, exchange):
+        receipt: Json = with_decimals(orjson.loads(exchange.open(run.shop, "sent")))
+        if receipt.get("uniqueReceiptId") == receipt_id and _same_tenant(run.shop, exchange):
             return receipt
     return None
 
@@ -178,28 +179,28 @@ def _same_tenant(shop: Shop, exchange: Exchange) -> bool:
     return path_in_tenant(engage_origin(shop), exchange.open(shop, "url").decode()) is not None
 
 
-def _refunds(task: Task, order: Order, snapshot: Json) -> list[Json]:
+def _refunds(run: Run, order: Order, snapshot: Json) -> list[Json]:
     """Full refunds of those that the order lists. Raises Wait or Skip when our copy of one is older or newer."""
     listed = {int(each["legacyResourceId"]): datetime.fromisoformat(each["updatedAt"]) for each in snapshot["refunds"]}
     known = entities.refunds_of(order)
     unread = [each for each, at in listed.items() if each not in known or known[each].updated_at < at]
     for each in unread:
-        TYPES["IndexRefund"].enqueue_after(task, each)
+        TYPES["IndexRefund"].enqueue_after(run, each)
     if unread:
         raise Wait(Reason.AWAITING_REFUNDS, REFUND_WAIT)
     if any(known[each].updated_at > at for each, at in listed.items()):
-        TYPES["IndexOrder"].enqueue_after(task, order.shopify_id)
+        TYPES["IndexOrder"].enqueue_after(run, order.shopify_id)
         raise Skip(Reason.REFUND_NEWER_THAN_ORDER)
     return [known[each].snapshot for each in listed]
 
 
-def _sync_refunds(task: Task, order: Order) -> None:
+def _sync_refunds(run: Run, order: Order) -> None:
     """Wake or enqueue the order's refunds: they have waited for its receipt, or were skipped while it was not due."""
-    sync, refunds = TYPES["SyncRefund"], entities.refund_ids_of(task.shop, [order.shopify_id])
-    for refund_id in set(refunds) - sync.wake(task.shop, refunds):
-        sync.enqueue_after(task, refund_id)
+    sync, refunds = TYPES["SyncRefund"], entities.refund_ids_of(run.shop, [order.shopify_id])
+    for refund_id in set(refunds) - sync.wake(run.shop, refunds):
+        sync.enqueue_after(run, refund_id)
 
 
-def _sync_again(task: Task, order: Order) -> None:
+def _sync_again(run: Run, order: Order) -> None:
     """Sync the order once more: the receipt that Engage has may not show its present state."""
-    TYPES["SyncOrder"].enqueue_after(task, order.shopify_id)
+    TYPES["SyncOrder"].enqueue_after(run, order.shopify_id)

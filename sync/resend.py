@@ -17,6 +17,7 @@ from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from taskqueue import claims
 from taskqueue.outcomes import Unusable
+from taskqueue.run import Run
 from taskqueue.types import NUMBERS, enqueue
 
 
@@ -89,30 +90,30 @@ def enqueue_resend(task: Task, call: ResendableCall, key: str) -> Task | None:
     return next(iter(enqueue([created])), None)
 
 
-def resend(task: Task) -> None:
+def resend(run: Run) -> None:
     """Resend the recorded request that the task names: the function of such a task, whatever its type."""
-    found = Exchange.get_or_none((Exchange.id == task.resends) & (Exchange.shop_id == task.shop_id))
-    call = _resendable(task, found) if found else NotResendable.DELETED
+    found = Exchange.get_or_none((Exchange.id == run.task.resends) & (Exchange.shop_id == run.task.shop_id))
+    call = _resendable(run.task, found) if found else NotResendable.DELETED
     if isinstance(call, NotResendable):
         raise Unusable(Reason.RESEND_NOT_ALLOWED if call is NotResendable.NOT_ALLOWED else Reason.SENT_BODY_DELETED)
-    engage_client(task).resend(call.exchange.method, call.path, call.sent)
-    with claims.effects(task, engage_id=task.engage_id):
-        _record_sent(task, call)
+    engage_client(run).resend(call.exchange.method, call.path, call.sent)
+    with claims.effects(run, engage_id=run.task.engage_id):
+        _record_sent(run, call)
 
 
-def _record_sent(task: Task, call: ResendableCall) -> None:
+def _record_sent(run: Run, call: ResendableCall) -> None:
     """Record what Engage now has."""
     if "/contacts/" in call.path:
-        _record_contact(task, _fields(call.sent))
+        _record_contact(run, _fields(call.sent))
     elif "/receipts" in call.path and not sent_receipts.is_sent(
-        task.shop, str(_fields(call.sent).get("uniqueReceiptId"))
+        run.shop, str(_fields(call.sent).get("uniqueReceiptId"))
     ):
-        task_type = NUMBERS[task.type]
-        task_type.enqueue(task.shop, key=f"after:{task.id}", shopify_id=task.shopify_id, parent=task)
+        task_type = NUMBERS[run.task.type]
+        task_type.enqueue(run.shop, key=f"after:{run.task.id}", shopify_id=run.task.shopify_id, parent=run.task)
 
 
-def _record_contact(task: Task, fields: Json) -> None:
+def _record_contact(run: Run, fields: Json) -> None:
     """Record the contact's fields, so that the next sync sends what has changed since."""
-    customer = entities.get(Customer, task.shop, task.subject)
+    customer = entities.get(Customer, run.shop, run.subject)
     if customer.contact_id and customer.last_sent is not None:
         entities.set_contact(customer, customer.contact_id, customer.contact_type or "", customer.last_sent | fields)

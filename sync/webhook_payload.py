@@ -7,21 +7,21 @@ from typing import Any
 import orjson
 
 from mappings import Json
-from models import Task
 from reasons import Reason
 from taskqueue import exchanges
 from taskqueue.outcomes import Unusable
+from taskqueue.run import Run
 
 LARGEST_ID = 2**63 - 1
 
 
-def webhook_payload(task: Task) -> Json:
+def webhook_payload(run: Run) -> Json:
     """Parse the webhook's body as a JSON object. Raises Unusable.
 
     orjson refuses what breaks other readers: NaN, lone surrogates, deep nesting, text that is not UTF-8.
     """
     try:
-        payload = orjson.loads(exchanges.webhook_body(task))
+        payload = orjson.loads(exchanges.webhook_body(run.task))
     except orjson.JSONDecodeError as error:
         raise Unusable(Reason.WEBHOOK_NOT_JSON, error=str(error)) from error
     if not isinstance(payload, dict):
@@ -29,9 +29,9 @@ def webhook_payload(task: Task) -> Json:
     return payload
 
 
-def webhook_entity_id(task: Task, field: str = "id") -> int:
+def webhook_entity_id(run: Run, field: str = "id") -> int:
     """Id of the entity that a webhook is about. Raises Unusable when the body cannot be understood."""
-    return required_id(webhook_payload(task), field)
+    return required_id(webhook_payload(run), field)
 
 
 def required_id(payload: Json, field: str = "id") -> int:

@@ -18,6 +18,7 @@ from models import NOW, Entity, Outcome, Shop, State, Table, Task
 from reasons import NO_ERROR, Cause, ErrorCode, Reason
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
+from taskqueue.run import Run
 from taskqueue.statements import (
     ASYNC_COMMIT,
     LEAVE_SHOP_SCOPE,
@@ -38,8 +39,8 @@ TASK_COLUMNS, SHOP_COLUMNS = len(Task._meta.sorted_fields), len(Shop._meta.sorte
 CLAIM = claim_statement(_columns(Task, "task"), _columns(Shop, "shop"), Entity.SHOP)
 
 
-def claim(task_id: UUID, *, lease: timedelta, worker: str, calls_engage: bool, newest_only: bool) -> Task | None:
-    """Claim a due Pending task for this worker and open an attempt. None: finished, not due, or claimed by another.
+def claim(task_id: UUID, *, lease: timedelta, worker: str, calls_engage: bool, newest_only: bool) -> Run | None:
+    """Claim a due Pending task for this worker and begin a run. None: finished, not due, or claimed by another.
 
     `calls_engage`: not while the shop's circuit breaker is open. `newest_only`: also find a newer task that replaces it
     (`newer_id`). Raises IntegrityError while another task of the same entity runs. Enters the scope of the task's shop.
@@ -49,40 +50,39 @@ def claim(task_id: UUID, *, lease: timedelta, worker: str, calls_engage: bool, n
     return _claimed(claimed) if claimed else None
 
 
-def _claimed(row: tuple[Any, ...]) -> Task:
+def _claimed(row: tuple[Any, ...]) -> Run:
     task = row_of(Task, row[:TASK_COLUMNS])
-    task.newer_id = row[TASK_COLUMNS]
     task.shop = row_of(Shop, row[TASK_COLUMNS + 1 : TASK_COLUMNS + 1 + SHOP_COLUMNS])
     db.scope_changed(task.shop_id)
-    return task
+    return Run(task, newer_id=row[TASK_COLUMNS])
 
 
-def renew(tasks: list[Task], lease: timedelta) -> int:
+def renew(runs: list[Run], lease: timedelta) -> int:
     """Renew the leases that this process still holds. Returns how many those are."""
     renewed = db.execute_sql(
         """UPDATE task SET leased_until = now() + %s
            FROM unnest(%s::uuid[], %s::integer[], %s::timestamptz[]) mine (id, fence, started_at)
            WHERE task.id = mine.id AND task.fence = mine.fence AND task.started_at = mine.started_at
              AND leased_until IS NOT NULL""",
-        (lease, [task.id for task in tasks], [task.fence for task in tasks], [task.started_at for task in tasks]),
+        (lease, [run.task.id for run in runs], [run.attempt for run in runs], [run.started_at for run in runs]),
     )
     count: int = renewed.rowcount
     return count
 
 
 @contextmanager
-def effects(task: Task, *, engage_id: str | None = None) -> Iterator[None]:
+def effects(run: Run, *, engage_id: str | None = None) -> Iterator[None]:
     """Commit what the task changes in our tables, its child tasks and its Success in one transaction.
 
     Raises LeaseLost, and writes nothing, when another worker has the task.
     """
     with db.atomic():
         yield
-        finish(task, State.SUCCESS, engage_id=engage_id)
+        finish(run, State.SUCCESS, engage_id=engage_id)
 
 
 def finish(
-    task: Task,
+    run: Run,
     state: State,
     *,
     why: Cause | None = None,
@@ -92,9 +92,9 @@ def finish(
 ) -> None:
     """Finish the task, once. A Success with a cause was skipped for it. Raises LeaseLost."""
     outcome = Outcome.SUCCESS if state is State.SUCCESS else Outcome.FAILED
-    solves = state is State.SUCCESS and closed_by is None and task.entity != Entity.NONE
+    solves = state is State.SUCCESS and closed_by is None and run.task.entity != Entity.NONE
     seconds = _end_attempt(
-        task,
+        run,
         f"""state = %(state)s, completed_at = clock_timestamp(),
            closed_by = {SOLVED_BY_NEWER if state is State.ERROR else "%(closed_by)s"},
            duration_ms = (extract(epoch FROM clock_timestamp() - started_at) * 1000)::integer,
@@ -106,36 +106,36 @@ def finish(
         state=state,
         engage_id=engage_id,
         closed_by=closed_by,
-        shopify_id=task.shopify_id,
-        shop_id=task.shop_id,
-        type=task.type,
+        shopify_id=run.task.shopify_id,
+        shop_id=run.task.shop_id,
+        type=run.task.type,
     )
-    task.finished = True
-    _count_attempt(task, "error" if state is State.ERROR else "skipped" if why else "success", seconds)
+    run.finished = True
+    _count_attempt(run, "error" if state is State.ERROR else "skipped" if why else "success", seconds)
 
 
-def retry_in(task: Task, wait: timedelta, outcome: Outcome, why: Cause, error: ErrorCode = NO_ERROR) -> None:
+def retry_in(run: Run, wait: timedelta, outcome: Outcome, why: Cause, error: ErrorCode = NO_ERROR) -> None:
     """Give the task back, due again in `wait`. An attempt that only waited is not counted. Raises LeaseLost."""
     counted = "attempts - 1" if outcome is Outcome.WAITED else "attempts"
     # A task is due when it is claimed; one that became due later was woken meanwhile.
     due = "CASE WHEN due_at > started_at THEN due_at ELSE clock_timestamp() + %(wait)s END"
     changes = f"due_at = {due}, attempts = {counted}, published_at = NULL"
-    seconds = _end_attempt(task, changes, outcome, why, error, wait=wait)
-    _count_attempt(task, outcome.name.lower(), seconds)
+    seconds = _end_attempt(run, changes, outcome, why, error, wait=wait)
+    _count_attempt(run, outcome.name.lower(), seconds)
 
 
-def _count_attempt(task: Task, outcome_name: str, seconds: float) -> None:
-    task.outcome_name = outcome_name
-    COUNTERS.attempt(task.type, outcome_name, seconds)
+def _count_attempt(run: Run, outcome_name: str, seconds: float) -> None:
+    run.outcome_name = outcome_name
+    COUNTERS.attempt(run.task.type, outcome_name, seconds)
 
 
 def _end_attempt(
-    task: Task, changes: str, outcome: Outcome, why: Cause | None, error: ErrorCode, also: str = "", **values: Any
+    run: Run, changes: str, outcome: Outcome, why: Cause | None, error: ErrorCode, also: str = "", **values: Any
 ) -> float:
     """Release the lease, change the task, close the attempt and leave the shop's scope. Returns the seconds it took."""
     why = why and keyed(why, error)
-    noted = why or task.note
-    known = {"id": task.id, "fence": task.fence, "started_at": task.started_at, "outcome": outcome}
+    noted = why or run.note
+    known = {"id": run.task.id, "fence": run.attempt, "started_at": run.started_at, "outcome": outcome}
     known |= {"reason": why and why.stored_reason, "params": why and why.stored_params}
     known |= {"noted_reason": noted and noted.stored_reason, "noted_params": noted and noted.stored_params}
     known |= {"system": error.system, "status": error.status, "code": error.code}
@@ -150,20 +150,20 @@ def _end_attempt(
                 reason = %(noted_reason)s, params = %(noted_params)s, {SET_ERROR}
             FROM ended WHERE task_id = ended.id AND number = %(fence)s
             RETURNING extract(epoch FROM ended_at - started_at)::float8, {LEAVE_SHOP_SCOPE},
-                {"1" if task.sent else ASYNC_COMMIT}""",  # noqa: S608
+                {"1" if run.sent else ASYNC_COMMIT}""",  # noqa: S608
         {**known, **values},
     ).fetchone()
     if not ended:
-        raise LeaseLost(str(task.id))
+        raise LeaseLost(str(run.task.id))
     db.scope_changed(EVERY)
     return float(ended[0])
 
 
-def count_crash(task: Task) -> None:
-    """Count a worker that was lost at this task. Raises LeaseLost when the worker has renewed its lease after all."""
-    still_lost = (Task.id == task.id) & (Task.fence == task.fence) & (Task.leased_until < NOW)
+def count_crash(run: Run) -> None:
+    """Count a worker that was lost in this run. Raises LeaseLost when the worker has renewed its lease after all."""
+    still_lost = (Task.id == run.task.id) & (Task.fence == run.attempt) & (Task.leased_until < NOW)
     if not Task.update(crashes=Task.crashes + 1).where(still_lost).execute():
-        raise LeaseLost(str(task.id))
+        raise LeaseLost(str(run.task.id))
 
 
 def give_way(task_id: UUID, wait: timedelta, *, replaceable: bool) -> None:

@@ -12,7 +12,7 @@ import dramatiq
 from models import Entity, Lane
 from taskqueue.broker import QUEUES, broker
 from taskqueue.outcomes import A_DAY, RetryPolicy
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import BULK_ACTOR, NUMBERS, TYPES, Area, Awaited, Group, Handler, Preview, Step, TaskType
 
 
@@ -38,7 +38,9 @@ class TaskGroup(Group):
         stale_after: timedelta | None = None,
         preview: Preview | None = None,
     ) -> Callable[[Handler], TaskType]:
-        """Declare a task type over its function. Its texts are `type.<name>.label` and `.about` of the catalogue.
+        """Declare a task type over its function, which gets a run and, by their names, the task's `args`.
+
+        Its texts are `type.<name>.label` and `.about` of the catalogue.
 
         `number`: in the database; it never changes. `entity`: tasks of one entity run one at a time, and their failure
         is an open problem. `about`: what its Shopify id is of, where that is not `entity`. `area`: the area of the
@@ -84,11 +86,11 @@ def declare_resend(handler: Handler) -> None:
 def _declare_actor(task_type: TaskType) -> None:
     """Declare the Dramatiq actor of a type, for its live tasks."""
     declare = dramatiq.actor(actor_name=task_type.name, queue_name=QUEUES[Lane.LIVE], priority=Lane.LIVE, broker=broker)
-    declare(partial(run, task_type))
+    declare(partial(run_task, task_type))
 
 
 @dramatiq.actor(actor_name=BULK_ACTOR, queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
 def run_bulk(numbered: str) -> None:
     """Run a bulk task. One actor for all types: Dramatiq orders by the priority of actors, and this one comes last."""
     number, _, task_id = numbered.partition(":")
-    run(NUMBERS[int(number)], task_id)
+    run_task(NUMBERS[int(number)], task_id)

@@ -20,45 +20,46 @@ from models import Attempt, Body, Exchange, Shop, Task, new_id, utcnow
 from reasons import Code
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
+from taskqueue.run import Run
 from taskqueue.statements import RECORD_REQUEST, RECORD_RESPONSE, record_read_statement
 
 
 class ExchangeJournal:
-    """The clients.Journal of one attempt: records on the task what it sends and receives."""
+    """The clients.Journal of one run: records what it sends and receives."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, run: Run) -> None:
+        self.run = run
 
     def sending(self, call: Call) -> None:
         """Record a request that changes something; it is on disk before the call. Raises LeaseLost."""
         if db.in_transaction():
             raise RuntimeError(f"{call.system} is called inside a transaction, which would hold its locks meanwhile.")
         if call.effect is not Effect.READ:
-            self._open = record_request(self.task, call)
-            self.task.sent = True
+            self._open = record_request(self.run, call)
+            self.run.sent = True
 
     def answered(self, call: Call) -> None:
         """Record the response, or why there is none."""
         if call.effect is Effect.READ:
-            record_read(self.task, call)
+            record_read(self.run, call)
         else:
-            record_response(self._open, self.task.shop, call)
+            record_response(self._open, self.run.shop, call)
 
 
-def record_request(task: Task, call: Call) -> Exchange:
+def record_request(run: Run, call: Call) -> Exchange:
     """Record a request before it is sent, and renew the task's lease; on disk at return. Raises LeaseLost."""
-    exchange = _exchange(task, call)
-    lease = {"lease": config.lease, "fence": task.fence, "task_started_at": task.started_at}
+    exchange = _exchange(run, call)
+    lease = {"lease": config.lease, "fence": run.attempt, "task_started_at": run.started_at}
     if not db.execute_sql(RECORD_REQUEST, exchange.__data__ | lease).rowcount:
-        raise LeaseLost(str(task.id))
+        raise LeaseLost(str(run.task.id))
     return exchange
 
 
-def record_read(task: Task, call: Call) -> None:
+def record_read(run: Run, call: Call) -> None:
     """Record a call that changes nothing on the other side, once it has ended."""
-    exchange = _exchange(task, call)
-    _set_response(exchange, task.shop, call)
-    db.execute_sql(record_read_statement(flush=task.sent), exchange.__data__)
+    exchange = _exchange(run, call)
+    _set_response(exchange, run.shop, call)
+    db.execute_sql(record_read_statement(flush=run.sent), exchange.__data__)
 
 
 def record_response(exchange: Exchange, shop: Shop, call: Call) -> None:
@@ -67,12 +68,12 @@ def record_response(exchange: Exchange, shop: Shop, call: Call) -> None:
     db.execute_sql(RECORD_RESPONSE, exchange.__data__)
 
 
-def _exchange(task: Task, call: Call) -> Exchange:
-    exchange = Exchange(id=new_id(), task=task.id, shop_id=task.shop_id, attempt=task.fence, system=call.system)
-    exchange.method, exchange.path, exchange.effect = call.method, urlsplit(call.url).path, call.effect
-    exchange.started_at = call.started_at
-    exchange.url = exchange.seal(task.shop, "url", call.url.encode())
-    exchange.sent = exchange.seal(task.shop, "sent", call.sent)
+def _exchange(run: Run, call: Call) -> Exchange:
+    exchange = Exchange(id=new_id(), task=run.task.id, shop_id=run.task.shop_id, attempt=run.attempt)
+    exchange.system, exchange.method, exchange.path = call.system, call.method, urlsplit(call.url).path
+    exchange.effect, exchange.started_at = call.effect, call.started_at
+    exchange.url = exchange.seal(run.shop, "url", call.url.encode())
+    exchange.sent = exchange.seal(run.shop, "sent", call.sent)
     return exchange
 
 
@@ -99,9 +100,9 @@ def waited(task: Task, reason: str) -> timedelta:
     return utcnow() - first if first else timedelta()
 
 
-def is_unsure(task_id: UUID, attempt: int) -> bool:
-    """Whether the attempt made a call that must not be repeated (Effect.ONCE), and that has or may have arrived."""
-    return bool(_acted().where((Exchange.task == task_id) & (Exchange.attempt == attempt)).exists())
+def is_unsure(run: Run) -> bool:
+    """Whether the run made a call that must not be repeated (Effect.ONCE), and that has or may have arrived."""
+    return bool(_acted().where((Exchange.task == run.task.id) & (Exchange.attempt == run.attempt)).exists())
 
 
 def acted(task_ids: Iterable[UUID]) -> set[UUID]:

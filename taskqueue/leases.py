@@ -1,4 +1,4 @@
-"""Leases of the tasks that run in this process: a thread renews them until their runs end.
+"""Leases of the runs in this process: a thread renews them until the runs end.
 
 A worker that is lost renews nothing: its leases expire, and the sweep takes its tasks back.
 """
@@ -11,34 +11,34 @@ from uuid import UUID
 
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected
-from models import Task
 from taskqueue import claims
+from taskqueue.run import Run
 
 log = logging.getLogger(__name__)
 
 
 class Leases:
-    """Leases of the running tasks. One thread renews all of them, at a quarter of a lease."""
+    """Leases of the runs in this process. One thread renews all of them, at a quarter of a lease."""
 
     def __init__(self) -> None:
-        self._running: dict[UUID, Task] = {}
+        self._running: dict[UUID, Run] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def renewing(self, task: Task) -> _Renewing:
-        """Renew the task's lease until the block ends."""
-        return _Renewing(self, task)
+    def renewing(self, run: Run) -> _Renewing:
+        """Renew the run's lease until the block ends."""
+        return _Renewing(self, run)
 
-    def add(self, task: Task) -> None:
+    def add(self, run: Run) -> None:
         with self._lock:
-            self._running[task.id] = task
+            self._running[run.task.id] = run
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._renew_forever, name="leases", daemon=True)
                 self._thread.start()
 
-    def remove(self, task: Task) -> None:
+    def remove(self, run: Run) -> None:
         with self._lock:
-            self._running.pop(task.id, None)
+            self._running.pop(run.task.id, None)
 
     def _renew_forever(self) -> None:
         pause = threading.Event()
@@ -49,7 +49,7 @@ class Leases:
                 self._renew(running)
 
     @staticmethod
-    def _renew(running: list[Task]) -> None:
+    def _renew(running: list[Run]) -> None:
         try:
             with connected(EVERY):
                 claims.renew(running, config.lease)
@@ -58,16 +58,16 @@ class Leases:
 
 
 class _Renewing:
-    """Context manager: renews a task's lease until the block ends."""
+    """Context manager: renews a run's lease until the block ends."""
 
-    def __init__(self, leases: Leases, task: Task) -> None:
-        self.leases, self.task = leases, task
+    def __init__(self, leases: Leases, run: Run) -> None:
+        self.leases, self.run = leases, run
 
     def __enter__(self) -> None:
-        self.leases.add(self.task)
+        self.leases.add(self.run)
 
     def __exit__(self, *_: object) -> None:
-        self.leases.remove(self.task)
+        self.leases.remove(self.run)
 
 
 LEASES = Leases()

@@ -20,11 +20,12 @@ import logs
 from clients import ApiError, Effect, Refused, Throttled
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected, is_rolled_back, scoped
-from models import Outcome, State, Task
+from models import Outcome, State
 from reasons import Cause, Code, Ending, ErrorCode, Reason, System, cause
 from taskqueue import circuit_breaker, claims, exchanges
 from taskqueue.leases import LEASES
 from taskqueue.outcomes import LeaseLost, Skip, Unusable, Wait
+from taskqueue.run import Run
 from taskqueue.types import TaskType
 
 log = logging.getLogger(__name__)
@@ -41,25 +42,25 @@ INTERNAL_ERROR_ATTEMPTS = 3  # attempts at a task that fails in our own code
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run(task_type: TaskType, task_id: str) -> None:
+def run_task(task_type: TaskType, task_id: str) -> None:
     """Run one task, as the actor of every type. Never raises: the sweep finds what went unrecorded by its lease."""
     with logs.log_context(type=task_type.name, task=task_id):
-        _run(task_type, task_id)
+        _run_task(task_type, task_id)
 
 
-def _run(task_type: TaskType, task_id: str) -> None:
+def _run_task(task_type: TaskType, task_id: str) -> None:
     try:
         with connected(EVERY):
-            if task := _claim(task_type, UUID(task_id)):
-                with scoped(task.shop_id):
-                    _carry_out(task_type, task)
+            if run := _claim(task_type, UUID(task_id)):
+                with scoped(run.task.shop_id):
+                    _carry_out(task_type, run)
     except LeaseLost:
         log.warning("%s %s was given to another worker meanwhile; nothing was written.", task_type.name, task_id)
     except DATABASE_UNAVAILABLE as error:
         log.warning("The database is unavailable; the sweep publishes %s %s again: %s", task_type.name, task_id, error)
 
 
-def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
+def _claim(task_type: TaskType, task_id: UUID) -> Run | None:
     try:
         return claims.claim(
             task_id,
@@ -76,100 +77,100 @@ def _claim(task_type: TaskType, task_id: UUID) -> Task | None:
         return None
 
 
-def _carry_out(task_type: TaskType, task: Task) -> None:
+def _carry_out(task_type: TaskType, run: Run) -> None:
     """Attempt the task, unless a newer one replaces it or the shop's circuit breaker is open and probed by another."""
-    if task.newer_id:
-        claims.finish(task, State.SUCCESS, why=Cause(Reason.REPLACED), closed_by=task.newer_id)
-    elif task_type.calls_engage and task.shop.paused_until and not circuit_breaker.probe(task.shop, PROBE_WAIT):
-        claims.retry_in(task, PROBE_WAIT, Outcome.WAITED, task.shop.pause_cause or Cause(Reason.ENGAGE_PAUSED))
+    if run.newer_id:
+        claims.finish(run, State.SUCCESS, why=Cause(Reason.REPLACED), closed_by=run.newer_id)
+    elif task_type.calls_engage and run.shop.paused_until and not circuit_breaker.probe(run.shop, PROBE_WAIT):
+        claims.retry_in(run, PROBE_WAIT, Outcome.WAITED, run.shop.pause_cause or Cause(Reason.ENGAGE_PAUSED))
     else:
-        with LEASES.renewing(task), logs.log_context(trace=task.trace or str(task.id), shop=task.shop_id):
-            _attempt(task_type, task)
-            log.info("%s: %s.", task_type.name, task.outcome_name)
+        with LEASES.renewing(run), logs.log_context(trace=run.task.trace or str(run.task.id), shop=run.task.shop_id):
+            _attempt(task_type, run)
+            log.info("%s: %s.", task_type.name, run.outcome_name)
 
 
-def _attempt(task_type: TaskType, task: Task) -> None:
+def _attempt(task_type: TaskType, run: Run) -> None:
     try:
-        _call(task_type, task)
-        if not task.finished:
-            claims.finish(task, State.SUCCESS)
+        _call(task_type, run)
+        if not run.finished:
+            claims.finish(run, State.SUCCESS)
         if task_type.calls_engage:
-            circuit_breaker.resume(task.shop)
+            circuit_breaker.resume(run.shop)
     except (LeaseLost, *DATABASE_UNAVAILABLE):
         raise
     except (Exception, TimeLimitExceeded) as error:
-        _end(task_type, task, error)
+        _end(task_type, run, error)
 
 
-def _call(task_type: TaskType, task: Task) -> None:
+def _call(task_type: TaskType, run: Run) -> None:
     """Call the type's function: again at once after a deadlock, unless it has sent what must not be sent twice."""
     for _ in range(DEADLOCK_RETRIES):
         try:
-            task_type.call(task)
+            task_type.call(run)
         except OperationalError as error:
-            if not is_rolled_back(error) or exchanges.is_unsure(task.id, task.fence):
+            if not is_rolled_back(error) or exchanges.is_unsure(run):
                 raise
-            log.warning("%s %s was rolled back and is called again: %s", task_type.name, task.id, error)
+            log.warning("%s %s was rolled back and is called again: %s", task_type.name, run.task.id, error)
         else:
             return
-    task_type.call(task)
+    task_type.call(run)
 
 
-def _end(task_type: TaskType, task: Task, error: BaseException) -> None:
+def _end(task_type: TaskType, run: Run, error: BaseException) -> None:
     """Record the outcome of a task whose function raised this exception."""
     match error:
         case Skip():
-            claims.finish(task, State.SUCCESS, why=error.cause, engage_id=task.engage_id)
+            claims.finish(run, State.SUCCESS, why=error.cause, engage_id=run.task.engage_id)
         case Wait():
-            _wait(task, error.cause, error.wait)
+            _wait(run, error.cause, error.wait)
         case Unusable():
-            claims.finish(task, State.ERROR, why=error.cause, error=ErrorCode(Code.UNUSABLE))
+            claims.finish(run, State.ERROR, why=error.cause, error=ErrorCode(Code.UNUSABLE))
         case ApiError():
-            _call_failed(task_type, task, error)
+            _call_failed(task_type, run, error)
         case TimeLimitExceeded():
             why = cause(Reason.TIME_LIMIT, seconds=f"{config.time_limit_seconds:g}")
-            _failed(task_type, task, why, ErrorCode(Code.TIME_LIMIT))
+            _failed(task_type, run, why, ErrorCode(Code.TIME_LIMIT))
         case _:
-            log.error("%s %s failed in our own code.", task_type.name, task.id, exc_info=error)
+            log.error("%s %s failed in our own code.", task_type.name, run.task.id, exc_info=error)
             why = cause(Reason.INTERNAL_ERROR, error=type(error).__name__)
-            _failed(task_type, task, why, ErrorCode(Code.INTERNAL), at_most=INTERNAL_ERROR_ATTEMPTS)
+            _failed(task_type, run, why, ErrorCode(Code.INTERNAL), at_most=INTERNAL_ERROR_ATTEMPTS)
 
 
-def _wait(task: Task, why: Cause, wait: timedelta) -> None:
-    if exchanges.waited(task, why.reason) > LONGEST_WAIT:
-        claims.finish(task, State.ERROR, why=why.ended(Ending.WAITED_FOR_A_DAY), error=ErrorCode(Code.WAITED))
+def _wait(run: Run, why: Cause, wait: timedelta) -> None:
+    if exchanges.waited(run.task, why.reason) > LONGEST_WAIT:
+        claims.finish(run, State.ERROR, why=why.ended(Ending.WAITED_FOR_A_DAY), error=ErrorCode(Code.WAITED))
     else:
-        claims.retry_in(task, wait, Outcome.WAITED, why)
+        claims.retry_in(run, wait, Outcome.WAITED, why)
 
 
-def _call_failed(task_type: TaskType, task: Task, error: ApiError) -> None:
+def _call_failed(task_type: TaskType, run: Run, error: ApiError) -> None:
     system = System.labelled(error.call.system) if error.call else None
     code = ErrorCode(error.code, system, error.call.status if error.call else None)
     if error.permanent:
-        claims.finish(task, State.ERROR, why=error.cause, error=code)
+        claims.finish(run, State.ERROR, why=error.cause, error=code)
         if system is System.ENGAGE and code.status:
-            circuit_breaker.resume(task.shop)
+            circuit_breaker.resume(run.shop)
         return
     if isinstance(error, Throttled):
-        _wait(task, error.cause, error.retry_after or _jittered(config.backoff))
+        _wait(run, error.cause, error.retry_after or _jittered(config.backoff))
         return
     if isinstance(error, Refused):
         if system is System.ENGAGE:
-            circuit_breaker.pause(task.shop, error.cause, REFUSED_WAIT)
+            circuit_breaker.pause(run.shop, error.cause, REFUSED_WAIT)
         # However long it takes to correct the key: a wait is no failed attempt.
-        claims.retry_in(task, REFUSED_WAIT, Outcome.WAITED, error.cause, code)
+        claims.retry_in(run, REFUSED_WAIT, Outcome.WAITED, error.cause, code)
         return
     if system is System.ENGAGE:
         circuit_breaker.count_failure(
-            task.shop, error.cause, at_most=FAILURES_TO_PAUSE, wait=PAUSE, longest=LONGEST_PAUSE
+            run.shop, error.cause, at_most=FAILURES_TO_PAUSE, wait=PAUSE, longest=LONGEST_PAUSE
         )
     unsure = error.unknown and error.call is not None and error.call.effect is Effect.ONCE
-    _failed(task_type, task, error.cause, code, unsure=unsure, wait=error.retry_after)
+    _failed(task_type, run, error.cause, code, unsure=unsure, wait=error.retry_after)
 
 
 def _failed(
     task_type: TaskType,
-    task: Task,
+    run: Run,
     why: Cause,
     code: ErrorCode,
     *,
@@ -178,12 +179,12 @@ def _failed(
     at_most: int | None = None,
 ) -> None:
     """Record a failed attempt: retry later, unless a retry could do harm or the attempts are used up."""
-    if unsure or exchanges.is_unsure(task.id, task.fence):
-        claims.finish(task, State.ERROR, why=why.ended(Ending.MAY_HAVE_ARRIVED), error=ErrorCode(Code.OUTCOME_UNKNOWN))
-    elif task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
-        claims.finish(task, State.ERROR, why=why.ended(Ending.GIVEN_UP, attempts=task.attempts), error=code)
+    if unsure or exchanges.is_unsure(run):
+        claims.finish(run, State.ERROR, why=why.ended(Ending.MAY_HAVE_ARRIVED), error=ErrorCode(Code.OUTCOME_UNKNOWN))
+    elif run.task.attempts >= min(task_type.retry.attempts, at_most or task_type.retry.attempts):
+        claims.finish(run, State.ERROR, why=why.ended(Ending.GIVEN_UP, attempts=run.task.attempts), error=code)
     else:
-        claims.retry_in(task, wait or _jittered(task_type.retry.backoff(task.attempts)), Outcome.FAILED, why, code)
+        claims.retry_in(run, wait or _jittered(task_type.retry.backoff(run.task.attempts)), Outcome.FAILED, why, code)
 
 
 def _jittered(wait: timedelta) -> timedelta:

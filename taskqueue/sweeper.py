@@ -18,6 +18,7 @@ from reasons import Cause, Code, Ending, ErrorCode, Reason, cause
 from taskqueue import claims, exchanges
 from taskqueue.broker import QUEUES, broker
 from taskqueue.outcomes import A_DAY, LeaseLost
+from taskqueue.run import Run
 from taskqueue.types import NUMBERS, publish_messages
 
 log = logging.getLogger(__name__)
@@ -109,27 +110,27 @@ def _shops_with_due(lane: Lane, republish_after: timedelta) -> list[int]:
 
 def reap() -> int:
     """Take back tasks whose lease has expired: retry them, unless that could do harm. Returns the number of tasks."""
-    expired = list(Task.select().where(Task.leased_until < NOW).limit(500))
-    for task in expired:
+    expired = [Run(task) for task in Task.select().where(Task.leased_until < NOW).limit(500)]
+    for run in expired:
         try:
-            _take_back(task)
+            _take_back(run)
         except LeaseLost:
-            log.info("%s is still held by its worker.", task.id)
+            log.info("%s is still held by its worker.", run.task.id)
     return len(expired)
 
 
-def _take_back(task: Task) -> None:
+def _take_back(run: Run) -> None:
     with db.atomic():
-        claims.count_crash(task)
-        if exchanges.is_unsure(task.id, task.fence):
+        claims.count_crash(run)
+        if exchanges.is_unsure(run):
             why = Cause(Reason.WORKER_LOST_SENDING).ended(Ending.MAY_HAVE_ARRIVED)
-            claims.finish(task, State.ERROR, why=why, error=ErrorCode(Code.OUTCOME_UNKNOWN))
-        elif task.crashes + 1 >= MAX_CRASHES:
+            claims.finish(run, State.ERROR, why=why, error=ErrorCode(Code.OUTCOME_UNKNOWN))
+        elif run.task.crashes + 1 >= MAX_CRASHES:
             why = cause(Reason.WORKERS_LOST, workers=MAX_CRASHES)
-            claims.finish(task, State.ERROR, why=why, error=ErrorCode(Code.WORKER_LOST))
+            claims.finish(run, State.ERROR, why=why, error=ErrorCode(Code.WORKER_LOST))
         else:
             lost, error = Cause(Reason.WORKER_LOST), ErrorCode(Code.WORKER_LOST)
-            claims.retry_in(task, _crash_backoff(task), Outcome.LOST, lost, error)
+            claims.retry_in(run, _crash_backoff(run.task), Outcome.LOST, lost, error)
 
 
 def _crash_backoff(task: Task) -> timedelta:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Concatenate
 from uuid import UUID
 
 import redis
@@ -18,10 +18,11 @@ from models import Entity, Lane, Shop, Task, new_id, utcnow
 from taskqueue import claims, insert
 from taskqueue.broker import QUEUES, broker
 from taskqueue.outcomes import RetryPolicy
+from taskqueue.run import Run
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[..., None]
+Handler = Callable[Concatenate[Run, ...], None]  # of a run, with the task's `args` as keyword arguments
 Preview = Callable[[Task, Json], Json | None]  # of a task and the body that it sent: the body that it would send now
 BULK_ACTOR = "bulk"  # runs the bulk tasks of all types
 
@@ -82,12 +83,12 @@ class TaskType:
         """Whether a failure means that an entity is missing in Engage or in Shopify: an open problem."""
         return self.entity not in (Entity.NONE, Entity.SHOP)
 
-    def call(self, task: Task) -> None:
+    def call(self, run: Run) -> None:
         """Call the type's function, or the one that resends where the task is a resend."""
-        if task.resends:
-            TaskType.resend(task)
+        if run.task.resends:
+            TaskType.resend(run)
         else:
-            self.handler(task, **task.args)
+            self.handler(run, **run.task.args)
 
     def new(
         self,
@@ -118,9 +119,9 @@ class TaskType:
         """Insert a task in the caller's transaction, publish it after the commit. None: its idempotency key exists."""
         return next(iter(enqueue([self.new(shop, **fields)])), None)
 
-    def enqueue_after(self, task: Task, shopify_id: int, **args: Any) -> None:
-        """Enqueue a follow-up of `task` about `shopify_id`. Idempotent: a retry of `task` enqueues no second one."""
-        self.enqueue(task.shop, key=f"{task.id}:{shopify_id}", shopify_id=shopify_id, parent=task, args=args)
+    def enqueue_after(self, run: Run, shopify_id: int, **args: Any) -> None:
+        """Enqueue a follow-up of the run's task about `shopify_id`. Idempotent: a retry enqueues no second one."""
+        self.enqueue(run.shop, key=f"{run.task.id}:{shopify_id}", shopify_id=shopify_id, parent=run.task, args=args)
 
     def wake(self, shop: Shop, shopify_ids: Iterable[int]) -> set[int]:
         """Make waiting tasks of this type due now. Returns the Shopify ids of those that waited."""

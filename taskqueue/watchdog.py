@@ -18,7 +18,7 @@ from database import DATABASE_UNAVAILABLE, EVERY, connected, db
 from models import Lane
 from tasklog.counters import COUNTERS
 from taskqueue.broker import TaskBroker
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.sweeper import pick_due, reap
 from taskqueue.types import NUMBERS
 
@@ -87,5 +87,5 @@ def work_without_redis() -> int:
     except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0
-    wait([_pool.submit(run, NUMBERS[number], str(task_id)) for task_id, number in due])
+    wait([_pool.submit(run_task, NUMBERS[number], str(task_id)) for task_id, number in due])
     return len(due)

@@ -227,7 +227,7 @@ def shopify(current_sandboxes: tuple[CurrentSandbox, CurrentSandbox]) -> Iterato
 def drain(database: Any) -> Callable[..., None]:
     """Run all due tasks, and those that become due, on this thread and without a broker."""
     from models import NOW, State, Task
-    from taskqueue.runner import run
+    from taskqueue.runner import run_task
     from taskqueue.types import NUMBERS
 
     def drained(seconds: float = 10, *, waiting: bool = False) -> None:
@@ -236,7 +236,7 @@ def drain(database: Any) -> Callable[..., None]:
         while time.monotonic() < until:
             rows = list(Task.select().where(pending & (Task.due_at <= NOW)).order_by(Task.id))
             for row in rows:
-                run(NUMBERS[row.type], str(row.id))
+                run_task(NUMBERS[row.type], str(row.id))
             if not rows and not (waiting and Task.select().where(pending).exists()):
                 return
             time.sleep(0 if rows else 0.02)

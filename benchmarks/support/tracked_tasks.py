@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from clients import Call, Effect
-from models import Entity, Shop, Task, new_id
+from models import Entity, Shop, new_id
 from taskqueue.broker import broker
 from taskqueue.declare import TaskGroup
 from taskqueue.exchanges import ExchangeJournal
+from taskqueue.run import Run
 from taskqueue.types import TaskType, enqueue
 
 __all__ = ["broker"]
@@ -19,20 +20,20 @@ group = TaskGroup("benchmark")
 
 
 @group.task(901, "BenchmarkNothing")
-def nothing(task: Task) -> None:
+def nothing(run: Run) -> None:
     """Does nothing, without an entity."""
 
 
 @group.task(902, "BenchmarkEntity", entity=Entity.ORDER, calls_engage=True, newest_only=True)
-def nothing_to_an_entity(task: Task) -> None:
+def nothing_to_an_entity(run: Run) -> None:
     """Does nothing, with all that SyncOrder's declaration asks for."""
 
 
 @group.task(903, "BenchmarkSending", entity=Entity.ORDER, calls_engage=True, newest_only=True)
-def nothing_sent(task: Task) -> None:
+def nothing_sent(run: Run) -> None:
     """Records an exchange as SyncOrder does, before and after, without making it."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts", Effect.REPEATABLE, sent=RECEIPT)
-    journal = ExchangeJournal(task)
+    journal = ExchangeJournal(run)
     journal.sending(call)
     call.status, call.unknown, call.duration = 202, False, timedelta()
     journal.answered(call)

@@ -16,6 +16,7 @@ from sync.imports.rows import ImportRow, SavedCounts, make_order_row, make_row, 
 from sync.imports.tasks import count_pending_tasks
 from taskqueue import claims
 from taskqueue.outcomes import LeaseLost, Skip
+from taskqueue.run import Run
 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 4 * 1024 * 1024  # a line may have ten megabytes: memory stays flat whatever the file contains
@@ -30,8 +31,8 @@ Numbered = tuple[int, bytes]
 class ImportReader:
     """One attempt at reading the file. What it saves is committed with the offset from which the next one reads."""
 
-    def __init__(self, task: Task, part: ImportPart) -> None:
-        self.task, self.part = task, part
+    def __init__(self, run: Run, part: ImportPart) -> None:
+        self.run, self.part = run, part
         self.bulk_import: BulkImport = part.bulk_import
         self._until = time.monotonic() + STEP_SECONDS
 
@@ -46,11 +47,11 @@ class ImportReader:
 
     def join_orders(self) -> bool:
         """Join orders and their lines, with the same limits as `read`. Returns whether none is left."""
-        while staged := staged_lines.next_orders(self.part, self.task.shop, JOINED_AT_ONCE):
+        while staged := staged_lines.next_orders(self.part, self.run.shop, JOINED_AT_ONCE):
             rows, errors = _join_rows(staged)
             with db.atomic():
                 self._lock()
-                saved = save_rows(self.task, self.bulk_import, ImportKind.ORDERS, rows)
+                saved = save_rows(self.run, self.bulk_import, ImportKind.ORDERS, rows)
                 staged_lines.delete_orders(self.part, [order_id for _, order_id, _, _ in staged])
                 self._record_progress(saved, len(rows), errors)
             if time.monotonic() > self._until or has_enough_pending(self.bulk_import):
@@ -65,9 +66,9 @@ class ImportReader:
         rows, staged, errors = self._parse(chunk)
         with db.atomic():
             self._lock()
-            saved = save_rows(self.task, self.bulk_import, ImportKind.CUSTOMERS, rows) if rows else SavedCounts(0, 0)
+            saved = save_rows(self.run, self.bulk_import, ImportKind.CUSTOMERS, rows) if rows else SavedCounts(0, 0)
             if staged:
-                staged_lines.stage(self.part, self.task.shop, staged)
+                staged_lines.stage(self.part, self.run.shop, staged)
             update_part(self.part, lines=chunk[-1][0], position=lines.offset, etag=lines.etag)
             self._record_progress(saved, len(rows), errors)
 
@@ -90,10 +91,10 @@ class ImportReader:
 
     def _lock(self) -> None:
         """Lock the import until the commit. Raises Skip when it was paused or cancelled, LeaseLost without a lease."""
-        if reason := lock_part(self.part, self.task.id):
+        if reason := lock_part(self.part, self.run.task.id):
             raise Skip(reason)
-        if not claims.renew([self.task], config.lease):
-            raise LeaseLost(str(self.task.id))
+        if not claims.renew([self.run], config.lease):
+            raise LeaseLost(str(self.run.task.id))
 
     def _record_progress(self, saved: SavedCounts, found: int, errors: list[tuple[int, str]]) -> None:
         save_bad_lines(self.part, errors)
@@ -104,8 +105,8 @@ class ImportReader:
             sent=self.part.sent + saved.sent,
             bad=self.part.bad + len(errors),
         )
-        if self.task.crashes:  # it makes progress, so it is not the cause of the lost workers
-            Task.update(crashes=0).where(Task.id == self.task.id).execute()
+        if self.run.task.crashes:  # it makes progress, so it is not the cause of the lost workers
+            Task.update(crashes=0).where(Task.id == self.run.task.id).execute()
 
 
 def has_enough_pending(bulk_import: BulkImport) -> bool:

@@ -13,6 +13,7 @@ from mappings import Json
 from models import BulkImport, Customer, Entity, ImportKind, Lane, Order, Snapshot, Task
 from sync import entities
 from sync.webhook_payload import LARGEST_ID
+from taskqueue.run import Run
 from taskqueue.types import TaskType, enqueue, index_type, sync_type
 
 
@@ -77,20 +78,20 @@ class SavedCounts:
     sent: int
 
 
-def save_rows(task: Task, bulk_import: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
+def save_rows(run: Run, bulk_import: BulkImport, kind: ImportKind, rows: list[ImportRow]) -> SavedCounts:
     """Save the rows and enqueue their tasks, inside a transaction. The sweep publishes them, window by window."""
     table: type[Snapshot] = Customer if kind == ImportKind.CUSTOMERS else Order
-    among = (table.shop == task.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
+    among = (table.shop == run.shop) & table.shopify_id.in_([each.shopify_id for each in rows])
     known = {row.shopify_id: row for row in table.select().where(among)}
     # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
     newer = [each for each in rows if _newer(each, known.get(each.shopify_id))]
-    entities.save_all(table, task.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
+    entities.save_all(table, run.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
     fresh = [each for each in rows if not _at_engage(known.get(each.shopify_id))]
     sync = sync_type(Entity.CUSTOMER if kind == ImportKind.CUSTOMERS else Entity.ORDER)
-    tasks = [_task(task, bulk_import, sync, each) for each in fresh]
+    tasks = [_task(run, bulk_import, sync, each) for each in fresh]
     if kind == ImportKind.ORDERS:
         refunds = (refund for each in rows for refund in _refunds(bulk_import, each))
-        tasks += [_task(task, bulk_import, index_type(Entity.REFUND), refund) for refund in refunds]
+        tasks += [_task(run, bulk_import, index_type(Entity.REFUND), refund) for refund in refunds]
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
 
 
@@ -122,12 +123,12 @@ def _refunds(bulk_import: BulkImport, order: ImportRow) -> Iterable[ImportRow]:
             yield ImportRow(order.number, id_from_gid(refund["id"]), created_at, refund)
 
 
-def _task(task: Task, bulk_import: BulkImport, task_type: TaskType, about: ImportRow) -> Task:
+def _task(run: Run, bulk_import: BulkImport, task_type: TaskType, about: ImportRow) -> Task:
     return task_type.new(
-        task.shop,
+        run.shop,
         key=f"import:{bulk_import.id}:{about.shopify_id}",
         shopify_id=about.shopify_id,
-        parent=task,
+        parent=run.task,
         lane=Lane.BULK,
         args={"import_id": bulk_import.id},
     )

@@ -30,7 +30,7 @@ from sandbox import shopify as sandbox
 from sandbox.serve import serving
 from sandbox.shopify import customers
 from sandbox.shopify.orders import checkout
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.clients.test_engage_rate_limiter import server
 from tests.end_to_end.test_order_to_receipt import index
@@ -322,7 +322,7 @@ def test_a_live_task_spends_points_that_a_bulk_task_must_leave(shop, shopify, en
     settle(CostLimiter(client, shop.domain), response(MAXIMUM * 0.3))
 
     for task in (bulk, live):
-        run(TYPES["IndexCustomer" if task is live else "IndexOrder"], str(task.id))
+        run_task(TYPES["IndexCustomer" if task is live else "IndexOrder"], str(task.id))
 
     assert Task.get_by_id(live.id).state == State.SUCCESS
     assert (Task.get_by_id(bulk.id).state, Task.get_by_id(bulk.id).attempts) == (State.PENDING, 0)

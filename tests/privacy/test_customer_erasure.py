@@ -11,7 +11,7 @@ from privacy.person import OF_CUSTOMERS, OF_ORDERS
 from reasons import Reason
 from sync import deleted_customers, entities
 from tasklog import totals
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy, index, newest
 from tests.support.privacy_requests import (
@@ -88,7 +88,7 @@ def test_customers_merged_into_the_erased_one_are_erased(shop, shopify, engage, 
 def test_a_refund_whose_order_was_never_read_is_erased(shop, shopify, engage):
     order_id = shopify.add_order(shop.domain, RECORD)
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
-    run(TYPES["IndexRefund"], str(index(shop, "IndexRefund", refund_id).id))
+    run_task(TYPES["IndexRefund"], str(index(shop, "IndexRefund", refund_id).id))
     assert remaining_texts(refund_id) == {refund_id}
 
     request_erasure(shop, None, [order_id], email=None)

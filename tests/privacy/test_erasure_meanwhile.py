@@ -15,7 +15,7 @@ from sandbox.engage.faults import Fault
 from sync import entities
 from tasklog import totals
 from taskqueue import claims
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy, index, newest
 from tests.support.privacy_requests import (
@@ -43,7 +43,7 @@ def test_a_customer_whose_sync_runs_is_erased_afterwards(shop, shopify, engage, 
     customer_id, _ = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     running = index(shop, "IndexCustomer", customer_id)
-    claims.claim(
+    run = claims.claim(
         running.id, lease=TYPES["IndexCustomer"].retry.longest, worker="w", calls_engage=False, newest_only=False
     )
 
@@ -51,7 +51,7 @@ def test_a_customer_whose_sync_runs_is_erased_afterwards(shop, shopify, engage, 
 
     assert (task.state, task.reason) == (State.PENDING, Reason.CUSTOMER_TASKS_RUNNING)
     assert entities.get(Customer, shop, customer_id)
-    claims.finish(Task.get_by_id(running.id), State.SUCCESS)
+    claims.finish(run, State.SUCCESS)
     Task.update(due_at=NOW).execute()
     assert run_webhook_task(task).state == State.SUCCESS
     assert remaining_texts(customer_id) == set()
@@ -75,7 +75,7 @@ def test_a_customer_is_erased_while_a_worker_reads_them(shop, shopify, engage, d
     drain(waiting=True)
     asking = index(shop, "IndexCustomer", customer_id)
     shopify.admin.script.append(Fault.LATE)
-    worker = threading.Thread(target=run, args=(TYPES["IndexCustomer"], str(asking.id)))
+    worker = threading.Thread(target=run_task, args=(TYPES["IndexCustomer"], str(asking.id)))
     worker.start()
     dev_servers.wait_for(lambda: Task.get_by_id(asking.id).leased_until, 20, "The worker's claim")
 
@@ -97,7 +97,7 @@ def test_webhooks_received_during_an_erasure_are_erased(shop, shopify, engage, d
 
     with psycopg.connect(os.environ["DATABASE_URL"]) as beside:
         beside.execute("LOCK TABLE exchange IN SHARE MODE")  # the worker will wait here, half-way
-        worker = threading.Thread(target=run, args=(TYPES["ShopWebhook"], str(task.id)))
+        worker = threading.Thread(target=run_task, args=(TYPES["ShopWebhook"], str(task.id)))
         worker.start()
         dev_servers.wait_for(lambda: waits_for_a_lock(beside), 20, "The worker at the lock")
         late = index(shop, "IndexCustomer", customer_id)

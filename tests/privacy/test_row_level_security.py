@@ -27,7 +27,8 @@ from database import EVERY, connected, db, every_shop, scoped
 from models import Shop, State, Task
 from tasklog import totals
 from taskqueue import claims
-from taskqueue.runner import run
+from taskqueue.run import Run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.support.filled_shops import FilledShop, fill_shop
 from tests.support.servers.processes import empty_database, printed
@@ -276,7 +277,7 @@ def _entered(rest: ExitStack, context) -> ExitStack:
     return stack
 
 
-def claim() -> Task | None:
+def claim() -> Run | None:
     waiting = Task.select().where(Task.state == State.PENDING, Task.leased_until.is_null()).first()
     return claims.claim(waiting.id, lease=timedelta(minutes=1), worker="w", calls_engage=False, newest_only=False)
 
@@ -300,10 +301,10 @@ def test_a_view_without_a_shop_filter_shows_nothing_of_others(two_shops):
 def test_a_task_runs_in_its_shops_scope_and_the_next_claim_in_all(two_shops):
     task = enqueue(two_shops[1])
 
-    claimed = claim()
-    with scoped(claimed.shop_id):
+    run = claim()
+    with scoped(run.task.shop_id):
         assert visible_domains() == {two_shops[1].domain}
-        claims.finish(claimed, State.SUCCESS)
+        claims.finish(run, State.SUCCESS)
 
     assert visible_domains() == {shop.domain for shop in two_shops}
     assert Task.get_by_id(task.id).state == State.SUCCESS
@@ -313,7 +314,7 @@ def test_a_task_without_a_shop_filter_sees_nothing_of_others(two_shops):
     saw = []
     task = enqueue(two_shops[0], "IndexStores")
 
-    run(replace(TYPES["IndexStores"], handler=lambda task: saw.append(visible_domains())), str(task.id))
+    run_task(replace(TYPES["IndexStores"], handler=lambda run: saw.append(visible_domains())), str(task.id))
 
     assert saw == [{two_shops[0].domain}]
 

@@ -32,10 +32,10 @@ with TestClient(app, raise_server_exceptions=False) as browser:
 WORK = """
 from uuid import uuid4
 from scheduler import Job
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 
-run(TYPES["SyncOrder"], str(uuid4()))
+run_task(TYPES["SyncOrder"], str(uuid4()))
 Job("any", lambda: 1, 1).tick()
 print("both went on")
 """

@@ -42,9 +42,9 @@ WITHOUT_PEOPLE = {  # what is about shops and machines, and names nobody
 def everything(shop):
     """All metrics, each with a sample at least."""
     heartbeats.beat("sweep")
-    task = claim(shop, enqueue(shop))
-    send(task)
-    claims.retry_in(task, timedelta(0), Outcome.FAILED, cause_of("Later."))
+    run = claim(shop, enqueue(shop))
+    send(run)
+    claims.retry_in(run, timedelta(0), Outcome.FAILED, cause_of("Later."))
     circuit_breaker.pause(shop, cause_of("Engage answered 401."), timedelta(hours=1))
     COUNTERS.webhook("Shopify", 200, 0.1)
     return families(shops=True)

@@ -54,8 +54,8 @@ TASKS = (
     Mutation(
         "lost worker counted although its lease was renewed",
         "taskqueue/claims.py",
-        "(Task.fence == task.fence) & (Task.leased_until < NOW)",
-        "(Task.fence == task.fence)",
+        "(Task.fence == run.attempt) & (Task.leased_until < NOW)",
+        "(Task.fence == run.attempt)",
         ("tests/taskqueue/test_leases.py",),
     ),
     Mutation(
@@ -138,21 +138,21 @@ TASKS = (
     Mutation(
         "retry after a failure although a mail may have arrived",
         "taskqueue/runner.py",
-        "if unsure or exchanges.is_unsure(task.id, task.fence):",
+        "if unsure or exchanges.is_unsure(run):",
         "if False:",
         ("tests/taskqueue/test_unknown_outcome.py",),
     ),
     Mutation(
         "retry after a lost worker although a mail may have arrived",
         "taskqueue/sweeper.py",
-        "if exchanges.is_unsure(task.id, task.fence):",
+        "if exchanges.is_unsure(run):",
         "if False:",
         ("tests/taskqueue/test_unknown_outcome.py",),
     ),
     Mutation(
         "repeated call after a deadlock although a mail may have arrived",
         "taskqueue/runner.py",
-        "if not is_rolled_back(error) or exchanges.is_unsure(task.id, task.fence):",
+        "if not is_rolled_back(error) or exchanges.is_unsure(run):",
         "if not is_rolled_back(error):",
         ("tests/taskqueue/test_deadlocks.py",),
     ),
@@ -490,7 +490,7 @@ PRIVACY = (
     Mutation(
         "shop erased that has the app again",
         "privacy/requests.py",
-        "if still_installed(task):",
+        "if still_installed(run):",
         "if False:",
         ("tests/privacy/test_shop_erasure.py",),
     ),
@@ -556,14 +556,14 @@ SYNC = (
     Mutation(
         "retried receipt with other contents than the first",
         "sync/receipts.py",
-        'first = _sent_before(task, receipt["uniqueReceiptId"]) or receipt',
+        'first = _sent_before(run, receipt["uniqueReceiptId"]) or receipt',
         "first = receipt",
         ("tests/sync/test_corrections.py",),
     ),
     Mutation(
         "receipt for another tenant repeated",
         "sync/receipts.py",
-        "== receipt_id and _same_tenant(task.shop, exchange)",
+        "== receipt_id and _same_tenant(run.shop, exchange)",
         "== receipt_id",
         ("tests/sync/test_another_tenant.py",),
     ),

@@ -11,7 +11,7 @@ from models import Shop, Task
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tasklog import totals
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.support.tasks.webhook_tasks import receive_webhook
 
@@ -41,7 +41,7 @@ def request_erasure(shop: Shop, customer_id: int | None, orders: Sequence[int] =
 
 def run_webhook_task(task: Task) -> Task:
     """Run this webhook's task alone, and return it."""
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
     return Task.get_by_id(task.id)
 
 

@@ -11,7 +11,7 @@ from models import NOW, Attempt, Customer, State, Task
 from reasons import Reason
 from sync import entities
 from sync.imports.state import create_import
-from taskqueue.runner import LONGEST_WAIT, run
+from taskqueue.runner import LONGEST_WAIT, run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
 from tests.support.tasks.outcomes import sentence
@@ -32,7 +32,7 @@ def exhaust_waiting(task):
     """The task has been waiting for so long, and tries for the last time."""
     Attempt.update(started_at=Attempt.started_at - LONGEST_WAIT).where(Attempt.task == task.id).execute()
     Task.update(due_at=NOW).where(Task.id == task.id).execute()
-    run(TYPES["SyncOrder"], str(task.id))
+    run_task(TYPES["SyncOrder"], str(task.id))
     return Task.get_by_id(task.id)
 
 
@@ -79,7 +79,7 @@ def test_an_order_that_waited_for_a_day_is_synced_once_its_contact_exists(shop, 
 def test_an_order_that_an_import_skipped_stays_skipped(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, NAMELESS)
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=customer_id)
-    run(TYPES["IndexOrder"], str(index(shop, "IndexOrder", order_id).id))
+    run_task(TYPES["IndexOrder"], str(index(shop, "IndexOrder", order_id).id))
     Task.update(args={"import_id": create_import(shop, START, END).id}).where(
         Task.id == newest("SyncOrder").id
     ).execute()
@@ -154,7 +154,7 @@ def test_a_refund_stops_waiting_once_its_purchase_is_skipped(shop, shopify, enga
 def test_an_order_of_a_customer_deleted_before_the_first_sync_does_not_wait(shop, shopify, engage, drain):
     customer_id = shopify.add_customer(shop.domain, ADA)
     read = index(shop, "IndexOrder", shopify.add_order(shop.domain, RECORD, customer_id=customer_id))
-    run(TYPES["IndexOrder"], str(read.id))
+    run_task(TYPES["IndexOrder"], str(read.id))
     shopify.delete_customer(shop.domain, customer_id)
 
     drain()

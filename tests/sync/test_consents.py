@@ -14,7 +14,7 @@ from sandbox.engage.webhooks.svix import SvixFaults
 from sandbox.shopify.customers import Consent
 from sandbox.shopify.webhooks.delivery import WebhookFaults
 from sync import consent_memory, entities
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.support.servers.connected_sandboxes import ADA, sandboxes
 from tests.support.tasks.outcomes import sentence
@@ -291,7 +291,7 @@ def test_an_unsubscription_while_the_contact_is_created_is_synced(sandboxes):
     sandboxes.shopify.webhook_sender.close()
     shopper = sandboxes.shopify.add_customer(sandboxes.shop.domain, replace(ADA, accepts_email=True))
     index = TYPES["IndexCustomer"].enqueue(sandboxes.shop, key="before", shopify_id=shopper)
-    run(TYPES["IndexCustomer"], str(index.id))
+    run_task(TYPES["IndexCustomer"], str(index.id))
     next_second()
     sandboxes.choose_in_shopify(shopper, accepts_email=False)
     sandboxes._drain()  # makes the contact by what was read before

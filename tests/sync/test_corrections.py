@@ -13,7 +13,7 @@ from reasons import Reason
 from sandbox.engage.faults import Fault
 from sandbox.shopify.orders.checkout import Checkout, Discount, Item, Tender
 from sync import entities, sent_receipts
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, buy, calls, index, newest, receipts
 from tests.support.tasks.outcomes import sentence
@@ -145,7 +145,7 @@ def test_a_refund_newer_than_its_order_indexes_the_order_again(shop, shopify, en
 
     sync = TYPES["SyncOrder"].enqueue(shop, key="ahead", shopify_id=synced_order_id)
     Task.update(due_at="2099-01-01").where(Task.id != sync.id).execute()
-    run(TYPES["SyncOrder"], str(sync.id))
+    run_task(TYPES["SyncOrder"], str(sync.id))
 
     assert "read anew" in sentence(Task.get_by_id(sync.id).cause)
     assert newest("IndexOrder").parent_id == sync.id

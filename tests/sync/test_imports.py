@@ -34,7 +34,7 @@ from sync.imports import reader
 from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.outcomes import Skip
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.sweeper import pick_due
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, newest, receipts
@@ -70,7 +70,7 @@ def run_next(name):
     """One attempt at the newest task of a type, even if it is waiting."""
     task = newest(name)
     Task.update(due_at=NOW).where(Task.id == task.id).execute()
-    run(TYPES[name], str(task.id))
+    run_task(TYPES[name], str(task.id))
     return Task.get_by_id(task.id)
 
 
@@ -241,7 +241,7 @@ def drain_until(drain, reached, seconds=20):
         if due is None:
             Task.update(due_at=NOW).where(Task.state == State.PENDING).execute()
         else:
-            run(NUMBERS[due.type], str(due.id))
+            run_task(NUMBERS[due.type], str(due.id))
 
 
 def test_bad_lines_are_counted_and_listed_and_the_others_are_imported(shop, shopify, engage, drain):
@@ -375,7 +375,7 @@ def test_a_reader_that_is_not_the_current_task_writes_nothing(shop, shopify, eng
     pause_import(importing)
     resume_import(BulkImport.get_by_id(importing.id))
 
-    run(TYPES["ProcessBulkImportData"], str(first.id))
+    run_task(TYPES["ProcessBulkImportData"], str(first.id))
 
     assert Task.get_by_id(first.id).reason == Reason.IMPORT_STEP_REPLACED
     assert Customer.select().count() == 0
@@ -385,16 +385,14 @@ def test_a_chunk_read_during_a_pause_is_not_saved(shop, shopify, engage):
     add_past(shopify, shop, 3, 0)
     importing = until_reading(shop)
     waiting = newest("ProcessBulkImportData")
-    task = claims.claim(
-        waiting.id, lease=timedelta(minutes=1), worker="a worker", calls_engage=False, newest_only=False
-    )
+    run = claims.claim(waiting.id, lease=timedelta(minutes=1), worker="a worker", calls_engage=False, newest_only=False)
     part = part_of(importing)
-    url = shopify_client(task).bulk_operation(part.operation_id)["url"]
+    url = shopify_client(run).bulk_operation(part.operation_id)["url"]
 
-    with shopify_client(task).bulk_result(url, 0) as lines:
+    with shopify_client(run).bulk_result(url, 0) as lines:
         pause_import(importing)
         with raises_saying(Skip, match="The import is paused"):
-            reader.ImportReader(task, part).read(lines)
+            reader.ImportReader(run, part).read(lines)
 
     assert (part_of(importing).position, Customer.select().count(), tasks_of("SyncContact")) == (0, 0, [])
 
@@ -449,7 +447,7 @@ def test_a_bulk_task_does_not_replace_a_live_one(shop, shopify, engage, drain):
     args = {"import_id": importing.id}
     TYPES["SyncContact"].enqueue(shop, key="x", shopify_id=customer_id, lane=Lane.BULK, args=args)
 
-    run(TYPES["SyncContact"], str(live.id))
+    run_task(TYPES["SyncContact"], str(live.id))
 
     assert Task.get_by_id(live.id).reason is None
     assert [orjson.loads(call.request)["lastName"] for call in calls(engage, "PATCH")] == ["Berg"]

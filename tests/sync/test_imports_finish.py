@@ -13,7 +13,7 @@ from reasons import Reason
 from sandbox.dev_servers import wait_for
 from sync.imports.parts import failure_cause
 from taskqueue import insert
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest
 from tests.support.tasks.outcomes import sentence
@@ -79,7 +79,7 @@ def run_webhook(shop, body):
     kind = TYPES["BulkOperationFinishWebhook"]
     task = kind.new(shop, key=str(new_id()))
     insert.insert_webhooks([(task, Body.seal(shop, task.id, body))])
-    run(kind, str(task.id))
+    run_task(kind, str(task.id))
     return Task.get_by_id(task.id)
 
 

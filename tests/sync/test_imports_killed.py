@@ -25,10 +25,10 @@ from tests.sync.test_imports import add_past, begin_import, drain_until, part_of
 RUN = """
 import sys
 import actors
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 
-run(TYPES[sys.argv[1]], sys.argv[2])
+run_task(TYPES[sys.argv[1]], sys.argv[2])
 """
 STEPS = [
     (kind, step) for kind in ImportKind for step in NEXT_STEP if (kind, step) != (ImportKind.CUSTOMERS, ImportStep.JOIN)

@@ -16,7 +16,7 @@ from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from sync import polling as sync_polling
 from sync.polling import OVERLAP
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.conftest import SECRET
 from tests.end_to_end.test_order_to_receipt import index, newest
@@ -67,7 +67,7 @@ def poll(shop, drain, name="IndexOrders"):
 
 def poll_once(task):
     """The poll alone, without what it finds."""
-    run(TYPES["IndexOrders"], str(task.id))
+    run_task(TYPES["IndexOrders"], str(task.id))
 
 
 def count(name):
@@ -282,7 +282,7 @@ def test_tasks_that_a_poll_enqueued_can_be_erased_and_the_poll_stays(shop, shopi
     poll(shop, drain, "IndexShopCustomers")
 
     redacted = receive_webhook(shop, "customers/redact", {"customer": {"id": customer_id}})
-    run(TYPES["ShopWebhook"], str(redacted.id))
+    run_task(TYPES["ShopWebhook"], str(redacted.id))
 
     assert not Task.select().where(Task.shopify_id == customer_id).exists()
     assert not Task.select().where(Task.key.contains(str(customer_id))).exists()

@@ -13,7 +13,7 @@ from models import Body, Customer, Order, ReceiptKind, Refund, State, Task, new_
 from reasons import Reason
 from sync import entities, sent_receipts
 from taskqueue import insert
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest, receipts
 from tests.support.tasks.outcomes import sentence
@@ -274,7 +274,7 @@ def test_a_refund_whose_order_was_deleted_does_not_wait_for_it(shop, shopify, en
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     enqueue_webhook(shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})
     for name in ("RefundWebhook", "IndexRefund"):
-        run(TYPES[name], str(newest(name).id))
+        run_task(TYPES[name], str(newest(name).id))
 
     shopify.delete_order(shop.domain, order_id)
     drain()

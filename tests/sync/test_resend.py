@@ -154,11 +154,11 @@ def test_a_pending_sync_is_not_replaced_by_a_resend(client, shop, synced_order, 
     waiting = newest("SyncOrder")
     task = created_task(post_resend(client, synced_order))
 
-    claimed = claims.claim(
+    run = claims.claim(
         waiting.id, lease=TYPES["SyncOrder"].retry.longest, worker="w", calls_engage=False, newest_only=True
     )
 
-    assert (claimed.newer_id, task.id > waiting.id) == (None, True)
+    assert (run.newer_id, task.id > waiting.id) == (None, True)
 
 
 def test_a_sync_that_gives_way_is_not_replaced_by_a_resend(client, shop, synced_order):
@@ -258,14 +258,14 @@ def test_another_shops_exchange_cannot_be_resent(shop, other_shop, synced_order,
 
 def task_with_calls(shop, *calls):
     """A task that has made these calls and succeeded."""
-    task = claim(shop, enqueue(shop, shopify_id=1001))
+    run = claim(shop, enqueue(shop, shopify_id=1001))
     for system, method, path, effect in calls:
         origin = config.engage_origin.format(tenant="demo")
-        call, record = Call(system, method, origin + path, effect, b"{}"), ExchangeJournal(task)
+        call, record = Call(system, method, origin + path, effect, b"{}"), ExchangeJournal(run)
         record.sending(call)
         record.answered(call)
-    claims.finish(task, State.SUCCESS)
-    return Task.get_by_id(task.id)
+    claims.finish(run, State.SUCCESS)
+    return Task.get_by_id(run.task.id)
 
 
 def test_the_last_request_that_changed_something_is_resent(shop):
@@ -433,12 +433,12 @@ def test_a_receipts_preview_follows_the_rules_of_its_purchase(client, shop, sync
 
 
 def test_a_body_that_is_not_json_has_no_preview(client, shop, synced_order):
-    running = claim(shop, enqueue(shop, shopify_id=synced_order.shopify_id))
+    run = claim(shop, enqueue(shop, shopify_id=synced_order.shopify_id))
     url = f"{config.engage_origin.format(tenant='demo')}/api/v3/receipts"
-    ExchangeJournal(running).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
-    claims.finish(running, State.SUCCESS)
+    ExchangeJournal(run).sending(Call("Engage", "POST", url, Effect.REPEATABLE, b"\xff no json"))
+    claims.finish(run, State.SUCCESS)
 
-    assert "nothing to compare this with" in preview_text(client, running)
+    assert "nothing to compare this with" in preview_text(client, run.task)
 
 
 def test_a_receipt_of_an_older_release_can_still_be_previewed(client, synced_order):

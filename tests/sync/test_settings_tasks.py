@@ -18,7 +18,7 @@ from sync import stores as sync_stores
 from sync.imports.state import create_import
 from taskqueue import claims
 from taskqueue.periodic import TimeSlots, slot_start
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.sweeper import pick_due
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import index, newest
@@ -39,7 +39,7 @@ def saved_shop(shop):
 
 def run_one(task):
     """The task alone, without what follows from it."""
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
 
 
 # Stores

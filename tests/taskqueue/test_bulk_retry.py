@@ -51,7 +51,7 @@ def test_a_retried_task_runs(client, shop):
     start_bulk_retry(client)
     process_portions()
 
-    assert claim(shop, Task.get()).attempts == 1
+    assert claim(shop, Task.get()).task.attempts == 1
 
 
 def test_all_but_a_handful_of_tasks_move_to_the_bulk_lane(client, shop):

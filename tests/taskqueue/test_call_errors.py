@@ -62,9 +62,9 @@ def test_a_nul_character_in_a_reason_is_removed(shop, engage, counting):
 
 
 def test_an_unreachable_engage_is_retried(shop, declare, engage):
-    def call_closed_port(task):
+    def call_closed_port(run):
         call = Call("Engage", "POST", "http://127.0.0.1:1/", Effect.ONCE)
-        send(call, {}, ExchangeJournal(task))
+        send(call, {}, ExchangeJournal(run))
 
     task = run_new_task(declare(call_closed_port), shop)
 
@@ -102,7 +102,7 @@ def test_each_failure_backs_off_longer_with_jitter(shop, engage, counting):
 
 
 def test_a_task_is_an_error_after_its_last_attempt(shop, engage, declare):
-    kind = declare(lambda task: engage_client(task).contact_count(), retry=RetryPolicy(attempts=3))
+    kind = declare(lambda run: engage_client(run).contact_count(), retry=RetryPolicy(attempts=3))
     engage.script(COUNT, [503] * 3)
     task = add_task(kind, shop)
 

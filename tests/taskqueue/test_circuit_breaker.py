@@ -22,7 +22,7 @@ from tests.support.tasks.task_types import (
     nothing,
     run_again_now,
     run_new_task,
-    run_task,
+    run_once,
 )
 
 __all__ = ["counting", "declare"]
@@ -40,7 +40,7 @@ def test_a_refused_key_opens_the_circuit_breaker(status, shop, engage, counting)
     engage.script(COUNT, [status])
     refused, other = run_new_task(counting, shop), add_task(counting, shop)
 
-    other = run_task(other)
+    other = run_once(other)
 
     assert sentence(reload_shop(shop).pause_cause) == sentence(refused.cause)
     assert (other.state, other.fence) == (State.PENDING, 0)
@@ -98,7 +98,7 @@ def test_one_probe_is_made_after_the_pause(shop, engage, counting):
     second = add_task(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
-    probe, other = run_again_now(first), run_task(second)
+    probe, other = run_again_now(first), run_once(second)
 
     assert probe.fence == 2
     assert other.fence == 0
@@ -114,14 +114,14 @@ def test_of_two_workers_that_have_claimed_after_the_pause_one_probes(shop):
 def test_no_other_task_calls_engage_during_the_probe(shop, engage, counting, declare):
     during = []
 
-    def probe(task):
-        during.append(run_task(other))
-        engage_client(task).contact_count()
+    def probe(run):
+        during.append(run_once(other))
+        engage_client(run).contact_count()
 
     task, other = add_task(declare(probe, calls_engage=True), shop), add_task(counting, shop)
     Shop.update(paused_until=NOW).execute()
 
-    assert run_task(task).state == State.SUCCESS
+    assert run_once(task).state == State.SUCCESS
     assert during[0].state == State.PENDING
 
 

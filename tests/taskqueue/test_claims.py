@@ -8,7 +8,7 @@ from datetime import timedelta
 from database import EVERY, connected, db
 from models import NOW, Outcome, Shop, Task
 from taskqueue.outcomes import Wait
-from tests.support.tasks.task_types import add_task, attempts, claim_task, declare, nothing, run_new_task, run_task
+from tests.support.tasks.task_types import add_task, attempts, claim_task, declare, nothing, run_new_task, run_once
 
 __all__ = ["declare"]
 
@@ -37,10 +37,10 @@ def test_of_two_racing_workers_exactly_one_claims_the_task(shop, declare):
 
 def test_a_message_delivered_twice_runs_its_task_once(shop, declare):
     runs = []
-    task = add_task(declare(lambda task: runs.append(task.id)), shop)
+    task = add_task(declare(lambda run: runs.append(run.task.id)), shop)
 
-    run_task(task)
-    run_task(task)
+    run_once(task)
+    run_once(task)
 
     assert runs == [task.id]
 
@@ -60,11 +60,11 @@ def test_tasks_of_an_inactive_shop_are_not_claimed(shop, declare):
 
 
 def test_every_claim_opens_a_new_attempt(shop, declare):
-    def wait(task):
+    def wait(run):
         raise Wait("Not yet.", timedelta())
 
     task = run_new_task(declare(wait), shop)
-    run_task(task)
+    run_once(task)
 
     assert [(each.number, each.outcome, each.reason) for each in attempts(task)] == [
         (1, Outcome.WAITED, "Not yet."),

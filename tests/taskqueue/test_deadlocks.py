@@ -22,7 +22,7 @@ from tests.support.tasks.task_types import (
     lose_worker,
     mailing,
     nothing,
-    run_task,
+    run_once,
 )
 
 __all__ = ["declare", "mailing"]
@@ -51,12 +51,12 @@ def test_a_claim_of_an_entity_that_is_woken_fails_at_once(shop, declare):
 def test_a_task_that_a_deadlock_rolled_back_is_called_again_at_once(shop, other_shop, declare):
     calls = []
 
-    def handler(task):
-        calls.append(task.id)
+    def handler(run):
+        calls.append(run.task.id)
         if len(calls) == 1:
             fall_into_a_deadlock(shop, other_shop)
 
-    task = run_task(add_task(declare(handler), shop))
+    task = run_once(add_task(declare(handler), shop))
 
     assert (len(calls), task.state, task.fence) == (2, State.SUCCESS, 1)
     assert len(attempts(task)) == 1
@@ -67,11 +67,11 @@ def test_a_call_that_must_not_be_made_twice_is_not_repeated_after_a_deadlock(
 ):
     engage.script(MAIL, [200])
 
-    def handler(task):
-        mailing.call(task)
+    def handler(run):
+        mailing.call(run)
         fall_into_a_deadlock(shop, other_shop)
 
-    task = lose_worker(run_task(add_task(declare(handler), shop)))
+    task = lose_worker(run_once(add_task(declare(handler), shop)))
 
     assert len(engage.calls) == 1
     assert (task.state, task.code) == (State.ERROR, Code.OUTCOME_UNKNOWN)

@@ -21,7 +21,7 @@ from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
 from taskqueue.broker import broker
 from taskqueue.declare import TaskGroup
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import NUMBERS, TYPES
 from tests.conftest import SECRET, free_port
 
@@ -35,7 +35,7 @@ def slow_type() -> Iterator[tuple]:
     """A task type about an order whose function waits for an event, and the events of its begin and its end."""
     begun, release = threading.Event(), threading.Event()
 
-    def handler(task):
+    def handler(run):
         begun.set()
         assert release.wait(10)
 
@@ -53,7 +53,7 @@ def run_on_thread(task) -> threading.Thread:
     """Run the task on a thread of its own."""
 
     def body():
-        run(NUMBERS[task.type], str(task.id))
+        run_task(NUMBERS[task.type], str(task.id))
         db.close()
 
     thread = threading.Thread(target=body)
@@ -62,7 +62,7 @@ def run_on_thread(task) -> threading.Thread:
 
 
 def go(task):
-    run(NUMBERS[task.type], str(task.id))
+    run_task(NUMBERS[task.type], str(task.id))
     return Task.get_by_id(task.id)
 
 
@@ -82,7 +82,7 @@ def drain_on_threads(count=4, seconds=60):
         with connected(EVERY):
             while time.monotonic() < until and (pending := _oldest_pending()):
                 for task in pending:
-                    run(NUMBERS[task.type], str(task.id))
+                    run_task(NUMBERS[task.type], str(task.id))
         db.close()
 
     threads = [threading.Thread(target=body) for _ in range(count)]
@@ -132,13 +132,13 @@ def test_tasks_of_other_entities_run_meanwhile(other, shop, other_shop, slow_typ
 def test_tasks_of_one_entity_never_run_at_once_on_many_threads(shop):
     running, most, lock = [], [], threading.Lock()
 
-    def handler(task):
+    def handler(run):
         with lock:
-            running.append(task.id)
+            running.append(run.task.id)
             most.append(len(running))
         threading.Event().wait(0.005)
         with lock:
-            running.remove(task.id)
+            running.remove(run.task.id)
 
     kind = TaskGroup("test").task(NUMBER, "OneOrder", entity=Entity.ORDER)(handler)
     for _ in range(40):
@@ -210,7 +210,7 @@ def test_a_replaced_task_solves_no_error(shop, slow_type):
 
 
 def test_a_type_that_is_not_newest_only_replaces_no_task(shop):
-    kind = TaskGroup("test").task(NUMBER, "EachOrder", entity=Entity.ORDER)(lambda task: None)
+    kind = TaskGroup("test").task(NUMBER, "EachOrder", entity=Entity.ORDER)(lambda run: None)
     try:
         older, _ = add(kind, shop), add(kind, shop)
 

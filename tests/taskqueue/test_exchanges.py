@@ -33,7 +33,7 @@ def test_the_exact_bytes_are_on_disk_before_the_call(shop, declare):
 
     with serving(app) as url:
         kind = declare(
-            lambda task: send(Call("Engage", "POST", url, Effect.REPEATABLE, b'{"a": 1.50}'), {}, ExchangeJournal(task))
+            lambda run: send(Call("Engage", "POST", url, Effect.REPEATABLE, b'{"a": 1.50}'), {}, ExchangeJournal(run))
         )
         run_new_task(kind, shop)
 

@@ -23,7 +23,7 @@ from tests.support.tasks.task_types import (
     retry_wait,
     run_again_now,
     run_new_task,
-    run_task,
+    run_once,
 )
 
 __all__ = ["declare"]
@@ -39,13 +39,13 @@ def test_a_function_that_returns_is_a_success(shop, declare):
 def test_arguments_reach_the_function(shop, declare):
     received = []
 
-    run_new_task(declare(lambda task, name: received.append(name)), shop, args={"name": "Ödla"})
+    run_new_task(declare(lambda run, name: received.append(name)), shop, args={"name": "Ödla"})
 
     assert received == ["Ödla"]
 
 
 def test_skip_is_a_success_with_a_reason(shop, declare):
-    def skip(task):
+    def skip(run):
         raise Skip("Nothing to do.")
 
     task = run_new_task(declare(skip), shop)
@@ -54,7 +54,7 @@ def test_skip_is_a_success_with_a_reason(shop, declare):
 
 
 def test_waiting_counts_no_attempt(shop, declare):
-    def wait(task):
+    def wait(run):
         raise Wait("Not yet.", timedelta(seconds=30))
 
     task = run_new_task(declare(wait), shop)
@@ -65,13 +65,13 @@ def test_waiting_counts_no_attempt(shop, declare):
 
 
 def test_waiting_for_one_reason_for_a_day_is_an_error(shop, declare):
-    def wait(task):
+    def wait(run):
         raise Wait("Not yet.", timedelta())
 
     task = run_new_task(declare(wait), shop)
     Attempt.update(started_at=Attempt.started_at - LONGEST_WAIT).execute()
 
-    task = run_task(task)
+    task = run_once(task)
 
     assert (task.state, task.code, task.cause) == (
         State.ERROR,
@@ -81,27 +81,27 @@ def test_waiting_for_one_reason_for_a_day_is_an_error(shop, declare):
 
 
 def test_a_task_created_days_ago_may_still_wait(shop, declare):
-    def wait(task):
+    def wait(run):
         raise Wait("Its customer comes first.", timedelta())
 
     task = add_task(declare(wait), shop)
     Task.update(created_at=NOW - timedelta(days=3)).execute()
 
-    assert run_task(task).state == State.PENDING
+    assert run_once(task).state == State.PENDING
 
 
 def test_a_task_woken_while_it_runs_does_not_wait(shop, declare):
     kind = declare(nothing)
-    task = claim_task(add_task(kind, shop, shopify_id=1))
+    run = claim_task(add_task(kind, shop, shopify_id=1))
 
     kind.wake(shop, [1])
-    claims.retry_in(task, timedelta(hours=1), Outcome.WAITED, cause_of("Not yet."))
+    claims.retry_in(run, timedelta(hours=1), Outcome.WAITED, cause_of("Not yet."))
 
-    assert claim_task(task)
+    assert claim_task(run.task)
 
 
 def test_unusable_input_is_an_error_at_once(shop, declare):
-    def reject(task):
+    def reject(run):
         raise Unusable("The body is not JSON.")
 
     task = run_new_task(declare(reject), shop)
@@ -110,7 +110,7 @@ def test_unusable_input_is_an_error_at_once(shop, declare):
 
 
 def test_a_bug_of_ours_is_retried_twice(shop, declare):
-    def fail(task):
+    def fail(run):
         raise ZeroDivisionError
 
     task = run_new_task(declare(fail), shop)
@@ -123,16 +123,16 @@ def test_a_bug_of_ours_is_retried_twice(shop, declare):
 
 
 def test_a_call_within_a_transaction_is_a_bug_of_ours(shop, engage, declare):
-    def call_within_transaction(task):
+    def call_within_transaction(run):
         with db.atomic():
-            engage_client(task).contact_count()
+            engage_client(run).contact_count()
 
     assert run_new_task(declare(call_within_transaction), shop).code == "internal"
     assert len(engage.calls) == 0
 
 
 def test_exceeding_the_time_limit_is_a_failed_attempt(shop, declare):
-    def exceed_time_limit(task):
+    def exceed_time_limit(run):
         raise TimeLimitExceeded
 
     task = run_new_task(declare(exceed_time_limit), shop)

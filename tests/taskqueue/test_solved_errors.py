@@ -6,7 +6,7 @@ import pytest
 
 from models import Entity, Task
 from taskqueue.outcomes import Skip, Unusable
-from tests.support.tasks.task_types import add_task, declare, run_new_task, run_task
+from tests.support.tasks.task_types import add_task, declare, run_new_task, run_once
 
 __all__ = ["declare"]
 
@@ -14,7 +14,7 @@ __all__ = ["declare"]
 def test_a_later_success_solves_the_earlier_errors_of_its_entity(shop, declare):
     ends = iter([Unusable("No."), Unusable("No."), Skip("Nothing to do.")])
 
-    def end(task):
+    def end(run):
         raise next(ends)
 
     kind = declare(end, entity=Entity.ORDER)
@@ -27,7 +27,7 @@ def test_a_later_success_solves_the_earlier_errors_of_its_entity(shop, declare):
 
 @pytest.mark.parametrize("other", ["entity", "type", "shop", "an earlier one"])
 def test_a_success_solves_no_other_errors(other, shop, other_shop, declare):
-    def end(task, broken=True):
+    def end(run, broken=True):
         if broken:
             raise Unusable("No.")
 
@@ -43,6 +43,6 @@ def test_a_success_solves_no_other_errors(other, shop, other_shop, declare):
         case "shop":
             run_new_task(kind, other_shop, **works)
         case _:
-            run_task(earlier)
+            run_once(earlier)
 
     assert Task.get_by_id(failed.id).closed_by is None

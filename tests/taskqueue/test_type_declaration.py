@@ -25,8 +25,9 @@ MODULE = '''
 from datetime import timedelta
 
 from actors.order import group
-from models import Entity, Task
+from models import Entity
 from sync.preview import purchase_preview
+from taskqueue.run import Run
 from taskqueue.types import Area, Awaited
 
 
@@ -42,7 +43,7 @@ from taskqueue.types import Area, Awaited
     stale_after=timedelta(days=2),
     preview=purchase_preview,
 )
-def sync_draft_order(task: Task) -> None:
+def sync_draft_order(run: Run) -> None:
     """Drafts become orders, so nothing is to be done."""
 '''
 NAME, LABEL, ABOUT = "SyncDraftOrder", "type.SyncDraftOrder.label", "type.SyncDraftOrder.about"

@@ -19,7 +19,7 @@ from tests.support.tasks.task_types import (
     mailing,
     run_again_now,
     run_new_task,
-    run_task,
+    run_once,
 )
 
 __all__ = ["declare", "mailing"]
@@ -29,7 +29,7 @@ __all__ = ["declare", "mailing"]
 def test_a_mail_with_an_unknown_outcome_is_an_error_and_not_repeated(response, shop, engage, mailing):
     engage.script(MAIL, [response, 202])
 
-    task = run_task(run_new_task(mailing, shop))
+    task = run_once(run_new_task(mailing, shop))
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert sweep() == 0
@@ -48,10 +48,10 @@ def test_a_mail_that_was_certainly_not_sent_is_retried(status, shop, engage, mai
 
 def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
     engage.script(MAIL, [202])
-    task = claim_task(add_task(mailing, shop))
-    mailing.handler(task)
+    run = claim_task(add_task(mailing, shop))
+    mailing.handler(run)
 
-    task = lose_worker(task)
+    task = lose_worker(run.task)
 
     assert (task.state, task.code) == (State.ERROR, "outcome unknown")
     assert "The worker was lost while sending." in sentence(task.cause)
@@ -61,8 +61,8 @@ def test_a_mail_whose_worker_was_lost_is_an_error(shop, engage, mailing):
 def test_a_mail_sent_before_another_failure_is_not_repeated(error, shop, engage, mailing, declare):
     engage.script(MAIL, [202, 202])
 
-    def mail_and_fail(task):
-        mailing.handler(task)
+    def mail_and_fail(run):
+        mailing.handler(run)
         raise error
 
     task = run_again_now(run_new_task(declare(mail_and_fail, calls_engage=True), shop))
@@ -73,9 +73,9 @@ def test_a_mail_sent_before_another_failure_is_not_repeated(error, shop, engage,
 
 def test_a_repeatable_call_whose_worker_was_lost_is_repeated(shop, engage, declare):
     contact = engage.tenant("demo").contacts.create({"email": "ada@example.com"})
-    kind = declare(lambda task: engage_client(task).update_contact(contact["id"], {"firstName": "Ada"}))
-    task = claim_task(add_task(kind, shop))
-    kind.handler(task)
+    kind = declare(lambda run: engage_client(run).update_contact(contact["id"], {"firstName": "Ada"}))
+    run = claim_task(add_task(kind, shop))
+    kind.handler(run)
 
-    assert run_task(lose_worker(task)).state == State.SUCCESS
+    assert run_once(lose_worker(run.task)).state == State.SUCCESS
     assert len(engage.calls) == 2

@@ -12,6 +12,7 @@ from clients import Call, Effect
 from models import Body, Outcome, Shop, State, Task
 from taskqueue import claims
 from taskqueue.exchanges import ExchangeJournal
+from taskqueue.run import Run
 from taskqueue.types import TYPES
 from tests.support.tasks.outcomes import cause_of, ending, error_of
 
@@ -38,23 +39,23 @@ def finish(
     return task
 
 
-def claim(shop: Shop, task: Task) -> Task:
-    claimed = claims.claim(task.id, lease=timedelta(minutes=1), worker="w.1", calls_engage=False, newest_only=False)
-    assert claimed
-    claimed.shop = shop
-    return claimed
+def claim(shop: Shop, task: Task) -> Run:
+    run = claims.claim(task.id, lease=timedelta(minutes=1), worker="w.1", calls_engage=False, newest_only=False)
+    assert run
+    run.task.shop = shop
+    return run
 
 
 def send(
-    task: Task,
+    run: Run,
     sent: bytes = RECEIPT,
     status: int = 202,
     received: bytes = b'{"ok":true}',
     effect: Effect = Effect.REPEATABLE,
 ) -> None:
-    """Record an exchange of this claimed task."""
+    """Record an exchange of this run."""
     call = Call("Engage", "POST", "https://demo.voyado.com/api/v3/receipts?store=SE", effect, sent)
-    record = ExchangeJournal(task)
+    record = ExchangeJournal(run)
     record.sending(call)
     call.status, call.received, call.unknown, call.duration = status, received, False, timedelta(milliseconds=140)
     record.answered(call)

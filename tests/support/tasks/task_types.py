@@ -18,7 +18,8 @@ from taskqueue import claims
 from taskqueue.broker import broker
 from taskqueue.declare import TaskGroup
 from taskqueue.exchanges import ExchangeJournal
-from taskqueue.runner import run
+from taskqueue.run import Run
+from taskqueue.runner import run_task
 from taskqueue.sweeper import reap
 from taskqueue.types import NUMBERS, TYPES, TaskType
 
@@ -50,23 +51,23 @@ def undeclare(kind: TaskType) -> None:
 @pytest.fixture
 def counting(declare: Callable[..., TaskType]) -> TaskType:
     """A task type that reads the number of Engage's contacts."""
-    return declare(lambda task: engage_client(task).contact_count(), calls_engage=True)
+    return declare(lambda run: engage_client(run).contact_count(), calls_engage=True)
 
 
 @pytest.fixture
 def mailing(declare: Callable[..., TaskType]) -> TaskType:
     """A task type whose one call would be a second mail if it were made again."""
 
-    def mail(task: Task) -> None:
+    def mail(run: Run) -> None:
         call = Call("Engage", "POST", f"{config.engage_origin.format(tenant='demo')}/api/v3/mail", Effect.ONCE, b"{}")
         raise_for_status(
-            send(call, {"Content-Type": "application/json"}, ExchangeJournal(task)), call, "Engage refused the mail."
+            send(call, {"Content-Type": "application/json"}, ExchangeJournal(run)), call, "Engage refused the mail."
         )
 
     return declare(mail, calls_engage=True)
 
 
-def nothing(task: Task) -> None:
+def nothing(run: Run) -> None:
     """Does nothing, and so succeeds."""
 
 
@@ -76,24 +77,24 @@ def add_task(kind: TaskType, shop: Shop, **fields: Any) -> Task:
     return task
 
 
-def run_task(task: Task) -> Task:
+def run_once(task: Task) -> Task:
     """The task, after a run."""
-    run(NUMBERS[task.type], str(task.id))
+    run_task(NUMBERS[task.type], str(task.id))
     return Task.get_by_id(task.id)
 
 
 def run_new_task(kind: TaskType, shop: Shop, **fields: Any) -> Task:
     """A new task, after its first run."""
-    return run_task(add_task(kind, shop, **fields))
+    return run_once(add_task(kind, shop, **fields))
 
 
 def run_again_now(task: Task) -> Task:
     """The task, after another run that is due at once."""
     Task.update(due_at=NOW).where(Task.id == task.id).execute()
-    return run_task(task)
+    return run_once(task)
 
 
-def claim_task(task: Task) -> Task | None:
+def claim_task(task: Task) -> Run | None:
     return claims.claim(task.id, lease=config.lease, worker="w", calls_engage=False, newest_only=False)
 
 

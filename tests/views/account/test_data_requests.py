@@ -11,7 +11,7 @@ from database import db
 from encryption import new_key
 from models import Action, AuditEntry, Task, new_id, utcnow
 from privacy import data_requests as privacy_data_requests
-from taskqueue.runner import run
+from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import buy
 from tests.support.privacy_requests import ADA, RECORD, customer_payload
@@ -120,7 +120,7 @@ def test_a_data_request_without_an_export_is_counted(client, shop):
 
 def test_a_data_request_with_an_export_is_not_counted(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
 
     assert "no answer yet" not in get_page(client, "/data-requests").text
 
@@ -132,7 +132,7 @@ def test_the_export_has_all_personal_data_of_the_customer(client, shop, shopify,
     customer_id, order_id = buy(shop, shopify, RECORD, ADA)
     drain(waiting=True)
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, customer_id))
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
 
     answer = download(client, task.id)
 
@@ -147,7 +147,7 @@ def test_the_thirty_days_start_when_the_request_arrives(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
     Task.update(created_at=Task.created_at - timedelta(days=3)).where(Task.id == task.id).execute()
 
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
 
     assert "26 days left" in get_page(client, "/data-requests").text
 
@@ -216,9 +216,9 @@ def test_an_export_that_cannot_be_decrypted_says_so(client, shop):
 
 def test_an_erased_customers_export_is_deleted(client, shop):
     task = receive_webhook(shop, ASKED, customer_payload(ASKED, 4711))
-    run(TYPES["ShopWebhook"], str(task.id))
+    run_task(TYPES["ShopWebhook"], str(task.id))
 
     erased = receive_webhook(shop, "customers/redact", customer_payload("customers/redact", 4711))
-    run(TYPES["ShopWebhook"], str(erased.id))
+    run_task(TYPES["ShopWebhook"], str(erased.id))
 
     assert download(client, task.id).status_code == 404

@@ -29,10 +29,10 @@ def order(shop):
 
 def synced(shop, body, name="SyncOrder", shopify_id=ORDER):
     """A sync that has sent this body to Engage."""
-    task = claim(shop, enqueue(shop, name, shopify_id=shopify_id))
-    send(task, sent=orjson.dumps(body))
-    claims.finish(task, State.SUCCESS)
-    return task
+    run = claim(shop, enqueue(shop, name, shopify_id=shopify_id))
+    send(run, sent=orjson.dumps(body))
+    claims.finish(run, State.SUCCESS)
+    return run.task
 
 
 def test_the_history_has_an_orders_webhooks_syncs_refunds_and_parcels(client, shop, order):

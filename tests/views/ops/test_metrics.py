@@ -136,13 +136,13 @@ def test_counters_never_decrease(shop):
 
 
 def test_the_durations_of_attempts_are_a_histogram(shop):
-    task = claim(shop, enqueue(shop))
+    run = claim(shop, enqueue(shop))
     long_ago = utcnow() - timedelta(seconds=40)
     db.execute_sql("UPDATE task SET started_at = %s", (long_ago,))
     db.execute_sql("UPDATE attempt SET started_at = %s", (long_ago,))
-    task.started_at = long_ago
+    run.started_at = long_ago
 
-    claims.finish(task, State.SUCCESS)
+    claims.finish(run, State.SUCCESS)
 
     buckets = samples("connector_attempt_seconds_bucket")
     assert [le for (_, le), count in buckets.items() if count] == ["60.0", "300.0", "+Inf"]
@@ -160,9 +160,9 @@ def test_a_bucket_counts_durations_up_to_its_limit(seconds, database):
 
 
 def test_responses_are_counted_by_status_class(shop):
-    task = claim(shop, enqueue(shop))
+    run = claim(shop, enqueue(shop))
     for status in (200, 202, 404, 503, None):
-        send(task, status=status)
+        send(run, status=status)
 
     found = samples("connector_answers_total")
 

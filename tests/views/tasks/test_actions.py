@@ -90,8 +90,8 @@ def test_a_retry_publishes_a_message_for_its_task(client, shop):
 def test_only_errors_are_requeued(shop):
     ended, running = finish(shop, enqueue(shop)), claim(shop, enqueue(shop))
 
-    assert requeue([ended.id, running.id]) == []
-    assert (reloaded(ended).state, reloaded(running).attempts) == (State.SUCCESS, 1)
+    assert requeue([ended.id, running.task.id]) == []
+    assert (reloaded(ended).state, reloaded(running.task).attempts) == (State.SUCCESS, 1)
 
 
 def test_a_retry_updates_the_totals(client, shop):

@@ -124,8 +124,8 @@ def test_csv_is_the_same_in_every_language(client, shop):
 
 
 def test_lists_leave_out_messages_of_other_systems(client, shop):
-    task = claim(shop, enqueue(shop, "SyncContact"))
-    claims.finish(task, State.ERROR, **ending("Engage answered 422 X: Ada Ek is not a name", "Engage 422 X"))
+    run = claim(shop, enqueue(shop, "SyncContact"))
+    claims.finish(run, State.ERROR, **ending("Engage answered 422 X: Ada Ek is not a name", "Engage 422 X"))
 
     for url in ("/tasks.csv", "/tasks.json", "/tasks.json?limit=all", "/tasks"):
         assert "Ada" not in client.get(url).text
