@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from uuid import UUID
 
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected
@@ -21,7 +20,7 @@ class Leases:
     """Leases of the runs in this process. One thread renews all of them, at a quarter of a lease."""
 
     def __init__(self) -> None:
-        self._running: dict[UUID, Run] = {}
+        self._running: set[Run] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -31,25 +30,26 @@ class Leases:
 
     def add(self, run: Run) -> None:
         with self._lock:
-            self._running[run.task.id] = run
+            self._running.add(run)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._renew_forever, name="leases", daemon=True)
                 self._thread.start()
 
     def remove(self, run: Run) -> None:
         with self._lock:
-            self._running.pop(run.task.id, None)
+            self._running.discard(run)
 
     def _renew_forever(self) -> None:
         pause = threading.Event()
         while not pause.wait(config.lease_seconds / 4):
-            with self._lock:
-                running = list(self._running.values())
-            if running:
-                self._renew(running)
+            self.renew()
 
-    @staticmethod
-    def _renew(running: list[Run]) -> None:
+    def renew(self) -> None:
+        """Renew the leases of all runs, now."""
+        with self._lock:
+            running = list(self._running)
+        if not running:
+            return
         try:
             with connected(EVERY):
                 claims.renew(running, config.lease)

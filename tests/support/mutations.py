@@ -59,6 +59,13 @@ TASKS = (
         ("tests/taskqueue/test_leases.py",),
     ),
     Mutation(
+        "lease no longer renewed when an overtaken run of the task ends",
+        "taskqueue/leases.py",
+        "self._running.discard(run)",
+        "self._running = {each for each in self._running if each.task.id != run.task.id}",
+        ("tests/taskqueue/test_runs.py",),
+    ),
+    Mutation(
         "claim of a task that another worker has",
         "taskqueue/statements.py",
         "task.state = 0 AND leased_until IS NULL AND due_at <= now()",

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from models import Outcome, State, Task
+from models import NOW, Outcome, State, Task
 from reasons import Cause, Reason
 from taskqueue import claims
+from taskqueue.leases import LEASES
 from taskqueue.outcomes import LeaseLost
 from taskqueue.run import Run
 from tests.support.tasks.task_types import (
@@ -75,6 +76,18 @@ def test_a_run_stays_the_same_when_its_row_is_read_again(two_runs):
 
     with pytest.raises(LeaseLost):
         claims.finish(stale, State.SUCCESS)
+
+
+def test_the_end_of_an_overtaken_run_leaves_the_other_its_lease(two_runs):
+    stale, other = two_runs
+    with LEASES.renewing(other):
+        with LEASES.renewing(stale):
+            pass
+        Task.update(leased_until=NOW).execute()
+
+        LEASES.renew()
+
+    assert Task.select().where(Task.leased_until > NOW).count() == 1
 
 
 def test_a_column_cannot_be_set_on_the_run(two_runs):
