@@ -145,6 +145,8 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/alerts/confirm/{token}"): TOKEN,
     ("GET", "/alerts/unsubscribe/{token}"): TOKEN,
     ("POST", "/alerts/unsubscribe/{token}"): TOKEN,
+    ("GET", "/problems"): Shared(),
+    ("GET", "/problems.json"): Shared(),
     ("GET", "/alerts"): Shared(lambda ids: [f"before={ids['over']}", f"before={new_id()}"]),
     ("POST", "/alerts/test"): Shared(),
     ("GET", "/alerts/mails/{mail_id}"): one_id_each("mail_id"),
@@ -334,7 +336,7 @@ def test_an_own_order_is_not_compared_with_another_shops_sync(ask, mine, theirs)
 
 
 # What names nothing. That it counts nothing of others either, the test above says.
-COUNTS = {"/summary.json", "/tasks/live", "/batches/new", "/help/task-types"}
+COUNTS = {"/summary.json", "/problems.json", "/tasks/live", "/batches/new", "/help/task-types"}
 
 
 @pytest.mark.parametrize("path", [path for method, path in SHARED if method == "GET" and path not in COUNTS])
