@@ -28,27 +28,30 @@ NEWEST = """(SELECT newer.id FROM task AS newer
 
 OPEN = [*UNSOLVED, NEWEST]
 
-# The newest unsolved Error of each entity is read from an index, in its order; then what it is about.
+# The newest unsolved Error of each entity is read from an index, in its order. What it is about is asked row by row:
+# as joins, the planner would rather read all tasks and orders once than some thousands by their keys.
 GROUPS = f"""
     WITH problem AS (
         SELECT DISTINCT ON (type, shopify_id) type, shopify_id, id, reason, entity FROM task
         WHERE shop_id = %(shop)s AND type = ANY(%(types)s) AND {" AND ".join(UNSOLVED)}
         ORDER BY type, shopify_id, id DESC LIMIT {MOST_GROUPED}
-    ), about_order AS (
-        SELECT problem.type, problem.reason, problem.id, CASE problem.entity
-                WHEN {Entity.ORDER:d} THEN problem.shopify_id
-                WHEN {Entity.REFUND:d} THEN refund.order_id
-                WHEN {Entity.FULFILLMENT:d} THEN (task.args ->> 'order_id')::bigint END AS order_id,
-            CASE problem.entity WHEN {Entity.CUSTOMER:d} THEN problem.shopify_id END AS customer_id
+    ), subject AS MATERIALIZED (
+        SELECT type, reason, id, CASE entity WHEN {Entity.CUSTOMER:d} THEN shopify_id END AS customer_id,
+            CASE entity
+                WHEN {Entity.ORDER:d} THEN shopify_id
+                WHEN {Entity.REFUND:d} THEN (SELECT order_id FROM refund
+                    WHERE refund.shop_id = %(shop)s AND refund.shopify_id = problem.shopify_id)
+                WHEN {Entity.FULFILLMENT:d} THEN (SELECT (args ->> 'order_id')::bigint FROM task
+                    WHERE task.id = problem.id) END AS order_id
         FROM problem
-        LEFT JOIN refund ON problem.entity = {Entity.REFUND:d} AND refund.shop_id = %(shop)s
-            AND refund.shopify_id = problem.shopify_id
-        LEFT JOIN task ON problem.entity = {Entity.FULFILLMENT:d} AND task.id = problem.id
+    ), buyer AS MATERIALIZED (
+        SELECT order_id, (SELECT orders.customer_id FROM orders
+            WHERE orders.shop_id = %(shop)s AND orders.shopify_id = order_id) AS customer_id
+        FROM (SELECT DISTINCT order_id FROM subject WHERE order_id IS NOT NULL) AS each_order
     )
     SELECT reason, type, count(*), count(DISTINCT order_id),
-        count(DISTINCT coalesce(about_order.customer_id, orders.customer_id)), min(about_order.id::text),
-        max(about_order.id::text)
-    FROM about_order LEFT JOIN orders ON orders.shop_id = %(shop)s AND orders.shopify_id = order_id
+        count(DISTINCT coalesce(subject.customer_id, buyer.customer_id)), min(id::text), max(id::text)
+    FROM subject LEFT JOIN buyer USING (order_id)
     GROUP BY reason, type ORDER BY count(*) DESC, reason, type"""  # noqa: S608
 
 
