@@ -57,6 +57,11 @@ def new_id() -> UUID:
     return UUID(int=uuid_utils.uuid7().int)
 
 
+def time_of_id(made: UUID) -> datetime:
+    """When an id was made, to the millisecond: a UUIDv7 begins with that."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+
+
 @lru_cache(maxsize=4096)
 def _vault(shop_id: int, wrapped_key: bytes) -> Vault:
     return Vault(shop_id, wrapped_key)

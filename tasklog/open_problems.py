@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from database import db
@@ -78,8 +77,3 @@ def problem_groups(shop_id: int, types: Iterable[int]) -> list[ProblemGroup]:
         ProblemGroup(reason, kind, tasks, orders, customers, UUID(oldest), UUID(newest))
         for reason, kind, tasks, orders, customers, oldest, newest in found
     ]
-
-
-def created_at(task_id: UUID) -> datetime:
-    """When a task was created, to the millisecond: its id, a UUIDv7, begins with that."""
-    return datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)

@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 from database import db
-from models import Task
+from models import Task, time_of_id
 from taskqueue.statements import INSERT_TASKS, INSERT_WEBHOOKS
 
 
 def insert(tasks: list[Task]) -> list[Task]:
-    """Insert tasks in one statement, due now by the database's clock. Returns those whose key is new."""
+    """Insert tasks in one statement, due now by the database's clock. Returns those whose key is new.
+
+    They were created when their ids were made: lists are sorted by id, and show that time.
+    """
     return _insert(tasks, INSERT_TASKS, _columns(tasks)) if tasks else []
 
 
@@ -46,5 +49,6 @@ def _values(task: Task) -> tuple[Any, ...]:
         task.parent_id,
         task.trace,
         task.resends,
+        time_of_id(task.id),
         task.published_at is not None,
     )

@@ -22,12 +22,13 @@ SOLVED_BY_NEWER = """(
 # ON CONFLICT makes it idempotent: (shop_id, type, key) is the index of idempotency keys.
 INSERT_TASKS = """
     INSERT INTO task (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace,
-        resends, published_at)
-    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends,
+        resends, created_at, published_at)
+    SELECT id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends, created_at,
         CASE WHEN published THEN now() END
     FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::smallint[], %b::smallint[], %b::text[], %b::jsonb[],
-                %b::bigint[], %b::text[], %b::uuid[], %b::text[], %b::uuid[], %b::boolean[])
-        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends, published)
+                %b::bigint[], %b::text[], %b::uuid[], %b::text[], %b::uuid[], %b::timestamptz[], %b::boolean[])
+        AS new (id, shop_id, type, lane, entity, key, args, shopify_id, engage_id, parent_id, trace, resends,
+            created_at, published)
     ON CONFLICT (shop_id, type, key) DO NOTHING RETURNING id"""
 INSERT_WEBHOOKS = f"""
     WITH added AS ({INSERT_TASKS}, shop_id), kept AS (

@@ -11,7 +11,7 @@ import pytest
 from models import Order, Refund, State, Task
 from reasons import CallError, Reason
 from sync import entities
-from tasklog.open_problems import created_at, problem_groups
+from tasklog.open_problems import problem_groups
 from taskqueue.types import TYPES
 from tests.support.tasks.listed_tasks import NOON, add_task, found_ids
 from tests.support.tasks.task_steps import enqueue, finish
@@ -120,9 +120,3 @@ def test_groups_count_what_the_listing_lists(shop, seed):
     )
 
     assert {(each.reason, each.type): each.tasks for each in groups(shop)} == listed
-
-
-def test_the_time_of_creation_is_in_the_id(shop):
-    task = add_problem(shop, 1, minutes=7)
-
-    assert created_at(task.id) == task.created_at

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from i18n.catalogue import t
 from i18n.error_codes import CALL_ERRORS, Responsible
 from i18n.explanations import KEYS, Explanation, explain, reason_label
-from models import Shop, Task
-from tasklog.open_problems import MOST_GROUPED, ProblemGroup, created_at, problem_groups
+from models import Shop, Task, time_of_id
+from tasklog.open_problems import MOST_GROUPED, ProblemGroup, problem_groups
 from views.tasks.bulk_retry import bulk_retry_url
 from views.tasks.filters import TaskFilters, problem_types, select_tasks
 from views.tasks.tabs import listing_tabs
@@ -62,12 +62,12 @@ class Problem:
     @property
     def since(self) -> datetime:
         """When the oldest of them was created."""
-        return created_at(self.group.oldest)
+        return time_of_id(self.group.oldest)
 
     @property
     def newest_at(self) -> datetime:
         """When the newest of them was created."""
-        return created_at(self.group.newest)
+        return time_of_id(self.group.newest)
 
     @property
     def url(self) -> str:

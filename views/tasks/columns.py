@@ -75,7 +75,10 @@ def _group(task: Task) -> str | None:
 
 
 def _waited(task: Task) -> str | None:
-    return format_duration((task.started_at - task.created_at) / timedelta(milliseconds=1)) if task.started_at else None
+    if task.started_at is None:
+        return None
+    waited = max(task.started_at - task.created_at, timedelta())  # two machines' clocks
+    return format_duration(waited / timedelta(milliseconds=1))
 
 
 def _lane(task: Task) -> str:
