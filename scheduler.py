@@ -9,9 +9,12 @@ import logging
 import signal
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 import actors  # noqa: F401 - declares the task types
@@ -31,7 +34,24 @@ log = logging.getLogger("scheduler")
 
 HEARTBEAT_SECONDS = 10  # between two heartbeats of the same job
 PING_SECONDS = 60
+OVERRUN_LOG_SECONDS = 600
 PING_TIMEOUT = 10  # seconds, for the monitor at HEARTBEAT_URL
+
+
+@dataclass
+class OverrunLog:
+    """Log that a job takes longer than its interval: once in ten minutes, not at every start that is left out."""
+
+    logged_at: dict[str, float] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, event: JobSubmissionEvent) -> None:
+        self.left_out[event.job_id] += 1
+        if time.monotonic() - self.logged_at.get(event.job_id, -OVERRUN_LOG_SECONDS) >= OVERRUN_LOG_SECONDS:
+            self.logged_at[event.job_id] = time.monotonic()
+            count = self.left_out[event.job_id]
+            log.warning("%s takes longer than its interval; starts left out: %d.", event.job_id, count)
+            self.left_out[event.job_id] = 0
 
 
 @dataclass
@@ -89,6 +109,12 @@ def jobs() -> list[Job]:
     ]
 
 
+def log_overruns(scheduler: BaseScheduler) -> None:
+    """Have overruns logged by OverrunLog instead of by APScheduler, which warns at every start."""
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+    scheduler.add_listener(OverrunLog(), EVENT_JOB_MAX_INSTANCES)
+
+
 def main() -> None:
     logs.configure_logging()
     scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
@@ -96,8 +122,15 @@ def main() -> None:
     scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})
     for job in all_jobs:
         scheduler.add_job(
-            job.tick, "interval", seconds=job.seconds, max_instances=1, coalesce=True, misfire_grace_time=None
+            job.tick,
+            "interval",
+            id=job.name,
+            seconds=job.seconds,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
         )
+    log_overruns(scheduler)
     signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
     _delete_other_heartbeats(all_jobs)
     log.info("The scheduler runs for %d task types.", len(TYPES))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
+from apscheduler.schedulers.background import BackgroundScheduler
 
 import scheduler
 from database import EVERY, advisory_lock, connected, db
 from models import Heartbeat, utcnow
 from sandbox.dev_servers import wait_for
-from scheduler import Job
+from scheduler import Job, OverrunLog, log_overruns
 from taskqueue import heartbeats
 from tests.conftest import free_port
 from tests.support.servers.app_processes import AppProcesses, running_servers
@@ -164,3 +166,21 @@ def test_a_scheduler_process_has_a_heartbeat_for_each_job(migrated):
                 wait_for(lambda: soon <= set(heartbeats.ages()), 40, "A heartbeat of each job")
             finally:
                 processes.close()
+
+
+def test_a_job_that_takes_longer_than_its_interval_is_logged_once(caplog):
+    slow, over = threading.Event(), BackgroundScheduler(timezone="UTC")
+    over.add_job(slow.wait, "interval", id="sweep", seconds=0.05, max_instances=1, next_run_time=datetime.now(UTC))
+    counted = OverrunLog()
+    log_overruns(over)
+    over.add_listener(counted, EVENT_JOB_MAX_INSTANCES)
+
+    over.start()
+    wait_for(lambda: counted.left_out["sweep"] >= 5, 20, "Five starts that were left out")
+    slow.set()
+    over.shutdown()
+
+    assert [each.message for each in caplog.records if "apscheduler" in each.name and each.levelname == "WARNING"] == []
+    assert {each.message for each in caplog.records if "longer than its interval" in each.message} == {
+        "sweep takes longer than its interval; starts left out: 1."
+    }
