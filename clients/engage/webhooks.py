@@ -1,4 +1,4 @@
-"""Verify and read Engage's webhooks, which Svix sends: their signature (HMAC) and their event."""
+"""Verify and read Engage's webhooks, which Svix sends: their signature (HMAC), and their event, encrypted or not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import orjson
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from clients.engage.webhook_encryption import UndecryptablePayload, decrypt_payload
 from reasons import Reason, ReasonError
 
 HEADER_PREFIXES = ("svix", "webhook")  # of Svix's headers, and of those of the Standard Webhooks specification
@@ -22,11 +23,7 @@ class BadSignature(Exception):
 
 
 class UnreadableWebhook(ReasonError):
-    """The signature is valid, but this is no event as Engage documents it."""
-
-
-class EncryptedWebhook(UnreadableWebhook):
-    """The signature is valid, but the payload is encrypted, in a way that Voyado does not publish."""
+    """The signature is valid, but this is no event as Engage documents it, or it cannot be decrypted."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ def is_webhook_secret(text: str) -> bool:
     return text.isascii() and text.startswith("whsec_")
 
 
-def read_event(body: bytes) -> WebhookEvent:
-    """Read the event of a verified message. Raises EncryptedWebhook, or UnreadableWebhook.
+def read_event(body: bytes, encryption_key: str | None = None) -> WebhookEvent:
+    """Read the event of a verified message. Raises UnreadableWebhook.
 
     Field names are read in any case, since Engage's examples differ in it. The payload of preference events is not
     published: take the contact's id from here and the value from the contact.
@@ -68,11 +65,7 @@ def read_event(body: bytes) -> WebhookEvent:
     event_type = envelope.get("eventtype")
     if not isinstance(event_type, str) or not event_type:
         raise UnreadableWebhook(Reason.EVENT_TYPE_MISSING)
-    if envelope.get("isencrypted") not in (None, False, "false", "False"):
-        raise EncryptedWebhook(Reason.EVENT_ENCRYPTED)
-    payload = envelope.get("payload")
-    if not isinstance(payload, dict):
-        raise UnreadableWebhook(Reason.EVENT_PAYLOAD_MISSING)
+    payload = _payload(envelope, encryption_key)
     return WebhookEvent(event_type, _contact_id(event_type, _lowercase(payload)))
 
 
@@ -103,6 +96,25 @@ def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UnreadableWebhook(Reason.EVENT_NOT_AN_OBJECT)
     return found
+
+
+def _payload(envelope: dict[str, Any], encryption_key: str | None) -> dict[str, Any]:
+    """Assumed, since Voyado does not say what is encrypted: with `isEncrypted` the payload is a ciphertext, as text."""
+    payload = envelope.get("payload")
+    if envelope.get("isencrypted") not in (None, False, "false", "False"):
+        return _decrypted(payload, encryption_key)
+    if not isinstance(payload, dict):
+        raise UnreadableWebhook(Reason.EVENT_PAYLOAD_MISSING)
+    return payload
+
+
+def _decrypted(payload: object, encryption_key: str | None) -> dict[str, Any]:
+    if encryption_key is None:
+        raise UnreadableWebhook(Reason.EVENT_ENCRYPTED)
+    try:
+        return decrypt_payload(payload, encryption_key)
+    except UndecryptablePayload as error:
+        raise UnreadableWebhook(error.cause) from None
 
 
 def _lowercase(fields: dict[str, Any]) -> dict[str, Any]:

@@ -5,23 +5,27 @@ import hashlib
 import hmac
 import json
 import time
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clients.engage.webhooks import (
     BadSignature,
-    EncryptedWebhook,
     UnreadableWebhook,
     WebhookEvent,
     is_webhook_secret,
     read_event,
     verify_signature,
 )
+from sandbox.engage.webhooks.encryption import encrypt
 from tests.support.tasks.outcomes import raises_saying, sentence
 
 CONTACT = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 SECRET = "whsec_" + base64.b64encode(b"the secret of this endpoint").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"the one before").decode()
+KEY = "0123456789abcdefghijABCDEFGHIJKL"
 BODY = b'{"eventType": "contact.acceptsEmail.changed"}'
 
 
@@ -170,15 +174,60 @@ def test_the_contact_is_the_one_that_the_payload_names(event_type, payload, expe
     assert read_event(event(eventType=event_type, payload=payload)).contact_id == expected
 
 
+def encrypted(**payload: object) -> str:
+    return encrypt(json.dumps(payload).encode(), KEY)
+
+
 @pytest.mark.parametrize("value", [True, "true", "True", 1])
-def test_an_encrypted_event_says_what_to_do_about_it(value):
-    with raises_saying(EncryptedWebhook, match="turn encryption off"):
-        read_event(event(isEncrypted=value, payload="q7Hd9s=="))
+def test_an_encrypted_event_is_read_with_the_key(value):
+    body = event(isEncrypted=value, payload=encrypted(contactId=CONTACT, acceptsEmail=False))
+
+    assert read_event(body, KEY) == WebhookEvent("contact.acceptsEmail.changed", CONTACT)
 
 
+def test_an_encrypted_event_of_the_other_form_is_read_with_the_key():
+    body = {"EventType": "reward.voucher.created", "EventId": "e-2", "IsEncrypted": True}
+
+    found = read_event(json.dumps(body | {"Payload": encrypted(ContactID=CONTACT.upper())}).encode(), KEY)
+
+    assert (found.event_type, found.contact_id) == ("reward.voucher.created", CONTACT)
+
+
+@pytest.mark.parametrize("payload", ["q7Hd9s==", {"contactId": CONTACT}, None])
+def test_an_encrypted_event_without_a_key_says_that_there_is_none(payload):
+    with raises_saying(UnreadableWebhook, match="the shop has no encryption key"):
+        read_event(event(isEncrypted=True, payload=payload))
+
+
+@pytest.mark.parametrize(
+    ("payload", "sentence"),
+    [
+        ({"contactId": CONTACT}, "not in Base64"),
+        ("q7Hd9s==", "a length that"),
+        (encrypt(b"{}", KEY[::-1]), "another one than the shop's"),
+    ],
+)
+def test_an_event_that_cannot_be_decrypted_says_why(payload, sentence):
+    with raises_saying(UnreadableWebhook, match=sentence):
+        read_event(event(isEncrypted=True, payload=payload), KEY)
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["eventType", "isEncrypted", "payload", "Payload", "ISENCRYPTED"]),
+        st.none() | st.booleans() | st.text() | st.integers() | st.dictionaries(st.text(), st.text(), max_size=2),
+    ),
+    key=st.none() | st.just(KEY),
+)
+def test_any_envelope_is_an_event_or_unreadable(fields, key):
+    with suppress(UnreadableWebhook):
+        assert isinstance(read_event(event(**fields), key), WebhookEvent)
+
+
+@pytest.mark.parametrize("key", [None, KEY])
 @pytest.mark.parametrize("value", [None, False, "false"])
-def test_an_unencrypted_event_may_state_that_or_not(value):
-    assert read_event(event(isEncrypted=value)).contact_id == CONTACT
+def test_an_unencrypted_event_may_state_that_or_not(value, key):
+    assert read_event(event(isEncrypted=value), key).contact_id == CONTACT
 
 
 @pytest.mark.parametrize(
@@ -201,7 +250,6 @@ def test_a_malformed_event_is_unreadable_and_not_encrypted(body):
     with pytest.raises(UnreadableWebhook) as caught:
         read_event(body)
 
-    assert type(caught.value) is UnreadableWebhook
     assert sentence(caught.value.cause).startswith("Engage sent a webhook ")
 
 

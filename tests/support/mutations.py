@@ -331,6 +331,13 @@ WEB = (
 
 CLIENTS = (
     Mutation(
+        "padding of a decrypted webhook not checked",
+        "clients/engage/webhook_encryption.py",
+        "orjson.loads(_without_padding(_decrypted(ciphertext, iv, _aes_key(key))))",
+        "orjson.loads(_decrypted(ciphertext, iv, _aes_key(key)).rstrip(bytes(range(17))))",
+        ("tests/clients/test_webhook_encryption.py",),
+    ),
+    Mutation(
         "connection to a private address",
         "clients/http/ssrf_guard.py",
         "if not all(map(is_public, found)):",

@@ -181,7 +181,7 @@ def arrive(shop, body):
     [
         (b"{", "not a JSON object"),
         (b"{}", "does not say what happened"),
-        (event().replace(b'"isEncrypted":false', b'"isEncrypted":true'), "turn encryption off"),
+        (event().replace(b'"isEncrypted":false', b'"isEncrypted":true'), "the shop has no encryption key"),
         (event(contactId=None), "names no contact"),
     ],
 )
