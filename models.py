@@ -757,6 +757,7 @@ class WebhookEndpoint(Table):
     token_hash = TextField(unique=True)
     token = BlobField()
     secrets = BlobField()
+    encryption_key = BlobField(null=True)
 
     shop_id: int  # what peewee makes of `shop`
 
@@ -767,6 +768,13 @@ class WebhookEndpoint(Table):
     def signing_secrets(self) -> list[str]:
         found: list[str] = orjson.loads(self.shop.vault.open(self.secrets, "endpoint", "secrets", self.shop_id))
         return found
+
+    @property
+    def payload_key(self) -> str | None:
+        """The key that Engage encrypts payloads with, or None if none was entered."""
+        if self.encryption_key is None:
+            return None
+        return self.shop.vault.open(self.encryption_key, "endpoint", "encryption_key", self.shop_id).decode()
 
     @property
     def url(self) -> str:

@@ -26,7 +26,7 @@ from mappings.consent.observations import (
 )
 from models import Customer, Shop, utcnow
 from reasons import Reason
-from sync import consent_memory, entities
+from sync import consent_memory, entities, webhook_endpoints
 from sync.api_clients import engage_client, shopify_client
 from sync.contact_links import customer_of_contact, enqueue_preferences
 from taskqueue import claims, exchanges
@@ -117,7 +117,7 @@ def _changed_preference(run: Run) -> tuple[PreferenceName, str]:
 
 def _event(run: Run) -> WebhookEvent:
     try:
-        return read_event(exchanges.webhook_body(run.task))
+        return read_event(exchanges.webhook_body(run.task), webhook_endpoints.find_encryption_key(run.shop))
     except UnreadableWebhook as error:
         raise Unusable(error.cause) from error
 

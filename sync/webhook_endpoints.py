@@ -1,4 +1,4 @@
-"""Webhook endpoints for Engage: a URL per shop with a secret token, and the secrets that verify Svix's signatures."""
+"""Webhook endpoints for Engage: a URL per shop with a secret token, Svix's signing secrets, and an encryption key."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 
 import orjson
 
+from clients.engage.webhook_encryption import is_encryption_key
 from clients.engage.webhooks import is_webhook_secret
 from database import db
 from encryption import token_hash
@@ -41,6 +42,20 @@ def add_secret(endpoint: WebhookEndpoint, secret: str) -> None:
         others = [known for known in row.signing_secrets if known != secret]
         endpoint.secrets = _sealed(endpoint.shop, "secrets", orjson.dumps([secret, *others][:SECRETS_KEPT]))
         endpoint.save(only=[WebhookEndpoint.secrets])
+
+
+def set_encryption_key(endpoint: WebhookEndpoint, key: str) -> None:
+    """Decrypt payloads with this key from now on. Raises ValueError if it cannot be one."""
+    if not is_encryption_key(key):
+        raise ValueError("An encryption key of Engage's has 32 letters and digits.")
+    endpoint.encryption_key = _sealed(endpoint.shop, "encryption_key", key.encode())
+    endpoint.save(only=[WebhookEndpoint.encryption_key])
+
+
+def find_encryption_key(shop: Shop) -> str | None:
+    """The key that Engage encrypts the shop's webhooks with, or None if none was entered."""
+    endpoint = WebhookEndpoint.get_or_none(WebhookEndpoint.shop == shop)
+    return endpoint.payload_key if endpoint else None
 
 
 def _sealed(shop: Shop, column: str, plain: bytes) -> bytes:

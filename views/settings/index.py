@@ -11,6 +11,8 @@ from starlette.routing import Route
 
 from alerts import incident_mails, recipients
 from alerts.incident_mails import normalized_address
+from clients.engage.webhook_encryption import is_encryption_key
+from clients.engage.webhooks import is_webhook_secret
 from database import db
 from i18n.catalogue import t
 from models import Action, AlertRecipient, Permission, Shop, utcnow
@@ -83,17 +85,30 @@ def save_stores(request: Request) -> Response:
 
 @action(needs=Permission.SETTINGS)
 def save_secret(request: Request) -> Response:
-    """`POST /settings/secret`: save the secret that Engage signs its webhooks with."""
-    secret = request.state.form.get("secret", "").strip()
+    """`POST /settings/secret`: save what Engage signs its webhooks with, encrypts them with, or both."""
+    secret, key = (request.state.form.get(name, "").strip() for name in ("secret", "encryption_key"))
+    if errors := _webhook_errors(secret, key):
+        return render_page(request, errors=errors)
 
     def save_to_endpoint(shop: Shop) -> dict[Path, Any]:
-        webhook_endpoints.add_secret(webhook_endpoints.get_or_create(shop), secret)
+        endpoint = webhook_endpoints.get_or_create(shop)
+        if secret:
+            webhook_endpoints.add_secret(endpoint, secret)
+        if key:
+            webhook_endpoints.set_encryption_key(endpoint, key)
         return {}
 
-    try:
-        return _save_once(request, "secret", save_to_endpoint)
-    except ValueError:
-        return render_page(request, errors={"secret": t("settings.bad.secret")})
+    return _save_once(request, "secret", save_to_endpoint)
+
+
+def _webhook_errors(secret: str, key: str) -> dict[str, str]:
+    """Messages by field. An empty field keeps what is set, unless both are empty."""
+    errors = {}
+    if not is_webhook_secret(secret) and (secret or not key):
+        errors["secret"] = t("settings.bad.secret")
+    if key and not is_encryption_key(key):
+        errors["encryption_key"] = t("settings.bad.encryption_key")
+    return errors
 
 
 def _save_once(request: Request, section_name: str, write: Callable[[Shop], dict[Path, Any]]) -> Response:

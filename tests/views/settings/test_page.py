@@ -26,6 +26,8 @@ from views.settings.form import read_section, saved_section, sections
 from views.web import audit_log
 
 ANNA = "anna@example.com"
+SIGNING_SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+ENCRYPTION_KEY = "0123456789abcdefghijABCDEFGHIJKL"
 SECTIONS = sections()
 ALERTS = {
     "alerts_silence_period": "3",
@@ -302,16 +304,15 @@ def test_the_shops_language_is_used_for_its_pages(client, shop):
 
 
 def test_a_webhook_secret_is_saved_and_never_shown(client, shop):
-    secret = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
     assert "No secret is set" in get_page(client, "/settings").text
 
-    assert save(client, "secret", secret=secret).status_code == 303
+    assert save(client, "secret", secret=SIGNING_SECRET).status_code == 303
 
-    assert webhook_endpoints.get_or_create(shop).signing_secrets == [secret]
+    assert webhook_endpoints.get_or_create(shop).signing_secrets == [SIGNING_SECRET]
     shown = client.get("/settings").text
-    assert secret not in shown
+    assert SIGNING_SECRET not in shown
     assert "A secret is set" in shown
-    assert secret not in str([row.details for row in audit_log.page(shop, 5)])
+    assert SIGNING_SECRET not in str([row.details for row in audit_log.page(shop, 5)])
 
 
 def test_an_invalid_secret_is_refused_beside_its_field(client, shop):
@@ -320,6 +321,73 @@ def test_an_invalid_secret_is_refused_beside_its_field(client, shop):
     assert response.status_code == 422
     assert "begins with whsec_" in response.text
     assert "hunter2" not in response.text
+
+
+@pytest.fixture
+def endpoint(shop):
+    """Has a secret and a key already."""
+    found = webhook_endpoints.get_or_create(shop)
+    webhook_endpoints.add_secret(found, SIGNING_SECRET)
+    webhook_endpoints.set_encryption_key(found, ENCRYPTION_KEY)
+    return found
+
+
+def webhook_secrets(shop):
+    found = webhook_endpoints.get_or_create(shop)
+    return found.signing_secrets, found.payload_key
+
+
+def test_an_encryption_key_is_saved_sealed_and_never_shown(client, shop):
+    assert "An encryption key is set" not in get_page(client, "/settings").text
+
+    assert save(client, "secret", secret="", encryption_key=f" {ENCRYPTION_KEY} ").status_code == 303
+
+    assert webhook_secrets(shop) == ([], ENCRYPTION_KEY)
+    assert ENCRYPTION_KEY.encode() not in bytes(webhook_endpoints.get_or_create(shop).encryption_key)
+    shown = client.get("/settings").text
+    assert ENCRYPTION_KEY not in shown
+    assert "An encryption key is set" in shown
+    assert ENCRYPTION_KEY not in str([row.details for row in audit_log.page(shop, 5)])
+
+
+def test_the_signing_secret_and_the_encryption_key_are_saved_together(client, shop):
+    save(client, "secret", secret=SIGNING_SECRET, encryption_key=ENCRYPTION_KEY)
+
+    assert webhook_secrets(shop) == ([SIGNING_SECRET], ENCRYPTION_KEY)
+
+
+def test_an_empty_field_keeps_what_is_set(client, shop, endpoint):
+    other = ENCRYPTION_KEY[::-1]
+    save(client, "secret", secret="", encryption_key=other)
+    assert webhook_secrets(shop) == ([SIGNING_SECRET], other)
+
+    save(client, "secret", secret=SIGNING_SECRET, encryption_key="")
+    assert webhook_secrets(shop) == ([SIGNING_SECRET], other)
+
+
+def test_two_empty_fields_are_refused(client, shop, endpoint):
+    assert save(client, "secret", secret=" ", encryption_key="").status_code == 422
+
+
+@pytest.mark.parametrize("key", [ENCRYPTION_KEY[1:], ENCRYPTION_KEY + "a", ENCRYPTION_KEY[1:] + "-", "å" * 32])
+def test_an_invalid_encryption_key_is_refused_beside_its_field_and_nothing_is_saved(client, shop, key):
+    response = save(client, "secret", secret=SIGNING_SECRET, encryption_key=key)
+
+    assert response.status_code == 422
+    assert "exactly 32 characters" in response.text
+    assert key not in response.text
+    assert "begins with whsec_" not in response.text
+    assert webhook_secrets(shop) == ([], None)
+
+
+def test_an_invalid_secret_saves_no_encryption_key(client, shop):
+    assert save(client, "secret", secret="hunter2", encryption_key=ENCRYPTION_KEY).status_code == 422
+    assert webhook_secrets(shop) == ([], None)
+
+
+def test_a_malformed_encryption_key_is_refused_by_the_endpoint(endpoint):
+    with pytest.raises(ValueError, match="32 letters"):
+        webhook_endpoints.set_encryption_key(endpoint, "hunter2")
 
 
 # Stores

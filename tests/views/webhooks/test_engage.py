@@ -12,6 +12,7 @@ import requests
 
 from models import Body, Customer, Shop, State, Task, WebhookEndpoint, new_id
 from reasons import Reason, cause
+from sandbox.engage.webhooks.encryption import encoded, encrypt, encrypted_blocks
 from sandbox.engage.webhooks.message import SvixEndpoint as Receiver
 from sandbox.engage.webhooks.message import SvixMessage
 from sync import entities, webhook_endpoints
@@ -26,6 +27,9 @@ __all__ = ["web"]
 SECRET = "whsec_" + base64.b64encode(b"the secret of this endpoint").decode()
 NEXT_SECRET = "whsec_" + base64.b64encode(b"the one after it").decode()
 CONTACT = str(uuid4())
+
+
+KEY = "0123456789abcdefghijABCDEFGHIJKL"
 
 
 def event(event_type="contact.acceptsEmail.changed", **payload):
@@ -193,6 +197,77 @@ def test_a_malformed_event_becomes_an_error_with_its_reason(shop, drain, body, r
     ended = Task.get_by_id(task.id)
     assert (ended.state, ended.code) == (State.ERROR, "unusable")
     assert reason in sentence(ended.cause)
+
+
+def encrypted_event(payload):
+    envelope = {"eventType": "contact.acceptsEmail.changed", "id": str(uuid4()), "isEncrypted": True}
+    return orjson.dumps({**envelope, "payload": payload, "tenant": "demo"})
+
+
+GOOD = encrypt(orjson.dumps({"contactId": CONTACT, "acceptsEmail": False}), KEY)
+WRONG_PADDING = encoded(encrypted_blocks(b'{"a":"1234567"}\x02', KEY))
+UNDECRYPTABLE = [
+    (encrypt(b"{}", KEY[::-1]), Reason.EVENT_KEY_MISMATCH),
+    (WRONG_PADDING, Reason.EVENT_KEY_MISMATCH),
+    (encrypt(b"no object", KEY), Reason.EVENT_KEY_MISMATCH),
+    ("no Base64", Reason.EVENT_NOT_BASE64),
+    (GOOD[:-4], Reason.EVENT_CIPHERTEXT_LENGTH),
+]
+
+
+def test_an_encrypted_webhook_is_stored_as_it_came_and_then_decrypted(web, shop, endpoint, drain):
+    webhook_endpoints.set_encryption_key(endpoint, KEY)
+    body = encrypted_event(GOOD)
+
+    assert post(web, endpoint, body).status_code == 200
+    drain()
+
+    task = Task.get()
+    assert (task.reason, task.engage_id) == (Reason.CONTACT_UNKNOWN, CONTACT)
+    assert exchanges.webhook_body(task) == body
+
+
+@pytest.mark.parametrize(("payload", "reason"), UNDECRYPTABLE)
+def test_a_webhook_that_cannot_be_decrypted_becomes_an_error_with_its_reason(shop, endpoint, drain, payload, reason):
+    webhook_endpoints.set_encryption_key(endpoint, KEY)
+    task = arrive(shop, encrypted_event(payload))
+
+    drain()
+
+    ended = Task.get_by_id(task.id)
+    assert (ended.state, ended.code, ended.reason, ended.attempts) == (State.ERROR, "unusable", reason, 1)
+
+
+def test_an_encrypted_webhook_is_answered_alike_whatever_is_wrong_with_it(web, endpoint):
+    """Its sender learns nothing of the padding: it is decrypted by a worker, after the answer."""
+    payloads = [GOOD, *(payload for payload, _ in UNDECRYPTABLE)]
+    without_key = [answer(post(web, endpoint, encrypted_event(payload))) for payload in payloads]
+
+    webhook_endpoints.set_encryption_key(endpoint, KEY)
+    with_key = [answer(post(web, endpoint, encrypted_event(payload))) for payload in payloads]
+
+    assert set(without_key) == set(with_key) == {(200, b"")}
+    assert Task.select().count() == 2 * len(payloads)
+
+
+def answer(response):
+    return response.status_code, response.content
+
+
+def test_an_encrypted_webhook_is_verified_before_it_is_decrypted(web, endpoint):
+    webhook_endpoints.set_encryption_key(endpoint, KEY)
+
+    assert post(web, endpoint, encrypted_event(GOOD), NEXT_SECRET).status_code == 401
+    assert not Task.select().exists()
+
+
+def test_a_webhook_that_is_not_encrypted_needs_no_key_and_minds_none(shop, endpoint, drain):
+    webhook_endpoints.set_encryption_key(endpoint, KEY)
+    task = arrive(shop, event())
+
+    drain()
+
+    assert Task.get_by_id(task.id).reason == Reason.CONTACT_UNKNOWN
 
 
 @pytest.mark.parametrize("event_type", ["contact.updated", "contact.acceptsPostal.changed", "reward.voucher.created"])
