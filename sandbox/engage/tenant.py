@@ -18,13 +18,17 @@ from sandbox.engage.orders import OrderNotifications
 from sandbox.engage.receipt_sums import sums_of
 from sandbox.engage.receipts import Receipt, Receipts
 from sandbox.engage.stores import Stores
+from sandbox.engage.webhooks.encryption import encrypt
 from sandbox.engage.webhooks.svix import SHORT_SCHEDULE, Svix
 
 MAX_LOG_LINES = 10_000
 
 
 class Tenant:
-    """`lock` is held through each call, so that other threads may look at it too."""
+    """`lock` is held through each call, so that other threads may look at it too.
+
+    Webhooks are encrypted while `encryption_key` has a key, of 32 letters and digits.
+    """
 
     def __init__(
         self, name: str, faults: Faults, batch_seconds: float, schedule: Sequence[float] = SHORT_SCHEDULE
@@ -33,6 +37,7 @@ class Tenant:
         self.lock = threading.RLock()
         self.faults = faults
         self.webhooks = Svix(schedule)
+        self.encryption_key: str | None = None
         self.contact_changes = ContactChanges()
         self.contacts = Contacts(self._notify)
         self.stores = Stores()
@@ -67,8 +72,9 @@ class Tenant:
 
     def _notify(self, event: str, payload: dict[str, Any]) -> None:
         self.contact_changes.add(event, payload["contactId"])
-        envelope = {"eventType": event, "id": str(uuid4()), "isEncrypted": False, "payload": payload}
-        self.webhooks.send_event(event, dump(envelope | {"tenant": self.name}))
+        envelope = {"eventType": event, "id": str(uuid4()), "isEncrypted": bool(self.encryption_key)}
+        sent = encrypt(dump(payload), self.encryption_key) if self.encryption_key else payload
+        self.webhooks.send_event(event, dump(envelope | {"payload": sent, "tenant": self.name}))
 
     def _apply(self, receipt: Receipt) -> str | None:
         key, store = receipt["contact"], receipt["storeExternalId"]

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
+import orjson
 import pytest
 import requests
 
 from clients import Unanswered
 from clients.engage.client import EngageClient
+from clients.engage.webhook_encryption import decrypt_payload
 from clients.engage.webhooks import BadSignature, WebhookEvent, read_event, verify_signature
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http.server import Engage
@@ -21,6 +23,7 @@ from sandbox.serve import serving
 KEY = "sandbox-key"
 SECRET = "whsec_" + base64.b64encode(b"the secret of this endpoint").decode()
 NEXT_SECRET = "whsec_" + base64.b64encode(b"the one after it").decode()
+ENCRYPTION_KEY = "0123456789abcdefghijABCDEFGHIJKL"
 ELIN = {"email": "elin@example.test", "firstName": "Elin"}
 UNKNOWN_ID = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 
@@ -118,6 +121,34 @@ def test_an_unsubscribe_is_sent_to_the_app(tenant, app, elin):
     assert (event.event_type, event.contact_id) == ("contact.acceptsEmail.changed", elin)
     assert b'"acceptsEmail":false' in body.replace(b" ", b"")
     assert len(app.ids()) == 1
+
+
+def test_with_a_key_the_payload_is_encrypted_and_the_rest_is_not(tenant, app, elin):
+    tenant.tenant.encryption_key = ENCRYPTION_KEY
+
+    tenant.engage.set_preferences(elin, acceptsEmail=True)
+    tenant.wait_until_idle()
+
+    ((headers, body),) = app.received
+    envelope = orjson.loads(body)
+    assert verify_signature(headers, body, [SECRET])
+    assert (envelope["eventType"], envelope["isEncrypted"]) == ("contact.acceptsEmail.changed", True)
+    assert elin.encode() not in body
+    assert decrypt_payload(envelope["payload"], ENCRYPTION_KEY) == {"contactId": elin, "acceptsEmail": True}
+
+
+def test_encryption_can_be_turned_on_and_off_over_http(tenant, app, elin):
+    for key in (ENCRYPTION_KEY, None):
+        requests.post(f"{tenant.base}/encryption", json={"key": key}, timeout=5)
+        tenant.client.update_contact(elin, {"city": key or "Umeå"})
+        tenant.wait_until_idle()
+
+    assert [orjson.loads(body)["isEncrypted"] for _, body in app.received] == [True, False]
+
+
+@pytest.mark.parametrize("wanted", ["{", "[]", "{}", '{"key": 7}', '{"key": "short"}', '{"key": "å"}'])
+def test_an_invalid_encryption_key_is_refused(tenant, wanted):
+    assert requests.post(f"{tenant.base}/encryption", data=wanted.encode(), timeout=5).status_code == 422
 
 
 def test_preferences_can_be_set_over_http(tenant, app, elin):

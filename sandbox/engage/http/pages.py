@@ -13,6 +13,7 @@ from sandbox.engage.call_log import CallLog, LoggedCall
 from sandbox.engage.faults import Faults
 from sandbox.engage.http.messages import SANDBOX_HEADER, Refusal, dump
 from sandbox.engage.tenant import Tenant
+from sandbox.engage.webhooks.encryption import encrypt
 
 DEFAULT_LIMIT = 1000  # calls shown unless `limit` says otherwise
 ROW = (
@@ -66,6 +67,18 @@ async def webhooks(request: Request) -> Response:
         except (ValueError, TypeError, KeyError, AttributeError):
             return _json({"message": "A subscription is an object with url, secret and, if you like, kinds."}, 422)
     return _json([message.as_dict() for message in svix.messages()])
+
+
+async def encryption(request: Request) -> Response:
+    """Encrypt webhooks from now on, by a POST of {"key": "..."}; with null no longer."""
+    try:
+        key = orjson.loads(await request.body())["key"]
+        if key is not None:
+            encrypt(b"", key)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _json({"message": "A key has 32 letters and digits."}, 422)
+    _tenant(request).encryption_key = key
+    return _json({"isEncrypted": key is not None})
 
 
 async def set_preferences(request: Request) -> Response:

@@ -61,6 +61,7 @@ class Engage:
             Route("/log", pages.log),
             Route("/mails", pages.mails),
             Route("/webhooks", pages.webhooks, methods=["GET", "POST"]),
+            Route("/encryption", pages.encryption, methods=["POST"]),
             Route("/prefer", pages.set_preferences, methods=["POST"]),
             Route("/faults", pages.faults, methods=["GET", "POST"]),
             Mount("/api", app=self._exchange),
