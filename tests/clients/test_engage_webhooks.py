@@ -206,6 +206,7 @@ def test_an_encrypted_event_without_a_key_says_that_there_is_none(payload):
         ("q7Hd9s==", "a length that"),
         (encrypt(b"{}", KEY[::-1]), "another one than the shop's"),
     ],
+    ids=["no text", "too short", "another key"],
 )
 def test_an_event_that_cannot_be_decrypted_says_why(payload, sentence):
     with raises_saying(UnreadableWebhook, match=sentence):

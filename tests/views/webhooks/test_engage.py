@@ -206,12 +206,13 @@ def encrypted_event(payload):
 
 GOOD = encrypt(orjson.dumps({"contactId": CONTACT, "acceptsEmail": False}), KEY)
 WRONG_PADDING = encoded(encrypted_blocks(b'{"a":"1234567"}\x02', KEY))
+# Named, since each process encrypts them anew.
 UNDECRYPTABLE = [
-    (encrypt(b"{}", KEY[::-1]), Reason.EVENT_KEY_MISMATCH),
-    (WRONG_PADDING, Reason.EVENT_KEY_MISMATCH),
-    (encrypt(b"no object", KEY), Reason.EVENT_KEY_MISMATCH),
-    ("no Base64", Reason.EVENT_NOT_BASE64),
-    (GOOD[:-4], Reason.EVENT_CIPHERTEXT_LENGTH),
+    pytest.param(encrypt(b"{}", KEY[::-1]), Reason.EVENT_KEY_MISMATCH, id="another key"),
+    pytest.param(WRONG_PADDING, Reason.EVENT_KEY_MISMATCH, id="wrong padding"),
+    pytest.param(encrypt(b"no object", KEY), Reason.EVENT_KEY_MISMATCH, id="no object"),
+    pytest.param("no Base64", Reason.EVENT_NOT_BASE64, id="no Base64"),
+    pytest.param(GOOD[:-4], Reason.EVENT_CIPHERTEXT_LENGTH, id="cut"),
 ]
 
 
