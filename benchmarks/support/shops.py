@@ -66,7 +66,7 @@ def _body(shopify: Shopify, domain: str, number: int) -> bytes:
 
 
 def _signed_request(secret: str, domain: str, body: bytes) -> PreparedRequest:
-    delivery = Delivery(domain, "orders/create", "", "an-event", "2026-11-24T09:15:01.123456789Z", body)
+    delivery = Delivery(domain, "orders/create", "", "an-event", "2026-11-24T09:15:01.123456789Z", body=body)
     headers = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **delivery.headers(secret, "2026-10")}
     del headers["X-Shopify-Webhook-Id"]
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]

@@ -324,7 +324,7 @@ def test_svixs_own_schedule_has_eight_attempts_over_a_day():
 
 
 def test_each_attempt_is_signed_at_its_own_time():
-    message = SvixMessage("msg_1", "contact.created", SvixEndpoint("http://127.0.0.1", (SECRET,)), b"{}")
+    message = SvixMessage("msg_1", "contact.created", SvixEndpoint("http://127.0.0.1", (SECRET,)), body=b"{}")
 
     first, second = message.headers(1_000), message.headers(2_000)
 

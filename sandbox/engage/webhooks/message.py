@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from sandbox.delivery_queue import QueuedDelivery
 
 
 @dataclass(frozen=True)
@@ -19,16 +21,12 @@ class SvixEndpoint:
 
 
 @dataclass
-class SvixMessage:
-    """One event for one endpoint. `status` is the last response's, None without one."""
+class SvixMessage(QueuedDelivery):
+    """One event for one endpoint."""
 
     svix_id: str
     kind: str
     endpoint: SvixEndpoint
-    body: bytes = field(repr=False)
-    attempts: int = 0
-    status: int | None = None
-    state: str = "pending"
 
     def headers(self, at: int) -> dict[str, str]:
         """The headers of an attempt at that second. Each attempt has its own signature under the same id."""

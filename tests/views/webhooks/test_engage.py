@@ -46,7 +46,7 @@ def endpoint(shop):
 
 def post(web, endpoint, body=b"{}", *secrets, at=None, svix_id=None, signed=None):
     """POST it as Svix would; `signed` is the body that the signature is of."""
-    message = SvixMessage(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), signed or body)
+    message = SvixMessage(svix_id or f"msg_{uuid4().hex}", "", Receiver("", secrets or (SECRET,)), body=signed or body)
     path = endpoint.url.partition("/webhooks")[2] if isinstance(endpoint, WebhookEndpoint) else f"/engage/{endpoint}"
     return requests.post(f"{web}/webhooks{path}", body, headers=message.headers(at or int(time.time())), timeout=20)
 
