@@ -13,7 +13,6 @@ from i18n.catalogue import t
 from models import Action, AuditEntry, Task
 from views.tasks.filters import select_tasks
 from views.web import audit_log, membership, query_params
-from views.web.errors import BadInput
 from views.web.rendering import render
 from views.web.request_state import Request
 from views.web.view import view
@@ -55,7 +54,8 @@ class AuditRow:
 @view
 def index(request: Request) -> Response:
     """`GET /audit`: the newest audit entries. `?before=ID` for older ones."""
-    rows = audit_log.page(request.state.shop, PAGE_SIZE + 1, _before(request))
+    before = query_params.parse_before("audit", request.query_params)
+    rows = audit_log.page(request.state.shop, PAGE_SIZE + 1, before)
     entries = _entries(request, rows[:PAGE_SIZE])
     older_url = f"/audit?before={rows[PAGE_SIZE - 1].id}" if len(rows) > PAGE_SIZE else None
     return render(
@@ -74,14 +74,6 @@ def _entries(request: Request, rows: list[AuditEntry]) -> list[AuditRow]:
     )
     names = membership.names(request.state.shop)
     return [AuditRow(row, known.get(row.task_id), known.get(row.created_task_id), names) for row in rows]
-
-
-def _before(request: Request) -> UUID | None:
-    given = request.query_params.get("before", "")
-    found = query_params.parse_uuid(given)
-    if given and found is None:
-        raise BadInput(t("audit.bad_before", given=repr(given[:40])))
-    return found
 
 
 routes = [Route("/audit", index)]

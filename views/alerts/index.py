@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -31,7 +30,8 @@ SNOOZES = {"1": timedelta(hours=1), "4": timedelta(hours=4), "24": timedelta(day
 @view
 def index(request: Request) -> Response:
     """`GET /alerts`: rules, open and past incidents, and the newest mails. `?before=ID` for older incidents."""
-    shop, before = request.state.shop, _before(request)
+    shop = request.state.shop
+    before = query_params.parse_before("alerts", request.query_params)
     past = incidents.closed(shop, MAX_PAST + 1, before)
     return render(
         request,
@@ -47,14 +47,6 @@ def index(request: Request) -> Response:
         tested=request.query_params.get("tested") == "yes",
         snoozes=list(SNOOZES),
     )
-
-
-def _before(request: Request) -> UUID | None:
-    given = request.query_params.get("before", "")
-    incident_id = query_params.parse_uuid(given)
-    if given and incident_id is None:
-        raise BadInput(t("alerts.bad_before", given=repr(given[:40])))
-    return incident_id
 
 
 @view

@@ -72,6 +72,18 @@ def parse_uuid(text: str) -> UUID | None:
     return found if str(found) == text.lower() else None
 
 
+def parse_before(area: str, params: Mapping[str, str]) -> UUID | None:
+    """Parse `before`, the id after which a page of older rows begins; None for the newest page.
+
+    `area`: that of the text which refuses anything but an id, `<area>.bad_before`.
+    """
+    given = params.get("before", "")
+    found = parse_uuid(given)
+    if given and found is None:
+        raise BadInput(t(f"{area}.bad_before", given=repr(given[:40])))
+    return found
+
+
 def parse_limit(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise BadInput(t("bad.limit", most=MAX_LIMIT, given=repr(text[:40])))

@@ -60,6 +60,13 @@ def test_an_open_incident_shows_its_diagnosis_and_recipients(client, silent):
     assert any(str(link).startswith("http://testserver/tasks?type=SyncOrder") for link in found.links)
 
 
+def test_an_invalid_before_parameter_is_refused_with_a_message(client):
+    answer = client.get("/alerts?before=yesterday")
+
+    assert answer.status_code == 400
+    assert "before must be the id of an alert" in answer.text
+
+
 def test_before_its_first_mail_an_incident_is_being_diagnosed(client, silent):
     incidents.update(open_incident(silent), diagnosis=None)
 
