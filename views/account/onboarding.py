@@ -16,7 +16,7 @@ from config import config
 from database import db
 from i18n.catalogue import t
 from i18n.explanations import reason_text
-from models import Action, Permission, Shop
+from models import Action, AuditEntry, Permission, Shop
 from sync import shop_connections
 from sync import stores as sync_stores
 from sync.imports.state import newest_imports
@@ -64,13 +64,7 @@ def connect_engage(request: Request) -> Response:
     if errors or not tenant:
         return _page(request, errors, form.get("tenant", ""))
     with db.atomic():
-        if audit_log.record(
-            shop,
-            Action.SETTINGS,
-            current_user(request),
-            idempotency_key=idempotency_key(request),
-            details={"part": "engage"},
-        ):
+        if _record(request, "engage"):
             shop_connections.connect_engage(shop, tenant, key)
             sync_stores.save_stores(shop, stores)
             actors_settings.enqueue_store_sync(shop)
@@ -110,15 +104,15 @@ def choose_store(request: Request) -> Response:
     if not store or len(store) > MAX_STORE_LENGTH or not store.isprintable():
         return _page(request, {"store": t("settings.bad.store")})
     with db.atomic():
-        if audit_log.record(
-            shop,
-            Action.SETTINGS,
-            current_user(request),
-            idempotency_key=idempotency_key(request),
-            details={"part": "stores"},
-        ):
+        if _record(request, "stores"):
             choose(shop, {STORE: store})
     return RedirectResponse("/welcome#import", 303)
+
+
+def _record(request: Request, part: str) -> AuditEntry | None:
+    """Audit a change of that part of the settings. None if the form was sent before."""
+    user, key = current_user(request), idempotency_key(request)
+    return audit_log.record(request.state.shop, Action.SETTINGS, user, idempotency_key=key, details={"part": part})
 
 
 def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str | None = None) -> Response:
