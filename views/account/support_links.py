@@ -16,12 +16,8 @@ from i18n.catalogue import t
 from models import Action, Permission, Shop, SupportLink, Task, utcnow
 from views.entities.history import EntityHistory, entity_ids, history_entries, sync_status
 from views.entities.show import find_entity
-from views.tasks import attempts
 from views.tasks.attempts import BodyFormat
-from views.tasks.columns import properties
-from views.tasks.explanation import explain_outcome
-from views.tasks.show import find_task
-from views.tasks.timeline import timeline_of
+from views.tasks.show import find_task, task_content
 from views.web import audit_log
 from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
@@ -80,18 +76,7 @@ def _task_page(request: Request, link: SupportLink) -> Response:
     if task is None:
         raise PageNotFound(t("support.ended"))
     task.shop = link.shop
-    runs = attempts.attempts_of(task, BodyFormat())
-    return render(
-        request,
-        "account/support_link_task.html",
-        link=link,
-        task=task,
-        properties=properties(task),
-        explanation=explain_outcome(task),
-        timeline=timeline_of(task, runs, utcnow()),
-        webhook_body=attempts.webhook_body(task, BodyFormat()),
-        attempts=runs,
-    )
+    return render(request, "account/support_link_task.html", link=link, **task_content(task, BodyFormat()))
 
 
 def _entity_page(request: Request, link: SupportLink) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid5
 
 from starlette.responses import Response
@@ -95,17 +96,11 @@ def _is_raw(request: Request) -> bool:
 def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
     children = list(select_tasks(task.shop).where(Task.parent_id == task.id).order_by(Task.id).limit(MAX_CHILDREN + 1))
     parent = select_tasks(task.shop).where(Task.id == task.parent_id).first() if task.parent_id else None
-    shown_attempts = attempts_of(task, body_format)
     return render(
         request,
         "tasks/show.html",
-        task=task,
+        **task_content(task, body_format),
         body_format=body_format,
-        properties=properties(task),
-        explanation=explain_outcome(task),
-        timeline=timeline_of(task, shown_attempts, utcnow()),
-        webhook_body=webhook_body(task, body_format),
-        attempts=shown_attempts,
         retention_days=config.retain_body_days if bodies_expired(task, utcnow()) else None,
         parent=parent,
         children=children[:MAX_CHILDREN],
@@ -113,6 +108,19 @@ def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
         actions=task_actions(task),
         admin_links=admin_links_of(task),
     )
+
+
+def task_content(task: Task, body_format: BodyFormat) -> dict[str, Any]:
+    """What the task's page shows of it, and a support link to people outside the shop."""
+    attempts = attempts_of(task, body_format)
+    return {
+        "task": task,
+        "properties": properties(task),
+        "explanation": explain_outcome(task),
+        "timeline": timeline_of(task, attempts, utcnow()),
+        "webhook_body": webhook_body(task, body_format),
+        "attempts": attempts,
+    }
 
 
 def _audit_reading(request: Request, task: Task) -> None:
