@@ -15,10 +15,10 @@ import orjson
 
 Parameter = str | int
 
-SAID = "said"  # the parameter that holds another system's message: it may contain personal data
-INNER = "reason"  # the parameter that is itself the key of a reason
-SENTENCE = "sentence"  # the parameter that names the reason whose sentence says it, where the key is a CallError
-ENDING = "ending"  # the parameter that says how a reason ended the task
+RESPONSE_MESSAGE = "said"  # the parameter with another system's message: it may contain personal data
+INNER_REASON = "reason"  # the parameter with the key of the reason behind this one
+SENTENCE_KEY = "sentence"  # the parameter with the key of the sentence, where `Cause.reason` is a CallError
+ENDING = "ending"  # the parameter with the `Ending` of a task that was not retried
 
 
 class Reason(StrEnum):
@@ -244,12 +244,12 @@ class Cause:
 
     def as_error(self, error: CallError) -> Cause:
         """Return the cause under the key of an error, with its own sentence."""
-        return Cause(error, {**self.params, SENTENCE: self.reason})
+        return Cause(error, {**self.params, SENTENCE_KEY: self.reason})
 
     @property
-    def sentence(self) -> str:
-        """The key of the reason whose sentence says it."""
-        return str(self.params.get(SENTENCE, self.reason))
+    def sentence_key(self) -> str:
+        """The key of the reason whose text is the cause's sentence."""
+        return str(self.params.get(SENTENCE_KEY, self.reason))
 
     @property
     def stored_reason(self) -> str:
@@ -278,7 +278,7 @@ class Cause:
 
     def __str__(self) -> str:
         """The key and its parameters without other people's words, for the log."""
-        shown = ", ".join(f"{name}={value}" for name, value in self.params.items() if name != SAID)
+        shown = ", ".join(f"{name}={value}" for name, value in self.params.items() if name != RESPONSE_MESSAGE)
         return f"{self.reason} ({shown})" if shown else str(self.reason)
 
 

@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
-from reasons import SAID, Cause, Parameter, Reason, ReasonError
+from reasons import RESPONSE_MESSAGE, Cause, Parameter, Reason, ReasonError
 
 # Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
@@ -89,7 +89,7 @@ def response_cause(call: Call, message: str = "") -> Cause:
     """The cause of an error that the response's status tells, with the other system's message if it sent one."""
     answered: dict[str, Parameter] = {"system": call.system, "status": call.status or 0}
     if message:
-        return Cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, {**answered, SAID: message})
+        return Cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, {**answered, RESPONSE_MESSAGE: message})
     return Cause(Reason.ERROR_RESPONSE, answered)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from i18n.catalogue import t, translations
 from i18n.error_codes import ADVICE_BY_ERROR, ADVICE_BY_REASON, CALL_ERRORS, NOBODY, Advice, error_name
 from i18n.locale import ENGLISH, current_language, use_language
-from reasons import ENDING, INNER, SAID, Cause, ErrorCode, Reason
+from reasons import ENDING, INNER_REASON, RESPONSE_MESSAGE, Cause, ErrorCode, Reason
 
 LEFT_OUT = "…"
 REASONS = frozenset(Reason)
@@ -29,12 +29,12 @@ class Explanation:
 
 def reason_text(why: Cause) -> str:
     """Return the sentence of a cause in the current language; text of an older version unchanged."""
-    if why.sentence not in REASONS:
-        return why.sentence
+    if why.sentence_key not in REASONS:
+        return why.sentence_key
     values: dict[str, Any] = {**why.params}
     if inner := _inner(why):
-        values[INNER] = reason_text(inner)
-    sentence = t(f"reason.{why.sentence}.says", **_complete("reason", why.sentence, values))
+        values[INNER_REASON] = reason_text(inner)
+    sentence = t(f"reason.{why.sentence_key}.says", **_complete("reason", why.sentence_key, values))
     if ending := values.get(ENDING):
         return t(f"ending.{ending}.says", **_complete("ending", str(ending), {**values, "reason": sentence}))
     return sentence
@@ -63,17 +63,23 @@ def english_reason(why: Cause | None) -> str | None:
     if why is None:
         return None
     with use_language(ENGLISH):
-        return reason_text(replace(why, params={**why.params, SAID: LEFT_OUT}) if SAID in why.params else why)
+        return reason_text(_without_response_message(why))
+
+
+def _without_response_message(why: Cause) -> Cause:
+    if RESPONSE_MESSAGE not in why.params:
+        return why
+    return replace(why, params={**why.params, RESPONSE_MESSAGE: LEFT_OUT})
 
 
 def explain(why: Cause | None, error: ErrorCode) -> Explanation | None:
     """Explain an outcome by its cause and error code. None for an outcome that is in none of the tables."""
-    own = next((each.sentence for each in _with_inner(why) if each.sentence in ADVICE_BY_REASON), None)
+    own = next((each.sentence_key for each in _with_inner(why) if each.sentence_key in ADVICE_BY_REASON), None)
     todo, advice = (_todo("reason", own), ADVICE_BY_REASON[own]) if own else (None, NOBODY)
     if name := why.reason if why and why.reason in CALL_ERRORS else error_name(error):
         advice, todo = (advice, todo) if own else (ADVICE_BY_ERROR[name], _todo("error", name))
         return Explanation(t(f"error.{name}.title"), t(f"error.{name}.means"), todo, advice)
-    return Explanation(reason_text(why), None, todo, advice) if why and why.sentence in REASONS else None
+    return Explanation(reason_text(why), None, todo, advice) if why and why.sentence_key in REASONS else None
 
 
 def _todo(family: str, name: str) -> str:
@@ -88,4 +94,4 @@ def _with_inner(why: Cause | None) -> Iterator[Cause]:
 
 
 def _inner(why: Cause) -> Cause | None:
-    return Cause(str(why.params[INNER])) if INNER in why.params else None
+    return Cause(str(why.params[INNER_REASON])) if INNER_REASON in why.params else None

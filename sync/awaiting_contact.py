@@ -9,7 +9,7 @@ from database import db
 from mappings import numeric_id
 from mappings.notification.body import sent_parcels
 from models import Customer, Entity, Order, Shop
-from reasons import INNER, Cause, Reason, cause
+from reasons import INNER_REASON, Cause, Reason, cause
 from sync import deleted_customers, entities, sent_receipts
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.run import Run
@@ -47,7 +47,7 @@ def _cause_of_none(shop: Shop, customer_id: int, customer: Customer | None) -> C
 
 
 def _not_in_engage(reason: str) -> Cause:
-    return Cause(Reason.CUSTOMER_NOT_IN_ENGAGE, {INNER: reason})
+    return Cause(Reason.CUSTOMER_NOT_IN_ENGAGE, {INNER_REASON: reason})
 
 
 def wake_orders(shop: Shop, customer_id: int) -> None:

@@ -316,7 +316,7 @@ WEB = (
     Mutation(
         "another system's message in an export",
         "i18n/explanations.py",
-        "return reason_text(replace(why, params={**why.params, SAID: LEFT_OUT}) if SAID in why.params else why)",
+        "return reason_text(_without_response_message(why))",
         "return reason_text(why)",
         ("tests/views/tasks/test_export.py",),
     ),
