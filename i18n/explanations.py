@@ -73,13 +73,20 @@ def _without_response_message(why: Cause) -> Cause:
 
 
 def explain(why: Cause | None, error: ErrorCode) -> Explanation | None:
-    """Explain an outcome by its cause and error code. None for an outcome that is in none of the tables."""
-    own = next((each.sentence_key for each in _with_inner(why) if each.sentence_key in ADVICE_BY_REASON), None)
-    todo, advice = (_todo("reason", own), ADVICE_BY_REASON[own]) if own else (None, NOBODY)
-    if name := why.reason if why and why.reason in CALL_ERRORS else error_name(error):
-        advice, todo = (advice, todo) if own else (ADVICE_BY_ERROR[name], _todo("error", name))
+    """Explain an outcome by its cause and error code. None: neither is known, or there is none."""
+    name = why.reason if why and why.reason in CALL_ERRORS else error_name(error)
+    todo, advice = _advice(why, name)
+    if name:
         return Explanation(t(f"error.{name}.title"), t(f"error.{name}.means"), todo, advice)
     return Explanation(reason_text(why), None, todo, advice) if why and why.sentence_key in REASONS else None
+
+
+def _advice(why: Cause | None, name: str | None) -> tuple[str | None, Advice]:
+    """What to do, and who can do it. A reason with advice of its own is more specific than the error."""
+    for each in _with_inner(why):
+        if each.sentence_key in ADVICE_BY_REASON:
+            return _todo("reason", each.sentence_key), ADVICE_BY_REASON[each.sentence_key]
+    return (_todo("error", name), ADVICE_BY_ERROR[name]) if name else (None, NOBODY)
 
 
 def _todo(family: str, name: str) -> str:
