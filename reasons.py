@@ -77,7 +77,7 @@ class Reason(StrEnum):
     IMPORT_CONTACT_MISSING = "import_contact_missing"
     BULK_OPERATION_UNKNOWN = "bulk_operation_unknown"
 
-    # Beside a success
+    # Notes on a success
     STORE_DEFAULT = "store_default"
 
     # Waiting
@@ -129,7 +129,7 @@ class Reason(StrEnum):
     PRIVATE_ADDRESS = "private_address"
     BULK_RESULT_FOREIGN_HOST = "bulk_result_foreign_host"
 
-    # Sent again by hand
+    # Notifications and requests that cannot be resent
     NOTIFICATIONS_OFF = "notifications_off"
     REFUND_NOT_READ = "refund_not_read"
     SENT_BODY_DELETED = "sent_body_deleted"
@@ -165,7 +165,7 @@ class Reason(StrEnum):
     SHOPIFY_CONSENT_KEPT = "shopify_consent_kept"
     SHOPIFY_CONSENT_NO_ADDRESS = "shopify_consent_no_address"
 
-    # Our own
+    # Ours, without a call
     WORKER_LOST = "worker_lost"
     WORKER_LOST_SENDING = "worker_lost_sending"
     WORKERS_LOST = "workers_lost"
@@ -174,7 +174,7 @@ class Reason(StrEnum):
 
 
 class CallError(StrEnum):
-    """The key of an error that another system's response is. It stands for the reason, which becomes its sentence.
+    """The key of an error of a call. As `Cause.reason` it replaces the call's reason, which still makes the sentence.
 
     Its texts are in `locales/*/errors.toml`; which response leads to which is in `i18n.error_codes`.
     """
@@ -239,11 +239,11 @@ class Cause:
     params: Mapping[str, Parameter] = field(default_factory=dict)
 
     def ended(self, ending: Ending, **params: Parameter) -> Cause:
-        """Return the cause of a task that ended for this reason, after so many attempts, say."""
+        """Return the cause of a task that ended in an error for this reason. `params`: those of the ending's text."""
         return replace(self, params={**self.params, ENDING: ending, **params})
 
     def as_error(self, error: CallError) -> Cause:
-        """Return the cause under the key of an error, with its own sentence."""
+        """Return the cause with an error's key as its reason, and the sentence that it had."""
         return Cause(error, {**self.params, SENTENCE_KEY: self.reason})
 
     @property
@@ -258,17 +258,17 @@ class Cause:
 
     @property
     def stored_params(self) -> str | None:
-        """The parameters as JSON, as a jsonb column can hold it; None: there are none."""
+        """The parameters as JSON, as a jsonb column can hold them; None without any."""
         cleaned = {name: _storable(value) if isinstance(value, str) else value for name, value in self.params.items()}
         return orjson.dumps(cleaned).decode() if cleaned else None
 
     def dumps(self) -> str:
-        """Return the cause as text, for a column that holds nothing else."""
+        """Return the cause as one text, for a column without another for its parameters."""
         return orjson.dumps({"key": self.stored_reason, **orjson.loads(self.stored_params or "{}")}).decode()
 
     @classmethod
     def loads(cls, text: str | None) -> Cause | None:
-        """Return the cause in a text, or a text of an older version as its own reason. None: there is none."""
+        """Return the cause that `dumps` wrote; text of an older version as its reason. None for an empty text."""
         if not text:
             return None
         if not text.startswith('{"key":'):
@@ -277,13 +277,13 @@ class Cause:
         return cls(params.pop("key"), params)
 
     def __str__(self) -> str:
-        """The key and its parameters without other people's words, for the log."""
+        """The key and its parameters without the other system's message, for the log."""
         shown = ", ".join(f"{name}={value}" for name, value in self.params.items() if name != RESPONSE_MESSAGE)
         return f"{self.reason} ({shown})" if shown else str(self.reason)
 
 
 def _storable(text: str) -> str:
-    """Without what PostgreSQL stores nowhere and a vendor's message may contain: NUL and halves of characters."""
+    """Without what PostgreSQL cannot store and a vendor's message may contain: NUL, and surrogates become `?`."""
     return text.replace("\0", "").encode(errors="replace").decode()
 
 

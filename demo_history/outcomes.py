@@ -6,7 +6,7 @@ import random
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from i18n.error_codes import keyed
+from i18n.error_codes import with_error_key
 from models import State
 from reasons import NO_ERROR, Cause, Code, Ending, ErrorCode, Reason, System, cause
 from taskqueue.types import TaskType
@@ -38,7 +38,7 @@ SKIPPED = (
 def _refused(status: int, code: str, said: str) -> InventedOutcome:
     why = cause(Reason.ERROR_RESPONSE_WITH_MESSAGE, system="Engage", status=f"{status} {code}", said=said)
     error = ErrorCode(code, System.ENGAGE, status)
-    return InventedOutcome(State.ERROR, 1, SHORT_WAIT, keyed(why, error), error)
+    return InventedOutcome(State.ERROR, 1, SHORT_WAIT, with_error_key(why, error), error)
 
 
 FAILED_ATTEMPT = cause(Reason.ERROR_RESPONSE, system="Engage", status=503)
@@ -47,7 +47,7 @@ GIVEN_UP = InventedOutcome(
     State.ERROR,
     40,
     timedelta(hours=30),
-    keyed(FAILED_ATTEMPT, ENGAGE_503).ended(Ending.GIVEN_UP, attempts=40),
+    with_error_key(FAILED_ATTEMPT, ENGAGE_503).ended(Ending.GIVEN_UP, attempts=40),
     ENGAGE_503,
 )
 ERRORS = (

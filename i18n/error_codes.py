@@ -97,8 +97,8 @@ ADVICE_BY_ERROR: dict[str, Advice] = {
     CallError.SHOPIFY_STORAGE: Advice(Responsible.MERCHANT, ActionPlace.IMPORTS, retried_automatically=True),
 }
 
-# Error names by code and by the system that answered. A code is looked up by the system's own error name, then by the
-# status, then by the status class. A call without a response has neither: "". None: errors of our own.
+# Error names by the system that was called (None: our own codes) and by code. A code is looked up by the system's own
+# error name, then by the status, then by the status class; a call without a response has the code "".
 ERROR_BY_CODE: dict[System | None, dict[str, str]] = {
     None: {
         Code.UNUSABLE: "unusable",
@@ -163,6 +163,7 @@ ERROR_BY_REASON: dict[str, CallError] = {
     Reason.ENGAGE_KEY_MALFORMED: CallError.ENGAGE_KEY_REJECTED,
     Reason.INVALID_REQUEST: CallError.REQUEST_NOT_MADE,
 }
+
 # Reasons with a `todo` text of their own. All other reasons need no action.
 ADVICE_BY_REASON: dict[str, Advice] = {
     Reason.CUSTOMER_NO_EMAIL_OR_PHONE: AT_ENTITY,
@@ -196,8 +197,8 @@ ADVICE_BY_REASON: dict[str, Advice] = {
 }
 
 
-def keyed(why: Cause, error: ErrorCode) -> Cause:
-    """Return the cause under the key of the call's error, if it is one: by that, tasks are filtered and grouped."""
+def with_error_key(why: Cause, error: ErrorCode) -> Cause:
+    """Return the cause with the key of the call's error as its reason, if there is one: tasks are grouped by that."""
     if not error:
         return why
     name = ERROR_BY_REASON.get(why.reason) or error_name(error)

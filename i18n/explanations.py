@@ -14,7 +14,7 @@ from reasons import ENDING, INNER_REASON, RESPONSE_MESSAGE, Cause, ErrorCode, Re
 
 LEFT_OUT = "…"
 REASONS = frozenset(Reason)
-KEYS = REASONS | CALL_ERRORS  # of what a task is filtered by
+KEYS = REASONS | CALL_ERRORS  # by which tasks can be filtered
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ def reason_text(why: Cause) -> str:
 
 
 def _complete(family: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Add what a sentence has a place for and another version did not store, as left out."""
+    """Add `LEFT_OUT` for each placeholder whose value was not stored, as by an older version."""
     text = str(translations(current_language())[f"{family}.{name}.says"])
     return {name: LEFT_OUT for _, name, _, _ in Formatter().parse(text) if name} | values
 
 
 def reason_key(why: Cause | None) -> str | None:
-    """Return the key of a cause; None for text of an older version."""
+    """Return the key that JSON and CSV show of a cause; None for text of an older version."""
     return why.reason if why and why.reason in KEYS else None
 
 
@@ -59,7 +59,7 @@ def reason_label(key: str) -> str:
 
 
 def english_reason(why: Cause | None) -> str | None:
-    """Return the English sentence without another system's words, which may be personal: for JSON, CSV and exports."""
+    """Return the English sentence for JSON, CSV and exports, without the other system's message: it may be personal."""
     if why is None:
         return None
     with use_language(ENGLISH):

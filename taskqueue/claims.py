@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from database import EVERY, db, row_of
-from i18n.error_codes import keyed
+from i18n.error_codes import with_error_key
 from models import NOW, Entity, Outcome, Shop, State, Table, Task
 from reasons import NO_ERROR, Cause, ErrorCode, Reason
 from tasklog.counters import COUNTERS
@@ -133,7 +133,7 @@ def _end_attempt(
     run: Run, changes: str, outcome: Outcome, why: Cause | None, error: ErrorCode, also: str = "", **values: Any
 ) -> float:
     """Release the lease, change the task, close the attempt and leave the shop's scope. Returns the seconds it took."""
-    why = why and keyed(why, error)
+    why = why and with_error_key(why, error)
     noted = why or run.note
     known = {"id": run.task.id, "fence": run.attempt, "started_at": run.started_at, "outcome": outcome}
     known |= {"reason": why and why.stored_reason, "params": why and why.stored_params}
