@@ -1,6 +1,6 @@
 """Open problems: syncs whose newest outcome is an Error, so that something is missing on the other side.
 
-They are listed one by one (tasklog.listing) and grouped by their cause.
+`tasklog.listing` lists them one by one; here they are grouped by their reason.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from uuid import UUID
 from database import db
 from models import Entity
 
-MOST_GROUPED = 100_000  # open problems of a shop that are grouped; more are not counted
+MAX_GROUPED = 100_000  # open problems of a shop that are grouped; more are not counted
 
 # As the indexes of open problems spell it (migrations 0010 and 0021). A success solves the Errors before it, and an
 # Error that ends after a newer success is solved by that (taskqueue.claims).
 UNSOLVED = ["state = 2", "closed_by IS NULL", "shopify_id IS NOT NULL"]
 
 # The newest outcome counts: a newer task that waits or runs has solved nothing yet, nor has one that was replaced.
-# As a value rather than NOT EXISTS, which would be answered for all tasks at once instead of for those of a page.
+# A subquery with LIMIT, since the planner would turn NOT EXISTS into a join of all tasks, not of those of a page.
 NEWEST = """(SELECT newer.id FROM task AS newer
     WHERE newer.shop_id = task.shop_id AND newer.shopify_id = task.shopify_id AND newer.id > task.id
       AND newer.type = task.type AND (newer.state = 2 OR newer.state = 1 AND newer.closed_by IS NULL)
@@ -29,11 +29,12 @@ OPEN = [*UNSOLVED, NEWEST]
 
 # The newest unsolved Error of each entity is read from an index, in its order. What it is about is asked row by row:
 # as joins, the planner would rather read all tasks and orders once than some thousands by their keys.
+# The ids are compared as text: PostgreSQL 15 has no min(uuid).
 GROUPS = f"""
     WITH problem AS (
         SELECT DISTINCT ON (type, shopify_id) type, shopify_id, id, reason, entity FROM task
         WHERE shop_id = %(shop)s AND type = ANY(%(types)s) AND {" AND ".join(UNSOLVED)}
-        ORDER BY type, shopify_id, id DESC LIMIT {MOST_GROUPED}
+        ORDER BY type, shopify_id, id DESC LIMIT {MAX_GROUPED}
     ), subject AS MATERIALIZED (
         SELECT type, reason, id, CASE entity WHEN {Entity.CUSTOMER:d} THEN shopify_id END AS customer_id,
             CASE entity
@@ -56,9 +57,9 @@ GROUPS = f"""
 
 @dataclass(frozen=True)
 class ProblemGroup:
-    """Open problems of one type with one reason: how many, of how many orders and customers, the first and the last.
+    """Open problems of one type with one reason: how many, of how many orders and customers.
 
-    `reason`: the key, or the text of an older version; None without one.
+    `reason`: the key, or the text of an older version; None without one. `oldest_id`, `newest_id`: ids of tasks.
     """
 
     reason: str | None
@@ -66,8 +67,8 @@ class ProblemGroup:
     tasks: int
     orders: int
     customers: int
-    oldest: UUID
-    newest: UUID
+    oldest_id: UUID
+    newest_id: UUID
 
 
 def problem_groups(shop_id: int, types: Iterable[int]) -> list[ProblemGroup]:

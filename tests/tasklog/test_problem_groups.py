@@ -50,7 +50,7 @@ def test_an_entity_counts_once_by_its_newest_error(shop):
 
     (group,) = groups(shop)
 
-    assert (group.reason, group.tasks, group.oldest, group.newest) == (newest.reason, 1, newest.id, newest.id)
+    assert (group.reason, group.tasks, group.oldest_id, group.newest_id) == (newest.reason, 1, newest.id, newest.id)
 
 
 def test_what_is_solved_is_in_no_group(shop):
@@ -79,7 +79,7 @@ def test_an_error_beside_a_newer_pending_or_failed_task_is_open(shop):
 
     assert Task.get_by_id(older.id).closed_by is None
     finish(shop, newer, State.ERROR, reason="No.")
-    assert [(each.tasks, each.newest) for each in groups(shop)] == [(1, newer.id)]
+    assert [(each.tasks, each.newest_id) for each in groups(shop)] == [(1, newer.id)]
 
 
 def test_orders_and_customers_are_counted_through_refunds_and_parcels(shop):
