@@ -4,7 +4,8 @@ An index sorts the tasks of one state and type. A list of several such pairs tak
 them, so no list reads or sorts more than a page of each, whatever filters are combined.
 
 A condition is spelt so that the planner can take no other index than the one meant, and reads little of it. The
-planner's estimates of ids are useless: it knows no distances between UUIDs, and takes a day's tasks for one.
+planner's estimates of ids are useless: it knows no distances between UUIDs, and expects one task where a day has
+thousands.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from tasklog.cursor import Position, Segment
 from tasklog.filter import CLOCKS_APART, FIRST, LAST, Filter, Values, shifted
 from tasklog.open_problems import OPEN
 
-Columns = tuple[str, ...]  # database columns; the caller names those that it reads, this floor knows no page
+Columns = tuple[str, ...]  # database columns: each caller names those that it reads
 
 LATE_AFTER, LATE_AFTER_SQL = timedelta(days=1), "interval '1 day'"  # as the indexes of late tasks spell it
 
-# Where an index has the order, it is read in that order. The planner would rather sort when it takes many tasks for
-# few, and compile the statement when it takes few for many.
+# Where an index has the order, it is read in that order. The planner would sort instead where it expects too few tasks,
+# and compile the statement where it expects too many.
 READ_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off"
 
-# Every pair of state and type that the shop has, by skipping through the index. Not from the registry of types, which
-# does not know those of the version that was before this one or comes after it.
+# Every pair of state and type that the shop has, by skipping through the index. Not those of the declared types: a shop
+# may also have tasks of types that only an older or newer version of the app declares.
 EXISTING_PAIRS = """WITH RECURSIVE {pair} AS (
     (SELECT state, type FROM task WHERE shop_id = %(shop)s ORDER BY state, type LIMIT 1)
     UNION ALL
@@ -43,12 +44,13 @@ EXISTING_PAIRS = """WITH RECURSIVE {pair} AS (
 GIVEN_PAIRS = """WITH {pair} AS (
     SELECT state, type FROM unnest(%(states)s::smallint[]) AS state CROSS JOIN unnest(%(types)s::smallint[]) AS type
 )"""
-# Each pair with each of the reasons: tasks with a reason have indexes of their own.
+# Each pair with each of the filter's reasons: tasks with a reason have indexes of their own.
 PAIRS_WITH_REASONS = """{kinds}, pair AS (
     SELECT state, type, reason FROM kind CROSS JOIN unnest(%(reasons)s::text[]) AS reason
 )"""
-# Every reason that the shop's tasks have, by skipping through the index of each state and type.
-REASONS = """WITH RECURSIVE found AS (
+# Every reason that the shop's tasks have, by skipping through the index of each state and type. It ends after 500: an
+# older version's reasons are texts, which may differ from task to task.
+REASONS_OF_SHOP = """WITH RECURSIVE found AS (
     (SELECT state, type, reason FROM task WHERE shop_id = %(shop)s AND reason IS NOT NULL
         ORDER BY state, type, reason LIMIT 1)
     UNION ALL
@@ -101,8 +103,8 @@ def count_up_to(task_filter: Filter, most: int, timeout: timedelta) -> int:
 
 
 def reasons_of(shop_id: int) -> set[str]:
-    """Return the reasons that the shop's tasks have."""
-    return {reason for (reason,) in db.execute_sql(REASONS, {"shop": shop_id}).fetchall()}
+    """Return the reasons that the shop's tasks have: keys, and text of an older version."""
+    return {reason for (reason,) in db.execute_sql(REASONS_OF_SHOP, {"shop": shop_id}).fetchall()}
 
 
 def listing(
@@ -167,17 +169,17 @@ def _problems(task_filter: Filter, segment: Segment, limit: int, after: Position
     end = f"LIMIT {limit:d}"
     conditions = [*_problem_conditions(task_filter), *segment.conditions]
     conditions += _beyond(segment, after) if segment.dated else []
-    mine = _select(", ".join(segment.keys), *conditions, *task_filter.exact_creation_conditions())
+    selected = _select(", ".join(segment.keys), *conditions, *task_filter.exact_creation_conditions())
     ordered = segment.order("closed_by", "type", *segment.keys)
-    found = _of_each_pair(task_filter, f"{mine} {ordered} {end}")
+    found = _of_each_pair(task_filter, f"{selected} {ordered} {end}")
     sql = f"{PROBLEM_PAIRS} {_rows_of(found, segment, end, columns)}"
     ids = _id_values(task_filter) if segment.dated else _id_values(task_filter, segment, after)
     return Statement(sql, task_filter.values() | ids | _position_values(after), index_ordered=True)
 
 
 def _problem_conditions(task_filter: Filter) -> list[str]:
-    mine = ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type"]
-    return [*mine, *task_filter.reason_conditions(), *OPEN]
+    of_pair = ["shop_id = %(shop)s", _id_between("type", "pair.type"), "type = pair.type"]
+    return [*of_pair, *task_filter.reason_conditions(), *OPEN]
 
 
 def _of_pair(task_filter: Filter) -> list[str]:
@@ -204,21 +206,21 @@ def _undated(task_filter: Filter, segment: Segment, end: str) -> str:
 
 
 def _dated(task_filter: Filter, segment: Segment, end: str, after: Position | None) -> tuple[str, Values]:
-    """Sorted by an instant. For tasks created in a given time it lies in that time too, or at most a day after it.
+    """Sorted by an instant. Of tasks created in a given time it lies in that time, or at most a day after it.
 
-    The few that were later have an index of their own.
+    The few tasks that took longer have an index of their own.
     """
     bounds, values = _instant_bounds(task_filter, segment, after)
     creation = task_filter.creation_conditions()
-    mine = [OF_PAIR, "type = pair.type", *segment.conditions, *bounds, *creation]
-    mine += ["reason IS NOT NULL", "reason = pair.reason"] if task_filter.reasons else []
+    of_pair = [OF_PAIR, "type = pair.type", *segment.conditions, *bounds, *creation]
+    of_pair += ["reason IS NOT NULL", "reason = pair.reason"] if task_filter.reasons else []
     keys, end = ", ".join(segment.keys), f"{segment.order()} {end}"
     if not task_filter.created_to:
-        return _of_each_pair(task_filter, f"{_select(keys, *mine)} {end}"), values
+        return _of_each_pair(task_filter, f"{_select(keys, *of_pair)} {end}"), values
     prompt, late = (f"{segment.instant} - created_at {sign} {LATE_AFTER_SQL}" for sign in ("<=", ">"))
-    kinds = [*task_filter.state_and_type_conditions(), *task_filter.reason_conditions()]
-    others = [*segment.conditions, *kinds, *creation, *_beyond(segment, after)]
-    found = _of_each_pair(task_filter, f"{_select(keys, *mine, prompt)} {end}")
+    of_any_pair = [*task_filter.state_and_type_conditions(), *task_filter.reason_conditions()]
+    others = [*segment.conditions, *of_any_pair, *creation, *_beyond(segment, after)]
+    found = _of_each_pair(task_filter, f"{_select(keys, *of_pair, prompt)} {end}")
     return f"{found} UNION ALL ({_select(keys, 'shop_id = %(shop)s', late, *others)} {end})", values
 
 

@@ -22,8 +22,7 @@ from reasons import CallError, Reason
 from sandbox import dev_servers
 from tasklog.cursor import Position, Segment
 from tasklog.filter import Filter, Search
-from tasklog.listing import READ_IN_ORDER, Statement, counting, listing
-from tasklog.listing import REASONS as REASONS_OF_SHOP
+from tasklog.listing import READ_IN_ORDER, REASONS_OF_SHOP, Statement, counting, listing
 from tasklog.open_problems import GROUPS
 from taskqueue.types import TYPES
 from tests.support.servers.processes import printed
