@@ -17,10 +17,10 @@ from reasons import Cause
 from taskqueue.types import NUMBERS
 from views.web import formatting
 
-Instant = Literal["created_at", "started_at", "completed_at"]  # by which indexes sort tasks
+Instant = Literal["created_at", "started_at", "completed_at"]  # those with an index that sorts tasks by them
 KEYS = ("id", "shop_id")  # selected in every list
 OUTCOME = ("reason", "params", "system", "status", "code")
-READ_BY_STATE = ("state", *OUTCOME, "attempts", "due_at", "leased_until")  # the table shows its detail, too
+READ_BY_STATE = ("state", *OUTCOME, "attempts", "due_at", "leased_until")  # as `state_detail` of its cell reads
 
 
 class Kind(StrEnum):
@@ -109,6 +109,7 @@ class Column:
     without one it is in neither CSV nor JSON. `sort`: the instant by which sorting by it sorts. `value`: by default the
     task's attribute of its name. `reads`: the database columns of its value and cell, by default the one of its name.
     `drawer`: whether a task's drawer shows it, if it has a value. `label`: the drawer's, where it depends on the task.
+    `last_in_export`: JSON and CSV have it at the end, where scripts expect it.
     """
 
     name: str
@@ -137,8 +138,7 @@ class Column:
         return self.table is InTable.ALWAYS or (self.table is InTable.SORTED and self.name == sorted_by)
 
 
-# In the order of table and drawer, and of JSON but for what scripts have always found at the end. A list, as a test
-# declares a column for its own time.
+# In the order of table, drawer and JSON. A list rather than a tuple, since a test declares a column of its own.
 COLUMNS = [
     Column("id", Kind.ID, "Task ID", InTable.ALWAYS),
     Column("state", Kind.STATE, "Task state", InTable.ALWAYS, reads=READ_BY_STATE),
