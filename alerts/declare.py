@@ -29,9 +29,9 @@ CountShopifyOrders = Callable[[Shop, datetime, datetime], int | None]
 
 @dataclass(frozen=True)
 class EvaluationInput:
-    """What a rule of a shop is evaluated from. `stalled_since`: since when the app itself has been stalled.
+    """What a rule of a shop is evaluated from. `row`: the rule's state before.
 
-    `row`: the rule's state before.
+    `stalled_since`: since when the app itself has been stalled; None: it is not.
     """
 
     shop: Shop
@@ -48,7 +48,10 @@ class EvaluationInput:
 
 @dataclass(frozen=True)
 class Evaluation(Generic[Evidence]):
-    """The result of an evaluation: the rule's state, and what is stored with the rule and the incident."""
+    """The result of an evaluation: the rule's state, and what is stored with the rule and the incident.
+
+    `bad_since`, `good_since`: since when the condition has held, or no longer holds. `closed_by`: what ended it.
+    """
 
     state: RuleState
     evidence: Evidence | None = None
@@ -82,7 +85,7 @@ class Rule(ABC, Generic[Evidence, Settings]):
 class AppRule(Rule[Evidence, Settings]):
     """A rule about the app itself. Its incidents have no shop, and are the operator's.
 
-    While it holds, silence of a shop may be the app's: the rules of shops are given since when.
+    While it holds, the app may be why a shop is silent, so the rules of shops get its instant as `stalled_since`.
     """
 
     @abstractmethod
@@ -93,9 +96,9 @@ class AppRule(Rule[Evidence, Settings]):
 class ShopRule(Rule[Evidence, Settings]):
     """A rule that is evaluated for each shop."""
 
-    diagnosed: ClassVar[bool] = False  # the cause of an incident is looked for before its first mail
-    counts_absence: ClassVar[bool] = False  # time in which the scheduler did not run does not count
-    counts_tasks: ClassVar[bool] = False  # it is backtested from finished tasks
+    diagnosed: ClassVar[bool] = False  # an incident's first mail waits for the diagnosis
+    counts_silence: ClassVar[bool] = False  # it measures time without orders, but for time without a scheduler
+    counts_tasks: ClassVar[bool] = False  # it counts finished tasks, which its backtest needs
 
     @abstractmethod
     def evaluate(self, given: EvaluationInput, settings: Settings, before: Evidence) -> Evaluation[Evidence]:

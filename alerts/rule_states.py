@@ -41,7 +41,7 @@ def of_shop(shop: Shop) -> dict[str, AlertRule]:
 
 def restart_silence(now: datetime) -> None:
     """Count silence from now, after a time without evaluations: orders may not have been received in that time."""
-    names = [each.name for each in shop_rules() if each.counts_absence]
+    names = [each.name for each in shop_rules() if each.counts_silence]
     AlertRule.update(counts_from=now).where(AlertRule.rule.in_(names), AlertRule.state != RuleState.FIRING).execute()
 
 

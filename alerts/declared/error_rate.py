@@ -22,7 +22,10 @@ MAX_TASKS = 2_000  # tasks of each type and state
 
 @dataclass(frozen=True)
 class ErrorRateChoices:
-    """The shop's settings. `guarded`: with minimum sample, delay and hysteresis."""
+    """The shop's settings. `error_rate_threshold`: None or 0 is off.
+
+    `guarded`: with minimum sample, delay and hysteresis.
+    """
 
     error_rate_threshold: Percent = None
     guarded: Switch = True
@@ -66,7 +69,7 @@ class ErrorRate(ShopRule[ErrorRateEvidence, ErrorRateChoices]):
         )
 
     def note(self, evidence: ErrorRateEvidence) -> str | None:
-        """A note when the guard against false alerts holds an alert back: that must never be invisible."""
+        """A note while the guard against false alerts holds an alert back: the merchant must see that."""
         if not evidence.held_back:
             return None
         everything = evidence.everything

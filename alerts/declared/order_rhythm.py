@@ -20,13 +20,13 @@ from alerts.task_history import last_synced_order, synced_orders
 from i18n.catalogue import t
 from i18n.numbers import format_number
 
-BASELINE_MAX_AGE = timedelta(days=1)  # then it is renewed
-BASELINE_MAX_ORDERS = 100_000  # that it is based on
+BASELINE_MAX_AGE = timedelta(days=1)  # then it is computed again
+BASELINE_MAX_ORDERS = 100_000  # of the history that it is computed from
 
 
 @dataclass(frozen=True)
 class RhythmChoices:
-    """The shop's settings."""
+    """The shop's settings. `smart`: whether the rule is on."""
 
     smart: Switch = False
 

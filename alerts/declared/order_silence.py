@@ -21,7 +21,7 @@ from i18n.catalogue import t
 from i18n.formats import format_duration
 from models import Incident, Shop
 
-SHOPIFY_ASK_INTERVAL = timedelta(minutes=10)  # between two questions to Shopify about a shop without orders
+SHOPIFY_ASK_INTERVAL = timedelta(minutes=10)  # between two calls to Shopify about a shop without a synced order
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OrderSilence(SilenceRule[OrderSilenceEvidence, SilenceChoices]):
         limits, is_open = settings.for_rule(given.shop.zone), given.is_open()
         start = counts_from(given, is_open=is_open)
         last = last_synced_order(given.shop, given.task_types, given.now)
-        asked_at, has_orders = before.asked_at, last is None and is_open
+        asked_at, has_orders = before.asked_at, is_open  # an incident without orders opens only if Shopify has some
         if last is None and not is_open and _worth_asking(given, limits, start, asked_at):
             asked_at, has_orders = given.now, bool(given.count_shopify_orders(given.shop, start, given.now))
         facts = SilenceFacts(last, start, has_orders, given.stalled_since, given.shop.active)
@@ -101,7 +101,7 @@ class OrderSilence(SilenceRule[OrderSilenceEvidence, SilenceChoices]):
 
 
 def _worth_asking(given: EvaluationInput, limits: SilenceSettings, since: datetime, asked_at: datetime | None) -> bool:
-    """Whether to ask Shopify for orders of a shop that has never sent one: once the silence is too long."""
+    """Whether to ask Shopify if a shop has orders, of which none has been synced yet: once the silence is too long."""
     if limits.period is None or not given.shop.active or (asked_at and given.now - asked_at < SHOPIFY_ASK_INTERVAL):
         return False
     return silence.firing_time(limits, since) <= given.now

@@ -17,28 +17,28 @@ from i18n.formats import format_datetime, format_duration
 from models import Entity, Incident, RuleState, Shop, Task
 from taskqueue.types import sync_type
 
-Found = TypeVar("Found", bound=SilenceEvidence)
+E = TypeVar("E", bound=SilenceEvidence)
 
 
-class SilenceRule(ShopRule[Found, Settings]):
+class SilenceRule(ShopRule[E, Settings]):
     """A rule that fires when orders stop."""
 
     diagnosed = True
-    counts_absence = True
+    counts_silence = True
 
-    def sentence(self, shop: Shop, state: str, evidence: Found) -> str:
+    def sentence(self, shop: Shop, state: str, evidence: E) -> str:
         if state != RuleState.OK or evidence.since is None or evidence.fires_at is None:
             return super().sentence(shop, state, evidence)
         since, fires_at = (format_datetime(at.astimezone(shop.zone)) for at in (evidence.since, evidence.fires_at))
         return t("alerts.calm", since=since, fires_at=fires_at, zone=shop.timezone)
 
-    def report(self, shop: Shop, incident: Incident, evidence: Found) -> IncidentReport:
+    def report(self, shop: Shop, incident: Incident, evidence: E) -> IncidentReport:
         diagnosis = incident.diagnosis or {"cause": str(DiagnosisResult.UNKNOWN)}
         name = diagnosis["cause"]
         length = format_duration((incident.opened_at - incident.bad_since) / timedelta(milliseconds=1))
         paragraphs = [self.since_text(shop, incident, evidence), _result_text(shop, name, diagnosis)]
         paragraphs += _examples(diagnosis)
-        if f"mail.cause.{name}.todo" in _with_todo():
+        if name != DiagnosisResult.NO_ORDERS:  # the only one about which there is nothing to do
             paragraphs.append(t(f"mail.cause.{name}.todo"))
         created_from = f"{incident.bad_since - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}"
         title = t(f"mail.cause.{name}.subject", shop=shop_name(shop), length=length)
@@ -46,20 +46,18 @@ class SilenceRule(ShopRule[Found, Settings]):
             title, paragraphs, tasks_url(type=sync_type(Entity.ORDER).name, created_from=created_from)
         )
 
-    def since_text(self, shop: Shop, incident: Incident, evidence: Found) -> str:
+    def since_text(self, shop: Shop, incident: Incident, evidence: E) -> str:
         """Since when there have been no orders, and how long that is."""
         since = t("mail.silence.since", since=local_time(shop, incident.bad_since))
         return f"{since} {self.elapsed_text(evidence)}"
 
     @abstractmethod
-    def elapsed_text(self, evidence: Found) -> str:
+    def elapsed_text(self, evidence: E) -> str:
         """How long there have been no orders, and why that is too long."""
 
 
-def evaluation_of(
-    verdict: SilenceVerdict, evidence: Found, given: EvaluationInput, last: datetime | None
-) -> Evaluation[Found]:
-    """Silence recovers with the next order, `last`; if it ends without one, changed settings ended it."""
+def evaluation_of(verdict: SilenceVerdict, evidence: E, given: EvaluationInput, last: datetime | None) -> Evaluation[E]:
+    """Make the evaluation of a verdict. An order, `last`, ends silence; without one, changed settings ended it."""
     recovered = bool(last and given.row.bad_since and last > given.row.bad_since)
     return Evaluation(
         verdict.state,
@@ -78,10 +76,6 @@ def counts_from(given: EvaluationInput, *, is_open: bool) -> datetime:
         return given.now
     connected_at: datetime = given.shop.connected_at
     return max(given.row.counts_from or connected_at, connected_at)
-
-
-def _with_todo() -> set[str]:
-    return {f"mail.cause.{result}.todo" for result in DiagnosisResult if result is not DiagnosisResult.NO_ORDERS}
 
 
 def _result_text(shop: Shop, name: str, diagnosis: dict[str, Any]) -> str:

@@ -55,6 +55,7 @@ def test_orders_whose_webhooks_were_not_received(diagnosed):
     assert result == DiagnosisResult.NOT_RECEIVED
     assert subject.startswith("Orders of demo.myshopify.com do not arrive")
     assert "Shopify has 14 orders of this time that we did not hear about" in text
+    assert "They are fetched by the next poll" in text
 
 
 def test_orders_whose_sync_is_pending(shop, diagnosed):
