@@ -79,7 +79,7 @@ class TaskGroup(Group):
 
 
 def declare_resend(handler: Handler) -> None:
-    """Declare the function of the tasks that resend an exchange: one for all types, in place of theirs."""
+    """Declare the function of every task that resends an exchange, in place of its type's function."""
     TaskType.resend = staticmethod(handler)
 
 
@@ -90,7 +90,10 @@ def _declare_actor(task_type: TaskType) -> None:
 
 
 @dramatiq.actor(actor_name=BULK_ACTOR, queue_name=QUEUES[Lane.BULK], priority=Lane.BULK, broker=broker)
-def run_bulk(numbered: str) -> None:
-    """Run a bulk task. One actor for all types: Dramatiq orders by the priority of actors, and this one comes last."""
-    number, _, task_id = numbered.partition(":")
+def run_bulk(number_and_id: str) -> None:
+    """Run a bulk task, given as its type's number, a colon and its id.
+
+    One actor for all types: Dramatiq orders by the priority of actors, and this one comes last.
+    """
+    number, _, task_id = number_and_id.partition(":")
     run_task(NUMBERS[int(number)], task_id)

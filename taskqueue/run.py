@@ -12,10 +12,10 @@ from reasons import Cause
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One attempt at a claimed task, which `attempt` and `started_at` identify: every write of the run names both.
+    """One attempt at a claimed task, identified by `attempt` and `started_at`: every write of the run names both.
 
-    `newer_id`: a queued task that makes this one pointless. `note`: worth reading beside a Success, stands at the
-    attempt. `sent`: it has called something that may have changed the other side. `finished`: its task is finished.
+    `newer_id`: a queued task that makes this one pointless. `note`: a note on its Success, recorded with the attempt.
+    `sent`: it has made a call that may have changed something in the other system. `finished`: its task is finished.
     `outcome_name`: how it ended, for the log.
     """
 
