@@ -17,6 +17,7 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 import logs
+from encryption import require_keyring
 from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
 from views.alerts import index as alerts_index
 from views.alerts import subscriptions
@@ -40,6 +41,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 logs.configure_logging()
+require_keyring()
 
 pages = Router(
     routes=[

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import addresses
+from addresses import InvalidAddress
+
+
+class Misconfigured(ValueError):
+    """Variables that cannot be used. `str()` has a sentence for each that names it, without a value that is secret."""
+
+
+def parse_keyring(text: str) -> dict[str, bytes]:
+    """Parse `name:base64,...` into keys by name, in order. Raises Misconfigured, which repeats nothing of the text."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    if not entries:
+        raise Misconfigured("SECRET_KEYS is empty; make one: python manage.py new-key")
+    keys = dict(_parse_key(entry, number) for number, entry in enumerate(entries, 1))
+    if len(keys) < len(entries):
+        raise Misconfigured("SECRET_KEYS has two keys of one name.")
+    return keys
+
+
+def _parse_key(entry: str, number: int) -> tuple[str, bytes]:
+    name, _, text = entry.partition(":")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32 or not re.fullmatch(r"[A-Za-z0-9]{1,16}", name):
+        raise Misconfigured(f"SECRET_KEYS: entry {number} must be a short name, a colon and 32 bytes in base64.")
+    return name, key
 
 
 def _must_be(wanted: str, fits: Callable[[Any], object]) -> AfterValidator:
@@ -30,41 +58,63 @@ def _like(pattern: str, wanted: str) -> AfterValidator:
     return _must_be(wanted, re.compile(pattern).fullmatch)
 
 
-def _is_conninfo(value: str) -> bool:
-    with contextlib.suppress(psycopg.ProgrammingError):
-        conninfo_to_dict(value)
-        return True
-    return False
+def _above_zero(most: int) -> AfterValidator:
+    def check(number: float) -> float:
+        wanted = f"at most {most}" if number > most and isfinite(number) else "above 0"
+        if not isfinite(number) or not 0 < number <= most:
+            raise PydanticCustomError("misfit", "{wanted}", {"wanted": wanted, "value": number})
+        return number
+
+    return AfterValidator(check)
+
+
+def _address(parse: Callable[[str], str]) -> AfterValidator:
+    """An address in the form in which it is used, or empty."""
+
+    def check(value: str) -> str:
+        try:
+            return parse(value) if value else value
+        except InvalidAddress as error:
+            raise PydanticCustomError("misfit", "{wanted}", {"wanted": str(error), "value": value}) from None
+
+    return AfterValidator(check)
+
+
+def _check_keyring(text: str) -> str:
+    """Keys that can be used, or none: some commands need none."""
+    try:
+        if text:
+            parse_keyring(text)
+    except Misconfigured as error:
+        raise PydanticCustomError("sentence", "{sentence}", {"sentence": str(error)}) from None
+    return text
 
 
 SECRET = Field(repr=False)
-ABOVE_ZERO = _must_be("above 0", lambda number: isfinite(number) and number > 0)
 
 # Addresses stay strings: pydantic's own types add a slash to an origin, and refuse unix:// and libpq's name=value form.
-DatabaseUrl = Annotated[str, SECRET, _must_be("an address such as postgresql://user:password@host/name", _is_conninfo)]
-RedisUrl = Annotated[str, SECRET, _like(r"((redis|rediss|unix)://\S+)?", "an address such as redis://host:6379")]
-SMTP_URL = r"(smtps?://(\S+@)?[^@/\s]+(:\d+)?)?"
-SmtpUrl = Annotated[str, SECRET, _like(SMTP_URL, "an address such as smtp://user:password@host:587")]
-AppUrl = Annotated[str, _like(r"https?://[^/\s]+", "an address such as https://app.example.com, without a path")]
-Origin = Annotated[str, _like(r"https?://\S*[^/\s]", "an address that begins with https:// and does not end with /")]
-Origins = Annotated[str, _like(r"https?://[^;,]+", "addresses such as https://admin.shopify.com, with spaces between")]
-ScriptUrl = Annotated[str, _like(r"https?://[^/\s;,]+/\S+", "the address of a script")]
-PING_URL = r"(https?://[^/\s]+(/\S*)?)?"
-PingUrl = Annotated[str, _like(PING_URL, "an address such as https://hc.example.com/ping/name")]
-SENDER = r"[^@\r\n]*[^@\s]@[^@\s]+"
-Sender = Annotated[str, _like(SENDER, "an address such as Engage connector <no-reply@example.com>")]
-Email = Annotated[str, _like(r"([^@\s]+@[^@\s]+)?", "an address such as operations@example.com")]
+DatabaseUrl = Annotated[str, SECRET, _address(addresses.database_url)]
+RedisUrl = Annotated[str, SECRET, _address(addresses.redis_url)]
+SmtpUrl = Annotated[str, SECRET, _address(addresses.mail_server)]
+PingUrl = Annotated[str, SECRET, _address(addresses.ping_url)]
+AppUrl = Annotated[str, _address(addresses.web_origin)]
+ShopifyOrigin = Annotated[str, _address(partial(addresses.system_origin, name="shop"))]
+EngageOrigin = Annotated[str, _address(partial(addresses.system_origin, name="tenant"))]
+Origins = Annotated[str, _address(addresses.frame_origins)]
+ScriptUrl = Annotated[str, _address(addresses.script_url)]
+Sender = Annotated[str, _address(addresses.sender)]
+Email = Annotated[str, _address(addresses.email_address)]
 Role = Annotated[str, _like(r"[a-z_][a-z0-9_]{0,62}", "a name of small letters, digits and underscores")]
 ApiVersion = Annotated[str, _like(r"\d{4}-\d\d|unstable", "a version like 2026-10")]
+ClientId = Annotated[str, _like(r"[!-~]*", "without spaces or line breaks")]
 BearerToken = Annotated[str, SECRET, _like(r"[!-~]*", "without spaces or line breaks")]
 Secret = Annotated[str, SECRET]
+SecretKeys = Annotated[str, SECRET, AfterValidator(_check_keyring)]
 Port = Annotated[int, _must_be("a port from 1 to 65535", lambda port: 0 < port < 65536)]
-Count = Annotated[int, ABOVE_ZERO]
-Seconds = Annotated[float, ABOVE_ZERO]
-
-
-class Misconfigured(ValueError):
-    """A variable that cannot be used. `str()` is a sentence that names it, without its value where that is secret."""
+# The most that dates and timers can count with, and more than anybody means.
+Days = Annotated[int, _above_zero(36_500)]
+Threads = Annotated[int, _above_zero(1_000)]
+Seconds = Annotated[float, _above_zero(604_800)]
 
 
 class Config(BaseSettings):
@@ -78,15 +128,17 @@ class Config(BaseSettings):
     redis_verify: bool = Field(True, description="0: accept self-signed certificates of `rediss://`, such as Heroku's")
     port: Port = Field(8000, description="port of the web process")
     app_url: AppUrl = Field("http://127.0.0.1:8000", description="public origin of the app; https makes cookies secure")
-    secret_keys: Secret = Field(
+    secret_keys: SecretKeys = Field(
         "", description="`id:base64` keys of 32 bytes, comma-separated; the first encrypts, all decrypt"
     )
-    shopify_api_key: str = Field("", description="the app's client id at Shopify")
+    shopify_api_key: ClientId = Field("", description="the app's client id at Shopify")
     shopify_api_secret: Secret = Field(
         "", description="the app's client secret at Shopify; comma-separated during a rotation"
     )
     shopify_api_version: ApiVersion = Field("2026-10", description="version of Shopify's Admin API")
-    shopify_origin: Origin = Field("https://{shop}", description="origin of a shop's Admin API; the sandbox sets it")
+    shopify_origin: ShopifyOrigin = Field(
+        "https://{shop}", description="origin of a shop's Admin API; the sandbox sets it"
+    )
     shopify_frames: Origins = Field(
         "https://{shop} https://admin.shopify.com", description="origins that may frame the app; the sandbox sets it"
     )
@@ -94,28 +146,32 @@ class Config(BaseSettings):
         "https://cdn.shopify.com/shopifycloud/app-bridge.js",
         description="Shopify's script inside its admin; the sandbox sets it",
     )
-    engage_origin: Origin = Field(
+    engage_origin: EngageOrigin = Field(
         "https://{tenant}.voyado.com", description="origin of a tenant's Engage; the sandbox sets it"
     )
     smtp_url: SmtpUrl = Field(
-        "", description="`smtp://user:password@host:587` or `smtps://`; empty: mails are kept and shown, not sent"
+        "",
+        description="`smtp://user:password@host:587` or `smtps://`, with `/ ? # %` and spaces percent-encoded; "
+        "empty: mails are kept and shown, not sent",
     )
     mail_from: Sender = Field("Engage connector <no-reply@localhost>", description="sender of mails")
     operator_email: Email = Field("", description="recipient of alerts about the app itself; empty: no such mails")
     heartbeat_url: PingUrl = Field(
         "", description="requested each minute while the scheduler is on time, for an uptime monitor; empty: none"
     )
-    retain_success_days: Count = Field(90, description="retention of successful tasks")
-    retain_error_days: Count = Field(365, description="retention of failed tasks")
-    retain_body_days: Count = Field(30, description="retention of request and response bodies")
-    retain_hour_days: Count = Field(760, description="retention of hourly counts, alerts and their mails")
+    retain_success_days: Days = Field(90, description="retention of successful tasks")
+    retain_error_days: Days = Field(365, description="retention of failed tasks")
+    retain_body_days: Days = Field(30, description="retention of request and response bodies")
+    retain_hour_days: Days = Field(760, description="retention of hourly counts, alerts and their mails")
     lease_seconds: Seconds = Field(60, description="how long a worker may be silent before another takes its task")
     time_limit_seconds: Seconds = Field(600, description="longest duration of one attempt at a task")
     backoff_seconds: Seconds = Field(10, description="wait after the first failed attempt; triples up to an hour")
     count_timeout_seconds: Seconds = Field(
         0.3, description="longest count of a filtered listing; after it a page says that there are many"
     )
-    web_threads: Count = Field(8, description="pages served at once by a web process, each with a database connection")
+    web_threads: Threads = Field(
+        8, description="pages served at once by a web process, each with a database connection"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["json", "text"] = Field("json", description="json, or text for people")
     metrics_token: BearerToken = Field("", description="`Authorization: Bearer` of `/metrics`; empty: no metrics")
@@ -166,15 +222,22 @@ def read() -> Config:
     try:
         return Config()
     except ValidationError as error:
-        raise Misconfigured(_sentence(error.errors()[0])) from None
+        raise Misconfigured("\n".join(map(_sentence, error.errors()))) from None
 
 
 def _sentence(error: ErrorDetails) -> str:
     name, context = str(error["loc"][0]), error.get("ctx", {})
+    if "sentence" in context:
+        return str(context["sentence"])
     parsed = "0 or 1" if error["type"] == "bool_parsing" else "a number"
     wanted = context.get("wanted") or context.get("expected", parsed).replace("'", "")
-    given = f", not {context.get('value', error['input'])!r}" if Config.model_fields[name.lower()].repr else ""
-    return f"{name} must be {wanted}{given}."
+    value = context.get("value", error["input"])
+    return f"{name} must be {wanted}{'' if _is_secret(name, value) else f', not {value!r}'}."
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Whether a value must not be repeated: the variable's own, or a URL that may have a password in it."""
+    return not Config.model_fields[name.lower()].repr or ("://" in str(value) and "@" in str(value))
 
 
 try:

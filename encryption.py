@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-import re
+import sys
 import zlib
 from functools import lru_cache
 from hashlib import sha256
@@ -17,10 +17,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from isal import isal_zlib
 
-from config import Misconfigured, config
+from config import Misconfigured, config, parse_keyring
 
 NONCE = 12  # bytes
-NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 PLAIN, DEFLATED = b"\x00", b"\x01"
 WORTH_DEFLATING = 200  # bytes; below, zlib's header eats the gain
 
@@ -97,26 +96,12 @@ def keyring() -> dict[str, bytes]:
     return parse_keyring(config.secret_keys)
 
 
-def parse_keyring(text: str) -> dict[str, bytes]:
-    """Parse `name:base64,...` into keys by name, in order. Raises Misconfigured, which repeats nothing of the text."""
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    if not entries:
-        raise Misconfigured("SECRET_KEYS is empty; make one: python manage.py new-key")
-    keys = dict(_parse(entry, number) for number, entry in enumerate(entries, 1))
-    if len(keys) < len(entries):
-        raise Misconfigured("SECRET_KEYS has two keys of one name.")
-    return keys
-
-
-def _parse(entry: str, number: int) -> tuple[str, bytes]:
-    name, _, text = entry.partition(":")
+def require_keyring() -> None:
+    """End the process with a sentence if SECRET_KEYS is empty: it could neither decrypt nor sign anything."""
     try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != 32 or not NAME.fullmatch(name):
-        raise Misconfigured(f"SECRET_KEYS: entry {number} must be a short name, a colon and 32 bytes in base64.")
-    return name, key
+        keyring()
+    except Misconfigured as error:
+        sys.exit(str(error))
 
 
 def new_keyring_entry(name: str) -> str:

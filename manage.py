@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from addresses import email_address
+
 # The app's only import of the sandbox: `where`, and the embedded servers where DATABASE_URL or REDIS_URL is unset. Its
 # own imports are the standard library and psycopg, so `manage.py migrate` needs no development package in production.
 from sandbox import dev_servers
@@ -167,13 +169,20 @@ def _secret(text: str) -> str:
     return text
 
 
+def _email(text: str) -> str:
+    try:
+        return email_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be one e-mail address, not {text!r}") from None
+
+
 SHOP = partial(_like, r"[a-z0-9][a-z0-9-]*\.myshopify\.com", "a shop's own name such as demo.myshopify.com")
 TENANT = partial(_like, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.staging)?", "a tenant's name such as demo or demo.staging")
 Option = Callable[[str], str | int | datetime]
 OPTIONS: dict[str, dict[str, Option]] = {
     "connect": {
         "shop": SHOP,
-        "email": partial(_like, r"[^@\s,;<>]+@[^@\s,;<>]+", "one e-mail address"),
+        "email": _email,
         "currency": partial(_like, r"[A-Z]{3}", "three letters as in ISO 4217, such as SEK"),
         "timezone": partial(_one_of, zoneinfo.available_timezones, "a zone of the IANA list such as Europe/Stockholm"),
         "shopify-token": _secret,

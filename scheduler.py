@@ -22,6 +22,7 @@ import logs
 from alerts import jobs as alerts_jobs
 from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, advisory_lock, connected
+from encryption import require_keyring
 from privacy.uninstall import end_tasks_of_uninstalled
 from tasklog import totals
 from tasklog.retention import Retention
@@ -117,6 +118,7 @@ def log_overruns(scheduler: BaseScheduler) -> None:
 
 def main() -> None:
     logs.configure_logging()
+    require_keyring()
     scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
     # Each job has a thread of its own, so that none waits for another.
     scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})

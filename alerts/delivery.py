@@ -14,6 +14,7 @@ from email.utils import format_datetime, getaddresses, parseaddr
 from hashlib import sha256
 from uuid import UUID
 
+from addresses import ascii_domain
 from alerts import outbox, recipients
 from alerts.mail import fill_token, mail_body, unsubscribe_url
 from alerts.smtp import Bounced, MailNotSent, SmtpServer
@@ -87,10 +88,13 @@ def email_message(mail: Mail, shop: Shop | None) -> EmailMessage:
 
 
 def _single(address: str) -> str:
-    """The address, if it is a single one without line breaks. Raises Bounced."""
+    """The address with its domain in ASCII, if it is a single one without line breaks. Raises Bounced."""
     if [found for _, found in getaddresses([address])] != [address] or not address.isprintable():
         raise Bounced(f"{address!r} is not one address.")
-    return address
+    try:
+        return ascii_domain(address)
+    except ValueError:
+        raise Bounced(f"{address!r} has no valid domain.") from None
 
 
 def _message_id(mail: Mail, kind: str, number: int) -> str:

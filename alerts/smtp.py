@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+
+from addresses import parse_mail_server
 
 TIMEOUT_SECONDS = 15.0  # for each response of the server
-PORTS = {"smtp": 587, "smtps": 465}
+LOGGED_IN = 235
 POLICY_STATUS = "5.7."  # RFC 3463: security or policy status
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -38,14 +40,7 @@ class SmtpServer:
     @classmethod
     def of(cls, url: str) -> SmtpServer:
         """From `smtp://user:password@host:port` (STARTTLS if it is offered) or `smtps://` (TLS from the start)."""
-        parts = urlsplit(url)
-        return cls(
-            parts.hostname or "localhost",
-            parts.port or PORTS[parts.scheme],
-            parts.scheme == "smtps",
-            unquote(parts.username or ""),
-            unquote(parts.password or ""),
-        )
+        return cls(*parse_mail_server(url))
 
     def send(self, message: EmailMessage) -> None:
         """Send the message to the one address in `To`. Raises MailNotSent or Bounced.
@@ -59,6 +54,8 @@ class SmtpServer:
             except smtplib.SMTPRecipientsRefused as error:
                 ((code, reply),) = error.recipients.values()
                 raise _refused(code, _text(reply)) from error
+            except smtplib.SMTPNotSupportedError as error:
+                raise Bounced(f"The mail server {self.host} takes no letters beyond ASCII before an @.") from error
             except smtplib.SMTPResponseException as error:
                 raise MailNotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
 
@@ -90,8 +87,20 @@ class SmtpServer:
             session.ehlo()
         elif not self.secure and self.user and self.host not in LOOPBACK:
             raise MailNotSent(f"The mail server {self.host} offers no encryption; the password was not sent.")
-        if self.user:
+        if not self.user:
+            return
+        if (self.user + self.password).isascii():
             session.login(self.user, self.password)
+        else:
+            _log_in_with_utf8(session, self.user, self.password)
+
+
+def _log_in_with_utf8(session: smtplib.SMTP, user: str, password: str) -> None:
+    """SASL PLAIN, whose text is UTF-8 (RFC 4616). smtplib takes ASCII alone."""
+    sent = b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, reply = session.docmd("AUTH", f"PLAIN {sent}")
+    if code != LOGGED_IN:
+        raise smtplib.SMTPAuthenticationError(code, reply)
 
 
 def _refused(code: int, reply: str) -> MailNotSent | Bounced:

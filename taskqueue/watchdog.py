@@ -15,6 +15,7 @@ from dramatiq.middleware import Middleware
 
 import logs
 from database import DATABASE_UNAVAILABLE, EVERY, connected, db
+from encryption import require_keyring
 from models import Lane
 from tasklog.counters import COUNTERS
 from taskqueue.broker import TaskBroker
@@ -46,6 +47,7 @@ class Watchdog(Middleware):
 
     def after_process_boot(self, broker: Broker) -> None:
         logs.configure_logging()
+        require_keyring()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         db.limit_connections(

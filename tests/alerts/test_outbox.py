@@ -15,6 +15,7 @@ from database import EVERY, connected, db
 from models import NOW, Mail, MailKind, MailState, utcnow
 from tests.conftest import free_port
 from tests.support.incidents import HOUR, NOON, open_incident
+from tests.support.servers.processes import printed
 from tests.support.servers.smtp_servers import mail_server
 
 ANNA = "anna@example.com"
@@ -247,6 +248,32 @@ def test_several_addresses_in_one_reach_no_other_recipient(shop, mailbox, addres
 
 
 # Diagnosis
+
+
+def test_an_international_domain_is_sent_in_ascii(shop):
+    mail_id = put(shop, address="anna@bücher.example")
+
+    with mail_server(smtputf8=False) as mailbox:
+        deliver_to(mailbox, mail_id)
+
+    assert mailbox.recipients == ["anna@xn--bcher-kva.example"]
+    assert mail_state(mail_id) == MailState.SENT
+
+
+SEND_ONE = """
+import sys; from uuid import UUID; import actors; from actors.mail import send_mail; send_mail.fn(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("name", ["Firma, AB", "Firma; AB", "Företaget, AB", '"Firma, AB"', "Firma (SE): AB"])
+def test_a_senders_name_never_becomes_its_address(shop, mailbox, name):
+    mail_id = put(shop)
+
+    printed("-c", SEND_ONE, str(mail_id), SMTP_URL=f"smtp://{mailbox.address}", MAIL_FROM=f"{name} <a@bücher.example>")
+
+    (found,) = mailbox.received
+    assert found["From"].addresses[0].display_name == name.strip('"')
+    assert mailbox.senders == ["a@xn--bcher-kva.example"]
 
 
 def test_an_incident_is_diagnosed_once_before_its_first_mail(shop, incident, mailbox):

@@ -50,6 +50,34 @@ def test_a_password_is_sent_over_an_encrypted_connection(tls):
         assert len(mailbox.received) == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "user", "password"),
+    [
+        ("app@example.com:p@ss:word", "app@example.com", "p@ss:word"),
+        ("app:p%2Fs%23s%3Fw%25r%20d", "app", "p/s#s?w%r d"),
+        ("j%C3%B6rg:l%C3%B6sen", "jörg", "lösen"),
+        ("jörg:lösen", "jörg", "lösen"),
+    ],
+)
+def test_the_server_gets_exactly_the_user_and_password_that_were_meant(tls, written, user, password):
+    with mail_server(tls=tls, login=(user, password)) as mailbox:
+        SmtpServer.of(f"smtp://{written}@{mailbox.address}").send(mail())
+
+        assert len(mailbox.received) == 1
+
+
+def test_a_wrong_password_beyond_ascii_may_be_retried(tls):
+    with mail_server(tls=tls, login=("app", "rätt")) as mailbox, pytest.raises(MailNotSent, match="535"):
+        SmtpServer.of(f"smtp://app:lösen@{mailbox.address}").send(mail())
+
+
+def test_letters_beyond_ascii_before_the_at_sign_bounce_where_the_server_takes_none():
+    with mail_server(smtputf8=False) as mailbox, pytest.raises(Bounced, match="beyond ASCII"):
+        SmtpServer.of(f"smtp://{mailbox.address}").send(mail("jörg@example.com"))
+
+    assert not mailbox.received
+
+
 def test_a_wrong_password_may_be_retried_and_has_the_servers_reply(tls):
     with mail_server(tls=tls, login=("app", "right")) as mailbox, pytest.raises(MailNotSent, match="535"):
         SmtpServer.of(f"smtp://app:wrong@{mailbox.address}").send(mail())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from datetime import timedelta
 from unittest import mock
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 
 from config import Config, Misconfigured, documented, read
 from tests.support.servers.processes import run
+
+KEY = base64.b64encode(b"k" * 32).decode()
 
 
 def configured(variables: dict[str, str]) -> Config:
@@ -137,8 +140,13 @@ def test_an_invalid_url_with_a_password_is_not_repeated(name, url):
 
 
 def test_secrets_are_not_in_the_repr():
-    secrets = {"DATABASE_URL": "host=geheim", "REDIS_URL": "redis://geheim", "SMTP_URL": "smtp://geheim"}
-    secrets |= dict.fromkeys(("SECRET_KEYS", "SHOPIFY_API_SECRET", "METRICS_TOKEN"), "geheim")
+    secrets = {
+        "DATABASE_URL": "host=h dbname=geheim",
+        "REDIS_URL": "redis://geheim",
+        "SMTP_URL": "smtp://u:geheim@host",
+    }
+    secrets |= dict.fromkeys(("SHOPIFY_API_SECRET", "METRICS_TOKEN"), "geheim")
+    secrets |= {"SECRET_KEYS": f"geheim:{KEY}", "HEARTBEAT_URL": "https://hc.example.com/geheim"}
 
     assert "geheim" not in repr(configured(secrets))
 
@@ -152,12 +160,20 @@ def test_an_invalid_variable_ends_every_program_with_a_message(program):
     assert (done.returncode, done.stderr) == (1, "PORT must be a number, not 'http'.\n")
 
 
+@pytest.mark.parametrize("program", ["scheduler.py", "-mapp", "-mdramatiq actors --processes 1 --threads 1"])
+def test_without_keys_no_process_starts(program, database):
+    done = run(*program.split(), SECRET_KEYS="")
+
+    assert done.returncode != 0
+    assert "SECRET_KEYS is empty; make one: python manage.py new-key\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("verify", "url", "redis_address"),
     [
         ("1", "rediss://host:6379", "rediss://host:6379"),
         ("0", "rediss://host:6379", "rediss://host:6379?ssl_cert_reqs=none"),
-        ("0", "rediss://host:6379/0?a=b", "rediss://host:6379/0?a=b&ssl_cert_reqs=none"),
+        ("0", "rediss://host:6379/0?db=1", "rediss://host:6379/0?db=1&ssl_cert_reqs=none"),
         ("0", "redis://host:6379", "redis://host:6379"),
         ("0", "", ""),
     ],

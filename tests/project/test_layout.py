@@ -24,6 +24,7 @@ FLOORS = (
     {"database"},
     {"clients", "mappings", "encryption", "logs"},
     {"config", "redaction", "reasons"},
+    {"addresses"},
 )
 OUTSIDE = {"sandbox", "benchmarks", "tests"}  # nothing of the app imports them
 DEVELOPMENT = {("manage.py", "sandbox")}  # `manage.py where`, and servers for a machine that has none

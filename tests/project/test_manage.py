@@ -72,6 +72,12 @@ def test_connect_creates_a_shop(database):
     assert (shop.secret("shopify_token"), shop.secret("engage_key")) == ("shpat_1", "key-1")
 
 
+def test_an_address_with_an_international_domain_is_stored_in_ascii(database):
+    connect(email="owner@bücher.example")
+
+    assert Shop.get().email == "owner@xn--bcher-kva.example"
+
+
 def test_connecting_again_updates_the_shop(database):
     connect()
     first = Shop.get()
@@ -112,6 +118,8 @@ def test_connecting_another_tenant_forgets_the_contacts(database):
         ("shop", "demo.myshopify.com\n", "a shop's own name"),
         ("shop", "demo.myshopify.com.evil.com", "a shop's own name"),
         ("email", "owner.example.com", "one e-mail address, not 'owner.example.com'"),
+        ("email", "å@b.com", "one e-mail address"),
+        ("email", "a@b..com", "one e-mail address"),
         ("email", "a@b.com,c@d.com", "one e-mail address"),
         ("email", "a@b.com\nBcc: c@d.com", "one e-mail address"),
         ("currency", "kr", "three letters as in ISO 4217, such as SEK, not 'kr'"),

@@ -30,6 +30,7 @@ class Mailbox:
     """The mails received, and the server's replies. `replies` are for the next mails; later ones are accepted."""
 
     received: list[EmailMessage] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
     replies: list[str] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Mailbox:
         if self.replies:
             return self.replies.pop(0)
         self.received.append(message_from_bytes(envelope.content or b"", policy=policy.default))
+        self.senders.append(str(envelope.mail_from))
         self.recipients += envelope.rcpt_tos
         await asyncio.sleep(self.delay_seconds)
         return "250 Message accepted for delivery"
@@ -63,13 +65,17 @@ def _login(user: str, password: str) -> Any:
 
 @contextmanager
 def mail_server(
-    *, tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None, secure: bool = False
+    *,
+    tls: ssl.SSLContext | None = None,
+    login: tuple[str, str] | None = None,
+    secure: bool = False,
+    smtputf8: bool = True,
 ) -> Iterator[Mailbox]:
     """Run a server until the block ends. It offers `tls`, or starts with it when `secure`, and requires `login`."""
     mailbox = Mailbox()
     options: dict[str, Any] = {"ssl_context" if secure else "tls_context": tls} if tls else {}
     options |= {"authenticator": _login(*login), "auth_required": True} if login else {}
-    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=smtputf8, **options)
     controller.start()
     try:
         mailbox.address = f"127.0.0.1:{controller.port}"
