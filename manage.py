@@ -30,6 +30,17 @@ def migrate(_: argparse.Namespace) -> None:
         print(f"There is no role {config.database_role} to act as; the tables' owner is bound by their policies alone.")
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Try everything that the app needs, and print what works, what is wrong and what to do."""
+    from checks.run import run_checks
+
+    all_well = True
+    for finding in run_checks(arguments.shop):
+        print(finding, flush=True)
+        all_well = all_well and finding.ok
+    raise SystemExit(0 if all_well else 1)
+
+
 def connect(arguments: argparse.Namespace) -> None:
     """Create or update a shop and its Engage tenant."""
     from actors.settings import enqueue_first_sync
@@ -193,10 +204,14 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "sign-in": {"shop": SHOP},
     "fill": {"tasks": partial(_whole, 100_000_000), "shops": partial(_whole, 999)},
 }
-OPTIONAL: dict[str, dict[str, Option]] = {"check-alerts": {"shop": SHOP, "now": _instant}}
+OPTIONAL: dict[str, dict[str, Option]] = {
+    "check": {"shop": SHOP},
+    "check-alerts": {"shop": SHOP, "now": _instant},
+}
 FLAGS = {"fill": {"yes": "also where there are real shops; those are left alone"}}
 COMMANDS = {
     "migrate": migrate,
+    "check": check,
     "connect": connect,
     "sign-in": sign_in,
     "sweep": sweep,
@@ -209,6 +224,7 @@ COMMANDS = {
     "shopify-app": shopify_app,
 }
 WITHOUT_DATABASE = ("where", "new-key", "shopify-app")
+CONNECTING = ("check",)  # connects by itself, and says what is wrong with the connection
 
 
 def parser() -> argparse.ArgumentParser:
@@ -232,7 +248,10 @@ def main() -> None:
         arguments.run(arguments)
         return
     with dev_servers.use_development_servers(os.environ):
-        _with_database(arguments)
+        if arguments.run in [COMMANDS[name] for name in CONNECTING]:
+            arguments.run(arguments)
+        else:
+            _with_database(arguments)
 
 
 def _with_database(arguments: argparse.Namespace) -> None:

@@ -59,6 +59,11 @@ class SmtpServer:
             except smtplib.SMTPResponseException as error:
                 raise MailNotSent(f"{error.smtp_code} {_text(error.smtp_error)}") from error
 
+    def log_in(self) -> None:
+        """Connect and log in as for a mail, and send none. Raises MailNotSent."""
+        with self._session():
+            pass
+
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         try:

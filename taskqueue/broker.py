@@ -12,6 +12,7 @@ from dramatiq.middleware import TimeLimit
 from clients.redis_script import short_timeout_client
 from config import config
 
+DEFAULT_ADDRESS = "redis://127.0.0.1:6379"
 QUEUES = ("live", "bulk")  # by models.Lane
 
 
@@ -57,5 +58,5 @@ def _message(actor: str, queue: str, task_id: str) -> tuple[str, bytes]:
     return message.message_id, message.encode()
 
 
-broker = TaskBroker(config.redis_address or "redis://127.0.0.1:6379")
+broker = TaskBroker(config.redis_address or DEFAULT_ADDRESS)
 dramatiq.set_broker(broker)

@@ -40,6 +40,18 @@ class ShopifyClient(GraphQLClient):
             raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the shop")
         return shop
 
+    def scopes(self) -> set[str]:
+        """The access scopes that are granted. One to write includes the one to read."""
+        app = self.query("app_scopes", "currentAppInstallation")
+        if app is None:
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the app's scopes")
+        granted = {str(each["handle"]) for each in app["accessScopes"]}
+        return granted | {scope.replace("write_", "read_", 1) for scope in granted}
+
+    def read_protected_data(self) -> None:
+        """Ask for protected customer data of one customer and one order, and forget it. Raises Rejected if withheld."""
+        self.query("protected_data", "customers")
+
     def markets(self) -> list[Json]:
         """The shop's markets, with all of their regions. Raises Rejected without the scope `read_markets`."""
         return read_markets(self)

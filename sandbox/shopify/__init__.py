@@ -84,7 +84,7 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         self.app = Starlette(routes=routes, lifespan=self._lifespan)
 
     def _resolvers(self, records: ShopRecords, base: str) -> Resolvers:
-        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed)
+        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed, SCOPES.split(","))
 
     async def _deliveries(self, request: Request) -> JSONResponse:
         shop = request.path_params["shop"]

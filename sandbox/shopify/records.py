@@ -32,6 +32,8 @@ class ShopRecords:
         self.installed = True
         self.changed_settings: Json = {}
         self.markets: tuple[SandboxMarket, ...] | None = DEFAULT_MARKETS  # None: the app may not read them
+        self.scopes: tuple[str, ...] | None = None  # granted to the app; None: all that it asked for
+        self.withholds_protected_data = False
         self._orders: OrderedDict[int, bytes] = OrderedDict()
         self._headers: dict[int, Header] = {}
         self._parts: dict[int, int] = {}  # the order of each refund and fulfillment

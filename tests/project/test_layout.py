@@ -14,7 +14,7 @@ ROOT = dev_servers.CHECKOUT
 # From the outside in: a room imports only rooms of the lines below its own.
 FLOORS = (
     {"app", "manage", "scheduler"},
-    {"views", "demo_history"},
+    {"views", "demo_history", "checks"},
     {"actors"},
     {"alerts", "privacy"},
     {"sync", "shopify_app_config"},

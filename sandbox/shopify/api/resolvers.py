@@ -19,6 +19,10 @@ from sandbox.shopify.times import utc
 
 NO_CUSTOMER = "Customer not found"
 NO_MARKETS = "Access denied for markets field. Required access: `read_markets` for queries."
+NOT_APPROVED = (
+    "This app is not approved to access the {} object. "
+    "See https://shopify.dev/docs/apps/launch/protected-customer-data for more details."
+)
 NO_PHONE = "A phone number is required to set the SMS consent state."
 
 Json = dict[str, Any]
@@ -28,8 +32,16 @@ ConsentChanged = Callable[[ShopRecords, CustomerRecord, str], None]
 class Resolvers:
     """The resolvers of one request. `warnings` are about search terms that Shopify does not know."""
 
-    def __init__(self, records: ShopRecords, bulk: BulkOperations, base: str, consent_changed: ConsentChanged) -> None:
+    def __init__(
+        self,
+        records: ShopRecords,
+        bulk: BulkOperations,
+        base: str,
+        consent_changed: ConsentChanged,
+        scopes: Iterable[str] = (),
+    ) -> None:
         self.warnings: list[Json] = []
+        self._scopes = scopes if records.scopes is None else records.scopes
         self._records = records
         self._bulk = bulk
         self._base = base
@@ -40,6 +52,7 @@ class Resolvers:
         records = self._records
         return {
             "shop": records.settings(),
+            "currentAppInstallation": {"accessScopes": [{"handle": each} for each in self._scopes]},
             "order": lambda **given: records.order(_number(given["id"], "Order")),
             "orders": lambda **given: self._page("orders", records.order_headers, records.order, given),
             "ordersCount": lambda **given: self._count("orders", records.order_headers, given),
@@ -64,6 +77,8 @@ class Resolvers:
         given: Json,
     ) -> Json:
         """A page in order of `updatedAt`, whatever the sort key: the app uses no other."""
+        if self._records.withholds_protected_data:
+            raise GraphQLError(NOT_APPROVED.format(kind.title()[:-1]), extensions={"code": "ACCESS_DENIED"})
         search, first = self._search(kind, given.get("query")), given["first"]
         keys = (
             (utc(updated_at), shopify_id)
