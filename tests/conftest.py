@@ -60,9 +60,13 @@ def _only_distributes(config: pytest.Config) -> bool:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Declare every task type, so that no test depends on what another has imported."""
+    """Declare every task type and set up logging, so that no test depends on what another has imported.
+
+    The app's logging takes the place of all handlers, pytest's among them.
+    """
     if not _only_distributes(session.config):
         importlib.import_module("actors")
+        importlib.import_module("app")
 
 
 def pytest_configure(config: pytest.Config) -> None:
