@@ -38,7 +38,7 @@ def test_the_whole_benchmark_runs_and_writes_its_results(tmp_path):
 
     assert done.returncode == 0, done.stderr
     results = (tmp_path / "results.md").read_text()
-    assert len(re.findall(r"^## ", results, re.MULTILINE)) == 17
+    assert len(re.findall(r"^## ", results, re.MULTILINE)) == 19
     assert len(re.findall(r"^- .* kept", results.replace("**", ""), re.MULTILINE)) == 3
 
 

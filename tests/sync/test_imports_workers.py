@@ -25,6 +25,7 @@ from models import (
     State,
     Task,
 )
+from reasons import Cause
 from sandbox.dev_servers import wait_for
 from sandbox.engage.http.server import Engage
 from sandbox.purchases import add_history
@@ -92,7 +93,7 @@ def waiting(shop: Shop) -> int:
 def test_a_worker_killed_while_it_reads_loses_and_repeats_nothing(kind, table, sync, stage):
     """Customers chunk by chunk; orders are put together as well, in as many steps."""
     add_history(stage.shopify, stage.busy.domain, *((4000, 0) if kind == ImportKind.CUSTOMERS else (0, 4000)), days=300)
-    circuit_breaker.pause(stage.busy, "Only the reading is looked at.", timedelta(hours=1))
+    circuit_breaker.pause(stage.busy, Cause("Only the reading is looked at."), timedelta(hours=1))
     stage.processes.start_all("web", "scheduler")
     stage.processes.supervise("worker")
     importing = begin(stage.busy)
