@@ -66,11 +66,12 @@ def pick_due(lane: Lane, free: int, republish_after: timedelta) -> list[tuple[UU
     if not shops:
         return []
     share = max(1, free // len(shops))
+    # As an array the selection is made once; as a subquery of IN the planner may make it again for each row.
     picked = db.execute_sql(
-        f"""UPDATE task SET published_at = now() WHERE id IN (
+        f"""UPDATE task SET published_at = now() WHERE id = ANY(ARRAY(
                 SELECT x.id FROM unnest(%(shops)s::integer[]) s (shop_id) CROSS JOIN LATERAL (
                     SELECT id FROM task WHERE {DUE} ORDER BY due_at LIMIT %(share)s FOR UPDATE SKIP LOCKED
-                ) x LIMIT %(free)s)
+                ) x LIMIT %(free)s))
             RETURNING id, type, shop_id""",  # noqa: S608
         {**_due_values(lane, republish_after), "shops": shops, "share": share, "free": free},
     )

@@ -56,9 +56,9 @@ def _update_waiting(
     bulk_import: BulkImport, changes: str, reason: str | None, condition: str = "", most: int | None = None
 ) -> int:
     changed = db.execute_sql(
-        f"""UPDATE task SET {changes} WHERE id IN (
+        f"""UPDATE task SET {changes} WHERE id = ANY(ARRAY(
                 SELECT id FROM task WHERE {TASKS_OF_IMPORT} AND state = 0 AND leased_until IS NULL {condition}
-                LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+                LIMIT %(most)s FOR UPDATE SKIP LOCKED))
             AND leased_until IS NULL""",  # noqa: S608
         _parameters(bulk_import) | {"reason": reason, "most": most},
     )
