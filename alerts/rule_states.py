@@ -24,9 +24,10 @@ def create_missing() -> int:
 def take_due(limit: int, interval: timedelta) -> list[tuple[int, str]]:
     """Take up to `limit` due rules (shop's id, name) for this process alone; they are due again after `interval`."""
     found = db.execute_sql(
-        """UPDATE alert_rule SET next_check_at = now() + %(interval)s FROM (
+        """WITH due AS MATERIALIZED (
                SELECT shop_id, rule FROM alert_rule WHERE next_check_at <= now() AND rule = ANY(%(rules)s)
-               ORDER BY next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
+               ORDER BY next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+           UPDATE alert_rule SET next_check_at = now() + %(interval)s FROM due
            WHERE alert_rule.shop_id = due.shop_id AND alert_rule.rule = due.rule
            RETURNING alert_rule.shop_id, alert_rule.rule""",
         {"interval": interval, "limit": limit, "rules": _names()},

@@ -1,4 +1,4 @@
-"""Which exchange a task sends again: a column of its own, where it was an argument of the task.
+"""The exchange that a task sends again: a column of its own, where it was an argument of the task.
 
 Every resend was written together with its entry in the audit log, so the log names the tasks. It is read before
 `task` is locked for the new column, and the tasks are then found by their primary key: nothing scans `task`.

@@ -1,4 +1,4 @@
-"""What the rules about silence, no orders for too long, have in common: the diagnosis, the report and the recovery."""
+"""Base of the order silence rules (no orders for too long): diagnosis, report and recovery."""
 
 from __future__ import annotations
 
