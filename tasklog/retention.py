@@ -17,7 +17,7 @@ NEXT_SCAN = timedelta(days=1)  # of a shop with nothing old left
 OLDEST = UUID(int=0)
 
 DELETE_TASKS = """
-WITH scanned AS (
+WITH scanned AS MATERIALIZED (
     SELECT id, state, created_at, leased_until FROM task
     WHERE shop_id = %(shop)s AND id > %(after)s AND created_at < greatest(%(success)s, %(error)s)
     ORDER BY id LIMIT %(batch)s
