@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from clients import AlreadyExists
-from clients.engage.client import ORDER_PATHS
 from mappings import Json, rules_from
 from mappings.contact import SOURCE, contact_fields, guest_customer
 from mappings.money import Ledger
@@ -42,11 +41,10 @@ NOTIFY_WITHIN = timedelta(days=2)
 
 @dataclass(frozen=True)
 class NotificationSettings:
-    """Notification settings of a shop: whether it wants them, since when, and Engage's path and rules for them."""
+    """Notification settings of a shop: whether it wants them, since when, and the rules for them."""
 
     enabled: bool
     since: datetime | None
-    path: str
     rules: NotificationRules
 
     def is_due(self, at: str) -> bool:
@@ -56,11 +54,10 @@ class NotificationSettings:
 
 
 def notification_settings(shop: Shop) -> NotificationSettings:
-    """Read `settings["notifications"]`: `enabled` (off unless set), `since`, `path`, fields of NotificationRules."""
+    """Read `settings["notifications"]`: `enabled` (off unless set), `since`, and the fields of NotificationRules."""
     settings: Json = shop.settings.get("notifications", {})
     since = datetime.fromisoformat(settings["since"]) if settings.get("since") else None
-    path, rules = settings.get("path") or ORDER_PATHS[0], rules_from(NotificationRules, settings)
-    return NotificationSettings(bool(settings.get("enabled")), since, path, rules)
+    return NotificationSettings(bool(settings.get("enabled")), since, rules_from(NotificationRules, settings))
 
 
 def notification_rules(shop: Shop, order: Json) -> NotificationRules:
@@ -191,7 +188,7 @@ def _notify(
     body = notification_body(
         kind, snapshot, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund
     )
-    engage_client(run).create_order_notification(body, path=notification_settings(run.shop).path)
+    engage_client(run).create_order_notification(body)
 
 
 def _ensure_contact(run: Run, snapshot: Json) -> None:

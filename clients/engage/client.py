@@ -30,7 +30,8 @@ __all__ = ["ContactConflict", "EngageClient", "json_bytes"]
 
 API = "/api/v3"
 HTTP_CREATED = 201
-ORDER_PATHS = ("/api/v2/orders", "/api/v3/orders")  # Voyado's own app may use either; the first is documented
+# Version 2: the orders of version 3 are stored, and have a body of their own that is not published in full.
+ORDERS = "/api/v2/orders"
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 _KEY = re.compile(r"[!-~]+")
@@ -135,15 +136,13 @@ class EngageClient:
         """
         self._call("POST", f"{API}/receipts", Effect.REPEATABLE, body=receipt, expects_json=False)
 
-    def create_order_notification(self, body: dict[str, Any], *, path: str = ORDER_PATHS[0]) -> None:
+    def create_order_notification(self, body: dict[str, Any]) -> None:
         """Send an order notification, which triggers Engage's mails. Engage: orders, "purchases and returns".
 
         Not idempotent: Engage stores nothing of it and detects no duplicates, so a second call is a second mail, and
-        an error whose `unknown` is set must not be retried. Raises ValueError for a path that is not in ORDER_PATHS.
+        an error whose `unknown` is set must not be retried.
         """
-        if path not in ORDER_PATHS:
-            raise ValueError(f"Order notifications go to {' or '.join(ORDER_PATHS)}.")
-        self._call("POST", path, Effect.ONCE, body=body, expects_json=False)
+        self._call("POST", ORDERS, Effect.ONCE, body=body, expects_json=False)
 
     def resend(self, method: str, path: str, sent: bytes) -> None:
         """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not resendable.

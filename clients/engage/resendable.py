@@ -12,7 +12,7 @@ from clients import Effect
 RESENDABLE = {
     ("POST", r"/api/v3/receipts"): Effect.REPEATABLE,
     ("PATCH", r"/api/v3/contacts/[0-9a-f-]{36}"): Effect.REPEATABLE,
-    ("POST", r"/api/v[23]/orders"): Effect.ONCE,
+    ("POST", r"/api/v2/orders"): Effect.ONCE,
 }
 API = re.compile(r"/api/v\d/")
 

@@ -108,13 +108,6 @@ def notify_order(tenant: Tenant, request: ApiRequest) -> ApiResponse:
     return ApiResponse(202)
 
 
-@api_call("POST", "/orders")
-def notify_order_v3(tenant: Tenant, request: ApiRequest) -> ApiResponse:
-    if not tenant.orders.v3:
-        raise Refusal(404, "NotFound", "The sandbox has no such call, unless `orders.v3` is set.")
-    return notify_order(tenant, request)
-
-
 @api_call("POST", "/receipts")
 def create_receipt(tenant: Tenant, request: ApiRequest) -> ApiResponse:
     tenant.receipts.accept(request.fields())

@@ -50,7 +50,6 @@ class OrderNotifications:
     statuses: Collection[str] = STATUSES
     payment_statuses: Collection[str] = PAYMENT_STATUSES
     rules: Collection[str] = ()
-    v3: bool = False  # whether /api/v3/orders takes the same
     mails: list[dict[str, Any]] = field(default_factory=list)
 
     def accept(self, order: Order) -> dict[str, Any]:

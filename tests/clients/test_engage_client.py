@@ -220,25 +220,6 @@ def test_an_unknown_preference_is_never_sent_as_an_opt_out(engage, wire, prefere
     assert wire.received == []
 
 
-def test_the_path_of_order_notifications_can_be_the_newer_one(engage, wire):
-    wire.responses = [response(202)]
-
-    engage.create_order_notification(ORDER, path="/api/v3/orders")
-
-    assert wire.received[0].startswith(b"POST /api/v3/orders HTTP")
-    assert b'"totalGrossPrice":716.20' in wire.received[0]
-
-
-@pytest.mark.parametrize(
-    "path", ["", "/api/v2/orders/", "/api/v2/orders?x", "/api/v2/../v3/orders", "/api/v3/receipts"]
-)
-def test_order_notifications_are_sent_to_no_other_path(engage, wire, path):
-    with pytest.raises(ValueError, match=r"^Order notifications go to"):
-        engage.create_order_notification(ORDER, path=path)
-
-    assert wire.received == []
-
-
 def test_inactive_stores_can_be_left_out(engage, wire):
     wire.responses = [response(200, b"[]")]
 

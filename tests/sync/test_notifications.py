@@ -276,16 +276,28 @@ def test_a_notification_names_the_store_of_the_receipt(shop, shopify, engage, dr
     assert notification["order"]["storeId"] == receipt["storeExternalId"] == "SE-MALMO"
 
 
-def test_the_path_the_store_and_the_status_names_are_settings(shop, shopify, engage, drain):
-    engage.tenant("demo").orders.v3, engage.tenant("demo").orders.statuses = True, ("Confirmed",)
-    settings = {"path": "/api/v3/orders", "store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
+def test_a_shop_that_had_chosen_the_stored_orders_sends_notifications(shop, shopify, engage, drain):
+    """Earlier releases offered the path of version 3, whose body is another one."""
+    shop.settings = {"notifications": {"enabled": True, "path": "/api/v3/orders"}}
+    shop.save()
+    buy(shop, shopify)
+
+    drain(waiting=True)
+
+    assert [call.path for call in calls(engage, "POST") if call.path.endswith("/orders")] == ["/api/v2/orders"]
+    assert mails(engage) == ["ORDER_CREATED"]
+
+
+def test_the_store_and_the_status_names_are_settings(shop, shopify, engage, drain):
+    engage.tenant("demo").orders.statuses = ("Confirmed",)
+    settings = {"store": "SE-MAIL", "order_status": {"confirmed": "Confirmed"}}
     shop.settings = {"notifications": {"enabled": True, **settings}}
     shop.save()
     buy(shop, shopify)
 
     drain(waiting=True)
 
-    (call,) = calls(engage, "POST", "/api/v3/orders")
+    (call,) = calls(engage, "POST", "/api/v2/orders")
     body = orjson.loads(call.request)
     assert (body["orderStatus"], body["storeId"]) == ("Confirmed", "SE-MAIL")
 

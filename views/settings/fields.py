@@ -66,10 +66,9 @@ class SwitchField(Field):
 
 @dataclass(frozen=True)
 class ChoiceField(Field):
-    """One of several options. `translated`: whether options have translated labels, or are shown as they are."""
+    """One of several options."""
 
     options: tuple[str, ...] = ()
-    translated: bool = True
 
     widget = "choice"
 
@@ -82,7 +81,7 @@ class ChoiceField(Field):
     def labelled_options(self) -> Iterator[tuple[str, str]]:
         """Each option with its label."""
         for option in self.options:
-            yield option, t(f"settings.option.{self.name}_{option}") if self.translated else option
+            yield option, t(f"settings.option.{self.name}_{option}")
 
 
 @dataclass(frozen=True)

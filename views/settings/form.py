@@ -8,7 +8,6 @@ from typing import Any
 
 from alerts.declared import shop_rules
 from alerts.settings import input_kinds
-from clients.engage.client import ORDER_PATHS
 from i18n.locale import LANGUAGES
 from mappings.contact import ContactRules
 from mappings.notification.body import NotificationRules
@@ -61,7 +60,6 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
     ],
     "notifications": [
         SwitchField(("notifications", "enabled"), False),
-        ChoiceField(("notifications", "path"), ORDER_PATHS[0], ORDER_PATHS, translated=False),
         _field(TextField, "notifications", "language", pattern=LOCALE),
         _field(ChoiceField, "notifications", "currency", options=("shop", "presentment")),
     ],

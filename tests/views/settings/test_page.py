@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from alerts import outbox, recipients, rule_states
 from alerts.recipients import MAX_RECIPIENTS
-from clients.engage.client import ORDER_PATHS
 from database import EVERY, connected, db
 from models import Action, MailKind, Shop, utcnow
 from sync import stores, webhook_endpoints
@@ -283,7 +282,6 @@ def test_an_invalid_order_setting_is_refused(client, shop, form):
 def test_notifications_count_from_when_they_were_switched_on(client, shop):
     form = {
         "notifications_enabled": "yes",
-        "notifications_path": ORDER_PATHS[1],
         "notifications_language": "nb-NO",
         "notifications_currency": "shop",
     }
@@ -292,7 +290,7 @@ def test_notifications_count_from_when_they_were_switched_on(client, shop):
     first = notification_settings(reloaded(shop))
     save(client, "notifications", **form | {"notifications_language": "sv-SE"})
 
-    assert (first.enabled, first.path, first.rules.language) == (True, ORDER_PATHS[1], "nb-NO")
+    assert (first.enabled, first.rules.language) == (True, "nb-NO")
     assert before <= first.since <= utcnow()
     assert notification_settings(reloaded(shop)).since == first.since
 
