@@ -1,4 +1,4 @@
-"""Pagination within orders, refunds and parcels: read each with all of its lines, as of one moment."""
+"""Pagination within orders, refunds and parcels: read each with all of its lists, as of one moment."""
 
 from __future__ import annotations
 
@@ -13,28 +13,39 @@ FIRST_LINES = 20  # on one page of OrderById, well below Shopify's limit of 1,00
 NEXT_LINES = 50  # the same for OrderLineItems
 REFUND_LINES = 30  # the same for RefundById
 PARCEL_LINES = 50  # the same for FulfillmentById
+PART_LINES = 50  # the same for the further pages of an order's shipping lines and a refund's amounts
 NESTED_LIST_SIZE = 5  # the refunds, and the parcels, that OrderById returns
 MAX_READINGS = 3
+
+# The connections of a refund beside its lines, each with the document of its further pages.
+REFUND_PARTS = {
+    "refundShippingLines": "refund_shipping_lines",
+    "orderAdjustments": "refund_adjustments",
+    "transactions": "refund_transactions",
+}
 
 Json = dict[str, Any]
 
 
 def read_order(client: GraphQLClient, gid: str) -> Json | None:
-    """The order with all of its lines, refunds and parcels. Its refunds' lines have ids and quantities only."""
+    """The order with all of its lines, freight, refunds and parcels. Its refunds' lines have no amounts."""
 
     def complete(found: Json) -> bool:
-        return _lines(client, found) and _refunds(client, found) and _parcels(client, found)
+        return _order_lists(client, found) and _refunds(client, found) and _parcels(client, found)
 
     return _unchanged(lambda: client.query("order_by_id", "order", id=gid, lineItems=FIRST_LINES), complete, "order")
 
 
 def read_refund(client: GraphQLClient, gid: str) -> Json | None:
-    """The refund with all of its lines."""
+    """The refund with all of its lines, freight, adjustments and payments."""
 
     def page(after: str | None) -> Json | None:
         return client.query("refund_by_id", "refund", id=gid, first=REFUND_LINES, after=after)
 
-    return _unchanged(lambda: page(None), lambda found: _pages(found, "refundLineItems", page), "refund")
+    def complete(found: Json) -> bool:
+        return _pages(found, "refundLineItems", page) and _refund_parts(client, found)
+
+    return _unchanged(lambda: page(None), complete, "refund")
 
 
 def read_fulfillment(client: GraphQLClient, gid: str) -> Json | None:
@@ -67,11 +78,24 @@ def _pages(found: Json, connection: str, page: Callable[[str], Json | None]) -> 
     return True
 
 
-def _lines(client: GraphQLClient, found: Json) -> bool:
-    def page(after: str) -> Json | None:
-        return client.query("order_line_items", "order", id=found["id"], first=NEXT_LINES, after=after)
+def _further_pages(
+    client: GraphQLClient, root: str, found: Json, connection: str, document: str, first: int = PART_LINES
+) -> bool:
+    """Add the connection's pages after the first by a document of their own. False: the object changed meanwhile."""
 
-    return _pages(found, "lineItems", page)
+    def page(after: str) -> Json | None:
+        return client.query(document, root, id=found["id"], first=first, after=after)
+
+    return _pages(found, connection, page)
+
+
+def _order_lists(client: GraphQLClient, found: Json) -> bool:
+    lines = _further_pages(client, "order", found, "lineItems", "order_line_items", NEXT_LINES)
+    return lines and _further_pages(client, "order", found, "shippingLines", "order_shipping_lines")
+
+
+def _refund_parts(client: GraphQLClient, found: Json) -> bool:
+    return all(_further_pages(client, "refund", found, *part) for part in REFUND_PARTS.items())
 
 
 def _parcels(client: GraphQLClient, found: Json) -> bool:

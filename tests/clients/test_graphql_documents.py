@@ -47,8 +47,10 @@ SIZES = {
     "fulfillment_by_id": {"first": pagination.PARCEL_LINES},
     "order_by_id": {"lineItems": pagination.FIRST_LINES},
     "order_line_items": {"first": pagination.NEXT_LINES},
+    "order_shipping_lines": {"first": pagination.PART_LINES},
     "orders_updated_since": {"first": PAGE_SIZE},
     "refund_by_id": {"first": pagination.REFUND_LINES},
+    **{name: {"first": pagination.PART_LINES} for name in pagination.REFUND_PARTS.values()},
 }
 SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations", "read_markets"}
 TABLE = Path(__file__).parents[2] / "docs" / "scopes.md"
@@ -123,10 +125,20 @@ def test_a_connection_is_priced_by_its_size(formula, points):
     assert cost(schema(), parse(document + bag), {"n": 10}, formula) == points
 
 
-def test_further_pages_select_the_line_fields_of_the_first():
-    fragments = [_fragment(DOCUMENTS[name], "LineItemFields") for name in ("order_by_id", "order_line_items")]
+@pytest.mark.parametrize(
+    ("fragment", "names"),
+    [
+        ("LineItemFields", ("order_by_id", "order_line_items")),
+        ("ShippingLineFields", ("order_by_id", "order_shipping_lines")),
+        ("RefundShippingLineFields", ("refund_by_id", "refund_shipping_lines")),
+        ("OrderAdjustmentFields", ("refund_by_id", "refund_adjustments")),
+        ("TransactionFields", ("refund_by_id", "refund_transactions")),
+    ],
+)
+def test_further_pages_select_the_fields_of_the_first(fragment, names):
+    first, further = (_fragment(DOCUMENTS[name], fragment) for name in names)
 
-    assert fragments[0] == fragments[1]
+    assert first == further
 
 
 def test_a_page_of_customers_selects_what_a_single_customer_does():

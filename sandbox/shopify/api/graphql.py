@@ -34,6 +34,7 @@ from sandbox.shopify.records import ShopRecords
 __all__ = ["VERSION", "AdminApi", "schema"]
 
 VERSION = "2026-10"
+MAX_PAGE_SIZE = 250  # of a connection
 LIMITS_PAGE = "https://shopify.dev/api/usage/rate-limits"
 BAD_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105 - Shopify's text
 TOO_MANY = "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."
@@ -158,8 +159,12 @@ def _resolve(source: Json, info: GraphQLResolveInfo, **arguments: Any) -> Any:
     return found[: arguments["first"]] if isinstance(found, list) and "first" in arguments else found
 
 
-def _page(nodes: list[Json], first: int = 50, after: str | None = None, **_: Any) -> Json:
+def _page(nodes: list[Json], first: int | None = None, after: str | None = None, **_: Any) -> Json:
     """A slice of a connection. A cursor is the index of its node, which a client has no business to know."""
+    if first is None:
+        raise GraphQLError("you must provide one of first or last")
+    if not 0 <= first <= MAX_PAGE_SIZE:
+        raise GraphQLError(f"first must be between 0 and {MAX_PAGE_SIZE}, and is {first}")
     start = int(after) + 1 if after else 0
     end = min(start + first, len(nodes))
     cursor = str(end - 1) if end > start else None
