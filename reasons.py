@@ -62,6 +62,8 @@ class Reason(StrEnum):
     ORDER_NO_EMAIL = "order_no_email"
     ORDER_NO_ARTICLES = "order_no_articles"
     FULFILLMENT_NOT_SENT = "fulfillment_not_sent"
+    NOTIFICATION_KIND_OFF = "notification_kind_off"
+    NOTIFICATION_PAYMENT_OFF = "notification_payment_off"
     PREFERENCES_ALREADY_SENT = "preferences_already_sent"
     PREFERENCES_EQUAL = "preferences_equal"
     PREFERENCES_SYNC_OFF = "preferences_sync_off"

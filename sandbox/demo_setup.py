@@ -14,7 +14,18 @@ from sandbox.shopify import TOKEN
 from sync import shop_connections, webhook_endpoints
 from sync.imports.state import newest_imports
 from views.account import sign_in_links
+from views.settings.choices import choose
+from views.settings.fields import ON
+from views.settings.form import read_section, saved_section
 
+# Both are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
+CHOICES = {
+    "notifications": {
+        "notifications_enabled": ON,
+        "notifications_order_status_partly_fulfilled": "ORDER_PARTIALLY_FULFILLED",
+    },
+    "preferences": {"preferences_both_ways": ON},
+}
 NEWEST_IMPORTS = 10  # one at most is open, and it is among the newest
 
 
@@ -41,12 +52,18 @@ def _connected_shop() -> Shop:
         engage_tenant=TENANT,
         store="SE-WEB",
     )
-    # Both are off for any other shop until it asks. The tenant has its own status for an order that is sent in parts.
-    statuses = {"partly_fulfilled": "ORDER_PARTIALLY_FULFILLED"}
-    shop.settings.setdefault("notifications", {"enabled": True, "order_status": statuses})
-    shop.settings.setdefault("preferences", {"both_ways": True})
-    shop.save()
+    for section, changes in CHOICES.items():
+        if section not in shop.settings:
+            _choose(shop, section, changes)
     return shop
+
+
+def _choose(shop: Shop, name: str, changes: dict[str, str]) -> None:
+    """Save a section of the settings page as its form does, with these values changed."""
+    wanted, section = read_section(name, {**saved_section(shop, name).values, **changes})
+    if section.errors:
+        raise ValueError(f"The settings page refuses {name}: {section.errors}")
+    choose(shop, wanted)
 
 
 def _forget_last_run(shop: Shop) -> None:

@@ -21,6 +21,7 @@ from mappings.notification.body import (
     notification_body,
     notification_skip_reason,
     sent_parcels,
+    status_skip_reason,
 )
 from mappings.receipt.payments import refunded_amount
 from models import Order, Refund, Shop, Task, new_id, utcnow
@@ -115,12 +116,14 @@ def _enqueue(run: Run, notification: Notification, key: str) -> None:
 
 def cause_not_to_resend(shop: Shop, order: Order) -> Cause | None:
     """Why no notification can be resent; None: it can."""
-    snapshot = order.snapshot
-    if not notification_settings(shop).enabled:
+    snapshot, settings = order.snapshot, notification_settings(shop)
+    kind = kind_of_order(snapshot)
+    if not settings.enabled:
         return cause(Reason.NOTIFICATIONS_OFF)
-    if kind_of_order(snapshot) == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
+    if kind == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
         return cause(Reason.REFUND_NOT_READ)
-    return notification_skip_reason(snapshot, snapshot["email"])
+    without_word = status_skip_reason(kind, snapshot, settings.rules) if kind else None
+    return notification_skip_reason(snapshot, snapshot["email"]) or without_word
 
 
 def resend_notification(shop: Shop, order: Order) -> Task | None:
@@ -178,7 +181,8 @@ def _notify(
     """Send the notification, and do nothing after the request: a failure behind it must not lead to a second mail."""
     snapshot, rules, zone = order.snapshot, notification_rules(run.shop, order.snapshot), run.shop.zone
     email = snapshot["email"]
-    if skipped := notification_skip_reason(snapshot, email, fulfillment):
+    skipped = notification_skip_reason(snapshot, email, fulfillment) or status_skip_reason(kind, snapshot, rules)
+    if skipped:
         raise Skip(skipped)
     if again:
         _ensure_contact(run, snapshot)

@@ -18,7 +18,7 @@ from reasons import Cause, Reason, cause
 NotificationKind = Literal["confirmed", "partly_fulfilled", "fulfilled", "cancelled", "refunded"]
 
 # Each value must be configured in the tenant, or Engage rejects the call. ORDER_CREATED, ORDER_FULFILLED and PAID are
-# from Engage's samples; the others are named like them.
+# from Engage's samples; the others are named like them. A shop enters its tenant's own.
 ORDER_STATUS: dict[str, str] = {
     "confirmed": "ORDER_CREATED",
     "partly_fulfilled": "ORDER_PARTLY_FULFILLED",
@@ -27,14 +27,20 @@ ORDER_STATUS: dict[str, str] = {
     "refunded": "ORDER_REFUNDED",
 }
 # By Shopify's displayFinancialStatus; a state that is not listed keeps Shopify's name.
-PAYMENT_STATUS = {"PAID": "PAID", "PARTIALLY_REFUNDED": "PARTIALLY_REFUNDED", "REFUNDED": "REFUNDED"}
+PAYMENT_STATUS: dict[str, str] = {
+    state: state
+    for state in (
+        *("PAID", "PENDING", "AUTHORIZED", "PARTIALLY_PAID"),
+        *("PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "EXPIRED"),
+    )
+}
 
 
 @dataclass(frozen=True)
 class NotificationRules:
     """A shop's settings for its notifications. Presentment currency, since a mail shows customers what they paid.
 
-    The mappings have only entries that differ from the defaults.
+    The mappings have the status words that the shop has entered. An empty one: such notifications are not sent.
     """
 
     store: str = ""
@@ -44,10 +50,10 @@ class NotificationRules:
     payment_status: Mapping[str, str] = field(default_factory=dict)
 
     def order_status_of(self, kind: NotificationKind) -> str:
-        return self.order_status.get(kind) or ORDER_STATUS[kind]
+        return self.order_status.get(kind, ORDER_STATUS[kind])
 
     def payment_status_of(self, financial: str) -> str:
-        return self.payment_status.get(financial) or PAYMENT_STATUS.get(financial, financial)
+        return self.payment_status.get(financial, PAYMENT_STATUS.get(financial, financial))
 
 
 def notification_skip_reason(order: Json, email: str | None, fulfillment: Json | None = None) -> Cause | None:
@@ -60,6 +66,15 @@ def notification_skip_reason(order: Json, email: str | None, fulfillment: Json |
         return cause(Reason.ORDER_NO_ARTICLES)
     if fulfillment and fulfillment.get("status") != "SUCCESS":
         return cause(Reason.FULFILLMENT_NOT_SENT, status=str(fulfillment.get("status")))
+    return None
+
+
+def status_skip_reason(kind: NotificationKind, order: Json, rules: NotificationRules) -> Cause | None:
+    """Why no notification of this kind, or of an order in this payment state, is sent: the shop has no word for it."""
+    if not rules.order_status_of(kind):
+        return cause(Reason.NOTIFICATION_KIND_OFF)
+    if not rules.payment_status_of(order["displayFinancialStatus"]):
+        return cause(Reason.NOTIFICATION_PAYMENT_OFF, status=str(order["displayFinancialStatus"]))
     return None
 
 

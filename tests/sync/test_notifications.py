@@ -302,6 +302,26 @@ def test_the_store_and_the_status_names_are_settings(shop, shopify, engage, drai
     assert (body["orderStatus"], body["storeId"]) == ("Confirmed", "SE-MAIL")
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"order_status": {"confirmed": ""}}, Reason.NOTIFICATION_KIND_OFF),
+        ({"payment_status": {"PAID": ""}}, Reason.NOTIFICATION_PAYMENT_OFF),
+    ],
+    ids=["no word for the kind", "no word for the payment state"],
+)
+def test_a_mail_without_a_status_word_is_not_sent_and_says_so(words, reason, shop, shopify, engage, drain):
+    shop.settings = {"notifications": {"enabled": True, **words}}
+    shop.save()
+    _, order_id = buy(shop, shopify)
+    drain(waiting=True)
+
+    task, order = newest("SyncOrderNotification"), entities.get(Order, shop, order_id)
+    assert (mails(engage), task.state, task.reason) == ([], State.SUCCESS, reason)
+    assert cause_not_to_resend(shop, order).reason == reason
+    assert resend_notification(shop, order) is None
+
+
 @pytest.mark.parametrize("state", ["confirmed", "fulfilled", "cancelled", "refunded"])
 def test_a_resend_notifies_of_the_orders_present_state(state, notifying_shop, shopify, engage, drain):
     _, order_id = buy(notifying_shop, shopify)

@@ -31,6 +31,8 @@ class Field:
     default: Any = None
 
     widget = "text"
+    group = ""  # fields of one group stand together, under its heading
+    may_be_absent = False  # a form without it leaves the setting as it is
 
     @property
     def name(self) -> str:
@@ -94,6 +96,25 @@ class TextField(Field):
             raise InvalidValue(t("settings.bad.text", longest=str(MAX_TEXT)))
         if not re.fullmatch(self.pattern, given):
             raise InvalidValue(t(f"settings.bad.{self.name}"))
+        return given
+
+
+@dataclass(frozen=True)
+class WordField(Field):
+    """A word of the tenant's, in a group of such; the group has the help. Empty is a choice, too."""
+
+    group: str = ""
+
+    may_be_absent = True
+
+    @property
+    def help(self) -> str:
+        return ""
+
+    def read(self, form: FormValues) -> str:
+        given = " ".join(form.get(self.name, "").split())
+        if len(given) > MAX_TEXT or not given.isprintable():
+            raise InvalidValue(t("settings.bad.word", longest=str(MAX_TEXT)))
         return given
 
 

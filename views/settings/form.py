@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import groupby
 from typing import Any
 
 from alerts.declared import shop_rules
 from alerts.settings import input_kinds
 from i18n.locale import LANGUAGES
 from mappings.contact import ContactRules
-from mappings.notification.body import NotificationRules
+from mappings.notification.body import ORDER_STATUS, PAYMENT_STATUS, NotificationRules
 from mappings.receipt.purchase import ReceiptRules
 from models import Shop
 from views.settings.choices import Path, chosen_at
@@ -24,6 +25,7 @@ from views.settings.fields import (
     PeriodField,
     SwitchField,
     TextField,
+    WordField,
 )
 
 LOCALE = r"[a-z]{2,3}(-[A-Z]{2})?"
@@ -45,6 +47,10 @@ def _field(field_type: type[Field], group: str, name: str, **more: Any) -> Field
     return field_type((group, name), DEFAULT_SETTINGS.get(f"{group}_{name}"), **more)
 
 
+def _words(setting: str, defaults: Mapping[str, str]) -> list[Field]:
+    return [WordField(("notifications", setting, name), word, group=setting) for name, word in defaults.items()]
+
+
 RULE_FIELDS = {each.widget: each for each in (HoursField, PercentField, PeriodField, SwitchField)}
 OTHER_SECTIONS: dict[str, list[Field]] = {
     "orders": [
@@ -62,6 +68,8 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
         SwitchField(("notifications", "enabled"), False),
         _field(TextField, "notifications", "language", pattern=LOCALE),
         _field(ChoiceField, "notifications", "currency", options=("shop", "presentment")),
+        *_words("order_status", ORDER_STATUS),
+        *_words("payment_status", PAYMENT_STATUS),
     ],
     "preferences": [SwitchField(("preferences", "both_ways"), False)],
     "language": [ChoiceField(("language",), LANGUAGES[0], tuple(LANGUAGES))],
@@ -95,6 +103,10 @@ class SectionForm:
     def value(self, name: str) -> str:
         return self.values.get(name, "")
 
+    def groups(self) -> list[tuple[str, list[Field]]]:
+        """The fields by group, in their order; the group of the others is ""."""
+        return [(name, list(found)) for name, found in groupby(self.fields, lambda each: each.group)]
+
 
 def saved_section(shop: Shop, name: str) -> SectionForm:
     """A section filled with the shop's saved settings."""
@@ -111,6 +123,8 @@ def read_section(name: str, form: FormValues) -> tuple[dict[Path, Any], SectionF
     wanted: dict[Path, Any] = {}
     errors: dict[str, str] = {}
     for each in section_fields:
+        if each.may_be_absent and each.name not in form:
+            continue
         try:
             wanted[each.path] = each.read(form)
         except InvalidValue as error:

@@ -165,9 +165,9 @@ def test_any_form_is_saved_whole_or_has_errors(data):
 
     wanted, section = read_section(name, form)
 
-    assert {each.path for each in SECTIONS[name]} == wanted.keys() | {
-        each.path for each in SECTIONS[name] if each.name in section.errors
-    }
+    not_in_form = {each.path for each in SECTIONS[name] if each.may_be_absent and each.name not in form}
+    with_error = {each.path for each in SECTIONS[name] if each.name in section.errors}
+    assert {each.path for each in SECTIONS[name]} == wanted.keys() | with_error | not_in_form
     for each in SECTIONS[name]:
         if each.path in wanted:
             assert each.read(each.form_values(wanted[each.path])) == wanted[each.path]
@@ -293,6 +293,43 @@ def test_notifications_count_from_when_they_were_switched_on(client, shop):
     assert (first.enabled, first.rules.language) == (True, "nb-NO")
     assert before <= first.since <= utcnow()
     assert notification_settings(reloaded(shop)).since == first.since
+
+
+MAILS = {"notifications_enabled": "yes", "notifications_language": "sv-SE", "notifications_currency": "shop"}
+CONFIRMED, SENT, PENDING = (
+    f"notifications_{name}" for name in ("order_status_confirmed", "order_status_fulfilled", "payment_status_PENDING")
+)
+
+
+def test_the_status_words_of_mails_are_saved_and_shown_again(client, shop):
+    save(client, "notifications", **MAILS, **{CONFIRMED: "  Bestellung   OK ", SENT: "", PENDING: "Väntar"})
+
+    rules = notification_settings(reloaded(shop)).rules
+    shown = {each["name"]: each.get("value") for each in get_page(client, "/settings").all("input")}
+    assert (shown[CONFIRMED], shown[SENT], shown[PENDING]) == ("Bestellung OK", "", "Väntar")
+    assert [rules.order_status_of(kind) for kind in ("confirmed", "fulfilled", "cancelled")] == [
+        "Bestellung OK",
+        "",
+        "ORDER_CANCELLED",
+    ]
+    assert (rules.payment_status_of("PENDING"), rules.payment_status_of("PAID")) == ("Väntar", "PAID")
+
+
+def test_a_form_without_the_status_words_leaves_them_as_they_are(client, shop):
+    save(client, "notifications", **MAILS, **{CONFIRMED: "Confirmed", SENT: ""})
+
+    save(client, "notifications", **MAILS)
+
+    assert reloaded(shop).settings["notifications"]["order_status"] == {"confirmed": "Confirmed", "fulfilled": ""}
+
+
+@pytest.mark.parametrize("word", ["x" * 101, "Con\x00firmed", "\u202econfirmed"], ids=["long", "control", "bidi"])
+def test_a_status_word_that_is_no_line_of_text_is_refused_beside_its_field(client, shop, word):
+    response = save(client, "notifications", **MAILS, **{CONFIRMED: word})
+
+    assert response.status_code == 422
+    assert f'id="{CONFIRMED}-wrong"' in response.text
+    assert reloaded(shop).settings == {}
 
 
 def test_the_shops_language_is_used_for_its_pages(client, shop):

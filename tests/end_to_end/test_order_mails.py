@@ -1,0 +1,115 @@
+"""Order mails end to end: what the merchant sets on the settings page, and what Engage gets for each kind of mail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from models import Shop, State, utcnow
+from reasons import Reason
+from tests.end_to_end.test_order_to_receipt import buy, newest
+from tests.support.web.forms import press
+from tests.sync.test_notifications import mails, send_parcel
+from tests.sync.test_refunds import enqueue_refund_webhooks, line_of
+from tests.views.settings.test_page import save
+
+WORDS = {
+    "confirmed": "Confirmed",
+    "partly_fulfilled": "PartlyShipped",
+    "fulfilled": "Shipped",
+    "cancelled": "Cancelled",
+    "refunded": "Refunded",
+}
+PAYMENT_WORDS = {
+    "PAID": "Paid",
+    "PENDING": "Waiting",
+    "REFUNDED": "Repaid",
+    "PARTIALLY_REFUNDED": "Repaid",
+    "VOIDED": "Void",
+}
+ALL_ON = {"notifications_enabled": "yes", "notifications_language": "sv-SE", "notifications_currency": "presentment"}
+
+
+def order_words(**words):
+    return {f"notifications_order_status_{kind}": word for kind, word in words.items()}
+
+
+@pytest.fixture
+def tenant(engage):
+    """A tenant with status words of its own, as most have."""
+    found = engage.tenant("demo")
+    found.orders.statuses = tuple(WORDS.values())
+    found.orders.payment_statuses = tuple(PAYMENT_WORDS.values())
+    return found
+
+
+@pytest.fixture
+def mailing_shop(shop, client, tenant):
+    """A shop whose merchant has entered the tenant's words on the settings page."""
+    payments = {
+        "PAID": "Paid",
+        "PENDING": "Waiting",
+        "REFUNDED": "Repaid",
+        "PARTIALLY_REFUNDED": "Repaid",
+        "VOIDED": "Void",
+    }
+    typed = {f"notifications_payment_status_{state}": word for state, word in payments.items()}
+    assert save(client, "notifications", **ALL_ON, **typed, **order_words(**WORDS)).status_code == 303
+    found = Shop.get_by_id(shop.id)
+    # Shopify's instants have whole seconds: what happens in this very second is otherwise from before.
+    found.settings["notifications"]["since"] = (utcnow() - timedelta(minutes=1)).isoformat()
+    found.save()
+    return found
+
+
+def mail_of(mailing_shop, shopify, kind):
+    """Make what a mail of this kind is about happen to a new order."""
+    domain = mailing_shop.domain
+    _, order_id = buy(mailing_shop, shopify, paid=kind != "cancelled")
+    if kind == "cancelled":
+        enqueue_refund_webhooks(mailing_shop, shopify.cancel(domain, order_id), order_id)
+    if kind in ("partly_fulfilled", "fulfilled"):
+        units = {line_of(shopify, mailing_shop, order_id): 1} if kind == "partly_fulfilled" else None
+        send_parcel(mailing_shop, shopify, order_id, units)
+    if kind == "refunded":
+        units = {line_of(shopify, mailing_shop, order_id): 2}
+        enqueue_refund_webhooks(mailing_shop, shopify.refund(domain, order_id, units, shipping=Decimal(49)), order_id)
+    return order_id
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_each_kind_of_mail_has_the_word_that_the_merchant_entered(kind, mailing_shop, shopify, engage, drain):
+    mail_of(mailing_shop, shopify, kind)
+
+    drain(waiting=True)
+
+    assert mails(engage).count(WORDS[kind]) == 1
+    assert set(mails(engage)) <= {"Confirmed", WORDS[kind]}
+
+
+def test_a_word_that_the_tenant_lacks_is_an_error_until_it_is_corrected(client, mailing_shop, shopify, engage, drain):
+    save(client, "notifications", **ALL_ON, **order_words(confirmed="ORDER_CREATED"))
+    buy(mailing_shop, shopify)
+    drain(waiting=True)
+    refused = newest("SyncOrderNotification")
+    page = client.get(f"/tasks/{refused.id}").text
+
+    save(client, "notifications", **ALL_ON, **order_words(confirmed="Confirmed"))
+    press(client, f"/tasks/{refused.id}", f"/tasks/{refused.id}/retry")
+    drain(waiting=True)
+
+    assert refused.state == State.ERROR
+    assert "the status words of order mails stand in this app" in page
+    assert mails(engage) == ["Confirmed"]
+
+
+def test_an_emptied_word_stops_its_kind_of_mail_alone(client, mailing_shop, shopify, engage, drain):
+    save(client, "notifications", **ALL_ON, **order_words(confirmed=""))
+    mail_of(mailing_shop, shopify, "fulfilled")
+
+    drain(waiting=True)
+
+    assert mails(engage) == ["Shipped"]
+    assert newest("SyncOrderNotification").reason == Reason.NOTIFICATION_KIND_OFF
