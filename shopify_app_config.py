@@ -15,6 +15,7 @@ SCOPES = (
     "read_locations",
     "read_markets",
     "read_orders",
+    "read_products",
     "write_customers",
 )
 # Privacy law compliance (GDPR): Shopify takes these topics from the file alone.

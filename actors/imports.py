@@ -56,17 +56,18 @@ def handle_bulk_import_create_request(run: Run, import_id: int) -> None:
 def handle_bulk_import_create(run: Run, part_id: int) -> None:
     """Begin the bulk operation of a part, over all customers or over the orders of the period."""
     part = _part_of(run, part_id)
-    operation_id = shopify_client(run).run_bulk_query(_query(part))
+    shopify = shopify_client(run)
+    operation_id = shopify.run_bulk_query(_query(part, shopify))
     with claims.effects(run):
         update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
         enqueue_next_step(part.bulk_import, run.task)
 
 
-def _query(part: ImportPart) -> str:
+def _query(part: ImportPart, shopify: ShopifyClient) -> str:
     bulk_import: BulkImport = part.bulk_import
     if part.kind == ImportKind.CUSTOMERS:  # an order of today may belong to a customer of long ago
         return bulk_query.customers_query(BEFORE_SHOPIFY, utcnow() + MARGIN)
-    return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at)
+    return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at, shopify.scopes())
 
 
 @group.task(5, "BulkOperationFinishWebhook", topics=("bulk_operations/finish",))

@@ -43,11 +43,13 @@ def index_stores(run: Run) -> None:
 
 @group.task(42, "SyncShopCurrency", entity=Entity.SHOP, period=timedelta(days=1), newest_only=True)
 def sync_shop_currency(run: Run) -> None:
-    """Read the shop's currency, time zone and names, and its markets, by which stores are chosen."""
+    """Read the shop's currency, time zone, names and granted scopes, and its markets, by which stores are chosen."""
     if not run.shop.active:
         raise Skip(Reason.APP_UNINSTALLED)
-    shop, markets = shopify_client(run).shop(), _markets(run)
+    shopify = shopify_client(run)
+    shop, scopes, markets = shopify.shop(), shopify.scopes(), _markets(run)
     with claims.effects(run):
+        Shop.update(scopes=",".join(sorted(scopes))).where(Shop.id == run.task.shop_id).execute()
         if markets is not None:
             save_markets(run.shop, markets)
         save_shop(run.shop, shop)

@@ -34,7 +34,13 @@ def shopify_client_without_task(shop: Shop, seconds: float = DEADLINE_SECONDS) -
 def _shopify(shop: Shop, journal: Journal, lane: Lane, seconds: float = DEADLINE_SECONDS) -> ShopifyClient:
     cost_limiter = CostLimiter(broker.quick_client, shop.domain, RESERVED_POINTS[lane])
     return ShopifyClient(
-        shopify_origin(shop.domain), access_token(shop), journal, config.shopify_api_version, cost_limiter, seconds
+        shopify_origin(shop.domain),
+        access_token(shop),
+        journal,
+        config.shopify_api_version,
+        cost_limiter,
+        seconds,
+        shop.scopes.split(",") if shop.scopes else None,
     )
 
 

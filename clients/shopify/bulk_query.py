@@ -6,10 +6,11 @@ within a list: so a refund comes without its lines, and of several shipping line
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from clients.shopify.graphql_client import document_text
+from clients.shopify.graphql_client import document_text, missing_scopes
 from clients.shopify.search import CREATED, between
 
 UNFINISHED = {"CREATED", "RUNNING", "CANCELING"}
@@ -23,12 +24,13 @@ def customers_query(start: datetime, end: datetime) -> str:
     return _query("customers", start, end)
 
 
-def orders_query(start: datetime, end: datetime) -> str:
+def orders_query(start: datetime, end: datetime, scopes: Collection[str] | None = None) -> str:
     """The bulk query for all orders created from `start` on and before `end`, with a line for each order and line item.
 
-    A line item has its order's id in `__parentId` and comes at some point after it.
+    A line item has its order's id in `__parentId` and comes at some point after it. `scopes` are those granted (None:
+    all), since Shopify ends a bulk operation that asks for anything else with the error ACCESS_DENIED.
     """
-    return _query("orders", start, end)
+    return _query("orders", start, end, scopes)
 
 
 def assemble_order(order: Json, line_items: list[Json]) -> Json:
@@ -41,5 +43,6 @@ def assemble_order(order: Json, line_items: list[Json]) -> Json:
     }
 
 
-def _query(kind: str, start: datetime, end: datetime) -> str:
-    return document_text(f"bulk/{kind}").replace(SEARCH_PLACEHOLDER, between(CREATED[kind], start, end))
+def _query(kind: str, start: datetime, end: datetime, scopes: Collection[str] | None = None) -> str:
+    text = document_text(f"bulk/{kind}", missing_scopes(f"bulk/{kind}", scopes))
+    return text.replace(SEARCH_PLACEHOLDER, between(CREATED[kind], start, end))

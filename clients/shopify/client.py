@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from clients import Unanswered
 from clients.shopify.bulk_result import BulkResult
 from clients.shopify.consent import ConsentResult, consent_holder, consent_input, consent_result
-from clients.shopify.graphql_client import GraphQLClient
+from clients.shopify.graphql_client import GraphQLClient, with_read_scopes
 from clients.shopify.markets import read_markets
 from clients.shopify.pagination import read_fulfillment, read_order, read_refund
 from clients.shopify.search import CREATED, UPDATED, between, search_instant, updated_since
@@ -40,13 +40,12 @@ class ShopifyClient(GraphQLClient):
             raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the shop")
         return shop
 
-    def scopes(self) -> set[str]:
+    def scopes(self) -> frozenset[str]:
         """The access scopes that are granted. One to write includes the one to read."""
         app = self.query("app_scopes", "currentAppInstallation")
         if app is None:
             raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="the app's scopes")
-        granted = {str(each["handle"]) for each in app["accessScopes"]}
-        return granted | {scope.replace("write_", "read_", 1) for scope in granted}
+        return with_read_scopes([str(each["handle"]) for each in app["accessScopes"]])
 
     def read_protected_data(self) -> None:
         """Ask for protected customer data of one customer and one order, and forget it. Raises Rejected if withheld."""

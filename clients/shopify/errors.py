@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,16 @@ from reasons import Cause, Reason
 MESSAGE_LENGTH = 300
 BULK_LIMIT_CODES = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, or one on older versions
 BULK_WAIT = timedelta(seconds=60)
+# As in "Access denied for product field. Required access: `read_products` access scope."
+REQUIRED_SCOPE = re.compile(r"Required access: `(\w+)`")
+
+
+class ScopeMissing(Rejected):
+    """Fields need access scopes that the shop has not granted to the app: `scopes`."""
+
+    def __init__(self, scopes: frozenset[str], *, call: Call, said: str) -> None:
+        super().__init__(Reason.SHOPIFY_REQUEST_REJECTED, call=call, code="ACCESS_DENIED", said=said)
+        self.scopes = scopes
 
 
 def raise_graphql_errors(answer: dict[str, Any], call: Call, *, jitter_seconds: float) -> None:
@@ -59,7 +70,13 @@ def _error_of(errors: list[Any], answer: dict[str, Any], call: Call, jitter_seco
     if "ACCESS_DENIED" in codes and _protected(message):
         return Rejected(Reason.SHOPIFY_PROTECTED_DATA, call=call, code="ACCESS_DENIED", said=message)
     code = next(filter(None, codes), None)
+    if set(codes) == {"ACCESS_DENIED"} and (scopes := _required_scopes(errors)):
+        return ScopeMissing(scopes, call=call, said=message)
     return Rejected(Reason.SHOPIFY_REQUEST_REJECTED, call=call, code=code, said=message)
+
+
+def _required_scopes(errors: list[Any]) -> frozenset[str]:
+    return frozenset(scope for each in errors for scope in REQUIRED_SCOPE.findall(str(each.get("message"))))
 
 
 def _wait(answer: dict[str, Any]) -> float:

@@ -41,6 +41,7 @@ __all__ = [
 
 CLIENT_ID = "sandbox-client-id"
 SCOPES = "read_customers,write_customers,read_customer_merge,read_orders,read_fulfillments,read_locations,read_markets"
+SCOPES += ",read_products"
 TOKEN = "shpat_sandbox"  # noqa: S105 - opens nothing but this sandbox
 
 

@@ -38,6 +38,7 @@ class ShopRecords:
         self._headers: dict[int, Header] = {}
         self._parts: dict[int, int] = {}  # the order of each refund and fulfillment
         self._deleted_customers: set[int] = set()
+        self.deleted_articles: set[int] = set()  # products and variants
         self._max_orders = max_orders
         self._updated_at = utc(now())
 
@@ -45,11 +46,12 @@ class ShopRecords:
         """The order with its customer, both as they are now."""
         packed = self._orders.get(shopify_id)
         if packed is None:
-            return self.history.order(shopify_id) if self.history else None
+            past = self.history.order(shopify_id) if self.history else None
+            return past and self._without_deleted_articles(past)
         order: Json = orjson.loads(packed)
         if order["customer"]:
             order["customer"] = self.customer(order["customer"])
-        return _linked(order)
+        return _linked(self._without_deleted_articles(order))
 
     def customer(self, shopify_id: int) -> Json | None:
         known = self.customer_record(shopify_id)
@@ -142,6 +144,16 @@ class ShopRecords:
             "updatedAt": self._updated_at,
             **self.changed_settings,
         }
+
+    def _without_deleted_articles(self, order: Json) -> Json:
+        """The order as the Admin API shows it: a line keeps its texts, and loses what was deleted since."""
+        for line in order["lineItems"]:
+            product, variant = line.get("product"), line.get("variant")
+            if product and int(product["legacyResourceId"]) in self.deleted_articles:
+                line["product"] = line["variant"] = None
+            elif variant and int(variant["legacyResourceId"]) in self.deleted_articles:
+                line["variant"] = None
+        return order
 
     def _part(self, name: str, shopify_id: int) -> Json | None:
         owner = self._parts.get(shopify_id) or (self.history.order_of(shopify_id) if self.history else None)

@@ -32,6 +32,10 @@ class ShopEvents(Shops):
         for number, market in enumerate(markets, 1):
             self.fire(shop, "markets/update", event_payloads.market(market.graphql(number)))
 
+    def delete_product(self, shop: str, article_id: int) -> None:
+        """Delete a product with its variants, or one variant. Fires what the app is not subscribed to: nothing here."""
+        self.records(shop).deleted_articles.add(article_id)
+
     def uninstall(self, shop: str) -> None:
         """Uninstall the app: its token is invalid from now on. Fires app/uninstalled."""
         records = self.records(shop)

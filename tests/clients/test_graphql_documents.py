@@ -53,6 +53,7 @@ SIZES = {
     **{name: {"first": pagination.PART_LINES} for name in pagination.REFUND_PARTS.values()},
 }
 SCOPES = {"read_customers", "write_customers", "read_orders", "read_fulfillments", "read_locations", "read_markets"}
+SCOPES |= {"read_products"}
 TABLE = Path(__file__).parents[2] / "docs" / "scopes.md"
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 SEARCHES = {

@@ -35,8 +35,9 @@ def test_the_scopes_are_those_that_the_documentation_names():
 
 
 def test_what_the_shop_grants_is_known_and_looked_at_anew(shop, shopify, drain):
+    shopify.records(shop.domain).scopes = ("read_orders", "read_markets", "write_customers")
     receive_webhook(shop, "app/scopes_update", {"current": ["read_orders", "read_markets"]})
     drain()
 
-    assert Shop.get_by_id(shop.id).scopes == "read_orders,read_markets"
+    assert Shop.get_by_id(shop.id).scopes == "read_customers,read_markets,read_orders,write_customers"
     assert Task.select().where(Task.type == 42).count() == 1

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from sandbox.engage.faults import Fault, Faults
 from sandbox.engage.http import asgi
 from sandbox.engage.http.messages import ApiResponse
+from sandbox.shopify.api.access import check_access
 from sandbox.shopify.api.cost import MAX_COST, PointBudget, cost
 from sandbox.shopify.api.resolvers import Resolvers
 from sandbox.shopify.api.schema import schema
@@ -97,7 +98,12 @@ class AdminApi:
             return {"errors": [_throttled()], "extensions": _spent(price, None, budget)}
         resolvers = self._resolvers_of(records, base)
         result = execute_sync(
-            schema(), document, resolvers.fields(), variable_values=variables, field_resolver=_resolve
+            schema(),
+            document,
+            resolvers.fields(),
+            context_value=resolvers.scopes,
+            variable_values=variables,
+            field_resolver=_resolve,
         ).formatted
         search = {"search": resolvers.warnings} if debug and resolvers.warnings else {}
         return {**result, "extensions": _spent(price, price, budget) | search}
@@ -148,6 +154,7 @@ def _checked(query: str) -> tuple[DocumentNode | None, list[Json]]:
 
 
 def _resolve(source: Json, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    check_access(info.field_name, get_named_type(info.return_type).name, info.context)
     if info.field_name == "metafield":
         value = source["metafields"].get(f"{arguments['namespace']}.{arguments['key']}")
         return {"value": value} if value is not None else None

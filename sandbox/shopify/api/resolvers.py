@@ -41,7 +41,7 @@ class Resolvers:
         scopes: Iterable[str] = (),
     ) -> None:
         self.warnings: list[Json] = []
-        self._scopes = scopes if records.scopes is None else records.scopes
+        self.scopes = tuple(scopes if records.scopes is None else records.scopes)
         self._records = records
         self._bulk = bulk
         self._base = base
@@ -52,7 +52,7 @@ class Resolvers:
         records = self._records
         return {
             "shop": records.settings(),
-            "currentAppInstallation": {"accessScopes": [{"handle": each} for each in self._scopes]},
+            "currentAppInstallation": {"accessScopes": [{"handle": each} for each in self.scopes]},
             "order": lambda **given: records.order(_number(given["id"], "Order")),
             "orders": lambda **given: self._page("orders", records.order_headers, records.order, given),
             "ordersCount": lambda **given: self._count("orders", records.order_headers, given),

@@ -17,6 +17,7 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, StringValueNode
 
+from sandbox.shopify.api.access import denied_fields
 from sandbox.shopify.api.schema import schema
 from sandbox.shopify.api.search import SearchQuery
 from sandbox.shopify.bulk.lines import result_lines, selected_fields
@@ -164,9 +165,13 @@ class BulkOperations:
     def _work(self, operation: BulkOperation, root: FieldNode, search: SearchQuery) -> None:
         started = time.monotonic()
         failure = self.options.failures.pop(0) if self.options.failures else None
+        denied = self._records.scopes is not None and denied_fields(schema(), operation.query, self._records.scopes)
         self._set_running(operation)
         with suppress(FileNotFoundError):  # the sandbox was closed meanwhile, and its folder with it
-            self._write(operation, root, search, failure)
+            if denied:
+                failure = "ACCESS_DENIED"
+            else:
+                self._write(operation, root, search, failure)
             self._wait(operation, started)
             self._end(operation, failure)
 

@@ -2,25 +2,61 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from sandbox.shopify.money import ZERO, allocate, rounded
 
 SHIPPING_TAX_RATE = Decimal("0.25")
+FIRST_PRODUCT, FIRST_VARIANT = 8_000_000_000_000, 45_000_000_000_000
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of an order. `price` is for one unit, in the shop's currency."""
+    """One line of an order. `price` is for one unit, in the shop's currency.
+
+    Its product is known by vendor and title, its variant also by the variant's title and SKU, unless ids are given. A
+    `custom` item was typed in at the till or in a draft: it has neither.
+    """
 
     title: str
-    sku: str
+    sku: str | None
     price: Decimal
     quantity: int = 1
     tax_rate: Decimal = Decimal("0.25")
     gift_card: bool = False
     vendor: str = "Sandbox Records"
+    variant_title: str | None = None
+    product_type: str = ""
+    barcode: str | None = None
+    product_id: int | None = None
+    variant_id: int | None = None
+    custom: bool = False
+
+    @property
+    def name(self) -> str:
+        """The title, with that of the variant if there is one."""
+        return f"{self.title} - {self.variant_title}" if self.variant_title else self.title
+
+    def product(self) -> dict[str, Any] | None:
+        """The product as the Admin API shows it."""
+        number = self.product_id or FIRST_PRODUCT + _number_of(self.vendor, self.title)
+        return None if self.custom else {**_ids("Product", number), "productType": self.product_type}
+
+    def variant(self) -> dict[str, Any] | None:
+        """The variant as the Admin API shows it."""
+        number = self.variant_id or FIRST_VARIANT + _number_of(self.vendor, self.name, self.sku or "")
+        return None if self.custom else {**_ids("ProductVariant", number), "barcode": self.barcode}
+
+
+def _number_of(*texts: str) -> int:
+    return zlib.crc32("\n".join(texts).encode())
+
+
+def _ids(kind: str, number: int) -> dict[str, str]:
+    return {"id": f"gid://shopify/{kind}/{number}", "legacyResourceId": str(number)}
 
 
 @dataclass(frozen=True)

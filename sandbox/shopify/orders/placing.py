@@ -114,10 +114,13 @@ class _Placing:
         tax = self._bag(lambda prices: prices.taxes[index])
         return {
             "id": f"gid://shopify/LineItem/{self._next_id()}",
-            "name": item.title,
+            "name": item.name,
             "title": item.title,
+            "variantTitle": item.variant_title,
             "sku": item.sku,
             "vendor": item.vendor,
+            "variant": item.variant(),
+            "product": item.product(),
             "quantity": item.quantity,
             "currentQuantity": item.quantity,
             "unfulfilledQuantity": item.quantity,
