@@ -24,9 +24,9 @@ from mappings.notification.body import (
     status_skip_reason,
 )
 from mappings.receipt.payments import refunded_amount
-from models import Order, Refund, Shop, Task, new_id, utcnow
+from models import Customer, Order, Refund, Shop, Task, new_id, utcnow
 from reasons import Cause, Reason, cause
-from sync import entities
+from sync import deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import contact_id_or_wait
 from sync.contacts import contact_rules, contact_store
@@ -190,9 +190,31 @@ def _notify(
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(run, order)
     body = notification_body(
-        kind, snapshot, rules=rules, email=email, zone=zone, fulfillment=fulfillment, refund=refund
+        kind,
+        snapshot,
+        rules=rules,
+        email=email,
+        contact_id=contact_with_email(run.shop, order.customer_id, email),
+        zone=zone,
+        fulfillment=fulfillment,
+        refund=refund,
     )
     engage_client(run).create_order_notification(body)
+
+
+def contact_with_email(shop: Shop, customer_id: int | None, email: str) -> str:
+    """Id of the customer's contact if it has this e-mail address; "": it has another one, or is not known."""
+    survivor = deleted_customers.surviving_customer(shop, customer_id) if customer_id else None
+    customer = entities.find(Customer, shop, survivor) if survivor else None
+    if customer is None or not customer.contact_id:
+        return ""
+    return str(customer.contact_id) if _contact_email(customer).casefold() == email.strip().casefold() else ""
+
+
+def _contact_email(customer: Customer) -> str:
+    """The contact's e-mail address as last sent, or else the customer's."""
+    known: Json = customer.snapshot.get("defaultEmailAddress") or {}
+    return str((customer.last_sent or {}).get("email") or known.get("emailAddress") or "").strip()
 
 
 def _ensure_contact(run: Run, snapshot: Json) -> None:

@@ -15,7 +15,7 @@ from models import Customer, Entity, Lane, Order, Refund, Shop, Task
 from sync import deleted_customers, entities
 from sync.api_clients import shopify_client_without_task
 from sync.contacts import contact_rules, contact_store
-from sync.notifications import notification_rules
+from sync.notifications import contact_with_email, notification_rules
 from sync.receipts import receipt_rules_and_store
 from taskqueue.types import NUMBERS, TaskType, index_type
 
@@ -119,8 +119,17 @@ def notification_preview(task: Task, sent: Json) -> Json:
     kind: NotificationKind = task.args.get("kind", "confirmed")
     if refund or parcel:
         kind = kind_of_fulfillment(snapshot, parcel) if parcel else "refunded"
+    customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
+    contact_id = contact_with_email(shop, customer_id, email)
     return notification_body(
-        kind, snapshot, rules=rules, email=email, fulfillment=parcel, refund=refund, zone=shop.zone
+        kind,
+        snapshot,
+        rules=rules,
+        email=email,
+        contact_id=contact_id,
+        fulfillment=parcel,
+        refund=refund,
+        zone=shop.zone,
     )
 
 

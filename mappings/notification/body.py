@@ -11,6 +11,7 @@ from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger
 from mappings.notification.contents import order_contents, refund_contents
 from mappings.notification.extra_fields import extra_fields
+from mappings.notification.language import mail_language
 from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import in_zone
 from reasons import Cause, Reason, cause
@@ -120,12 +121,14 @@ def notification_body(
     *,
     rules: NotificationRules,
     email: str,
+    contact_id: str = "",
     fulfillment: Json | None = None,
     refund: Json | None = None,
     zone: ZoneInfo | None = None,
 ) -> Json:
     """The body for POST /api/v2/orders: everything that the mail may show, since Engage stores nothing of an order.
 
+    The contact with the id is matched, or without one the contact with the e-mail address, of which there may be two.
     For a parcel with a part of the order it has that part; for a refund it has what came back, with negative totals as
     on receipts. Raises ValueError for "refunded" without a refund.
     """
@@ -138,11 +141,11 @@ def notification_body(
     else:
         items, payments = order_contents(kind, order, fulfillment, ledger)
     return {
-        "contact": {"matchKey": email, "matchKeyType": "email"},
+        "contact": _contact_key(email, contact_id),
         "orderNumber": order["name"],
         "orderStatus": rules.order_status_of(kind),
         "paymentStatus": rules.payment_status_of(order["displayFinancialStatus"]),
-        "language": order.get("customerLocale") or rules.language,
+        "language": mail_language(order, rules.language),
         "storeId": rules.store,
         "currency": ledger.currency,
         **_dates(kind, order, fulfillment, refund, zone),
@@ -150,6 +153,12 @@ def notification_body(
         "paymentMethods": payments,
         "extraData": extra_fields(order, fulfillment),
     }
+
+
+def _contact_key(email: str, contact_id: str) -> Json:
+    if contact_id:
+        return {"matchKey": contact_id, "matchKeyType": "contactId"}
+    return {"matchKey": email, "matchKeyType": "email"}
 
 
 def _shipped(order: Json) -> NotificationKind | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.shopify.times import utc
 
-COUNTRIES = {"SE": "Sweden", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "DE": "Germany"}
+COUNTRIES = {"SE": "Sweden", "NO": "Norway", "DK": "Denmark", "FI": "Finland", "DE": "Germany", "GB": "United Kingdom"}
 
 
 @dataclass(frozen=True)

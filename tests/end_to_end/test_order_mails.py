@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from models import Shop, State, utcnow
+from models import Customer, Order, Shop, State, utcnow
 from reasons import Reason
-from tests.end_to_end.test_order_to_receipt import buy, newest
+from sync import entities
+from sync.notifications import resend_notification
+from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, index, newest
 from tests.support.web.forms import press
-from tests.sync.test_notifications import mails, send_parcel
+from tests.sync.test_notifications import enqueue_order_webhook, mails, send_parcel
 from tests.sync.test_refunds import enqueue_refund_webhooks, line_of
 from tests.views.settings.test_page import save
 
@@ -113,3 +116,81 @@ def test_an_emptied_word_stops_its_kind_of_mail_alone(client, mailing_shop, shop
 
     assert mails(engage) == ["Shipped"]
     assert newest("SyncOrderNotification").reason == Reason.NOTIFICATION_KIND_OFF
+
+
+def contact(tenant, **fields):
+    """A contact that the tenant has already."""
+    return tenant.contacts.create({"contactType": "Contact", **fields})
+
+
+def mail_to(tenant):
+    """How the newest mail names its contact, and whom Engage mails it to."""
+    mail = tenant.orders.mails[-1]
+    return mail["contact"]["matchKeyType"], mail["contactId"]
+
+
+def test_a_mail_goes_to_the_customers_own_contact_among_two_with_the_address(
+    mailing_shop, tenant, shopify, engage, drain
+):
+    customer_id, _ = buy(mailing_shop, shopify)
+    drain(waiting=True)
+    ours = Customer.select().get().contact_id
+    contact(tenant, email=ADA.email)
+
+    index(mailing_shop, "IndexOrder", shopify.add_order(mailing_shop.domain, RECORD, customer_id=customer_id))
+    drain(waiting=True)
+
+    assert len(tenant.contacts.matching("email", ADA.email, None)) == 2
+    assert mail_to(tenant) == ("contactId", ours)
+
+
+def test_a_mail_reaches_the_contact_whose_address_was_changed_in_engage(mailing_shop, tenant, shopify, engage, drain):
+    customer_id, _ = buy(mailing_shop, shopify)
+    drain(waiting=True)
+    ours = Customer.select().get().contact_id
+    tenant.contacts.update(ours, {"email": "other@example.com"})
+
+    index(mailing_shop, "IndexOrder", shopify.add_order(mailing_shop.domain, RECORD, customer_id=customer_id))
+    drain(waiting=True)
+
+    assert mail_to(tenant) == ("contactId", ours)
+
+
+def test_an_order_with_another_address_than_the_customers_is_mailed_by_that(mailing_shop, tenant, shopify, drain):
+    friend = contact(tenant, email="friend@example.com")
+    buy(mailing_shop, shopify, email="friend@example.com")
+
+    drain(waiting=True)
+
+    assert mail_to(tenant) == ("email", friend["id"])
+
+
+def test_an_address_in_other_letters_is_the_same(mailing_shop, tenant, shopify, drain):
+    buy(mailing_shop, shopify, email=ADA.email.upper())
+
+    drain(waiting=True)
+
+    assert mail_to(tenant) == ("contactId", Customer.select().get().contact_id)
+
+
+def test_a_mail_sent_again_to_a_corrected_address_reaches_the_contact_made_for_it(mailing_shop, tenant, shopify, drain):
+    _, order_id = buy(mailing_shop, shopify)
+    drain(waiting=True)
+    shopify.update_order(mailing_shop.domain, order_id, email="right@example.com")
+    enqueue_order_webhook(mailing_shop, order_id)
+    drain(waiting=True)
+
+    resend_notification(mailing_shop, entities.get(Order, mailing_shop, order_id))
+    drain(waiting=True)
+
+    right = tenant.contacts.find({"email": "right@example.com"})
+    assert mail_to(tenant) == ("email", right)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en", "en-GB"), ("sv-SE", "sv-SE"), (None, "sv-SE")])
+def test_a_mail_has_the_shoppers_language_with_its_country(locale, language, mailing_shop, tenant, shopify, drain):
+    buy(mailing_shop, shopify, person=replace(ADA, country_code="GB"), customerLocale=locale)
+
+    drain(waiting=True)
+
+    assert tenant.orders.mails[-1]["language"] == language

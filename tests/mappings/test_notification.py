@@ -58,12 +58,13 @@ def parcel(*lines, more=False):
     return PARCEL | {"fulfillmentLineItems": {"nodes": sent, "pageInfo": {"hasNextPage": more}}}
 
 
-def notification(kind, sale=SALE, *, store="SE-WEB", fulfillment=None, refund=None, zone=None, **rules):
+def notification(kind, sale=SALE, *, store="SE-WEB", contact_id="", fulfillment=None, refund=None, zone=None, **rules):
     return notification_body(
         kind,
         sale,
         rules=NotificationRules(store=store, **rules),
         email=EMAIL,
+        contact_id=contact_id,
         fulfillment=fulfillment,
         refund=refund,
         zone=zone,
@@ -143,9 +144,45 @@ def test_a_payment_status_is_the_tenants_or_else_shopifys_name(financial, status
     assert body["paymentStatus"] == status
 
 
-def test_the_language_is_the_customers_or_else_the_shops():
-    assert notification("confirmed", SALE | {"customerLocale": "en-GB"})["language"] == "en-GB"
-    assert notification("confirmed", SALE | {"customerLocale": None}, language="nb-NO")["language"] == "nb-NO"
+def test_the_contact_is_matched_by_its_id_if_that_is_known():
+    contact_id = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
+
+    assert notification("confirmed")["contact"] == {"matchKey": EMAIL, "matchKeyType": "email"}
+    assert notification("confirmed", contact_id=contact_id)["contact"] == {
+        "matchKey": contact_id,
+        "matchKeyType": "contactId",
+    }
+
+
+@pytest.mark.parametrize(
+    ("locale", "delivered_to", "billed_to", "language"),
+    [
+        ("en-GB", "SE", None, "en-GB"),
+        ("en", "GB", "SE", "en-GB"),
+        ("en", None, "IE", "en-IE"),
+        ("EN_gb", None, None, "en-GB"),
+        ("sv", "FI", None, "sv-FI"),
+        ("sv", None, None, "sv-SE"),
+        ("de", None, None, "de"),
+        ("zh-Hant", "TW", None, "zh-Hant-TW"),
+        ("zh-hant-hk", "TW", None, "zh-Hant-HK"),
+        ("es-419", "MX", None, "es-419"),
+        (None, "GB", None, "sv-SE"),
+        ("", None, None, "sv-SE"),
+        (" ", None, None, "sv-SE"),
+    ],
+)
+def test_the_language_is_the_customers_with_the_orders_country_or_else_the_shops(
+    locale, delivered_to, billed_to, language
+):
+    addresses = {
+        name: country and {"countryCodeV2": country}
+        for name, country in (("shippingAddress", delivered_to), ("billingAddress", billed_to))
+    }
+
+    body = notification("confirmed", SALE | {"customerLocale": locale, **addresses}, language="sv-SE")
+
+    assert body["language"] == language
 
 
 def test_an_order_without_freight_has_no_freight_fee():

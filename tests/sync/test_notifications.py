@@ -65,7 +65,7 @@ def test_an_order_is_confirmed_once(notifying_shop, shopify, engage, drain):
 
     assert mails(engage) == ["ORDER_CREATED"]
     (mail,) = engage.tenant("demo").orders.mails
-    assert mail["contact"] == {"matchKey": ADA.email, "matchKeyType": "email"}
+    assert mail["contact"] == {"matchKey": mail["contactId"], "matchKeyType": "contactId"}
     assert newest("SyncOrderNotification").shopify_id == order_id
 
 
