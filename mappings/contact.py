@@ -13,6 +13,7 @@ from reasons import Reason
 MEMBER = "Member"
 CONTACT = "Contact"
 SOURCE = "Shopify"
+KEYS = ("email", "mobilePhone")  # Engage finds a contact by them, so they are never emptied
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 _SPACING = re.compile(r"[\s().\-\u00a0]")
@@ -32,12 +33,14 @@ _MISSING_KEY = {
 class ContactRules:
     """A shop's settings for its contacts. `mode`: all are members, or only those with an account.
 
-    `key` is the field by which the tenant identifies contacts, if it is only one.
+    `key` is the field by which the tenant identifies contacts, if it is only one. `send_no_account`: also tell Engage
+    that a customer has no account, which cannot be undone there: a consent is never "not set" again.
     """
 
     mode: Literal["members", "accounts"] = "members"
     key: Literal["any", "email", "mobilePhone"] = "any"
     account_consent: str = "hasShopifyAccount"
+    send_no_account: bool = False
     store: str = ""
 
 
@@ -92,7 +95,7 @@ def contact_fields(customer: Json, rules: ContactRules, orders: Iterable[Json] =
         "contactType": type_of_contact(customer, rules, orders),
         **known,
         "preferences": _preferences(customer) | {"acceptsPostal": False},
-        "consents": [_account_consent(customer, rules, customer.get("createdAt"))],
+        **({"consents": consents} if (consents := _consents(customer, rules, customer.get("createdAt"))) else {}),
     }
 
 
@@ -102,19 +105,28 @@ def update_fields(customer: Json, rules: ContactRules) -> Json:
     The type has a call of its own, and preferences have a task of their own, which knows when and in which system each
     decision was made.
     """
-    return {**_fields(customer), "consents": [_account_consent(customer, rules, customer.get("updatedAt"))]}
+    return {**_fields(customer), "consents": _consents(customer, rules, customer.get("updatedAt"))}
 
 
 def changed_fields(wanted: Json, known: Json) -> Json:
     """The fields to send so that a contact with the fields `known` gets those in `wanted`, both from `update_fields`.
 
     `known` is what was sent last time, so a value that became empty is sent as "" once, and one that Shopify never had
-    is not. A consent is compared by its value, not by its date.
+    is not. A key is never emptied. A consent is compared by its value, not by its date.
     """
-    changed = {name: value for name, value in wanted.items() if _differs(name, value, known)}
+    changed = {name: value for name, value in wanted.items() if _differs(name, value, known) and _may_be(name, value)}
     if consents := _changed_consents(wanted.get("consents") or [], known.get("consents") or []):
         changed["consents"] = consents
     return changed
+
+
+def fields_after(sent: Json, wanted: Json, known: Json) -> Json:
+    """The fields that a contact with the fields `known` has after `sent`, as the `known` of its next update.
+
+    What differed and was not sent, a key of another contact for example, differs again next time.
+    """
+    kept = {name for name, value in wanted.items() if name not in sent and _differs(name, value, known)}
+    return {**wanted, **{name: known.get(name) or "" for name in kept}}
 
 
 def known_fields(contact: Json, wanted: Json) -> Json:
@@ -166,14 +178,11 @@ def _has_account(customer: Json) -> bool:
     return customer.get("state") == "ENABLED"
 
 
-def _account_consent(customer: Json, rules: ContactRules, date: str | None) -> Json:
-    return {
-        "id": rules.account_consent,
-        "value": _has_account(customer),
-        "date": date,
-        "source": SOURCE,
-        "comment": "",
-    }
+def _consents(customer: Json, rules: ContactRules, date: str | None) -> list[Json]:
+    has_account = _has_account(customer)
+    if not has_account and not rules.send_no_account:
+        return []
+    return [{"id": rules.account_consent, "value": has_account, "date": date, "source": SOURCE, "comment": ""}]
 
 
 def _preferences(customer: Json) -> dict[str, bool]:
@@ -186,6 +195,10 @@ def _preferences(customer: Json) -> dict[str, bool]:
 
 def _differs(name: str, value: Any, known: Json) -> bool:
     return name != "consents" and (value or "") != (known.get(name) or "")
+
+
+def _may_be(name: str, value: Any) -> bool:
+    return bool(value) or name not in KEYS
 
 
 def _changed_consents(wanted: list[Json], known: list[Json]) -> list[Json]:

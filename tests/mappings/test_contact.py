@@ -5,11 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.contact import (
+    KEYS,
     ContactRules,
     changed_fields,
     contact_fields,
     contact_skip_reason,
     create_query,
+    fields_after,
     known_fields,
     needs_upgrade,
     type_of_contact,
@@ -87,7 +89,6 @@ def test_what_shopify_does_not_know_is_left_out_of_a_new_contact():
         "externalId": "7",
         "email": "a@b.test",
         "preferences": {"acceptsPostal": False},
-        "consents": consent(False, None),
     }
 
 
@@ -187,10 +188,27 @@ def test_only_changed_fields_are_sent():
 
 def test_a_value_that_the_customer_removed_is_emptied_once():
     before = update_fields(customer(), MEMBERS)
-    after = update_fields(customer(defaultPhoneNumber=None), MEMBERS)
+    after = update_fields(customer(defaultAddress={"address1": "Bruksgatan 4", "zip": "582 24"}), MEMBERS)
 
-    assert changed_fields(after, before) == {"mobilePhone": ""}
+    assert changed_fields(after, before) == dict.fromkeys(("city", "country", "countryCode"), "")
     assert changed_fields(after, after) == {}
+
+
+def test_a_key_that_the_customer_removed_stays_at_engage():
+    before = update_fields(customer(), MEMBERS)
+    after = update_fields(customer(defaultPhoneNumber=None, defaultEmailAddress=email("a@b", valid=False)), MEMBERS)
+
+    assert changed_fields(after, before) == {}
+    assert fields_after({}, after, before)["email"] == "elin.norberg@example.test"
+
+
+def test_what_was_not_sent_differs_again():
+    before = update_fields(customer(), MEMBERS)
+    after = update_fields(customer(lastName="Ek", defaultPhoneNumber=phone("+46701740606")), MEMBERS)
+
+    known = fields_after({"lastName": "Ek"}, after, before)
+
+    assert changed_fields(after, known) == {"mobilePhone": "+46701740606"}
 
 
 def test_a_value_that_shopify_never_had_is_left_to_engage():
@@ -204,6 +222,14 @@ def test_an_account_opened_later_is_sent_with_its_date():
     after = update_fields(customer(updatedAt="2026-05-01T08:00:00+02:00"), MEMBERS)
 
     assert changed_fields(after, before) == {"consents": consent(True, "2026-05-01T08:00:00+02:00")}
+
+
+def test_a_missing_account_is_told_only_if_the_shop_wants_that():
+    guest, told = customer(state="DISABLED"), ContactRules(send_no_account=True)
+
+    assert "consents" not in contact_fields(guest, MEMBERS)
+    assert contact_fields(guest, told)["consents"] == consent(False, "2026-02-11T09:14:00+01:00")
+    assert changed_fields(update_fields(guest, MEMBERS), update_fields(customer(), MEMBERS)) == {}
 
 
 def test_a_contact_found_in_engage_is_compared_with_its_fields():
@@ -255,7 +281,7 @@ customers = st.builds(
     ),
     gender=st.one_of(st.none(), st.fixed_dictionaries({"value": text})),
 )
-rules = st.builds(ContactRules, mode=st.sampled_from(["members", "accounts"]))
+rules = st.builds(ContactRules, mode=st.sampled_from(["members", "accounts"]), send_no_account=st.booleans())
 
 
 @properties
@@ -271,11 +297,15 @@ def test_known_fields_are_never_sent_again(shopper, rules):
 def test_known_and_changed_fields_make_the_wanted_ones(before, after, rules):
     known, wanted = update_fields(before, rules), update_fields(after, rules)
 
-    made = known | changed_fields(wanted, known)
+    sent = changed_fields(wanted, known)
+    made = known | sent
 
     fields = wanted.keys() - {"consents"}
-    assert {name: made[name] for name in fields} == {name: wanted[name] for name in fields}
-    assert [given["value"] for given in made["consents"]] == [given["value"] for given in wanted["consents"]]
+    assert {name: made[name] for name in fields} == {
+        name: wanted[name] or (known[name] if name in KEYS else "") for name in fields
+    }
+    assert not wanted["consents"] or made["consents"][0]["value"] == wanted["consents"][0]["value"]
+    assert changed_fields(wanted, fields_after(sent, wanted, known)) == {}
 
 
 @properties

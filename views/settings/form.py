@@ -63,6 +63,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
         _field(ChoiceField, "contact", "mode", options=("members", "accounts")),
         _field(ChoiceField, "contact", "key", options=("any", "email", "mobilePhone")),
         _field(TextField, "contact", "account_consent"),
+        _field(SwitchField, "contact", "send_no_account"),
     ],
     "notifications": [
         SwitchField(("notifications", "enabled"), False),
