@@ -72,14 +72,19 @@ class EngageClient:
         return answer
 
     def find_contact(
-        self, *, email: str | None = None, mobile_phone: str | None = None, custom_key: str | None = None
+        self,
+        *,
+        email: str | None = None,
+        mobile_phone: str | None = None,
+        custom_key: str | None = None,
+        contact_type: str | None = None,
     ) -> str | None:
         """The id of the one contact with this email, phone or key, or None. Engage: contacts, "find contact".
 
-        Raises ContactConflict, with the ids, if several match. `custom_key` is the external id or the member number,
-        depending on the tenant's configuration.
+        Raises ContactConflict, with the ids, if several match: of one `contact_type`, fewer do. `custom_key` is the
+        external id or the member number, depending on the tenant's configuration.
         """
-        keys = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key}
+        keys = {"email": email, "mobilePhone": mobile_phone, "customKey": custom_key, "contactType": contact_type}
         query = {name: value for name, value in keys.items() if value}
         try:
             call, answer = self._call("GET", f"{API}/contacts/id", Effect.READ, query=query)

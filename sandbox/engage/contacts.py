@@ -28,10 +28,16 @@ Notify = Callable[[str, dict[str, Any]], None]  # an event's name, and its paylo
 
 
 class Contacts:
-    """In memory, with an index of the fields by which they can be found. `notify` is called with each event."""
+    """In memory, with an index of the fields by which they can be found. `notify` is called with each event.
+
+    As a tenant's set-up may have it: `key_fields` says which field each contact type requires and has once only, and
+    `custom_key` is what customKey searches (externalId, memberNumber, or None: it is refused). Any other field, the
+    external id too, may be that of several contacts: then a search for it is a conflict.
+    """
 
     def __init__(self, notify: Notify, key_fields: Mapping[str, str] = KEY_FIELDS) -> None:
         self.key_fields = dict(key_fields)
+        self.custom_key: str | None = "externalId"
         self._notify = notify
         self._by_id: dict[str, Contact] = {}
         self._index: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
@@ -56,8 +62,7 @@ class Contacts:
         """A new contact. Raises Refusal where the type is unknown, a field is wrong or the key is taken."""
         contact_type = self.known_type(fields.get("contactType") or "Member")
         attributes = {"contactType": contact_type, **read_attributes(fields)}
-        if not attributes.get(self.key_fields[contact_type]):
-            raise validation_error(f"{self.key_fields[contact_type]} is required for {contact_type}.")
+        self._refuse_missing(attributes)
         self._refuse_taken(attributes)
         contact: Contact = {
             "id": str(uuid4()),
@@ -77,6 +82,7 @@ class Contacts:
         before = dict(contact)
         changed = contact["attributes"] | read_attributes(fields)
         preferences, consents = read_preferences(fields), read_consents(fields)
+        self._refuse_missing(changed)
         self._refuse_taken(changed, own_id=contact["id"])
         self._remove_from_index(contact)
         contact["attributes"] = changed
@@ -107,6 +113,7 @@ class Contacts:
         """Change the contact's type. Raises Refusal where that type has another contact with the same key."""
         contact = self.get(contact_id)
         changed = contact["attributes"] | {"contactType": self.known_type(contact_type)}
+        self._refuse_missing(changed)
         self._refuse_taken(changed, own_id=contact["id"])
         before = dict(contact)
         contact["attributes"] = changed
@@ -115,7 +122,7 @@ class Contacts:
 
     def find(self, query: Mapping[str, str]) -> str:
         """The id for a query as of GET contacts/id. Raises Refusal for none, several, or a query that is not valid."""
-        field, value = search_field(query)
+        field, value = search_field(query, self.custom_key)
         contact_type = self.known_type(query["contactType"]) if "contactType" in query else None
         match self.matching(field, value, contact_type):
             case []:
@@ -141,6 +148,11 @@ class Contacts:
     def _notify_all(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
         for event, payload in events:
             self._notify(event, payload)
+
+    def _refuse_missing(self, attributes: dict[str, Any]) -> None:
+        contact_type = attributes["contactType"]
+        if not attributes.get(self.key_fields[contact_type]):
+            raise validation_error(f"{self.key_fields[contact_type]} is required for {contact_type}.")
 
     def _refuse_taken(self, attributes: dict[str, Any], own_id: str = "") -> None:
         contact_type = attributes["contactType"]

@@ -23,7 +23,7 @@ WRITABLE = frozenset((*IDENTITY_FIELDS, *ADDRESS_FIELDS))
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-PHONE = re.compile(r"\+[1-9]\d{6,14}")
+PHONE = re.compile(r"\+(?!46[^7])[1-9]\d{6,14}")  # with its country code, and of Sweden's only mobile numbers
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PERSONAL_NUMBER = re.compile(r"\d{6,8}[-+]?\d{4}")
 # A query parameter, the field that it means, its pattern, and Engage's code when the value does not match.
@@ -63,16 +63,20 @@ def read_consents(fields: dict[str, Any]) -> list[dict[str, Any]]:
     return given
 
 
-def search_field(query: Mapping[str, str]) -> tuple[str, str]:
-    """The field and the value to search for, of GET contacts/id. Raises Refusal where the query is not valid."""
+def search_field(query: Mapping[str, str], custom_key: str | None = "externalId") -> tuple[str, str]:
+    """The field and the value to search for, of GET contacts/id. Raises Refusal where the query is not valid.
+
+    `custom_key` is the field that the tenant has made its customKey; None: it has none.
+    """
     for name, (field, pattern, code) in SEARCH_PARAMETERS.items():
         if name in query:
-            if not pattern.fullmatch(query[name]):
+            if not pattern.fullmatch(query[name]) or (name == "customKey" and not custom_key):
                 raise Refusal(400, code, f"{name} is not valid.")
-            return field, query[name]
-    for field, pattern, _ in (SEARCH_PARAMETERS[name] for name in ANY_ORDER):
+            return (custom_key or field) if name == "customKey" else field, query[name]
+    for name in ANY_ORDER:
+        field, pattern, _ = SEARCH_PARAMETERS[name]
         if pattern.fullmatch(query.get("any", "")):
-            return field, query["any"]
+            return (custom_key or field) if name == "customKey" else field, query["any"]
     raise Refusal(400, "InvalidSearchQuery", "Ask for an email, mobilePhone, socialSecurityNumber, customKey or any.")
 
 

@@ -186,6 +186,14 @@ def test_a_phone_number_keeps_its_plus_sign(engage, wire):
     assert b"?mobilePhone=%2B46701740605 " in wire.received[0]
 
 
+def test_a_contact_of_one_type_is_asked_for(engage, wire):
+    wire.responses = [response(200, f'"{CONTACT}"'.encode())]
+
+    engage.find_contact(email="e@example.test", contact_type="Member")
+
+    assert b"GET /api/v3/contacts/id?email=e%40example.test&contactType=Member " in wire.received[0]
+
+
 def test_the_store_of_a_new_contact_goes_in_the_query(engage, wire):
     wire.responses = [response(201, f'{{"id": "{CONTACT}"}}'.encode())]
 

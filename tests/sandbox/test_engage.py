@@ -20,6 +20,7 @@ from sandbox.serve import serving
 KEY = "sandbox-key"
 HEADERS = {"apikey": KEY, "Content-Type": "application/json"}
 ELIN = {"email": "elin@example.test", "firstName": "Elin", "externalId": "7719", "mobilePhone": "+46701740605"}
+TYPES = ("Member", "Contact")
 UNKNOWN_ID = "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa"
 
 
@@ -232,6 +233,47 @@ def test_several_matches_are_named(call):
 
     assert code(response) == (409, "MultipleMatches")
     assert response.json()["messageDetails"]["multipleMatchesFound"] == ids
+
+
+def test_of_several_matches_those_of_one_contact_type_are_asked_for(call):
+    member, guest = (call.contact(contactType=each) for each in ("Member", "Contact"))
+
+    found = {each: call("GET", f"/contacts/id?mobilePhone=%2B46701740605&contactType={each}").json() for each in TYPES}
+
+    assert code(call("GET", "/contacts/id?mobilePhone=%2B46701740605")) == (409, "MultipleMatches")
+    assert found == {"Member": member, "Contact": guest}
+
+
+@pytest.mark.parametrize(
+    ("custom_key", "expected"), [("memberNumber", (404, "ContactNotFound")), (None, (400, "InvalidSearchQuery"))]
+)
+def test_the_custom_key_is_as_the_tenant_has_it(call, custom_key, expected):
+    call.contact()
+    call.tenant.contacts.custom_key = custom_key
+
+    assert code(call("GET", "/contacts/id?customKey=7719")) == expected
+
+
+def test_a_number_that_is_no_mobiles_is_refused(call):
+    contact_id = call.contact()
+
+    assert code(call("GET", "/contacts/id?mobilePhone=%2B4684001234")) == (400, "InvalidPhoneNumber")
+    assert code(call("PATCH", f"/contacts/{contact_id}", {"mobilePhone": "+4684001234"})) == (422, "ValidationError")
+
+
+def test_a_contact_keeps_the_key_of_its_type(call):
+    contact_id = call.contact()
+
+    assert code(call("PATCH", f"/contacts/{contact_id}", {"email": ""})) == (422, "ValidationError")
+    assert call("PATCH", f"/contacts/{contact_id}", {"mobilePhone": ""}).status_code == 200
+
+
+def test_a_tenant_may_have_another_key(call):
+    call.tenant.contacts.key_fields = dict.fromkeys(TYPES, "mobilePhone")
+    call.contact()
+
+    assert code(call("POST", "/contacts", ELIN | {"email": "x@example.test"})) == (409, "ApprovedContactWithKeyExists")
+    assert code(call("POST", "/contacts", {"email": "x@example.test"})) == (422, "ValidationError")
 
 
 def test_a_patch_changes_only_the_fields_that_it_has(call):
