@@ -612,14 +612,19 @@ class Snapshot(Table):
 
 
 class Customer(Snapshot):
-    """A customer, and the contact in Engage. `skipped`: why there is none."""
+    """A customer, and the contact in Engage. `skipped`: why there is none, a reason's key or a cause.
 
+    `key_holders`: the contacts of others that have the customer's e-mail address or phone number.
+    """
+
+    # customer_key_holders (gin): who lacks a key of a contact.
     # customer_contact (shop_id, contact_id): Engage's webhooks name the contact.
     contact_id = TextField(null=True)
     contact_type = TextField(null=True)
     sent = BlobField(null=True)
     skipped = TextField(null=True)
     synced_at = DateTimeTZField(null=True)
+    key_holders = ArrayField(TextField, null=True, index=False)
 
     class Meta:
         table_name = "customer"

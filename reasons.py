@@ -35,6 +35,8 @@ class Reason(StrEnum):
     CUSTOMER_NO_EMAIL_OR_PHONE = "customer_no_email_or_phone"
     CUSTOMER_NO_EMAIL = "customer_no_email"
     CUSTOMER_NO_PHONE = "customer_no_phone"
+    CONTACT_KEY_TAKEN = "contact_key_taken"
+    CONTACT_KEY_AMBIGUOUS = "contact_key_ambiguous"
     NOTHING_CHANGED = "nothing_changed"
     CUSTOMER_DELETED = "customer_deleted"
     CUSTOMER_NOT_IN_ENGAGE = "customer_not_in_engage"
@@ -81,6 +83,8 @@ class Reason(StrEnum):
 
     # Notes on a success
     STORE_DEFAULT = "store_default"
+    CONTACT_KEY_LEFT_OUT = "contact_key_left_out"
+    CONTACT_FIELD_REFUSED = "contact_field_refused"
 
     # Waiting
     AWAITING_CONTACT = "awaiting_contact"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mappings import Json
 from mappings.contact import contact_skip_reason
 from models import Customer, Entity
 from reasons import Reason
@@ -9,14 +10,18 @@ from sync import consent_memory, deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import resume_orders
 from sync.consents import sync_to_engage, sync_to_shopify
+from sync.contact_keys import NoContact
 from sync.contact_links import (
     adopt_contact,
     enqueue_preferences,
     has_new_consent,
     link_contact,
     mark_deleted,
+    mark_no_contact,
     mark_skipped,
     merge_customers,
+    record_key_holders,
+    sync_key_claimants,
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
 from sync.imports.rules import skip_if_cancelled
@@ -92,14 +97,28 @@ def sync_contact(run: Run, import_id: int | None = None) -> None:
         raise Skip(reason)
     contact_sync_type = FindOrCreateContact if import_id else ContactSync
     contact_sync = contact_sync_type(engage_client(run), customer, snapshot, rules)
-    contact_id, fields = contact_sync.run()
-    run.note = choice.note if contact_sync.created_in else None
+    contact_id, fields = _sync(run, customer, contact_sync)
+    run.note = contact_sync.keys.note or (choice.note if contact_sync.created_in else None)
     with claims.effects(run, engage_id=contact_id):
         entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
+        record_key_holders(run, customer, contact_sync.keys.holders)
+        if contact_sync.has_new_keys:
+            sync_key_claimants(run, contact_id)
         if contact_id != customer.contact_id:
             if contact_sync.created_as or not import_id:  # an import changes no contact that was there
                 link_contact(run, customer, contact_sync.created_as)
             resume_orders(run, customer.shopify_id)
+
+
+def _sync(run: Run, customer: Customer, contact_sync: ContactSync) -> tuple[str, Json]:
+    try:
+        return contact_sync.run()
+    except NoContact as missing:
+        mark_no_contact(run, customer, missing.cause, contact_sync.keys.holders)
+        raise
+    except Skip:
+        record_key_holders(run, customer, contact_sync.keys.holders)
+        raise
 
 
 @group.task(12, "IndexShopCustomers", period=POLL_PERIOD)

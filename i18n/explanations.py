@@ -101,4 +101,7 @@ def _with_inner(why: Cause | None) -> Iterator[Cause]:
 
 
 def _inner(why: Cause) -> Cause | None:
-    return Cause(str(why.params[INNER_REASON])) if INNER_REASON in why.params else None
+    if INNER_REASON not in why.params:
+        return None
+    params = {name: each for name, each in why.params.items() if name not in (INNER_REASON, ENDING)}
+    return Cause(str(why.params[INNER_REASON]), params)

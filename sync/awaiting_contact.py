@@ -47,7 +47,8 @@ def _cause_of_none(shop: Shop, customer_id: int, customer: Customer | None) -> C
 
 
 def _not_in_engage(reason: str) -> Cause:
-    return Cause(Reason.CUSTOMER_NOT_IN_ENGAGE, {INNER_REASON: reason})
+    inner = Cause.loads(reason) or Cause(reason)
+    return Cause(Reason.CUSTOMER_NOT_IN_ENGAGE, {**inner.params, INNER_REASON: inner.reason})
 
 
 def wake_orders(shop: Shop, customer_id: int) -> None:

@@ -11,7 +11,7 @@ from database import db
 from mappings.consent.decisions import ConsentMemories
 from mappings.consent.observations import after_comparison, after_shopify_read, engage_preferences, shopify_states
 from models import Customer, Order, Shop, utcnow
-from reasons import Reason
+from reasons import Cause, Reason
 from sync import consent_memory, deleted_customers, entities
 from sync.awaiting_contact import resume_orders, wake_orders
 from sync.consent_memory import new_memories
@@ -101,6 +101,45 @@ def mark_skipped(customer: Customer, reason: Reason) -> None:
     with db.atomic():
         entities.set_skip_reason(customer, reason)
         wake_orders(customer.shop, customer.shopify_id)
+
+
+def mark_no_contact(run: Run, customer: Customer, why: Cause, holders: set[str]) -> None:
+    """Record why the customer is no contact, which contacts have their keys, and wake the orders that wait."""
+    with db.atomic():
+        entities.set_no_contact(customer, why)
+        record_key_holders(run, customer, holders)
+        wake_orders(run.shop, customer.shopify_id)
+
+
+def record_key_holders(run: Run, customer: Customer, holders: set[str]) -> None:
+    """Record the contacts of others that have a key of the customer; of new ones, index their customers.
+
+    A key that moves between two customers is free once the other one is synced, which then syncs this one again.
+    """
+    known = set(customer.key_holders or ())
+    if holders != known:
+        entities.set_key_holders(customer, holders)
+    for holder in (each for contact_id in holders - known for each in _customers_of(run.shop, contact_id)):
+        if holder.shopify_id != customer.shopify_id:
+            TYPES["IndexCustomer"].enqueue_after(run, holder.shopify_id)
+            if holder.synced_at and holder.synced_at > run.started_at:  # so it did not see what is recorded here
+                TYPES["SyncContact"].enqueue_after(run, customer.shopify_id)
+
+
+def sync_key_claimants(run: Run, contact_id: str) -> None:
+    """Sync the customers who lack a key because this contact had it: its keys have changed."""
+    lacking = "shop_id = %s AND key_holders @> ARRAY[%s]"
+    for claimant in database.select_rows(Customer, lacking, run.shop.id, contact_id):
+        TYPES["SyncContact"].enqueue_after(run, claimant.shopify_id)
+
+
+def customers_of_contact(shop: Shop, contact_id: str) -> list[int]:
+    """Shopify ids of the shop's customers who have this contact: one, unless something went wrong."""
+    return [each.shopify_id for each in _customers_of(shop, contact_id)]
+
+
+def _customers_of(shop: Shop, contact_id: str) -> list[Customer]:
+    return list(database.select_rows(Customer, "shop_id = %s AND contact_id = %s ORDER BY id", shop.id, contact_id))
 
 
 def customer_of_contact(shop: Shop, contact_id: str) -> Customer | None:

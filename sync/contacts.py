@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from clients import NotFound
+from clients import NotFound, Rejected
 from clients.engage.client import EngageClient
 from clients.engage.responses import ContactConflict
 from mappings import Json, rules_from
 from mappings.contact import (
+    KEYS,
     ContactRules,
     changed_fields,
     contact_fields,
     create_query,
+    fields_after,
     known_fields,
     needs_upgrade,
     type_of_contact,
@@ -23,6 +25,7 @@ from mappings.contact import (
 from mappings.stores import StoreChoice
 from models import Customer, Shop
 from reasons import Reason
+from sync.contact_keys import ContactKeys
 from sync.contact_links import recent_orders
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip, Wait
@@ -42,10 +45,11 @@ def contact_rules(shop: Shop, store: str) -> ContactRules:
 
 
 class ContactSync:
-    """Sync of one customer to a contact with the wanted fields.
+    """Sync of one customer to a contact with the wanted fields. It changes no contact but the customer's own.
 
     Afterwards `contact_type` is the contact's type, and `created_as` and `created_in` are the fields and the store that
-    it was created with, if we created it.
+    it was created with, if we created it. `keys` knows what was left out, and `has_new_keys` whether the contact's
+    keys have changed, so that its old ones are free.
     """
 
     def __init__(self, engage: EngageClient, customer: Customer, snapshot: Json, rules: ContactRules) -> None:
@@ -53,67 +57,99 @@ class ContactSync:
         self.contact_type = customer.contact_type or ""
         self.created_as: Json | None = None
         self.created_in: str | None = None
+        self.has_new_keys = False
         self.wanted = update_fields(snapshot, rules)
+        self.keys = ContactKeys(engage, customer, self.wanted, rules)
 
     def run(self) -> tuple[str, Json]:
-        """Sync the contact. Returns its id and the fields it now has from us. Raises Skip when nothing has changed."""
-        if self.customer.contact_id and self.customer.last_sent is not None:
+        """Sync the contact. Returns its id and the fields it now has from us.
+
+        Raises Skip when nothing has changed, and NoContact when other contacts have the customer's keys.
+        """
+        contact_id, last_sent = self.customer.contact_id, self.customer.last_sent
+        if contact_id and last_sent is not None and not self.keys.is_shared(contact_id):
             try:
-                return self._update_linked(self.customer.contact_id, self.customer.last_sent)
+                return self._update_linked(contact_id, last_sent)
             except NotFound:  # the tenant was changed, or the contact deleted
-                pass
-        if found := self._find():
+                self.keys = ContactKeys(self.engage, self.customer, self.wanted, self.rules)
+        if found := self.keys.find():
             return self._adopt(found)
         return self._create()
 
     def _update_linked(self, contact_id: str, last_sent: Json) -> tuple[str, Json]:
         changed, upgraded = changed_fields(self.wanted, last_sent), self._upgrade(contact_id)
-        if changed:
-            self.engage.update_contact(contact_id, changed)
-        elif not upgraded:
-            raise Skip(Reason.NOTHING_CHANGED)
-        return contact_id, self.wanted
+        sent = self._update(contact_id, changed)
+        if not sent and not upgraded:
+            raise Skip(self.keys.note or Reason.NOTHING_CHANGED)
+        return contact_id, fields_after(sent, self.wanted, last_sent)
 
-    def _find(self) -> str | None:
-        keys = {"custom_key": self.wanted["externalId"]}
-        keys |= {"email": self.wanted.get("email"), "mobile_phone": self.wanted.get("mobilePhone")}
-        for name, value in keys.items():
-            if value and (found := self.engage.find_contact(**{name: value})):
-                return found
-        return None
-
-    def _adopt(self, contact_id: str) -> tuple[str, Json]:
+    def _adopt(self, current: Json) -> tuple[str, Json]:
         """Link a contact that Engage has already, and update only the fields that differ."""
-        current = self.engage.contact(contact_id)
         self.contact_type = current.get("contactType") or ""
-        self._upgrade(contact_id)
-        if changed := changed_fields(self.wanted, known_fields(current, self.wanted)):
-            self.engage.update_contact(contact_id, changed)
-        return contact_id, self.wanted
+        self._upgrade(current["id"])
+        known = known_fields(current, self.wanted)
+        sent = self._update(current["id"], changed_fields(self.wanted, known))
+        return current["id"], fields_after(sent, self.wanted, known)
+
+    def _update(self, contact_id: str, changed: Json) -> Json:
+        """Update the contact, without what cannot be sent. Returns the fields that were sent."""
+        self.keys.check(contact_id, changed)
+        while sent := self.keys.sendable(changed):
+            try:
+                self.engage.update_contact(contact_id, sent)
+            except ContactConflict as conflict:
+                if not self.keys.leave_to_others(conflict, sent):
+                    raise
+            except Rejected as error:
+                if not self.keys.leave_refused(error, sent):
+                    raise
+            else:
+                self.has_new_keys = not sent.keys().isdisjoint(KEYS)
+                return sent
+        return {}
 
     def _upgrade(self, contact_id: str) -> bool:
         if not needs_upgrade(self.contact_type, self.snapshot, self.rules, self._orders()):
             return False
-        self.contact_type = type_of_contact(self.snapshot, self.rules, self._orders())
-        self.engage.update_contact_type(contact_id, self.contact_type)
+        contact_type = type_of_contact(self.snapshot, self.rules, self._orders())
+        try:
+            self.engage.update_contact_type(contact_id, contact_type)
+        except ContactConflict as conflict:
+            self.keys.leave_type(conflict)
+            return False
+        self.contact_type = contact_type
         return True
 
     def _create(self) -> tuple[str, Json]:
-        fields, query = (
-            contact_fields(self.snapshot, self.rules, self._orders()),
-            create_query(self.rules, self._orders()),
-        )
-        try:
-            created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
-        except ContactConflict as conflict:
-            if conflict.code == BEING_CREATED:
-                raise Wait(Reason.CONTACT_BEING_CREATED, CREATION_WAIT) from conflict
-            if found := self._find() or _only(conflict.contact_ids):
-                return self._adopt(found)
-            raise
-        self.contact_type, self.created_as = fields["contactType"], fields
-        self.created_in = query.get("storeExternalId")
-        return created, self.wanted
+        wanted = contact_fields(self.snapshot, self.rules, self._orders())
+        query = create_query(self.rules, self._orders())
+        while True:
+            fields = self.keys.sendable(wanted)
+            self.keys.require(fields)
+            try:
+                created = self.engage.create_contact(fields, source=query["source"], store=query.get("storeExternalId"))
+            except ContactConflict as conflict:
+                if found := self._existing(conflict, fields):
+                    return self._adopt(found)
+            except Rejected as error:
+                if not self.keys.leave_refused(error, fields):
+                    self.keys.raise_no_contact()  # Engage requires a key that another contact has
+                    raise
+            else:
+                self.contact_type, self.created_as = fields["contactType"], fields
+                self.created_in = query.get("storeExternalId")
+                return created, fields_after(fields, self.wanted, {})
+
+    def _existing(self, conflict: ContactConflict, fields: Json) -> Json | None:
+        """The customer's contact that was created meanwhile; None if it is another's, whose keys are left out now."""
+        if conflict.code == BEING_CREATED:
+            raise Wait(Reason.CONTACT_BEING_CREATED, CREATION_WAIT) from conflict
+        self.keys.forget_searches()
+        if found := self.keys.find() or self.keys.own_among(conflict.contact_ids):
+            return found
+        if not self.keys.leave_to_others(conflict, fields):
+            raise conflict
+        return None
 
     def _orders(self) -> Iterator[Json]:
         return recent_orders(self.customer)
@@ -122,11 +158,6 @@ class ContactSync:
 class FindOrCreateContact(ContactSync):
     """Sync for an import: a contact that Engage has already stays unchanged."""
 
-    def _adopt(self, contact_id: str) -> tuple[str, Json]:
-        current = self.engage.contact(contact_id)
+    def _adopt(self, current: Json) -> tuple[str, Json]:
         self.contact_type = current.get("contactType") or ""
-        return contact_id, known_fields(current, self.wanted)
-
-
-def _only(contact_ids: tuple[str, ...]) -> str | None:
-    return contact_ids[0] if len(contact_ids) == 1 else None
+        return current["id"], known_fields(current, self.wanted)

@@ -11,7 +11,7 @@ import orjson
 import database
 from database import db
 from models import Customer, Order, Refund, Shop, Snapshot
-from reasons import Reason
+from reasons import Cause, Reason
 
 SnapshotRow = TypeVar("SnapshotRow", bound=Snapshot)
 
@@ -76,6 +76,18 @@ def set_contact(customer: Customer, contact_id: str, contact_type: str, fields: 
            WHERE id = %s""",
         (contact_id, contact_type, sealed, customer.id),
     )
+
+
+def set_no_contact(customer: Customer, why: Cause) -> None:
+    """Save that the customer has no contact in Engage, and why."""
+    Customer.update(contact_id=None, contact_type=None, sent=None, skipped=why.dumps()).where(
+        Customer.id == customer.id
+    ).execute()
+
+
+def set_key_holders(customer: Customer, contact_ids: Iterable[str]) -> None:
+    """Save the contacts of others that have a key of the customer."""
+    Customer.update(key_holders=sorted(contact_ids) or None).where(Customer.id == customer.id).execute()
 
 
 def set_skip_reason(customer: Customer, reason: Reason | None) -> None:
