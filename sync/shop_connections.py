@@ -84,7 +84,7 @@ def clear_engage_records(shop: Shop) -> None:
     """Clear what a former tenant has: in the new one every customer is looked up anew, and no receipt was sent."""
     for statement in (
         "UPDATE customer SET contact_id = NULL, contact_type = NULL, sent = NULL WHERE shop_id = %s",
-        "UPDATE customer SET key_holders = NULL WHERE shop_id = %s AND key_holders IS NOT NULL",
+        "UPDATE customer SET key_holders = NULL, skipped = NULL WHERE shop_id = %s AND key_holders IS NOT NULL",
         "UPDATE orders SET receipt_id = NULL, receipt_at = NULL WHERE shop_id = %s",
         "DELETE FROM receipt WHERE shop_id = %s",
     ):

@@ -533,6 +533,27 @@ PRIVACY = (
 
 SYNC = (
     Mutation(
+        "contact with another external id taken over",
+        "sync/contact_keys.py",
+        "return external_id in self._own_ids",
+        "return True",
+        ("tests/sync/test_contact_keys.py", "tests/sync/test_contact_histories.py"),
+    ),
+    Mutation(
+        "contact with another e-mail address taken over",
+        "sync/contact_keys.py",
+        "return not self._is_contradicted(contact) and",
+        "return",
+        ("tests/sync/test_contact_keys.py",),
+    ),
+    Mutation(
+        "customers not synced again when a key is free",
+        "sync/contact_links.py",
+        'TYPES["SyncContact"].enqueue_after(run, claimant.shopify_id)',
+        "pass",
+        ("tests/sync/test_contact_keys.py", "tests/sync/test_contact_histories.py"),
+    ),
+    Mutation(
         "older snapshot replaces a newer one",
         "sync/entities.py",
         "WHERE {name}.updated_at <= excluded.updated_at",
@@ -605,8 +626,8 @@ SYNC = (
     Mutation(
         "call although nothing of a contact has changed",
         "sync/contacts.py",
-        "if changed:",
-        "if True:",
+        "while sent := self.keys.sendable(changed):",
+        "while (sent := self.keys.sendable(changed)) is not None:",
         ("tests/end_to_end/test_order_to_receipt.py",),
     ),
     Mutation(

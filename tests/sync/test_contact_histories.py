@@ -1,0 +1,219 @@
+"""Property test with random histories of customers whose keys move, are shared, merge and go (Hypothesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import Customer, Shop, State, Task
+from sandbox.shopify import TOKEN
+from sandbox.shopify.customers import CustomerDetails
+from sync import entities, shop_connections
+from tests.conftest import ENGAGE_KEY
+from tests.end_to_end.test_order_to_receipt import RECORD
+from tests.support.tasks.webhook_tasks import receive_webhook
+
+EMAILS = ("a@example.com", "b@example.com", "c@example.com", "d@example.com")
+PHONES = (None, "+46700000001", "+46700000002", "+4684001234")  # the last one is refused
+KEYS = {"email": "email", "phone": "mobilePhone"}
+NUMBERS = count(1)
+PEOPLE = 3
+
+person = st.integers(0, PEOPLE - 1)
+events = st.one_of(
+    st.tuples(st.just("add"), st.sampled_from((None, *EMAILS)), st.sampled_from(PHONES)),
+    st.tuples(st.just("email"), person, st.sampled_from((None, *EMAILS))),
+    st.tuples(st.just("phone"), person, st.sampled_from(PHONES)),
+    st.tuples(st.just("move_email"), person, person),
+    st.tuples(st.just("move_phone"), person, person),
+    st.tuples(st.just("merge"), person, person),
+    st.tuples(st.just("delete"), person, st.none()),
+    st.tuples(st.just("buy"), person, st.none()),
+    st.tuples(st.just("till"), st.sampled_from(EMAILS), st.sampled_from(PHONES[:-1])),
+    st.tuples(st.just("webhook"), st.integers(0, 20), st.none()),
+    st.tuples(st.just("webhook"), st.integers(0, 20), st.none()),
+)
+
+
+@dataclass
+class History:
+    """One shop with an Engage tenant of its own. Webhooks are late until they are received."""
+
+    shop: Shop
+    shopify: Any
+    tenant: Any
+    drain: Callable[..., None]
+    people: list[int] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    merged: dict[int, int] = field(default_factory=dict)
+    bought: dict[str, int] = field(default_factory=dict)
+    tills: dict[str, dict[str, Any]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    webhooks: list[Any] = field(default_factory=list)
+    seen: int = 0
+
+    def play(self, event: tuple[str, Any, Any]) -> None:
+        """Let one thing happen, if it can."""
+        name, one, other = event
+        getattr(self, f"_{name}")(one, other)
+        sent = [each for each in self.shopify.deliveries if each.shop == self.shop.domain]
+        self.webhooks += sent[self.seen :]
+        self.seen = len(sent)
+        self.check_owners()
+
+    def finish(self, shuffled: Callable[[list[Any]], None]) -> None:
+        """Receive all webhooks that are late, in any order."""
+        shuffled(self.webhooks)
+        while self.webhooks:
+            self._webhook(0, None)
+            self.check_owners()
+        self.drain(10, waiting=True)
+
+    def live(self, number: int) -> int | None:
+        """The customer of this number; None if there is none any more."""
+        known = self.people[number] if number < len(self.people) else None
+        return None if known in self.gone else known
+
+    def survivor(self, customer_id: int) -> int:
+        while customer_id in self.merged:
+            customer_id = self.merged[customer_id]
+        return customer_id
+
+    def contacts(self) -> dict[str, dict[str, Any]]:
+        """The fields of each contact at Engage."""
+        return {each["id"]: each["attributes"] for each in self.tenant.contacts.all()}
+
+    def check_owners(self) -> None:
+        """A contact's external id never becomes another's, but that of one whom its customer was merged into."""
+        for contact_id, found in self.contacts().items():
+            owner, before = found.get("externalId") or "", self.owners.get(contact_id) or ""
+            assert owner == before or not before or self.survivor(int(before)) == self.survivor(int(owner))
+            self.owners[contact_id] = owner
+
+    def _add(self, email: str | None, phone: str | None) -> None:
+        if len(self.people) < PEOPLE:
+            name = f"Name {len(self.people)}"
+            added = self.shopify.add_customer(self.shop.domain, CustomerDetails(name, "Ek", email, phone))
+            self.people.append(added)
+            self.names[added] = name
+
+    def _email(self, number: int, email: str | None) -> None:
+        self._change(number, email=email)
+
+    def _phone(self, number: int, phone: str | None) -> None:
+        self._change(number, phone=phone)
+
+    def _move_email(self, giver: int, receiver: int) -> None:
+        self._move(giver, receiver, "email", EMAILS)
+
+    def _move_phone(self, giver: int, receiver: int) -> None:
+        self._move(giver, receiver, "phone", PHONES[1:-1])
+
+    def _move(self, giver: int, receiver: int, name: str, choices: tuple[Any, ...]) -> None:
+        """The one gets the other's key, who gets one that nobody has."""
+        records = self.shopify.records(self.shop.domain).customers
+        used = {getattr(each.details, name) for each in records.values()}
+        free = [each for each in choices if each not in used]
+        if giver != receiver and free and (customer_id := self.live(giver)) and self.live(receiver):
+            old = getattr(records[customer_id].details, name)
+            self._change(giver, **{name: free[0]})
+            self._change(receiver, **{name: old})
+
+    def _change(self, number: int, **changes: str | None) -> None:
+        if customer_id := self.live(number):
+            self.shopify.update_customer(self.shop.domain, customer_id, **changes)
+
+    def _merge(self, kept: int, deleted: int) -> None:
+        survivor, merged = self.live(kept), self.live(deleted)
+        if survivor and merged and survivor != merged:
+            self.shopify.merge_customers(self.shop.domain, survivor, merged)
+            self.merged[merged] = survivor
+            self.gone.add(merged)
+
+    def _delete(self, number: int, _: None) -> None:
+        if customer_id := self.live(number):
+            self.shopify.delete_customer(self.shop.domain, customer_id)
+            self.gone.add(customer_id)
+
+    def _buy(self, number: int, _: None) -> None:
+        if customer_id := self.live(number):
+            order_id = self.shopify.add_order(self.shop.domain, RECORD, customer_id=customer_id)
+            self.bought[str(order_id)] = customer_id
+
+    def _till(self, email: str, phone: str | None) -> None:
+        if not any(each.get("email") == email for each in self.contacts().values()):
+            fields = {"email": email, "firstName": "Till"} | ({"mobilePhone": phone} if phone else {})
+            self.tills[self.tenant.contacts.create(fields)["id"]] = fields
+
+    def _webhook(self, number: int, _: None) -> None:
+        if self.webhooks:
+            sent = self.webhooks.pop(number % len(self.webhooks))
+            receive_webhook(self.shop, sent.topic, sent.body)
+            self.drain()
+
+
+def assert_right(history: History) -> None:
+    """Nobody has another's name, keys, contact or purchases."""
+    assert [each.cause for each in Task.select().where(Task.state == State.ERROR, Task.shop == history.shop)] == []
+    contacts = history.contacts()
+    for contact_id, found in contacts.items():
+        assert_own_name(history, contact_id, found)
+    linked = []
+    for customer_id in (each for each in history.people if each not in history.gone):
+        row = entities.get(Customer, history.shop, customer_id)
+        shown = history.shopify.records(history.shop.domain).customers[customer_id].details
+        if row.contact_id:
+            linked.append(row.contact_id)
+            assert contacts[row.contact_id]["externalId"] == str(customer_id)
+            assert_free_keys_are_there(contacts, row.contact_id, shown)
+        elif shown.email:
+            held = [found for found in contacts.values() if found.get("email") == shown.email]
+            assert held
+            assert held[0]["externalId"] != str(customer_id)
+    assert len(set(linked)) == len(linked)
+    ours = [each for key, each in contacts.items() if key not in history.tills]
+    phones = [each["mobilePhone"] for each in ours if each.get("mobilePhone")]
+    assert len(set(phones)) == len(phones)
+    for receipt in history.tenant.receipts_report()["applied"]:
+        owner = int(contacts[receipt["contact"]["matchKey"]]["externalId"])
+        assert history.survivor(owner) == history.survivor(history.bought[receipt["uniqueReceiptId"]])
+
+
+def assert_own_name(history: History, contact_id: str, found: dict[str, Any]) -> None:
+    if external_id := found.get("externalId"):
+        assert found["firstName"] == history.names[int(external_id)]
+    else:
+        assert found.items() >= history.tills[contact_id].items()
+
+
+def assert_free_keys_are_there(contacts: dict[str, Any], contact_id: str, shown: CustomerDetails) -> None:
+    """A key that no other contact has is the customer's; one that Shopify lost or Engage refuses is not looked at."""
+    for name, engage_name in KEYS.items():
+        wanted = getattr(shown, name)
+        others = [each for key, each in contacts.items() if key != contact_id and each.get(engage_name) == wanted]
+        if wanted and wanted != PHONES[-1] and not others:
+            assert contacts[contact_id].get(engage_name) == wanted
+
+
+@settings(max_examples=25, deadline=None)
+@given(history=st.lists(events, min_size=4, max_size=14), random=st.randoms(use_true_random=False))
+def test_nobody_gets_what_is_anothers(history, random, database, shopify, engage, drain):
+    number = next(NUMBERS)
+    domain, tenant = f"history-{number}.myshopify.com", f"history-{number}"
+    known = {"email": "owner@example.com", "currency": "SEK", "timezone": "Europe/Stockholm", "store": "SE-WEB"}
+    shop = shop_connections.connect_shop(domain, TOKEN, ENGAGE_KEY, **known, engage_tenant=tenant)
+    shop.settings = {"contact": {"key": "email"}}
+    shop.save()
+    happened = History(shop, shopify, engage.tenant(tenant), drain)
+
+    for event in [("add", EMAILS[0], None), ("add", EMAILS[1], PHONES[1]), *history]:
+        happened.play(event)
+    happened.finish(random.shuffle)
+
+    assert_right(happened)
