@@ -30,6 +30,8 @@ events = st.one_of(
     st.tuples(st.just("email"), person, st.sampled_from((None, *EMAILS))),
     st.tuples(st.just("phone"), person, st.sampled_from(PHONES)),
     st.tuples(st.just("move_email"), person, person),
+    st.tuples(st.just("move_email"), person, person),
+    st.tuples(st.just("move_email"), person, person),
     st.tuples(st.just("move_phone"), person, person),
     st.tuples(st.just("merge"), person, person),
     st.tuples(st.just("delete"), person, st.none()),
@@ -38,6 +40,7 @@ events = st.one_of(
     st.tuples(st.just("webhook"), st.integers(0, 20), st.none()),
     st.tuples(st.just("webhook"), st.integers(0, 20), st.none()),
 )
+RECEIVED = ("webhook", 0, None)  # the oldest
 
 
 @dataclass
@@ -202,7 +205,7 @@ def assert_free_keys_are_there(contacts: dict[str, Any], contact_id: str, shown:
 
 
 @settings(max_examples=25, deadline=None)
-@given(history=st.lists(events, min_size=4, max_size=14), random=st.randoms(use_true_random=False))
+@given(history=st.lists(events, min_size=8, max_size=14), random=st.randoms(use_true_random=False))
 def test_nobody_gets_what_is_anothers(history, random, database, shopify, engage, drain):
     number = next(NUMBERS)
     domain, tenant = f"history-{number}.myshopify.com", f"history-{number}"
@@ -212,8 +215,10 @@ def test_nobody_gets_what_is_anothers(history, random, database, shopify, engage
     shop.save()
     happened = History(shop, shopify, engage.tenant(tenant), drain)
 
-    for event in [("add", EMAILS[0], None), ("add", EMAILS[1], PHONES[1]), *history]:
+    for event in [("add", EMAILS[0], None), ("add", EMAILS[1], PHONES[1]), RECEIVED, RECEIVED, *history]:
         happened.play(event)
+    happened.finish(random.shuffle)
+    happened.play(("move_email", *random.sample(range(PEOPLE), 2)))
     happened.finish(random.shuffle)
 
     assert_right(happened)
