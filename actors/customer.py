@@ -92,7 +92,7 @@ def sync_contact(run: Run, import_id: int | None = None) -> None:
     snapshot = customer.snapshot
     choice = contact_store(run.shop, snapshot)
     rules = contact_rules(run.shop, choice.store)
-    if reason := contact_skip_reason(snapshot, rules):
+    if not customer.contact_id and (reason := contact_skip_reason(snapshot, rules)):
         mark_skipped(customer, reason)
         raise Skip(reason)
     contact_sync_type = FindOrCreateContact if import_id else ContactSync

@@ -15,6 +15,7 @@ from mappings.contact import (
     ContactRules,
     changed_fields,
     contact_fields,
+    contact_skip_reason,
     create_query,
     fields_after,
     known_fields,
@@ -25,7 +26,7 @@ from mappings.contact import (
 from mappings.stores import StoreChoice
 from models import Customer, Shop
 from reasons import Reason
-from sync.contact_keys import ContactKeys
+from sync.contact_keys import ContactKeys, NoContact
 from sync.contact_links import recent_orders
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip, Wait
@@ -121,6 +122,8 @@ class ContactSync:
         return True
 
     def _create(self) -> tuple[str, Json]:
+        if reason := contact_skip_reason(self.snapshot, self.rules):
+            raise NoContact(reason)
         wanted = contact_fields(self.snapshot, self.rules, self._orders())
         query = create_query(self.rules, self._orders())
         while True:

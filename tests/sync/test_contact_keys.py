@@ -317,6 +317,25 @@ def test_a_key_that_shopify_lost_stays_at_engage(lost, shop, shopify, engage, dr
     assert [orjson.loads(each.request) for each in calls(engage, "PATCH")] == [{"lastName": "Berg"}]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_contact_whose_customer_lost_every_key_is_still_synced(there, shop, shopify, engage, drain):
+    customer_id = add(shop, shopify, Q)
+    drain()
+    contact_id = saved(shop, customer_id).contact_id
+    if not there:
+        contacts(engage).delete(contact_id)
+
+    change(shop, shopify, customer_id, email=None, phone=None, last_name="Berg")
+    index(shop, "IndexCustomer", customer_id)
+    drain()
+
+    assert saved(shop, customer_id).contact_id == (contact_id if there else None)
+    if there:
+        assert fields(engage, shop, customer_id)["lastName"] == "Berg"
+    else:
+        assert synced(customer_id).reason == Reason.CUSTOMER_NO_EMAIL_OR_PHONE
+
+
 # Imports
 
 
