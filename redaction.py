@@ -24,6 +24,9 @@ PERSONAL_FIELDS = {
     *("personalidentitynumber", "ip", "browserip", "clientip", "useragent", "note", "customernote", "trackingurl"),
     *("trackingurls", "orderstatusurl", "statuspageurl", "landingsite", "referringsite", "token", "carttoken"),
     *("checkouttoken", "accesstoken", "apikey", "password"),
+    # Of an order notification, whose extra fields have no object for an address.
+    *(f"{kind}{part}" for kind in ("shipping", "billing") for part in ("name", "company", "street", "zipcode", "city")),
+    *("shippingphone", "billingphone"),
 }
 # "name" is personal data, unless the field around it is one of these, or there is none.
 THINGS = {
@@ -53,10 +56,12 @@ PHONE_WITH_PLUS = re.compile(rf"\+{_INTERNATIONAL}")  # ids, too, may begin with
 # In another system's words also national phone numbers and Swedish personal identity numbers.
 PHONE_OR_IDENTITY = re.compile(r"(?<![\w-])(?:(?:\+|0)\d[\d ().-]{4,40}\d|\d{6,8}[-+ ]?\d{4})(?![\w-])")
 QUERY_PARAMETER = re.compile(r"(?<![^\s?&=#/])([^\s?&=#/]+)=([^\s&#]+)")
+STATUS_PAGE_KEY = re.compile(r"(?<=/authenticate\?key=)[\w%-]+")  # whoever has it sees the order and its customer
 SECRET = re.compile(
     r"""shp(?:at|ua|rt|ca|pa|ss)_\w+             # Shopify's tokens and secrets
     | (?<=/webhooks/engage/)[\w-]+ | (?<=[?&]token=)[\w-]+  # what opens something by its address
     | whsec_[\w+/=-]+                             # Svix' signing secrets
+    | (?<=/authenticate\?key=)[\w%-]+             # Shopify's order status page
     | (?i:api_?-?key|bearer)["']?[\s:=]+["']?[^\s"',}&\\]+""",
     re.VERBOSE,
 )
@@ -75,7 +80,7 @@ def masked_value(value: Any, field: str = "") -> Any:
         return {name: masked_value(below, name) for name, below in value.items()}
     if isinstance(value, list):
         return [masked_value(each, field) for each in value]
-    personal = _folded(field) in PERSONAL_FIELDS or _folded(field) == "name"
+    personal = _is_personal(_folded(field)) or _folded(field) == "name"
     return masked(value) if personal and isinstance(value, str) else value
 
 
@@ -85,10 +90,10 @@ def masked_body(text: str, *, is_json: bool) -> str:
 
 
 def masked_words(text: str) -> str:
-    """Text without the e-mail addresses and phone numbers in it."""
+    """Text without the e-mail addresses, phone numbers and keys of order status pages in it."""
     if "@" in text or "%40" in text:
         text = EMAIL.sub(MASK, text)
-    return PHONE.sub(MASK, text)
+    return STATUS_PAGE_KEY.sub(MASK, PHONE.sub(MASK, text))
 
 
 def masked_url(url: str) -> str:
@@ -113,7 +118,7 @@ def redacted_message(text: str) -> str:
 
 
 def _masked_parameter(found: re.Match[str]) -> str:
-    personal = _folded(unquote_plus(found[1])) in PERSONAL_FIELDS
+    personal = _is_personal(_folded(unquote_plus(found[1])))
     return f"{found[1]}={MASK}" if personal else found[0]
 
 
@@ -127,7 +132,7 @@ class _Location(NamedTuple):
     def under(self, field: str) -> _Location:
         if field in WRAPPERS:
             return self
-        return _Location(self.field, field, self.below_personal or field in PERSONAL_FIELDS)
+        return _Location(self.field, field, self.below_personal or _is_personal(field))
 
     @property
     def personal(self) -> bool:
@@ -184,6 +189,11 @@ def _masked_string(part: str) -> str:
 
 def _text_of(part: str) -> str:
     return json.loads(part, strict=False) if "\\" in part else part[1:-1]
+
+
+def _is_personal(field: str) -> bool:
+    """Whether a folded name is a personal field's, also with a number behind it, as the second of several has."""
+    return field in PERSONAL_FIELDS or field.rstrip("0123456789") in PERSONAL_FIELDS
 
 
 def _folded(field: str) -> str:

@@ -104,6 +104,14 @@ def test_numbers_are_masked_like_strings(key, value):
         ),
         ({"defaultAddress": {"city": "Lund"}}, {"defaultAddress": {"city": MASK}}),
         ({"billing_address": [{"name": "Åsa"}]}, {"billing_address": [{"name": MASK}]}),
+        (
+            {"extraData": {"ShippingName": "Åsa", "ShippingCity": "Lund", "ShippingCountry": "SE"}},
+            {"extraData": {"ShippingName": MASK, "ShippingCity": MASK, "ShippingCountry": "SE"}},
+        ),
+        (
+            {"TrackingNumber2": "B", "TrackingUrl2": "https://track.example/B?zip=22222"},
+            {"TrackingNumber2": "B", "TrackingUrl2": MASK},
+        ),
     ],
 )
 def test_a_name_is_masked_where_it_is_personal(body, shown):
@@ -191,6 +199,23 @@ def test_a_value_is_masked_by_the_field_that_it_stands_under():
         "total": 7,
         "contact": {"email": f"a{MASK}@example.com"},
     }
+
+
+@pytest.mark.parametrize("field", ["statusPageUrl", "OrderStatusUrl", "order_status_url"])
+def test_the_page_of_an_orders_status_is_not_shown(field):
+    body = {field: "https://shop.example/1/orders/abc/authenticate?key=0123abcd"}
+
+    assert json.loads(masked_body(json.dumps(body), is_json=True)) == {field: MASK}
+    assert "0123abcd" not in json.dumps(masked_value(body))
+
+
+@pytest.mark.parametrize("hide", [masked_words, masked_url, redacted, lambda text: masked_body(text, is_json=False)])
+def test_the_key_of_an_order_status_page_is_hidden_in_any_text(hide):
+    text = "See https://shop.example/1/orders/abc/authenticate?key=0123abcd-ef now"
+
+    assert "0123abcd" not in hide(text)
+    assert "/orders/abc/authenticate?key=" in hide(text)
+    assert "-ef" not in hide(text)
 
 
 # Cost
