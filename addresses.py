@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 APP = "an address such as https://app.example.com, without a path"
 SYSTEM = "an address that begins with https:// and does not end with /, such as https://{name}.example.com"
 FRAMES = "addresses such as https://admin.shopify.com, with spaces between"
+ADMIN = "an address such as https://admin.example.com/store/{store}/apps/{app}"
 SCRIPT = "the address of a script"
 PING = "an address such as https://hc.example.com/ping/name"
 DATABASE = "an address such as postgresql://user:password@host/name, with / @ : % in the password as %2F %40 %3A %25"
@@ -133,6 +134,18 @@ def _frame_origin(text: str) -> str:
     if found.rest:
         raise InvalidAddress(FRAMES)
     return found.origin.replace("://", wildcard) if wildcard else found.origin
+
+
+def admin_url(text: str) -> str:
+    """The app's address in Shopify's admin, with `{store}` and `{app}` in its path. Raises InvalidAddress."""
+    names = ("{store}", "{app}")
+    plain = text.replace("{store}", STAND_IN).replace("{app}", STAND_IN)
+    found, path = _web_url(plain, ADMIN), f"/{text.partition('://')[2].partition('/')[2]}"
+    if STAND_IN in found.host or not re.fullmatch(r"(/[\w.-]+)+", found.rest, re.ASCII):
+        raise InvalidAddress(ADMIN)
+    if any(path.count(name) != 1 for name in names):
+        raise InvalidAddress(ADMIN)
+    return found.origin + path
 
 
 def script_url(text: str) -> str:

@@ -101,6 +101,7 @@ AppUrl = Annotated[str, _address(addresses.web_origin)]
 ShopifyOrigin = Annotated[str, _address(partial(addresses.system_origin, name="shop"))]
 EngageOrigin = Annotated[str, _address(partial(addresses.system_origin, name="tenant"))]
 Origins = Annotated[str, _address(addresses.frame_origins)]
+AdminUrl = Annotated[str, _address(addresses.admin_url)]
 ScriptUrl = Annotated[str, _address(addresses.script_url)]
 Sender = Annotated[str, _address(addresses.sender)]
 Email = Annotated[str, _address(addresses.email_address)]
@@ -141,6 +142,10 @@ class Config(BaseSettings):
     )
     shopify_frames: Origins = Field(
         "https://{shop} https://admin.shopify.com", description="origins that may frame the app; the sandbox sets it"
+    )
+    shopify_admin_url: AdminUrl = Field(
+        "https://admin.shopify.com/store/{store}/apps/{app}",
+        description="the app's pages in Shopify's admin, where mails and links lead; the sandbox sets it",
     )
     app_bridge_url: ScriptUrl = Field(
         "https://cdn.shopify.com/shopifycloud/app-bridge.js",

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from alerts import incidents, recipients
 from alerts.declared import shop_rule
 from alerts.report import IncidentReport, local_time, shop_name
+from clients.shopify.admin_url import page_url
 from config import config
 from i18n.catalogue import t
 from i18n.formats import format_datetime, format_duration
@@ -110,7 +111,8 @@ def _footer(shop: Shop, mail: Mail) -> list[str]:
 
 def _fire(shop: Shop, incident: Incident) -> MailBody:
     report = incident_report(shop, incident)
-    return MailBody(report.title, report.paragraphs, [MailLink(t("mail.link.tasks"), report.tasks_url), *_links()])
+    tasks = MailLink(t("mail.link.tasks"), page_url(shop.domain, report.tasks_url.removeprefix(config.app_url)))
+    return MailBody(report.title, report.paragraphs, [tasks, *_links(shop)])
 
 
 def _remind(shop: Shop, incident: Incident) -> MailBody:
@@ -127,18 +129,20 @@ def _resolve(shop: Shop, incident: Incident) -> MailBody:
         text = t(f"alerts.{incident.rule}.mail.recovered", length=length, **times)
     else:
         text = t(f"mail.resolve.{incident.closed_by}", **times)
-    return MailBody(t("mail.resolve.subject", subject=incident_report(shop, incident).title), [text], _links())
+    return MailBody(t("mail.resolve.subject", subject=incident_report(shop, incident).title), [text], _links(shop))
 
 
 def _unstable(shop: Shop, incident: Incident) -> MailBody:
     since = incident.opened_at - timedelta(days=1)
     count = len(incidents.opening_times(shop, incident.rule, since))
     text = t(f"alerts.{incident.rule}.mail.unstable", count=count, since=local_time(shop, since))
-    return MailBody(t("mail.unstable.subject", shop=shop_name(shop)), [text], _links())
+    return MailBody(t("mail.unstable.subject", shop=shop_name(shop)), [text], _links(shop))
 
 
 def _test(shop: Shop, mail: Mail) -> MailBody:
-    return MailBody(t("mail.test.subject", shop=shop_name(shop)), [t("mail.test.says", shop=shop_name(shop))], _links())
+    return MailBody(
+        t("mail.test.subject", shop=shop_name(shop)), [t("mail.test.says", shop=shop_name(shop))], _links(shop)
+    )
 
 
 def _confirm(shop: Shop, mail: Mail) -> MailBody:
@@ -166,8 +170,8 @@ INCIDENT_MAILS: dict[MailKind, Callable[[Shop, Incident], MailBody]] = {
 SHOP_MAILS: dict[MailKind, Callable[[Shop, Mail], MailBody]] = {MailKind.TEST: _test, MailKind.CONFIRM: _confirm}
 
 
-def _links() -> list[MailLink]:
+def _links(shop: Shop) -> list[MailLink]:
     return [
-        MailLink(t("mail.link.alerts"), f"{config.app_url}/alerts"),
-        MailLink(t("mail.link.settings"), f"{config.app_url}/settings"),
+        MailLink(t("mail.link.alerts"), page_url(shop.domain, "/alerts")),
+        MailLink(t("mail.link.settings"), page_url(shop.domain, "/settings")),
     ]

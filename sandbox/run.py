@@ -69,6 +69,7 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
         "SHOPIFY_API_SECRET": given.get("SHOPIFY_API_SECRET") or "the secret of the app in the sandbox",
         "SHOPIFY_FRAMES": f"http://127.0.0.1:{sandbox_port} http://localhost:{sandbox_port}",
         "APP_BRIDGE_URL": f"http://localhost:{sandbox_port}/admin/bridge.js",
+        "SHOPIFY_ADMIN_URL": f"http://localhost:{sandbox_port}/admin/store/{{store}}/apps/{{app}}",
         "SHOPIFY_ORIGIN": f"http://127.0.0.1:{sandbox_port}/shopify/{{shop}}",
         "ENGAGE_ORIGIN": f"http://127.0.0.1:{sandbox_port}/engage/{{tenant}}",
         "LOG_FORMAT": given.get("LOG_FORMAT") or "text",
@@ -118,10 +119,11 @@ def _print_addresses(environment: dict[str, str], link: str) -> None:
     for _ in _seconds(START_SECONDS):
         with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{app}/readyz"):  # noqa: S310
             sandbox_url = f"http://127.0.0.1:{environment['SANDBOX_PORT']}"
+            admin = environment["SHOPIFY_ADMIN_URL"].format(store="demo", app=environment["SHOPIFY_API_KEY"])
             print(
                 f"\n  The task page:        {app}/tasks\n"
                 f"  Sign in (once, 30 min): {link}\n"
-                f"  In Shopify's admin:   http://localhost:{environment['SANDBOX_PORT']}/admin/demo.myshopify.com/tasks\n"
+                f"  In Shopify's admin:   {admin}/tasks\n"
                 f"  Calls to Engage:      {sandbox_url}/engage/demo/journal\n"
                 f"  Another link:         .venv/bin/python manage.py sign-in --shop demo.myshopify.com\n"
                 f"  Stop with Ctrl-C.\n",

@@ -1,22 +1,26 @@
 """A stand-in for Shopify's admin: a page that shows the app in a frame, and hands ID tokens to its App Bridge.
 
 Its App Bridge does what Shopify's is documented to do: it adds the token to what the page fetches from its own origin,
-retries after a 401 that asks for it, and returns from the bounce page with a new token.
+retries after a 401 that asks for it, returns from the bounce page with a new token, and tells the admin's address bar
+where the frame is. A click in the admin's navigation goes to the bare path, unless the page takes the event.
 """
 
 from __future__ import annotations
 
 import base64
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, StaffMember
+
+Query = Sequence[tuple[str, str]]
 
 FOLDER = Path(__file__).parent
 PAGE, BRIDGE = ((FOLDER / name).read_text() for name in ("admin.html", "bridge.js"))
@@ -25,7 +29,11 @@ STAFF = {"owner": StaffMember(), "visitor": COLLEAGUE}
 
 
 class AdminPage:
-    """`app` has `/{shop}/{path}`: the admin with the app's page in it; `/bridge.js`; `/{shop}/token` for the frame."""
+    """`app`, mounted at `/admin`, has `/store/{store}/apps/{app}/{path}`: the admin with the app's page in its frame.
+
+    Also `/bridge.js`, the app's script; `/id-token/{store}` for the frame; and `/{shop}/{path}`, the former address,
+    which redirects. The query is the app's, but for `as`, the member of staff.
+    """
 
     def __init__(self, oauth: OAuth, app_url: str) -> None:
         self.oauth, self.app_url = oauth, app_url
@@ -37,15 +45,17 @@ class AdminPage:
             routes=[
                 Route("/bridge.js", self._bridge),
                 Route("/admin.js", self._script),
-                Route("/{shop}/id-token", self._token, methods=["POST"]),
-                Route("/{shop}/{path:path}", self._page),
+                Route("/id-token/{store}", self._token, methods=["POST"]),
+                Route("/store/{store}/apps/{app}", self._page),
+                Route("/store/{store}/apps/{app}/{path:path}", self._page),
+                Route("/{shop}/{path:path}", self._redirect),
             ]
         )
 
-    def frame_url(self, shop: str, path: str, staff: StaffMember, locale: str = "en") -> str:
-        """The URL of the page that Shopify's admin opens in its frame."""
-        host = base64.b64encode(f"admin.shopify.com/store/{shop.partition('.')[0]}".encode()).decode().rstrip("=")
-        query = {
+    def frame_url(self, shop: str, path: str, staff: StaffMember, locale: str = "en", query: Query = ()) -> str:
+        """The URL of the page that Shopify's admin opens in its frame. `query`: the app's own."""
+        host = base64.b64encode(f"admin.shopify.com/store/{_handle(shop)}".encode()).decode().rstrip("=")
+        added = {
             "embedded": "1",
             "hmac": "0" * 64,
             "host": host,
@@ -55,16 +65,23 @@ class AdminPage:
             "shop": shop,
             "timestamp": "1",
         }
-        return f"{self.app_url}/{path}?{urlencode(query)}"
+        return f"{self.app_url}/{path}?{urlencode([*query, *added.items()])}"
 
     async def _page(self, request: Request) -> Response:
-        staff = STAFF[request.query_params.get("as", "owner")]
-        frame = self.frame_url(request.path_params["shop"], request.path_params["path"], staff)
+        if request.path_params["app"] != self.oauth.client_id:
+            return HTMLResponse("There is no such app.", 404)
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "as"]
+        path = request.path_params.get("path", "")
+        frame = self.frame_url(_domain(request.path_params["store"]), path, _staff(request), query=query)
         return HTMLResponse(PAGE.replace("FRAME", frame.replace("&", "&amp;")))
 
+    async def _redirect(self, request: Request) -> Response:
+        store, path = _handle(request.path_params["shop"]), request.path_params["path"]
+        url = f"/admin/store/{store}/apps/{self.oauth.client_id}/{path}"
+        return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url)
+
     async def _token(self, request: Request) -> Response:
-        staff = STAFF[request.query_params.get("as", "owner")]
-        return JSONResponse(self._id_token(request.path_params["shop"], staff))
+        return JSONResponse(self._id_token(_domain(request.path_params["store"]), _staff(request)))
 
     def _id_token(self, shop: str, staff: StaffMember) -> str:
         return self.oauth.id_token(
@@ -77,3 +94,15 @@ class AdminPage:
 
     async def _script(self, request: Request) -> Response:
         return FileResponse(FOLDER / "admin.js", media_type="text/javascript")
+
+
+def _handle(shop: str) -> str:
+    return shop.partition(".")[0]
+
+
+def _domain(store: str) -> str:
+    return f"{store}.myshopify.com"
+
+
+def _staff(request: Request) -> StaffMember:
+    return STAFF[request.query_params.get("as", "owner")]

@@ -180,9 +180,8 @@ def test_a_declared_rule_is_mailed(firing_shop):
 
     sent = Mail.get()
     assert sent.subject == "Many orders in demo.myshopify.com"
-    assert (
-        "3 orders reached Engage within an hour.\n\nThe tasks that this is about:\nhttp://testserver/tasks" in sent.text
-    )
+    assert "3 orders reached Engage within an hour.\n\nThe tasks that this is about:\n" in sent.text
+    assert "\nhttps://admin.shopify.com/store/demo/apps/sandbox-client-id/tasks?type=SyncOrder\n" in sent.text
 
 
 def test_a_declared_rule_recovers_with_its_own_words(firing_shop):

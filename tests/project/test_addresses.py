@@ -207,6 +207,19 @@ def test_frames_may_have_wildcards():
     assert frames == "https://{shop} https://*.example.com"
 
 
+def test_the_apps_address_in_the_admin_has_the_store_and_the_app_in_its_path():
+    url = "http://localhost:8001/admin/store/{store}/apps/{app}"
+
+    assert configured({"SHOPIFY_ADMIN_URL": url}).shopify_admin_url == url
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/{store}", "/{store}/{app}/", "/{store}/{app}?x", "/{store}/{store}/{app}", "/{store}/{app}/{x}"]
+)
+def test_an_address_in_the_admin_that_leads_to_no_app_is_refused(path):
+    assert "/store/{store}/apps/{app}" in refusal("SHOPIFY_ADMIN_URL", f"https://admin.example.com{path}")
+
+
 @pytest.mark.parametrize(
     "url", ["https://cdn.example.com", "https://cdn.example.com/", "https://cdn.example.com/a'b;c"]
 )

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from database import DATABASE_UNAVAILABLE, EVERY, connected
 from encryption import token_hash
 from models import Shop, SignIn, utcnow
-from views.web.language import plain_text
+from views.web.language import plain_text, signed_out_text
 from views.web.rate_limits import SIGN_INS, client_network, retry_after_header
 from views.web.session import set_session_cookie
 from views.web.view import in_thread
@@ -48,7 +48,7 @@ async def sign_in(request: Request) -> Response:
         return plain_text(request, "refusal.away", 503)
     if shop_id is None:
         await in_thread(SIGN_INS.hit, client_network(request))
-        return plain_text(request, "refusal.used_link", 401)
+        return plain_text(request, signed_out_text("refusal.used_link"), 401)
     response = RedirectResponse("/tasks", 303)
     set_session_cookie(response, shop_id)
     return response

@@ -6,7 +6,10 @@ it in its address, if need be by way of the bounce page. The shop is the token's
 
 from __future__ import annotations
 
+import base64
 import logging
+import re
+from collections.abc import Collection
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
@@ -15,6 +18,7 @@ from starlette.types import Scope
 
 from actors import settings as actors_settings
 from clients import ApiError
+from clients.shopify.admin_url import admin_app_url
 from clients.shopify.domain import is_shop_domain
 from clients.shopify.id_token import IdTokenUser, InvalidIdToken, verify_id_token
 from clients.shopify.oauth import IdTokenExpired
@@ -26,13 +30,17 @@ from models import Member, Shop
 from sync import access_tokens, shop_connections
 from sync.api_clients import shopify_client_without_task
 from views.web import membership
-from views.web.request_state import NO_FRAME_ANCESTORS, Session
+from views.web.request_state import NO_FRAME_ANCESTORS, Session, state_of
 
 BOUNCE_PATH = "/auth/session-token"
 RELOAD = "shopify-reload"
 LINK_PARAMS = ("embedded", "host", "locale", "shop")  # of Shopify's parameters, those that links to other pages carry
-ADMIN_PARAMS = {*LINK_PARAMS, "hmac", "id_token", "protocol", "session", "timestamp"}
+# Those that Shopify's own libraries remove; appLoadId comes with a click on the app's name in the admin.
+ADMIN_PARAMS = {*LINK_PARAMS, "appLoadId", "hmac", "id_token", "protocol", "session", "timestamp"}
+# Shopify's mobile apps show the app's pages as documents of their own, not in a frame.
+SHOPIFY_MOBILE = re.compile(r"Shopify (Mobile|POS|Ping)")
 RETRY_HEADER = {"X-Shopify-Retry-Invalid-Session-Request": "1"}  # App Bridge then asks once more, with a new token
+NO_STORE = {"Cache-Control": "no-store"}
 PROFILE_SECONDS = 8.0  # the first page waits so long for the shop's name, zone and currency
 
 log = logging.getLogger(__name__)
@@ -58,7 +66,38 @@ def needs_id_token(request: Request) -> bool:
     """Whether it is a document for a frame, or one that Shopify opens: only a token opens that."""
     if request.method not in ("GET", "HEAD"):
         return False
-    return request.headers.get("sec-fetch-dest") == "iframe" or request.query_params.get("embedded") == "1"
+    destination = request.headers.get("sec-fetch-dest")
+    return destination == "iframe" or (request.query_params.get("embedded") == "1" and not _is_tab(request))
+
+
+def _is_tab(request: Request) -> bool:
+    """Whether the request is known to be for a browser's tab, where App Bridge has nobody to ask for an ID token."""
+    agent = request.headers.get("user-agent", "")
+    return request.headers.get("sec-fetch-dest") == "document" and not SHOPIFY_MOBILE.search(agent)
+
+
+def redirect_to_admin(request: Request, session_shop: Shop | None) -> Response | None:
+    """Redirect a page outside of the admin that names a shop, other than that of the session, to the shop's admin.
+
+    Such are links that were opened in a new tab. The redirect leads to no other site, whatever shop is named.
+    """
+    domain = request.query_params.get("shop", "")
+    if not _is_page(request) or not is_shop_domain(domain) or _names_shop(request, session_shop):
+        return None
+    found = admin_app_url(domain)
+    return RedirectResponse(found + _local_url(request, ADMIN_PARAMS), 302, NO_STORE) if found else None
+
+
+def _names_shop(request: Request, shop: Shop | None) -> bool:
+    return shop is not None and request.query_params.get("shop") == shop.domain
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a person opens it, as far as the request tells: scripts get 401."""
+    if request.method not in ("GET", "HEAD") or request.url.path.endswith(".json"):
+        return False
+    json = "application/json" in request.headers.get("accept", "")
+    return request.headers.get("sec-fetch-dest", "document") == "document" and not json
 
 
 def embedded_session(request: Request, token: str) -> Session:
@@ -76,7 +115,7 @@ def embedded_session(request: Request, token: str) -> Session:
         embedded=True,
         id_token=token,
         locale=request.query_params.get("locale", ""),
-        admin_params=admin_params(request),
+        admin_params=_session_params(request, shop.domain),
     )
 
 
@@ -136,6 +175,12 @@ def _add_member(shop: Shop, viewer: IdTokenUser, token: str) -> Member:
     return membership.register(shop, viewer.user, staff.name, owner=staff.owner)
 
 
+def is_from_admin(request: Request) -> bool:
+    """Whether the query has parameters of Shopify's admin: inside of it, or in a link to the session's shop."""
+    session = state_of(request).session
+    return session.embedded or _names_shop(request, session.shop)
+
+
 def without_admin_params(scope: Scope) -> Scope:
     """The request without the parameters of Shopify's admin, which our pages refuse as unknown."""
     parts = scope["query_string"].split(b"&")
@@ -148,18 +193,35 @@ def admin_params(request: Request) -> dict[str, str]:
     return {name: value for name in LINK_PARAMS if (value := request.query_params.get(name, ""))}
 
 
+def _session_params(request: Request, domain: str) -> dict[str, str]:
+    """The same for the shop of the ID token, also where the request has none: a frame may go to a bare address."""
+    host = base64.b64encode(f"admin.shopify.com/store/{domain.partition('.')[0]}".encode()).decode().rstrip("=")
+    return {"host": host, **admin_params(request), "embedded": "1", "shop": domain}
+
+
 def redirect_to_bounce_page(request: Request) -> Response:
     """Redirect to the page that gets a new ID token from Shopify's admin, and comes back here with it."""
+    query = {**admin_params(request), RELOAD: _local_url(request, {"id_token"})}
+    return RedirectResponse(f"{BOUNCE_PATH}?{urlencode(query, quote_via=quote)}", 302, NO_STORE)
+
+
+def _local_url(request: Request, without: Collection[str]) -> str:
+    """The path and the query of the request, without parameters of these names."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name != "id_token"]
-    back = "/" + request.url.path.lstrip("/\\")
-    query = {**admin_params(request), RELOAD: f"{back}?{urlencode(kept)}" if kept else back}
-    return RedirectResponse(f"{BOUNCE_PATH}?{urlencode(query, quote_via=quote)}", 302, {"Cache-Control": "no-store"})
+    kept = [(name, value) for name, value in pairs if name not in without]
+    path = "/" + quote(request.scope["path"].lstrip("/\\"), safe="/")
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def frame_ancestors(domain: str) -> str:
     """Who may show the shop's pages in a frame, as a Content-Security-Policy lists them. Without a shop: nobody."""
     return config.shopify_frames.format(shop=domain) if is_shop_domain(domain) else NO_FRAME_ANCESTORS
+
+
+def admin_frame_ancestors() -> str:
+    """Who may show in a frame what holds nothing of any shop: Shopify's admin, whichever shop is open there."""
+    origins = [each for each in config.shopify_frames.split() if "{shop}" not in each]
+    return " ".join(origins) or NO_FRAME_ANCESTORS
 
 
 def is_local_url(url: str) -> bool:

@@ -61,6 +61,11 @@ def plain_text(
         return PlainTextResponse(t(key, **values), status, headers)
 
 
+def signed_out_text(key: str) -> str:
+    """The key of a text about how to get in: without a client id only by the operator's command, which it names."""
+    return key if config.shopify_api_key else f"{key}_command"
+
+
 @dataclass(frozen=True)
 class LanguageLink:
     """A link in the page's footer to the page in a language, which is called by its own name."""

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request as AnyRequest
 from starlette.responses import HTMLResponse, Response
 
+from clients.shopify.admin_url import admin_app_url
 from config import config
 from i18n.catalogue import t
 from i18n.locale import current_language
@@ -49,6 +50,7 @@ def render(
         nonce=state.nonce,
         by_support_link=state.by_support_link,
         admin_params=state.session.admin_params,
+        admin_url=admin_app_url(shop.domain) if shop and state.session.embedded else None,
         **context,
     )
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request-Type", "Content-Language": current_language()}

@@ -24,12 +24,15 @@ from views.web.embedded_session import (
     RELOAD,
     RETRY_HEADER,
     NoAccessToken,
+    admin_frame_ancestors,
     embedded_session,
     error_sentence,
     frame_ancestors,
     id_token_of,
+    is_from_admin,
     is_local_url,
     needs_id_token,
+    redirect_to_admin,
     redirect_to_bounce_page,
     without_admin_params,
 )
@@ -37,7 +40,7 @@ from views.web.errors import BadInput
 from views.web.forms import action
 from views.web.language import negotiate_language, plain_text
 from views.web.rendering import render
-from views.web.request_state import Request, Session
+from views.web.request_state import NO_FRAME_ANCESTORS, Request, Session
 from views.web.view import in_thread, public_view
 
 SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
@@ -103,7 +106,7 @@ class SessionMiddleware:
             if answer := await self._authenticate(request):
                 await answer(scope, receive, send)
                 return
-            scope = without_admin_params(scope) if request.state.session.embedded else scope
+            scope = without_admin_params(scope) if is_from_admin(request) else scope
         await self.app(scope, receive, send)
 
     async def _authenticate(self, request: Request) -> Response | None:
@@ -114,13 +117,14 @@ class SessionMiddleware:
         try:
             session = await (_cookie_session(request) if token is None else in_thread(embedded_session, request, token))
         except DATABASE_UNAVAILABLE:
+            request.state.frame_ancestors = admin_frame_ancestors() if token else NO_FRAME_ANCESTORS
             return plain_text(request, "refusal.away", 503)
         except (InvalidIdToken, NoAccessToken) as error:
             return _refuse_token(request, error)
         request.state.session = session
         if session.embedded and session.shop:
             request.state.frame_ancestors = frame_ancestors(session.shop.domain)
-        return None
+        return None if session.embedded else redirect_to_admin(request, session.shop)
 
 
 async def _cookie_session(request: Request) -> Session:
@@ -149,7 +153,8 @@ def session_token(request: Request) -> Response:
     """`GET /auth/session-token`: the bounce page. App Bridge, which it loads, comes back with a new ID token."""
     if not is_local_url(request.query_params.get(RELOAD, "/")):
         raise BadInput(t("embedded.elsewhere"))
-    request.state.frame_ancestors = frame_ancestors(request.query_params.get("shop", ""))
+    shop = request.query_params.get("shop", "")
+    request.state.frame_ancestors = frame_ancestors(shop) if shop else admin_frame_ancestors()
     return render(request, "web/embedded_bounce.html")
 
 

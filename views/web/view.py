@@ -16,7 +16,7 @@ from database import DATABASE_UNAVAILABLE, Scope, connected
 from i18n.catalogue import t
 from i18n.locale import use_language
 from views.web.errors import DatabaseUnavailable, HttpError, NotSignedIn
-from views.web.language import negotiate_language
+from views.web.language import negotiate_language, signed_out_text
 from views.web.rendering import json_response, render, wants_partial
 from views.web.request_state import Request
 
@@ -58,7 +58,7 @@ def _signed_in(function: View) -> View:
     def signed_in_view(request: Request) -> Response:
         shop = request.state.session.shop
         if shop is None:
-            raise NotSignedIn(t("refusal.signed_out"))
+            raise NotSignedIn(t(signed_out_text("refusal.signed_out")))
         return _in_scope(shop.id, function)(request)
 
     return signed_in_view

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from database import db
+from tests.support.servers.processes import printed
 from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
@@ -57,7 +58,21 @@ def test_an_unknown_sign_in_link_is_refused_with_a_message(query, browser, shop)
     answer = browser.get(f"/sign-in{query}")
 
     assert answer.status_code == 401
-    assert "python manage.py sign-in" in answer.text
+    assert "This link was used already or is too old. Open the app in Shopify" in answer.text
+    assert "manage.py" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/tasks", 401), ("/sign-in?token=guess", 401)])
+def test_without_a_client_id_the_operators_command_is_the_way_in(path, status, shop):
+    script = (
+        "from starlette.testclient import TestClient; from app import app\n"
+        f"answer = TestClient(app).get({path!r}); print(answer.status_code, answer.text)"
+    )
+
+    printed_page = printed("-c", script, SHOPIFY_API_KEY="", LOG_LEVEL="ERROR")
+
+    assert str(status) in printed_page
+    assert "python manage.py sign-in --shop YOUR-SHOP.myshopify.com" in printed_page
 
 
 def test_a_head_request_does_not_use_up_a_sign_in_link(browser, shop):
