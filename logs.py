@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from types import TracebackType
 
 from config import config
-from redaction import redacted
+from redaction.text import redacted
 
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_CAUSES = 5  # of one exception

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from redaction import redacted_message
+from redaction.text import redacted_message
 
 
 @dataclass(frozen=True)

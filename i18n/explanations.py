@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
@@ -11,6 +11,7 @@ from i18n.catalogue import t, translations
 from i18n.error_codes import ADVICE_BY_ERROR, ADVICE_BY_REASON, CALL_ERRORS, NOBODY, Advice, error_name
 from i18n.locale import ENGLISH, current_language, use_language
 from reasons import ENDING, INNER_REASON, RESPONSE_MESSAGE, Cause, ErrorCode, Reason
+from redaction.text import masked_words
 
 LEFT_OUT = "…"
 REASONS = frozenset(Reason)
@@ -27,13 +28,16 @@ class Explanation:
     advice: Advice
 
 
-def reason_text(why: Cause) -> str:
-    """Return the sentence of a cause in the current language; text of an older version unchanged."""
+def reason_text(why: Cause, *, revealed: bool = False) -> str:
+    """Return the sentence of a cause in the current language.
+
+    `revealed`: with the other system's message, which may name people, and with any text of an older version.
+    """
     if why.sentence_key not in REASONS:
-        return why.sentence_key
-    values: dict[str, Any] = {**why.params}
+        return why.sentence_key if revealed else masked_words(why.sentence_key)
+    values: dict[str, Any] = {**why.params} if revealed else _without_response_message(why.params)
     if inner := _inner(why):
-        values[INNER_REASON] = reason_text(inner)
+        values[INNER_REASON] = reason_text(inner, revealed=revealed)
     sentence = t(f"reason.{why.sentence_key}.says", **_complete("reason", why.sentence_key, values))
     if ending := values.get(ENDING):
         return t(f"ending.{ending}.says", **_complete("ending", str(ending), {**values, "reason": sentence}))
@@ -59,17 +63,15 @@ def reason_label(key: str) -> str:
 
 
 def english_reason(why: Cause | None) -> str | None:
-    """Return the English sentence for JSON, CSV and exports, without the other system's message: it may be personal."""
+    """Return the English sentence for JSON, CSV and exports."""
     if why is None:
         return None
     with use_language(ENGLISH):
-        return reason_text(_without_response_message(why))
+        return reason_text(why)
 
 
-def _without_response_message(why: Cause) -> Cause:
-    if RESPONSE_MESSAGE not in why.params:
-        return why
-    return replace(why, params={**why.params, RESPONSE_MESSAGE: LEFT_OUT})
+def _without_response_message(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {**params, RESPONSE_MESSAGE: LEFT_OUT} if RESPONSE_MESSAGE in params else {**params}
 
 
 def explain(why: Cause | None, error: ErrorCode) -> Explanation | None:

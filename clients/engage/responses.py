@@ -12,7 +12,7 @@ import requests
 from clients import AlreadyExists, Call, Unanswered, response_cause
 from clients.http.transport import raise_for_status
 from reasons import Cause, Reason, cause
-from redaction import redacted_message
+from redaction.text import redacted_message
 
 # The documentation has these only in part, or only for version 2. A tenant's own Swagger page can correct them here.
 NOT_FOUND_CODE = "ContactNotFound"

@@ -10,8 +10,8 @@ from typing import Any
 from clients import ApiError, Call, NotFound, Refused, Rejected, Throttled, Unavailable, response_cause
 from clients.shopify.cost_limiter import LONGEST_WAIT, query_cost
 from reasons import Cause, Reason
+from redaction.text import redacted_message
 
-MESSAGE_LENGTH = 300
 BULK_LIMIT_CODES = {"LIMIT_REACHED", "OPERATION_IN_PROGRESS"}  # bulk operations: five at once, or one on older versions
 BULK_WAIT = timedelta(seconds=60)
 # As in "Access denied for product field. Required access: `read_products` access scope."
@@ -114,4 +114,4 @@ def _listed(value: Any) -> list[Any]:
 
 def _joined(errors: list[Any]) -> str:
     messages = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
-    return " ".join("; ".join(messages).split())[:MESSAGE_LENGTH]
+    return redacted_message("; ".join(messages))

@@ -250,7 +250,7 @@ def test_an_error_has_a_meaning_advice_and_who_can_act(shop):
     assert explanation.advice.startswith("Correct the phone number of the customer in Shopify.")
     assert explanation.responsible == "You, in the shop"
     assert explanation.link == ("Open the customer in Shopify", "https://demo.myshopify.com/admin/customers/1001")
-    assert explanation.message == raw
+    assert explanation.message == "Engage answered 400 InvalidPhoneNumber: …"
 
 
 def test_an_error_that_is_retried_automatically_needs_no_action(shop):
@@ -368,10 +368,19 @@ def test_a_parameter_that_another_version_did_not_store_is_left_out():
 def test_another_systems_message_is_left_unchanged():
     with use_language("sv"):
         assert (
-            reason_text(cause_of("Engage answered 422 ValidationError: Bad {field}: no."))
+            reason_text(cause_of("Engage answered 422 ValidationError: Bad {field}: no."), revealed=True)
             == "Engage svarade 422 ValidationError: Bad {field}: no."
         )
-        assert reason_text(Cause("Bad {field}")) == "Bad {field}"
+        assert reason_text(Cause("Bad {field}"), revealed=True) == "Bad {field}"
+
+
+def test_another_systems_message_is_shown_only_when_revealed():
+    message = cause_of("Engage answered 409 MultipleMatches: Anna Andersson has it.")
+    of_older_version = Cause("anna@example.com has it")
+
+    assert reason_text(message) == "Engage answered 409 MultipleMatches: …"
+    assert reason_text(message.ended(Ending.GIVEN_UP, attempts=2)).startswith("Engage answered 409 MultipleMatches: …")
+    assert reason_text(of_older_version) == "… has it"
 
 
 def test_an_explanation_is_translated_and_another_systems_message_is_not(client, shop):
@@ -383,7 +392,7 @@ def test_an_explanation_is_translated_and_another_systems_message_is_not(client,
         assert "Flera kontakter matchar" in words
         assert "Slå ihop kontakterna i Engage" in words
         assert "Vem Du, i butiken" in words
-        assert "Engage svarade 409 MultipleMatches: 2 contacts match." in words
+        assert "Engage svarade 409 MultipleMatches: …" in words
     assert "Fel Flera kontakter matchar" in get_page(client, "/tasks").text
 
 

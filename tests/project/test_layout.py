@@ -47,7 +47,7 @@ WORDS = {
     "serializ": {"views/tasks/serializer.py"},
     "translation": {"i18n/catalogue.py"},
     "onboarding": {"views/account/onboarding.py"},
-    "redact": {"redaction.py"},
+    "redact": {"redaction/text.py", "redaction/bodies.py"},
     "gdpr": {"privacy/requests.py"},
     "erasure": {"privacy/erasure.py"},
     "personal data export": {"privacy/personal_data.py"},

@@ -316,8 +316,8 @@ WEB = (
     Mutation(
         "another system's message in an export",
         "i18n/explanations.py",
-        "return reason_text(_without_response_message(why))",
         "return reason_text(why)",
+        "return reason_text(why, revealed=True)",
         ("tests/views/tasks/test_export.py",),
     ),
     Mutation(
@@ -433,16 +433,16 @@ PRIVACY = (
     ),
     Mutation(
         "secret left in a log line",
-        "redaction.py",
+        "redaction/text.py",
         "(EMAIL_OR_PASSWORD, SECRET, PHONE_WITH_PLUS)",
         "(EMAIL_OR_PASSWORD, PHONE_WITH_PLUS)",
         ("tests/privacy/test_redaction.py",),
     ),
     Mutation(
-        "personal field of a body not masked",
-        "redaction.py",
-        "if self._location.personal else",
-        "if False else",
+        "body's field shown that is not listed",
+        "redaction/bodies.py",
+        "        if not self.listed:\n            return None\n",
+        "",
         ("tests/privacy/test_redaction.py",),
     ),
     Mutation(

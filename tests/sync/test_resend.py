@@ -363,8 +363,8 @@ def test_a_contact_updates_preview_has_its_own_fields_and_is_masked(client, shop
 
     page = preview_text(client, task)
 
-    assert "lastName &#34;B…&#34; &#34;C…&#34;" in page
-    assert "city not there &#34;K…&#34;" in page
+    assert "lastName &#34;…&#34; &#34;…&#34;" in page
+    assert "city not there &#34;…&#34;" in page
     assert "externalId" not in page
     assert not {"Berg", "Carlsson", "Kyoto"} & set(re.findall(r"\w+", page))
 

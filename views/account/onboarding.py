@@ -93,7 +93,7 @@ def _test_call(tenant: str, key: str, errors: dict[str, str]) -> list[dict[str, 
     except Refused:
         errors["key"] = t("onboarding.bad.refused")
     except ApiError as error:
-        errors["tenant"] = t("onboarding.bad.failed", why=reason_text(error.cause))
+        errors["tenant"] = t("onboarding.bad.failed", why=reason_text(error.cause, revealed=True))
     return []
 
 

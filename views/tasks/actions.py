@@ -12,7 +12,7 @@ from i18n.catalogue import t
 from i18n.explanations import reason_text
 from mappings.notification.body import kind_of_order
 from models import Action, Order, Permission, Task
-from redaction import masked
+from redaction.text import masked
 from sync import notifications
 from sync.notifications import cause_not_to_resend, notification_settings
 from sync.preview import enqueue_index, index_source, order_of_task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +14,8 @@ from config import config
 from encryption import Unreadable
 from i18n.catalogue import t
 from models import Attempt, Body, Exchange, Shop, State, Task
-from redaction import JSON_TOKEN, masked_body, masked_url
+from redaction.bodies import masked_json, plain_json
+from redaction.text import masked_url
 from views.web import query_params
 from views.web.errors import BadInput, PageNotFound
 
@@ -36,14 +38,26 @@ class BodyFormat:
     raw: bool = False
     revealed: bool = False
 
-    def format_body(self, content: bytes) -> str:
-        """A body as text. JSON is indented without changing any of its tokens: 1.10 stays 1.10."""
-        text, is_json = content.decode("utf-8", "replace"), _is_json(content)
-        text = text if self.revealed else masked_body(text, is_json=is_json)
+    def format_body(self, content: bytes) -> str | None:
+        """A body as text, up to a little more than what is shown; JSON is indented, and no token is changed otherwise.
+
+        None for what is no JSON and must be masked: nobody knows what in it is personal.
+        """
+        if not content:
+            return ""
+        if not _is_json(content):
+            return _up_to_limit([content.decode("utf-8", "replace")]) if self.revealed else None
+        text = content.decode()
+        raw = (part for token in self._tokens(text) for part in token)
+        if self.raw:
+            return _up_to_limit(raw)
         try:
-            return _indented(text) if is_json and not self.raw else text
+            return _up_to_limit(_indented(token for _, token in self._tokens(text)))
         except TooDeep:
-            return text
+            return _up_to_limit(raw)
+
+    def _tokens(self, text: str) -> Iterator[tuple[str, str]]:
+        return plain_json(text) if self.revealed else masked_json(text)
 
     def format_url(self, url: str) -> str:
         """A URL with its query string, in clear or masked."""
@@ -52,7 +66,7 @@ class BodyFormat:
 
 @dataclass(frozen=True)
 class ShownBody:
-    """A body on the page: loaded or only linked, whole or truncated."""
+    """A body on the page: loaded or only linked, whole or truncated. `hidden`: it cannot be masked."""
 
     label: str
     url: str
@@ -61,10 +75,13 @@ class ShownBody:
     truncated: bool = False
     loaded: bool = True
     unreadable: bool = False
+    hidden: bool = False
 
     @classmethod
     def of(cls, label: str, url: str, content: bytes, body_format: BodyFormat) -> ShownBody:
         text = body_format.format_body(content)
+        if text is None:
+            return cls(label, url, size=len(content), hidden=True)
         return cls(label, url, text[:MAX_SHOWN], len(content), truncated=len(text) > MAX_SHOWN)
 
 
@@ -195,17 +212,27 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _indented(text: str) -> str:
-    parts: list[str] = []
+def _up_to_limit(parts: Iterable[str]) -> str:
+    """What of the parts is shown, and some characters more, by which the rest is known to be cut off."""
+    taken, length = [], 0
+    for part in parts:
+        taken.append(part[: MAX_SHOWN + 1])
+        length += len(part)
+        if length > MAX_SHOWN:
+            break
+    return "".join(taken)
+
+
+def _indented(tokens: Iterable[str]) -> Iterator[str]:
+    """Raises TooDeep."""
     depth, previous = 0, ""
-    for symbol in JSON_TOKEN.findall(text):
+    for symbol in tokens:
         closing = symbol in ("}", "]")
         depth -= closing
         if depth > MAX_DEPTH:
             raise TooDeep
         if (closing and previous not in ("{", "[")) or (not closing and previous in ("{", "[", ",")):
-            parts.append("\n" + "  " * depth)
-        parts.append(": " if symbol == ":" else symbol)
+            yield "\n" + "  " * depth
+        yield ": " if symbol == ":" else symbol
         depth += symbol in ("{", "[")
         previous = symbol
-    return "".join(parts)

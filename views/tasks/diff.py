@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from i18n.catalogue import t
 from i18n.explanations import reason_text
 from mappings.json_diff import ABSENT, FieldChange, count_values, diff
 from models import Task
-from redaction import masked_value
+from redaction.bodies import masked_key, masked_value
 from sync.preview import EntityNotFound, preview
 from sync.resend import ResendableCall
 
@@ -79,11 +80,13 @@ def parse_body(body: bytes) -> Any:
 
 
 def _row(change: FieldChange) -> DiffRow:
-    name = change.path.rpartition(".")[2].partition("[")[0]
-    return DiffRow(change.path, _masked_json(change.before, name), _masked_json(change.after, name))
+    parts = [part.partition("[") for part in change.path.split(".")]
+    path = ".".join(masked_key(field) + bracket + index for field, bracket, index in parts)
+    fields = [field for field, _, _ in parts]
+    return DiffRow(path, _masked_json(change.before, fields), _masked_json(change.after, fields))
 
 
-def _masked_json(value: Any, name: str) -> str | None:
+def _masked_json(value: Any, fields: Sequence[str]) -> str | None:
     if value is ABSENT:
         return None
-    return json_bytes(masked_value(value, name)).decode()
+    return json_bytes(masked_value(value, fields)).decode()

@@ -100,7 +100,6 @@ def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
         request,
         "tasks/show.html",
         **task_content(task, body_format),
-        body_format=body_format,
         retention_days=config.retain_body_days if bodies_expired(task, utcnow()) else None,
         parent=parent,
         children=children[:MAX_CHILDREN],
@@ -120,6 +119,7 @@ def task_content(task: Task, body_format: BodyFormat) -> dict[str, Any]:
         "timeline": timeline_of(task, attempts, utcnow()),
         "webhook_body": webhook_body(task, body_format),
         "attempts": attempts,
+        "body_format": body_format,
     }
 
 

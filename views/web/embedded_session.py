@@ -148,7 +148,7 @@ def _install(viewer: IdTokenUser, token: str) -> Shop:
         raise
     except ApiError as error:
         log.warning("Shopify gave no token for a shop: %s", error)
-        raise NoAccessToken(reason_text(error.cause), viewer.shop) from error
+        raise NoAccessToken(reason_text(error.cause, revealed=True), viewer.shop) from error
     shop = shop_connections.install(viewer.shop, grant)
     _read_profile(shop)
     return Shop.get_by_id(shop.id)

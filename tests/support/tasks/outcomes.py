@@ -48,11 +48,11 @@ def raises_saying(kind: type[ReasonError], match: str) -> Iterator[pytest.Except
     """As `pytest.raises`, with a pattern that the sentence of the error has to match."""
     with pytest.raises(kind) as caught:
         yield caught
-    assert re.search(match, reason_text(caught.value.cause))
+    assert re.search(match, reason_text(caught.value.cause, revealed=True))
 
 
 def sentence(why: Cause | Reason | None) -> str | None:
     """Return the English sentence of a cause or reason."""
     if why is None:
         return None
-    return reason_text(why if isinstance(why, Cause) else Cause(why))
+    return reason_text(why if isinstance(why, Cause) else Cause(why), revealed=True)

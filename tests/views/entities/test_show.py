@@ -96,23 +96,23 @@ def test_an_entity_that_was_never_synced_says_so(client, shop, order):
 
 
 def test_the_diff_of_the_two_newest_syncs_is_masked(client, shop, order):
-    synced(shop, {"total": 1, "firstName": "Annika", "same": "x"})
-    synced(shop, {"total": 2, "firstName": "Beatrice", "same": "x", "new": True})
+    synced(shop, {"quantity": 1, "firstName": "Annika", "same": "x"})
+    synced(shop, {"quantity": 2, "firstName": "Beatrice", "same": "x", "new": True})
 
     text = get_page(client, f"/entities/order/{ORDER}").text
 
-    assert "total 1 2" in text
+    assert "quantity 1 2" in text
     assert "firstName" in text
     assert "Annika" not in text
     assert "Beatrice" not in text
 
 
 def test_any_two_syncs_can_be_compared(client, shop, order):
-    first, _, third = (synced(shop, {"total": total}) for total in (1, 2, 3))
+    first, _, third = (synced(shop, {"quantity": total}) for total in (1, 2, 3))
 
     text = get_page(client, f"/entities/order/{ORDER}?from={first.id}&to={third.id}").text
 
-    assert "total 1 3" in text
+    assert "quantity 1 3" in text
     assert client.get(f"/entities/order/{ORDER}?from={first.id}&to=01a2").status_code == 404
 
 

@@ -10,6 +10,7 @@ import pytest
 from clients import Effect
 from models import Attempt, Exchange
 from tests.support.tasks.task_steps import RECEIPT, claim, enqueue, sale, send, webhook
+from tests.support.web.forms import press
 from tests.support.web.pages import HTMX, get_page
 from views.tasks.show import find_task
 from views.web.errors import PageNotFound
@@ -26,19 +27,23 @@ def test_the_page_shows_every_attempt_with_its_exchanges(client, sale):
 
     assert "Attempt 1 Failed" in text
     assert "Engage answered 503." in text
-    assert "<html>away</html>" in text
+    assert "17 bytes · Not shown: this is no JSON" in text
+    assert "<html>away</html>" not in text
     assert '"totalGrossPrice": 1249.10' in text
     assert "https://demo.voyado.com/api/v3/receipts?store=SE" in text
 
 
 def test_a_body_is_escaped_html(client, sale):
-    assert "&lt;b&gt;Åsa&lt;/b&gt;" in client.get(f"/tasks/{sale.id}").text
+    assert "&lt;b&gt;Åsa&lt;/b&gt;" in press(client, f"/tasks/{sale.id}", f"/tasks/{sale.id}/reveal").text
+    assert "Åsa" not in client.get(f"/tasks/{sale.id}").text
 
 
 def test_a_webhook_task_shows_its_body_and_the_tasks_it_enqueued(client, webhook, sale):
     found = get_page(client, f"/tasks/{webhook.id}")
 
-    assert '"note":"\N{REPLACEMENT CHARACTER}"' in found.text
+    assert "Not shown: this is no JSON" in found.text
+    revealed = press(client, f"/tasks/{webhook.id}", f"/tasks/{webhook.id}/reveal").text
+    assert "&#34;note&#34;:&#34;\N{REPLACEMENT CHARACTER}&#34;" in revealed
     assert f"/tasks/{sale.id}" in found.links
     assert f"/tasks/{webhook.id}" in get_page(client, f"/tasks/{sale.id}").links
 
@@ -58,10 +63,10 @@ def test_only_the_newest_attempts_are_shown(client, shop):
 
 def test_a_long_body_is_truncated_on_the_page_only(client, shop):
     task = enqueue(shop)
-    send(claim(shop, task), sent=b"x" * 100_000)
+    send(claim(shop, task), sent=b"[" + b"true," * 19_999 + b"true]")
 
     assert "Only the first 65,536 characters are shown." in get_page(client, f"/tasks/{task.id}").text
-    assert len(client.get(f"/tasks/{task.id}/sent").content) == 100_000
+    assert len(client.get(f"/tasks/{task.id}/sent").content) == 100_001
 
 
 def test_a_body_that_cannot_be_decrypted_is_unreadable(client, shop, sale):
