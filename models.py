@@ -705,6 +705,7 @@ class Receipt(Table):
     receipt_id = TextField()
     body = BlobField()
     rules = JSONField()
+    articles = JSONField(null=True)  # SKU, article number and group by line id; null in receipts of older releases
     sent_at = DateTimeTZField(default=utcnow)
 
     def open(self, shop: Shop) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_order_notifications, notify_fulfillment, notify_order
 from sync.polling import POLL_PERIOD, poll
 from sync.preview import notification_preview, purchase_preview
+from sync.receipt.articles import keep_known_articles
 from sync.receipts import send_correction, send_purchase
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
@@ -39,6 +40,7 @@ def index_order(run: Run) -> None:
     if snapshot is None:
         _wake_refunds(run, entities.refund_ids_of(run.shop, [run.subject]))
         raise Skip(Reason.ORDER_NOT_FOUND)
+    snapshot = keep_known_articles(run.shop, snapshot)
     customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
     with claims.effects(run):
         order = entities.save(Order, run.shop, snapshot, name=snapshot["name"], customer_id=customer_id)

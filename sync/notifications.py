@@ -30,7 +30,8 @@ from sync import deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import contact_id_or_wait
 from sync.contacts import contact_rules, contact_store
-from sync.receipts import refunded_order
+from sync.receipt.articles import with_sold_articles
+from sync.receipts import receipt_rules, refunded_order
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip
 from taskqueue.run import Run
@@ -189,6 +190,7 @@ def _notify(
     else:
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(run, order)
+    snapshot = with_sold_articles(order, snapshot, receipt_rules(run.shop))
     body = notification_body(
         kind,
         snapshot,

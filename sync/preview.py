@@ -16,7 +16,8 @@ from sync import deleted_customers, entities
 from sync.api_clients import shopify_client_without_task
 from sync.contacts import contact_rules, contact_store
 from sync.notifications import contact_with_email, notification_rules
-from sync.receipts import receipt_rules_and_store
+from sync.receipt.articles import keep_known_articles, with_sold_articles
+from sync.receipts import receipt_rules, receipt_rules_and_store
 from taskqueue.types import NUMBERS, TaskType, index_type
 
 
@@ -80,7 +81,9 @@ def purchase_preview(task: Task, sent: Json) -> Json | None:
     if sent.get("uniqueReceiptId") != str(task.shopify_id):
         return None  # a correction: what Engage lacked at that time
     shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).order(task.subject))
-    rules, store = receipt_rules_and_store(shop, entities.find(Order, shop, task.subject), snapshot)
+    order = entities.find(Order, shop, task.subject)
+    rules, store = receipt_rules_and_store(shop, order, snapshot)
+    snapshot = with_sold_articles(order, keep_known_articles(shop, snapshot), rules)
     contact_id = _contact_id(shop, snapshot["customer"])
     return purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
@@ -91,6 +94,7 @@ def refund_preview(task: Task, sent: Json) -> Json:
     order = entities.find(Order, shop, int(_as_stored(refund["order"])["legacyResourceId"]))
     snapshot = _as_stored(order.snapshot if order else None)
     rules, store = receipt_rules_and_store(shop, order, snapshot)
+    snapshot = with_sold_articles(order, snapshot, rules)
     contact_id = _contact_id(shop, snapshot["customer"])
     return return_receipt(refund, snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
@@ -121,6 +125,8 @@ def notification_preview(task: Task, sent: Json) -> Json:
         kind = kind_of_fulfillment(snapshot, parcel) if parcel else "refunded"
     customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
     contact_id = contact_with_email(shop, customer_id, email)
+    order = entities.find(Order, shop, int(snapshot["legacyResourceId"]))
+    snapshot = with_sold_articles(order, keep_known_articles(shop, snapshot), receipt_rules(shop))
     return notification_body(
         kind,
         snapshot,

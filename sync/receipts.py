@@ -21,6 +21,7 @@ from reasons import Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from sync.awaiting_contact import contact_id_or_wait
+from sync.receipt.articles import SavedArticles, articles_to_save, products_note, with_sold_articles
 from sync.stores import choose_store
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
@@ -45,15 +46,17 @@ def receipt_rules_and_store(shop: Shop, order: Order | None, snapshot: Json) -> 
 
 def send_purchase(run: Run, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
-    snapshot, rules = order.snapshot, receipt_rules(run.shop)
+    rules = receipt_rules(run.shop)
+    snapshot = with_sold_articles(order, order.snapshot, rules)
     if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
     contact_id, zone, choice = contact_id_or_wait(run, order), run.shop.zone, choose_store(run.shop, snapshot)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
-    run.note = choice.note
+    run.note = products_note(snapshot) or choice.note
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
-        save_receipt(order, ReceiptKind.PURCHASE, sent, rules)
+        articles = articles_to_save(snapshot, sent, as_made=sent is receipt)
+        save_receipt(order, ReceiptKind.PURCHASE, sent, rules, articles)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
         _sync_refunds(run, order)
         if snapshot["refunds"] or sent is not receipt:
@@ -68,6 +71,7 @@ def send_correction(run: Run, order: Order) -> None:
     listed = {return_receipt_id(each, snapshot) for each in snapshot["refunds"]}
     sent = [each.open(run.shop) for each in receipts if each.kind != ReceiptKind.REFUND or each.receipt_id in listed]
     rules, store = receipt_rules_and_store(run.shop, order, snapshot)
+    snapshot = with_sold_articles(order, snapshot, rules)
     number = 1 + sum(each.kind == ReceiptKind.CORRECTION for each in receipts)
     zone = run.shop.zone
     receipt = correction_receipt(
@@ -78,7 +82,8 @@ def send_correction(run: Run, order: Order) -> None:
     receipt["contact"]["matchKey"] = contact_id_or_wait(run, order)
     accepted = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
-        save_receipt(order, ReceiptKind.CORRECTION, accepted, rules)
+        articles = articles_to_save(snapshot, accepted, as_made=accepted is receipt)
+        save_receipt(order, ReceiptKind.CORRECTION, accepted, rules, articles)
         if accepted is not receipt:
             _sync_again(run, order)
 
@@ -90,13 +95,15 @@ def send_refund(run: Run, refund: Refund, order: Order) -> None:
         run.task.engage_id = receipt_id
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
     rules, store = _rules_of_purchase(run, order)
-    if reason := refund_skip_reason(snapshot, order.snapshot, rules):
+    sale = with_sold_articles(order, order.snapshot, rules)
+    if reason := refund_skip_reason(snapshot, sale, rules):
         raise Skip(reason)
     contact_id, zone = contact_id_or_wait(run, order), run.shop.zone
-    receipt = return_receipt(snapshot, order.snapshot, contact_id=contact_id, store=store, rules=rules, zone=zone)
+    receipt = return_receipt(snapshot, sale, contact_id=contact_id, store=store, rules=rules, zone=zone)
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt_id):
-        save_receipt(order, ReceiptKind.REFUND, sent, rules)
+        articles = articles_to_save(sale, sent, as_made=sent is receipt)
+        save_receipt(order, ReceiptKind.REFUND, sent, rules, articles)
         if sent is not receipt or entities.get(Order, run.shop, order.shopify_id).updated_at != order.updated_at:
             TYPES["SyncOrder"].enqueue_after(run, order.shopify_id)
 
@@ -151,9 +158,9 @@ def send_receipt(run: Run, receipt: Json) -> Json:
     return first
 
 
-def save_receipt(order: Order, kind: ReceiptKind, receipt: Json, rules: ReceiptRules) -> None:
+def save_receipt(order: Order, kind: ReceiptKind, receipt: Json, rules: ReceiptRules, articles: SavedArticles) -> None:
     """Save a receipt that Engage has accepted. To be called in the effects of the task that sent it."""
-    sent_receipts.save(order, kind, receipt["uniqueReceiptId"], json_bytes(receipt), asdict(rules))
+    sent_receipts.save(order, kind, receipt["uniqueReceiptId"], json_bytes(receipt), asdict(rules), articles)
 
 
 def _sent_before(run: Run, receipt_id: str) -> Json | None:

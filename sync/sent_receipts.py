@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import database
@@ -10,13 +11,24 @@ from database import db
 from models import Order, Receipt, ReceiptKind, Shop
 
 
-def save(order: Order, kind: ReceiptKind, receipt_id: str, body: bytes, rules: dict[str, Any]) -> None:
-    """Save what was sent. A receipt has one body for ever: Engage ignores a second one with its id."""
+def save(
+    order: Order,
+    kind: ReceiptKind,
+    receipt_id: str,
+    body: bytes,
+    rules: dict[str, Any],
+    articles: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Save what was sent. A receipt has one body for ever: Engage ignores a second one with its id.
+
+    `articles`: the SKU, article number and group of the order's lines by their ids.
+    """
     sealed = order.shop.vault.seal(body, "receipt", "body", receipt_id)
+    made_by = json.dumps(rules), articles and json.dumps(articles)
     db.execute_sql(
-        """INSERT INTO receipt (shop_id, order_id, kind, receipt_id, body, rules, sent_at)
-           VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT DO NOTHING""",
-        (order.shop_id, order.shopify_id, kind, receipt_id, sealed, json.dumps(rules)),
+        """INSERT INTO receipt (shop_id, order_id, kind, receipt_id, body, rules, articles, sent_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT DO NOTHING""",
+        (order.shop_id, order.shopify_id, kind, receipt_id, sealed, *made_by),
     )
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger
+from mappings.receipt.articles import ArticleKey
 from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
 from mappings.receipt.payments import order_payments
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
@@ -28,6 +29,7 @@ class ReceiptRules:
     freight_line: bool = True
     freight_sku: str = "FREIGHT"
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
+    article_key: ArticleKey = "sku"
 
 
 DEFAULT_RULES = ReceiptRules()

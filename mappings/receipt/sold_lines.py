@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from mappings import Json, nodes, numeric_id
+from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
+from mappings.receipt.articles import article_of
 from mappings.receipt.lines import LineDiscount, LineTax, ReceiptLine, total_tax
 
 
@@ -68,18 +69,9 @@ def _article(line: Json, units: int, ledger: Ledger) -> ReceiptLine:
 
 
 def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, ...]) -> ReceiptLine:
-    """A receipt line. The article is identified by its SKU, or else by Shopify's id of variant, product or line."""
-    product = line.get("product") or {}
-    sku = line.get("sku") or numeric_id(line.get("variant")) or numeric_id(product) or numeric_id(line)
-    return ReceiptLine(
-        sku=sku,
-        article=numeric_id(product) or sku,
-        name=line.get("name") or line.get("title") or sku,
-        group=product.get("productType") or "",
-        units=units,
-        gross=gross,
-        taxes=taxes,
-    )
+    """A receipt line of the line's article."""
+    sku, number, name, group = article_of(line)
+    return ReceiptLine(sku, number, name, units, gross, group, taxes=taxes)
 
 
 def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:

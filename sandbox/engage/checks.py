@@ -49,6 +49,16 @@ def missing_numbers(fields: dict[str, Any], names: str, within: str = "") -> Ite
     return (f"{within}{name} must be a number." for name in names.split() if not is_number(fields.get(name)))
 
 
+def unknown_fields(fields: dict[str, Any], names: str, within: str = "") -> Iterator[str]:
+    return (f"{within}{name} is not known." for name in fields if name not in names.split())
+
+
+def wrong_types(fields: dict[str, Any], kind: type, names: str, within: str = "") -> Iterator[str]:
+    """Errors of optional fields that are given, but not as a value of this type."""
+    given = (name for name in names.split() if name in fields)
+    return (f"{within}{name} must be a {kind.__name__}." for name in given if type(fields[name]) is not kind)
+
+
 def is_number(value: object) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 

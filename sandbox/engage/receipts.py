@@ -9,10 +9,29 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sandbox.engage.checks import contact_errors, format_errors, missing_numbers, missing_texts, objects_in, sign
+from sandbox.engage.checks import (
+    contact_errors,
+    format_errors,
+    missing_numbers,
+    missing_texts,
+    objects_in,
+    sign,
+    unknown_fields,
+    wrong_types,
+)
 from sandbox.engage.http.messages import Refusal
 
 Receipt = dict[str, Any]
+
+FIELDS = (
+    "contact uniqueReceiptId receiptNumber createdDate storeExternalId currency exchangeRateToGroupCurrency"
+    " totalGrossPrice taxDetails paymentMethods items usedBonusChecks usedPromotions extraData"
+)
+ITEM_FIELDS = (
+    "type sku articleNumber articleName articleGroup quantity grossPaidPrice taxAmount taxPercent packQuantity"
+    " marginPercent awardsBonus discounts extraData"
+)
+MAX_SKU = 255
 
 
 @dataclass
@@ -57,6 +76,7 @@ class Receipts:
 
 def receipt_errors(receipt: Receipt) -> Iterator[str]:
     """The errors of a receipt, a sentence each. Engage: receipts, "field definitions"."""
+    yield from unknown_fields(receipt, FIELDS)
     yield from contact_errors(receipt.get("contact"))
     yield from missing_texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
     yield from missing_numbers(receipt, "totalGrossPrice")
@@ -77,7 +97,13 @@ def receipt_errors(receipt: Receipt) -> Iterator[str]:
 
 
 def _item(item: dict[str, Any]) -> Iterator[str]:
+    yield from unknown_fields(item, ITEM_FIELDS, within="items.")
     yield from missing_texts(item, "type sku articleNumber articleName", within="items.")
+    yield from wrong_types(item, bool, "awardsBonus", within="items.")
+    yield from wrong_types(item, str, "articleGroup", within="items.")
+    yield from wrong_types(item, list, "discounts extraData", within="items.")
+    if len(str(item.get("sku"))) > MAX_SKU:
+        yield f"items.sku must not be longer than {MAX_SKU} characters."
     yield from missing_numbers(item, "quantity grossPaidPrice taxAmount taxPercent", within="items.")
     if item.get("type") not in ("PURCHASE", "RETURN", "ADJUSTMENT"):
         yield "items.type must be PURCHASE, RETURN or ADJUSTMENT."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 
 from clients.shopify.bulk_query import assemble_order
 from mappings import Json
-from models import BulkImport, Customer, Entity, ImportKind, Lane, Order, Snapshot, Task
+from mappings.receipt.articles import has_unknown_articles, keep_deleted_articles
+from models import BulkImport, Customer, Entity, ImportKind, Lane, Order, Shop, Snapshot, Task
 from sync import entities
 from sync.webhook_payload import LARGEST_ID
 from taskqueue.run import Run
@@ -85,6 +86,7 @@ def save_rows(run: Run, bulk_import: BulkImport, kind: ImportKind, rows: list[Im
     known = {row.shopify_id: row for row in table.select().where(among)}
     # A snapshot of the same time came by a webhook, and has more fields than a bulk query can ask for.
     newer = [each for each in rows if _newer(each, known.get(each.shopify_id))]
+    newer = [_with_known_articles(run.shop, each, known.get(each.shopify_id)) for each in newer]
     entities.save_all(table, run.shop, ((each.snapshot, _columns(kind, each.snapshot)) for each in newer))
     fresh = [each for each in rows if not _at_engage(known.get(each.shopify_id))]
     sync = sync_type(Entity.CUSTOMER if kind == ImportKind.CUSTOMERS else Entity.ORDER)
@@ -93,6 +95,14 @@ def save_rows(run: Run, bulk_import: BulkImport, kind: ImportKind, rows: list[Im
         refunds = (refund for each in rows for refund in _refunds(bulk_import, each))
         tasks += [_task(run, bulk_import, index_type(Entity.REFUND), refund) for refund in refunds]
     return SavedCounts(len(rows) - len(fresh), len(enqueue(tasks)))
+
+
+def _with_known_articles(shop: Shop, row: ImportRow, known: Snapshot | None) -> ImportRow:
+    """The row of an order with what an earlier reading knew of articles that Shopify has deleted since."""
+    if not isinstance(known, Order) or not has_unknown_articles(row.snapshot):
+        return row
+    known.shop = shop  # else peewee queries it
+    return replace(row, snapshot=keep_deleted_articles(row.snapshot, known.snapshot))
 
 
 def _newer(row: ImportRow, known: Snapshot | None) -> bool:

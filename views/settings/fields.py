@@ -87,6 +87,13 @@ class ChoiceField(Field):
 
 
 @dataclass(frozen=True)
+class AddedChoiceField(ChoiceField):
+    """A choice that a script's form, made before there was one, leaves as it is."""
+
+    may_be_absent = True
+
+
+@dataclass(frozen=True)
 class TextField(Field):
     pattern: str = r".*"
 

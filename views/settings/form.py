@@ -16,6 +16,7 @@ from mappings.receipt.purchase import ReceiptRules
 from models import Shop
 from views.settings.choices import Path, chosen_at
 from views.settings.fields import (
+    AddedChoiceField,
     ChoiceField,
     Field,
     FormValues,
@@ -58,6 +59,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
         _field(ChoiceField, "receipt", "currency", options=("shop", "presentment")),
         _field(SwitchField, "receipt", "freight_line"),
         _field(TextField, "receipt", "freight_sku"),
+        _field(AddedChoiceField, "receipt", "article_key", options=("sku", "barcode", "variant")),
     ],
     "contacts": [
         _field(ChoiceField, "contact", "mode", options=("members", "accounts")),
