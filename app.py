@@ -32,7 +32,7 @@ from views.tasks import index as tasks_index
 from views.tasks import show as tasks_show
 from views.web import session
 from views.web.language import LanguageMiddleware
-from views.web.request_checks import BodyLimit, HostCheck, OriginCheck
+from views.web.request_checks import BodyLimit, HostCheck, OriginCheck, SingleParameterCheck
 from views.web.security_headers import SecurityHeadersMiddleware
 from views.webhooks import engage as webhooks_engage
 from views.webhooks import shopify as webhooks_shopify
@@ -76,6 +76,7 @@ site = Router(
     middleware=[
         Middleware(HostCheck),
         Middleware(OriginCheck, exempt=[subscriptions.one_click]),
+        Middleware(SingleParameterCheck),
         Middleware(LanguageMiddleware),
     ],
 )

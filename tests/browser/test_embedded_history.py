@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import FrameLocator, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from alerts import outbox
 from models import Mail, MailKind, MailState
+from sandbox.serve import serving
 from tests.browser.admin_visits import Staff, admin, browser, servers
 from tests.browser.visits import PHONE, WIDE, history
 
@@ -277,3 +282,38 @@ def test_a_refused_form_keeps_the_page_and_what_was_typed(staff):
     ALERTS.check(frame)
     staff.page.go_forward()
     SETTINGS.check(frame)
+
+
+# The address never says where an ID token goes
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "auth/session-token?shopify-reload={evil}&shopify-reload=%2Ftasks",
+        "auth/session-token?shopify-reload=%2Ftasks&shopify-reload={evil}",
+        "auth/session-token?shopify-reload={evil}",
+        "tasks?shopify-reload={evil}",
+        "?shopify-reload={evil}",
+        "nowhere?shopify-reload={evil}",
+        "auth/session-token?shopify-reload=%2Fnowhere%3Fshopify-reload%3D{evil}",
+        "auth/session-token?shopify-reload=%2Fauth%2Fsession-token%3Fshopify-reload%3D{evil}",
+    ],
+)
+def test_no_link_makes_app_bridge_give_the_token_to_another_site(staff, path):
+    asked: list[str] = []
+    with serving(_listening(asked)) as evil:
+        staff.page.goto(f"{staff.admin}/admin/store/demo/apps/sandbox-client-id/{path.format(evil=f'{evil}/x')}")
+        staff.page.wait_for_load_state("networkidle")
+
+    assert asked == []
+
+
+def _listening(asked: list[str]) -> Starlette:
+    """A site that notes what it is asked for."""
+
+    def note(request: Request) -> Response:
+        asked.append(str(request.url))
+        return Response()
+
+    return Starlette(routes=[Route("/{path:path}", note)])

@@ -30,13 +30,9 @@ from models import Member, Shop
 from sync import access_tokens, shop_connections
 from sync.api_clients import shopify_client_without_task
 from views.web import membership
+from views.web.admin_params import ADMIN_PARAMS, BOUNCE_PATH, LINK_PARAMS, RELOAD
 from views.web.request_state import NO_FRAME_ANCESTORS, Session, state_of
 
-BOUNCE_PATH = "/auth/session-token"
-RELOAD = "shopify-reload"
-LINK_PARAMS = ("embedded", "host", "locale", "shop")  # of Shopify's parameters, those that links to other pages carry
-# Those that Shopify's own libraries remove; appLoadId comes with a click on the app's name in the admin.
-ADMIN_PARAMS = {*LINK_PARAMS, "appLoadId", "hmac", "id_token", "protocol", "session", "timestamp"}
 # Shopify's mobile apps show the app's pages as documents of their own, not in a frame.
 SHOPIFY_MOBILE = re.compile(r"Shopify (Mobile|POS|Ping)")
 RETRY_HEADER = {"X-Shopify-Retry-Invalid-Session-Request": "1"}  # App Bridge then asks once more, with a new token
@@ -201,8 +197,19 @@ def _session_params(request: Request, domain: str) -> dict[str, str]:
 
 def redirect_to_bounce_page(request: Request) -> Response:
     """Redirect to the page that gets a new ID token from Shopify's admin, and comes back here with it."""
-    query = {**admin_params(request), RELOAD: _local_url(request, {"id_token"})}
-    return RedirectResponse(f"{BOUNCE_PATH}?{urlencode(query, quote_via=quote)}", 302, NO_STORE)
+    return RedirectResponse(bounce_url(request, _local_url(request, {"id_token"})), 302, NO_STORE)
+
+
+def bounce_url(request: Request, reload: str) -> str:
+    """The address of the bounce page that leads back to `reload`, with nothing that App Bridge might heed besides."""
+    return f"{BOUNCE_PATH}?{urlencode({**admin_params(request), RELOAD: reload}, quote_via=quote)}"
+
+
+def redirect_without_reload(request: Request) -> Response | None:
+    """Redirect a page whose address has the bounce page's parameter, which App Bridge heeds wherever it is loaded."""
+    if RELOAD not in request.query_params or request.method not in ("GET", "HEAD"):
+        return None
+    return RedirectResponse(_local_url(request, {RELOAD}), 303, NO_STORE)
 
 
 def _local_url(request: Request, without: Collection[str]) -> str:

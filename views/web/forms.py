@@ -20,6 +20,7 @@ from views.web.view import Endpoint, View, view
 
 LARGEST_FORM = 16 * 1024
 MOST_FIELDS = 120
+SINGLE_FIELDS = {"token", "click"}  # a form with several has none
 
 
 def action(needs: Permission | None) -> Callable[[View], Endpoint]:
@@ -76,7 +77,7 @@ async def _fields(request: AnyRequest) -> dict[str, str]:
         found = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         return {}
-    return {name: values[-1] for name, values in found.items()}
+    return {name: values[-1] for name, values in found.items() if len(values) == 1 or name not in SINGLE_FIELDS}
 
 
 def idempotency_key(request: AnyRequest) -> UUID:

@@ -1,4 +1,4 @@
-"""Middleware that refuses requests by their host, origin or size: DNS rebinding, cross-site posts, large bodies."""
+"""Middleware that refuses requests by host, origin, size or doubled parameters, against DNS rebinding and the like."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import config
+from views.web.admin_params import SINGLE_PARAMS
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LARGEST_BODY = 5 * 1024 * 1024  # as large as a webhook may be; a form is read no further than forms.LARGEST_FORM
@@ -47,6 +48,15 @@ class HostCheck(_Check):
         if _is_our_host(request.headers.get("host", "")):
             return None
         return PlainTextResponse("There is no such site here.", 421)
+
+
+class SingleParameterCheck(_Check):
+    """400 where a parameter that decides something stands in the query more than once."""
+
+    def refuse(self, request: Request) -> Response | None:
+        names = [name for name, _ in request.query_params.multi_items()]
+        repeated = next((name for name in sorted(SINGLE_PARAMS) if names.count(name) > 1), None)
+        return PlainTextResponse(f"The address has {repeated} more than once.", 400) if repeated else None
 
 
 class OriginCheck(_Check):

@@ -18,13 +18,14 @@ from database import DATABASE_UNAVAILABLE, EVERY, connected
 from i18n.catalogue import t
 from i18n.locale import use_language
 from models import EVERYTHING, Shop
+from views.web.admin_params import BOUNCE_PATH, LINK_PARAMS, RELOAD
 from views.web.csrf import SESSION_COOKIE
 from views.web.embedded_session import (
-    BOUNCE_PATH,
-    RELOAD,
+    NO_STORE,
     RETRY_HEADER,
     NoAccessToken,
     admin_frame_ancestors,
+    bounce_url,
     embedded_session,
     error_sentence,
     frame_ancestors,
@@ -34,6 +35,7 @@ from views.web.embedded_session import (
     needs_id_token,
     redirect_to_admin,
     redirect_to_bounce_page,
+    redirect_without_reload,
     without_admin_params,
 )
 from views.web.errors import BadInput
@@ -111,6 +113,8 @@ class SessionMiddleware:
 
     async def _authenticate(self, request: Request) -> Response | None:
         """Set the request's session, or answer in place of the page."""
+        if answer := redirect_without_reload(request):
+            return answer
         token = id_token_of(request)
         if token is None and needs_id_token(request):
             return redirect_to_bounce_page(request)
@@ -151,8 +155,11 @@ def _refuse_token(request: Request, error: InvalidIdToken | NoAccessToken) -> Re
 @public_view
 def session_token(request: Request) -> Response:
     """`GET /auth/session-token`: the bounce page. App Bridge, which it loads, comes back with a new ID token."""
-    if not is_local_url(request.query_params.get(RELOAD, "/")):
+    reload = request.query_params.get(RELOAD, "/")
+    if not is_local_url(reload):
         raise BadInput(t("embedded.elsewhere"))
+    if not {*LINK_PARAMS, RELOAD}.issuperset(request.query_params):
+        return RedirectResponse(bounce_url(request, reload), 303, NO_STORE)
     shop = request.query_params.get("shop", "")
     request.state.frame_ancestors = frame_ancestors(shop) if shop else admin_frame_ancestors()
     return render(request, "web/embedded_bounce.html")

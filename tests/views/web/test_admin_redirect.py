@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.web.embedded_app import DOMAIN, admin_frame
+from tests.support.web.forms import Forms
 from tests.support.web.pages import ParsedPage
 from tests.views.web.test_embedded_session import IFRAME
 
@@ -108,3 +110,61 @@ def test_the_bounce_page_is_framed_for_no_shop_that_shopify_does_not_have(frame)
 
 def test_a_click_on_the_apps_name_in_the_admin_is_understood(frame):
     assert frame.open("/tasks", appLoadId="1", state="error").status_code == 200
+
+
+# The bounce page's parameter, which another reader takes from the address
+
+
+RELOADS = "shopify-reload=https%3A%2F%2Fevil.example%2Fx&shopify-reload=%2Ftasks"
+
+
+@pytest.mark.parametrize("query", [RELOADS, f"shop=demo.myshopify.com&{RELOADS}", f"{RELOADS}&shopify%2Dreload=%2F"])
+def test_the_bounce_page_takes_one_address_only(anonymous, database, query):
+    answer = anonymous.get(f"/auth/session-token?{query}")
+
+    assert answer.status_code == 400
+    assert "app-bridge" not in answer.text
+
+
+@pytest.mark.parametrize("query", ["evil=1&shopify-reload=%2Ftasks", "shopify-reload=%2Ftasks&id_token=x", "x"])
+def test_the_bounce_page_has_nothing_else_in_its_address(anonymous, database, query):
+    answer = anonymous.get(f"/auth/session-token?{query}")
+
+    assert answer.status_code == 303
+    assert "app-bridge" not in answer.text
+    page = anonymous.get(answer.headers["location"])
+    assert (page.status_code, "app-bridge" in page.text) == (200, True)
+    assert set(page.request.url.params) == {"shopify-reload"}
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/", "/alerts", "/nowhere"])
+def test_no_other_page_is_opened_with_the_bounce_pages_parameter(frame, path):
+    frame.open("/")
+
+    answer = frame.open(path, **{"shopify-reload": "https://evil.example/x"})
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(f"{path}?embedded=1&shop={DOMAIN}")
+    assert "evil" not in answer.headers["location"]
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "name", ["appLoadId", "embedded", "hmac", "host", "id_token", "lang", "locale", "session", "shop", "token"]
+)
+@pytest.mark.parametrize("path", ["/tasks", "/sign-in", "/auth/session-token", "/static/app.js"])
+def test_a_parameter_that_decides_something_stands_there_once(client, name, path):
+    answer = client.get(f"{path}?{name}=a&state=error&{name}=b")
+
+    assert (answer.status_code, answer.text) == (400, f"The address has {name} more than once.")
+
+
+def test_a_form_with_two_csrf_tokens_has_none(client):
+    form = Forms(client.get("/settings").text).found["/settings/alerts"]
+    body = urlencode([*form.items(), ("token", form["token"])])
+
+    answer = client.post(
+        "/settings/alerts", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert answer.status_code == 403
