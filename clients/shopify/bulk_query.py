@@ -1,7 +1,7 @@
 """Bulk query: its text, its states, and how its lines are assembled into orders.
 
 Shopify: "Perform bulk operations with the GraphQL Admin API". A bulk query may have five connections, none of them
-within a list: so a refund comes without its lines, and of several shipping lines only the first.
+within a list: so a refund comes without its lines, and several shipping lines as their sum.
 """
 
 from __future__ import annotations

@@ -30,6 +30,14 @@ class ArticleAmounts:
     def minus(self, other: ArticleAmounts) -> ArticleAmounts:
         return ArticleAmounts(self.units - other.units, self.gross - other.gross, self.tax - other.tax)
 
+    def as_one_unit(self) -> ArticleAmounts:
+        """The amounts as one unit; no unit if they are zero.
+
+        Freight counts by its amount: an import has the sum of an order's shipping lines as one line.
+        """
+        units = 0 if not self.gross else 1 if self.gross > 0 else -1
+        return replace(self, units=units)
+
     def line(self, like: ReceiptLine, ledger: Ledger) -> ReceiptLine:
         """A purchase or return of the units. A price change in the other direction goes into the correction's rest."""
         sign, kind = (1, PURCHASE) if self.units > 0 else (-1, RETURN)
@@ -52,6 +60,8 @@ def edited_lines(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptR
     missing = {
         sku: wanted.get(sku, ArticleAmounts()).minus(sent.get(sku, ArticleAmounts())) for sku in [*sent, *wanted]
     }
+    if rules.freight_sku in missing:
+        missing[rules.freight_sku] = missing[rules.freight_sku].as_one_unit()
     return [amount.line(known[sku], ledger) for sku, amount in missing.items() if amount.units]
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
 from mappings.receipt.articles import article_of
+from mappings.receipt.line_prices import allocations, discount_amounts, line_price, taxes_by_rate, with_line_taxes
 from mappings.receipt.lines import LineDiscount, LineTax, ReceiptLine, total_tax
 
 
@@ -20,12 +21,14 @@ def article_lines(order: Json, ledger: Ledger) -> list[ReceiptLine]:
 
 def lines_for_units(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[ReceiptLine]:
     """A line for each article, with the number of units given by line id."""
-    return [_article(line, units[line["id"]], ledger) for line in nodes(order["lineItems"]) if units[line["id"]]]
+    lines = nodes(with_line_taxes(order)["lineItems"])
+    return [_article(line, units[line["id"]], ledger) for line in lines if units[line["id"]]]
 
 
 def freight_lines(order: Json, ledger: Ledger, sku: str) -> list[ReceiptLine]:
     """A line for each shipping line that has a price, even if a discount made it free."""
-    shipping = [line for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")]
+    lines = nodes(with_line_taxes(order).get("shippingLines"))
+    shipping = [line for line in lines if not line.get("isRemoved")]
     return [_freight_line(line, ledger, sku) for line in shipping if ledger.amount(line["originalPriceSet"])]
 
 
@@ -90,16 +93,14 @@ def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:
 
 
 def _paid(line: Json, units: int, ledger: Ledger) -> Decimal:
-    ordered = ledger.amount(line["originalUnitPriceSet"]) * line["quantity"] - sum(_discounted(line, ledger), ZERO)
-    # Shopify converts price and discount separately, so that in the shop's currency a free line can be negative.
-    return ledger.rounded(max(ordered, ZERO) * units / line["quantity"])
+    return ledger.rounded(line_price(line, ledger) * units / line["quantity"])
 
 
 def _discounts(line: Json, units: int, paid: Decimal, ledger: Ledger) -> tuple[LineDiscount, ...]:
     # The discount is full price less paid price, so that the three agree also if some units were removed.
     off = ledger.rounded(ledger.amount(line["originalUnitPriceSet"]) * units) - paid
-    shares = ledger.split(off, _discounted(line, ledger))
-    return tuple(_discount(each, share) for each, share in zip(_allocations(line), shares, strict=True) if share)
+    shares = ledger.split(off, discount_amounts(line, ledger))
+    return tuple(_discount(each, share) for each, share in zip(allocations(line), shares, strict=True) if share)
 
 
 def _discount(allocation: Json, value: Decimal) -> LineDiscount:
@@ -109,29 +110,13 @@ def _discount(allocation: Json, value: Decimal) -> LineDiscount:
     return LineDiscount("discount", source.get("title") or "Discount", value)
 
 
-def _discounted(line: Json, ledger: Ledger) -> list[Decimal]:
-    return [ledger.amount(allocation["allocatedAmountSet"]) for allocation in _allocations(line)]
-
-
-def _allocations(line: Json) -> list[Json]:
-    return line.get("discountAllocations") or []
-
-
 def _taxes(line: Json, paid: Decimal, ledger: Ledger, units: int = 1, quantity: int = 1) -> tuple[LineTax, ...]:
-    charged = ledger.rounded(sum(_rates(line, ledger).values(), ZERO) * units / quantity)
+    charged = ledger.rounded(sum(taxes_by_rate(line, ledger).values(), ZERO) * units / quantity)
     return split_tax(line, min(charged, paid) if ledger.tax_included else charged, ledger)
 
 
 def split_tax(line: Json, charged: Decimal, ledger: Ledger) -> tuple[LineTax, ...]:
     """An amount of tax, split over the tax rates of a line. A line without tax in Shopify has no tax here either."""
-    by_rate = _rates(line, ledger)
+    by_rate = taxes_by_rate(line, ledger)
     values = ledger.split(charged if by_rate else ZERO, list(by_rate.values()))
     return tuple(LineTax(*rate, value) for rate, value in zip(by_rate, values, strict=True))
-
-
-def _rates(line: Json, ledger: Ledger) -> dict[tuple[str, Decimal], Decimal]:
-    by_rate: dict[tuple[str, Decimal], Decimal] = {}
-    for tax in line.get("taxLines") or []:
-        rate = tax.get("title") or "", Decimal(str(tax.get("rate") or 0)) * 100
-        by_rate[rate] = by_rate.get(rate, ZERO) + ledger.amount(tax["priceSet"])
-    return by_rate

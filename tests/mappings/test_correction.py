@@ -151,6 +151,25 @@ def test_freight_that_an_edit_removed_is_returned():
     assert lines_of(correction(after, sent=[purchase(before)])) == [("RETURN", "FREIGHT", -1, D("49.00"))]
 
 
+def test_freight_counts_by_its_amount_and_not_by_its_lines():
+    summary = SALE | {"shippingLines": delivery("88.0"), "currentTotalPriceSet": kr("755.2")}
+    parts = [{"id": f"gid://shopify/ShippingLine/8{place}"} for place in range(2)]
+    lines = [delivery(price, **part)["nodes"][0] for price, part in zip(("49.0", "39.0"), parts, strict=True)]
+    in_parts = summary | {"shippingLines": {"nodes": lines}}
+
+    assert correction(in_parts, sent=[purchase(summary)]) is None
+    assert correction(summary, sent=[purchase(in_parts)]) is None
+
+
+def test_freight_that_an_edit_added_is_bought():
+    before = SALE | {"shippingLines": delivery("49.0"), "currentTotalPriceSet": kr("716.2")}
+    more = delivery("39.0", id="gid://shopify/ShippingLine/82")["nodes"]
+    lines = {"nodes": before["shippingLines"]["nodes"] + more}
+    after = before | {"shippingLines": lines, "currentTotalPriceSet": kr("755.2")}
+
+    assert lines_of(correction(after, sent=[purchase(before)])) == [("PURCHASE", "FREIGHT", 1, D("39.00"))]
+
+
 def test_freight_is_not_corrected_if_receipts_leave_it_out():
     before = SALE | {"shippingLines": delivery("49.0"), "currentTotalPriceSet": kr("716.2")}
 

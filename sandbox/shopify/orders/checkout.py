@@ -77,16 +77,28 @@ class Tender:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A whole checkout. `rate` is how much of the presentment currency one unit of the shop's currency buys."""
+    """A whole checkout. `rate` is how much of the presentment currency one unit of the shop's currency buys.
+
+    `more_shipping`: a price for each further shipment (a split cart). `tax_on_order`: the lines have no tax of their
+    own, as in orders that other systems have created with tax lines of the order.
+    """
 
     items: tuple[Item, ...]
     shipping: Decimal | None = None
+    more_shipping: tuple[Decimal, ...] = ()
+    duties: Decimal = ZERO
+    tax_on_order: bool = False
     discount: Discount | None = None
     tenders: tuple[Tender, ...] = (Tender(),)
     currency: str = "SEK"
     presentment_currency: str = "SEK"
     rate: Decimal = Decimal(1)
     taxes_included: bool = True
+
+    @property
+    def shipments(self) -> list[Decimal]:
+        """The price of each shipping line."""
+        return [] if self.shipping is None else [self.shipping, *self.more_shipping]
 
     @property
     def currencies(self) -> tuple[str, str]:
@@ -101,8 +113,9 @@ class Prices:
     discounts: list[Decimal]
     taxes: list[Decimal]
     lines: list[Decimal]
-    shipping: Decimal
-    shipping_tax: Decimal
+    shipments: list[Decimal]
+    shipment_taxes: list[Decimal]
+    duties: Decimal
     taxes_included: bool
     tenders: list[Decimal]
 
@@ -111,12 +124,20 @@ class Prices:
         return sum(self.lines, ZERO)
 
     @property
+    def shipping(self) -> Decimal:
+        return sum(self.shipments, ZERO)
+
+    @property
+    def shipping_tax(self) -> Decimal:
+        return sum(self.shipment_taxes, ZERO)
+
+    @property
     def tax(self) -> Decimal:
         return sum(self.taxes, self.shipping_tax)
 
     @property
     def total(self) -> Decimal:
-        return self.subtotal + self.shipping + (ZERO if self.taxes_included else self.tax)
+        return self.subtotal + self.shipping + self.duties + (ZERO if self.taxes_included else self.tax)
 
 
 def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
@@ -137,8 +158,9 @@ def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
         discounts,
         [tax(line, item.tax_rate) for line, item in zip(lines, checkout.items, strict=True)],
         lines,
-        converted(checkout.shipping),
-        tax(converted(checkout.shipping), SHIPPING_TAX_RATE),
+        [converted(each) for each in checkout.shipments],
+        [tax(converted(each), SHIPPING_TAX_RATE) for each in checkout.shipments],
+        converted(checkout.duties),
         checkout.taxes_included,
         tenders=[converted(tender.amount) for tender in checkout.tenders],
     )

@@ -86,12 +86,13 @@ class OrderEvents(Shops):
         amount: Decimal | None = None,
         restock: str | None = None,
         note: str | None = None,
+        duties: Decimal = ZERO,
     ) -> int:
-        """Refund units, shipping, or just an amount, in the shop's currency; return the refund's id.
+        """Refund units, shipping, duties, or just an amount, in the shop's currency; return the refund's id.
 
-        `amount` is the money, by default what units and shipping cost. Fires refunds/create and orders/updated.
+        `amount` is the money, by default what the parts cost. Fires refunds/create and orders/updated.
         """
-        refunding = Refunding(units or {}, shipping, amount, note)
+        refunding = Refunding(units or {}, shipping, amount, note, duties)
         order = self._change(
             shop, order_id, lambda order, at: refunds.refunded(order, refunding, self._next_id, at, restock=restock)
         )

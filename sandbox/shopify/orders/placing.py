@@ -52,6 +52,7 @@ class _Placing:
             "totalShippingPriceSet": self._bag(lambda prices: prices.shipping),
             "totalTaxSet": self._bag(lambda prices: prices.tax),
             "totalTipReceivedSet": zero,
+            "originalTotalDutiesSet": self._bag(lambda prices: prices.duties) if self._checkout.duties else None,
             "totalCashRoundingAdjustment": {"paymentSet": zero, "refundSet": zero},
             "totalPriceSet": total,
             "originalTotalPriceSet": total,
@@ -65,7 +66,8 @@ class _Placing:
             "taxLines": self._tax_by_rate(),
             "lineItems": self.lines(),
             "shippingLines": shipping_lines,
-            "shippingLine": next(iter(shipping_lines), None),
+            "shippingLine": self._shipping_summary(shipping_lines),
+            "taxOnOrder": self._checkout.tax_on_order,  # not a field of Shopify's: for later totals
             "transactions": transactions,
         }
 
@@ -130,7 +132,7 @@ class _Placing:
             "originalUnitPriceSet": self._bag(lambda prices: prices.units[index]),
             "discountedTotalSet": self._bag(lambda prices: prices.lines[index]),
             "discountAllocations": self._allocations(index, self._checkout.discount),
-            "taxLines": [_tax_line(item.tax_rate, tax)] if item.tax_rate else [],
+            "taxLines": [_tax_line(item.tax_rate, tax)] if item.tax_rate and not self._checkout.tax_on_order else [],
         }
 
     def _allocations(self, index: int, discount: Discount | None) -> list[dict[str, Any]]:
@@ -148,23 +150,37 @@ class _Placing:
         return [{"allocatedAmountSet": allocated, "discountApplication": application}]
 
     def _shipping(self) -> list[dict[str, Any]]:
-        if self._checkout.shipping is None:
-            return []
-        price = self._bag(lambda prices: prices.shipping)
-        line = {
+        return [self._shipping_line(index) for index in range(len(self._checkout.shipments))]
+
+    def _shipping_line(self, index: int) -> dict[str, Any]:
+        tax = self._bag(lambda prices: prices.shipment_taxes[index])
+        price = self._bag(lambda prices: prices.shipments[index])
+        return {
             "id": f"gid://shopify/ShippingLine/{self._next_id()}",
             "title": "PostNord",
             "code": "PN",
             "isRemoved": False,
             "originalPriceSet": price,
             "discountedPriceSet": price,
-            "taxLines": [_tax_line(SHIPPING_TAX_RATE, self._bag(lambda prices: prices.shipping_tax))],
+            "taxLines": [] if self._checkout.tax_on_order else [_tax_line(SHIPPING_TAX_RATE, tax)],
         }
-        return [line]
+
+    def _shipping_summary(self, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Shopify's `shippingLine`, "a summary of all shipping costs on the order"."""
+        if len(lines) < 2:
+            return next(iter(lines), None)
+        price, tax = self._bag(lambda prices: prices.shipping), self._bag(lambda prices: prices.shipping_tax)
+        taxes = [_tax_line(SHIPPING_TAX_RATE, tax)] if lines[0]["taxLines"] else []
+        return lines[0] | {
+            "title": "Shipping",
+            "originalPriceSet": price,
+            "discountedPriceSet": price,
+            "taxLines": taxes,
+        }
 
     def _tax_by_rate(self) -> list[dict[str, Any]]:
         rates = {item.tax_rate for item in self._checkout.items if item.tax_rate}
-        rates |= {SHIPPING_TAX_RATE} if self._checkout.shipping else set()
+        rates |= {SHIPPING_TAX_RATE} if any(self._checkout.shipments) else set()
         return [_tax_line(rate, self._bag(partial(self._taxed, rate))) for rate in sorted(rates)]
 
     def _taxed(self, rate: Decimal, prices: Prices) -> Decimal:

@@ -29,7 +29,7 @@ NextId = Callable[[], int]
 
 @dataclass(frozen=True)
 class Refunding:
-    """What is refunded: units by line id, so much of the shipping, and the money (by default what these cost).
+    """What is refunded: units by line id, so much of shipping and duties, and the money (by default what these cost).
 
     Amounts are in the shop's currency. Money that differs from the cost makes an order adjustment.
     """
@@ -38,6 +38,7 @@ class Refunding:
     shipping: Decimal = ZERO
     amount: Decimal | None = None
     note: str | None = None
+    duties: Decimal = ZERO
 
 
 def refunded(order: Order, refunding: Refunding, next_id: NextId, at: datetime, *, restock: str | None = None) -> Order:
@@ -67,6 +68,8 @@ class _Refunding:
         shipping = self._shipping()
         prices = (self._cost(each["subtotalSet"], each["totalTaxSet"]) for each in lines)
         cost = total(prices, owed or self._zero)
+        duties = self._duties()
+        cost = total((each["amountSet"] for each in duties), cost)
         for each in shipping:
             cost = add(cost, self._cost(each["subtotalAmountSet"], each["taxAmountSet"]))
         transactions = list(self._transactions(self._money(cost)))
@@ -75,6 +78,7 @@ class _Refunding:
             **self._header(),
             "totalRefundedSet": paid_back,
             "refundLineItems": lines,
+            "duties": duties,
             "refundShippingLines": shipping,
             "orderAdjustments": self._adjustments(subtract(cost, paid_back)),
             "transactions": transactions,
@@ -118,24 +122,48 @@ class _Refunding:
         }
         return line | left
 
-    def _shipping(self) -> list[dict[str, Any]]:
-        if not self._wanted.shipping:
+    def _duties(self) -> list[dict[str, Any]]:
+        if not self._wanted.duties:
             return []
-        line, left = self._order["shippingLines"][0], self._order["currentShippingPriceSet"]
-        part = self._wanted.shipping, shop_amount(left)
-        refunded_line = {
+        return [{"amountSet": scaled(self._order["originalTotalDutiesSet"], self._wanted.duties, self._paid_duties())}]
+
+    def _paid_duties(self) -> Decimal:
+        return shop_amount(self._order["originalTotalDutiesSet"])
+
+    def _shipping(self) -> list[dict[str, Any]]:
+        """A line for each shipping line of which something is refunded, the first first."""
+        refunded_lines, wanted = [], self._wanted.shipping
+        for line in self._order["shippingLines"]:
+            left, tax = self._shipping_left(line)
+            part = min(wanted, shop_amount(left))
+            if part:
+                refunded_lines.append(self._refund_shipping_line(line, left, tax, part))
+                wanted -= part
+        return refunded_lines
+
+    def _refund_shipping_line(
+        self, line: dict[str, Any], left: MoneyBag, tax: MoneyBag, part: Decimal
+    ) -> dict[str, Any]:
+        return {
             "id": f"gid://shopify/RefundShippingLine/{self._next_id()}",
-            "subtotalAmountSet": scaled(left, *part),
-            "taxAmountSet": scaled(self._shipping_tax_left(line), *part),
+            "subtotalAmountSet": scaled(left, part, shop_amount(left)),
+            "taxAmountSet": scaled(tax, part, shop_amount(left)),
             "shippingLine": line,
         }
-        return [refunded_line]
 
-    def _shipping_tax_left(self, line: dict[str, Any]) -> MoneyBag:
-        """Parts are taken of what is left, so that they add up to the whole in both currencies."""
-        before = [each for refund in self._order["refunds"] for each in refund["refundShippingLines"]]
+    def _shipping_left(self, line: dict[str, Any]) -> tuple[MoneyBag, MoneyBag]:
+        """Price and tax that are left. Parts are taken of them, so that they add up to the whole in both currencies."""
+        before = [
+            each
+            for refund in self._order["refunds"]
+            for each in refund["refundShippingLines"]
+            if each["shippingLine"]["id"] == line["id"]
+        ]
         tax = total((each["priceSet"] for each in line["taxLines"]), self._zero)
-        return subtract(tax, total((each["taxAmountSet"] for each in before), self._zero))
+        price_left = subtract(
+            line["discountedPriceSet"], total((each["subtotalAmountSet"] for each in before), self._zero)
+        )
+        return price_left, subtract(tax, total((each["taxAmountSet"] for each in before), self._zero))
 
     def _cost(self, price: MoneyBag, tax: MoneyBag) -> MoneyBag:
         return price if self._order["taxesIncluded"] else add(price, tax)

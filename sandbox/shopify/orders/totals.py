@@ -20,7 +20,7 @@ def recalculated(order: Order) -> Order:
     shipping = subtract(shipping, total((each["subtotalAmountSet"] for each in given_back), zero))
     tax = subtract(_tax(order, zero), total((each["taxAmountSet"] for each in given_back), zero))
     adjusted = total((each["amountSet"] for refund in refunds for each in refund["orderAdjustments"]), zero)
-    current = total((shipping, adjusted, *([] if order["taxesIncluded"] else [tax])), subtotal)
+    current = total((shipping, adjusted, _duties(order, zero), *([] if order["taxesIncluded"] else [tax])), subtotal)
     refunded = total((each["totalRefundedSet"] for each in refunds), zero)
     totals = {
         "currentSubtotalPriceSet": subtotal,
@@ -31,6 +31,11 @@ def recalculated(order: Order) -> Order:
         "totalOutstandingSet": add(subtract(current, order["totalReceivedSet"]), refunded),
     }
     return _with_states(order | totals)
+
+
+def _duties(order: Order, zero: MoneyBag) -> MoneyBag:
+    given_back = [each["amountSet"] for refund in order["refunds"] for each in refund["duties"]]
+    return subtract(order.get("originalTotalDutiesSet") or zero, total(given_back, zero))
 
 
 def price_of(line: Line, units: int) -> MoneyBag:
@@ -46,7 +51,8 @@ def tax_on(line: Line, units: int) -> MoneyBag:
 
 def _tax(order: Order, zero: MoneyBag) -> MoneyBag:
     of_lines = total((tax_on(line, line["currentQuantity"]) for line in order["lineItems"]), zero)
-    return total((tax["priceSet"] for line in order["shippingLines"] for tax in line["taxLines"]), of_lines)
+    of_order = total((tax["priceSet"] for tax in order["taxLines"] if order.get("taxOnOrder")), of_lines)
+    return total((tax["priceSet"] for line in order["shippingLines"] for tax in line["taxLines"]), of_order)
 
 
 def _with_states(order: Order) -> Order:

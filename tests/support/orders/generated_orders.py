@@ -85,11 +85,18 @@ def allocated(amount: int, prices: list[int]) -> list[int]:
 
 
 @st.composite
-def ordered(draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(RATES)) -> GeneratedOrder:
-    """An order without refunds or edits."""
+def ordered(
+    draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(RATES), *, tax_on_order: bool = False
+) -> GeneratedOrder:
+    """An order without refunds or edits, in one shipment or several.
+
+    `tax_on_order`: its lines have no tax of their own, as when another system has created it so.
+    """
     currencies, included = Currencies(*draw(st.sampled_from(pairs))), draw(st.booleans())
     lines, items_total = draw(line_items(currencies, included))
-    delivery, freight = draw(deliveries(currencies, included))
+    shipments = draw(st.lists(deliveries(currencies, included), min_size=1, max_size=4))
+    shipping = [line | {"id": f"gid://shopify/ShippingLine/8{place}"} for place, (line, _) in enumerate(shipments)]
+    freight = sum(cost for _, cost in shipments)
     some = st.one_of(st.just(0), st.integers(1, 9_000))
     tip, duty, rounding = draw(some), draw(some), draw(st.one_of(st.just(0), st.integers(-50, 50)))
     extras = max(tip + duty + rounding, -items_total)
@@ -107,13 +114,17 @@ def ordered(draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(RATES)) ->
         "presentmentCurrencyCode": currencies.presentment,
         "taxesIncluded": included,
         "customer": CUSTOMER,
+        "taxLines": [tax for line in lines + shipping for tax in line["taxLines"]],
         "totalPriceSet": currencies.bag(total),
         "currentTotalPriceSet": currencies.bag(total),
         "lineItems": {"nodes": lines, "pageInfo": {"hasNextPage": False, "endCursor": None}},
-        "shippingLines": {"nodes": [delivery]},
+        "shippingLines": {"nodes": shipping},
         "transactions": draw(transactions(currencies, total)),
         "refunds": [],
     }
+    if tax_on_order:
+        for each in lines + shipping:
+            each["taxLines"] = []
     return GeneratedOrder(order, currencies, extras)
 
 
@@ -148,7 +159,6 @@ def deliveries(draw: st.DrawFn, currencies: Currencies, included: bool) -> tuple
     rates = draw(st.sampled_from(TAX_RATES))
     taxes = taxed(discounted, rates, included)
     delivery = {
-        "id": "gid://shopify/ShippingLine/81",
         "title": "Home delivery",
         "originalPriceSet": currencies.bag(original),
         "discountedPriceSet": currencies.bag(discounted),

@@ -35,8 +35,8 @@ class OrderLedger:
     )  # units an edit removed or a refund brought back, by line
     lines: list[Node] = field(default_factory=list)
     refunds: list[Node] = field(default_factory=list)
-    freight_left: int = 0
-    freight_tax_left: int = 0
+    freight: list[list[int]] = field(default_factory=list)  # price and tax that are left, by shipping line
+    duties_left: int = 0
     sold: int = 0  # net sales without the discrepancies
     discrepancies: int = 0
     received: int = 0
@@ -45,9 +45,12 @@ class OrderLedger:
     @classmethod
     def of(cls, generated: GeneratedOrder, holds_discrepancies: bool) -> OrderLedger:
         self = cls(generated, holds_discrepancies, lines=list(generated.order["lineItems"]["nodes"]))
-        (delivery,) = generated.order["shippingLines"]["nodes"]
-        self.freight_left = minor(generated.currencies, delivery["discountedPriceSet"])
-        self.freight_tax_left = sum(minor(generated.currencies, tax["priceSet"]) for tax in delivery["taxLines"])
+        for delivery in generated.order["shippingLines"]["nodes"]:
+            price = minor(generated.currencies, delivery["discountedPriceSet"])
+            self.freight.append(
+                [price, sum(minor(generated.currencies, tax["priceSet"]) for tax in delivery["taxLines"])]
+            )
+        self.duties_left = max(generated.extras, 0)
         self.sold = self.received = minor(generated.currencies, generated.order["totalPriceSet"])
         return self
 
@@ -65,7 +68,11 @@ class OrderLedger:
 
     @property
     def freight_now(self) -> int:
-        return self.freight_left + (0 if self.included else self.freight_tax_left)
+        return sum(price + (0 if self.included else tax) for price, tax in self.freight)
+
+    @property
+    def freight_left(self) -> int:
+        return sum(price for price, _ in self.freight)
 
     @property
     def node(self) -> Node:
@@ -112,25 +119,41 @@ class OrderLedger:
         self.lines.append(new)
         self.sold += unit * units + (0 if self.included else sum(taxes))
 
-    def refund(self, counts: Sequence[int], freight: int, money: int | None, *, settles: bool = False) -> None:
-        """Refund units and freight with money: as much as they cost (None), less or more.
+    def refund(
+        self, counts: Sequence[int], freight: int, money: int | None, *, duties: int = 0, settles: bool = False
+    ) -> None:
+        """Refund units, freight and duties with money: as much as they cost (None), less or more.
 
         What settles (an unpaid order, an edit) leaves no discrepancy, however little was paid back.
         """
         came_back = [(index, count, *self.take(index, count)) for index, count in enumerate(counts) if count]
-        freight_tax = round_half_up(Fraction(self.freight_tax_left * freight, self.freight_left or 1))
-        self.freight_left, self.freight_tax_left = self.freight_left - freight, self.freight_tax_left - freight_tax
-        self.sold -= freight + (0 if self.included else freight_tax)
-        price_and_tax = sum(price + (0 if self.included else tax) for _, _, price, tax in came_back)
-        price_and_tax += freight + (0 if self.included else freight_tax)
+        shipping = self.take_freight(freight)
+        self.duties_left -= duties
+        not_of_articles = duties + sum(price + (0 if self.included else tax) for _, price, tax in shipping)
+        self.sold -= not_of_articles
+        price_and_tax = sum(price + (0 if self.included else tax) for _, _, price, tax in came_back) + not_of_articles
         paid = price_and_tax if money is None else money
         discrepancy = 0 if settles else price_and_tax - paid
         self.discrepancies, self.refunded = self.discrepancies + discrepancy, self.refunded + paid
-        self.refunds.append(self._refund_node(came_back, freight, freight_tax, paid, discrepancy))
+        self.refunds.append(self._refund_node(came_back, shipping, duties, paid, discrepancy))
 
-    def _refund_node(self, came_back: list[Any], freight: int, freight_tax: int, paid: int, discrepancy: int) -> Node:
+    def take_freight(self, freight: int) -> list[tuple[int, int, int]]:
+        """Take this price from the shipping lines, the first first. Return each one's index, price and tax."""
+        taken = []
+        for index, (price, tax) in enumerate(self.freight):
+            part = min(freight, price)
+            part_of_tax = round_half_up(Fraction(tax * part, price or 1))
+            if part:
+                self.freight[index] = [price - part, tax - part_of_tax]
+                taken.append((index, part, part_of_tax))
+                freight -= part
+        return taken
+
+    def _refund_node(
+        self, came_back: list[Any], shipping: list[tuple[int, int, int]], duties: int, paid: int, discrepancy: int
+    ) -> Node:
         bag, shopify_id = self.currencies.bag, str(92 + len(self.refunds))
-        (delivery,) = self.generated.order["shippingLines"]["nodes"]
+        deliveries = self.generated.order["shippingLines"]["nodes"]
         articles = [
             {
                 "quantity": count,
@@ -141,7 +164,10 @@ class OrderLedger:
             }
             for index, count, price, tax in came_back
         ]
-        shipping = {"shippingLine": delivery, "subtotalAmountSet": bag(freight), "taxAmountSet": bag(freight_tax)}
+        freight = [
+            {"shippingLine": deliveries[index], "subtotalAmountSet": bag(price), "taxAmountSet": bag(tax)}
+            for index, price, tax in shipping
+        ]
         adjustment = {"reason": "REFUND_DISCREPANCY", "amountSet": bag(discrepancy), "taxAmountSet": bag(0)}
         money = {"kind": "REFUND", "status": "SUCCESS", "gateway": "shopify_payments", "amountSet": bag(paid)}
         return {
@@ -149,7 +175,8 @@ class OrderLedger:
             "legacyResourceId": shopify_id,
             "createdAt": "2026-02-20T10:00:00Z",
             "refundLineItems": {"nodes": articles, "pageInfo": {"hasNextPage": False}},
-            "refundShippingLines": {"nodes": [shipping] if freight or freight_tax else []},
+            "refundShippingLines": {"nodes": freight},
+            "duties": [{"amountSet": bag(duties)}] if duties else [],
             "orderAdjustments": {"nodes": [adjustment] if discrepancy else []},
             "transactions": {"nodes": [money] if paid else []},
             "totalRefundedSet": bag(paid),
@@ -166,15 +193,18 @@ def share(whole: int, left: int, units: int, quantity: int) -> int:
 
 
 @st.composite
-def ledgers(draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(ONE_CURRENCY)) -> OrderLedger:
-    return OrderLedger.of(draw(ordered(pairs)), draw(st.booleans()))
+def ledgers(
+    draw: st.DrawFn, pairs: Sequence[tuple[str, str]] = tuple(ONE_CURRENCY), *, tax_on_order: bool = False
+) -> OrderLedger:
+    return OrderLedger.of(draw(ordered(pairs, tax_on_order=tax_on_order)), draw(st.booleans()))
 
 
 def returns(ledger: OrderLedger, draw: st.DrawFn) -> None:
     """Some units and freight are returned, for their price, less or more."""
     counts = [draw(st.integers(0, ledger.left(index))) for index in range(len(ledger.lines))]
     freight = draw(st.integers(0, ledger.freight_left))
-    ledger.refund(counts, freight, draw(st.one_of(st.none(), st.integers(0, 50_000))))
+    duties = draw(st.integers(0, ledger.duties_left))
+    ledger.refund(counts, freight, draw(st.one_of(st.none(), st.integers(0, 50_000))), duties=duties)
 
 
 def goodwill(ledger: OrderLedger, draw: st.DrawFn) -> None:
@@ -188,7 +218,8 @@ def shipping(ledger: OrderLedger, draw: st.DrawFn) -> None:
 def cancellation(ledger: OrderLedger, draw: st.DrawFn) -> None:
     """Everything back, paid back or not."""
     counts = [ledger.left(index) for index in range(len(ledger.lines))]
-    ledger.refund(counts, ledger.freight_left, draw(st.sampled_from([None, 0])), settles=True)
+    money = draw(st.sampled_from([None, 0]))
+    ledger.refund(counts, ledger.freight_left, money, duties=ledger.duties_left, settles=True)
 
 
 def removal(ledger: OrderLedger, draw: st.DrawFn) -> None:
