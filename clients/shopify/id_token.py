@@ -5,6 +5,7 @@ Shopify: "session tokens". A token lives one minute and is signed (HS256) with t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from clients.shopify.domain import is_shop_domain
 
 LEEWAY_SECONDS = 10  # as in all of Shopify's own libraries
 MAX_TOKEN_LENGTH = 4096
+STAFF_ID = re.compile(r"[0-9]{1,20}")  # a member of staff; a shopper is gid://shopify/Customer/1
+TIMES = ("exp", "nbf")
 CLAIMS = ["exp", "nbf", "iss", "dest", "aud", "sub", "jti", "sid"]
 
 
@@ -57,15 +60,21 @@ def _claims(token: str, secret: bytes, client_id: str) -> Mapping[str, Any] | No
 
 
 def _user_of(claims: Mapping[str, Any]) -> IdTokenUser:
+    if not all(_is_number(claims[name]) for name in TIMES):
+        raise InvalidIdToken("The token's times are no numbers.")
     named = [claims[name] for name in ("iss", "dest", "sub")]
     if not all(isinstance(each, str) for each in named):
         raise InvalidIdToken("The token's claims are no text.")
     issuer, shop, user = _origin_of(named[0]), _origin_of(named[1]), named[2]
     if not shop or not issuer or (issuer.netloc, issuer.path) != (shop.netloc, "/admin") or shop.path not in ("", "/"):
         raise InvalidIdToken("The token is not for one shop.")
-    if not is_shop_domain(shop.netloc) or not user or len(user) > 64:
+    if not is_shop_domain(shop.netloc) or not STAFF_ID.fullmatch(user):
         raise InvalidIdToken("The token does not say for which shop and for whom it is.")
     return IdTokenUser(shop.netloc, user)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _origin_of(url: str) -> SplitResult | None:

@@ -107,7 +107,16 @@ def test_no_claim_may_be_missing(missing):
         {"exp": time.time() - 11},
         {"nbf": time.time() + 3600},
         {"sub": ""},
-        {"sub": "4" * 65},
+        {"sub": "4" * 21},
+        {"sub": "gid://shopify/Customer/1"},
+        {"sub": "gid://shopify/StaffMember/42"},
+        {"sub": "-42"},
+        {"sub": "42\n"},
+        {"sub": "٤٢"},
+        {"exp": str(time.time() + 60)},
+        {"exp": str(int(time.time()) + 60)},
+        {"nbf": str(int(time.time()) - 1)},
+        {"exp": True},
     ],
 )
 def test_a_token_for_another_app_or_time_is_refused(changes):
