@@ -6,8 +6,6 @@ show a page in a frame: nobody, unless the page of an embedded session sets it.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +13,7 @@ from config import config
 from views.web.request_state import NO_FRAME_ANCESTORS, RequestState, begin_state
 
 A_YEAR = 365 * 24 * 3600
-APP_BRIDGE = "{0.scheme}://{0.netloc}".format(urlsplit(config.app_bridge_url))
+APP_BRIDGE = config.app_bridge_url.rpartition("/")[0] + "/"  # its folder alone: merchants' files lie on the same host
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -54,7 +52,7 @@ def security_headers(state: RequestState) -> dict[str, str]:
 
 
 def content_security_policy(nonce: str, frame_ancestors: str) -> str:
-    """Inside Shopify's admin its App Bridge runs too, loads what it needs from its own origin, and talks to it."""
+    """Inside Shopify's admin its App Bridge runs too, loads what it needs from its own folder, and talks to it."""
     bridge = "" if frame_ancestors == NO_FRAME_ANCESTORS else f" {APP_BRIDGE}"
     return "; ".join(
         (
