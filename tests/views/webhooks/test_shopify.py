@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import socket
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import pytest
 from models import Task
 from taskqueue import exchanges
 from taskqueue.types import TYPES
-from tests.support.web.webhook_requests import ORDER, PATH, deliver, headers, in_parallel, post, signature, web
+from tests.support.web.webhook_requests import ORDER, PATH, SHOP, deliver, headers, in_parallel, post, signature, web
 from views.web.request_checks import LARGEST_BODY
 
 __all__ = ["web"]
@@ -144,6 +145,71 @@ def test_topic_and_shop_headers_are_required(changed, web, shop):
 
     assert (status, sentence) == (422, "X-Shopify-Topic and X-Shopify-Shop-Domain must name a topic and a shop.")
     assert not Task.select().exists()
+
+
+REDACT = {"shop_id": 1, "shop_domain": SHOP, "customer": {"id": 7}, "orders_to_redact": [1]}
+DATA_REQUEST = {"shop_id": 1, "shop_domain": SHOP, "customer": {"id": 7}, "orders_requested": [1]}
+SHOP_REDACT = {"shop_id": 1, "shop_domain": SHOP}
+SHOP_BODY = {"id": 1, "myshopify_domain": SHOP}
+CUSTOMER_BODY = {"id": 7, "admin_graphql_api_id": "gid://shopify/Customer/7"}
+ORDER_BODY = {"id": 7, "admin_graphql_api_id": "gid://shopify/Order/7", "customer": CUSTOMER_BODY}
+OF_OTHERS = [
+    *(
+        ("other.myshopify.com", topic, body)
+        for topic, body in (
+            ("customers/redact", REDACT),
+            ("customers/data_request", DATA_REQUEST),
+            ("shop/redact", SHOP_REDACT),
+            ("app/uninstalled", SHOP_BODY),
+            ("shop/update", SHOP_BODY),
+            ("orders/create", REDACT),
+        )
+    ),
+    (SHOP, "customers/data_request", REDACT),
+    (SHOP, "shop/redact", REDACT),
+    (SHOP, "orders/create", REDACT),
+    (SHOP, "customers/redact", DATA_REQUEST),
+    (SHOP, "shop/redact", DATA_REQUEST),
+    (SHOP, "shop/redact", {**SHOP_REDACT, "customer": {"id": 7}}),
+    (SHOP, "customers/redact", CUSTOMER_BODY),
+    (SHOP, "shop/redact", ORDER_BODY),
+    (SHOP, "customers/delete", ORDER_BODY),
+    (SHOP, "orders/cancelled", CUSTOMER_BODY),
+    (SHOP, "refunds/create", ORDER_BODY),
+]
+
+
+@pytest.mark.parametrize(("domain", "topic", "body"), OF_OTHERS, ids=range(len(OF_OTHERS)))
+def test_a_signed_body_under_another_shop_or_topic_is_refused(web, shop, other_shop, domain, topic, body):
+    sent = json.dumps(body).encode()
+
+    status, sentence = post(web, sent, headers(sent, topic=topic, shop_domain=domain))
+
+    assert (status, sentence) == (401, "The body is another shop's, or of another topic.")
+    assert not Task.select().exists()
+
+
+OWN = [
+    ("customers/redact", REDACT), ("customers/data_request", DATA_REQUEST), ("shop/redact", SHOP_REDACT),
+    ("app/uninstalled", SHOP_BODY), ("shop/update", SHOP_BODY), ("orders/create", ORDER_BODY),
+    ("customers/delete", CUSTOMER_BODY), ("customers_marketing_consent/update", CUSTOMER_BODY),
+    ("orders/create", {"id": 7, "admin_graphql_api_id": "gid://shopify/Novelty/7"}), ("orders/create", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("topic", "body"), OWN, ids=range(len(OWN)))
+def test_a_signed_body_under_its_own_shop_and_topic_is_stored(web, shop, topic, body):
+    sent = json.dumps(body).encode()
+
+    assert deliver(web, sent, topic=topic) == 200
+    assert Task.select().count() == 1
+
+
+@pytest.mark.parametrize("name", ["X-Shopify-Topic", "X-Shopify-Shop-Domain"])
+def test_a_header_that_stands_there_twice_is_refused(anonymous, shop, name):
+    sent = [*headers().items(), (name, "orders/paid" if name.endswith("Topic") else "other.myshopify.com")]
+
+    assert anonymous.post(PATH, content=ORDER, headers=sent).status_code == 422
 
 
 def test_a_shop_header_with_a_trailing_newline_is_refused(anonymous, shop):
