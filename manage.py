@@ -112,7 +112,7 @@ def _progress(wanted: int, done: int, seconds: float) -> None:
 
 
 def check_alerts(arguments: argparse.Namespace) -> None:
-    """Print how every alert rule stands as of an instant, and why."""
+    """Print how every alert rule stands as of an instant, and why. It only explains: nothing fires."""
     import actors  # noqa: F401 - the table of task types
     from alerts import jobs
     from models import utcnow
@@ -208,6 +208,10 @@ OPTIONAL: dict[str, dict[str, Option]] = {
     "check": {"shop": SHOP},
     "check-alerts": {"shop": SHOP, "now": _instant},
 }
+HELP = {
+    "email": "where alerts go until Shopify's own e-mail address of the shop is read, which replaces it",
+    "now": "as of this instant, such as 2026-12-01T09:00:00Z, and not of now; it explains and does not fire",
+}
 FLAGS = {"fill": {"yes": "also where there are real shops; those are left alone"}}
 COMMANDS = {
     "migrate": migrate,
@@ -234,9 +238,9 @@ def parser() -> argparse.ArgumentParser:
         command = subcommands.add_parser(name, help=function.__doc__, description=function.__doc__)
         command.set_defaults(run=function)
         for option, check in OPTIONS.get(name, {}).items():
-            command.add_argument(f"--{option}", required=True, type=check)
+            command.add_argument(f"--{option}", required=True, type=check, help=HELP.get(option))
         for option, check in OPTIONAL.get(name, {}).items():
-            command.add_argument(f"--{option}", type=check)
+            command.add_argument(f"--{option}", type=check, help=HELP.get(option))
         for flag, about in FLAGS.get(name, {}).items():
             command.add_argument(f"--{flag}", action="store_true", help=about)
     return commands

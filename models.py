@@ -805,7 +805,10 @@ OPEN_IMPORTS = (ImportState.RUNNING, ImportState.PAUSED)
 
 
 class BulkImport(Table):
-    """A merchant's request to import everything from `starts_at` on and before `ends_at`."""
+    """A merchant's request to import everything from `starts_at` on and before `ends_at`.
+
+    `orders_since`: Shopify has shown no orders from before this instant; None: it showed all of the period.
+    """
 
     # bulk_import_open (shop_id) WHERE state < 2, unique: one open import per shop. bulk_import_newest (shop_id, id).
     id = BigAutoField()
@@ -815,6 +818,7 @@ class BulkImport(Table):
     ends_at = DateTimeTZField()
     created_at = DateTimeTZField(default=utcnow)
     ended_at = DateTimeTZField(null=True)
+    orders_since = DateTimeTZField(null=True)
 
     shop_id: int  # what peewee makes of `shop`
 

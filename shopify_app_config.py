@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from clients.shopify.scopes import READ_ALL_ORDERS
 from config import config
 from taskqueue.types import types_by_topic
 
@@ -18,6 +19,8 @@ SCOPES = (
     "read_products",
     "write_customers",
 )
+# Asked for on the imports page, when older orders are wanted. Shopify approves read_all_orders per app, on request.
+OPTIONAL_SCOPES = (READ_ALL_ORDERS,)
 # Privacy law compliance (GDPR): Shopify takes these topics from the file alone.
 COMPLIANCE_TOPICS = ("customers/data_request", "customers/redact", "shop/redact")
 
@@ -30,6 +33,7 @@ embedded = true
 
 [access_scopes]
 scopes = "{scopes}"
+optional_scopes = [{optional}]
 
 [auth]
 redirect_urls = ["{url}/"]
@@ -57,6 +61,7 @@ def generate() -> str:
         client_id=config.shopify_api_key,
         url=config.app_url,
         scopes=",".join(SCOPES),
+        optional=", ".join(f'"{scope}"' for scope in OPTIONAL_SCOPES),
         version=config.shopify_api_version,
         topics=_toml_lines(sorted(set(types_by_topic()) - set(COMPLIANCE_TOPICS))),
         compliance=_toml_lines(COMPLIANCE_TOPICS),

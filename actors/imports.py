@@ -23,6 +23,7 @@ from sync.imports.parts import (
     restart_reading,
     update_part,
 )
+from sync.imports.reach import needs_scopes, save_orders_since
 from sync.imports.reader import ImportReader, has_enough_pending
 from sync.imports.state import change_import_state, create_import
 from sync.imports.tasks import cancel_tasks, count_untried_tasks, hold_tasks, release_tasks
@@ -55,19 +56,21 @@ def handle_bulk_import_create_request(run: Run, import_id: int) -> None:
 @group.task(3, "HandleBulkImportCreate")
 def handle_bulk_import_create(run: Run, part_id: int) -> None:
     """Begin the bulk operation of a part, over all customers or over the orders of the period."""
-    part = _part_of(run, part_id)
-    shopify = shopify_client(run)
-    operation_id = shopify.run_bulk_query(_query(part, shopify))
+    part, shopify = _part_of(run, part_id), shopify_client(run)
+    scopes = shopify.scopes() if part.kind == ImportKind.ORDERS else frozenset()
+    operation_id = shopify.run_bulk_query(_query(part, scopes))
     with claims.effects(run):
+        if part.kind == ImportKind.ORDERS:
+            save_orders_since(part, run.shop, scopes)
         update_part(part, operation_id=operation_id, state=ImportStep.AWAIT, begun_at=utcnow())
         enqueue_next_step(part.bulk_import, run.task)
 
 
-def _query(part: ImportPart, shopify: ShopifyClient) -> str:
+def _query(part: ImportPart, scopes: frozenset[str]) -> str:
     bulk_import: BulkImport = part.bulk_import
     if part.kind == ImportKind.CUSTOMERS:  # an order of today may belong to a customer of long ago
         return bulk_query.customers_query(BEFORE_SHOPIFY, utcnow() + MARGIN)
-    return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at, shopify.scopes())
+    return bulk_query.orders_query(bulk_import.starts_at, bulk_import.ends_at, scopes)
 
 
 @group.task(5, "BulkOperationFinishWebhook", topics=("bulk_operations/finish",))
@@ -89,15 +92,18 @@ def bulk_operation_finish_webhook(run: Run, **_: str) -> None:
 @group.task(4, "HandleBulkOperationFinish")
 def handle_bulk_operation_finish(run: Run, part_id: int) -> None:
     """Wait until Shopify has finished, also when its webhook is lost."""
-    part = _part_of(run, part_id)
-    operation = _operation(shopify_client(run), part)
+    part, shopify = _part_of(run, part_id), shopify_client(run)
+    operation = _operation(shopify, part)
     if operation["status"] in bulk_query.UNFINISHED:
         _wait(run, part, Reason.BULK_QUERY_RUNNING, config.backoff * random.uniform(*OPERATION_WAIT))  # noqa: S311
         return
     url, note = _result(operation), _note(operation)
     if url is None and note:
         raise Unusable(note)
+    scopes = shopify.scopes() if needs_scopes(part) else None
     with claims.effects(run):
+        if scopes is not None:
+            save_orders_since(part, run.shop, scopes)
         count = int(operation["rootObjectCount"] or 0)
         update_part(
             part, state=ImportStep.READ if url else ImportStep.FOLLOW, expected=count, note=note and note.dumps()

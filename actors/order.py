@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mappings.notification.body import NotificationKind
 from models import Entity, Order
-from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
@@ -13,6 +12,7 @@ from sync.polling import POLL_PERIOD, poll
 from sync.preview import notification_preview, purchase_preview
 from sync.receipt.articles import keep_known_articles
 from sync.receipts import send_correction, send_purchase
+from sync.scopes.missing_orders import order_reason
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -39,7 +39,7 @@ def index_order(run: Run) -> None:
     snapshot = shopify_client(run).order(run.subject)
     if snapshot is None:
         _wake_refunds(run, entities.refund_ids_of(run.shop, [run.subject]))
-        raise Skip(Reason.ORDER_NOT_FOUND)
+        raise Skip(order_reason(run, run.subject))
     snapshot = keep_known_articles(run.shop, snapshot)
     customer_id = int(snapshot["customer"]["legacyResourceId"]) if snapshot["customer"] else None
     with claims.effects(run):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from models import Entity, Refund
-from reasons import Reason
 from sync import entities
 from sync.api_clients import shopify_client
 from sync.imports.rules import require_contact, skip_if_cancelled
 from sync.notifications import NOTIFY_WITHIN, enqueue_refund_notification, notify_refund
 from sync.preview import notification_preview, refund_preview
 from sync.receipts import refunded_order, send_refund
+from sync.scopes.missing_orders import raise_without_refund
 from sync.webhook_payload import webhook_entity_id
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
-from taskqueue.outcomes import THREE_DAYS, Skip
+from taskqueue.outcomes import THREE_DAYS
 from taskqueue.run import Run
 from taskqueue.types import TYPES, Awaited, Step
 
@@ -34,7 +34,7 @@ def index_refund(run: Run, import_id: int | None = None) -> None:
     skip_if_cancelled(import_id)
     snapshot = shopify_client(run).refund(run.subject)
     if snapshot is None or snapshot["order"] is None:
-        raise Skip(Reason.REFUND_NOT_FOUND)
+        raise_without_refund(run)
     order_id, args = int(snapshot["order"]["legacyResourceId"]), {"import_id": import_id} if import_id else {}
     with claims.effects(run):
         refund = entities.save(Refund, run.shop, snapshot, order_id=order_id)

@@ -12,6 +12,7 @@ from models import Entity, Shop, new_id
 from privacy import requests, uninstall
 from reasons import Reason
 from sync.api_clients import engage_client, shopify_client
+from sync.scopes.granted import save_scopes
 from sync.stores import save_markets, save_stores
 from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
 from taskqueue import claims
@@ -49,9 +50,9 @@ def sync_shop_currency(run: Run) -> None:
     shopify = shopify_client(run)
     shop, scopes, markets = shopify.shop(), shopify.scopes(), _markets(run)
     with claims.effects(run):
-        Shop.update(scopes=",".join(sorted(scopes))).where(Shop.id == run.task.shop_id).execute()
         if markets is not None:
             save_markets(run.shop, markets)
+        save_scopes(run.shop, sorted(scopes))
         save_shop(run.shop, shop)
 
 
@@ -117,13 +118,13 @@ def _markets_changed(run: Run) -> None:
 
 
 def _scopes_changed(run: Run) -> None:
-    """Handle app/scopes_update: with more access scopes the shop's markets may be read from now on."""
+    """Handle app/scopes_update: by its access scopes the shop's markets and older orders may be read, or no longer."""
     if not run.shop.active:
         raise Skip(Reason.APP_UNINSTALLED)
     granted = webhook_payload(run).get("current")
     with claims.effects(run):
         if isinstance(granted, list):
-            Shop.update(scopes=",".join(map(str, granted))).where(Shop.id == run.task.shop_id).execute()
+            save_scopes(run.shop, granted)
         sync_shop_currency.enqueue(run.shop, key=str(run.task.id), parent=run.task)
 
 

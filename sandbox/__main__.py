@@ -45,7 +45,7 @@ def main() -> None:
         restore_rate=PLUS_RATE,
         client_id=os.environ["SHOPIFY_API_KEY"],
     )
-    admin = AdminPage(shopify.oauth, os.environ["APP_URL"])
+    admin = AdminPage(shopify.oauth, os.environ["APP_URL"], shopify)
     engage = Engage(ENGAGE_KEY)
     routes = [
         Route("/", redirect_to_call_log),

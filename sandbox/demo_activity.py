@@ -17,6 +17,7 @@ from sandbox.order_changes import OrderChange, OrderReplayWithChanges
 from sandbox.pricing import SWEDEN, Pricing
 from sandbox.purchases import checkout_of, configured_rate, items_of, purchases
 from sandbox.shopify import Shopify
+from sandbox.shopify.scopes import READ_ALL_ORDERS
 from sandbox.simulation import Activity, Simulation, one_step
 
 FIRST_NEW_CUSTOMER = 800_000  # customer numbers from here on are of customers whom only the demo activity adds
@@ -138,6 +139,8 @@ class DemoActivity:
             while not merchant.sign_in():
                 yield 1.0
             today = datetime.now(UTC).date()
+            self._shop.shopify.grant(self._shop.domain, READ_ALL_ORDERS)
+            merchant.look_up_access()
             merchant.request_import(today - IMPORT_PERIOD, today)
         except OSError as refusal:  # or the app has ended meanwhile
             print(f"No import this time: {refusal}", flush=True)

@@ -29,7 +29,15 @@ class Merchant:
 
     def request_import(self, first: date, last: date) -> None:
         """Send the form of the page of imports. Raises HTTPError when the app refuses it."""
+        self._send("/imports", {"first": str(first), "last": str(last), "ready": "yes"})
+
+    def look_up_access(self) -> None:
+        """Let the app look up which access scopes are granted. Raises HTTPError when the app refuses it."""
+        self._send("/imports/access", {})
+
+    def _send(self, path: str, fields: dict[str, str]) -> None:
+        """Send a form of the page of imports."""
         with self._browser.open(f"{self._app_url}/imports", timeout=10) as page:
             hidden = dict(re.findall(r'name="(token|click)" value="([\w-]+)"', page.read().decode()))
-        form = urllib.parse.urlencode({"first": first, "last": last, "ready": "yes"} | hidden).encode()
-        self._browser.open(f"{self._app_url}/imports", form, timeout=10).close()
+        form = urllib.parse.urlencode(fields | hidden).encode()
+        self._browser.open(f"{self._app_url}{path}", form, timeout=10).close()

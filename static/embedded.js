@@ -68,6 +68,15 @@
     document.getElementById("main")?.focus();
   }
 
+  // Shopify asks the merchant. Whatever the answer, the app looks up what is granted when the form is sent.
+  async function askForScopes(scopes) {
+    try {
+      await window.shopify.scopes.request(scopes);
+    } catch (error) {
+      console.warn("Shopify did not ask for access scopes.", error);
+    }
+  }
+
   // A tab of its own has no admin around it: there a link leads to the same page in the admin.
   function pointToAdmin(link) {
     if (!link || link.dataset.appHref || link.hasAttribute("download") || !isSameOrigin(new URL(link.href))) return;
@@ -124,6 +133,7 @@
     }
     form.setAttribute("aria-busy", "true");
     try {
+      if (form.dataset.scopes) await askForScopes(form.dataset.scopes.split(" "));
       await show(await fetch(url, { method: "POST", body: fields }));
     } finally {
       form.removeAttribute("aria-busy");

@@ -32,6 +32,7 @@ from sync.awaiting_contact import contact_id_or_wait
 from sync.contacts import contact_rules, contact_store
 from sync.receipt.articles import with_sold_articles
 from sync.receipts import receipt_rules, refunded_order
+from sync.scopes.missing_orders import part_reason
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip
 from taskqueue.run import Run
@@ -157,7 +158,7 @@ def notify_fulfillment(run: Run, order_id: int, again: bool) -> None:
     """Notify of a parcel that was sent."""
     order, parcel = entities.get(Order, run.shop, order_id), shopify_client(run).fulfillment(run.subject)
     if parcel is None:
-        raise Skip(Reason.FULFILLMENT_NOT_FOUND)
+        raise Skip(part_reason(run.shop, order, Reason.FULFILLMENT_NOT_FOUND))
     _notify(run, kind_of_fulfillment(order.snapshot, parcel), order, again, fulfillment=parcel)
 
 

@@ -22,6 +22,8 @@ from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from sync.awaiting_contact import contact_id_or_wait
 from sync.receipt.articles import SavedArticles, articles_to_save, products_note, with_sold_articles
+from sync.scopes.granted import reads_all_orders
+from sync.scopes.missing_orders import OUT_OF_REACH, raise_without_return
 from sync.stores import choose_store
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
@@ -129,14 +131,14 @@ def refunded_order(run: Run, refund: Refund) -> Order:
     listed = order.snapshot["refunds"] if order else []
     if order and any(int(each["legacyResourceId"]) == refund.shopify_id for each in listed):
         return order
-    if is_order_deleted(run.shop, refund.order_id):
-        raise Skip(Reason.ORDER_NOT_FOUND)
+    if reason := missing_order_reason(run.shop, refund.order_id):
+        raise_without_return(order, reason)
     TYPES["IndexOrder"].enqueue_after(run, refund.order_id)
     raise Wait(Reason.AWAITING_ORDER, ORDER_WAIT)
 
 
-def is_order_deleted(shop: Shop, order_id: int) -> bool:
-    """Whether the order was not found at Shopify when it was last indexed."""
+def missing_order_reason(shop: Shop, order_id: int) -> str | None:
+    """Why the order was not found at Shopify when it was last indexed. None: it was, or may be found by now."""
     last = database.select_rows(
         Task,
         "shop_id = %s AND type = %s AND shopify_id = %s AND state = 1 ORDER BY id DESC LIMIT 1",
@@ -144,7 +146,9 @@ def is_order_deleted(shop: Shop, order_id: int) -> bool:
         TYPES["IndexOrder"].number,
         order_id,
     )
-    return [task.reason for task in last] == [Reason.ORDER_NOT_FOUND]
+    reason = last[0].reason if last else None
+    may_be_found = reason in OUT_OF_REACH and reads_all_orders(shop)
+    return reason if reason in (Reason.ORDER_NOT_FOUND, *OUT_OF_REACH) and not may_be_found else None
 
 
 def send_receipt(run: Run, receipt: Json) -> Json:

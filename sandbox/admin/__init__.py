@@ -19,6 +19,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 
 from sandbox.shopify.api.oauth import ID_TOKEN_SECONDS, OAuth, StaffMember
+from sandbox.shopify.scopes import OPTIONAL, REQUIRED
+from sandbox.shopify.shop_events import ShopEvents
 
 Query = Sequence[tuple[str, str]]
 
@@ -33,10 +35,12 @@ class AdminPage:
 
     Also `/bridge.js`, the app's script; `/id-token/{store}` for the frame; and `/{shop}/{path}`, the former address,
     which redirects. The query is the app's, but for `as`, the member of staff.
+
+    `shops`: where merchants grant and revoke optional access scopes.
     """
 
-    def __init__(self, oauth: OAuth, app_url: str) -> None:
-        self.oauth, self.app_url = oauth, app_url
+    def __init__(self, oauth: OAuth, app_url: str, shops: ShopEvents) -> None:
+        self.oauth, self.app_url, self.shops = oauth, app_url, shops
         self.token_seconds: deque[float] = (
             deque()
         )  # in seconds, of the next tokens; those after them live as Shopify's do
@@ -45,6 +49,7 @@ class AdminPage:
             routes=[
                 Route("/bridge.js", self._bridge),
                 Route("/admin.js", self._script),
+                Route("/scopes/{store}", self._scopes, methods=["POST"]),
                 Route("/id-token/{store}", self._token, methods=["POST"]),
                 Route("/store/{store}/apps/{app}", self._page),
                 Route("/store/{store}/apps/{app}/{path:path}", self._page),
@@ -82,6 +87,15 @@ class AdminPage:
 
     async def _token(self, request: Request) -> Response:
         return JSONResponse(self._id_token(_domain(request.path_params["store"]), _staff(request)))
+
+    async def _scopes(self, request: Request) -> Response:
+        """Grant or revoke, as the merchant has decided, and answer with App Bridge's `ScopesDetail`."""
+        shop, asked = _domain(request.path_params["store"]), await request.json()
+        change = {"request": self.shops.grant, "revoke": self.shops.revoke}.get(asked["action"])
+        if change:
+            change(shop, *asked["scopes"])
+        granted = self.shops.records(shop).granted_scopes
+        return JSONResponse({"granted": list(granted), "required": list(REQUIRED), "optional": list(OPTIONAL)})
 
     def _id_token(self, shop: str, staff: StaffMember) -> str:
         return self.oauth.id_token(

@@ -16,6 +16,21 @@
     return answer.json();
   }
 
+  // The merchant accepts or declines in a dialog of the admin, outside of the app's frame.
+  async function changed(action, names = []) {
+    const accepted = action !== "request" || (await confirmed(names));
+    const body = JSON.stringify({ action: accepted ? action : "query", scopes: names });
+    const detail = await (await fetch(`/admin/scopes/${store}`, { method: "POST", body })).json();
+    return action === "request" ? { result: accepted ? "granted-all" : "declined-all", detail } : detail;
+  }
+
+  const confirmed = (names) => new Promise((resolve) => {
+    const dialog = document.getElementById("grant");
+    dialog.querySelector("p").textContent = `The app asks for: ${names.join(", ")}`;
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "accept"), { once: true });
+    dialog.showModal();
+  });
+
   // A click makes the app go there by itself; in a new tab the admin opens it.
   function show(links) {
     document.getElementById("nav").replaceChildren(...links.map(({ href, words }) => {
@@ -34,7 +49,8 @@
   addEventListener("message", async ({ data, source, origin }) => {
     if (source !== frame.contentWindow) return;
     if (data.links) show(data.links);
+    if (data.scopes) source.postMessage({ answer: data.ask, scopes: await changed(data.scopes, data.names) }, origin);
+    else if (data.ask) source.postMessage({ answer: data.ask, token: await token() }, origin);
     if (data.at) history.replaceState(history.state, "", address(data.at));
-    if (data.ask) source.postMessage({ answer: data.ask, token: await token() }, origin);
   });
 })();

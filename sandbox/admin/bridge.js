@@ -7,7 +7,7 @@
   let asked = 0;
 
   addEventListener("message", ({ data }) => {
-    waiting.get(data.answer)?.(data.token);
+    waiting.get(data.answer)?.(data.token ?? data.scopes);
     waiting.delete(data.answer);
     if (data.navigate) navigate(data.navigate);
   });
@@ -17,7 +17,12 @@
     if (parent !== window) parent.postMessage({ ask: asked }, "*");  // in a tab of its own nobody answers
   });
 
-  window.shopify = { idToken, toast: { show() {} }, config: { apiKey: document.querySelector("meta[name='shopify-api-key']").content } };
+  const scopes = (action, names) => new Promise((resolve) => {
+    waiting.set(++asked, resolve);
+    parent.postMessage({ ask: asked, scopes: action, names }, "*");
+  });
+
+  window.shopify = { idToken, scopes: { query: () => scopes("query"), request: (names) => scopes("request", names), revoke: (names) => scopes("revoke", names) }, toast: { show() {} }, config: { apiKey: document.querySelector("meta[name='shopify-api-key']").content } };
 
   const bare = false;
   const plain = window.fetch;

@@ -40,8 +40,6 @@ __all__ = [
 ]
 
 CLIENT_ID = "sandbox-client-id"
-SCOPES = "read_customers,write_customers,read_customer_merge,read_orders,read_fulfillments,read_locations,read_markets"
-SCOPES += ",read_products"
 TOKEN = "shpat_sandbox"  # noqa: S105 - opens nothing but this sandbox
 
 
@@ -73,7 +71,7 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         super().__init__(WebhookSender(webhook_url, secret, schedule=schedule, workers=workers), now, max_orders)
         self.token = token
         self.webhook_sender.faults = faults or WebhookFaults()
-        self.oauth = OAuth(client_id, secret, SCOPES, self.records, token)
+        self.oauth = OAuth(client_id, secret, self.records, token)
         self.admin = AdminApi(self.records, self._resolvers, self.oauth.accepts, points, restore_rate)
         self._during = during
         routes = [
@@ -85,7 +83,7 @@ class Shopify(OrderEvents, CustomerEvents, ShopEvents):
         self.app = Starlette(routes=routes, lifespan=self._lifespan)
 
     def _resolvers(self, records: ShopRecords, base: str) -> Resolvers:
-        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed, SCOPES.split(","))
+        return Resolvers(records, self.bulk_of(records.domain), base, self.consent_changed, self._now())
 
     async def _deliveries(self, request: Request) -> JSONResponse:
         shop = request.path_params["shop"]

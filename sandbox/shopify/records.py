@@ -13,6 +13,7 @@ import orjson
 from sandbox.shopify.bulk.history import ShopHistory
 from sandbox.shopify.customers import CustomerRecord
 from sandbox.shopify.markets import DEFAULT_MARKETS, SandboxMarket
+from sandbox.shopify.scopes import READ_ALL_ORDERS, REQUIRED, VISIBLE
 from sandbox.shopify.times import now, utc
 
 MAX_ORDERS = 50_000
@@ -32,7 +33,8 @@ class ShopRecords:
         self.installed = True
         self.changed_settings: Json = {}
         self.markets: tuple[SandboxMarket, ...] | None = DEFAULT_MARKETS  # None: the app may not read them
-        self.scopes: tuple[str, ...] | None = None  # granted to the app; None: all that it asked for
+        self.scopes: tuple[str, ...] | None = None  # granted to the app; None: all that it requires
+        self.optional_scopes: tuple[str, ...] = ()  # granted besides
         self.withholds_protected_data = False
         self._orders: OrderedDict[int, bytes] = OrderedDict()
         self._headers: dict[int, Header] = {}
@@ -41,6 +43,15 @@ class ShopRecords:
         self.deleted_articles: set[int] = set()  # products and variants
         self._max_orders = max_orders
         self._updated_at = utc(now())
+
+    @property
+    def granted_scopes(self) -> tuple[str, ...]:
+        """The access scopes that the app has."""
+        return (*(REQUIRED if self.scopes is None else self.scopes), *self.optional_scopes)
+
+    def visible_since(self, now: datetime) -> datetime | None:
+        """The app sees no order that was created before this; None: it sees all of them."""
+        return None if READ_ALL_ORDERS in self.granted_scopes else now - VISIBLE
 
     def order(self, shopify_id: int) -> Json | None:
         """The order with its customer, both as they are now."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sandbox.shopify import times
 from sandbox.shopify.bulk.history import ShopHistory
 from sandbox.shopify.markets import SandboxMarket
+from sandbox.shopify.scopes import OPTIONAL
 from sandbox.shopify.shops import Shops
 from sandbox.shopify.webhooks import event_payloads
 
@@ -35,6 +36,21 @@ class ShopEvents(Shops):
     def delete_product(self, shop: str, article_id: int) -> None:
         """Delete a product with its variants, or one variant. Fires what the app is not subscribed to: nothing here."""
         self.records(shop).deleted_articles.add(article_id)
+
+    def grant(self, shop: str, *scopes: str) -> None:
+        """Grant optional scopes, as a merchant does when the app asks. Fires app/scopes_update."""
+        self._set_optional(shop, {*self.records(shop).optional_scopes, *(set(scopes) & set(OPTIONAL))})
+
+    def revoke(self, shop: str, *scopes: str) -> None:
+        """Revoke optional scopes in the admin. Fires app/scopes_update."""
+        self._set_optional(shop, set(self.records(shop).optional_scopes) - set(scopes))
+
+    def _set_optional(self, shop: str, scopes: set[str]) -> None:
+        records = self.records(shop)
+        previous, records.optional_scopes = records.granted_scopes, tuple(sorted(scopes))
+        payload = event_payloads.scopes_updated(previous, records.granted_scopes, records.settings(), self._now())
+        if previous != records.granted_scopes:
+            self.fire(shop, "app/scopes_update", payload)
 
     def uninstall(self, shop: str) -> None:
         """Uninstall the app: its token is invalid from now on. Fires app/uninstalled."""

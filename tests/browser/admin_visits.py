@@ -56,7 +56,7 @@ def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def admin(servers: Any, database: Any, shopify: Any, engage: Any) -> AdminPage:
     engage.tenant("demo").stores.create({"name": "The web shop", "externalId": "SE-WEB"})
     oauth: OAuth = shopify.oauth
-    found = AdminPage(oauth, servers[0])
+    found = AdminPage(oauth, servers[0], shopify)
     servers[2].app = Starlette(routes=[Mount("/admin", found.app)])
     return found
 

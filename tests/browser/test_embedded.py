@@ -132,3 +132,18 @@ def test_axe_finds_no_violations_within_the_frame(browser, servers, admin, width
         expect(member.frame.get_by_role("heading", name="Olga Ek")).to_be_visible()
 
         assert [each for each in violations(member.page) if "127.0.0.1" in each] == []
+
+
+def test_the_merchant_allows_older_orders_in_a_dialog_of_the_admin(staff, shopify):
+    frame = staff.open("imports")
+
+    frame.locator("#limit button").click()
+    staff.page.locator("#grant button[value='decline']").click()
+    declined = frame.locator("#limit [role='status']").inner_text()
+    frame.locator("#limit button").click()
+    staff.page.locator("#grant button[value='accept']").click()
+    frame.locator("#limit").wait_for(state="detached")
+
+    assert "has not been given" in declined
+    assert shopify.records(DOMAIN).optional_scopes == ("read_all_orders",)
+    assert staff.wrong == []

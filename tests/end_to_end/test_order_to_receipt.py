@@ -8,12 +8,14 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from clients.shopify.scopes import READ_ALL_ORDERS
 from i18n.explanations import reason_text
 from models import Customer, State, Task, new_id
 from reasons import Reason
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
+from sync.scopes.granted import save_scopes
 from taskqueue.types import TYPES, types_by_topic
 from tests.support.tasks.outcomes import sentence
 
@@ -249,6 +251,7 @@ def test_a_contact_that_engage_no_longer_has_is_created_again(shop, shopify, eng
 
 
 def test_an_order_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, drain):
+    save_scopes(shop, [READ_ALL_ORDERS])
     index(shop, "IndexOrder", 4711)
 
     drain()

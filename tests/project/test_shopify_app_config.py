@@ -7,8 +7,9 @@ import tomllib
 
 from models import Shop, Task
 from sandbox import dev_servers
-from shopify_app_config import COMPLIANCE_TOPICS, SCOPES
-from taskqueue.types import types_by_topic
+from shopify_app_config import COMPLIANCE_TOPICS, OPTIONAL_SCOPES, SCOPES
+from taskqueue.runner import run_task
+from taskqueue.types import TYPES, types_by_topic
 from tests.support.servers.processes import printed
 from tests.support.tasks.webhook_tasks import receive_webhook
 
@@ -34,10 +35,18 @@ def test_the_scopes_are_those_that_the_documentation_names():
     assert set(re.findall(r"`((?:read|write)_\w+)`", told)) == set(SCOPES)
 
 
+def test_the_optional_scopes_are_in_the_file_as_a_list():
+    assert tomllib.loads(KEPT.read_text())["access_scopes"]["optional_scopes"] == list(OPTIONAL_SCOPES)
+
+
 def test_what_the_shop_grants_is_known_and_looked_at_anew(shop, shopify, drain):
     shopify.records(shop.domain).scopes = ("read_orders", "read_markets", "write_customers")
     receive_webhook(shop, "app/scopes_update", {"current": ["read_orders", "read_markets"]})
+    run_task(TYPES["ShopWebhook"], str(Task.get().id))
+    as_told = Shop.get_by_id(shop.id).scopes
+    shopify.records(shop.domain).scopes = ("read_markets", "write_customers")
     drain()
 
-    assert Shop.get_by_id(shop.id).scopes == "read_customers,read_markets,read_orders,write_customers"
+    assert as_told == "read_orders,read_markets"
+    assert Shop.get_by_id(shop.id).scopes == "read_customers,read_markets,write_customers"
     assert Task.select().where(Task.type == 42).count() == 1

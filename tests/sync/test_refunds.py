@@ -8,10 +8,12 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from clients.shopify.scopes import READ_ALL_ORDERS
 from i18n.explanations import reason_text
 from models import Body, Customer, Order, ReceiptKind, Refund, State, Task, new_id
 from reasons import Reason
 from sync import entities, sent_receipts
+from sync.scopes.granted import save_scopes
 from taskqueue import insert
 from taskqueue.runner import run_task
 from taskqueue.types import TYPES
@@ -225,6 +227,7 @@ def test_a_refund_follows_the_rules_of_its_purchase(shop, shopify, engage, drain
 
 
 def test_a_refund_that_shopify_no_longer_has_is_skipped(shop, shopify, engage, drain):
+    save_scopes(shop, [READ_ALL_ORDERS])
     index(shop, "IndexRefund", 4711)
 
     drain()
@@ -270,6 +273,7 @@ def test_a_refund_webhook_that_names_no_refund_is_an_error(body, shop, drain):
 
 
 def test_a_refund_whose_order_was_deleted_does_not_wait_for_it(shop, shopify, engage, drain):
+    save_scopes(shop, [READ_ALL_ORDERS])
     order_id = shopify.add_order(shop.domain, RECORD, customer_id=shopify.add_customer(shop.domain, ADA))
     refund_id = shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1})
     enqueue_webhook(shop, "RefundWebhook", {"id": refund_id, "order_id": order_id})

@@ -20,9 +20,9 @@ from models import Action, AuditEntry, Permission, Shop
 from sync import shop_connections
 from sync import stores as sync_stores
 from sync.imports.state import newest_imports
-from views.imports.index import ImportForm
+from views.imports.form import ImportForm
 from views.settings.choices import STORE, choose
-from views.web import audit_log, formatting
+from views.web import audit_log
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
 from views.web.request_state import Request, state_of
@@ -129,7 +129,7 @@ def _page(request: Request, errors: Mapping[str, str] | None = None, tenant: str
         has_store=shop.engage_connected and bool(shop.store),
         has_import=bool(begun),
         has_open_import=any(each.open for each in begun),
-        form=ImportForm.default(formatting.time_zone(shop.timezone)),
+        form=ImportForm.default(shop),
     )
 
 

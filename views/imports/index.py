@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from peewee import IntegrityError
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from actors import imports as actors_imports
-from actors.imports import BEFORE_SHOPIFY
+from clients import ApiError
 from database import db
 from i18n.catalogue import t
-from models import OPEN_IMPORTS, Action, BulkImport, Permission, utcnow
+from i18n.explanations import reason_text
+from models import OPEN_IMPORTS, Action, BulkImport, Permission
+from sync.api_clients import shopify_client_without_task
 from sync.imports.state import newest_imports
+from sync.scopes.granted import read_scopes, reads_all_orders
+from views.imports.form import ImportForm
 from views.imports.progress import ImportProgress
-from views.web import audit_log, formatting
+from views.web import audit_log
 from views.web.errors import BadInput, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
@@ -25,6 +27,7 @@ from views.web.request_state import Request
 from views.web.view import view
 
 MAX_SHOWN = 20
+LOOKUP_SECONDS = 8.0  # the page waits so long for Shopify
 ACTIONS = {
     "pause": (Action.IMPORT_PAUSE, actors_imports.pause_import),
     "resume": (Action.IMPORT_RESUME, actors_imports.resume_import),
@@ -32,50 +35,10 @@ ACTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class ImportForm:
-    """The import form, with its values as they were typed, so that an error does not lose them."""
-
-    first_day: str
-    last_day: str
-    confirmed: bool = False
-    problem: str | None = None
-
-    @classmethod
-    def default(cls, zone: ZoneInfo) -> ImportForm:
-        """The form's initial values: the last year."""
-        today = utcnow().astimezone(zone).date()
-        return cls(str(today - timedelta(days=365)), str(today))
-
-    @classmethod
-    def read(cls, form: dict[str, str], problem: str | None = None) -> ImportForm:
-        return cls(form.get("first", ""), form.get("last", ""), form.get("ready") == "yes", problem)
-
-    def window(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """From the start of the first day to the end of the last, in the shop's time zone. Raises BadInput."""
-        starts_at, ends_at = _midnight(self.first_day, zone), _midnight(self.last_day, zone, timedelta(days=1))
-        if starts_at < BEFORE_SHOPIFY:
-            raise BadInput(t("imports.bad.past"))
-        if starts_at > utcnow():
-            raise BadInput(t("imports.bad.future"))
-        if ends_at <= starts_at:
-            raise BadInput(t("imports.bad.range"))
-        if not self.confirmed:
-            raise BadInput(t("imports.bad.ready"))
-        return starts_at, ends_at
-
-
-def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(day.strip()) + later, time(), zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadInput(t("imports.bad.day")) from None
-
-
 @view
 def index(request: Request) -> Response:
     """`GET /imports`: the form and the newest imports with their progress; for htmx only the part that changes."""
-    return _page(request, ImportForm.default(formatting.time_zone(request.state.shop.timezone)))
+    return _page(request, ImportForm.default(request.state.shop))
 
 
 def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
@@ -97,11 +60,11 @@ def _page(request: Request, form: ImportForm, status: int = 200) -> Response:
 @action(needs=Permission.IMPORT)
 def create(request: Request) -> Response:
     """`POST /imports`: begin an import."""
-    form = request.state.form
+    shop, form = request.state.shop, request.state.form
     try:
-        begun = _begin(request, *ImportForm.read(form).window(formatting.time_zone(request.state.shop.timezone)))
+        begun = _begin(request, *ImportForm.read(shop, form).confirmed_window())
     except BadInput as bad:
-        return _page(request, ImportForm.read(form, str(bad)), bad.status)
+        return _page(request, ImportForm.read(shop, form, str(bad)), bad.status)
     return RedirectResponse(f"/imports#import-{begun.id}" if begun else "/imports", 303)
 
 
@@ -117,6 +80,20 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> BulkImpo
     except IntegrityError:
         raise BadInput(t("imports.bad.busy")) from None
     return begun
+
+
+@action(needs=Permission.IMPORT)
+def look_up_access(request: Request) -> Response:
+    """`POST /imports/access`: look up what the shop has granted, after the button has asked for `read_all_orders`."""
+    shop = request.state.shop
+    try:
+        read_scopes(shop, shopify_client_without_task(shop, LOOKUP_SECONDS))
+    except ApiError as error:
+        notice = t("imports.limit.unknown", reason=reason_text(error.cause))
+        return _page(request, ImportForm.default(shop).noting(notice))
+    if reads_all_orders(shop):
+        return RedirectResponse("/imports", 303)
+    return _page(request, ImportForm.default(shop).noting(t("imports.limit.declined")))
 
 
 @action(needs=Permission.IMPORT)
@@ -144,5 +121,6 @@ def change_state(request: Request) -> Response:
 routes = [
     Route("/imports", index),
     Route("/imports", create, methods=["POST"]),
+    Route("/imports/access", look_up_access, methods=["POST"]),
     Route("/imports/{import_id:int}/{action}", change_state, methods=["POST"]),
 ]

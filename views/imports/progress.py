@@ -9,10 +9,11 @@ from functools import cached_property
 from i18n import numbers
 from i18n.catalogue import t
 from i18n.explanations import reason_text
-from i18n.formats import format_date
+from i18n.formats import format_date, format_datetime
 from models import BulkImport, ImportBadLine, ImportKind, ImportPart, ImportState, ImportStep, State, utcnow
 from reasons import Cause
 from sync.imports.parts import MAX_BAD_LINES, bad_lines, failure_cause, parts_of
+from sync.imports.reach import began_with_all_orders
 from sync.imports.tasks import count_failed_tasks, count_pending_tasks
 from views.tasks.filters import TaskFilters
 from views.web import formatting
@@ -115,8 +116,19 @@ class ImportProgress:
         """The first and the last day, as they were chosen in the form."""
         zone = formatting.time_zone(self.bulk_import.shop.timezone)
         last = self.bulk_import.ends_at - timedelta(microseconds=1)
-        first_day, last_day = (format_date(each.astimezone(zone)) for each in (self.bulk_import.starts_at, last))
+        first = min(max(self.bulk_import.starts_at, self.bulk_import.orders_since or self.bulk_import.starts_at), last)
+        first_day, last_day = (format_date(each.astimezone(zone)) for each in (first, last))
         return t("imports.orders_of", first=first_day, last=last_day)
+
+    @property
+    def reach_note(self) -> str | None:
+        """How far back the orders reached, and why not further; None: over the whole period."""
+        since = self.bulk_import.orders_since
+        if since is None:
+            return None
+        zone = formatting.time_zone(self.bulk_import.shop.timezone)
+        cause = "revoked" if began_with_all_orders(self.bulk_import) else "short"
+        return t(f"imports.reach.{cause}", since=format_datetime(since.astimezone(zone)))
 
     @property
     def actions(self) -> list[str]:

@@ -101,7 +101,7 @@ class AdminApi:
             schema(),
             document,
             resolvers.fields(),
-            context_value=resolvers.scopes,
+            context_value=records.granted_scopes,
             variable_values=variables,
             field_resolver=_resolve,
         ).formatted

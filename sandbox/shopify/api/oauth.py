@@ -52,9 +52,9 @@ class OAuth:
     """
 
     def __init__(
-        self, client_id: str, secret: str, scopes: str, records_of: Callable[[str], ShopRecords], permanent_token: str
+        self, client_id: str, secret: str, records_of: Callable[[str], ShopRecords], permanent_token: str
     ) -> None:
-        self.client_id, self.secret, self.scopes, self.permanent_token = client_id, secret, scopes, permanent_token
+        self.client_id, self.secret, self.permanent_token = client_id, secret, permanent_token
         self.seconds = 3600.0
         self.staff: dict[str, StaffMember] = {}
         self.calls: list[tuple[str, str]] = []
@@ -116,7 +116,7 @@ class OAuth:
             self.calls.append(("exchange", shop))
             return JSONResponse(self._granted(shop))
         self.calls.append(("staff", shop))
-        return JSONResponse(self._online(self.staff.get(claims["sub"], StaffMember(claims["sub"]))))
+        return JSONResponse(self._online(shop, self.staff.get(claims["sub"], StaffMember(claims["sub"]))))
 
     def _renew(self, shop: str, form: Json) -> Response:
         with self._lock:
@@ -133,13 +133,13 @@ class OAuth:
             known.former_refresh, known.refresh = known.refresh, f"shprt_{secrets.token_hex(16)}"
             return {
                 "access_token": token,
-                "scope": self.scopes,
+                "scope": ",".join(self._records_of(shop).granted_scopes),
                 "expires_in": self.seconds,
                 "refresh_token": known.refresh,
                 "refresh_token_expires_in": 90 * 24 * 3600,
             }
 
-    def _online(self, staff: StaffMember) -> Json:
+    def _online(self, shop: str, staff: StaffMember) -> Json:
         user = {
             "id": int(staff.user),
             "first_name": staff.first_name,
@@ -150,7 +150,8 @@ class OAuth:
             "collaborator": False,
         }
         token = f"shpua_{secrets.token_hex(16)}"
-        return {"access_token": token, "scope": self.scopes, "expires_in": 86399, "associated_user": user}
+        scope = ",".join(self._records_of(shop).granted_scopes)
+        return {"access_token": token, "scope": scope, "expires_in": 86399, "associated_user": user}
 
     def _shop(self, shop: str) -> _Shop:
         return self._shops.setdefault(shop, _Shop())

@@ -38,10 +38,10 @@ class Resolvers:
         bulk: BulkOperations,
         base: str,
         consent_changed: ConsentChanged,
-        scopes: Iterable[str] = (),
+        now: datetime,
     ) -> None:
         self.warnings: list[Json] = []
-        self.scopes = tuple(scopes if records.scopes is None else records.scopes)
+        self._orders_since = records.visible_since(now)
         self._records = records
         self._bulk = bulk
         self._base = base
@@ -52,14 +52,16 @@ class Resolvers:
         records = self._records
         return {
             "shop": records.settings(),
-            "currentAppInstallation": {"accessScopes": [{"handle": each} for each in self.scopes]},
-            "order": lambda **given: records.order(_number(given["id"], "Order")),
-            "orders": lambda **given: self._page("orders", records.order_headers, records.order, given),
-            "ordersCount": lambda **given: self._count("orders", records.order_headers, given),
+            "currentAppInstallation": {"accessScopes": [{"handle": each} for each in records.granted_scopes]},
+            "order": lambda **given: self._visible(records.order(_number(given["id"], "Order"))),
+            "orders": lambda **given: self._page("orders", self._order_headers, records.order, given),
+            "ordersCount": lambda **given: self._count("orders", self._order_headers, given),
             "customer": lambda **given: records.customer(_number(given["id"], "Customer")),
             "customers": lambda **given: self._page("customers", records.customer_headers, records.customer, given),
-            "refund": lambda **given: records.refund(_number(given["id"], "Refund")),
-            "fulfillment": lambda **given: records.fulfillment(_number(given["id"], "Fulfillment")),
+            "refund": lambda **given: self._of_visible_order(records.refund(_number(given["id"], "Refund"))),
+            "fulfillment": lambda **given: self._of_visible_order(
+                records.fulfillment(_number(given["id"], "Fulfillment"))
+            ),
             "markets": self._markets,
             "bulkOperation": lambda **given: self._operation(given["id"]),
             "bulkOperations": self._operations,
@@ -68,6 +70,19 @@ class Resolvers:
             "customerEmailMarketingConsentUpdate": lambda **given: self._email_consent(given["input"]),
             "customerSmsMarketingConsentUpdate": lambda **given: self._sms_consent(given["input"]),
         }
+
+    def _visible(self, order: Json | None) -> Json | None:
+        """The order, unless it is older than the app may read."""
+        if order is None or self._orders_since is None:
+            return order
+        return order if datetime.fromisoformat(order["createdAt"]) >= self._orders_since else None
+
+    def _of_visible_order(self, part: Json | None) -> Json | None:
+        return part if part and self._visible(part["order"]) else None
+
+    def _order_headers(self, earliest: datetime | None) -> Iterable[Header]:
+        since = self._orders_since
+        return (each for each in self._records.order_headers(earliest) if since is None or each[1] >= since)
 
     def _page(
         self,

@@ -176,7 +176,7 @@ class BulkOperations:
             self._end(operation, failure)
 
     def _write(self, operation: BulkOperation, root: FieldNode, search: SearchQuery, failure: str | None) -> None:
-        found = _matching(self._records, search)
+        found = _matching(self._records, search, self._records.visible_since(operation.created_at))
         with operation.path.open("wb") as file:
             for line, is_root in result_lines(found, selected_fields(selection_of_nodes(root))):
                 if operation.status == "CANCELING" or (failure and operation.roots):
@@ -221,15 +221,17 @@ class ResultFolder:
             self._made.cleanup()
 
 
-def _matching(records: ShopRecords, search: SearchQuery) -> Iterator[Json]:
-    """All entities that the search finds; those of the history come first, oldest first."""
+def _matching(records: ShopRecords, search: SearchQuery, orders_since: datetime | None) -> Iterator[Json]:
+    """All entities that the search finds and the app sees; those of the history come first, oldest first."""
+    since = orders_since if search.kind == "orders" else None
     if search.kind == "customers":
         headers, read = records.customer_headers(search.since("customer_date")), records.customer
     else:
         headers, read = records.order_headers(search.since("created_at")), records.order
     for shopify_id, created_at, updated_at in headers:
         times = {"created_at": created_at, "customer_date": created_at, "updated_at": updated_at}
-        if search.matches({"id": shopify_id, **times}) and (entity := read(shopify_id)):
+        is_visible = since is None or created_at >= since
+        if is_visible and search.matches({"id": shopify_id, **times}) and (entity := read(shopify_id)):
             yield entity
 
 

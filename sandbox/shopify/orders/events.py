@@ -126,6 +126,12 @@ class OrderEvents(Shops):
         """Change the order's own fields, in GraphQL's names: note, tags, test ... Fires orders/updated."""
         self._change(shop, order_id, lambda order, at: order | fields, "orders/updated")
 
+    def backdate_order(self, shop: str, order_id: int, created_at: datetime) -> None:
+        """Let the order have been created at another time. Nothing fires."""
+        records, at = self.records(shop), times.utc(created_at)
+        if order := records.order(order_id):
+            records.save(order | {"createdAt": at, "processedAt": at})
+
     def order(self, shop: str, order_id: int) -> Order | None:
         """The order in GraphQL's shape, its lines as a list."""
         return self.records(shop).order(order_id)

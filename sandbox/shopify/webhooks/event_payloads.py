@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sandbox.shopify.times import local
+from sandbox.shopify.times import local, utc
 from sandbox.shopify.webhooks.payload_parts import id_number
 
 Payload = dict[str, Any]
@@ -29,6 +31,17 @@ def shop(settings: Payload) -> Payload:
         "myshopify_domain": settings["myshopifyDomain"],
         "taxes_included": settings["taxesIncluded"],
         "enabled_presentment_currencies": settings["enabledPresentmentCurrencies"],
+    }
+
+
+def scopes_updated(previous: Sequence[str], current: Sequence[str], settings: Payload, at: datetime) -> Payload:
+    """The body of app/scopes_update."""
+    return {
+        "id": "gid://shopify/App/1",
+        "shop_id": settings["id"],
+        "previous": list(previous),
+        "current": list(current),
+        "updated_at": utc(at),
     }
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, State, Task, new_id, utcnow
+from models import AuditEntry, BulkImport, ImportPart, ImportState, ImportStep, Lane, Shop, State, Task, new_id, utcnow
 from sync.imports.parts import parts_of, save_bad_lines, update_part
 from sync.imports.state import create_import
 from taskqueue.types import TYPES
@@ -15,6 +15,13 @@ from tests.sync.test_imports import END, START
 
 FORM = {"first": "2026-01-01", "last": "2026-03-31", "ready": "yes"}
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture(autouse=True)
+def reads_all_orders(request):
+    """Let the shop have granted the orders of all times, in tests that do not say otherwise."""
+    if "shop" in request.fixturenames or "client" in request.fixturenames:
+        Shop.update(scopes="read_all_orders,read_orders").where(Shop.id == request.getfixturevalue("shop").id).execute()
 
 
 def begin(client, form=FORM):

@@ -1,0 +1,37 @@
+"""Access scopes that a shop has granted, as last read, and how far back its orders are visible by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from clients.shopify.client import ShopifyClient
+from clients.shopify.scopes import READ_ALL_ORDERS, VISIBLE
+from models import Shop, utcnow
+
+
+def reads_all_orders(shop: Shop) -> bool:
+    """Whether the shop has granted the orders of all times, as far as the app knows."""
+    return READ_ALL_ORDERS in shop.scopes.split(",")
+
+
+def orders_visible_since(shop: Shop, now: datetime | None = None) -> datetime | None:
+    """Shopify shows no order that was created before this instant; None: it shows all of them."""
+    return None if reads_all_orders(shop) else (now or utcnow()) - VISIBLE
+
+
+def is_out_of_reach(shop: Shop, created_at: datetime) -> bool:
+    """Whether Shopify shows no order of this time any more."""
+    since = orders_visible_since(shop)
+    return since is not None and created_at < since
+
+
+def read_scopes(shop: Shop, client: ShopifyClient) -> None:
+    """Ask Shopify which access scopes are granted, and save them: a merchant may grant and revoke at any time."""
+    save_scopes(shop, sorted(client.scopes()))
+
+
+def save_scopes(shop: Shop, scopes: Iterable[object]) -> None:
+    """Save the scopes that are granted."""
+    shop.scopes = ",".join(map(str, scopes))
+    Shop.update(scopes=shop.scopes).where(Shop.id == shop.id).execute()
