@@ -120,7 +120,9 @@ def _find_or_install(viewer: IdTokenUser, token: str) -> tuple[Shop, Member]:
         with connected(EVERY):
             shop = _installed_shop(viewer) or _install(viewer, token)
             with scoped(shop.id):
-                member = membership.find(shop, viewer.user) or _add_member(shop, viewer, token)
+                member = membership.find(shop, viewer.user)
+                if member is None or membership.is_unknown(member):
+                    member = _register(shop, viewer, token)
                 membership.mark_seen(member)
     except IdTokenExpired as stale:
         raise InvalidIdToken(str(stale)) from stale
@@ -159,8 +161,8 @@ def _read_profile(shop: Shop) -> None:
     actors_settings.enqueue_shop_sync(shop)
 
 
-def _add_member(shop: Shop, viewer: IdTokenUser, token: str) -> Member:
-    """Add a member who opens the app for the first time. Shopify is asked for their name once; it may stay empty."""
+def _register(shop: Shop, viewer: IdTokenUser, token: str) -> Member:
+    """Add a member who opens the app for the first time, or is still unknown: Shopify is asked who they are."""
     try:
         staff = access_tokens.oauth_client(viewer.shop).staff(token)
     except IdTokenExpired:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from database import db
 from models import EVERYTHING, Member, Permission, Shop, utcnow
 
+ASK_AGAIN = timedelta(minutes=1)
 SEEN_INTERVAL = timedelta(hours=1)  # so that not every request writes
 
 
@@ -29,19 +30,33 @@ def names(shop: Shop) -> dict[str, str]:
 
 
 def register(shop: Shop, user_id: str, name: str, *, owner: bool) -> Member:
-    """Add a member. The first one has every permission, and so has the owner of the shop's account."""
+    """Add a member, or what Shopify tells now of one who had no name. The account's owner has every permission.
+
+    Nobody else has any until somebody with the permission for settings gives it: who comes first says nothing.
+    """
+    row = Member(shop=shop, user_id=user_id, owner=owner, allowed=sorted(EVERYTHING) if owner else [])
     with db.atomic():
-        Shop.select(Shop.id).where(Shop.id == shop.id).for_update().execute()
-        first = not Member.select().where(Member.shop == shop).exists()
-        row = Member(shop=shop, user_id=user_id, owner=owner, allowed=sorted(EVERYTHING) if first or owner else [])
-        row.name = shop.vault.seal(name.encode(), "member", "name", row.id) if name else None
         Member.insert(**row.__data__).on_conflict_ignore().execute()
-    return Member.get((Member.shop == shop) & (Member.user_id == user_id))
+        found: Member = Member.select().where((Member.shop == shop) & (Member.user_id == user_id)).for_update().get()
+        if name and not found.name:
+            _identify(found, shop, name, owner=owner)
+    return found
+
+
+def _identify(member: Member, shop: Shop, name: str, *, owner: bool) -> None:
+    member.name = shop.vault.seal(name.encode(), "member", "name", member.id)
+    member.owner, member.allowed = owner, sorted(EVERYTHING) if owner else member.allowed
+    member.save(only=[Member.name, Member.owner, Member.allowed])
+
+
+def is_unknown(member: Member) -> bool:
+    """Whether Shopify has not told yet who this is, and may be asked again: it could be the owner."""
+    return not member.name and utcnow() - member.last_seen_at > ASK_AGAIN
 
 
 def mark_seen(member: Member) -> None:
-    """Save that the member opens the app, at most once an hour."""
-    if utcnow() - member.last_seen_at > SEEN_INTERVAL:
+    """Save that the member opens the app, at most once an hour, or once a minute while nobody knows who it is."""
+    if utcnow() - member.last_seen_at > (SEEN_INTERVAL if member.name else ASK_AGAIN):
         Member.update(last_seen_at=utcnow()).where(Member.id == member.id).execute()
 
 

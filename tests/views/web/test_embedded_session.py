@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from models import EVERYTHING, Shop, Task
+from models import EVERYTHING, Member, Shop, Task, utcnow
 from sync import shop_connections
 from sync.access_tokens import access_token
 from tests.support.web.embedded_app import BO, DOMAIN, OLGA, admin_frame, installed_shop
@@ -167,7 +169,7 @@ def test_a_shop_that_reinstalls_the_app_has_to_connect_engage_again(frame, shopi
     )
 
 
-def test_the_first_member_and_the_owner_have_every_permission(frame, shopify):
+def test_the_owner_has_every_permission_and_others_have_none(frame, shopify):
     frame.open("/")
     with admin_frame(shopify, staff=BO) as second:
         second.open("/tasks")
@@ -175,6 +177,37 @@ def test_the_first_member_and_the_owner_have_every_permission(frame, shopify):
     olga, bo = membership.of_shop(installed_shop())
     assert (olga.display_name, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
     assert (bo.display_name, bo.owner, bo.permissions) == ("Bo Dahl", False, frozenset())
+
+
+def test_whoever_opens_the_app_first_waits_for_the_owner(frame, shopify):
+    with admin_frame(shopify, staff=BO) as first:
+        first.open("/tasks")
+    frame.open("/tasks")
+
+    bo, olga = membership.of_shop(installed_shop())
+    assert (bo.owner, bo.permissions) == (False, frozenset())
+    assert (olga.owner, olga.permissions) == (True, EVERYTHING)
+
+
+def test_an_owner_whom_shopify_did_not_name_at_first_is_recognised_later(frame, shopify):
+    frame.open("/")
+    long_ago = utcnow() - timedelta(minutes=2)
+    Member.update(name=None, owner=False, allowed=[], last_seen_at=long_ago).execute()
+
+    frame.open("/tasks")
+
+    (olga,) = membership.of_shop(installed_shop())
+    assert (olga.display_name, olga.owner, olga.permissions) == ("Olga Ek", True, EVERYTHING)
+
+
+def test_a_member_whom_shopify_does_not_name_is_not_asked_about_at_every_request(frame):
+    frame.open("/")
+    Member.update(name=None, owner=False, allowed=[]).execute()
+
+    frame.open("/tasks")
+    frame.open("/tasks")
+
+    assert frame.shopify.oauth.calls == [("exchange", DOMAIN), ("staff", DOMAIN)]
 
 
 def test_a_member_without_permission_gets_403_and_changes_nothing(frame, shopify):
