@@ -87,6 +87,7 @@ class Reason(StrEnum):
     STORE_DEFAULT = "store_default"
     PRODUCTS_NOT_GRANTED = "products_not_granted"
     CONTACT_KEY_LEFT_OUT = "contact_key_left_out"
+    CONTACT_SHARED = "contact_shared"
     CONTACT_FIELD_REFUSED = "contact_field_refused"
 
     # Waiting

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mappings import Json
 from mappings.contact import contact_skip_reason
 from models import Customer, Entity
@@ -10,7 +12,7 @@ from sync import consent_memory, deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import resume_orders
 from sync.consents import sync_to_engage, sync_to_shopify
-from sync.contact_keys import NoContact
+from sync.contact_identity.keys import NoContact
 from sync.contact_links import (
     adopt_contact,
     enqueue_preferences,
@@ -96,12 +98,12 @@ def sync_contact(run: Run, import_id: int | None = None) -> None:
         mark_skipped(customer, reason)
         raise Skip(reason)
     contact_sync_type = FindOrCreateContact if import_id else ContactSync
-    contact_sync = contact_sync_type(engage_client(run), customer, snapshot, rules)
+    contact_sync = contact_sync_type(engage_client(run), customer, snapshot, rules, partial(shopify_client, run))
     contact_id, fields = _sync(run, customer, contact_sync)
-    run.note = contact_sync.keys.note or (choice.note if contact_sync.created_in else None)
+    run.note = contact_sync.note or (choice.note if contact_sync.created_in else None)
     with claims.effects(run, engage_id=contact_id):
         entities.set_contact(customer, contact_id, contact_sync.contact_type, fields)
-        record_key_holders(run, customer, contact_sync.keys.holders)
+        record_key_holders(run, customer, contact_sync.keys.holders, contact_sync.owners.live)
         if contact_sync.has_new_keys:
             sync_key_claimants(run, contact_id)
         if contact_id != customer.contact_id:
@@ -114,10 +116,10 @@ def _sync(run: Run, customer: Customer, contact_sync: ContactSync) -> tuple[str,
     try:
         return contact_sync.run()
     except NoContact as missing:
-        mark_no_contact(run, customer, missing.cause, contact_sync.keys.holders)
+        mark_no_contact(run, customer, missing.cause, contact_sync.keys.holders, contact_sync.owners.live)
         raise
     except Skip:
-        record_key_holders(run, customer, contact_sync.keys.holders)
+        record_key_holders(run, customer, contact_sync.keys.holders, contact_sync.owners.live)
         raise
 
 

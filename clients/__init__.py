@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -13,6 +14,7 @@ from reasons import RESPONSE_MESSAGE, Cause, Parameter, Reason, ReasonError
 
 # Read from the file: the app runs from its checkout without being installed, so importlib.metadata does not know it.
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+OK = 200
 USER_AGENT = f"EngageConnector/{_PROJECT['version']}"
 
 
@@ -35,10 +37,16 @@ class Call:
     sent: bytes = b""
     status: int | None = None
     received: bytes = b""
+    recorded_part: Callable[[bytes], bytes] | None = None  # what is recorded of a successful response; None: all of it
     error: Cause | None = None
     unknown: bool = True  # whether the request may have arrived, as far as is known by now
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: timedelta | None = None
+
+    @property
+    def recorded(self) -> bytes:
+        """The response as it is recorded."""
+        return self.recorded_part(self.received) if self.recorded_part and self.status == OK else self.received
 
 
 class Journal(Protocol):

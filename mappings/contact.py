@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from mappings import Json, numeric_id
+from mappings.contact_owner import same_value
 from reasons import Reason
 
 MEMBER = "Member"
@@ -22,6 +24,13 @@ _GENDERS = {
     **dict.fromkeys(("female", "woman", "f"), "Female"),
     **dict.fromkeys(("other", "non-binary", "nonbinary", "x"), "Other"),
 }
+_GROUPS = (  # fields that only make sense together
+    ("firstName", "lastName"),
+    ("street", "zipCode", "city", "country", "countryCode"),
+    ("email",),
+    ("mobilePhone",),
+    ("gender",),
+)
 _MISSING_KEY = {
     "any": Reason.CUSTOMER_NO_EMAIL_OR_PHONE,
     "email": Reason.CUSTOMER_NO_EMAIL,
@@ -136,6 +145,34 @@ def known_fields(contact: Json, wanted: Json) -> Json:
     """
     flat = {**contact, **(contact.get("attributes") or {})}
     return {name: flat[name] for name, value in wanted.items() if value and name in flat}
+
+
+def shared_fields(contact: Json, wanted: Json) -> Json:
+    """The `known` of a contact that another system feeds as well: fields that agree, or that it lacks.
+
+    A field that is not known is never sent (`sendable_to_shared`): a name, an address, a phone number or a gender that
+    the contact has and Shopify has not the same of stays, now and later. Its external id says whose it is.
+    """
+    known = {name: wanted[name] if contact.get(name) else "" for group in _agreeing(contact, wanted) for name in group}
+    return known | {"externalId": contact["externalId"], "consents": contact.get("consents") or []}
+
+
+def sendable_to_shared(changed: Json, known: Json) -> Json:
+    """Of changed fields those that are sent to a shared contact."""
+    return {name: value for name, value in changed.items() if name in known and name != "externalId"}
+
+
+def shared_fields_after(sent: Json, wanted: Json, known: Json) -> Json:
+    """`fields_after` of a shared contact."""
+    return {name: value for name, value in fields_after(sent, wanted, known).items() if name in known}
+
+
+def _agreeing(contact: Json, wanted: Json) -> Iterable[tuple[str, ...]]:
+    return (group for group in _GROUPS if all(map(partial(_agrees, contact, wanted), group)))
+
+
+def _agrees(contact: Json, wanted: Json, name: str) -> bool:
+    return not contact.get(name) or same_value(name, contact[name], wanted.get(name))
 
 
 def _fields(customer: Json) -> dict[str, str]:

@@ -93,6 +93,8 @@ def mark_deleted(run: Run) -> None:
         deleted_customers.record(run.shop, run.subject)
         if customer := entities.find(Customer, run.shop, run.subject):
             entities.set_skip_reason(customer, Reason.CUSTOMER_DELETED)
+            if customer.contact_id:
+                sync_key_claimants(run, customer.contact_id)
         wake_orders(run.shop, run.subject)
 
 
@@ -103,27 +105,28 @@ def mark_skipped(customer: Customer, reason: Reason) -> None:
         wake_orders(customer.shop, customer.shopify_id)
 
 
-def mark_no_contact(run: Run, customer: Customer, why: Cause, holders: set[str]) -> None:
+def mark_no_contact(run: Run, customer: Customer, why: Cause, holders: set[str], owners: set[int]) -> None:
     """Record why the customer is no contact, which contacts have their keys, and wake the orders that wait."""
     with db.atomic():
         entities.set_no_contact(customer, why)
-        record_key_holders(run, customer, holders)
+        record_key_holders(run, customer, holders, owners)
         wake_orders(run.shop, customer.shopify_id)
 
 
-def record_key_holders(run: Run, customer: Customer, holders: set[str]) -> None:
-    """Record the contacts of others that have a key of the customer; of new ones, index their customers.
+def record_key_holders(run: Run, customer: Customer, holders: set[str], owners: set[int]) -> None:
+    """Record the contacts of others that have a key of the customer; if there are new ones, index their owners.
 
-    A key that moves between two customers is free once the other one is synced, which then syncs this one again.
+    A key that moves between two customers is free once the other one is synced or known to be deleted, which then syncs
+    this one again.
     """
     known = set(customer.key_holders or ())
     if holders != known:
         entities.set_key_holders(customer, holders)
-    for holder in (each for contact_id in holders - known for each in _customers_of(run.shop, contact_id)):
-        if holder.shopify_id != customer.shopify_id:
-            TYPES["IndexCustomer"].enqueue_after(run, holder.shopify_id)
-            if holder.synced_at and holder.synced_at > run.started_at:  # so it did not see what is recorded here
-                TYPES["SyncContact"].enqueue_after(run, customer.shopify_id)
+    for owner_id in sorted(owners) if holders - known else ():
+        TYPES["IndexCustomer"].enqueue_after(run, owner_id)
+        owner = entities.find(Customer, run.shop, owner_id)
+        if owner and owner.synced_at and owner.synced_at > run.started_at:  # so it did not see what is recorded here
+            TYPES["SyncContact"].enqueue_after(run, customer.shopify_id)
 
 
 def sync_key_claimants(run: Run, contact_id: str) -> None:
@@ -135,11 +138,8 @@ def sync_key_claimants(run: Run, contact_id: str) -> None:
 
 def customers_of_contact(shop: Shop, contact_id: str) -> list[int]:
     """Shopify ids of the shop's customers who have this contact: one, unless something went wrong."""
-    return [each.shopify_id for each in _customers_of(shop, contact_id)]
-
-
-def _customers_of(shop: Shop, contact_id: str) -> list[Customer]:
-    return list(database.select_rows(Customer, "shop_id = %s AND contact_id = %s ORDER BY id", shop.id, contact_id))
+    found = database.select_rows(Customer, "shop_id = %s AND contact_id = %s ORDER BY id", shop.id, contact_id)
+    return [each.shopify_id for each in found]
 
 
 def customer_of_contact(shop: Shop, contact_id: str) -> Customer | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from clients import NotFound, Rejected
 from clients.engage.client import EngageClient
 from clients.engage.responses import ContactConflict
+from clients.shopify.client import ShopifyClient
 from mappings import Json, rules_from
 from mappings.contact import (
     KEYS,
@@ -20,13 +21,18 @@ from mappings.contact import (
     fields_after,
     known_fields,
     needs_upgrade,
+    sendable_to_shared,
+    shared_fields,
+    shared_fields_after,
     type_of_contact,
     update_fields,
 )
+from mappings.contact_owner import ExternalId, Match, match_of
 from mappings.stores import StoreChoice
 from models import Customer, Shop
-from reasons import Reason
-from sync.contact_keys import ContactKeys, NoContact
+from reasons import Cause, Reason, cause
+from sync.contact_identity.keys import ContactKeys, NoContact
+from sync.contact_identity.owners import EXTERNAL_ID, ContactOwners
 from sync.contact_links import recent_orders
 from sync.stores import choose_store
 from taskqueue.outcomes import Skip, Wait
@@ -46,21 +52,35 @@ def contact_rules(shop: Shop, store: str) -> ContactRules:
 
 
 class ContactSync:
-    """Sync of one customer to a contact with the wanted fields. It changes no contact but the customer's own.
+    """Sync of one customer to a contact with the wanted fields. It changes no contact of another.
 
     Afterwards `contact_type` is the contact's type, and `created_as` and `created_in` are the fields and the store that
     it was created with, if we created it. `keys` knows what was left out, and `has_new_keys` whether the contact's
-    keys have changed, so that its old ones are free.
+    keys have changed, so that its old ones are free. `note` is to stand at the attempt.
     """
 
-    def __init__(self, engage: EngageClient, customer: Customer, snapshot: Json, rules: ContactRules) -> None:
+    def __init__(
+        self,
+        engage: EngageClient,
+        customer: Customer,
+        snapshot: Json,
+        rules: ContactRules,
+        shopify: Callable[[], ShopifyClient],
+    ) -> None:
         self.engage, self.customer, self.snapshot, self.rules = engage, customer, snapshot, rules
         self.contact_type = customer.contact_type or ""
         self.created_as: Json | None = None
         self.created_in: str | None = None
         self.has_new_keys = False
         self.wanted = update_fields(snapshot, rules)
-        self.keys = ContactKeys(engage, customer, self.wanted, rules)
+        self.owners = ContactOwners(customer, self.wanted, rules.key, shopify)
+        self.keys = ContactKeys(engage, self.wanted, rules, self.owners)
+        self._shared_note: Cause | None = None
+
+    @property
+    def note(self) -> Cause | None:
+        """What the customer's contact has not got from us, and why."""
+        return self.keys.note or self._shared_note
 
     def run(self) -> tuple[str, Json]:
         """Sync the contact. Returns its id and the fields it now has from us.
@@ -68,29 +88,52 @@ class ContactSync:
         Raises Skip when nothing has changed, and NoContact when other contacts have the customer's keys.
         """
         contact_id, last_sent = self.customer.contact_id, self.customer.last_sent
-        if contact_id and last_sent is not None and not self.keys.is_shared(contact_id):
+        if contact_id and last_sent is not None:
             try:
-                return self._update_linked(contact_id, last_sent)
+                if self._is_still_theirs(contact_id, last_sent):
+                    return self._update_linked(contact_id, last_sent)
             except NotFound:  # the tenant was changed, or the contact deleted
-                self.keys = ContactKeys(self.engage, self.customer, self.wanted, self.rules)
+                self.keys = ContactKeys(self.engage, self.wanted, self.rules, self.owners)
         if found := self.keys.find():
             return self._adopt(found)
         return self._create()
 
+    def _is_still_theirs(self, contact_id: str, last_sent: Json) -> bool:
+        """Whether the linked contact is. A shared one is not when another system has changed its key."""
+        if self.owners.is_linked_to_another(contact_id):
+            return False
+        if self.owners.external_id(last_sent) is not ExternalId.OTHER:
+            return True
+        return match_of(self.engage.contact_of_anybody(contact_id), last_sent, self.rules.key) is Match.KEY
+
     def _update_linked(self, contact_id: str, last_sent: Json) -> tuple[str, Json]:
-        changed, upgraded = changed_fields(self.wanted, last_sent), self._upgrade(contact_id)
-        sent = self._update(contact_id, changed)
+        upgraded, (sent, known) = self._upgrade(contact_id), self._bring(contact_id, last_sent)
         if not sent and not upgraded:
             raise Skip(self.keys.note or Reason.NOTHING_CHANGED)
-        return contact_id, fields_after(sent, self.wanted, last_sent)
+        return contact_id, known
+
+    def _bring(self, contact_id: str, known: Json) -> tuple[Json, Json]:
+        """Update a contact with these known fields. Returns what was sent, and what is known after it."""
+        changed = changed_fields(self.wanted, known)
+        if self.owners.external_id(known) is ExternalId.OTHER:
+            sent = self._update(contact_id, sendable_to_shared(changed, known))
+            return sent, shared_fields_after(sent, self.wanted, known)
+        sent = self._update(contact_id, changed)
+        return sent, fields_after(sent, self.wanted, known)
 
     def _adopt(self, current: Json) -> tuple[str, Json]:
         """Link a contact that Engage has already, and update only the fields that differ."""
         self.contact_type = current.get("contactType") or ""
         self._upgrade(current["id"])
-        known = known_fields(current, self.wanted)
-        sent = self._update(current["id"], changed_fields(self.wanted, known))
-        return current["id"], fields_after(sent, self.wanted, known)
+        _, known = self._bring(current["id"], self._known(current))
+        return current["id"], known
+
+    def _known(self, current: Json) -> Json:
+        """What is known of a contact that Engage has already."""
+        if self.owners.external_id(current) is not ExternalId.OTHER:
+            return known_fields(current, self.wanted)
+        self._shared_note = cause(Reason.CONTACT_SHARED, contact=current["id"], external_id=current[EXTERNAL_ID])
+        return shared_fields(current, self.wanted)
 
     def _update(self, contact_id: str, changed: Json) -> Json:
         """Update the contact, without what cannot be sent. Returns the fields that were sent."""
@@ -163,4 +206,4 @@ class FindOrCreateContact(ContactSync):
 
     def _adopt(self, current: Json) -> tuple[str, Json]:
         self.contact_type = current.get("contactType") or ""
-        return current["id"], known_fields(current, self.wanted)
+        return current["id"], self._known(current)

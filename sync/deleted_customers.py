@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from peewee import fn
 
 import database
@@ -21,6 +23,12 @@ def record(shop: Shop, shopify_id: int, *, merged_into: int | None = None) -> No
 def is_deleted(shop: Shop, shopify_id: int) -> bool:
     """Whether Shopify has reported that this customer was deleted or merged into another."""
     return bool(database.select_rows(DeletedCustomer, "shop_id = %s AND shopify_id = %s", shop.id, shopify_id))
+
+
+def deleted_at(shop: Shop, shopify_id: int) -> datetime | None:
+    """When we learnt that this customer was deleted or merged into another; None: it was not."""
+    found = database.select_rows(DeletedCustomer, "shop_id = %s AND shopify_id = %s", shop.id, shopify_id)
+    return found[0].recorded_at if found else None
 
 
 def surviving_customer(shop: Shop, shopify_id: int) -> int:

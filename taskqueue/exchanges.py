@@ -80,7 +80,7 @@ def _exchange(run: Run, call: Call) -> Exchange:
 def _set_response(exchange: Exchange, shop: Shop, call: Call) -> None:
     exchange.status, exchange.unknown = call.status, call.unknown
     exchange.error = call.error.dumps() if call.error else None
-    exchange.received = exchange.seal(shop, "received", call.received)
+    exchange.received = exchange.seal(shop, "received", call.recorded)
     exchange.duration_ms = round(call.duration.total_seconds() * 1000) if call.duration else None
     COUNTERS.call(exchange.system, exchange.status, (exchange.duration_ms or 0) / 1000)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from clients.engage.responses import (
     NOT_FOUND_CODE,
     ContactConflict,
     contact_id_of,
+    contact_ids_alone,
     existing_contact_conflict,
     flat_contact,
     parse_response,
@@ -96,7 +97,15 @@ class EngageClient:
 
     def contact(self, contact_id: str) -> dict[str, Any]:
         """A contact, with its fields as `create_contact` takes them. Engage: contacts, "get contact"."""
-        call, answer = self._call("GET", f"{API}/contacts/{UUID(contact_id)}", Effect.READ)
+        return self._contact(contact_id)
+
+    def contact_of_anybody(self, contact_id: str) -> dict[str, Any]:
+        """A contact that may be of another person than the call's task is about: only its ids are recorded."""
+        return self._contact(contact_id, recorded_part=contact_ids_alone)
+
+    def _contact(self, contact_id: str, recorded_part: Callable[[bytes], bytes] | None = None) -> dict[str, Any]:
+        path = f"{API}/contacts/{UUID(contact_id)}"
+        call, answer = self._call("GET", path, Effect.READ, recorded_part=recorded_part)
         if not isinstance(answer, dict):
             raise unreadable_response(call)
         return flat_contact(answer)
@@ -177,9 +186,11 @@ class EngageClient:
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
         expects_json: bool = True,
+        recorded_part: Callable[[bytes], bytes] | None = None,
     ) -> tuple[Call, Any]:
         url = self.origin + path + (f"?{urlencode(query)}" if query else "")
-        call = Call("Engage", method, url, effect, sent=b"" if body is None else json_bytes(body))
+        sent = b"" if body is None else json_bytes(body)
+        call = Call("Engage", method, url, effect, sent=sent, recorded_part=recorded_part)
         return call, self._send(call, expects_json=expects_json)
 
     def _send(self, call: Call, *, expects_json: bool) -> Any:

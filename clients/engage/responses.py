@@ -105,6 +105,13 @@ def flat_contact(answer: dict[str, Any]) -> dict[str, Any]:
     return flat | {name: answer[name] for name in ("id", "preferences", "consents") if name in answer}
 
 
+def contact_ids_alone(received: bytes) -> bytes:
+    """The part of a response with a contact that is no personal data; nothing of a response without one."""
+    answer = _parsed(received)
+    found = flat_contact(answer) if isinstance(answer, dict) else {}
+    return orjson.dumps({name: found[name] for name in ("id", "contactType", "externalId") if name in found})
+
+
 def unreadable_response(call: Call) -> Unanswered:
     """The error for a response that is not what the call should return."""
     return Unanswered(Reason.UNEXPECTED_RESPONSE, call=call, status=str(call.status))

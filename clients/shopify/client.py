@@ -59,6 +59,10 @@ class ShopifyClient(GraphQLClient):
         """The customer with consents, default address and `gender` (its metafield), or None if it does not exist."""
         return self.query("customer_by_id", "customer", id=f"gid://shopify/Customer/{shopify_id}")
 
+    def customer_exists(self, shopify_id: int) -> bool:
+        """Whether the shop has a customer with this id. It asks for no personal data."""
+        return self.query("customer_exists", "customer", id=f"gid://shopify/Customer/{shopify_id}") is not None
+
     def customers_updated_since(self, since: datetime, cursor: str | None = None) -> SearchPage:
         """A page of customers updated at `since` or later, each in the shape of `customer`."""
         return self._page("customers", since, cursor)

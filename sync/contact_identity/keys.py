@@ -1,25 +1,22 @@
 """Keys of a customer's contact at Engage: whose contact has each of them, and which of them cannot be sent.
 
-A contact belongs to the customer if it has their external id, or none and nothing that speaks against it: another
-e-mail address, or another customer of the shop whose contact it is. Every other contact is left alone.
+Whose a contact is, is decided by the table in `mappings/contact_owner.py`. Another's contact is left alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 from clients import NotFound, Rejected
 from clients.engage.client import ContactConflict, EngageClient
 from mappings import Json
 from mappings.contact import CONTACT, KEYS, MEMBER, ContactRules
-from models import Customer
+from mappings.contact_owner import Ownership, same_value
 from reasons import Cause, Reason, cause
-from sync import contact_links, deleted_customers
+from sync.contact_identity.owners import EXTERNAL_ID, ContactOwners
 from taskqueue.outcomes import Skip
 
-EXTERNAL_ID = "externalId"
 SEARCHES = {EXTERNAL_ID: "custom_key", "email": "email", "mobilePhone": "mobile_phone"}  # in this order
 NAMED_BY_CODE = {"InvalidEmailAddress": "email", "InvalidPhoneNumber": "mobilePhone"}
 REFUSED = (400, 422)
@@ -37,8 +34,8 @@ class ContactKeys:
     `holders` are the ids of the contacts of others that have a key of this customer.
     """
 
-    def __init__(self, engage: EngageClient, customer: Customer, wanted: Json, rules: ContactRules) -> None:
-        self.engage, self.customer, self.wanted, self.rules = engage, customer, wanted, rules
+    def __init__(self, engage: EngageClient, wanted: Json, rules: ContactRules, owners: ContactOwners) -> None:
+        self.engage, self.wanted, self.rules, self.owners = engage, wanted, rules, owners
         self.left_out: dict[str, Cause] = {}
         self.holders: set[str] = set()
         self._refusals: dict[str, Rejected] = {}
@@ -50,12 +47,12 @@ class ContactKeys:
         return next((self.left_out[each] for each in (*KEYS, *sorted(self.left_out)) if each in self.left_out), None)
 
     def find(self) -> Json | None:
-        """The customer's own contact, by the first key that leads to it; keys of other contacts are left out."""
+        """The customer's contact, by the first key that leads to it; keys of other contacts are left out."""
         return next(filter(None, (self._own_contact(each) for each in SEARCHES if self.wanted.get(each))), None)
 
     def own_among(self, contact_ids: Iterable[str]) -> Json | None:
-        """The first of these contacts that is the customer's own."""
-        return next(filter(self._is_own, self._contacts(contact_ids)), None)
+        """The first of these contacts that is the customer's."""
+        return next(filter(self._is_theirs, self._contacts(contact_ids)), None)
 
     def forget_searches(self) -> None:
         """Search again at the next use: another has created a contact meanwhile."""
@@ -78,7 +75,7 @@ class ContactKeys:
         sent_keys = [field for field in KEYS if field in sent]
         for contact in self._contacts(conflict.contact_ids):
             for field in sent_keys:
-                if _same(contact.get(field), sent[field]):
+                if contact.get(field) and same_value(field, contact[field], sent[field]):
                     self._leave_to(field, contact)
         if not self.left_out.keys() & set(sent_keys):
             for field in sent_keys:
@@ -111,42 +108,22 @@ class ContactKeys:
             if field in self.left_out and field not in self._refusals:
                 raise NoContact(Cause(Reason.CONTACT_KEY_TAKEN, self.left_out[field].params))
 
-    def is_shared(self, contact_id: str) -> bool:
-        """Whether it is the contact of another of the shop's customers as well."""
-        return self._holder(contact_id) is not None
-
-    @cached_property
-    def _own_ids(self) -> set[str]:
-        shop, shopify_id = self.customer.shop, self.customer.shopify_id
-        return {str(each) for each in (shopify_id, *deleted_customers.customers_merged_into(shop, shopify_id))}
-
     def _own_contact(self, field: str) -> Json | None:
         contacts = self._contacts(self._search(field))
-        own = next(filter(self._is_own, contacts), None)
+        own = next(filter(self._is_theirs, contacts), None)
         if contacts and not own and field in KEYS:
             self._leave_to(field, contacts[0])
         return own
 
-    def _is_own(self, contact: Json) -> bool:
-        if external_id := str(contact.get(EXTERNAL_ID) or ""):
-            return external_id in self._own_ids
-        return not self._is_contradicted(contact) and not self.is_shared(contact["id"])
-
-    def _is_contradicted(self, contact: Json) -> bool:
-        identifying = KEYS if self.rules.key == "mobilePhone" else ("email",)
-        return any(contact.get(each) and not _same(contact[each], self.wanted.get(each)) for each in identifying)
-
-    def _holder(self, contact_id: str) -> int | None:
-        holders = contact_links.customers_of_contact(self.customer.shop, contact_id)
-        own = self.customer.shopify_id
-        return next((each for each in holders if each != own and str(each) not in self._own_ids), None)
+    def _is_theirs(self, contact: Json) -> bool:
+        return self.owners.ownership(contact) is not Ownership.ANOTHERS
 
     def _contacts(self, contact_ids: Iterable[str]) -> list[Json]:
         return list(filter(None, map(self._contact, contact_ids)))
 
     def _contact(self, contact_id: str) -> Json | None:
         try:
-            return self.engage.contact(contact_id) | {"id": contact_id}
+            return self.engage.contact_of_anybody(contact_id) | {"id": contact_id}
         except NotFound:  # deleted meanwhile, or another id in an error's text
             return None
 
@@ -185,7 +162,7 @@ class ContactKeys:
 
     def _leave_to(self, field: str, contact: Json) -> None:
         contact_id = contact["id"]
-        customer = str(contact.get(EXTERNAL_ID) or self._holder(contact_id) or NOBODY)
+        customer = str(contact.get(EXTERNAL_ID) or self.owners.another_customer(contact) or NOBODY)
         self.left_out[field] = cause(Reason.CONTACT_KEY_LEFT_OUT, field=field, contact=contact_id, customer=customer)
         self.holders.add(contact_id)
 
@@ -201,10 +178,6 @@ class ContactKeys:
 
     def _is_ambiguous(self, field: str) -> bool:
         return field in self.left_out and self.left_out[field].reason == Reason.CONTACT_KEY_AMBIGUOUS
-
-
-def _same(one: object, other: object) -> bool:
-    return str(one or "").strip().casefold() == str(other or "").strip().casefold()
 
 
 def _status(error: Rejected) -> int | None:
