@@ -102,6 +102,41 @@ def list_transactions(tenant: Tenant, request: ApiRequest, contact_id: str) -> A
     return ApiResponse.json(200, transaction_page(receipts, tenant.stores, request.query))
 
 
+@api_call("GET", "/reward-vouchers")
+def list_vouchers(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.vouchers.page(request.query, lambda voucher: True))
+
+
+@api_call("GET", "/reward-vouchers/available")
+def list_available_vouchers(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.vouchers.page(request.query, lambda voucher: voucher.available))
+
+
+@api_call("GET", "/reward-vouchers/redeemed")
+def list_redeemed_vouchers(tenant: Tenant, request: ApiRequest) -> ApiResponse:
+    return ApiResponse.json(200, tenant.vouchers.page(request.query, lambda voucher: voucher.redeemed_at is not None))
+
+
+@api_call("POST", "/reward-vouchers/([^/]+)/redeem")
+def redeem_voucher(tenant: Tenant, request: ApiRequest, voucher_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.vouchers.redeem(voucher_id))
+
+
+@api_call("POST", "/reward-vouchers/([^/]+)/reactivate")
+def reactivate_voucher(tenant: Tenant, request: ApiRequest, voucher_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.vouchers.reactivate(voucher_id))
+
+
+@api_call("GET", "/contacts/([^/]+)/promotions", version="v2")
+def list_promotions(tenant: Tenant, request: ApiRequest, contact_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.promotions.of_contact(contact_id, request.query.get("redemptionChannelType")))
+
+
+@api_call("POST", "/promotions/codes/([^/]+)/redeem", version="v2")
+def redeem_promotion(tenant: Tenant, request: ApiRequest, assignment_id: str) -> ApiResponse:
+    return ApiResponse.json(200, tenant.promotions.redeem(assignment_id, request.fields().get("redemptionChannel")))
+
+
 @api_call("POST", "/orders", version="v2")
 def notify_order(tenant: Tenant, request: ApiRequest) -> ApiResponse:
     tenant.notify(request.fields())

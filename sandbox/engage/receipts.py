@@ -86,6 +86,8 @@ def receipt_errors(receipt: Receipt) -> Iterator[str]:
     for payment in objects_in(receipt, "paymentMethods"):
         yield from missing_texts(payment, "type")
         yield from missing_numbers(payment, "value")
+    for check in objects_in(receipt, "usedBonusChecks"):
+        yield from missing_texts(check, "checkNumber", within="usedBonusChecks.")
     items = list(objects_in(receipt, "items"))
     for item in items:
         yield from _item(item)

@@ -15,9 +15,11 @@ from sandbox.engage.contacts import Contacts
 from sandbox.engage.faults import Faults
 from sandbox.engage.http.messages import Refusal, dump
 from sandbox.engage.orders import OrderNotifications
+from sandbox.engage.promotions import Promotions
 from sandbox.engage.receipt_sums import sums_of
 from sandbox.engage.receipts import Receipt, Receipts
 from sandbox.engage.stores import Stores
+from sandbox.engage.vouchers import RewardVouchers
 from sandbox.engage.webhooks.encryption import encrypt
 from sandbox.engage.webhooks.svix import SHORT_SCHEDULE, Svix
 
@@ -43,6 +45,8 @@ class Tenant:
         self.stores = Stores()
         self.receipts = Receipts(self._apply, batch_seconds)
         self.orders = OrderNotifications()
+        self.vouchers = RewardVouchers(self._known_contact_id)
+        self.promotions = Promotions(self._known_contact_id)
         self.log: deque[dict[str, str]] = deque(maxlen=MAX_LOG_LINES)
 
     def apply_batch(self) -> None:
@@ -69,6 +73,10 @@ class Tenant:
         mail["contactId"] = self._contact_of(order["contact"], None)
         if mail["contactId"] is None:
             self._log_line("Orders", "Contact is missing", orderNumber=order["orderNumber"])
+
+    def _known_contact_id(self, contact_id: str) -> str:
+        """The id as the contact has it. Raises Refusal."""
+        return str(self.contacts.get(contact_id)["id"])
 
     def _notify(self, event: str, payload: dict[str, Any]) -> None:
         self.contact_changes.add(event, payload["contactId"])

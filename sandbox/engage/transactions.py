@@ -18,15 +18,21 @@ PAGE_SIZE = 100
 
 def transaction_page(receipts: list[Receipt], stores: Stores, query: Mapping[str, str]) -> dict[str, Any]:
     """The page of `offset` and `count`, newest sale first. Raises Refusal where those are not valid."""
+    offset, count = page_bounds(query)
+    newest_first = sorted(receipts, key=_sold_at, reverse=True)
+    items = [transaction(receipt, stores) for receipt in newest_first[offset : offset + count]]
+    return {"items": items, "totalCount": len(receipts), "offset": offset, "count": count}
+
+
+def page_bounds(query: Mapping[str, str]) -> tuple[int, int]:
+    """The query's `offset` and `count`. Raises Refusal where those are not valid."""
     try:
         offset, count = int(query.get("offset") or 0), int(query.get("count") or PAGE_SIZE)
     except ValueError:
         offset = count = -1
     if offset < 0 or count < 0:
         raise Refusal(400, "InvalidSearchQuery", "offset and count must be numbers from 0.")
-    newest_first = sorted(receipts, key=_sold_at, reverse=True)
-    items = [transaction(receipt, stores) for receipt in newest_first[offset : offset + count]]
-    return {"items": items, "totalCount": len(receipts), "offset": offset, "count": count}
+    return offset, count
 
 
 def transaction(receipt: Receipt, stores: Stores) -> dict[str, Any]:
