@@ -31,7 +31,7 @@ OBJECTS = (
     bulkoperationrunquery bulkoperationcancel customeremailmarketingconsentupdate
     customersmsmarketingconsentupdate shop plan primarydomain shopaddress markets market conditions
     regionscondition regions order orders orderscount customer customers customerscount refund refunds
-    fulfillment fulfillments lineitem lineitems variant product fulfillmentlineitems refundlineitems
+    fulfillment fulfillments lineitem lineitems variant product image fulfillmentlineitems refundlineitems
     shippingline shippinglines refundshippinglines orderadjustments duties discountallocations
     discountapplication discountapplications discountcodes taxlines transactions trackinginfo retaillocation
     location locations defaultemailaddress defaultphonenumber smsmarketingconsent emailmarketingconsent
@@ -75,14 +75,14 @@ CODES = (
     currenttotaldiscounts discountedprice subtotal grams quantity currentquantity fulfillablequantity
     unfulfilledquantity refundablequantity totalquantity rate ratepercentage grosspaidprice
     grosspaidpriceperunit pricepercent taxamount taxpercent totalgrossprice totalexcludingtax
-    totalincludingtax exchangeratetogroupcurrency originalpriceperunit percent count index objectcount
+    totalincludingtax exchangeratetogroupcurrency originalprice originalpriceperunit percent count index objectcount
     rootobjectcount filesize discountapplicationindex requestedquerycost actualquerycost maximumavailable
     currentlyavailable restorerate timezoneoffsetminutes redeemedvalue maximum""")
     # places and languages, no closer than a country; the shop itself
     | _names("""countrycode countrycodev2 locale customerlocale language primarylocale ianatimezone myshopifydomain
     shopdomain host shippingcountry billingcountry planname""")
     # articles
-    | _names("""barcode""")
+    | _names("""barcode imageurl targeturl onlinestoreurl""")
 )
 
 TEXTS = _names("""sku articlename articlenumber articlegroup producttype vendor varianttitle country plandisplayname

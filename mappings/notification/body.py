@@ -149,7 +149,7 @@ def notification_body(
         "storeId": rules.store,
         "currency": ledger.currency,
         **_dates(kind, order, fulfillment, refund, zone),
-        **items.body(ledger),
+        **items.body(ledger, order),
         "paymentMethods": payments,
         "extraData": extra_fields(order, fulfillment),
     }

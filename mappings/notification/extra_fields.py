@@ -1,4 +1,4 @@
-"""Extra fields of a notification: tracking, shipping method and addresses for Engage's mail."""
+"""Extra fields of a notification: tracking, status page, shipping method and addresses for Engage's mail."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ from mappings import Json, nodes
 
 
 def extra_fields(order: Json, parcel: Json | None) -> dict[str, str]:
-    """The texts for `extraData`, without empty ones."""
-    tracking: Json = next(iter((parcel or {}).get("trackingInfo") or []), {})
+    """The texts for `extraData`, without empty ones. Engage leaves their names to us."""
     shipping = next(iter(nodes(order.get("shippingLines"))), {})
     texts = {
-        "TrackingCompany": tracking.get("company"),
-        "TrackingNumber": tracking.get("number"),
-        "TrackingUrl": tracking.get("url"),
+        **_tracking((parcel or {}).get("trackingInfo") or []),
+        "OrderStatusUrl": order.get("statusPageUrl"),
         "ShippingMethod": shipping.get("title"),
         "CancelReason": order.get("cancelReason"),
         **_address("Shipping", order.get("shippingAddress")),
         **_address("Billing", order.get("billingAddress")),
     }
     return {name: text for name, text in texts.items() if text}
+
+
+def _tracking(packages: list[Json]) -> dict[str, str | None]:
+    """Each package's company, number and link: the second's in TrackingCompany2 and so on. And all numbers in one text.
+
+    A template that shows one package reads the names without a number.
+    """
+    texts: dict[str, str | None] = {}
+    for position, package in enumerate(packages, 1):
+        suffix = str(position) if position > 1 else ""
+        texts[f"TrackingCompany{suffix}"] = package.get("company")
+        texts[f"TrackingNumber{suffix}"] = package.get("number")
+        texts[f"TrackingUrl{suffix}"] = package.get("url")
+    numbers = [str(package["number"]) for package in packages if package.get("number")]
+    return texts | ({"TrackingNumbers": ", ".join(numbers)} if len(numbers) > 1 else {})
 
 
 def _address(prefix: str, address: Json | None) -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mappings import Json
+from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
-from mappings.receipt.lines import RETURN, ReceiptLine, total_gross
+from mappings.receipt.lines import RETURN, ReceiptLine, tax_details, total_gross
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,19 @@ class NotificationItems:
     def total(self) -> Decimal:
         return total_gross(self.items + self.freight) + self.handling
 
-    def body(self, ledger: Ledger) -> Json:
+    def body(self, ledger: Ledger, order: Json) -> Json:
         """Items, fees and sums that pass all of Engage's checks, also those that a tenant may switch on.
 
         The tax of fees is part of totalTax, as in Engage's sample. Engage subtracts a returned item from the total, and
         its v2 orders have no adjustments: an amount that belongs to no article is the handling fee.
         """
-        items = [_item(line, ledger) for line in self.items]
+        sold = {line["id"]: line for line in nodes(order["lineItems"])}
+        items = [_item(line, sold.get(line.line_id, {}), ledger) for line in self.items]
         fee = _freight_fee(self.freight, ledger)
         taxes = [-item["taxAmount"] if item["quantity"] < 0 else item["taxAmount"] for item in items if _taxed(item)]
         body: Json = {"totalGrossPrice": self.total, "totalTax": sum(taxes, fee.get("tax", ZERO)), "items": items}
+        if details := tax_details(self.items + self.freight):
+            body["taxDetails"] = [{name: each[name] for name in each if each[name] != ""} for each in details]
         if self.freight:
             body["freightFee"] = fee
         if self.handling:
@@ -53,8 +56,10 @@ def consistent_tax(gross: Decimal, tax: Decimal, percent: Decimal, ledger: Ledge
     return tax, round(100 * tax / (gross - tax), 6)
 
 
-def _item(line: ReceiptLine, ledger: Ledger) -> Json:
+def _item(line: ReceiptLine, sold: Json, ledger: Ledger) -> Json:
+    """The item for a line; `sold` is the order's line that it is about, or empty."""
     body = line.body()
+    original = _original_price(line, sold, ledger)
     item: Json = {
         "type": body["type"],
         "sku": line.sku,
@@ -62,25 +67,54 @@ def _item(line: ReceiptLine, ledger: Ledger) -> Json:
         "quantity": body["quantity"],
         "grossPaidPrice": line.gross,
         "grossPaidPricePerUnit": ledger.rounded(line.gross / line.units),
+        "originalPrice": original,
+        "originalPricePerUnit": ledger.rounded(original / line.units),
     }
     if found := consistent_tax(line.gross, line.tax, body["taxPercent"], ledger):
         # Engage rejects a return with a tax of zero: it must be above zero, or left out.
         item |= {} if line.kind == RETURN and not line.tax else {"taxAmount": found[0], "taxPercent": found[1]}
-    return item | _discounts(line)
+    return item | _discounts(line, original - line.gross, ledger) | _links(sold)
 
 
 def _taxed(item: Json) -> bool:
     return "taxAmount" in item
 
 
-def _discounts(line: ReceiptLine) -> Json:
-    if not line.discounts:
-        return {}
-    # Negative here, as Engage requires, and positive on receipts.
+def _original_price(line: ReceiptLine, sold: Json, ledger: Ledger) -> Decimal:
+    """What all units of the line would have cost without any discount, with tax.
+
+    Shopify states it without tax where an order's prices are: then it has the tax in proportion to the price paid.
+    """
+    paid = line.gross if ledger.tax_included else line.net
+    original = ledger.rounded(ledger.amount(sold.get("originalUnitPriceSet")) * line.units)
+    if original <= paid:  # converted to the shop's currency separately, or the line is not about an article
+        return line.gross
+    return ledger.rounded(original * line.gross / paid) if paid else original
+
+
+def _discounts(line: ReceiptLine, total: Decimal, ledger: Ledger) -> Json:
+    """The line's discount in all, and each. Engage requires a negative value of each (orders, "order validations").
+
+    It documents no sign for the total: positive, as a public connector sends it (Hantera). A return has the total only.
+    """
+    if not total:
+        return {"discounted": False}
+    shares = ledger.split(total if line.discounts else ZERO, [each.value for each in line.discounts])
     discounts = [
-        {"value": -abs(each.value), "type": each.kind, "description": each.description} for each in line.discounts
+        {"value": -share, "type": each.kind, "description": each.description}
+        for each, share in zip(line.discounts, shares, strict=True)
+        if share
     ]
-    return {"discounted": True, "discounts": discounts}
+    return {"totalDiscount": total, "discounted": True} | ({"discounts": discounts} if discounts else {})
+
+
+def _links(sold: Json) -> Json:
+    """The addresses of the article's image and of its page, which only a product in the online store has."""
+    links = {
+        "imageUrl": (sold.get("image") or {}).get("url"),
+        "targetUrl": (sold.get("product") or {}).get("onlineStoreUrl"),
+    }
+    return {name: url for name, url in links.items() if url}
 
 
 def _freight_fee(freight: Iterable[ReceiptLine], ledger: Ledger) -> Json:

@@ -43,7 +43,10 @@ class LineDiscount:
 
 @dataclass(frozen=True)
 class ReceiptLine:
-    """A receipt line. `gross` is paid for all its units, after discounts, with tax (Engage: receipts, conventions)."""
+    """A receipt line. `gross` is paid for all its units, after discounts, with tax (Engage: receipts, conventions).
+
+    `line_id` is Shopify's id of the order's line; freight and remainders have none.
+    """
 
     sku: str
     article: str
@@ -54,6 +57,7 @@ class ReceiptLine:
     kind: str = PURCHASE
     taxes: tuple[LineTax, ...] = ()
     discounts: tuple[LineDiscount, ...] = ()
+    line_id: str = ""
 
     @property
     def tax(self) -> Decimal:

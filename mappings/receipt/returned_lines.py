@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mappings import Json, nodes
@@ -84,7 +84,7 @@ def _freight_line(returned: Json, ledger: Ledger, sku: str) -> ReceiptLine:
 
 
 def _as_return(line: ReceiptLine) -> ReceiptLine:
-    return ReceiptLine(line.sku, line.article, line.name, line.units, line.gross, line.group, RETURN, line.taxes)
+    return replace(line, kind=RETURN)
 
 
 def _priced(subtotal: Decimal, tax: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal]:

@@ -74,7 +74,7 @@ def _article(line: Json, units: int, ledger: Ledger) -> ReceiptLine:
 def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, ...]) -> ReceiptLine:
     """A receipt line of the line's article."""
     sku, number, name, group = article_of(line)
-    return ReceiptLine(sku, number, name, units, gross, group, taxes=taxes)
+    return ReceiptLine(sku, number, name, units, gross, group, taxes=taxes, line_id=line["id"])
 
 
 def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:

@@ -19,6 +19,7 @@ from sandbox.engage.checks import (
 )
 from sandbox.engage.http.messages import Refusal
 from sandbox.engage.order_sums import FEES, RULES
+from sandbox.engage.order_types import type_errors
 
 STATUSES = (
     "ORDER_CREATED",
@@ -81,8 +82,7 @@ def order_errors(order: Order) -> Iterator[str]:
     yield from missing_texts(order, "orderNumber createdDate storeId currency orderStatus paymentStatus language")
     yield from missing_numbers(order, "totalGrossPrice")
     yield from format_errors(order)
-    if not isinstance(order.get("extraData", {}), dict):
-        yield "extraData must be an object."
+    yield from type_errors(order)
     for payment in objects_in(order, "paymentMethods"):
         yield from missing_texts(payment, "type", within="paymentMethods.")
         yield from missing_numbers(payment, "value", within="paymentMethods.")

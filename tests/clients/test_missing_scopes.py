@@ -52,7 +52,11 @@ def test_lines_come_with_variant_and_product(shopify, url):
     (line, *_) = lines = lines_of(ShopifyClient(url, shopify.token), order_id)
 
     assert line["variant"] == {"legacyResourceId": "46", "barcode": "735"}
-    assert line["product"] == {"legacyResourceId": "45", "productType": "Care"}
+    assert line["product"] == {
+        "legacyResourceId": "45",
+        "productType": "Care",
+        "onlineStoreUrl": "https://shop.example.com/products/cloth",
+    }
     assert len(lines) == 25
 
 

@@ -6,16 +6,20 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import orjson
 import pytest
 
-from models import Customer, Order, Shop, State, utcnow
+from models import Customer, Order, Shop, State, Task, utcnow
 from reasons import Reason
+from sandbox.shopify.orders.checkout import Checkout, Discount, Item
 from sync import entities
 from sync.notifications import resend_notification
-from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, index, newest
+from sync.resend import ResendableCall, resendable_call
+from taskqueue.types import TYPES
+from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest
 from tests.support.web.forms import press
 from tests.sync.test_notifications import enqueue_order_webhook, mails, send_parcel
-from tests.sync.test_refunds import enqueue_refund_webhooks, line_of
+from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of
 from tests.views.settings.test_page import save
 
 WORDS = {
@@ -194,3 +198,96 @@ def test_a_mail_has_the_shoppers_language_with_its_country(locale, language, mai
     drain(waiting=True)
 
     assert tenant.orders.mails[-1]["language"] == language
+
+
+def body_of(tenant):
+    return tenant.orders.mails[-1]["order"]
+
+
+TWO = Checkout(
+    items=(
+        Item("Blue mug", "MUG", Decimal("149.00"), quantity=2),
+        Item("Hidden tray", "TRAY", Decimal("399.00"), in_online_store=False),
+    ),
+    shipping=Decimal("49.00"),
+    discount=Discount("WINTER10", Decimal("69.70")),
+)
+
+
+def test_a_mail_has_images_links_original_prices_discounts_taxes_and_the_status_page(
+    mailing_shop, tenant, shopify, drain
+):
+    tenant.orders.rules = ("taxes", "total", "payments")
+    _, order_id = buy(mailing_shop, shopify, TWO)
+
+    drain(waiting=True)
+
+    body = body_of(tenant)
+    mug, tray = body["items"]
+    assert mug["imageUrl"] == "https://cdn.example.com/files/blue-mug.jpg?v=1"
+    assert (mug["targetUrl"], "targetUrl" in tray) == ("https://shop.example.com/products/blue-mug", False)
+    assert (mug["originalPricePerUnit"], mug["totalDiscount"]) == (Decimal("149.00"), Decimal("29.80"))
+    assert [each["value"] for each in mug["discounts"]] == [Decimal("-29.80")]
+    assert sum(each["value"] for each in body["taxDetails"]) == body["totalTax"] > 0
+    assert body["extraData"]["OrderStatusUrl"] == shopify.order(mailing_shop.domain, order_id)["statusPageUrl"]
+
+
+def test_a_shop_that_has_not_granted_read_products_is_mailed_without_links(mailing_shop, tenant, shopify, drain):
+    records = shopify.records(mailing_shop.domain)
+    records.scopes = tuple(scope for scope in records.granted_scopes if scope != "read_products")
+    buy(mailing_shop, shopify, TWO)
+
+    drain(waiting=True)
+
+    mug, _ = body_of(tenant)["items"]
+    assert ("targetUrl" in mug, "imageUrl" in mug) == (False, True)
+
+
+def test_a_mail_of_a_parcel_has_every_tracking_number(mailing_shop, tenant, shopify, drain):
+    _, order_id = buy(mailing_shop, shopify)
+    drain(waiting=True)
+    parcel_id = shopify.fulfil(mailing_shop.domain, order_id)
+    packages = [{"company": "PostNord", "number": f"UB{each}", "url": f"https://t.example/UB{each}"} for each in "123"]
+    shopify.update_order(
+        mailing_shop.domain,
+        order_id,
+        fulfillments=[
+            each | {"trackingInfo": packages} for each in shopify.order(mailing_shop.domain, order_id)["fulfillments"]
+        ],
+    )
+    enqueue_webhook(mailing_shop, "FulfillmentWebhook", {"id": parcel_id, "order_id": order_id})
+    drain(waiting=True)
+
+    extra = body_of(tenant)["extraData"]
+    assert extra["TrackingNumbers"] == "UB1, UB2, UB3"
+    assert [extra[f"TrackingUrl{each}"] for each in ("", 2, 3)] == [each["url"] for each in packages]
+
+
+NOTIFYING = {
+    TYPES[name].number
+    for name in ("SyncOrderNotification", "SyncOrderFulfillmentNotification", "SyncRefundNotification")
+}
+
+
+def sent_status(task):
+    """The status word in what the task sent, if it sent something."""
+    found = resendable_call(task)
+    return orjson.loads(found.sent)["orderStatus"] if isinstance(found, ResendableCall) else None
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_a_strict_tenant_accepts_each_kind_and_the_same_bytes_again(
+    kind, client, mailing_shop, tenant, shopify, engage, drain
+):
+    tenant.orders.rules = ("taxes", "total", "payments")
+    mail_of(mailing_shop, shopify, kind)
+    drain(waiting=True)
+    task = next(each for each in Task.select() if each.type in NOTIFYING and sent_status(each) == WORDS[kind])
+    sent = resendable_call(task).sent
+
+    press(client, f"/tasks/{task.id}/replay", f"/tasks/{task.id}/replay/same", sure="yes")
+    drain(waiting=True)
+
+    again = calls(engage, "POST", "/orders")[-1]
+    assert again.request == sent
+    assert mails(engage).count(WORDS[kind]) == 2

@@ -99,6 +99,9 @@ def test_a_notification_has_the_body_that_engage_requires():
                 "quantity": 2,
                 "grossPaidPrice": D("268.20"),
                 "grossPaidPricePerUnit": D("134.10"),
+                "originalPrice": D("298.00"),
+                "originalPricePerUnit": D("149.00"),
+                "totalDiscount": D("29.80"),
                 "taxAmount": D("53.64"),
                 "taxPercent": D(25),
                 "discounted": True,
@@ -111,9 +114,21 @@ def test_a_notification_has_the_body_that_engage_requires():
                 "quantity": 1,
                 "grossPaidPrice": D("399.00"),
                 "grossPaidPricePerUnit": D("399.00"),
+                "originalPrice": D("399.00"),
+                "originalPricePerUnit": D("399.00"),
+                "discounted": False,
                 "taxAmount": D("79.80"),
                 "taxPercent": D(25),
             },
+        ],
+        "taxDetails": [
+            {
+                "description": "Moms",
+                "percent": D(25),
+                "value": D("143.24"),
+                "totalIncludingTax": D("716.20"),
+                "totalExcludingTax": D("572.96"),
+            }
         ],
         "freightFee": {"value": D("49.00"), "tax": D("9.80"), "taxPercent": D(25)},
         "paymentMethods": [{"type": "card", "description": "shopify_payments", "value": D("716.20")}],
@@ -183,6 +198,69 @@ def test_the_language_is_the_customers_with_the_orders_country_or_else_the_shops
     body = notification("confirmed", SALE | {"customerLocale": locale, **addresses}, language="sv-SE")
 
     assert body["language"] == language
+
+
+def test_an_item_has_its_image_and_the_page_of_its_product():
+    seen = MUG | {
+        "image": {"url": "https://cdn.example/mug.jpg"},
+        "product": {"legacyResourceId": "45", "onlineStoreUrl": "https://shop.example/products/mug"},
+    }
+    hidden = TRAY | {"image": None, "product": {"legacyResourceId": "46", "onlineStoreUrl": None}}
+
+    first, second = notification("confirmed", order(seen, hidden, total="667.2"))["items"]
+
+    assert (first["imageUrl"], first["targetUrl"]) == (
+        "https://cdn.example/mug.jpg",
+        "https://shop.example/products/mug",
+    )
+    assert not {"imageUrl", "targetUrl"} & second.keys()
+
+
+def test_a_returned_item_has_the_image_and_the_original_price_of_the_order():
+    sale = SALE | {"lineItems": {"nodes": [MUG | {"image": {"url": "https://cdn.example/mug.jpg"}}, TRAY]}}
+
+    (item,) = notification(
+        "refunded", sale, refund=refund(returned(MUG, 1, "134.1", "26.82"), paid=[transaction("134.1")])
+    )["items"]
+
+    assert (item["imageUrl"], item["originalPricePerUnit"], item["totalDiscount"]) == (
+        "https://cdn.example/mug.jpg",
+        D("149.00"),
+        D("14.90"),
+    )
+    assert "discounts" not in item
+
+
+def test_an_original_price_has_its_tax_where_shopifys_prices_are_without():
+    """Two at 149.00 without tax, 10 % off: 268.20 and a tax of 67.05."""
+    sale = order(MUG | {"taxLines": vat("67.05")}, total="335.25") | {"taxesIncluded": False}
+
+    (item,) = notification("confirmed", sale)["items"]
+
+    assert (item["grossPaidPrice"], item["originalPrice"], item["originalPricePerUnit"]) == (
+        D("335.25"),
+        D("372.50"),
+        D("186.25"),
+    )
+    assert (item["totalDiscount"], item["discounts"][0]["value"]) == (D("37.25"), D("-37.25"))
+
+
+def test_every_package_of_a_parcel_has_its_number_and_link():
+    packages = [
+        {"company": "PostNord", "number": f"UB{each}", "url": f"https://track.example/UB{each}"} for each in "123"
+    ]
+
+    extra = notification("fulfilled", fulfillment=PARCEL | {"trackingInfo": packages})["extraData"]
+
+    assert [extra[f"TrackingNumber{suffix}"] for suffix in ("", "2", "3")] == ["UB1", "UB2", "UB3"]
+    assert [extra[f"TrackingUrl{suffix}"] for suffix in ("", "2", "3")] == [each["url"] for each in packages]
+    assert extra["TrackingNumbers"] == "UB1, UB2, UB3"
+
+
+def test_every_mail_links_to_the_orders_status_page():
+    page = "https://shop.example/1/orders/abc/authenticate?key=0123"
+
+    assert notification("confirmed", SALE | {"statusPageUrl": page})["extraData"]["OrderStatusUrl"] == page
 
 
 def test_an_order_without_freight_has_no_freight_fee():
@@ -378,6 +456,12 @@ def accepted(body):
             gross = item["grossPaidPrice"]
             assert rounded(gross - gross / (1 + item["taxPercent"] / 100), currency) == item["taxAmount"]
             assert item["type"] == "PURCHASE" or item["taxAmount"] * item["quantity"] < 0
+        assert item["originalPrice"] == item["grossPaidPrice"] + item.get("totalDiscount", 0)
+        assert item["discounted"] is (item.get("totalDiscount", 0) > 0)
+        assert item["type"] == "RETURN" or -sum(each["value"] for each in item.get("discounts", [])) == item.get(
+            "totalDiscount", 0
+        )
+    assert sum(each["value"] for each in body.get("taxDetails", [])) == body["totalTax"]
     taxed = sum(signed(item, "taxAmount") for item in body["items"] if "taxAmount" in item)
     assert body["items"]
     assert taxed + sum(fee.get("tax", 0) for fee in fees) == body["totalTax"]

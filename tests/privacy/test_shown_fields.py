@@ -20,7 +20,7 @@ HIDDEN = set(
     """address1 address2 city comment company confirmationnumber contactemail countryname countytaxes customeremail
     displayname email emailaddress firstname gender lastname latitude longitude matchkey message mobilephone
     multipassidentifier note noteattributes phone phonenumber ponumber properties province provincecode reason
-    reference shopowner street tags zip zipcode
+    reference shopowner statuspageurl street tags zip zipcode
     authorization browserip carttoken checkouttoken clientdetails deviceid landingsite landingsiteref orderstatusurl
     partialdataurl referringsite sourceurl token trackingcompany trackingnumber trackingnumbers trackingurl
     trackingurls url
@@ -43,8 +43,8 @@ BOOLEAN = set(
 
 # Keys of dictionaries in the mappings that are in no body: Shopify's words, our settings, what is remembered.
 LOOKUPS = set(
-    """any at beganat cancelled capture cash change discounted doneat engage fulfilled linkedat paid partiallyrefunded
-    partlyfulfilled refunded said sale shopify shopifypayments subscribed swish tax unsubscribed
+    """any article at beganat cancelled capture cash change discounted doneat engage fulfilled linkedat paid
+    partiallyrefunded partlyfulfilled refunded said sale shopify shopifypayments subscribed swish tax unsubscribed
     written""".split()  # noqa: SIM905
 )
 

@@ -120,6 +120,50 @@ def test_an_order_finds_a_contact_of_any_type(tenant):
     assert tenant.mails()[0]["contactId"] == contact["id"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"extraData": ["UB1"]},
+        {"extraData": {"TrackingNumber": 7}},
+        {"taxDetails": {"value": 1}},
+        {"taxDetails": [{"value": "1.00"}]},
+        {"statusChangedDate": "yesterday"},
+        {"totalTax": "143.24"},
+        {"anyReturnItems": "no"},
+    ],
+    ids=str,
+)
+def test_a_field_of_another_type_is_refused(tenant, wrong):
+    response = tenant.notify(order(**wrong))
+
+    assert (response.status_code, response.json()["errorCode"]) == (422, "ValidationError")
+    assert next(iter(wrong)) in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"imageUrl": "mug.jpg"},
+        {"targetUrl": {"url": "https://shop.example"}},
+        {"totalDiscount": "29.80"},
+        {"originalPricePerUnit": "149"},
+        {"discounted": "true"},
+        {"discounts": [{"value": "-1"}]},
+    ],
+    ids=str,
+)
+def test_an_items_field_of_another_type_is_refused(tenant, wrong):
+    (first, *others) = order()["items"]
+
+    response = tenant.notify(order(items=[first | wrong, *others]))
+
+    assert f"items.{next(iter(wrong))}" in response.json()["message"]
+
+
+def test_fields_that_the_model_lacks_are_ignored(tenant):
+    assert tenant.notify(order(loyaltyTier="gold")).status_code == 202
+
+
 def test_the_stored_orders_of_version_3_take_no_notifications(tenant):
     assert (tenant.notify(order(), version="v3").status_code, tenant.mails()) == (404, [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,6 +35,7 @@ class Item:
     product_id: int | None = None
     variant_id: int | None = None
     custom: bool = False
+    in_online_store: bool = True
 
     @property
     def name(self) -> str:
@@ -43,12 +45,22 @@ class Item:
     def product(self) -> dict[str, Any] | None:
         """The product as the Admin API shows it."""
         number = self.product_id or FIRST_PRODUCT + _number_of(self.vendor, self.title)
-        return None if self.custom else {**_ids("Product", number), "productType": self.product_type}
+        page = f"https://shop.example.com/products/{self._handle}" if self.in_online_store else None
+        more = {"productType": self.product_type, "onlineStoreUrl": page}
+        return None if self.custom else {**_ids("Product", number), **more}
 
     def variant(self) -> dict[str, Any] | None:
         """The variant as the Admin API shows it."""
         number = self.variant_id or FIRST_VARIANT + _number_of(self.vendor, self.name, self.sku or "")
         return None if self.custom else {**_ids("ProductVariant", number), "barcode": self.barcode}
+
+    def image(self) -> dict[str, Any] | None:
+        """The variant's image as the Admin API shows it."""
+        return None if self.custom else {"url": f"https://cdn.example.com/files/{self._handle}.jpg?v=1"}
+
+    @property
+    def _handle(self) -> str:
+        return "-".join(re.findall(r"[a-z0-9]+", self.title.lower())) or "article"
 
 
 def _number_of(*texts: str) -> int:

@@ -100,7 +100,7 @@ def _header(placed: Payload, zone: str) -> Payload:
         "order_number": placed["number"],
         "confirmation_number": placed["confirmationNumber"],
         "token": placed["confirmationNumber"].lower(),
-        "order_status_url": f"https://shop.example.com/orders/{placed['confirmationNumber'].lower()}/authenticate?key=x",
+        "order_status_url": placed["statusPageUrl"],
         "test": placed["test"],
         "confirmed": True,
         "email": placed["email"],
