@@ -714,6 +714,54 @@ class Receipt(Table):
         return body
 
 
+class VoucherState(IntEnum):
+    """What became at Engage of a discount code that an order used."""
+
+    UNCHECKED = 0  # not looked up yet
+    NOT_ENGAGES = 1
+    DUE = 2
+    REDEEMED = 3
+    REFUSED = 4
+    REACTIVATED = 5
+    STAYS_REDEEMED = 6  # though its order was cancelled or refunded whole
+    NOT_NEEDED = 7  # its order was cancelled or refunded whole before
+
+
+class VoucherUse(Table):
+    """A discount code of an order, and the reward voucher or promotion of Engage's that it is.
+
+    `kind`: a mappings.vouchers.OfferKind, and `engage_id` its id, unique to the contact; None: not Engage's, or not
+    looked up. `sent_at`: when a redemption was last about to be sent. `reason`: why it is not as the order asks for.
+    """
+
+    # (shop_id, order_id, number), unique: an order's codes are saved once. voucher_use_engage (shop_id, engage_id).
+    id = BigAutoField()
+    shop = ForeignKeyField(Shop)
+    order_id = BigIntegerField()
+    number = SmallIntegerField()
+    code = BlobField()
+    kind = SmallIntegerField(null=True)
+    engage_id = TextField(null=True)
+    state = SmallIntegerField()
+    reason = TextField(null=True)
+    sent_at = DateTimeTZField(null=True)
+    changed_at = DateTimeTZField(default=utcnow)
+
+    shop_id: int  # what peewee makes of `shop`
+
+    @property
+    def plain_code(self) -> str:
+        """The code as the order has it. Raises encryption.Unreadable."""
+        return self.shop.vault.open(self.code, "voucher_use", "code", self._name).decode()
+
+    def seal(self, code: str) -> bytes:
+        return self.shop.vault.seal(code.encode(), "voucher_use", "code", self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.order_id}:{self.number}"
+
+
 # Sync state
 
 

@@ -89,6 +89,17 @@ class Reason(StrEnum):
     CONTACT_KEY_LEFT_OUT = "contact_key_left_out"
     CONTACT_SHARED = "contact_shared"
     CONTACT_FIELD_REFUSED = "contact_field_refused"
+    VOUCHERS_REDEEMED = "vouchers_redeemed"
+    VOUCHERS_REACTIVATED = "vouchers_reactivated"
+
+    # Discount codes that were not redeemed, or not given back
+    VOUCHER_REDEEMED_BEFORE = "voucher_redeemed_before"
+    VOUCHER_EXPIRED = "voucher_expired"
+    VOUCHER_NOT_FOUND = "voucher_not_found"
+    VOUCHER_REFUSED = "voucher_refused"
+    VOUCHER_EXPIRED_SINCE = "voucher_expired_since"
+    VOUCHER_REACTIVATION_LIMIT = "voucher_reactivation_limit"
+    PROMOTION_NOT_REACTIVATED = "promotion_not_reactivated"
 
     # Waiting
     AWAITING_CONTACT = "awaiting_contact"
@@ -160,6 +171,7 @@ class Reason(StrEnum):
     INCOMPLETE_RESPONSE = "incomplete_response"
     RESPONSE_TOO_LARGE = "response_too_large"
     INVALID_REQUEST = "invalid_request"
+    VOUCHERS_FORBIDDEN = "vouchers_forbidden"
     ENGAGE_KEY_MALFORMED = "engage_key_malformed"
     STORAGE_LENGTH_MISSING = "storage_length_missing"
     STORAGE_WRONG_RANGE = "storage_wrong_range"
@@ -196,6 +208,7 @@ class CallError(StrEnum):
     ENGAGE_REDIRECT = "engage_redirect"
     ENGAGE_KEY_REJECTED = "engage_key_rejected"
     ENGAGE_FORBIDDEN = "engage_forbidden"
+    ENGAGE_VOUCHERS_FORBIDDEN = "engage_vouchers_forbidden"
     ENGAGE_TENANT_CLOSED = "engage_tenant_closed"
     ENGAGE_INVALID_EMAIL = "engage_invalid_email"
     ENGAGE_INVALID_PHONE = "engage_invalid_phone"

@@ -23,6 +23,7 @@ OF_CUSTOMERS = (
 )
 OF_ORDERS = (
     ("receipt", "order_id"),
+    ("voucher_use", "order_id"),
     ("refund", "order_id"),
     ("bulk_line", "root"),
     ("support_link", "shopify_id"),

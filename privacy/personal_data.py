@@ -10,7 +10,21 @@ from peewee import Expression
 
 from encryption import Unreadable
 from mappings import Json
-from models import Body, Customer, CustomerConsents, Exchange, Order, Receipt, Refund, Shop, Snapshot, State, Task
+from models import (
+    Body,
+    Customer,
+    CustomerConsents,
+    Exchange,
+    Order,
+    Receipt,
+    Refund,
+    Shop,
+    Snapshot,
+    State,
+    Task,
+    VoucherState,
+    VoucherUse,
+)
 from privacy.person import Person
 from taskqueue.types import NUMBERS
 
@@ -25,6 +39,7 @@ def export_personal_data(person: Person) -> Json:
         "orders": _nodes(person.shop, Order, Order.shopify_id.in_(person.order_ids)),
         "refunds": _nodes(person.shop, Refund, Refund.order_id.in_(person.order_ids)),
         "receipts": _receipts(person),
+        "discount_codes": _discount_codes(person),
         "transfers": [_task(row) for row in Task.select().where(Task.id.in_(tasks)).order_by(Task.id)],
         "webhooks": _webhooks(person.shop, tasks),
         "calls": [_call(person.shop, row) for row in _calls(tasks)],
@@ -44,6 +59,15 @@ def _preferences(person: Person) -> list[Json]:
 def _receipts(person: Person) -> list[Json]:
     theirs = (Receipt.shop == person.shop) & Receipt.order_id.in_(person.order_ids)
     return [row.open(person.shop) for row in Receipt.select().where(theirs).order_by(Receipt.id)]
+
+
+def _discount_codes(person: Person) -> list[Json]:
+    theirs = (VoucherUse.shop == person.shop) & VoucherUse.order_id.in_(person.order_ids)
+    rows = VoucherUse.select(VoucherUse, Shop).join(Shop).where(theirs).order_by(VoucherUse.id)
+    return [
+        {"order": row.order_id, "code": row.plain_code, "at_engage": VoucherState(row.state).name.lower()}
+        for row in rows
+    ]
 
 
 def _task(task: Task) -> Json:

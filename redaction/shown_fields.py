@@ -56,18 +56,18 @@ CODES = (
     _names("""id legacyresourceid admingraphqlapiid orderid customerid productid variantid lineitemid locationid
     shopid appid userid refundid fulfillmentid transactionid parentid paymentid externalid storeexternalid
     externalstoreid storeid contactid uniquereceiptid receiptnumber ordernumber deliveryid cursor
-    startcursor endcursor orderstoredact ordersrequested eventid tenant""")
+    startcursor endcursor orderstoredact ordersrequested eventid tenant checknumber""")
     # instants
     | _names("""createdat updatedat processedat closedat cancelledat completedat createdon createddate updatedon date
     statuschangeddate shippingdate paymentdate consentupdatedat marketingupdatedat happenedat expires
-    redeemedon""")
+    redeemedon expireson""")
     # states, types, codes
     | _names("""type kind status state contacttype eventtype event topic financialstatus fulfillmentstatus
     shipmentstatus displayfinancialstatus displayfulfillmentstatus displaystatus orderstatus paymentstatus
     cancelreason restocktype marketingstate marketingoptinlevel optinlevel consentcollectedfrom
     collectedfrom matchkeytype targettype targetselection allocationmethod valuetype applicationlevel
     precision errorcode code gateway paymentgatewaynames source sourcename handle weightunit field path
-    typename fulfillmentservice""")
+    typename fulfillmentservice redemptionchannel""")
     # money and quantities
     | _names("""amount currency currencycode presentmentcurrency presentmentcurrencycode enabledpresentmentcurrencies
     price subtotalprice totalprice totaltax totaldiscounts totaldiscount totallineitemsprice

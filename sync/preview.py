@@ -85,7 +85,9 @@ def purchase_preview(task: Task, sent: Json) -> Json | None:
     rules, store = receipt_rules_and_store(shop, order, snapshot)
     snapshot = with_sold_articles(order, keep_known_articles(shop, snapshot), rules)
     contact_id = _contact_id(shop, snapshot["customer"])
-    return purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+    receipt = purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
+    # The vouchers that were paid with are those of that time: Engage has no others now.
+    return receipt | {name: sent[name] for name in ("usedBonusChecks",) if name in sent}
 
 
 def refund_preview(task: Task, sent: Json) -> Json:

@@ -16,6 +16,7 @@ from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt, receipt_not_due_reason, receipt_skip_reason
 from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
+from mappings.vouchers import used_bonus_checks
 from models import Exchange, Order, ReceiptKind, Refund, Shop, Task
 from reasons import Reason
 from sync import entities, sent_receipts
@@ -25,6 +26,9 @@ from sync.receipt.articles import SavedArticles, articles_to_save, products_note
 from sync.scopes.granted import reads_all_orders
 from sync.scopes.missing_orders import OUT_OF_REACH, raise_without_return
 from sync.stores import choose_store
+from sync.vouchers import uses
+from sync.vouchers.lookup import look_up_codes
+from sync.vouchers.settlement import are_codes_due, settle_codes
 from taskqueue import claims
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.run import Run
@@ -54,6 +58,8 @@ def send_purchase(run: Run, order: Order) -> None:
         raise Skip(reason)
     contact_id, zone, choice = contact_id_or_wait(run, order), run.shop.zone, choose_store(run.shop, snapshot)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
+    codes = look_up_codes(run, order, contact_id, rules)
+    receipt |= used_bonus_checks(codes)
     run.note = products_note(snapshot) or choice.note
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
@@ -61,12 +67,16 @@ def send_purchase(run: Run, order: Order) -> None:
         save_receipt(order, ReceiptKind.PURCHASE, sent, rules, articles)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
         _sync_refunds(run, order)
-        if snapshot["refunds"] or sent is not receipt:
+        codes_are_due = uses.save(order, codes)
+        if snapshot["refunds"] or sent is not receipt or codes_are_due:
             _sync_again(run, order)
 
 
 def send_correction(run: Run, order: Order) -> None:
-    """Send a correction for what Engage lacks of an order whose receipt it has. Raises Skip when it lacks nothing."""
+    """Send a correction for what Engage lacks of an order whose receipt it has, or settle the codes that it used.
+
+    Raises Skip when Engage lacks nothing.
+    """
     run.task.engage_id = order.receipt_id
     receipts, snapshot = sent_receipts.of_order(order), order.snapshot
     refunds = _refunds(run, order, snapshot)
@@ -80,13 +90,15 @@ def send_correction(run: Run, order: Order) -> None:
         snapshot, refunds, sent, contact_id="", store=store, rules=rules, number=number, zone=zone
     )
     if receipt is None:
+        if settle_codes(run, order):
+            return
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
     receipt["contact"]["matchKey"] = contact_id_or_wait(run, order)
     accepted = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
         articles = articles_to_save(snapshot, accepted, as_made=accepted is receipt)
         save_receipt(order, ReceiptKind.CORRECTION, accepted, rules, articles)
-        if accepted is not receipt:
+        if accepted is not receipt or are_codes_due(order):
             _sync_again(run, order)
 
 
@@ -172,7 +184,7 @@ def _sent_before(run: Run, receipt_id: str) -> Json | None:
     for exchange in database.select_rows(
         Exchange,
         """task_id IN (SELECT id FROM task WHERE shop_id = %s AND shopify_id = %s AND type = %s)
-           AND effect = %s AND system = 'Engage'
+           AND effect = %s AND system = 'Engage' AND path LIKE '%%/receipts'
            AND (unknown OR status < 300 OR status >= 500 OR status IN (408, 425)) ORDER BY id""",
         run.task.shop_id,
         run.task.shopify_id,

@@ -87,6 +87,7 @@ def clear_engage_records(shop: Shop) -> None:
         "UPDATE customer SET key_holders = NULL, skipped = NULL WHERE shop_id = %s AND key_holders IS NOT NULL",
         "UPDATE orders SET receipt_id = NULL, receipt_at = NULL WHERE shop_id = %s",
         "DELETE FROM receipt WHERE shop_id = %s",
+        "DELETE FROM voucher_use WHERE shop_id = %s",
     ):
         db.execute_sql(statement, (shop.id,))
 

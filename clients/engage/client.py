@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import orjson
 
-from clients import USER_AGENT, Call, Effect, Journal, NotFound, NullJournal, Refused
+from clients import USER_AGENT, Call, Effect, Journal, NotFound, NullJournal, Refused, Rejected
 from clients.engage.rate_limiter import RateLimiter
 from clients.engage.resendable import resend_effect
 from clients.engage.responses import (
@@ -29,8 +29,9 @@ from reasons import Reason
 
 __all__ = ["ContactConflict", "EngageClient", "json_bytes"]
 
-API = "/api/v3"
-HTTP_CREATED = 201
+API, API_V2 = "/api/v3", "/api/v2"
+HTTP_CREATED, HTTP_FORBIDDEN = 201, 403
+PAGE_SIZE = 100
 # Version 2: the orders of version 3 are stored, and have a body of their own that is not published in full.
 ORDERS = "/api/v2/orders"
 PREFERENCES = ("acceptsEmail", "acceptsSms", "acceptsPostal")
@@ -158,6 +159,72 @@ class EngageClient:
         """
         self._call("POST", ORDERS, Effect.ONCE, body=body, expects_json=False)
 
+    def reward_vouchers(self, contact_id: str) -> list[dict[str, Any]]:
+        """All reward vouchers of a contact: available, redeemed, expired. Engage: "get vouchers for contact".
+
+        Version 3's page has the names of the answer only; that it takes `offset` and `count` is version 2's. A contact
+        that Engage does not have, or a tenant without vouchers (404), has none.
+        """
+        found: list[dict[str, Any]] = []
+        while True:
+            query = {"contactId": str(UUID(contact_id)), "offset": str(len(found)), "count": str(PAGE_SIZE)}
+            try:
+                call, answer = self._offer_call("GET", f"{API}/reward-vouchers", Effect.READ, query=query)
+            except NotFound:
+                return found
+            page = answer.get("items") if isinstance(answer, dict) else None
+            if not isinstance(page, list) or not all(isinstance(each, dict) for each in page):
+                raise unreadable_response(call)
+            found += page
+            if not page or len(found) >= int(answer.get("totalCount") or 0):
+                return found
+
+    def redeem_reward_voucher(self, voucher_id: str) -> None:
+        """Redeem a reward voucher. Engage: "redeem a voucher"; its 504 means that nothing was redeemed.
+
+        Repeatable: a second time is 409 RewardVoucherAlreadyRedeemed. Engage recommends to wait for 60 seconds, so that
+        the outcome is known; the caller notes what it is about to redeem, and asks again instead.
+        """
+        self._offer_call("POST", f"{API}/reward-vouchers/{_quoted(voucher_id)}/redeem", Effect.REPEATABLE)
+
+    def reactivate_reward_voucher(self, voucher_id: str) -> None:
+        """Make a redeemed reward voucher available again. Engage: "reactivate a voucher".
+
+        Repeatable: a second time is 409 RewardVoucherAlreadyActivated.
+        """
+        self._offer_call("POST", f"{API}/reward-vouchers/{_quoted(voucher_id)}/reactivate", Effect.REPEATABLE)
+
+    def promotions(self, contact_id: str) -> list[dict[str, Any]]:
+        """A contact's promotions for online shops, also redeemed ones. Engage: "get promotions for contact", version 2.
+
+        A contact that Engage does not have, or a tenant without promotions (404), has none.
+        """
+        path, query = f"{API_V2}/contacts/{UUID(contact_id)}/promotions", {"redemptionChannelType": "ECOM"}
+        try:
+            call, answer = self._offer_call("GET", path, Effect.READ, query=query)
+        except NotFound:
+            return []
+        if not isinstance(answer, list) or not all(isinstance(each, dict) for each in answer):
+            raise unreadable_response(call)
+        return answer
+
+    def redeem_promotion(self, assignment_id: str) -> None:
+        """Redeem a promotion for the contact that it was assigned to. Engage: "redeem a promotion", version 2.
+
+        Repeatable: a second time is 409 PromotionAlreadyRedeemed. There is no call that gives a promotion back.
+        """
+        path = f"{API_V2}/promotions/codes/{_quoted(assignment_id)}/redeem"
+        self._offer_call("POST", path, Effect.REPEATABLE, body={"redemptionChannel": "ECOM"})
+
+    def _offer_call(self, method: str, path: str, effect: Effect, **options: Any) -> tuple[Call, Any]:
+        """A call about vouchers or promotions. A key that may make other calls and not this one is no refused key."""
+        try:
+            return self._call(method, path, effect, expects_json=method == "GET", **options)
+        except Refused as error:
+            if error.call is None or error.call.status != HTTP_FORBIDDEN:
+                raise
+            raise Rejected(Reason.VOUCHERS_FORBIDDEN, call=error.call, code=error.code) from error
+
     def resend(self, method: str, path: str, sent: bytes) -> None:
         """Resend the same bytes of an earlier call; `path` with its query. Raises ValueError if it is not resendable.
 
@@ -201,6 +268,10 @@ class EngageClient:
             self.rate_limiter.acquire()
         response = send(call, self._headers, self.journal, deadline=self.deadline)
         return parse_response(response, call, expects_json)
+
+
+def _quoted(offer_id: str) -> str:
+    return quote(offer_id, safe="")
 
 
 def json_bytes(body: dict[str, Any]) -> bytes:

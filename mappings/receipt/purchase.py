@@ -30,6 +30,7 @@ class ReceiptRules:
     freight_sku: str = "FREIGHT"
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
     article_key: ArticleKey = "sku"
+    redeem_codes: bool = False
 
 
 DEFAULT_RULES = ReceiptRules()

@@ -134,6 +134,11 @@ CALLS = {
     "update_preferences": lambda engage: engage.update_preferences(CONTACT, {"acceptsEmail": False}),
     "create_order_notification": lambda engage: engage.create_order_notification(ORDER),
     "stores": lambda engage: engage.stores(),
+    "reward_vouchers": lambda engage: engage.reward_vouchers(CONTACT),
+    "redeem_reward_voucher": lambda engage: engage.redeem_reward_voucher(OTHER),
+    "reactivate_reward_voucher": lambda engage: engage.reactivate_reward_voucher(OTHER),
+    "promotions": lambda engage: engage.promotions(CONTACT),
+    "redeem_promotion": lambda engage: engage.redeem_promotion(OTHER),
 }
 every_call = pytest.mark.parametrize("name", CALLS)
 
@@ -167,6 +172,11 @@ def test_every_call_has_the_headers_that_engage_requires(engage, wire, name):
         ("update_preferences", f"PATCH /api/v3/contacts/{CONTACT}"),
         ("create_order_notification", "POST /api/v2/orders"),
         ("stores", "GET /api/v3/stores?includeInactive=true"),
+        ("reward_vouchers", f"GET /api/v3/reward-vouchers?contactId={CONTACT}&offset=0&count=100"),
+        ("redeem_reward_voucher", f"POST /api/v3/reward-vouchers/{OTHER}/redeem"),
+        ("reactivate_reward_voucher", f"POST /api/v3/reward-vouchers/{OTHER}/reactivate"),
+        ("promotions", f"GET /api/v2/contacts/{CONTACT}/promotions?redemptionChannelType=ECOM"),
+        ("redeem_promotion", f"POST /api/v2/promotions/codes/{OTHER}/redeem"),
     ],
 )
 def test_each_call_goes_to_its_documented_path(engage, wire, name, line):
@@ -456,6 +466,9 @@ def test_a_rejected_notification_has_engages_error_code(engage, wire, status):
         ("update_preferences", Effect.REPEATABLE),
         ("create_order_notification", Effect.ONCE),
         ("stores", Effect.READ),
+        ("reward_vouchers", Effect.READ),
+        ("redeem_reward_voucher", Effect.REPEATABLE),
+        ("redeem_promotion", Effect.REPEATABLE),
     ],
 )
 def test_each_call_states_its_effect(wire, name, effect):
@@ -585,6 +598,50 @@ def test_an_update_accepts_an_empty_response_but_no_other_text(engage, wire, nam
 
     assert CALLS[name](engage) is None
     with pytest.raises(clients.Unanswered):
+        CALLS[name](engage)
+
+
+def voucher_page(numbers, total):
+    items = [{"id": OTHER, "voucherNumber": str(number)} for number in numbers]
+    return response(200, as_json({"items": items, "totalCount": total}))
+
+
+def test_all_pages_of_vouchers_are_read(engage, wire):
+    wire.responses = [voucher_page(range(100), 102), voucher_page((100, 101), 102)]
+
+    assert len(engage.reward_vouchers(CONTACT)) == 102
+    assert b"offset=100&count=100 " in wire.received[1]
+
+
+def test_pages_of_vouchers_end_where_engage_counts_more_than_it_gives(engage, wire):
+    wire.responses = [voucher_page((1, 2), 9), voucher_page((), 9)]
+
+    assert len(engage.reward_vouchers(CONTACT)) == 2
+
+
+@pytest.mark.parametrize("name", ["reward_vouchers", "promotions"])
+def test_an_unknown_contact_has_no_vouchers(engage, wire, name):
+    wire.responses = [response(404, b'{"errorCode": "ContactNotFound"}')]
+
+    assert CALLS[name](engage) == []
+
+
+@pytest.mark.parametrize("name", ["reward_vouchers", "promotions"])
+@pytest.mark.parametrize("body", [b"", b"OK", b"null", b"[7]", b'{"items": {}}', b'{"items": [7]}'])
+def test_vouchers_that_are_no_list_cannot_be_read(engage, wire, name, body):
+    wire.responses = [response(200, body)]
+
+    with pytest.raises(clients.Unanswered):
+        CALLS[name](engage)
+
+
+@pytest.mark.parametrize("name", ["reward_vouchers", "redeem_reward_voucher", "promotions", "redeem_promotion"])
+def test_a_key_without_the_right_to_vouchers_is_not_a_refused_key(engage, wire, name):
+    wire.responses = [response(403), response(401)]
+
+    with raises_saying(clients.Rejected, match="does not let this API key"):
+        CALLS[name](engage)
+    with pytest.raises(clients.Refused):
         CALLS[name](engage)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from models import DataRequest
+from mappings.vouchers import UsedCode
+from models import DataRequest, Order
 from privacy import data_requests
+from sync import entities
+from sync.vouchers import uses
 from tests.end_to_end.test_order_to_receipt import buy, index
 from tests.support.privacy_requests import ADA, BO, RECORD, receive_customer_webhook, request_data
 from tests.sync.test_refunds import line_of
@@ -16,6 +19,7 @@ def test_a_data_request_saves_a_readable_export(shop, shopify, engage, drain):
     receive_customer_webhook(shop, drain, customer_id)
     index(shop, "IndexRefund", shopify.refund(shop.domain, order_id, {line_of(shopify, shop, order_id): 1}))
     drain(waiting=True)
+    uses.save(entities.get(Order, shop, order_id), [UsedCode("SPRING")])
 
     task = request_data(shop, customer_id)
 
@@ -28,6 +32,7 @@ def test_a_data_request_saves_a_readable_export(shop, shopify, engage, drain):
     assert {"IndexCustomer", "SyncContact", "SyncOrder"} <= {each["type"] for each in answer["transfers"]}
     assert any(ADA.email in call["sent"] for call in answer["calls"])
     assert any(ADA.email in webhook["body"] for webhook in answer["webhooks"])
+    assert answer["discount_codes"] == [{"order": order_id, "code": "SPRING", "at_engage": "not_engages"}]
     assert sorted(receipt["totalGrossPrice"] for receipt in answer["receipts"]) == [-149.0, 149.0]
 
 

@@ -14,6 +14,7 @@ from alerts.rules.error_rate import Tally
 from clients import Effect
 from database import db
 from encryption import token_hash
+from mappings.vouchers import Offer, OfferKind, UsedCode
 from models import (
     Action,
     AlertRule,
@@ -43,6 +44,7 @@ from sync.consent_memory import new_memories
 from sync.imports import staged_lines
 from sync.imports.parts import parts_of, save_bad_lines, update_part
 from sync.imports.state import create_import
+from sync.vouchers import uses
 from tasklog import saved_views, totals
 from tests.support.tasks.listed_tasks import NOON, add_task
 from views.account import support_links
@@ -115,6 +117,7 @@ def _snapshots(shop: Shop, canary: str, ids: dict[str, str]) -> None:
     consent_memory.replace(known, new_memories())
     entities.save(Refund, shop, refund, order_id=int(ids["order"]))
     sent_receipts.save(kept, ReceiptKind.PURCHASE, f"{canary}-receipt", _json(canary), {})
+    uses.save(kept, [UsedCode(f"{canary}-code", Offer(OfferKind.PROMOTION, f"{canary}-offer", canary, redeemed=False))])
 
 
 def _alerts(shop: Shop, canary: str, ids: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from models import Customer, Entity, Exchange, Order, Refund, Shop, State, Task
 from sync import entities, sent_receipts
 from tasklog.filter import Filter, Search
 from taskqueue.types import TYPES, sync_type
+from views.entities.discount_codes import discount_codes
 from views.tasks.filters import select_tasks
 from views.tasks.pagination import Cursor, Sort, TaskPage, fetch_page
 from views.web import formatting
@@ -140,7 +141,8 @@ def entity_ids(entity: EntityHistory) -> list[EntityId]:
     if isinstance(row, Customer):
         return [*own, *_contact_ids(row), *_order_links(row)]
     if isinstance(row, Order):
-        return [*own, *_receipt_ids(row), *_related(entity, row)]
+        codes = [EntityId(t("entity.code.label"), f"{each.code}: {each.outcome}") for each in discount_codes(row)]
+        return [*own, *_receipt_ids(row), *codes, *_related(entity, row)]
     order = EntityId(t("entity.belongs_to"), _order_name(entity.shop, row.order_id), f"/entities/order/{row.order_id}")
     return [*own, order]
 

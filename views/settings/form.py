@@ -60,6 +60,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
         _field(SwitchField, "receipt", "freight_line"),
         _field(TextField, "receipt", "freight_sku"),
         _field(AddedChoiceField, "receipt", "article_key", options=("sku", "barcode", "variant")),
+        _field(SwitchField, "receipt", "redeem_codes"),
     ],
     "contacts": [
         _field(ChoiceField, "contact", "mode", options=("members", "accounts")),

@@ -13,6 +13,7 @@ from database import db
 from i18n.catalogue import t
 from models import Action, Permission, Shop, Task, utcnow
 from views.entities.admin_links import admin_links_of
+from views.entities.discount_codes import discount_codes_of_task
 from views.tasks.attempts import BodyFormat, attempts_of, bodies_expired, exact_body, webhook_body
 from views.tasks.buttons import task_actions
 from views.tasks.columns import properties
@@ -106,6 +107,7 @@ def _page(request: Request, task: Task, body_format: BodyFormat) -> Response:
         more_children=len(children) > MAX_CHILDREN,
         actions=task_actions(task),
         admin_links=admin_links_of(task),
+        discount_codes=discount_codes_of_task(task),
     )
 
 
