@@ -113,6 +113,7 @@ Secret = Annotated[str, SECRET]
 SecretKeys = Annotated[str, SECRET, AfterValidator(_check_keyring)]
 Port = Annotated[int, _must_be("a port from 1 to 65535", lambda port: 0 < port < 65536)]
 # The most that dates and timers can count with, and more than anybody means.
+Hops = Annotated[int, _must_be("a number from 0 to 9", lambda hops: 0 <= hops < 10)]
 Days = Annotated[int, _above_zero(36_500)]
 Threads = Annotated[int, _above_zero(1_000)]
 Seconds = Annotated[float, _above_zero(604_800)]
@@ -173,6 +174,9 @@ class Config(BaseSettings):
     backoff_seconds: Seconds = Field(10, description="wait after the first failed attempt; triples up to an hour")
     count_timeout_seconds: Seconds = Field(
         0.3, description="longest count of a filtered listing; after it a page says that there are many"
+    )
+    trusted_hops: Hops = Field(
+        0, description="proxies in front of the web process, each of which appends to X-Forwarded-For; Heroku: 1"
     )
     web_threads: Threads = Field(
         8, description="pages served at once by a web process, each with a database connection"

@@ -19,8 +19,9 @@ class Merchant:
 
     def sign_in(self) -> bool:
         """Sign in; False while the app does not answer. Raises HTTPError when the link was used before."""
+        address, _, query = self._link.partition("?")
         try:
-            self._browser.open(self._link, timeout=10).close()
+            self._browser.open(address, query.encode(), timeout=10).close()  # the button sends what the link has
         except urllib.error.HTTPError:
             raise
         except OSError:

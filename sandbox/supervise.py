@@ -13,7 +13,7 @@ RESTART_SECONDS = 1.0  # seconds between an end and the next start
 
 PROCESSES = {
     "sandbox": ["sandbox"],
-    "web": ["uvicorn", "app:app", "--port", os.environ.get("PORT", "8000"), "--no-access-log"],
+    "web": ["uvicorn", "app:app", "--port", os.environ.get("PORT", "8000"), "--no-access-log", "--no-proxy-headers"],
     "worker": ["dramatiq", "actors", "--processes", "1", "--threads", "8", "--worker-shutdown-timeout", "4000"],
     "scheduler": ["scheduler"],
 }

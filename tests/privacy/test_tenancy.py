@@ -104,6 +104,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/webhooks/shopify"): Open("Shopify signs its body", 401),
     ("POST", "/webhooks/engage/{shop_token}"): Open("its address is a secret, and Engage signs its body", 404),
     ("GET", "/sign-in"): Open("a token that opens one shop once", 401),
+    ("POST", "/sign-in"): Open("the same token", 401),
     ("POST", "/sign-out"): Shared(),
     ("GET", "/healthz"): Open("for the platform", 200),
     ("GET", "/readyz"): Open("for the platform", 200),

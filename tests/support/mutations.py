@@ -216,10 +216,24 @@ WEB = (
         ("tests/views/webhooks/test_shopify.py",),
     ),
     Mutation(
+        "signed body not compared with the shop of its headers",
+        "views/webhooks/shopify.py",
+        "return all(each == domain for each in named)",
+        "return True",
+        ("tests/views/webhooks/test_shopify.py",),
+    ),
+    Mutation(
+        "address with a parameter of App Bridge's opened",
+        "views/web/session.py",
+        "if answer := redirect_without_reload(request):",
+        "if answer := None:",
+        ("tests/views/web/test_admin_redirect.py",),
+    ),
+    Mutation(
         "webhook's shop header not checked",
         "views/webhooks/shopify.py",
-        "if not topic or not is_shop_domain(domain):",
-        "if not topic:",
+        "if not topic or repeated or not is_shop_domain(domain):",
+        "if not topic or repeated:",
         ("tests/views/webhooks/test_shopify.py",),
     ),
     Mutation(

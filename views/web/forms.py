@@ -41,7 +41,7 @@ def action(needs: Permission | None) -> Callable[[View], Endpoint]:
 
         @wraps(function)
         async def endpoint(request: AnyRequest) -> Response:
-            state_of(request).form = await _fields(request)
+            state_of(request).form = await read_form(request)
             return await checked(request)
 
         return with_permission(endpoint, needs)
@@ -71,7 +71,8 @@ async def read_form_body(request: AnyRequest) -> bytes:
     return bytes(body)
 
 
-async def _fields(request: AnyRequest) -> dict[str, str]:
+async def read_form(request: AnyRequest) -> dict[str, str]:
+    """The fields of the request's form; none of a body that is larger than any form of ours."""
     body = await read_form_body(request)
     try:
         found = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)

@@ -17,6 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from clients.redis_script import CIRCUIT_OPEN_SECONDS
+from config import config
 from i18n.catalogue import t
 from taskqueue.broker import broker
 from views.web.errors import HttpError
@@ -96,9 +97,20 @@ def retry_after_header(seconds: int) -> dict[str, str]:
     return {"Retry-After": str(seconds)}
 
 
+def _client_address(request: Request) -> str:
+    """The address that the outermost trusted proxy has seen: each appends one at the right of X-Forwarded-For.
+
+    What stands further to the left is the client's own claim.
+    """
+    peer = request.client.host if request.client else ""
+    forwarded = [each.strip() for line in request.headers.getlist("x-forwarded-for") for each in line.split(",")]
+    hops = config.trusted_hops
+    return forwarded[-hops] if 0 < hops <= len(forwarded) and forwarded[-hops] else peer
+
+
 def client_network(request: Request) -> str:
     """The client's network address, in IPv6 its /64: everybody there has 2^64 addresses."""
-    host = request.client.host if request.client else ""
+    host = _client_address(request)
     try:
         address = ip_address(host)
     except ValueError:

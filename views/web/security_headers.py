@@ -6,6 +6,8 @@ show a page in a frame: nobody, unless the page of an embedded session sets it.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +15,7 @@ from config import config
 from views.web.request_state import NO_FRAME_ANCESTORS, RequestState, begin_state
 
 A_YEAR = 365 * 24 * 3600
+SCHEME = urlsplit(config.app_url).scheme
 APP_BRIDGE = config.app_bridge_url.rpartition("/")[0] + "/"  # its folder alone: merchants' files lie on the same host
 
 ALWAYS = {
@@ -35,6 +38,7 @@ class SecurityHeadersMiddleware:
             await self.app(scope, receive, send)
             return
         state = begin_state(scope)
+        scope["scheme"] = SCHEME  # of the address that the client has asked: a proxy in front may take TLS away
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -10,6 +10,7 @@ import pytest
 
 from database import db
 from tests.support.servers.processes import printed
+from tests.support.web.forms import press
 from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
 from views.account import sign_in_links
 from views.web.csrf import SESSION_COOKIE
@@ -18,16 +19,36 @@ __all__ = ["browser"]
 
 
 def test_a_sign_in_link_opens_its_shop(browser, shop, other_shop):
-    answer = browser.get("/sign-in", params={"token": sign_in_links.issue(other_shop, HALF_AN_HOUR)})
+    answer = press(browser, f"/sign-in?token={sign_in_links.issue(other_shop, HALF_AN_HOUR)}", "/sign-in")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/tasks")
     assert signed_in_shop(browser) == other_shop.domain
 
 
+def test_a_sign_in_link_asks_for_a_click(browser, shop):
+    """A scanner's GET must not use it up, nor open a session."""
+    link = f"/sign-in?token={sign_in_links.issue(shop, HALF_AN_HOUR)}"
+
+    looked = [browser.get(link) for _ in range(3)]
+
+    assert [answer.status_code for answer in looked] == [200] * 3
+    assert all(shop.domain in answer.text and "set-cookie" not in answer.headers for answer in looked)
+    assert signed_in_shop(browser) is None
+    opened = press(browser, link, "/sign-in")
+    assert (opened.status_code, opened.headers["cache-control"]) == (303, "no-store")
+    assert signed_in_shop(browser) == shop.domain
+
+
+def test_another_site_cannot_sign_a_browser_in(anonymous, shop):
+    form = {"token": sign_in_links.issue(shop, HALF_AN_HOUR)}
+
+    assert anonymous.post("/sign-in", data=form, headers={"Origin": "https://evil.example"}).status_code == 403
+
+
 def test_a_sign_in_link_works_once(browser, shop):
     token = sign_in_links.issue(shop, HALF_AN_HOUR)
 
-    answers = [browser.get("/sign-in", params={"token": token}) for _ in range(2)]
+    answers = [browser.post("/sign-in", data={"token": token}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [303, 401]
     assert answers[1].text.startswith("This link was used already or is too old.")
@@ -38,7 +59,7 @@ def test_a_sign_in_link_works_once_for_simultaneous_requests(browser, shop):
     token = sign_in_links.issue(shop, HALF_AN_HOUR)
 
     with ThreadPoolExecutor(8) as pool:
-        opened = list(pool.map(lambda _: browser.get("/sign-in", params={"token": token}).status_code, range(8)))
+        opened = list(pool.map(lambda _: browser.post("/sign-in", data={"token": token}).status_code, range(8)))
 
     assert sorted(opened) == [303] + [401] * 7
 
@@ -47,6 +68,7 @@ def test_a_sign_in_link_expires(browser, shop):
     token = sign_in_links.issue(shop, timedelta(seconds=-1))
 
     assert browser.get("/sign-in", params={"token": token}).status_code == 401
+    assert browser.post("/sign-in", data={"token": token}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -81,7 +103,7 @@ def test_a_head_request_does_not_use_up_a_sign_in_link(browser, shop):
     answer = browser.head("/sign-in", params={"token": token})
 
     assert (answer.status_code, signed_in_shop(browser)) == (200, None)
-    assert browser.get("/sign-in", params={"token": token}).status_code == 303
+    assert browser.post("/sign-in", data={"token": token}).status_code == 303
 
 
 def test_the_database_has_only_the_hash_of_a_sign_in_link(shop):

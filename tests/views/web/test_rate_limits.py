@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -11,11 +12,13 @@ import requests
 from starlette.requests import Request
 
 from models import State, Task
+from sandbox import dev_servers
 from sandbox.dev_servers import wait_for
+from sandbox.supervise import PROCESSES
 from taskqueue.broker import broker
 from tests.support.servers.processes import printed, scratch, web_process
 from tests.support.tasks.listed_tasks import add_task
-from tests.support.web.forms import fields
+from tests.support.web.forms import fields, press
 from tests.support.web.sessions import HALF_AN_HOUR
 from tests.support.web.webhook_requests import PATH, deliver, web
 from views.account import sign_in_links
@@ -113,7 +116,17 @@ def test_invalid_sign_in_links_are_limited(anonymous, shop):
 def test_valid_sign_in_links_are_not_limited(anonymous, shop):
     links = [sign_in_links.issue(shop, HALF_AN_HOUR) for _ in range(SIGN_INS.requests + 1)]
 
-    assert {anonymous.get("/sign-in", params={"token": link}).status_code for link in links} == {303}
+    assert {anonymous.post("/sign-in", data={"token": link}).status_code for link in links} == {303}
+
+
+def test_a_valid_link_works_when_its_network_has_guessed_too_often(anonymous, shop):
+    use_up(SIGN_INS, "testclient")
+
+    page = f"/sign-in?token={sign_in_links.issue(shop, HALF_AN_HOUR)}"
+
+    assert anonymous.get("/sign-in?token=guess").status_code == 429
+    assert anonymous.post("/sign-in", data={"token": "guess"}).status_code == 429
+    assert press(anonymous, page, "/sign-in").status_code == 303
 
 
 def test_exports_are_limited_by_shop(client, shop, other_shop):
@@ -199,3 +212,35 @@ def test_a_hanging_redis_opens_the_circuit_breaker():
 )
 def test_in_ipv6_a_client_is_its_64_network(host, network):
     assert client_network(Request({"type": "http", "headers": [], "client": (host, 1)})) == network
+
+
+HOPS = "from views.web.rate_limits import client_network\nfrom starlette.requests import Request\nimport json, sys\n"
+
+
+@pytest.mark.parametrize(
+    ("hops", "lines", "network"),
+    [
+        ("0", ["203.0.113.7"], "10.0.0.1"),
+        ("1", [], "10.0.0.1"),
+        ("1", ["203.0.113.7"], "203.0.113.7"),
+        ("1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+        ("1", ["198.51.100.1", "203.0.113.7"], "203.0.113.7"),
+        ("2", ["198.51.100.1, 203.0.113.7 , 192.0.2.1"], "203.0.113.7"),
+        ("3", ["203.0.113.7, 192.0.2.1"], "10.0.0.1"),
+        ("1", ["203.0.113.7,"], "10.0.0.1"),
+        ("1", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
+    ],
+)
+def test_the_client_is_counted_from_the_right_behind_so_many_proxies(hops, lines, network):
+    script = (
+        HOPS + "sent = [(b'x-forwarded-for', line.encode()) for line in json.loads(sys.argv[1])]\n"
+        "print(client_network(Request({'type': 'http', 'headers': sent, 'client': ('10.0.0.1', 1)})))"
+    )
+
+    assert printed("-c", script, json.dumps(lines), TRUSTED_HOPS=hops) == network
+
+
+def test_uvicorn_leaves_the_forwarding_header_alone():
+    """It would take the claim of a client for its address: from 127.0.0.1, or from everywhere if told so."""
+    assert "--no-proxy-headers" in (dev_servers.CHECKOUT / "Procfile").read_text()
+    assert "--no-proxy-headers" in PROCESSES["web"]
