@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from sandbox.invented_customers import invented_customer
 from sandbox.pricing import SWEDEN, Pricing
@@ -84,10 +85,12 @@ class OrderReplay:
         purchase = next(self._purchases)
         customer_id = self._customer_id(purchase.customer)
         paid = not self._chance(0.10)
-        order_id = self._shopify.add_order(
-            self._domain, self._checkout(purchase), customer_id=customer_id, paid=paid, sourceName="web"
-        )
+        checkout, fields = self._checkout(purchase), self._order_fields()
+        order_id = self._shopify.add_order(self._domain, checkout, customer_id=customer_id, paid=paid, **fields)
         return order_id, list(self._follow_ups(order_id, customer_id, paid))
+
+    def _order_fields(self) -> dict[str, Any]:
+        return {"sourceName": "web"}
 
     def _customer_id(self, number: int) -> int:
         customer_id = self._shopify.customer_id(self._domain, number)

@@ -99,6 +99,7 @@ class Checkout:
     shipping: Decimal | None = None
     more_shipping: tuple[Decimal, ...] = ()
     duties: Decimal = ZERO
+    tip: Decimal = ZERO
     tax_on_order: bool = False
     discount: Discount | None = None
     tenders: tuple[Tender, ...] = (Tender(),)
@@ -128,6 +129,7 @@ class Prices:
     shipments: list[Decimal]
     shipment_taxes: list[Decimal]
     duties: Decimal
+    tip: Decimal
     taxes_included: bool
     tenders: list[Decimal]
 
@@ -149,7 +151,8 @@ class Prices:
 
     @property
     def total(self) -> Decimal:
-        return self.subtotal + self.shipping + self.duties + (ZERO if self.taxes_included else self.tax)
+        extras = self.shipping + self.duties + self.tip
+        return self.subtotal + extras + (ZERO if self.taxes_included else self.tax)
 
 
 def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
@@ -173,6 +176,7 @@ def prices_in(checkout: Checkout, currency: str, rate: Decimal) -> Prices:
         [converted(each) for each in checkout.shipments],
         [tax(converted(each), SHIPPING_TAX_RATE) for each in checkout.shipments],
         converted(checkout.duties),
+        converted(checkout.tip),
         checkout.taxes_included,
         tenders=[converted(tender.amount) for tender in checkout.tenders],
     )

@@ -51,7 +51,7 @@ class _Placing:
             "totalDiscountsSet": self._bag(lambda prices: sum(prices.discounts, ZERO)),
             "totalShippingPriceSet": self._bag(lambda prices: prices.shipping),
             "totalTaxSet": self._bag(lambda prices: prices.tax),
-            "totalTipReceivedSet": zero,
+            "totalTipReceivedSet": self._bag(lambda prices: prices.tip),
             "originalTotalDutiesSet": self._bag(lambda prices: prices.duties) if self._checkout.duties else None,
             "totalCashRoundingAdjustment": {"paymentSet": zero, "refundSet": zero},
             "totalPriceSet": total,

@@ -20,7 +20,8 @@ def recalculated(order: Order) -> Order:
     shipping = subtract(shipping, total((each["subtotalAmountSet"] for each in given_back), zero))
     tax = subtract(_tax(order, zero), total((each["taxAmountSet"] for each in given_back), zero))
     adjusted = total((each["amountSet"] for refund in refunds for each in refund["orderAdjustments"]), zero)
-    current = total((shipping, adjusted, _duties(order, zero), *([] if order["taxesIncluded"] else [tax])), subtotal)
+    extras = (shipping, adjusted, _duties(order, zero), order["totalTipReceivedSet"])
+    current = total((*extras, *([] if order["taxesIncluded"] else [tax])), subtotal)
     refunded = total((each["totalRefundedSet"] for each in refunds), zero)
     totals = {
         "currentSubtotalPriceSet": subtotal,
