@@ -52,6 +52,7 @@ class Reason(StrEnum):
     TEST_ORDER_REFUND = "test_order_refund"
     ORDER_NO_CUSTOMER = "order_no_customer"
     ORDER_NO_CONTACT = "order_no_contact"
+    SALE_CONTACT_NOT_FOUND = "sale_contact_not_found"
     ORDER_CANCELLED_UNPAID = "order_cancelled_unpaid"
     ORDER_NO_LINES = "order_no_lines"
     ORDER_UNPAID = "order_unpaid"

@@ -70,7 +70,7 @@ def sync_order(run: Run, import_id: int | None = None) -> None:
     """Send the purchase's receipt, or of an order that has one a correction where it was edited since."""
     skip_if_cancelled(import_id)
     order = entities.get(Order, run.shop, run.subject)
-    if import_id:
+    if import_id and not order.receipt_id:
         require_contact(run.shop, order.customer_id)
     if order.receipt_id:
         send_correction(run, order)

@@ -60,7 +60,7 @@ def sync_refund(run: Run, import_id: int | None = None) -> None:
     skip_if_cancelled(import_id)
     refund = entities.get(Refund, run.shop, run.subject)
     order = refunded_order(run, refund)
-    if import_id:
+    if import_id and not order.receipt_id:
         require_contact(run.shop, order.customer_id)
     send_refund(run, refund, order)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import database
+from clients import NotFound
 from database import db
 from mappings import numeric_id
 from mappings.notification.body import sent_parcels
 from models import Customer, Entity, Order, Shop
 from reasons import INNER_REASON, Cause, Reason, cause
 from sync import deleted_customers, entities, sent_receipts
+from sync.api_clients import engage_client
 from taskqueue.outcomes import Skip, Wait
 from taskqueue.run import Run
 from taskqueue.types import TYPES, Awaited, wake
@@ -20,21 +22,31 @@ NO_CONTACT = (Reason.AWAITING_CONTACT, Reason.CUSTOMER_NOT_IN_ENGAGE)
 
 
 def contact_id_or_wait(run: Run, order: Order) -> str:
-    """Id of the order's contact. Raises Skip when there will be none, Wait until it exists.
-
-    A refund goes to the contact of the order's receipt, also when Shopify has deleted the customer since.
-    """
+    """Id of the contact of the order's customer. Raises Skip when there will be none, Wait until it exists."""
     customer_id = deleted_customers.surviving_customer(run.shop, order.customer_id) if order.customer_id else 0
     customer = entities.find(Customer, run.shop, customer_id) if customer_id else None
     if customer and customer.contact_id:
         return str(customer.contact_id)
     if missing := _cause_of_none(run.shop, customer_id, customer):
-        if purchase := sent_receipts.purchase_receipt_of(order):
-            return str(purchase.open(run.shop)["contact"]["matchKey"])
         raise Skip(missing)
     if customer is None or run.attempt > 1:  # its own webhook is lost, not late
         TYPES["IndexCustomer"].enqueue_after(run, customer_id)
     raise Wait(Reason.AWAITING_CONTACT, CONTACT_WAIT * min(2 ** (run.attempt - 1), 40))
+
+
+def sale_contact_id(run: Run, order: Order) -> str:
+    """Id of the contact that the order was sold to: its returns and corrections go there, whoever is its customer now.
+
+    Raises Skip when Engage has it no longer: it would accept the receipt and drop it later. Engage documents nothing
+    about contacts that people merge there; if it answers with another contact's id, that one is followed.
+    """
+    sold_to = sent_receipts.sold_to(order)
+    if sold_to is None:
+        return contact_id_or_wait(run, order)
+    try:
+        return str(engage_client(run).contact_of_anybody(sold_to).get("id") or sold_to)
+    except NotFound as error:
+        raise Skip(Reason.SALE_CONTACT_NOT_FOUND, contact=sold_to) from error
 
 
 def _cause_of_none(shop: Shop, customer_id: int, customer: Customer | None) -> Cause | None:

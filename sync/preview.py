@@ -12,7 +12,7 @@ from mappings.notification.body import NotificationKind, kind_of_fulfillment, no
 from mappings.receipt.purchase import purchase_receipt
 from mappings.receipt.refund import return_receipt
 from models import Customer, Entity, Lane, Order, Refund, Shop, Task
-from sync import deleted_customers, entities
+from sync import deleted_customers, entities, sent_receipts
 from sync.api_clients import shopify_client_without_task
 from sync.contacts import contact_rules, contact_store
 from sync.notifications import contact_with_email, notification_rules
@@ -84,7 +84,7 @@ def purchase_preview(task: Task, sent: Json) -> Json | None:
     order = entities.find(Order, shop, task.subject)
     rules, store = receipt_rules_and_store(shop, order, snapshot)
     snapshot = with_sold_articles(order, keep_known_articles(shop, snapshot), rules)
-    contact_id = _contact_id(shop, snapshot["customer"])
+    contact_id = _contact_id(shop, snapshot["customer"], order)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
     # The vouchers that were paid with are those of that time: Engage has no others now.
     return receipt | {name: sent[name] for name in ("usedBonusChecks",) if name in sent}
@@ -97,7 +97,7 @@ def refund_preview(task: Task, sent: Json) -> Json:
     snapshot = _as_stored(order.snapshot if order else None)
     rules, store = receipt_rules_and_store(shop, order, snapshot)
     snapshot = with_sold_articles(order, snapshot, rules)
-    contact_id = _contact_id(shop, snapshot["customer"])
+    contact_id = _contact_id(shop, snapshot["customer"], order)
     return return_receipt(refund, snapshot, contact_id=contact_id, store=store, rules=rules, zone=shop.zone)
 
 
@@ -149,7 +149,9 @@ def _as_stored(snapshot: Json | None) -> Json:
     return found
 
 
-def _contact_id(shop: Shop, customer: Json | None) -> str:
+def _contact_id(shop: Shop, customer: Json | None, order: Order | None) -> str:
+    if order and (sold_to := sent_receipts.sold_to(order)):
+        return sold_to
     if customer is None:
         return ""
     found = entities.find(Customer, shop, deleted_customers.surviving_customer(shop, int(customer["legacyResourceId"])))

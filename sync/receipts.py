@@ -21,7 +21,7 @@ from models import Exchange, Order, ReceiptKind, Refund, Shop, Task
 from reasons import Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
-from sync.awaiting_contact import contact_id_or_wait
+from sync.awaiting_contact import contact_id_or_wait, sale_contact_id
 from sync.receipt.articles import SavedArticles, articles_to_save, products_note, with_sold_articles
 from sync.scopes.granted import reads_all_orders
 from sync.scopes.missing_orders import OUT_OF_REACH, raise_without_return
@@ -93,7 +93,7 @@ def send_correction(run: Run, order: Order) -> None:
         if settle_codes(run, order):
             return
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
-    receipt["contact"]["matchKey"] = contact_id_or_wait(run, order)
+    receipt["contact"]["matchKey"] = sale_contact_id(run, order)
     accepted = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
         articles = articles_to_save(snapshot, accepted, as_made=accepted is receipt)
@@ -112,7 +112,7 @@ def send_refund(run: Run, refund: Refund, order: Order) -> None:
     sale = with_sold_articles(order, order.snapshot, rules)
     if reason := refund_skip_reason(snapshot, sale, rules):
         raise Skip(reason)
-    contact_id, zone = contact_id_or_wait(run, order), run.shop.zone
+    contact_id, zone = sale_contact_id(run, order), run.shop.zone
     receipt = return_receipt(snapshot, sale, contact_id=contact_id, store=store, rules=rules, zone=zone)
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt_id):

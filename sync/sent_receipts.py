@@ -45,6 +45,12 @@ def purchase_receipt_of(order: Order) -> Receipt | None:
     return next(iter(found), None)
 
 
+def sold_to(order: Order) -> str | None:
+    """Id of the contact that the order's purchase was sent for; None before it is sent."""
+    purchase = purchase_receipt_of(order)
+    return str(purchase.open(order.shop)["contact"]["matchKey"]) if purchase else None
+
+
 def is_sent(shop: Shop, receipt_id: str) -> bool:
     """Whether Engage has accepted a receipt with this id (`uniqueReceiptId`)."""
     return bool(database.select_rows(Receipt, "shop_id = %s AND receipt_id = %s", shop.id, receipt_id))

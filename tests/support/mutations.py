@@ -582,6 +582,13 @@ SYNC = (
         ("tests/sync/contact_identity/test_shared_contacts.py",),
     ),
     Mutation(
+        "return sent to the customer's contact instead of the sale's",
+        "sync/awaiting_contact.py",
+        "if sold_to is None:",
+        "if sold_to:",
+        ("tests/sync/contact_identity/test_sale_contact.py",),
+    ),
+    Mutation(
         "customers not synced again when a key is free",
         "sync/contact_links.py",
         'TYPES["SyncContact"].enqueue_after(run, claimant.shopify_id)',

@@ -38,6 +38,7 @@ events = st.one_of(
     st.tuples(st.just("delete"), person, st.none()),
     st.tuples(st.just("create_again"), person, st.none()),
     st.tuples(st.just("buy"), person, st.none()),
+    st.tuples(st.just("refund"), st.integers(0, 20), st.none()),
     st.tuples(st.just("till"), st.sampled_from(EMAILS), st.sampled_from(PHONES[:-1])),
     st.tuples(st.just("other_system"), st.sampled_from(EMAILS), st.sampled_from(PHONES[:-1])),
     st.tuples(st.just("webhook"), st.integers(0, 20), st.none()),
@@ -176,6 +177,13 @@ class History:
             order_id = self.shopify.add_order(self.shop.domain, RECORD, customer_id=customer_id)
             self.bought[str(order_id)] = customer_id
 
+    def _refund(self, number: int, _: None) -> None:
+        """Refund one of the orders."""
+        if self.bought:
+            order_id = list(self.bought)[number % len(self.bought)]
+            line = self.shopify.order(self.shop.domain, int(order_id))["lineItems"][0]
+            self.shopify.refund(self.shop.domain, int(order_id), {int(line["id"].rpartition("/")[2]): 1})
+
     def _till(self, email: str, phone: str | None, **others: str) -> None:
         if not any(each.get("email") == email for each in self.contacts().values()):
             fields = {"email": email, "firstName": "Till"} | ({"mobilePhone": phone} if phone else {}) | others
@@ -215,8 +223,11 @@ def assert_right(history: History) -> None:
     phones = [each["mobilePhone"] for each in ours if each.get("mobilePhone")]
     assert len(set(phones)) == len(phones)
     buyers: dict[str, int] = {}
+    sold_to: dict[str, str] = {}
     for receipt in history.tenant.receipts_report()["applied"]:
-        contact_id, buyer = receipt["contact"]["matchKey"], history.person(history.bought[receipt["uniqueReceiptId"]])
+        contact_id, order_id = receipt["contact"]["matchKey"], receipt["uniqueReceiptId"].partition("-")[0]
+        buyer = history.person(history.bought[order_id])
+        assert sold_to.setdefault(order_id, contact_id) == contact_id
         external_id = contacts[contact_id]["externalId"]
         assert external_id.startswith(TILL) or history.person(int(external_id)) == buyer
         assert buyers.setdefault(contact_id, buyer) == buyer
