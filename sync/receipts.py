@@ -36,6 +36,8 @@ from taskqueue.types import TYPES
 
 REFUND_WAIT = timedelta(seconds=15)  # its refunds end the wait earlier
 ORDER_WAIT = timedelta(seconds=15)  # its order ends the wait earlier
+# What receipts were made by whose saved rules say nothing of it: a return takes back the points that its sale gave.
+RULES_BEFORE_TURNOVER: Json = {"gift_cards": "article"}
 
 
 def receipt_rules(shop: Shop) -> ReceiptRules:
@@ -46,7 +48,7 @@ def receipt_rules(shop: Shop) -> ReceiptRules:
 def receipt_rules_and_store(shop: Shop, order: Order | None, snapshot: Json) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's first receipt, which hold for all others, whatever the shop has chosen since."""
     if order and (purchase := sent_receipts.purchase_receipt_of(order)):
-        return rules_from(ReceiptRules, purchase.rules), purchase.open(shop)["storeExternalId"]
+        return rules_from(ReceiptRules, RULES_BEFORE_TURNOVER | purchase.rules), purchase.open(shop)["storeExternalId"]
     return receipt_rules(shop), choose_store(shop, snapshot).store
 
 

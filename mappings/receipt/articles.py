@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 from mappings import Json, nodes, numeric_id
-from mappings.receipt.lines import ADJUSTMENT_SKU
+from mappings.receipt.lines import AMOUNT_SKUS
 
 ArticleKey = Literal["sku", "barcode", "variant"]
 
@@ -102,7 +102,7 @@ def _designator(line: Json, key: ArticleKey) -> str:
 def _usable(text: str | None) -> str:
     """A SKU or barcode without spaces around it, "" if it is none. One that is too long is cut and stays unique."""
     found = (text or "").strip()
-    if found == ADJUSTMENT_SKU:
+    if found in AMOUNT_SKUS:
         return ""
     return found if len(found) <= MAX_SKU else f"{found[: MAX_SKU - 17]}-{_digest(found)}"
 

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger, with_decimals
-from mappings.receipt.lines import remainder_line, total_gross
+from mappings.receipt.lines import ReceiptLine, remainder_line, total_gross
 from mappings.receipt.order_edits import edited_lines
 from mappings.receipt.payments import BALANCE, BALANCE_NAME, order_payments, refund_is_pending
-from mappings.receipt.purchase import ReceiptFields, ReceiptRules
+from mappings.receipt.purchase import Costs, ReceiptFields, ReceiptRules
 from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
 from mappings.receipt.returned_lines import ReturnedLines, refund_discrepancy
-from mappings.receipt.sold_lines import freight_lines
+from mappings.receipt.turnover import lines_left_out
 
 CORRECTION_ID = "{order}-C{number}"
 CORRECTION_NAME = "Change of the order beyond its articles"
@@ -76,16 +76,19 @@ def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:
 
 
 def _target(order: Json, refunds: list[Json], ledger: Ledger, rules: ReceiptRules) -> Decimal:
-    """The total that the receipts should have: net sales, less the remaining freight if receipts leave freight out."""
-    net = net_sales(order, refunds, ledger)
-    if rules.freight_line:
-        return net
+    """The total that the receipts should have: net sales, less what remains of what they leave out (freight)."""
+    returned = [line for refund in refunds for line in _returned(refund, order, ledger, rules)]
+    left_out = lines_left_out(Costs.of(order, rules).all + returned, rules)
+    return net_sales(order, refunds, ledger) - total_gross(left_out)
+
+
+def _returned(refund: Json, order: Json, ledger: Ledger, rules: ReceiptRules) -> list[ReceiptLine]:
+    """The returned lines of a refund, without the freight of a delivery that an edit removed since."""
     present = {line["id"] for line in nodes(order.get("shippingLines")) if not line.get("isRemoved")}
-    shipping = [each for refund in refunds for each in nodes(refund.get("refundShippingLines"))]
+    shipping = nodes(refund.get("refundShippingLines"))
     refunded = [each for each in shipping if (each.get("shippingLine") or {}).get("id") in present]
-    refund_of_freight = {"refundLineItems": {}, "refundShippingLines": {"nodes": refunded}}
-    returned = ReturnedLines.of(refund_of_freight, order, ledger, rules.freight_sku).freight
-    return net - total_gross(freight_lines(order, ledger, rules.freight_sku) + returned)
+    present_refund = refund | {"refundShippingLines": {"nodes": refunded}}
+    return ReturnedLines.of(present_refund, order, ledger, rules.freight_sku).lines
 
 
 def _refund_receipts(order: Json, refunds: list[Json], sent: list[Json], rules: ReceiptRules) -> list[Json]:
@@ -113,7 +116,7 @@ def _receipt_id(order: Json, count: int) -> str:
 def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:
     """The payments of the whole sale as of now, less those in the receipts sent so far."""
     total = sum((receipt["totalGrossPrice"] for receipt in sales), ZERO) + missing
-    left_out = ZERO if rules.freight_line else total_gross(freight_lines(order, ledger, rules.freight_sku))
+    left_out = total_gross(lines_left_out(Costs.of(order, rules).all, rules))
     rest = {_tender(each): each["value"] for each in order_payments(order, total, left_out, ledger)}
     for payment in (payment for receipt in sales for payment in receipt["paymentMethods"]):
         rest[_tender(payment)] = rest.get(_tender(payment), ZERO) - payment["value"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
 
 from mappings import Json
 from mappings.money import ZERO
@@ -15,9 +16,22 @@ RETURN = "RETURN"
 ADJUSTMENT = "ADJUSTMENT"
 ADJUSTMENT_SKU = "ADJUSTMENT"
 ADJUSTMENT_NAME = "Tips, duties and rounding"
+TIP_SKU = "ADJUSTMENT-TIP"
+TIP_NAME = "Tip"
+AMOUNT_SKUS = frozenset({ADJUSTMENT_SKU, TIP_SKU})  # of amounts that belong to no article
 
 # Positive as in Engage's example of a receipt. Its v2 orders require a negative; for receipts nothing is documented.
 DISCOUNT_SIGN = 1
+
+
+class PaidFor(StrEnum):
+    """What a line was paid for, which decides by the shop's settings whether receipts show it and it earns points."""
+
+    ARTICLE = "article"
+    GIFT_CARD = "gift_card"
+    FREIGHT = "freight"
+    TIP = "tip"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,8 @@ class LineDiscount:
 class ReceiptLine:
     """A receipt line. `gross` is paid for all its units, after discounts, with tax (Engage: receipts, conventions).
 
-    `line_id` is Shopify's id of the order's line; freight and remainders have none.
+    `line_id` is Shopify's id of the order's line; freight and remainders have none. `bonus`: whether it earns points
+    (Engage: `awardsBonus`, which is sent only if it does not).
     """
 
     sku: str
@@ -58,6 +73,8 @@ class ReceiptLine:
     taxes: tuple[LineTax, ...] = ()
     discounts: tuple[LineDiscount, ...] = ()
     line_id: str = ""
+    paid_for: PaidFor = PaidFor.ARTICLE
+    bonus: bool = True
 
     @property
     def tax(self) -> Decimal:
@@ -79,6 +96,8 @@ class ReceiptLine:
         units = -self.units if self.kind == RETURN else self.units
         body |= {"quantity": units, "grossPaidPrice": self.gross, "taxAmount": self.tax}
         body["taxPercent"] = sum((tax.percent for tax in self.taxes), ZERO)
+        if not self.bonus:
+            body["awardsBonus"] = False
         if self.discounts:
             body["discounts"] = [discount.body() for discount in self.discounts]
         return body
@@ -94,9 +113,14 @@ def total_gross(lines: Iterable[ReceiptLine]) -> Decimal:
 
 
 def adjustment_line(amount: Decimal) -> list[ReceiptLine]:
-    """The one line for what an order cost beyond its goods and freight; [] if the amount is zero."""
-    line = ReceiptLine(ADJUSTMENT_SKU, ADJUSTMENT_SKU, ADJUSTMENT_NAME, units=1, gross=amount, kind=ADJUSTMENT)
-    return [line] if amount else []
+    """The one line for what an order cost beyond its goods and freight, which earns no points; [] if it is zero."""
+    line = _amount_line(ADJUSTMENT_SKU, ADJUSTMENT_NAME, amount)
+    return [replace(line, kind=ADJUSTMENT, paid_for=PaidFor.OTHER, bonus=False)] if amount else []
+
+
+def tip_line(amount: Decimal) -> list[ReceiptLine]:
+    """The line for a tip, as a purchase that earns no points; [] if the amount is zero."""
+    return [replace(_amount_line(TIP_SKU, TIP_NAME, amount), paid_for=PaidFor.TIP, bonus=False)] if amount else []
 
 
 def remainder_line(amount: Decimal, name: str) -> list[ReceiptLine]:
@@ -106,8 +130,11 @@ def remainder_line(amount: Decimal, name: str) -> list[ReceiptLine]:
     return of one unit, and an amount that is kept or added is an adjustment.
     """
     kind = RETURN if amount < 0 else ADJUSTMENT
-    line = ReceiptLine(ADJUSTMENT_SKU, ADJUSTMENT_SKU, name, units=1, gross=abs(amount), kind=kind)
-    return [line] if amount else []
+    return [replace(_amount_line(ADJUSTMENT_SKU, name, abs(amount)), kind=kind)] if amount else []
+
+
+def _amount_line(sku: str, name: str, amount: Decimal) -> ReceiptLine:
+    return ReceiptLine(sku, sku, name, units=1, gross=amount)
 
 
 def tax_details(lines: Iterable[ReceiptLine]) -> list[Json]:

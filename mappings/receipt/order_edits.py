@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
-from mappings.receipt.lines import ADJUSTMENT_SKU, PURCHASE, RETURN, LineTax, ReceiptLine
+from mappings.receipt.lines import AMOUNT_SKUS, PURCHASE, RETURN, LineTax, ReceiptLine
 from mappings.receipt.purchase import ReceiptRules
 from mappings.receipt.sold_lines import article_lines, freight_lines, lines_for_units
+from mappings.receipt.turnover import lines_on_receipt
 
 
 @dataclass
@@ -51,12 +52,11 @@ def edited_lines(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptR
 
     Articles that came back with a refund count as sold: they belong to the refund's own receipt.
     """
-    sold = article_lines(order, ledger) + (
-        freight_lines(order, ledger, rules.freight_sku) if rules.freight_line else []
-    )
+    sold = article_lines(order, ledger) + freight_lines(order, ledger, rules.freight_sku)
+    sold = lines_on_receipt(sold, rules)
     wanted = _by_article(line.body() for line in sold)
     sent = _by_article(item for receipt in sales for item in receipt["items"])
-    known = _lines_by_sku(order, sales, ledger) | {line.sku: line for line in sold}
+    known = _lines_by_sku(order, sales, ledger, rules) | {line.sku: line for line in sold}
     missing = {
         sku: wanted.get(sku, ArticleAmounts()).minus(sent.get(sku, ArticleAmounts())) for sku in [*sent, *wanted]
     }
@@ -68,15 +68,15 @@ def edited_lines(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptR
 def _by_article(items: Iterable[Json]) -> dict[str, ArticleAmounts]:
     amounts: dict[str, ArticleAmounts] = {}
     for item in items:
-        if item["sku"] != ADJUSTMENT_SKU:
+        if item["sku"] not in AMOUNT_SKUS:
             amounts.setdefault(item["sku"], ArticleAmounts()).add(item)
     return amounts
 
 
-def _lines_by_sku(order: Json, sales: list[Json], ledger: Ledger) -> dict[str, ReceiptLine]:
+def _lines_by_sku(order: Json, sales: list[Json], ledger: Ledger, rules: ReceiptRules) -> dict[str, ReceiptLine]:
     """Names and taxes of each article by SKU, from the order, or from the receipts if the order no longer has it."""
     ordered = lines_for_units(order, {line["id"]: line["quantity"] for line in nodes(order["lineItems"])}, ledger)
-    return {line.sku: line for line in _as_sent(sales)} | {line.sku: line for line in ordered}
+    return {line.sku: line for line in (*_as_sent(sales), *lines_on_receipt(ordered, rules))}
 
 
 def _as_sent(sales: list[Json]) -> Iterator[ReceiptLine]:
@@ -84,7 +84,12 @@ def _as_sent(sales: list[Json]) -> Iterator[ReceiptLine]:
         tax = LineTax("", Decimal(item["taxPercent"]), item["taxAmount"])
         names = item["sku"], item["articleNumber"], item["articleName"]
         yield ReceiptLine(
-            *names, units=1, gross=item["grossPaidPrice"], group=item.get("articleGroup", ""), taxes=(tax,)
+            *names,
+            units=1,
+            gross=item["grossPaidPrice"],
+            group=item.get("articleGroup", ""),
+            taxes=(tax,),
+            bonus=item.get("awardsBonus", True),
         )
 
 

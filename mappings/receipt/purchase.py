@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger
 from mappings.receipt.articles import ArticleKey
-from mappings.receipt.lines import ReceiptLine, adjustment_line, tax_details, total_gross
+from mappings.receipt.lines import PaidFor, ReceiptLine, adjustment_line, tax_details, tip_line, total_gross
 from mappings.receipt.payments import order_payments
-from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, units_sold
+from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, tip_of, units_sold
+from mappings.receipt.turnover import TurnoverRules, lines_on_receipt
 from reasons import Cause, Reason, cause
 
 _PAID = {"PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
@@ -22,11 +23,10 @@ _NEVER_PAID = {"AUTHORIZED", "EXPIRED", "PENDING", "VOIDED"}
 
 
 @dataclass(frozen=True)
-class ReceiptRules:
+class ReceiptRules(TurnoverRules):
     """A shop's settings for its receipts. Shop currency because Voyado's own field map names Order.currencyCode."""
 
     currency: Literal["shop", "presentment"] = "shop"
-    freight_line: bool = True
     freight_sku: str = "FREIGHT"
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
     article_key: ArticleKey = "sku"
@@ -57,9 +57,10 @@ def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> Rea
         return Reason.ORDER_NO_CUSTOMER
     if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
         return Reason.ORDER_CANCELLED_UNPAID
-    if not any(units_sold(order).values()) and not total_gross(_Costs.of(order, rules).on_receipt(rules)):
+    lines = lines_on_receipt(Costs.of(order, rules).all, rules)
+    if not any(units_sold(order).values()) and not total_gross(lines):
         return Reason.ORDER_NO_LINES
-    return None
+    return None if lines else Reason.ORDER_LEFT_OUT
 
 
 def purchase_receipt(
@@ -73,8 +74,8 @@ def purchase_receipt(
     tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
     """
     _require_every_line(order)
-    ledger, costs = Ledger.of(order, rules.currency), _Costs.of(order, rules)
-    lines = costs.on_receipt(rules)
+    ledger, costs = Ledger.of(order, rules.currency), Costs.of(order, rules)
+    lines = lines_on_receipt(costs.all, rules)
     total = total_gross(lines)
     payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
     fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
@@ -82,7 +83,7 @@ def purchase_receipt(
 
 
 @dataclass(frozen=True)
-class _Costs:
+class Costs:
     """What an order cost, as lines: articles, freight, and the rest."""
 
     goods: list[ReceiptLine]
@@ -90,20 +91,16 @@ class _Costs:
     extra: list[ReceiptLine]
 
     @classmethod
-    def of(cls, order: Json, rules: ReceiptRules) -> _Costs:
+    def of(cls, order: Json, rules: ReceiptRules) -> Costs:
         ledger = Ledger.of(order, rules.currency)
         sold, shipping = article_lines(order, ledger), freight_lines(order, ledger, rules.freight_sku)
-        return cls(
-            sold, shipping, adjustment_line(_amount_without_article(order, total_gross(sold + shipping), ledger))
-        )
+        rest = _amount_without_article(order, total_gross(sold + shipping), ledger)
+        tip = ZERO if rules.tips == "adjustment" else _tip_beside(sold, order, ledger)
+        return cls(sold, shipping, tip_line(tip) + adjustment_line(rest - tip))
 
     @property
     def all(self) -> list[ReceiptLine]:
         return self.goods + self.freight + self.extra
-
-    def on_receipt(self, rules: ReceiptRules) -> list[ReceiptLine]:
-        """The lines that the shop's receipts show."""
-        return self.all if rules.freight_line else self.goods + self.extra
 
 
 @dataclass(frozen=True)
@@ -139,17 +136,22 @@ def _require_every_line(order: Json) -> None:
         raise ValueError("A receipt needs the lines of the order, and there are none.")
 
 
+def _tip_beside(sold: list[ReceiptLine], order: Json, ledger: Ledger) -> Decimal:
+    """The tip, unless it is one of the lines. Assumed to be part of Shopify's totals, as it is in its REST API."""
+    return ZERO if any(line.paid_for is PaidFor.TIP for line in sold) else tip_of(order, ledger)
+
+
 def _amount_without_article(order: Json, gross: Decimal, ledger: Ledger) -> Decimal:
     """Tips, duties and rounding: the difference between Shopify's total and the lines sold, if there is such a total.
 
     Without refunds that is the current total, which follows edits. After a refund it is too low, and the total as
-    ordered is the right one, unless an edit removed units from that.
+    ordered is the right one, unless an edit removed units from that; then only the tip is known.
     """
     if not order.get("refunds"):
         return _rounded_price(order, "currentTotalPriceSet", ledger) - gross
     if sold_as_ordered(order):
         return _rounded_price(order, "totalPriceSet", ledger) - gross
-    return ZERO
+    return tip_of(order, ledger)
 
 
 def _rounded_price(order: Json, name: str, ledger: Ledger) -> Decimal:

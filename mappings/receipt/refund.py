@@ -5,12 +5,13 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from mappings import Json, numeric_id
-from mappings.money import ZERO, Ledger
+from mappings.money import Ledger
 from mappings.receipt.lines import remainder_line, total_gross
 from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import ReceiptFields, ReceiptRules
 from mappings.receipt.returned_lines import ReturnedLines, is_payment_only
 from mappings.receipt.sold_lines import sold_as_ordered
+from mappings.receipt.turnover import lines_left_out, lines_on_receipt
 from reasons import Reason
 
 # Voyado's own field map gives a refund the order's id, which Engage would ignore as a duplicate of the purchase.
@@ -37,8 +38,8 @@ def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> Reason
         return Reason.REFUND_NOTHING_SOLD
     if is_payment_only(refund) and not sold_as_ordered(order):
         return Reason.REFUND_OF_ORDER_EDIT
-    if not rules.freight_line and not returned.goods and not returned.without_article:
-        return Reason.REFUND_OF_FREIGHT
+    if not lines_on_receipt(returned.lines, rules) and not returned.without_article:
+        return Reason.REFUND_LEFT_OUT if returned.goods else Reason.REFUND_OF_FREIGHT
     return None
 
 
@@ -54,9 +55,8 @@ def return_receipt(
     """
     ledger = Ledger.of(order, rules.currency)
     returned = ReturnedLines.of(refund, order, ledger, rules.freight_sku)
-    lines = returned.goods + (returned.freight if rules.freight_line else [])
-    lines += remainder_line(returned.without_article, GOODWILL_NAME)
-    left_out = ZERO if rules.freight_line else total_gross(returned.freight)
+    lines = lines_on_receipt(returned.lines, rules) + remainder_line(returned.without_article, GOODWILL_NAME)
+    left_out = total_gross(lines_left_out(returned.lines, rules))
     payments = refund_payments(refund, total_gross(lines), left_out, ledger)
     fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
     return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
-from mappings.receipt.lines import RETURN, LineTax, ReceiptLine, total_gross
+from mappings.receipt.lines import RETURN, LineTax, PaidFor, ReceiptLine, total_gross
 from mappings.receipt.payments import refund_is_pending, refunded_amount
-from mappings.receipt.sold_lines import article_line, split_tax
+from mappings.receipt.sold_lines import article_line, split_tax, tip_of
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,13 @@ class ReturnedLines:
         return cls(goods, freight, _worth(refund, goods + freight, ledger))
 
     @property
+    def lines(self) -> list[ReceiptLine]:
+        return self.goods + self.freight
+
+    @property
     def without_article(self) -> Decimal:
         """The amount that the receipt needs besides its lines: positive for a fee, negative for goodwill."""
-        return -self.worth - total_gross(self.goods + self.freight)
+        return -self.worth - total_gross(self.lines)
 
 
 def refund_discrepancy(refund: Json, ledger: Ledger) -> Decimal:
@@ -67,24 +71,22 @@ def _worth(refund: Json, lines: list[ReceiptLine], ledger: Ledger) -> Decimal:
 def _goods(refund: Json, order: Json, ledger: Ledger) -> list[ReceiptLine]:
     ordered: dict[str, Json] = {line["id"]: line for line in nodes(order["lineItems"])}
     came_back = [line for line in nodes(refund["refundLineItems"]) if line["quantity"]]
-    return [_article(line, ordered.get(line["lineItem"]["id"]) or line["lineItem"], ledger) for line in came_back]
+    tip = tip_of(order, ledger)
+    return [_article(line, ordered.get(line["lineItem"]["id"]) or line["lineItem"], tip, ledger) for line in came_back]
 
 
-def _article(returned: Json, ordered: Json, ledger: Ledger) -> ReceiptLine:
+def _article(returned: Json, ordered: Json, tip: Decimal, ledger: Ledger) -> ReceiptLine:
     gross, tax = _priced(_amount(returned, "subtotalSet", ledger), _amount(returned, "totalTaxSet", ledger), ledger)
     taxes = split_tax(ordered, tax, ledger) or _tax_without_rate(gross, tax)
-    return _as_return(article_line(ordered, returned["quantity"], gross, taxes))
+    return replace(article_line(ordered, returned["quantity"], gross, taxes, tip), kind=RETURN)
 
 
 def _freight_line(returned: Json, ledger: Ledger, sku: str) -> ReceiptLine:
     subtotal, tax = (_amount(returned, name, ledger) for name in ("subtotalAmountSet", "taxAmountSet"))
     gross, tax = _priced(subtotal, tax, ledger)
     title = (returned.get("shippingLine") or {}).get("title") or sku
-    return _as_return(ReceiptLine(sku, sku, title, units=1, gross=gross, taxes=_tax_without_rate(gross, tax)))
-
-
-def _as_return(line: ReceiptLine) -> ReceiptLine:
-    return replace(line, kind=RETURN)
+    taxes = _tax_without_rate(gross, tax)
+    return ReceiptLine(sku, sku, title, units=1, gross=gross, kind=RETURN, taxes=taxes, paid_for=PaidFor.FREIGHT)
 
 
 def _priced(subtotal: Decimal, tax: Decimal, ledger: Ledger) -> tuple[Decimal, Decimal]:

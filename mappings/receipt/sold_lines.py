@@ -11,7 +11,7 @@ from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
 from mappings.receipt.articles import article_of
 from mappings.receipt.line_prices import allocations, discount_amounts, line_price, taxes_by_rate, with_line_taxes
-from mappings.receipt.lines import LineDiscount, LineTax, ReceiptLine, total_tax
+from mappings.receipt.lines import LineDiscount, LineTax, PaidFor, ReceiptLine, total_tax
 
 
 def article_lines(order: Json, ledger: Ledger) -> list[ReceiptLine]:
@@ -22,7 +22,7 @@ def article_lines(order: Json, ledger: Ledger) -> list[ReceiptLine]:
 def lines_for_units(order: Json, units: Mapping[str, int], ledger: Ledger) -> list[ReceiptLine]:
     """A line for each article, with the number of units given by line id."""
     lines = nodes(with_line_taxes(order)["lineItems"])
-    return [_article(line, units[line["id"]], ledger) for line in lines if units[line["id"]]]
+    return [_article(line, units[line["id"]], order, ledger) for line in lines if units[line["id"]]]
 
 
 def freight_lines(order: Json, ledger: Ledger, sku: str) -> list[ReceiptLine]:
@@ -64,17 +64,31 @@ def units_remaining(line: Json) -> int:
     return line["quantity"] if left is None else left
 
 
-def _article(line: Json, units: int, ledger: Ledger) -> ReceiptLine:
+def _article(line: Json, units: int, order: Json, ledger: Ledger) -> ReceiptLine:
     paid = _paid(line, units, ledger)
     taxes = _taxes(line, paid, ledger, units, line["quantity"])
-    article = article_line(line, units, ledger.gross(paid, total_tax(taxes)), taxes)
+    article = article_line(line, units, ledger.gross(paid, total_tax(taxes)), taxes, tip_of(order, ledger))
     return replace(article, discounts=_discounts(line, units, paid, ledger))
 
 
-def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, ...]) -> ReceiptLine:
-    """A receipt line of the line's article."""
+def article_line(line: Json, units: int, gross: Decimal, taxes: tuple[LineTax, ...], tip: Decimal) -> ReceiptLine:
+    """A receipt line of the line's article. `tip` is what the order has as such, which may be one of its lines."""
     sku, number, name, group = article_of(line)
-    return ReceiptLine(sku, number, name, units, gross, group, taxes=taxes, line_id=line["id"])
+    kind = _paid_for(line, gross, tip)
+    return ReceiptLine(sku, number, name, units, gross, group, taxes=taxes, line_id=line["id"], paid_for=kind)
+
+
+def tip_of(order: Json, ledger: Ledger) -> Decimal:
+    """The order's tip, whether it is one of the lines or beside them."""
+    return ledger.rounded(ledger.amount(order.get("totalTipReceivedSet")))
+
+
+def _paid_for(line: Json, gross: Decimal, tip: Decimal) -> PaidFor:
+    """Shopify marks gift cards, and no tips: such a line is nothing that is sent, of no product, at the tip's price."""
+    if line.get("isGiftCard"):
+        return PaidFor.GIFT_CARD
+    is_product = any(line.get(name) for name in ("variant", "product", "sku", "requiresShipping", "taxLines"))
+    return PaidFor.TIP if tip and gross == tip and not is_product else PaidFor.ARTICLE
 
 
 def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:
@@ -89,6 +103,7 @@ def _freight_line(line: Json, ledger: Ledger, sku: str) -> ReceiptLine:
         gross=ledger.gross(paid, total_tax(taxes)),
         taxes=taxes,
         discounts=(LineDiscount("discount", "Freight discount", off),) if off else (),
+        paid_for=PaidFor.FREIGHT,
     )
 
 

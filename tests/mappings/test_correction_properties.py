@@ -15,9 +15,17 @@ from tests.support.orders.order_histories import EDITS, REFUNDS, ledgers
 
 properties = settings(deadline=None, max_examples=150)
 freight_lines = st.booleans()
+turnover = st.builds(
+    ReceiptRules,
+    freight_line=st.booleans(),
+    freight_points=st.sampled_from(["points", "no_points"]),
+    gift_cards=st.sampled_from(["no_points", "left_out", "article"]),
+    tips=st.sampled_from(["adjustment", "purchase", "left_out"]),
+    trigger=st.just("created"),
+)
 # What of the order's tax is freight's is for the receipt to say, so without freight there is no sum to compare with.
-orders_and_freight = st.one_of(
-    st.tuples(ledgers(), freight_lines), st.tuples(ledgers(tax_on_order=True), st.just(True))
+orders_and_rules = st.one_of(
+    st.tuples(ledgers(), turnover), st.tuples(ledgers(tax_on_order=True), st.just(ReceiptRules(trigger="created")))
 )
 
 
@@ -48,6 +56,8 @@ def total(receipts):
 def net(history, rules):
     """Counted in minor units by the history, not by the code under test."""
     minor = history.net - (0 if rules.freight_line else history.freight_now)
+    minor -= history.gift_cards_now if rules.gift_cards == "left_out" else 0
+    minor -= history.tip if rules.tips == "left_out" else 0
     return Decimal(minor).scaleb(-DIGITS[history.currencies.presentment])
 
 
@@ -61,10 +71,9 @@ def signed(item, name):
 
 
 @properties
-@given(st.data(), orders_and_freight)
-def test_without_edits_purchase_and_refunds_sum_to_net_sales(data, order_and_freight):
-    history, freight_line = order_and_freight
-    rules = rules_of(freight_line)
+@given(st.data(), orders_and_rules)
+def test_without_edits_purchase_and_refunds_sum_to_net_sales(data, order_and_rules):
+    history, rules = order_and_rules
     bought = purchase(history.node, rules)
 
     apply_events(data, history, REFUNDS)
@@ -85,10 +94,9 @@ def test_a_purchase_sent_late_gives_the_same_sum(data, history, freight_line):
 
 
 @properties
-@given(st.data(), orders_and_freight)
-def test_after_any_history_engage_has_shopifys_net_sales(data, order_and_freight):
-    history, freight_line = order_and_freight
-    rules = rules_of(freight_line)
+@given(st.data(), orders_and_rules)
+def test_after_any_history_engage_has_shopifys_net_sales(data, order_and_rules):
+    history, rules = order_and_rules
     sent = [purchase(history.node, rules)]
 
     for _ in range(2):

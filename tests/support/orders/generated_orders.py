@@ -115,6 +115,7 @@ def ordered(
         "taxesIncluded": included,
         "customer": CUSTOMER,
         "taxLines": [tax for line in lines + shipping for tax in line["taxLines"]],
+        "totalTipReceivedSet": currencies.bag(tip if extras >= tip else 0),
         "totalPriceSet": currencies.bag(total),
         "currentTotalPriceSet": currencies.bag(total),
         "lineItems": {"nodes": lines, "pageInfo": {"hasNextPage": False, "endCursor": None}},
@@ -145,7 +146,8 @@ def line_items(draw: st.DrawFn, currencies: Currencies, included: bool) -> tuple
         taxes = taxed(price, rates, included)
         discounts = [("SPRING", own[index]), (None, shared[index])]
         lines.append(
-            line(currencies, index, unit, count, discounts) | {"taxLines": tax_lines(currencies, rates, taxes)}
+            line(currencies, index, unit, count, discounts)
+            | {"taxLines": tax_lines(currencies, rates, taxes), "isGiftCard": draw(st.integers(0, 3)) == 0}
         )
         cost += price + (0 if included else sum(taxes))
     return lines, cost

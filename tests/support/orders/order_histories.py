@@ -75,6 +75,20 @@ class OrderLedger:
         return sum(price for price, _ in self.freight)
 
     @property
+    def gift_cards_now(self) -> int:
+        """What the gift cards cost that were neither removed nor returned, with tax."""
+        gift_cards = [index for index, each in enumerate(self.lines) if each.get("isGiftCard")]
+        return sum(self._worth(self.lines[index], self.left(index)) for index in gift_cards)
+
+    def _worth(self, bought: Node, units: int) -> int:
+        price, tax = (share(whole, units, units, bought["quantity"]) for whole in self.price_and_tax(bought))
+        return price + (0 if self.included else tax)
+
+    @property
+    def tip(self) -> int:
+        return minor(self.currencies, self.generated.order["totalTipReceivedSet"])
+
+    @property
     def node(self) -> Node:
         bag = self.currencies.bag
         left = [

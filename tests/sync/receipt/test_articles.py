@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from actors.imports import begin_import
 from clients.engage.client import json_bytes
 from database import db
-from models import Attempt, Shop
+from models import Attempt, Shop, utcnow
 from reasons import Reason
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.end_to_end.test_order_to_receipt import ADA, buy, index, newest, receipts
@@ -223,10 +223,11 @@ def test_an_imported_order_has_the_articles_of_a_live_one(sell, engage, shop, sh
     shopify.records(shop.domain).scopes = scopes
     sell(CLOTH, BRUSH)
     customer_id = shopify.add_customer(shop.domain, replace(ADA, email="past@example.com"))
-    past = "2026-02-01T10:00:00Z"
+    now = utcnow()
+    past = (now - timedelta(days=20)).isoformat()
     shopify.add_order(shop.domain, Checkout((CLOTH, BRUSH)), customer_id=customer_id, createdAt=past, updatedAt=past)
 
-    begin_import(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+    begin_import(shop, now - timedelta(days=30), now - timedelta(days=10))
     drain(waiting=True, seconds=30)
 
     live, imported = ([item["sku"] for item in receipt["items"]] for receipt in receipts(engage))
