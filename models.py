@@ -80,7 +80,7 @@ class Shop(Table):
     """A merchant's Shopify shop and the Engage tenant that it syncs with.
 
     `key`: the shop's data key, wrapped by SECRET_KEYS. `failures`, `paused_until` and `pause_reason` are the state of
-    the circuit breaker for its calls to Engage.
+    the circuit breaker for its calls to Engage. `locations`: names of Shopify's active locations, by id.
     """
 
     id = AutoField()
@@ -106,6 +106,7 @@ class Shop(Table):
     shopify_refresh = BlobField(null=True)
     shopify_refresh_until = DateTimeTZField(null=True)
     scopes = TextField(default="")
+    locations = JSONField(default=dict)
 
     def token_expires_within(self, wait: timedelta) -> bool:
         """Whether the Shopify access token expires within this time, or is missing."""

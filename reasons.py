@@ -88,6 +88,7 @@ class Reason(StrEnum):
 
     # Notes on a success
     STORE_DEFAULT = "store_default"
+    LOCATION_UNMAPPED = "location_unmapped"
     PRODUCTS_NOT_GRANTED = "products_not_granted"
     CONTACT_KEY_LEFT_OUT = "contact_key_left_out"
     CONTACT_SHARED = "contact_shared"

@@ -10,10 +10,10 @@ from clients import Rejected
 from mappings import Json
 from models import Entity, Shop, new_id
 from privacy import requests, uninstall
-from reasons import Reason
+from reasons import Reason, cause
 from sync.api_clients import engage_client, shopify_client
 from sync.scopes.granted import save_scopes
-from sync.stores import save_markets, save_stores
+from sync.stores import lacks_store, save_locations, save_markets, save_stores
 from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
 from taskqueue import claims
 from taskqueue.declare import TaskGroup
@@ -23,8 +23,10 @@ from taskqueue.run import Run
 group = TaskGroup("settings")
 
 MARKETS = ("markets/create", "markets/update", "markets/delete")
+NEW_LOCATIONS = ("locations/create", "locations/activate")
+LOCATIONS = (*NEW_LOCATIONS, "locations/update", "locations/deactivate", "locations/delete")
 APP = ("app/uninstalled", "app/scopes_update")
-TOPICS = ("shop/update", *MARKETS, *APP, "customers/data_request", "customers/redact", "shop/redact")
+TOPICS = ("shop/update", *MARKETS, *LOCATIONS, *APP, "customers/data_request", "customers/redact", "shop/redact")
 
 # Whether a value that Shopify sends for a column of the shop can be used; others must not be empty.
 USABLE: dict[str, Callable[[str], bool]] = {
@@ -49,7 +51,10 @@ def sync_shop_currency(run: Run) -> None:
         raise Skip(Reason.APP_UNINSTALLED)
     shopify = shopify_client(run)
     shop, scopes, markets = shopify.shop(), shopify.scopes(), _markets(run)
+    locations = _readable(shopify.locations)
     with claims.effects(run):
+        if locations is not None:
+            save_locations(run.shop, locations)
         if markets is not None:
             save_markets(run.shop, markets)
         save_scopes(run.shop, sorted(scopes))
@@ -104,8 +109,12 @@ def _shop_updated(run: Run) -> None:
 
 def _markets(run: Run) -> list[Json] | None:
     """Read the shop's markets; None when the app may not: stores are then chosen by country and locale."""
+    return _readable(shopify_client(run).markets)
+
+
+def _readable(read: Callable[[], list[Json]]) -> list[Json] | None:
     try:
-        return shopify_client(run).markets()
+        return read()
     except Rejected as rejected:
         if rejected.code != "ACCESS_DENIED":
             raise
@@ -113,6 +122,17 @@ def _markets(run: Run) -> list[Json] | None:
 
 
 def _markets_changed(run: Run) -> None:
+    with claims.effects(run):
+        sync_shop_currency.enqueue(run.shop, key=str(run.task.id), parent=run.task)
+
+
+def _locations_changed(run: Run) -> None:
+    """Read the locations anew. A new one that has no store of its own yet is named."""
+    payload = webhook_payload(run)
+    location_id, name = required_id(payload), text_in(payload, "name")
+    is_new = run.task.args.get("topic") in NEW_LOCATIONS
+    if is_new and run.shop.active and lacks_store(run.shop, str(location_id)):
+        run.note = cause(Reason.LOCATION_UNMAPPED, name=name, location=str(location_id))
     with claims.effects(run):
         sync_shop_currency.enqueue(run.shop, key=str(run.task.id), parent=run.task)
 
@@ -148,6 +168,7 @@ def _save(shop: Shop, **columns: str) -> None:
 HANDLERS: dict[str, Callable[[Run], None]] = {
     "shop/update": _shop_updated,
     **dict.fromkeys(MARKETS, _markets_changed),
+    **dict.fromkeys(LOCATIONS, _locations_changed),
     "app/uninstalled": uninstall.uninstall,
     "app/scopes_update": _scopes_changed,
     "customers/data_request": requests.export_customer,

@@ -47,7 +47,7 @@ def store_of(customer_or_order: Json, rules: StoreRules) -> StoreChoice:
     for name in names:
         if store := stores.get(name):
             return StoreChoice(store)
-    return StoreChoice(rules.default, _note(rules.default, names) if rules.stores else None)
+    return StoreChoice(rules.default, _note(rules.default, names, customer_or_order) if rules.stores else None)
 
 
 def address_regions(customer_or_order: Json) -> list[str]:
@@ -97,6 +97,9 @@ def _names(node: Json, markets: Sequence[str]) -> Iterator[str]:
     yield from (*rest[-1:], language)
 
 
-def _note(default: str, names: list[str]) -> Cause:
-    tried = ", ".join(dict.fromkeys(names)) or "an unknown place"
+def _note(default: str, names: list[str], node: Json) -> Cause:
+    """The note that no name has an entry; a location by its name and its id."""
+    location, called = numeric_id(node.get("retailLocation")), (node.get("retailLocation") or {}).get("name")
+    shown = [f"{called} ({name})" if called and name == location else name for name in names]
+    tried = ", ".join(dict.fromkeys(shown)) or "an unknown place"
     return cause(Reason.STORE_DEFAULT, store=default, names=tried)

@@ -42,7 +42,7 @@ def poll(
     try:
         snapshots, following = _read_pages(fetch, start, cursor)
     finally:
-        _delete_pages(run)
+        delete_pages(run)
     with claims.effects(run):
         enqueue([_index_task(run, task_type, snapshot, lane) for snapshot in _changed(run, table, snapshots)])
         if snapshots:
@@ -115,6 +115,6 @@ def _index_task(run: Run, task_type: TaskType, snapshot: Json, lane: Lane) -> Ta
     return task_type.new(run.shop, key=key, shopify_id=shopify_id, parent=run.task, lane=lane)
 
 
-def _delete_pages(run: Run) -> None:
+def delete_pages(run: Run) -> None:
     """Delete the recorded pages: each is about a hundred people, and erasure finds tasks by person."""
     Exchange.update(received=None).where(Exchange.task == run.task).execute()

@@ -11,7 +11,7 @@ from typing import Any
 from peewee import SQL
 
 from database import db
-from mappings.stores import StoreChoice, StoreRules, address_regions, market_regions, store_of
+from mappings.stores import StoreChoice, StoreRules, address_regions, market_regions, normalized, store_of
 from models import NOW, Market, Shop, Store, utcnow
 
 STORE_COLUMNS = {"name": "name", "type": "kind", "countryCode": "country", "locale": "locale", "timeZone": "timezone"}
@@ -28,6 +28,18 @@ def choose_store(shop: Shop, customer_or_order: dict[str, Any], default: str | N
         return StoreChoice(default)
     markets = market_handles(shop, address_regions(customer_or_order))
     return store_of(customer_or_order, StoreRules(default, stores, markets))
+
+
+def save_locations(shop: Shop, locations: Iterable[dict[str, Any]]) -> None:
+    """Replace the names of the shop's locations by Shopify's whole list of active ones."""
+    shop.locations = {str(each["legacyResourceId"]): str(each["name"]) for each in locations}
+    Shop.update(locations=shop.locations).where(Shop.id == shop.id).execute()
+
+
+def lacks_store(shop: Shop, location_id: str) -> bool:
+    """Whether the shop maps locations, or anything else, to stores, but not this one."""
+    stores = shop.settings.get("stores", {})
+    return bool(stores) and location_id not in map(normalized, stores)
 
 
 def save_markets(shop: Shop, markets: Iterable[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from clients.shopify.consent import ConsentResult, consent_holder, consent_input
 from clients.shopify.graphql_client import GraphQLClient, with_read_scopes
 from clients.shopify.markets import read_markets
 from clients.shopify.pagination import read_fulfillment, read_order, read_refund
-from clients.shopify.search import CREATED, UPDATED, between, search_instant, updated_since
+from clients.shopify.search import CREATED, STATE, UPDATED, between, search_instant, updated_since
 from reasons import Reason
 
 MAX_COUNTED_ORDERS = 10_000  # Shopify's own limit
@@ -25,6 +25,17 @@ class SearchPage(NamedTuple):
 
     nodes: list[Json]
     cursor: str | None
+
+
+class ShopifyCount(NamedTuple):
+    """A number as Shopify gives it; not `exact`: it is at least this."""
+
+    number: int
+    exact: bool
+
+    @classmethod
+    def of(cls, found: Json) -> ShopifyCount:
+        return cls(int(found["count"]), found["precision"] == "EXACT")
 
 
 class ShopifyClient(GraphQLClient):
@@ -67,6 +78,14 @@ class ShopifyClient(GraphQLClient):
         """A page of customers updated at `since` or later, each in the shape of `customer`."""
         return self._page("customers", since, cursor)
 
+    def customers_in_state(self, state: str, cursor: str | None = None) -> SearchPage:
+        """A page of the customers whose account is in this state: their ids, states and times of change."""
+        search = f"{STATE}:'{state}'"
+        found = self.query("customers_in_state", "customers", first=PAGE_SIZE, after=cursor, search=search)
+        if found is None:
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was searched for")
+        return SearchPage(found["nodes"], found["pageInfo"]["endCursor"] if found["pageInfo"]["hasNextPage"] else None)
+
     def orders_count(self, start: datetime, end: datetime) -> int:
         """The number of orders created from `start` on and before `end`, at most MAX_COUNTED_ORDERS."""
         query = between(CREATED["orders"], start, end)
@@ -74,6 +93,19 @@ class ShopifyClient(GraphQLClient):
         if found is None:
             raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was asked for")
         return int(found["count"])
+
+    def counts(self, start: datetime, end: datetime) -> tuple[ShopifyCount, ShopifyCount]:
+        """How many customers there are, and how many orders created from `start` on and before `end`."""
+        query = between(CREATED["orders"], start, end)
+        customers = self.query("customers_count", "customersCount")
+        orders = self.query("orders_count", "ordersCount", query=query, limit=None)
+        if customers is None or orders is None:
+            raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was asked for")
+        return ShopifyCount.of(customers), ShopifyCount.of(orders)
+
+    def locations(self) -> list[Json]:
+        """The shop's active locations, by name. Raises Rejected without the scope `read_locations`."""
+        return self._all_pages("locations", "locations")
 
     def order(self, shopify_id: int) -> Json | None:
         """The order with all of its lines, however many, as of one moment; or None if it does not exist."""
@@ -131,6 +163,17 @@ class ShopifyClient(GraphQLClient):
     def bulk_result(self, url: str, offset: int = 0, *, etag: str | None = None) -> BulkResult:
         """Stream the lines of a bulk result from this byte on. `etag` is that of the reading to be resumed."""
         return BulkResult(url, offset, etag=etag, api_url=self._url, journal=self._journal)
+
+    def _all_pages(self, document: str, root: str) -> list[Json]:
+        nodes: list[Json] = []
+        cursor, more = None, True
+        while more:
+            found = self.query(document, root, after=cursor)
+            if found is None:
+                raise Unanswered(Reason.INCOMPLETE_RESPONSE, system="Shopify", missing="what was asked for")
+            nodes += found["nodes"]
+            cursor, more = found["pageInfo"]["endCursor"], found["pageInfo"]["hasNextPage"]
+        return nodes
 
     def _page(self, kind: str, since: datetime, cursor: str | None) -> SearchPage:
         search = updated_since(UPDATED, since)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 UPDATED = "updated_at"
+STATE = "state"  # of a customer's account
 CREATED = {"customers": "customer_date", "orders": "created_at"}  # customers have no `created_at` to search by
 
 

@@ -25,6 +25,12 @@ class CustomerEvents(Shops):
         self._fire_customer(records, shopify_id, "customers/create")
         return shopify_id
 
+    def enable_silently(self, shop: str, customer_id: int) -> None:
+        """Enable the customer's account as a first sign-in did until October 2026: nothing fires or is dated."""
+        records = self.records(shop)
+        known = records.customers[customer_id]
+        records.customers[customer_id] = replace(known, details=replace(known.details, account=True))
+
     def update_customer(self, shop: str, customer_id: int, **changes: object) -> None:
         """Change fields of the customer's details. Fires customers/update.
 

@@ -12,6 +12,7 @@ import orjson
 
 from sandbox.shopify.bulk.history import ShopHistory
 from sandbox.shopify.customers import CustomerRecord
+from sandbox.shopify.locations import SandboxLocation
 from sandbox.shopify.markets import DEFAULT_MARKETS, SandboxMarket
 from sandbox.shopify.scopes import READ_ALL_ORDERS, REQUIRED, VISIBLE
 from sandbox.shopify.times import now, utc
@@ -35,6 +36,7 @@ class ShopRecords:
         self.markets: tuple[SandboxMarket, ...] | None = DEFAULT_MARKETS  # None: the app may not read them
         self.scopes: tuple[str, ...] | None = None  # granted to the app; None: all that it requires
         self.optional_scopes: tuple[str, ...] = ()  # granted besides
+        self.locations: dict[int, SandboxLocation] = {}
         self.withholds_protected_data = False
         self._orders: OrderedDict[int, bytes] = OrderedDict()
         self._headers: dict[int, Header] = {}

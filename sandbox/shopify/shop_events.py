@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sandbox.shopify import times
 from sandbox.shopify.bulk.history import ShopHistory
+from sandbox.shopify.locations import SandboxLocation
 from sandbox.shopify.markets import SandboxMarket
 from sandbox.shopify.scopes import OPTIONAL
 from sandbox.shopify.shops import Shops
@@ -36,6 +38,32 @@ class ShopEvents(Shops):
     def delete_product(self, shop: str, article_id: int) -> None:
         """Delete a product with its variants, or one variant. Fires what the app is not subscribed to: nothing here."""
         self.records(shop).deleted_articles.add(article_id)
+
+    def add_location(self, shop: str, name: str) -> int:
+        """Add a location. Fires locations/create."""
+        return self._save_location(shop, SandboxLocation(self._next_id(), name), "locations/create")
+
+    def rename_location(self, shop: str, location_id: int, name: str) -> None:
+        """Rename a location. Fires locations/update."""
+        known = self.records(shop).locations[location_id]
+        self._save_location(shop, replace(known, name=name), "locations/update")
+
+    def activate_location(self, shop: str, location_id: int, *, active: bool = True) -> None:
+        """Activate or deactivate a location. Fires locations/activate or /deactivate, and locations/update."""
+        known = self.records(shop).locations[location_id]
+        topic = "locations/activate" if active else "locations/deactivate"
+        self._save_location(shop, replace(known, active=active), topic, "locations/update")
+
+    def delete_location(self, shop: str, location_id: int) -> None:
+        """Delete a location. Fires locations/delete."""
+        del self.records(shop).locations[location_id]
+        self.fire(shop, "locations/delete", {"id": location_id})
+
+    def _save_location(self, shop: str, location: SandboxLocation, *topics: str) -> int:
+        self.records(shop).locations[location.shopify_id] = location
+        for topic in topics:
+            self.fire(shop, topic, location.webhook())
+        return location.shopify_id
 
     def grant(self, shop: str, *scopes: str) -> None:
         """Grant optional scopes, as a merchant does when the app asks. Fires app/scopes_update."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from i18n.explanations import reason_text
-from models import Attempt, Customer, Order, State, new_id, utcnow
+from models import Attempt, Customer, Order, Shop, State, new_id, utcnow
 from models import Market as Known
 from sandbox.engage.faults import Fault
 from sandbox.shopify.customers import CustomerDetails, address
@@ -257,3 +257,77 @@ def test_markets_that_cannot_be_read_now_are_retried(shop, shopify, drain, marke
 
     assert newest("SyncShopCurrency").attempts == 2
     assert [market.handle for market in saved_markets(shop)] == ["nordic"]
+
+
+# Locations
+
+
+def sync_shop(shop, drain):
+    TYPES["SyncShopCurrency"].enqueue(shop, key=str(new_id()))
+    drain()
+
+
+def test_a_new_location_is_offered_for_the_map_and_named_at_its_webhook(shop, shopify, drain, client):
+    shop.settings = {"stores": {"SE": "SE-WEB"}}
+    shop.save()
+    location = shopify.add_location(shop.domain, "Malmö")
+    receive_webhook(shop, "locations/create", {"id": location, "name": "Malmö"})
+
+    drain()
+
+    note = Attempt.get(Attempt.task == newest("ShopWebhook")).cause
+    assert f"Malmö ({location}) has no entry in the map of stores" in reason_text(note)
+    page = client.get("/settings").text
+    assert f'<option value="{location}">Malmö</option>' in page
+    assert f"Locations without a row of their own: Malmö ({location})" in page
+
+
+@pytest.mark.parametrize("topic", ["locations/update", "locations/deactivate", "locations/delete"])
+def test_a_change_of_a_location_is_read_and_needs_no_note(topic, shop, shopify, drain, client):
+    shop.settings = {"stores": {"SE": "SE-WEB"}}
+    shop.save()
+    location = shopify.add_location(shop.domain, "Malmö")
+    sync_shop(shop, drain)
+    match topic:
+        case "locations/update":
+            shopify.rename_location(shop.domain, location, "Lund")
+        case "locations/deactivate":
+            shopify.activate_location(shop.domain, location, active=False)
+        case _:
+            shopify.delete_location(shop.domain, location)
+    receive_webhook(shop, topic, {"id": location})
+
+    drain()
+
+    page = client.get("/settings").text
+    assert ("Malmö" in page, "Lund" in page) == (False, topic == "locations/update")
+    assert Attempt.get(Attempt.task == newest("ShopWebhook")).cause is None
+
+
+def test_a_location_with_a_row_or_without_any_map_has_no_note(shop, shopify, drain, client):
+    location = shopify.add_location(shop.domain, "Malmö")
+    for settings in ({}, {"stores": {str(location): "MALMO"}}):
+        shop.settings = settings
+        shop.save()
+        receive_webhook(shop, "locations/create", {"id": location, "name": "Malmö"})
+        drain()
+
+        assert Attempt.get(Attempt.task == newest("ShopWebhook")).cause is None
+        assert "without a row" not in client.get("/settings").text
+
+
+def test_all_pages_of_locations_are_read(shop, shopify, drain):
+    for number in range(130):
+        shopify.add_location(shop.domain, f"Shop {number}")
+
+    sync_shop(shop, drain)
+
+    assert len(Shop.get_by_id(shop.id).locations) == 130
+
+
+def test_the_note_of_a_default_store_names_the_location(shop):
+    shop.settings = {"stores": {"NO": "NO-WEB"}}
+
+    choice = stores.choose_store(shop, {"retailLocation": {"legacyResourceId": "77", "name": "Malmö"}})
+
+    assert "no entry for Malmö (77)" in reason_text(choice.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import heapq
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -56,6 +57,8 @@ class Resolvers:
             "order": lambda **given: self._visible(records.order(_number(given["id"], "Order"))),
             "orders": lambda **given: self._page("orders", self._order_headers, records.order, given),
             "ordersCount": lambda **given: self._count("orders", self._order_headers, given),
+            "customersCount": lambda **given: self._count("customers", records.customer_headers, given),
+            "locations": self._locations,
             "customer": lambda **given: records.customer(_number(given["id"], "Customer")),
             "customers": lambda **given: self._page("customers", records.customer_headers, records.customer, given),
             "refund": lambda **given: self._of_visible_order(records.refund(_number(given["id"], "Refund"))),
@@ -98,7 +101,7 @@ class Resolvers:
         keys = (
             (utc(updated_at), shopify_id)
             for shopify_id, created_at, updated_at in headers(search.since("updated_at"))
-            if search.matches(_searchable(shopify_id, created_at, updated_at))
+            if search.matches(_searchable(shopify_id, created_at, updated_at) | _state(search, read, shopify_id))
         )
         start = _read_cursor(given.get("after"))
         found = heapq.nsmallest(first + 1, (each for each in keys if each > start))
@@ -107,7 +110,7 @@ class Resolvers:
         return {"nodes": nodes, "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor}}
 
     def _count(self, kind: str, headers: Callable[[datetime | None], Iterable[Header]], given: Json) -> Json:
-        search, limit = self._search(kind, given.get("query")), given["limit"]
+        search, limit = self._search(kind, given.get("query")), given["limit"] or sys.maxsize
         found = sum(search.matches(_searchable(*each)) for each in headers(search.since("updated_at")))
         return {"count": min(found, limit), "precision": "EXACT" if found <= limit else "AT_LEAST"}
 
@@ -117,6 +120,14 @@ class Resolvers:
             raise GraphQLError(NO_MARKETS, extensions={"code": "ACCESS_DENIED", "requiredAccess": "`read_markets`"})
         start = int(after or 0)
         nodes = [each.graphql(number) for number, each in enumerate(self._records.markets, 1)]
+        end = min(start + first, len(nodes))
+        return {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": str(end)}}
+
+    def _locations(self, first: int, after: str | None = None, **_: Any) -> Json:
+        """The active locations by name."""
+        start = int(after or 0)
+        active = [each for each in self._records.locations.values() if each.active]
+        nodes = [each.graphql() for each in sorted(active, key=lambda each: each.name)]
         end = min(start + first, len(nodes))
         return {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": str(end)}}
 
@@ -172,6 +183,13 @@ def _refused(error: UserError) -> Json:
 
 def _searchable(shopify_id: int, created_at: datetime, updated_at: datetime) -> Json:
     return {"id": shopify_id, "created_at": created_at, "customer_date": created_at, "updated_at": updated_at}
+
+
+def _state(search: SearchQuery, read: Callable[[int], Json | None], shopify_id: int) -> Json:
+    """The state of a customer's account, where it is searched for."""
+    if not any(term.field == "state" for term in search.terms):
+        return {}
+    return {"state": str((read(shopify_id) or {}).get("state")).lower()}
 
 
 def _cursor(key: tuple[str, int]) -> str:
