@@ -26,6 +26,7 @@ from sync.contact_links import (
     sync_key_claimants,
 )
 from sync.contacts import ContactSync, FindOrCreateContact, contact_rules, contact_store
+from sync.imports import enabled_customers
 from sync.imports.rules import skip_if_cancelled
 from sync.polling import POLL_PERIOD, poll
 from sync.preview import contact_preview
@@ -124,8 +125,14 @@ def _sync(run: Run, customer: Customer, contact_sync: ContactSync) -> tuple[str,
 
 
 @group.task(12, "IndexShopCustomers", period=POLL_PERIOD)
-def index_shop_customers(run: Run, since: str | None = None, cursor: str | None = None) -> None:
-    """Find the customers whose webhooks were lost."""
+def index_shop_customers(
+    run: Run, since: str | None = None, cursor: str | None = None, enabled: str | None = None
+) -> None:
+    """Find the customers whose webhooks were lost; once in a shop's life, in place of a poll, those without any."""
+    if enabled is not None:
+        return enabled_customers.read_pages(run, shopify_client(run), enabled, index_customer)
+    if since is None and enabled_customers.is_due(run.shop):
+        return enabled_customers.begin(run)
     updated_since = shopify_client(run).customers_updated_since
     poll(run, "customers", updated_since, Customer, index_customer, since, cursor)
 
