@@ -128,6 +128,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("GET", "/imports"): Shared(),
     ("POST", "/imports"): Shared(form={"first": "2026-01-01", "last": "2026-01-02", "ready": "yes"}),
     ("POST", "/imports/access"): Shared(),
+    ("POST", "/imports/estimate"): Shared(form={"first": "2026-11-01", "last": "2026-11-02"}),
     ("POST", "/imports/{import_id:int}/{action}"): Hidden(
         tuple({"import_id:int": "import_id", "action": f"={action}"} for action in ("pause", "resume", "cancel"))
     ),

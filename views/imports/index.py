@@ -17,6 +17,7 @@ from models import OPEN_IMPORTS, Action, BulkImport, Permission
 from sync.api_clients import shopify_client_without_task
 from sync.imports.state import newest_imports
 from sync.scopes.granted import read_scopes, reads_all_orders
+from views.imports.estimate import estimate_sentence
 from views.imports.form import ImportForm
 from views.imports.progress import ImportProgress
 from views.web import audit_log
@@ -83,6 +84,21 @@ def _begin(request: Request, starts_at: datetime, ends_at: datetime) -> BulkImpo
 
 
 @action(needs=Permission.IMPORT)
+def estimate(request: Request) -> Response:
+    """`POST /imports/estimate`: the form again, with how long its import would take. Begins nothing."""
+    shop, form = request.state.shop, request.state.form
+    try:
+        window = ImportForm.read(shop, form).window()
+        counts = shopify_client_without_task(shop, LOOKUP_SECONDS).counts(*window)
+    except BadInput as bad:
+        return _page(request, ImportForm.read(shop, form, str(bad)), bad.status)
+    except ApiError as error:
+        unknown = t("imports.estimate.unknown", reason=reason_text(error.cause))
+        return _page(request, ImportForm.read(shop, form).estimating(unknown))
+    return _page(request, ImportForm.read(shop, form).estimating(estimate_sentence(*counts)))
+
+
+@action(needs=Permission.IMPORT)
 def look_up_access(request: Request) -> Response:
     """`POST /imports/access`: look up what the shop has granted, after the button has asked for `read_all_orders`."""
     shop = request.state.shop
@@ -121,6 +137,7 @@ def change_state(request: Request) -> Response:
 routes = [
     Route("/imports", index),
     Route("/imports", create, methods=["POST"]),
+    Route("/imports/estimate", estimate, methods=["POST"]),
     Route("/imports/access", look_up_access, methods=["POST"]),
     Route("/imports/{import_id:int}/{action}", change_state, methods=["POST"]),
 ]
