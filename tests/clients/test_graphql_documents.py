@@ -42,6 +42,7 @@ DOCUMENTS = {
 }
 BULK = ["bulk/customers", "bulk/orders"]
 SIZES = {
+    "customers_in_state": {"first": PAGE_SIZE},
     "customers_updated_since": {"first": PAGE_SIZE},
     "markets": {"regions": REGIONS_PAGE_SIZE},
     "fulfillment_by_id": {"first": pagination.PARCEL_LINES},

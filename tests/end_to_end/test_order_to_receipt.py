@@ -270,5 +270,7 @@ def test_every_topic_starts_its_task():
         "bulk_operations/finish": "BulkOperationFinishWebhook",
         **dict.fromkeys(("shop/update", "app/uninstalled", "app/scopes_update"), "ShopWebhook"),
         **dict.fromkeys(("markets/create", "markets/update", "markets/delete"), "ShopWebhook"),
+        **dict.fromkeys(("locations/create", "locations/update", "locations/delete"), "ShopWebhook"),
+        **dict.fromkeys(("locations/activate", "locations/deactivate"), "ShopWebhook"),
         **dict.fromkeys(("customers/data_request", "customers/redact", "shop/redact"), "ShopWebhook"),
     }
