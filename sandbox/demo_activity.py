@@ -15,8 +15,9 @@ from sandbox.invented_customers import invented_customer
 from sandbox.merchant import Merchant
 from sandbox.order_changes import OrderChange, OrderReplayWithChanges
 from sandbox.pricing import SWEDEN, Pricing
-from sandbox.purchases import checkout_of, configured_rate, items_of, purchases
+from sandbox.purchases import DISCOUNT_SHARE, checkout_of, configured_rate, items_of, purchases
 from sandbox.shopify import Shopify
+from sandbox.shopify.orders.checkout import Discount
 from sandbox.shopify.scopes import READ_ALL_ORDERS
 from sandbox.simulation import Activity, Simulation, one_step
 
@@ -24,6 +25,8 @@ FIRST_NEW_CUSTOMER = 800_000  # customer numbers from here on are of customers w
 MEAN_INTERVAL_SECONDS = 12.0  # between two events, once the opening is over
 SHOP_NAMES = ("Demo", "Demo Records", "Demo Records & Books")
 IMPORT_PERIOD = timedelta(days=365)
+CANCELLED_SHARE = 1 / 3  # of the orders with a voucher
+PROMOTION_CODE = "VIP-10"
 SAMPLED_CONTACTS = 20  # contacts at once, one of whom should still be a customer
 
 Json = dict[str, Any]
@@ -74,6 +77,8 @@ class DemoActivity:
             self.customer_changes_consent_in_shopify: 6,
             self.customer_changes_preference_in_engage: 6,
             self.customer_moves: 4,
+            self.customer_uses_a_voucher: 4,
+            self.customer_uses_a_promotion: 3,
             self.customers_are_merged: 2,
             self.customer_is_deleted: 1,
             self.customer_requests_data: 1,
@@ -104,6 +109,24 @@ class DemoActivity:
         other = invented_customer(self._random.randrange(FIRST_NEW_CUSTOMER))
         changes = {"address1": other.address1, "zip_code": other.zip_code, "city": other.city}
         self._shop.shopify.update_customer(self._shop.domain, _shopify_id(contact), **changes)
+
+    def customer_uses_a_voucher(self) -> Activity:
+        """A customer buys with a reward voucher that Engage has given them; one order in three is cancelled."""
+        contact = yield from self._known_contact()
+        number = f"25{self._random.randrange(10**11):011}"
+        with self._shop.tenant.lock:
+            self._shop.tenant.vouchers.give(contact["id"], number)
+        order_id = self._place_order(_shopify_id(contact), code=number)
+        if self._random.random() < CANCELLED_SHARE:
+            yield 20.0
+            self._shop.shopify.cancel(self._shop.domain, order_id)
+
+    def customer_uses_a_promotion(self) -> Activity:
+        """A customer buys with the code of a promotion that was assigned to them in Engage."""
+        contact = yield from self._known_contact()
+        with self._shop.tenant.lock:
+            self._shop.tenant.promotions.assign(contact["id"], PROMOTION_CODE)
+        self._place_order(_shopify_id(contact), code=PROMOTION_CODE)
 
     def customers_are_merged(self) -> Activity:
         """A customer bought something under another e-mail address, and the shop merges the two accounts."""
@@ -155,9 +178,10 @@ class DemoActivity:
         number = next(self._customer_numbers)
         return self._shop.shopify.add_customer(self._shop.domain, invented_customer(number), number=number)
 
-    def _place_order(self, customer_id: int) -> int:
-        items = items_of(next(self._purchases), self._shop.pricing)
-        checkout = checkout_of(self._shop.pricing, *items, freight=True)
+    def _place_order(self, customer_id: int, *, code: str | None = None) -> int:
+        purchase, pricing = next(self._purchases), self._shop.pricing
+        discount = Discount(code, pricing.price(purchase.dollars * DISCOUNT_SHARE)) if code else None
+        checkout = checkout_of(pricing, *items_of(purchase, pricing), freight=True, discount=discount)
         return self._shop.shopify.add_order(self._shop.domain, checkout, customer_id=customer_id, sourceName="web")
 
     def _known_contact(self) -> Generator[float, None, Json]:

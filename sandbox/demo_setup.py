@@ -16,14 +16,15 @@ from sync.imports.state import newest_imports
 from views.account import sign_in_links
 from views.settings.choices import choose
 from views.settings.fields import ON
-from views.settings.form import read_section, saved_section
+from views.settings.form import read_section, saved_section, sections
 
-# Both are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
+# All three are off for any other shop until it asks. The tenant has its own word for an order that is sent in parts.
 CHOICES = {
     "notifications": {
         "notifications_enabled": ON,
         "notifications_order_status_partly_fulfilled": "ORDER_PARTIALLY_FULFILLED",
     },
+    "orders": {"receipt_redeem_codes": ON},
     "preferences": {"preferences_both_ways": ON},
 }
 NEWEST_IMPORTS = 10  # one at most is open, and it is among the newest
@@ -53,7 +54,7 @@ def _connected_shop() -> Shop:
         store="SE-WEB",
     )
     for section, changes in CHOICES.items():
-        if section not in shop.settings:
+        if not any(field.path[0] in shop.settings for field in sections()[section]):
             _choose(shop, section, changes)
     return shop
 

@@ -132,6 +132,22 @@ def test_the_opening_brings_a_task_of_every_type(demo_run):
     demo_run.finish()
 
 
+def test_customers_use_vouchers_and_promotions_of_engage(demo_run):
+    demo_run.shop.settings |= {"receipt": {"redeem_codes": True}}
+    demo_run.shop.save()
+    activity, tenant = DemoActivity(demo_run.demo), demo_run.demo.tenant
+    run_to_end(activity.customer_signs_up())
+    demo_run.finish()
+    for use in (*[activity.customer_uses_a_voucher] * 3, activity.customer_uses_a_promotion):
+        demo_run.simulation.start(use())
+
+    demo_run.advance(seconds=1)
+    demo_run.finish()
+
+    offers = [*tenant.vouchers.by_id.values(), *tenant.promotions.by_id.values()]
+    assert [offer.redemptions for offer in offers] == [1] * 4
+
+
 def test_every_event_happens_sooner_or_later(demo):
     simulation = Simulation()
     DemoActivity(demo).start_opening(simulation)
@@ -202,6 +218,7 @@ def test_the_demo_shop_is_connected_with_everything_on(database):
     assert environment["ENGAGE_WEBHOOK_URL"] == webhook_endpoints.get_or_create(shop).url
     assert webhook_endpoints.get_or_create(shop).signing_secrets == [ENGAGE_WEBHOOK_SECRET]
     assert shop.settings["preferences"] == {"both_ways": True}
+    assert shop.settings["receipt"]["redeem_codes"] is True
     assert shop.settings["notifications"]["enabled"] is True
     assert {row.type for row in Task.select()} == {TYPES[name].number for name in ("IndexStores", "SyncShopCurrency")}
 
@@ -209,11 +226,12 @@ def test_the_demo_shop_is_connected_with_everything_on(database):
 def test_the_next_run_keeps_settings_and_cancels_an_open_import(database):
     set_up_demo_shop()
     shop = Shop.get()
-    shop.settings = {"preferences": {"both_ways": False}}
+    shop.settings = {"preferences": {"both_ways": False}, "receipt": {"redeem_codes": False}}
     shop.save()
     create_import(shop, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
     set_up_demo_shop()
 
     assert Shop.get().settings["preferences"] == {"both_ways": False}
+    assert Shop.get().settings["receipt"] == {"redeem_codes": False}
     assert [each.state for each in newest_imports(shop, 10)] == [ImportState.CANCELLED]

@@ -8,15 +8,20 @@ from decimal import Decimal
 
 import pytest
 
+from actors import imports as actors_imports
 from i18n.explanations import explain
-from models import Customer, State, Task, VoucherState, VoucherUse
+from models import Customer, ImportState, State, Task, VoucherState, VoucherUse
 from reasons import CallError, Reason
 from sandbox.engage.faults import Fault
 from sandbox.shopify.orders.checkout import Discount
-from sync import entities
+from sync import entities, shop_connections
+from sync.preview import purchase_preview
+from sync.resend import NotResendable, enqueue_resend, resendable_call
 from taskqueue.types import TYPES
+from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, index, newest, receipts
 from tests.support.web.pages import get_page
+from tests.sync.test_imports import drain_until, state_of
 from tests.sync.test_refunds import enqueue_refund_webhooks, line_of
 
 VOUCHER, OFFER = "2511233093766", "JEANS-3-FOR-2"
@@ -174,6 +179,24 @@ def test_an_order_from_before_the_app_redeems_nothing(shop, shopify, engage, dra
     drain(waiting=True)
 
     assert (len(receipts(engage)), look_ups(engage), voucher.redemptions) == (1, [], 0)
+
+
+PLACED = {"before the app": (timedelta(days=2), 0), "since then": (timedelta(0), 1)}
+
+
+@pytest.mark.parametrize("when", PLACED)
+def test_an_import_redeems_for_orders_since_the_app_once(when, shop, shopify, engage, drain, voucher):
+    age, redemptions = PLACED[when]
+    now = datetime.now(UTC)
+    checkout = replace(RECORD, discount=Discount(VOUCHER, Decimal("50.00")))
+    placed = {"createdAt": (now - age).isoformat(), "customer_id": shopify.customer_id(shop.domain, 7)}
+    shopify.add_order(shop.domain, checkout, **placed)
+
+    for _ in range(2):
+        importing = actors_imports.begin_import(shop, now - timedelta(days=9), now + timedelta(days=1))
+        drain_until(drain, lambda: state_of(importing) == ImportState.DONE, seconds=60)  # noqa: B023
+
+    assert (len(receipts(engage)), voucher.redemptions) == (1, redemptions)
 
 
 def test_a_test_order_redeems_nothing(shop, shopify, engage, drain, voucher):
@@ -467,6 +490,47 @@ def test_a_voucher_that_cannot_be_given_back_is_told(name, shop, shopify, engage
 
     assert Task.select().where(Task.reason == reason).count() == 1
     assert (states(order_id), offer_calls(engage)) == ([VoucherState.STAYS_REDEEMED], ["redeem", "reactivate"])
+
+
+# Preview and resend
+
+
+def test_a_preview_keeps_the_vouchers_that_were_sent(client, shop, shopify, engage, drain, voucher):
+    buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+    sent = Task.select().where(Task.type == TYPES["SyncOrder"].number).order_by(Task.id).first()
+
+    made = purchase_preview(sent, receipts(engage)[0])
+
+    assert made["usedBonusChecks"] == [{"checkNumber": VOUCHER}]
+
+
+def test_a_redemption_cannot_be_resent(shop, shopify, engage, drain, voucher):
+    buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+
+    assert resendable_call(newest("SyncOrder")) is NotResendable.NOT_ALLOWED
+
+
+def test_a_receipt_that_is_resent_redeems_nothing_again(shop, shopify, engage, drain, voucher):
+    buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+    first = Task.select().where(Task.type == TYPES["SyncOrder"].number).order_by(Task.id).first()
+    first.shop = shop
+    enqueue_resend(first, resendable_call(first), key="again")
+
+    drain(waiting=True)
+
+    assert (len(calls(engage, "POST", "receipts")), offer_calls(engage)) == (2, ["redeem"])
+
+
+def test_another_tenant_looks_the_codes_up_anew(shop, shopify, engage, drain, voucher):
+    order_id = buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+
+    shop_connections.connect_engage(shop, "other", ENGAGE_KEY)
+
+    assert states(order_id) == []
 
 
 # On the pages
