@@ -275,3 +275,15 @@ def test_the_oldest_pending_task_has_the_first_time_of_creation(shop, other_shop
 
     assert totals.oldest_pending_created_at(shop.id) == Task.get_by_id(second.id).created_at
     assert totals.oldest_pending_created_at(other_shop.id) is None
+
+
+def test_deltas_are_vacuumed_at_each_visit_of_autovacuum(database):
+    (options,) = db.execute_sql("SELECT reloptions FROM pg_class WHERE relname = 'task_delta'").fetchone()
+
+    settings_of_table = dict(option.split("=") for option in options)
+
+    assert settings_of_table == {
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "200",
+        "autovacuum_vacuum_cost_delay": "0",
+    }
