@@ -68,6 +68,7 @@ class Reason(StrEnum):
     REFUND_NO_MONEY = "refund_no_money"
     ORDER_NO_EMAIL = "order_no_email"
     ORDER_NO_ARTICLES = "order_no_articles"
+    EMAIL_OF_ANOTHER_CONTACT = "email_of_another_contact"
     FULFILLMENT_NOT_SENT = "fulfillment_not_sent"
     NOTIFICATION_KIND_OFF = "notification_kind_off"
     NOTIFICATION_PAYMENT_OFF = "notification_payment_off"

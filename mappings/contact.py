@@ -55,7 +55,7 @@ class ContactRules:
 
 def contact_skip_reason(customer: Json, rules: ContactRules) -> Reason | None:
     """Why this customer cannot be a contact, or None (abandoned checkouts leave some without a key)."""
-    keys = {"email": _email(customer), "mobilePhone": _phone(customer)}
+    keys = {"email": customer_email(customer), "mobilePhone": _phone(customer)}
     return None if keys.get(rules.key, "".join(keys.values())) else _MISSING_KEY[rules.key]
 
 
@@ -181,7 +181,7 @@ def _fields(customer: Json) -> dict[str, str]:
         "externalId": numeric_id(customer),
         "firstName": _text(customer.get("firstName")),
         "lastName": _text(customer.get("lastName")),
-        "email": _email(customer),
+        "email": customer_email(customer),
         "mobilePhone": _phone(customer),
         "gender": _gender(customer),
         "street": ", ".join(filter(None, (_text(address.get("address1")), _text(address.get("address2"))))),
@@ -196,7 +196,8 @@ def _text(value: str | None) -> str:
     return (value or "").strip()
 
 
-def _email(customer: Json) -> str:
+def customer_email(customer: Json) -> str:
+    """The customer's e-mail address if it is valid, or ""."""
     address = customer.get("defaultEmailAddress") or {}
     email = _text(address.get("emailAddress"))
     return email if "@" in email and address.get("validFormat") is not False else ""

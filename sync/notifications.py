@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from clients import AlreadyExists
 from mappings import Json, rules_from
-from mappings.contact import SOURCE, contact_fields, guest_customer
+from mappings.contact import SOURCE, contact_fields, customer_email, guest_customer
+from mappings.contact_owner import same_value
 from mappings.money import Ledger
 from mappings.notification.body import (
     NotificationKind,
@@ -191,6 +192,7 @@ def _notify(
     else:
         with suppress(Skip):  # the e-mail address may be a contact's although the customer will never be one
             contact_id_or_wait(run, order)
+    _refuse_anothers_address(run.shop, order.customer_id, email)
     snapshot = with_sold_articles(order, snapshot, receipt_rules(run.shop))
     body = notification_body(
         kind,
@@ -207,11 +209,25 @@ def _notify(
 
 def contact_with_email(shop: Shop, customer_id: int | None, email: str) -> str:
     """Id of the customer's contact if it has this e-mail address; "": it has another one, or is not known."""
-    survivor = deleted_customers.surviving_customer(shop, customer_id) if customer_id else None
-    customer = entities.find(Customer, shop, survivor) if survivor else None
+    customer = _customer(shop, customer_id)
     if customer is None or not customer.contact_id:
         return ""
     return str(customer.contact_id) if _contact_email(customer).casefold() == email.strip().casefold() else ""
+
+
+def _customer(shop: Shop, customer_id: int | None) -> Customer | None:
+    survivor = deleted_customers.surviving_customer(shop, customer_id) if customer_id else None
+    return entities.find(Customer, shop, survivor) if survivor else None
+
+
+def _refuse_anothers_address(shop: Shop, customer_id: int | None, email: str) -> None:
+    """Raise Skip if Engage has the customer's e-mail address at another's contact, for whom it would make the mail."""
+    customer = _customer(shop, customer_id)
+    if customer is None or not customer.key_holders:
+        return
+    is_theirs = same_value("email", customer_email(customer.snapshot), email)
+    if is_theirs and not same_value("email", (customer.last_sent or {}).get("email"), email):
+        raise Skip(Reason.EMAIL_OF_ANOTHER_CONTACT, contact=", ".join(customer.key_holders))
 
 
 def _contact_email(customer: Customer) -> str:

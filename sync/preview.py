@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import orjson
 
 from mappings import Json
-from mappings.contact import changed_fields, update_fields
+from mappings.contact import changed_fields, sendable_to_shared, update_fields
 from mappings.notification.body import NotificationKind, kind_of_fulfillment, notification_body
 from mappings.receipt.purchase import purchase_receipt
 from mappings.receipt.refund import return_receipt
 from models import Customer, Entity, Lane, Order, Refund, Shop, Task
 from sync import deleted_customers, entities, sent_receipts
 from sync.api_clients import shopify_client_without_task
+from sync.contact_identity.owners import is_shared
 from sync.contacts import contact_rules, contact_store
 from sync.notifications import contact_with_email, notification_rules
 from sync.receipt.articles import keep_known_articles, with_sold_articles
@@ -106,8 +107,14 @@ def contact_preview(task: Task, sent: Json) -> Json:
     shop, snapshot = task.shop, _as_stored(shopify_client_without_task(task.shop).customer(task.subject))
     wanted = update_fields(snapshot, contact_rules(shop, contact_store(shop, snapshot).store))
     customer = entities.find(Customer, shop, task.subject)
-    changed = changed_fields(wanted, (customer and customer.last_sent) or {})
+    changed = _changed(customer, wanted)
     return {name: value for name, value in wanted.items() if name in sent or name in changed}
+
+
+def _changed(customer: Customer | None, wanted: Json) -> Json:
+    known = (customer and customer.last_sent) or {}
+    changed = changed_fields(wanted, known)
+    return sendable_to_shared(changed, known) if customer and is_shared(customer) else changed
 
 
 def notification_preview(task: Task, sent: Json) -> Json:

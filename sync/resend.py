@@ -11,6 +11,7 @@ from clients import Effect
 from clients.engage.resendable import path_in_tenant, resend_effect
 from encryption import Unreadable
 from mappings import Json
+from mappings.contact import KEYS, ContactRules, update_fields
 from models import Customer, Exchange, Lane, State, Task
 from reasons import Reason
 from sync import entities, sent_receipts
@@ -19,6 +20,8 @@ from taskqueue import claims
 from taskqueue.outcomes import Unusable
 from taskqueue.run import Run
 from taskqueue.types import NUMBERS, enqueue
+
+OWN_FIELDS = (*KEYS, "externalId")
 
 
 class NotResendable(StrEnum):
@@ -65,12 +68,17 @@ def _resendable(task: Task, exchange: Exchange) -> ResendableCall | NotResendabl
 
 
 def _same_contact(task: Task, path: str, sent: bytes) -> bool:
-    """Whether an update is of the customer's present contact, without marketing preferences: only those are resent."""
+    """Whether an update is of the customer's present contact: only those are resent.
+
+    Not with marketing preferences, or with a key that is not the customer's any more: it may be another's by now.
+    """
     if "/contacts/" not in path:
         return True
     customer = entities.find(Customer, task.shop, task.shopify_id) if task.shopify_id else None
-    is_same = customer is not None and customer.contact_id is not None and path.endswith(customer.contact_id)
-    return is_same and "preferences" not in _fields(sent)
+    if customer is None or customer.contact_id is None or not path.endswith(customer.contact_id):
+        return False
+    fields, present = _fields(sent), update_fields(customer.snapshot, ContactRules())
+    return "preferences" not in fields and all(fields[each] == present[each] for each in OWN_FIELDS if each in fields)
 
 
 def _fields(sent: bytes) -> Json:

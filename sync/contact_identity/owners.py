@@ -17,6 +17,18 @@ EXTERNAL_ID = "externalId"
 LONGEST_ID = 18  # digits of an id at Shopify that our columns hold
 
 
+def own_ids(customer: Customer) -> set[str]:
+    """The external ids that are the customer's: their own, and those of customers who were merged into them."""
+    merged = deleted_customers.customers_merged_into(customer.shop, customer.shopify_id)
+    return {str(each) for each in (customer.shopify_id, *merged)}
+
+
+def is_shared(customer: Customer) -> bool:
+    """Whether the customer's contact has another external id, by what is known of it."""
+    external_id = str((customer.last_sent or {}).get(EXTERNAL_ID) or "")
+    return bool(external_id) and external_id not in own_ids(customer)
+
+
 class ContactOwners:
     """Decides whose a contact is, for one customer with these wanted fields and the tenant's key.
 
@@ -52,8 +64,7 @@ class ContactOwners:
 
     @cached_property
     def _own_ids(self) -> set[str]:
-        shop, shopify_id = self.customer.shop, self.customer.shopify_id
-        return {str(each) for each in (shopify_id, *deleted_customers.customers_merged_into(shop, shopify_id))}
+        return own_ids(self.customer)
 
     def _others(self, contact: Json) -> Iterator[int]:
         """Ids of the others: of its external id, if that can be a customer's, and of those who are linked to it."""

@@ -240,6 +240,23 @@ def test_an_order_without_a_contact_is_notified_by_its_email_address(person, not
     assert mails(engage) == ["ORDER_CREATED"]
 
 
+@pytest.mark.parametrize("phone", [None, "+46700009206"])
+def test_no_mail_is_made_for_another_contact_with_the_address(phone, notifying_shop, shopify, engage, drain):
+    """The customer is no contact, or one by phone, while another customer's contact has the address."""
+    engage.tenant("demo").contacts.key_fields = {"Member": "mobilePhone", "Contact": "mobilePhone"}
+    first = shopify.add_customer(notifying_shop.domain, replace(ADA, email=None, phone="+46700000001"))
+    other = engage.tenant("demo").contacts.create(
+        {"email": ADA.email, "mobilePhone": "+46700000001", "externalId": str(first)}
+    )
+
+    buy(notifying_shop, shopify, person=replace(ADA, phone=phone))
+    drain(waiting=True)
+
+    mail = newest("SyncOrderNotification")
+    assert (mail.reason, mail.cause.params) == (Reason.EMAIL_OF_ANOTHER_CONTACT, {"contact": other["id"]})
+    assert calls(engage, "POST", "/orders") == []
+
+
 def test_a_refund_of_an_unread_order_is_notified_once_the_order_is_read(notifying_shop, shopify, engage, drain):
     customer_id = shopify.add_customer(notifying_shop.domain, ADA)
     index(notifying_shop, "IndexCustomer", customer_id)

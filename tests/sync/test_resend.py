@@ -14,7 +14,7 @@ from clients.engage.resendable import path_in_tenant
 from config import config
 from models import Action, AuditEntry, Exchange, Order, Receipt, Shop, State, Task
 from sync import entities, sent_receipts
-from sync.resend import NotResendable, resendable_call
+from sync.resend import NotResendable, ResendableCall, resendable_call
 from taskqueue import claims
 from taskqueue.exchanges import ExchangeJournal
 from taskqueue.types import TYPES
@@ -223,6 +223,23 @@ def test_marketing_preferences_are_not_resent(client, shop, shopify, engage, dra
     assert calls(engage, "PATCH", "contacts")
 
     assert "only the shopper decides" in assert_not_resendable(client, task)
+
+
+@pytest.mark.parametrize(("changed", "is_resent"), [({"email": "new@example.com"}, False), ({"city": "Ystad"}, True)])
+def test_an_update_with_a_former_key_is_not_resent(changed, is_resent, client, shop, shopify, engage, drain):
+    """It may be another customer's key by now."""
+    customer_id, _ = buy(shop, shopify)
+    drain(waiting=True)
+    shopify.update_customer(shop.domain, customer_id, email="second@example.com")
+    index(shop, "IndexCustomer", customer_id)
+    drain()
+    task = newest("SyncContact")
+
+    shopify.update_customer(shop.domain, customer_id, **changed)
+    index(shop, "IndexCustomer", customer_id)
+    drain()
+
+    assert isinstance(resendable_call(task), ResendableCall) is is_resent
 
 
 def test_a_request_to_another_tenant_is_not_resent_to_this_one(client, shop, synced_order):

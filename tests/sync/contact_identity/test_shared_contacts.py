@@ -15,6 +15,7 @@ from reasons import Reason
 from sandbox.shopify import TOKEN
 from sandbox.shopify.customers import CustomerDetails
 from sync import entities, shop_connections
+from sync.preview import contact_preview
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY
 from tests.end_to_end.test_order_to_receipt import RECORD, buy, calls, index, receipts
@@ -145,6 +146,17 @@ def test_two_shops_of_one_tenant_share_the_contact(phone, shop, shopify, engage,
     assert fields(engage, shop, first)["externalId"] == str(first)
     assert len({each["contact"]["matchKey"] for each in receipts(engage)}) == 1
     assert len(receipts(engage)) == 2
+
+
+def test_the_preview_of_a_shared_contact_shows_no_external_id(shop, shopify, engage, drain):
+    contacts(engage).create(BO)
+    customer_id = add(shop, shopify, ADA)
+    drain()
+    change(shop, shopify, customer_id, first_name="Eva", phone=PHONE)
+
+    shown = contact_preview(synced(customer_id), {})
+
+    assert shown == {"mobilePhone": PHONE}
 
 
 # Customers who are gone
