@@ -8,9 +8,12 @@ which have no session, and behind them `pages`, which have one.
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
@@ -18,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 import logs
 from encryption import require_keyring
+from tasklog.counters import COUNTERS
 from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
 from views.alerts import index as alerts_index
 from views.alerts import subscriptions
@@ -42,6 +46,14 @@ STATIC = Path(__file__).parent / "static"
 
 logs.configure_logging()
 require_keyring()
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Write the counts of the metrics at the end: uvicorn then ends by the signal itself, and nothing runs at exit."""
+    yield
+    await run_in_threadpool(COUNTERS.flush)
+
 
 pages = Router(
     routes=[
@@ -92,6 +104,7 @@ app = Starlette(
         Middleware(BodyLimit),
         Middleware(GZipMiddleware, compresslevel=4),
     ],
+    lifespan=lifespan,
 )
 app.router.default = site
 ROUTES = [*app.routes, *site.routes, *pages.routes]

@@ -171,6 +171,9 @@ class Config(BaseSettings):
     retain_hour_days: Days = Field(760, description="retention of hourly counts, alerts and their mails")
     lease_seconds: Seconds = Field(60, description="how long a worker may be silent before another takes its task")
     time_limit_seconds: Seconds = Field(600, description="longest duration of one attempt at a task")
+    shutdown_seconds: Seconds = Field(
+        20, description="after SIGTERM, how long a worker or the scheduler finishes what is under way"
+    )
     backoff_seconds: Seconds = Field(10, description="wait after the first failed attempt; triples up to an hour")
     count_timeout_seconds: Seconds = Field(
         0.3, description="longest count of a filtered listing; after it a page says that there are many"

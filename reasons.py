@@ -122,6 +122,7 @@ class Reason(StrEnum):
     IMPORT_BACKLOG = "import_backlog"
     IMPORT_TASKS_PENDING = "import_tasks_pending"
     ENGAGE_PAUSED = "engage_paused"
+    WORKER_RESTARTED = "worker_restarted"
     SHOPIFY_CALLS_WAITING = "shopify_calls_waiting"
     ENGAGE_CALLS_WAITING = "engage_calls_waiting"
     SHOPIFY_THROTTLED = "shopify_throttled"

@@ -6,7 +6,9 @@ Running two is safe: a job runs in one process at a time, and rows and idempoten
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -14,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
-from apscheduler.schedulers.blocking import BlockingScheduler
 
 import actors  # noqa: F401 - declares the task types
 import logs
@@ -24,7 +26,9 @@ from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, advisory_lock, connected
 from encryption import require_keyring
 from privacy.uninstall import end_tasks_of_uninstalled
+from shutdown import SHUTDOWN, ShuttingDown
 from tasklog import totals
+from tasklog.counters import COUNTERS
 from tasklog.retention import Retention
 from taskqueue import bulk_retry, heartbeats
 from taskqueue.periodic import TimeSlots
@@ -37,6 +41,7 @@ HEARTBEAT_SECONDS = 10  # between two heartbeats of the same job
 PING_SECONDS = 60
 OVERRUN_LOG_SECONDS = 600
 PING_TIMEOUT = 10  # seconds, for the monitor at HEARTBEAT_URL
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 @dataclass
@@ -73,6 +78,8 @@ class Job:
                     self._beat()
         except DATABASE_UNAVAILABLE as error:
             log.warning("%s: the database is unavailable: %s", self.name, error)
+        except ShuttingDown:
+            log.info("%s is left to the next scheduler.", self.name)
 
     def _beat(self) -> None:
         if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
@@ -119,7 +126,9 @@ def log_overruns(scheduler: BaseScheduler) -> None:
 def main() -> None:
     logs.configure_logging()
     require_keyring()
-    scheduler, all_jobs = BlockingScheduler(timezone="UTC"), jobs()
+    # Blocked in every thread, they wait for `sigwait`: the first ends the scheduler, and the others nothing.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    scheduler, all_jobs = BackgroundScheduler(timezone="UTC"), jobs()
     # Each job has a thread of its own, so that none waits for another.
     scheduler.configure(executors={"default": {"type": "threadpool", "max_workers": len(all_jobs)}})
     for job in all_jobs:
@@ -133,10 +142,26 @@ def main() -> None:
             misfire_grace_time=None,
         )
     log_overruns(scheduler)
-    signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
     _delete_other_heartbeats(all_jobs)
     log.info("The scheduler runs for %d task types.", len(TYPES))
     scheduler.start()
+    signal.sigwait(STOP_SIGNALS)
+    _end(scheduler)
+
+
+def _end(scheduler: BackgroundScheduler) -> None:
+    """Start no job any more, and wait for those that run. What does not end in time is rolled back, and its lock free.
+
+    So another scheduler takes over at once: a lock is held only while its job runs.
+    """
+    SHUTDOWN.begin()
+    ending = threading.Thread(target=scheduler.shutdown, name="shutdown", daemon=True)
+    ending.start()
+    ending.join(config.shutdown_seconds)
+    COUNTERS.flush()
+    log.info("The scheduler has ended.")
+    logging.shutdown()
+    os._exit(0)  # Python itself would wait for every job
 
 
 def _delete_other_heartbeats(all_jobs: list[Job]) -> None:

@@ -20,6 +20,7 @@ from alerts.mail import fill_token, mail_body, unsubscribe_url
 from alerts.smtp import Bounced, MailNotSent, SmtpServer
 from config import config
 from models import Incident, Mail, MailKind, MailState, Shop
+from shutdown import SHUTDOWN
 
 LEASE = timedelta(minutes=3)  # the diagnosis takes ten seconds at most, each of the server's responses fifteen
 
@@ -31,9 +32,12 @@ def deliver(mail_id: UUID, diagnose: Callable[[Shop, Incident], None], server: S
 
     Without a server the mail is kept, to be read on the page.
     """
-    mail = outbox.claim(mail_id, LEASE)
-    if mail is None:
-        return
+    with SHUTDOWN.postponed():
+        if mail := outbox.claim(mail_id, LEASE):
+            _deliver(mail, diagnose, server)
+
+
+def _deliver(mail: Mail, diagnose: Callable[[Shop, Incident], None], server: SmtpServer | None) -> None:
     shop: Shop | None = mail.shop
     if mail.text is None:
         _write(mail, shop, diagnose)

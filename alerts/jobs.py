@@ -20,6 +20,7 @@ from clients import ApiError
 from config import config
 from encryption import Unreadable
 from models import AlertRule, Entity, Incident, Lane, Shop, utcnow
+from shutdown import SHUTDOWN
 from sync.api_clients import shopify_client_without_task
 from taskqueue.broker import QUEUES, broker
 from taskqueue.types import TYPES, Step, TaskType, sync_type
@@ -84,6 +85,8 @@ def deliver_mails() -> int:
     except redis.RedisError as error:
         log.warning("Redis is unavailable; the scheduler sends the mails: %s", error)
     for mail_id in outbox.due(SENT_HERE, OVERDUE):
+        if SHUTDOWN.begun:
+            break
         deliver(mail_id, diagnose, smtp_server())
     return len(due)
 

@@ -11,6 +11,7 @@ from peewee import fn
 from clients.shopify.client import SearchPage
 from mappings import Json
 from models import Exchange, Lane, PollCursor, Shop, Snapshot, Task, utcnow
+from shutdown import SHUTDOWN
 from taskqueue import claims
 from taskqueue.run import Run
 from taskqueue.types import NUMBERS, TaskType, enqueue
@@ -75,7 +76,7 @@ def _read_pages(fetch: FetchPage, start: datetime, cursor: str | None) -> tuple[
     for _ in range(PAGES):
         page = fetch(start, cursor)
         snapshots, cursor = snapshots + page.nodes, page.cursor
-        if cursor is None:
+        if cursor is None or SHUTDOWN.begun:
             break
     return snapshots, cursor
 

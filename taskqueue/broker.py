@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.middleware import TimeLimit
 
 from clients.redis_script import short_timeout_client
 from config import config
+from shutdown import SHUTDOWN
 
 DEFAULT_ADDRESS = "redis://127.0.0.1:6379"
 QUEUES = ("live", "bulk")  # by models.Lane
+PAUSE_SECONDS = 0.1  # between two looks of a consumer that fetches nothing more
+
+# What is still ours goes to the head of the queue, in the order in which it was taken.
+RETURN_SCRIPT = """
+for number = #ARGV, 1, -1 do
+    if redis.call('SREM', KEYS[1], ARGV[number]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[number]) end
+end
+"""
+
+
+class TaskConsumer(_RedisConsumer):
+    """Dramatiq's consumer of a queue, which fetches nothing more once the process shuts down."""
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        if SHUTDOWN.begun and not self.message_cache:
+            time.sleep(PAUSE_SECONDS)
+            return None
+        found: dramatiq.MessageProxy | None = super().__next__()
+        return found
 
 
 class TaskBroker(RedisBroker):
@@ -26,9 +47,21 @@ class TaskBroker(RedisBroker):
         )
         # The sweep publishes again, so a webhook's sender need not wait for a slow Redis.
         self.quick_client = short_timeout_client(url)
+        self._return_script = self.quick_client.register_script(RETURN_SCRIPT)
+
+    @property
+    def consumer_class(self) -> type[TaskConsumer]:
+        return TaskConsumer
 
     def publish(self, messages: list[tuple[str, str, str]]) -> None:
         """Publish (actor, queue, task id) messages in one round trip. Raises redis.RedisError."""
+        self._push("RPUSH", messages)
+
+    def publish_first(self, messages: list[tuple[str, str, str]]) -> None:
+        """As `publish`, before everything that is in the queue."""
+        self._push("LPUSH", messages)
+
+    def _push(self, command: str, messages: list[tuple[str, str, str]]) -> None:
         queues: dict[str, dict[Any, Any]] = {}  # by message id
         for actor, queue, task_id in messages:
             message_id, encoded = _message(actor, queue, task_id)
@@ -36,8 +69,13 @@ class TaskBroker(RedisBroker):
         with self.quick_client.pipeline(transaction=False) as pipe:
             for queue, encoded_messages in queues.items():
                 pipe.hset(f"{self.namespace}:{queue}.msgs", mapping=encoded_messages)
-                pipe.rpush(f"{self.namespace}:{queue}", *encoded_messages)
+                pipe.execute_command(command, f"{self.namespace}:{queue}", *encoded_messages)
             pipe.execute()
+
+    def return_messages(self, queue: str, message_ids: list[str]) -> None:
+        """Put fetched messages back to the head of their queue, for other workers. Raises redis.RedisError."""
+        unacknowledged = f"{self.namespace}:__acks__.{self.broker_id}.{queue}"
+        self._return_script(keys=[unacknowledged, f"{self.namespace}:{queue}"], args=message_ids)
 
     def has_lost_data(self) -> bool:
         """Whether Redis has lost its data since the last call. Sets its marker again. Raises redis.RedisError."""

@@ -124,6 +124,23 @@ def retry_in(run: Run, wait: timedelta, outcome: Outcome, why: Cause, error: Err
     _count_attempt(run, outcome.name.lower(), seconds)
 
 
+def give_back(run: Run, why: Cause) -> None:
+    """Give the task back in the middle of its attempt, which is not counted: due now. Raises LeaseLost.
+
+    It counts as published: the caller publishes it after the commit.
+    """
+    changes = "due_at = clock_timestamp(), attempts = attempts - 1, published_at = now()"
+    seconds = _end_attempt(run, changes, Outcome.WAITED, why, NO_ERROR)
+    _count_attempt(run, Outcome.WAITED.name.lower(), seconds)
+
+
+def lock(run: Run) -> None:
+    """Lock the task until the commit: meanwhile its run begins no call that changes something. Raises LeaseLost."""
+    mine = (Task.id == run.task.id) & (Task.fence == run.attempt) & (Task.started_at == run.started_at)
+    if not Task.select(Task.id).where(mine, Task.leased_until.is_null(False)).for_update().exists():
+        raise LeaseLost(str(run.task.id))
+
+
 def _count_attempt(run: Run, outcome_name: str, seconds: float) -> None:
     run.outcome_name = outcome_name
     COUNTERS.attempt(run.task.type, outcome_name, seconds)

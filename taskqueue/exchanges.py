@@ -18,6 +18,7 @@ from config import config
 from database import db
 from models import Attempt, Body, Exchange, Shop, Task, new_id, utcnow
 from reasons import Code
+from shutdown import SHUTDOWN, ShuttingDown
 from tasklog.counters import COUNTERS
 from taskqueue.outcomes import LeaseLost
 from taskqueue.run import Run
@@ -31,9 +32,15 @@ class ExchangeJournal:
         self.run = run
 
     def sending(self, call: Call) -> None:
-        """Record a request that changes something; it is on disk before the call. Raises LeaseLost."""
+        """Record a request that changes something; it is on disk before the call. Raises LeaseLost.
+
+        Raises ShuttingDown, if the process shuts down, before a call that must not be repeated: nobody could wait for
+        its end.
+        """
         if db.in_transaction():
             raise RuntimeError(f"{call.system} is called inside a transaction, which would hold its locks meanwhile.")
+        if call.effect is Effect.ONCE and SHUTDOWN.begun:
+            raise ShuttingDown
         if call.effect is not Effect.READ:
             self._open = record_request(self.run, call)
             self.run.sent = True

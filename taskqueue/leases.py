@@ -28,6 +28,11 @@ class Leases:
         """Renew the run's lease until the block ends."""
         return _Renewing(self, run)
 
+    def runs(self) -> list[Run]:
+        """The runs whose leases are renewed now."""
+        with self._lock:
+            return list(self._running)
+
     def add(self, run: Run) -> None:
         with self._lock:
             self._running.add(run)
@@ -46,8 +51,7 @@ class Leases:
 
     def renew(self) -> None:
         """Renew the leases of all runs, now."""
-        with self._lock:
-            running = list(self._running)
+        running = self.runs()
         if not running:
             return
         try:

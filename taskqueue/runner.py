@@ -22,7 +22,9 @@ from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected, is_rolled_back, scoped
 from models import Outcome, State
 from reasons import Cause, Code, Ending, ErrorCode, Reason, System, cause
+from shutdown import ShuttingDown
 from taskqueue import circuit_breaker, claims, exchanges
+from taskqueue.graceful_shutdown import give_back
 from taskqueue.leases import LEASES
 from taskqueue.outcomes import LeaseLost, Skip, Unusable, Wait
 from taskqueue.run import Run
@@ -121,6 +123,8 @@ def _end(task_type: TaskType, run: Run, error: BaseException) -> None:
     match error:
         case Skip():
             claims.finish(run, State.SUCCESS, why=error.cause, engage_id=run.task.engage_id)
+        case ShuttingDown():
+            _shutting_down(task_type, run)
         case Wait():
             _wait(run, error.cause, error.wait)
         case Unusable():
@@ -134,6 +138,12 @@ def _end(task_type: TaskType, run: Run, error: BaseException) -> None:
             log.error("%s %s failed in our own code.", task_type.name, run.task.id, exc_info=error)
             why = cause(Reason.INTERNAL_ERROR, error=type(error).__name__)
             _failed(task_type, run, why, ErrorCode(Code.INTERNAL), at_most=INTERNAL_ERROR_ATTEMPTS)
+
+
+def _shutting_down(task_type: TaskType, run: Run) -> None:
+    if give_back(run):
+        return
+    _failed(task_type, run, Cause(Reason.WORKER_RESTARTED), ErrorCode(Code.WORKER_LOST))
 
 
 def _wait(run: Run, why: Cause, wait: timedelta) -> None:

@@ -179,11 +179,20 @@ def enqueue(tasks: list[Task]) -> list[Task]:
 
 def publish(tasks: list[Task]) -> None:
     """Publish a message with the id of each task. Never raises: the next sweep publishes what was lost."""
+    _publish(tasks, broker.publish)
+
+
+def publish_first(tasks: list[Task]) -> None:
+    """As `publish`, before everything that is in the queue: for tasks that have been taken from it."""
+    _publish(tasks, broker.publish_first)
+
+
+def _publish(tasks: list[Task], send: Callable[[list[tuple[str, str, str]]], None]) -> None:
     try:
-        publish_messages((task.id, task.type, task.lane) for task in tasks)
+        send([_message(task.id, task.type, task.lane) for task in tasks])
     except redis.RedisError as error:
         log.warning("Redis is unavailable, %d tasks wait for the sweep: %s", len(tasks), error)
-        _mark_unpublished([task.id for task in tasks])
+        mark_unpublished([task.id for task in tasks])
 
 
 def publish_messages(tasks: Iterable[tuple[UUID, int, int]]) -> None:
@@ -197,7 +206,7 @@ def _message(task_id: UUID, number: int, lane: int) -> tuple[str, str, str]:
     return NUMBERS[number].name, QUEUES[lane], str(task_id)
 
 
-def _mark_unpublished(ids: list[UUID]) -> None:
+def mark_unpublished(ids: list[UUID]) -> None:
     """Let the next sweep publish them at once instead of in a minute."""
     try:
         with every_shop():

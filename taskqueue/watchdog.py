@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import redis
 from dramatiq import Broker, Worker
@@ -17,11 +18,13 @@ import logs
 from database import DATABASE_UNAVAILABLE, EVERY, connected, db
 from encryption import require_keyring
 from models import Lane
+from shutdown import SHUTDOWN
 from tasklog.counters import COUNTERS
 from taskqueue.broker import TaskBroker
+from taskqueue.graceful_shutdown import finish_runs
 from taskqueue.runner import run_task
 from taskqueue.sweeper import pick_due, reap
-from taskqueue.types import NUMBERS
+from taskqueue.types import NUMBERS, mark_unpublished
 
 log = logging.getLogger(__name__)
 
@@ -42,32 +45,29 @@ class Watchdog(Middleware):
     process without its threads looks healthy and does nothing.
     """
 
-    def __init__(self) -> None:
-        self.stopping = threading.Event()
-
     def after_process_boot(self, broker: Broker) -> None:
         logs.configure_logging()
         require_keyring()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         db.limit_connections(
-            connections=worker.worker_threads + CONCURRENT + 3
-        )  # three: this watchdog, leases, metrics
+            connections=worker.worker_threads + CONCURRENT + 4
+        )  # four: this watchdog, leases, metrics, shutdown
         worker.queue_prefetch = PREFETCH  # the variable for it is read when dramatiq is imported, before any of ours
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         threading.Thread(target=self._check_forever, args=(broker, worker), name="watchdog", daemon=True).start()
 
-    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        self.stopping.set()
-
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         COUNTERS.flush()
 
     def _check_forever(self, broker: Any, worker: Worker) -> None:
-        while not self.stopping.wait(CHECK_EVERY):
-            if not all(thread.is_alive() for thread in [*worker.consumers.values(), *worker.workers]):
+        while not SHUTDOWN.wait(CHECK_EVERY):
+            alive = all(thread.is_alive() for thread in [*worker.consumers.values(), *worker.workers])
+            if not alive and not SHUTDOWN.begun:
                 log.error("A thread of this worker has died; the process ends so that another takes its place.")
+                SHUTDOWN.begin()
+                finish_runs()
                 os._exit(70)
             if not _redis_answers(broker):
                 work_without_redis()
@@ -89,5 +89,16 @@ def work_without_redis() -> int:
     except DATABASE_UNAVAILABLE as error:
         log.warning("Redis and the database are unavailable: %s", error)
         return 0
-    wait([_pool.submit(run_task, NUMBERS[number], str(task_id)) for task_id, number in due])
-    return len(due)
+    begun = _pool.map(_run, due)
+    if left := [task_id for (task_id, _), has_begun in zip(due, begun, strict=True) if not has_begun]:
+        mark_unpublished(left)
+    return len(due) - len(left)
+
+
+def _run(picked: tuple[UUID, int]) -> bool:
+    """Run a task that was picked. False: the process shuts down, and the task has not begun."""
+    if SHUTDOWN.begun:
+        return False
+    task_id, number = picked
+    run_task(NUMBERS[number], str(task_id))
+    return True

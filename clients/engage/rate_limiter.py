@@ -13,6 +13,7 @@ import redis
 from clients import Throttled
 from clients.redis_script import CIRCUIT_OPEN_SECONDS, RedisScript
 from reasons import Reason
+from shutdown import SHUTDOWN
 
 CALLS_PER_SECOND = 40.0
 BURST = 8  # burst + rate is the most calls in one second: 48, under the 50 that Engage recommends
@@ -59,11 +60,14 @@ class RateLimiter:
         self._local = _local_limiters.setdefault(self.name, local)
 
     def acquire(self) -> None:
-        """Sleep until a call may be made. Raises Throttled at once if that would take longer than 1.5 seconds."""
+        """Sleep until a call may be made. Raises Throttled at once if that would take longer than 1.5 seconds.
+
+        Raises ShuttingDown instead of sleeping while the process shuts down.
+        """
         wait = self._wait()
         if wait > MAX_SLEEP_SECONDS:
             raise Throttled(Reason.ENGAGE_CALLS_WAITING, retry_after=timedelta(seconds=wait))
-        time.sleep(wait)
+        SHUTDOWN.sleep(wait)
 
     def _wait(self) -> float:
         microseconds = [int(seconds * 1e6) for seconds in (self.interval, self.unused, MAX_SLEEP_SECONDS)]

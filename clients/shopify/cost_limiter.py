@@ -16,6 +16,7 @@ import redis
 from clients import Throttled
 from clients.redis_script import RedisScript
 from reasons import Reason
+from shutdown import SHUTDOWN
 
 ASSUMED_COST = 60.0  # points of a document until Shopify has stated it; an order costs about as much
 MAX_SLEEP_SECONDS = 1.5  # of a caller; for longer waits the task goes back to its row
@@ -126,12 +127,15 @@ class CostLimiter:
         self._settle_script = RedisScript(client, SETTLE_SCRIPT)
 
     def reserve(self, document: str) -> Reservation:
-        """Sleep until the shop has the points. Raises Throttled at once if that would take over 1.5 seconds."""
+        """Sleep until the shop has the points. Raises Throttled at once if that would take over 1.5 seconds.
+
+        Raises ShuttingDown instead of sleeping while the process shuts down.
+        """
         cost = _costs.get(document, ASSUMED_COST)
         wait, responses = self._wait(cost)
         if wait > MAX_SLEEP_SECONDS:
             raise Throttled(Reason.SHOPIFY_CALLS_WAITING, retry_after=timedelta(seconds=wait))
-        time.sleep(wait)
+        SHUTDOWN.sleep(wait)
         return Reservation(document, cost, responses, time.monotonic())
 
     def settle(self, reservation: Reservation, answer: Any) -> None:

@@ -10,6 +10,7 @@ from clients.shopify.bulk_result import BulkResult
 from config import config
 from database import db
 from models import BulkImport, ImportKind, ImportPart, Task
+from shutdown import SHUTDOWN
 from sync.imports import staged_lines
 from sync.imports.parts import lock_part, save_bad_lines, update_part
 from sync.imports.rows import ImportRow, SavedCounts, make_order_row, make_row, parent_id, parse_line, save_rows
@@ -41,9 +42,13 @@ class ImportReader:
         numbered = _number_lines(lines, self.part.lines)
         while chunk := _chunk(numbered):
             self._save(chunk, lines)
-            if time.monotonic() > self._until or has_enough_pending(self.bulk_import):
+            if self._must_end():
                 return False
         return True
+
+    def _must_end(self) -> bool:
+        """Whether this attempt must end before the file does; the next one reads on, in another worker if need be."""
+        return SHUTDOWN.begun or time.monotonic() > self._until or has_enough_pending(self.bulk_import)
 
     def join_orders(self) -> bool:
         """Join orders and their lines, with the same limits as `read`. Returns whether none is left."""
@@ -54,7 +59,7 @@ class ImportReader:
                 saved = save_rows(self.run, self.bulk_import, ImportKind.ORDERS, rows)
                 staged_lines.delete_orders(self.part, [order_id for _, order_id, _, _ in staged])
                 self._record_progress(saved, len(rows), errors)
-            if time.monotonic() > self._until or has_enough_pending(self.bulk_import):
+            if self._must_end():
                 return False
         with db.atomic():
             self._lock()
@@ -119,12 +124,12 @@ def _number_lines(lines: BulkResult, read: int) -> Iterator[Numbered]:
 
 
 def _chunk(lines: Iterator[Numbered]) -> list[Numbered]:
-    """Next lines, as many as fit in one transaction and in memory."""
+    """Next lines, as many as fit in one transaction and in memory; what has come by now if the process shuts down."""
     chunk, size = [], 0
     for number, line in itertools.islice(lines, CHUNK_ROWS):
         chunk.append((number, line))
         size += len(line)
-        if size > CHUNK_BYTES:
+        if size > CHUNK_BYTES or SHUTDOWN.begun:
             break
     return chunk
 

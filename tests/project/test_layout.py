@@ -23,7 +23,7 @@ FLOORS = (
     {"models", "i18n", "schema"},
     {"database"},
     {"clients", "mappings", "encryption", "logs"},
-    {"config", "redaction", "reasons"},
+    {"config", "redaction", "reasons", "shutdown"},
     {"addresses"},
 )
 OUTSIDE = {"sandbox", "benchmarks", "tests"}  # nothing of the app imports them
