@@ -91,6 +91,7 @@ class Reason(StrEnum):
     STORE_DEFAULT = "store_default"
     LOCATION_UNMAPPED = "location_unmapped"
     PRODUCTS_NOT_GRANTED = "products_not_granted"
+    EXCHANGE_RATE_UNKNOWN = "exchange_rate_unknown"
     CONTACT_KEY_LEFT_OUT = "contact_key_left_out"
     CONTACT_SHARED = "contact_shared"
     CONTACT_FIELD_REFUSED = "contact_field_refused"

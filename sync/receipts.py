@@ -14,6 +14,7 @@ from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_receipt
+from mappings.receipt.exchange_rate import exchange_rate_note
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt, receipt_not_due_reason, receipt_skip_reason
 from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
 from mappings.vouchers import used_bonus_checks
@@ -62,7 +63,7 @@ def send_purchase(run: Run, order: Order) -> None:
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
     codes = look_up_codes(run, order, contact_id, rules)
     receipt |= used_bonus_checks(codes)
-    run.note = products_note(snapshot) or choice.note
+    run.note = products_note(snapshot) or exchange_rate_note(snapshot, rules.group_currency) or choice.note
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
         articles = articles_to_save(snapshot, sent, as_made=sent is receipt)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger, with_decimals
+from mappings.receipt.exchange_rate import exchange_rate
 from mappings.receipt.lines import ReceiptLine, remainder_line, total_gross
 from mappings.receipt.order_edits import edited_lines
 from mappings.receipt.payments import BALANCE, BALANCE_NAME, order_payments, refund_is_pending
@@ -53,7 +54,8 @@ def correction_receipt(
     if not lines:
         return None
     payments = _payments(order, sales, missing, ledger, rules)
-    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    rate = exchange_rate(order, ledger.currency, rules.group_currency)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
     return fields.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
 
 

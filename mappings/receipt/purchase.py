@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger
 from mappings.receipt.articles import ArticleKey
+from mappings.receipt.exchange_rate import exchange_rate
 from mappings.receipt.lines import PaidFor, ReceiptLine, adjustment_line, tax_details, tip_line, total_gross
 from mappings.receipt.payments import order_payments
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, tip_of, units_sold
@@ -30,6 +31,7 @@ class ReceiptRules(TurnoverRules):
     freight_sku: str = "FREIGHT"
     trigger: Literal["created", "paid", "fulfilled"] = "paid"
     article_key: ArticleKey = "sku"
+    group_currency: str = ""
     redeem_codes: bool = False
 
 
@@ -70,15 +72,16 @@ def purchase_receipt(
     receipt).
 
     Amounts are Decimal with the currency's decimals. `zone` gives the time of sale in the shop's zone, which Engage
-    prefers; without it Shopify's offset stays. The exchange rate is left out: the group currency is a setting of the
-    tenant that we cannot read, and Engage then uses the rate it has. Raises ValueError if lines are missing.
+    prefers; without it Shopify's offset stays. Without an exchange rate Engage uses the one that it has. Raises
+    ValueError if lines are missing.
     """
     _require_every_line(order)
     ledger, costs = Ledger.of(order, rules.currency), Costs.of(order, rules)
     lines = lines_on_receipt(costs.all, rules)
     total = total_gross(lines)
     payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
-    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    rate = exchange_rate(order, ledger.currency, rules.group_currency)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
     return fields.body(numeric_id(order), order["createdAt"], lines, payments)
 
 
@@ -112,6 +115,7 @@ class ReceiptFields:
     receipt_number: str
     currency: str
     zone: ZoneInfo | None = None
+    rate: Decimal | None = None
 
     def body(self, receipt_id: str, at: str, lines: list[ReceiptLine], payments: list[Json]) -> Json:
         """The body of one receipt; `at` is Shopify's time of the purchase, return or correction."""
@@ -122,6 +126,7 @@ class ReceiptFields:
             "createdDate": in_zone(at, self.zone),
             "storeExternalId": self.store,
             "currency": self.currency,
+            **({} if self.rate is None else {"exchangeRateToGroupCurrency": self.rate}),
             "totalGrossPrice": total_gross(lines),
             "taxDetails": tax_details(lines),
             "paymentMethods": payments,

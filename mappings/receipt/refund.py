@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from mappings import Json, numeric_id
 from mappings.money import Ledger
+from mappings.receipt.exchange_rate import exchange_rate
 from mappings.receipt.lines import remainder_line, total_gross
 from mappings.receipt.payments import refund_payments
 from mappings.receipt.purchase import ReceiptFields, ReceiptRules
@@ -58,5 +59,6 @@ def return_receipt(
     lines = lines_on_receipt(returned.lines, rules) + remainder_line(returned.without_article, GOODWILL_NAME)
     left_out = total_gross(lines_left_out(returned.lines, rules))
     payments = refund_payments(refund, total_gross(lines), left_out, ledger)
-    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone)
+    rate = exchange_rate(order, ledger.currency, rules.group_currency)
+    fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
     return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)

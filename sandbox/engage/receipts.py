@@ -81,8 +81,8 @@ def receipt_errors(receipt: Receipt) -> Iterator[str]:
     yield from missing_texts(receipt, "uniqueReceiptId receiptNumber createdDate storeExternalId currency")
     yield from missing_numbers(receipt, "totalGrossPrice")
     yield from format_errors(receipt)
-    if "exchangeRateToGroupCurrency" in receipt:
-        yield from missing_numbers(receipt, "exchangeRateToGroupCurrency")
+    if "exchangeRateToGroupCurrency" in receipt and sign(receipt["exchangeRateToGroupCurrency"]) < 1:
+        yield "exchangeRateToGroupCurrency must be a number above zero."
     for payment in objects_in(receipt, "paymentMethods"):
         yield from missing_texts(payment, "type")
         yield from missing_numbers(payment, "value")

@@ -15,6 +15,7 @@ from mappings.receipt.articles import (
     sent_article,
     with_articles,
 )
+from mappings.receipt.exchange_rate import with_sale_rate
 from mappings.receipt.purchase import ReceiptRules
 from models import Order, Receipt, Shop
 from reasons import Cause, Reason, cause
@@ -24,9 +25,15 @@ SavedArticles = dict[str, tuple[str, str, str]]  # SKU, article number and group
 
 
 def with_sold_articles(order: Order | None, snapshot: Json, rules: ReceiptRules) -> Json:
-    """The order's snapshot with the article of every line: as a receipt of it named it, else by the rules."""
+    """The order's snapshot with the article of every line, as a receipt of it named it, else by the rules.
+
+    Also with the exchange rate of its first receipt, once there is one.
+    """
     receipts = sent_receipts.of_order(order) if order and order.receipt_id else []
-    return with_articles(snapshot, rules.article_key, _sold_articles(order, receipts, snapshot) if order else {})
+    if order is None or not receipts:
+        return with_articles(snapshot, rules.article_key, {})
+    sold = with_articles(snapshot, rules.article_key, _sold_articles(order, receipts, snapshot))
+    return with_sale_rate(sold, receipts[0].open(order.shop))
 
 
 def articles_to_save(snapshot: Json, receipt: Json, *, as_made: bool) -> SavedArticles:

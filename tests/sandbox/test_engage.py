@@ -552,6 +552,7 @@ def test_a_receipt_without_a_required_field_is_refused(call, name):
         {"paymentMethods": [{"type": "card", "value": "268.20"}]},
         {"paymentmethods": []},
         {"exchangeRateToGroupCurrency": "1"},
+        {"exchangeRateToGroupCurrency": 0},
         {"items": [ITEM | {"sku": None}]},
         {"items": [ITEM | {"sku": "x" * 256}]},
         {"items": [ITEM | {"barcode": "735"}]},

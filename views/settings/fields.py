@@ -126,6 +126,19 @@ class WordField(Field):
 
 
 @dataclass(frozen=True)
+class CurrencyField(Field):
+    """A currency by its code of ISO 4217; empty means none."""
+
+    may_be_absent = True
+
+    def read(self, form: FormValues) -> str | None:
+        given = form.get(self.name, "").strip().upper()
+        if given and not re.fullmatch(r"[A-Z]{3}", given):
+            raise InvalidValue(t("settings.bad.currency"))
+        return given or None
+
+
+@dataclass(frozen=True)
 class PercentField(Field):
     """Whole percent from 1 to 100; empty or 0 means off."""
 

@@ -18,6 +18,7 @@ from views.settings.choices import Path, chosen_at
 from views.settings.fields import (
     AddedChoiceField,
     ChoiceField,
+    CurrencyField,
     Field,
     FormValues,
     HoursField,
@@ -57,6 +58,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
     "orders": [
         _field(ChoiceField, "receipt", "trigger", options=("created", "paid", "fulfilled")),
         _field(ChoiceField, "receipt", "currency", options=("shop", "presentment")),
+        _field(CurrencyField, "receipt", "group_currency"),
         _field(SwitchField, "receipt", "freight_line"),
         _field(TextField, "receipt", "freight_sku"),
         _field(AddedChoiceField, "receipt", "freight_points", options=("points", "no_points")),
