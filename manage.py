@@ -69,7 +69,8 @@ def sign_in(arguments: argparse.Namespace) -> None:
     shop = Shop.get_or_none(Shop.domain == arguments.shop)
     if shop is None:
         raise SystemExit(f"There is no shop {arguments.shop}; connect it first.")
-    print(f"{config.app_url}/sign-in?token={sign_in_links.issue(shop, LINK_VALID)}")
+    name = vars(arguments)["for"] or "operator"
+    print(f"{config.app_url}/sign-in?token={sign_in_links.issue(shop, LINK_VALID, name)}")
 
 
 def sweep(_: argparse.Namespace) -> None:
@@ -206,9 +207,11 @@ OPTIONS: dict[str, dict[str, Option]] = {
 }
 OPTIONAL: dict[str, dict[str, Option]] = {
     "check": {"shop": SHOP},
+    "sign-in": {"for": partial(_like, r"\S(.{0,58}\S)?", "a name of at most 60 letters")},
     "check-alerts": {"shop": SHOP, "now": _instant},
 }
 HELP = {
+    "for": "whom the link is for, as the pages then say who did what; without it: operator",
     "email": "where alerts go until Shopify's own e-mail address of the shop is read, which replaces it",
     "now": "as of this instant, such as 2026-12-01T09:00:00Z, and not of now; it explains and does not fire",
 }

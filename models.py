@@ -145,7 +145,22 @@ class SignIn(Table):
 
     token_hash = TextField(primary_key=True)
     shop = ForeignKeyField(Shop)
+    name = TextField(default="")
     expires_at = DateTimeTZField()
+
+
+class BrowserSession(Table):
+    """A session that a sign-in link has opened, `name` as the link's. Only the hash of the cookie's token is stored."""
+
+    # browser_session_shop (shop_id, expires_at) lists the shop's.
+    token_hash = TextField(primary_key=True)
+    shop = ForeignKeyField(Shop)
+    name = TextField(default="")
+    opened_at = DateTimeTZField(default=utcnow)
+    expires_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "browser_session"
 
 
 class Permission(StrEnum):
@@ -233,13 +248,14 @@ class Action(StrEnum):
     ALERT_TEST = "alert_test"
     SUPPORT = "support"
     SUPPORT_END = "support_end"
+    SESSIONS_END = "sessions_end"
 
 
 class AuditEntry(Table):
     """An action of a member in a shop. It names tasks, never customers: those may have to be erased.
 
-    `user_id`: the member's; None for a sign-in link, which names nobody. `created_task_id`: the task that the action
-    made.
+    `user_id`: the member's; for a sign-in link its name, None if it has none. `created_task_id`: the task that the
+    action made.
     """
 
     # audit_click (shop_id, click, action), unique: the idempotency key of the form makes a second press no second

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from database import db
 from encryption import Unreadable, rewrap, wrapping_key_name
+from models import BrowserSession
 
 BATCH = 100  # shops between two reports of progress
 
@@ -16,7 +17,8 @@ ReportProgress = Callable[[int, int], None]
 def rotate(report: ReportProgress) -> list[tuple[int, str]]:
     """Wrap each shop's key by the first of SECRET_KEYS. Calls `report` with the number of shops done and of all shops.
 
-    The keys themselves stay, so nothing is encrypted anew, and processes that have them in memory go on.
+    Every session that a sign-in link has opened ends. The keys themselves stay, so nothing is encrypted anew, and
+    processes that have them in memory go on.
     Returns the ids of shops whose key is still wrapped by another, each with the reason.
     """
     done = 0
@@ -26,6 +28,7 @@ def rotate(report: ReportProgress) -> list[tuple[int, str]]:
                 _rewrap(shop_id, key)
         done += len(batch)
         report(done, max(done, _count()))
+    BrowserSession.delete().execute()  # whoever has a former key could sign their cookies
     return [(shop_id, _why(key)) for shop_id, key in _shops_with_other_keys()]
 
 

@@ -6,7 +6,17 @@ from datetime import timedelta
 
 from clients import Refused, Rejected
 from database import db
-from models import OPEN_IMPORTS, BulkImport, Entity, ImportState, PollCursor, Shop
+from models import (
+    OPEN_IMPORTS,
+    BrowserSession,
+    BulkImport,
+    Entity,
+    ImportState,
+    PollCursor,
+    Shop,
+    SignIn,
+    SupportLink,
+)
 from privacy import erasure
 from reasons import Reason
 from sync.api_clients import shopify_client
@@ -44,8 +54,10 @@ def still_installed(run: Run) -> bool:
 
 
 def deactivate(shop: Shop) -> None:
-    """Deactivate the shop: no task of it is claimed from now on, and its tokens and keys are deleted."""
+    """Deactivate the shop: no task of it is claimed from now on; its tokens, keys, sessions and links are deleted."""
     inactive = {"active": False, "shopify_token": None, "shopify_refresh": None, "engage_key": None}
+    for table in (BrowserSession, SignIn, SupportLink):  # or they would open it after a new install
+        table.delete().where(table.shop == shop).execute()
     Shop.update(**inactive, paused_until=None, pause_reason=None, failures=0).where(Shop.id == shop.id).execute()
 
 

@@ -74,7 +74,10 @@ def _delete_others(now: datetime) -> int:
     return (
         _delete(DELETE_BODIES.format(table="body", key="task_id"), id_at(bodies, -1))
         + _delete(DELETE_BODIES.format(table="exchange", key="id"), id_at(bodies, -1))
-        + _delete(DELETE_BY_TIME.format(table="support_link", column="expires_at"), now)
+        + sum(
+            _delete(DELETE_BY_TIME.format(table=table, column="expires_at"), now)
+            for table in ("support_link", "browser_session", "sign_in")
+        )
         + _delete(DELETE_BY_TIME.format(table="alert_mail", column="ended_at"), alerts)
         + _delete(DELETE_BY_TIME.format(table="alert_incident", column="closed_at"), alerts)
     )

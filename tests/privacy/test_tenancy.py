@@ -169,6 +169,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/welcome/store"): Shared(form={"store": "SE-WEB"}),
     ("GET", "/people"): Shared(),
     ("POST", "/people/{member_id}"): one_id_each("member_id"),
+    ("POST", "/people/sessions/end"): Shared(),
     ("POST", "/people/support/end"): Shared(),
     ("POST", "/tasks/{task_id}/support"): TASK,
     ("POST", "/support/{kind}/{shopify_id}"): ENTITIES,

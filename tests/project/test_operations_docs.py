@@ -35,7 +35,7 @@ WITHOUT_PEOPLE = {  # what is about shops and machines, and names nobody
         "bulk_part",
         "endpoint",
     ),
-    *("heartbeat", "market", "poll", "saved_view", "schema_migration", "sign_in", "store", "task_delta"),
+    *("heartbeat", "market", "poll", "saved_view", "schema_migration", "store", "task_delta"),
 }
 
 

@@ -20,6 +20,7 @@ from models import (
     AlertRule,
     Attempt,
     Body,
+    BrowserSession,
     BulkRetry,
     BulkRetryPortion,
     Customer,
@@ -173,6 +174,7 @@ def _other_rows(shop: Shop, canary: str, ids: dict[str, str]) -> None:
     ids["member_id"] = str(membership.register(shop, f"{canary}-user", f"{canary}-olga", owner=False).id)
     ids["support"] = support_links.issue(shop, timedelta(days=1), f"{canary}-maker", task_id=UUID(ids["task_id"]))
     SignIn.create(token_hash=token_hash(canary), shop=shop, expires_at=LATER)
+    BrowserSession.create(token_hash=token_hash(canary), shop=shop, name=f"{canary}-link", expires_at=LATER)
     ids["shop_token"] = webhook_endpoints.get_or_create(shop).url.rpartition("/")[2]
     stores.save_stores(shop, [{"externalId": f"{canary}-external", "name": f"{canary}-shelf", "type": "ECOM"}])
     Market.create(shop=shop, handle=f"{canary}-handle", name=f"{canary}-market", regions=["SE"])

@@ -266,9 +266,9 @@ WEB = (
     ),
     Mutation(
         "session of an inactive shop",
-        "views/web/session.py",
-        "(Shop.id == shop_id) & Shop.active",
-        "(Shop.id == shop_id)",
+        "views/web/browser_sessions.py",
+        "(BrowserSession.expires_at > now) & Shop.active)",
+        "(BrowserSession.expires_at > now))",
         ("tests/views/web/test_session.py",),
     ),
     Mutation(

@@ -1,4 +1,4 @@
-"""Members of the shop (staff who have opened the app) and their permissions, and the end of all support links."""
+"""Members of the shop (staff who have opened the app) and their permissions; the end of sessions and support links."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.routing import Route
 from database import db
 from i18n.catalogue import t
 from models import Action, Member, Permission, utcnow
-from views.account import support_links
-from views.web import audit_log, membership, query_params
+from views.account import sign_in_links, support_links
+from views.web import audit_log, browser_sessions, membership, query_params
 from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
 from views.web.rendering import render
@@ -40,6 +40,7 @@ def index(request: Request) -> Response:
         request,
         "account/members.html",
         members=[MemberRow(each, each.user_id == user) for each in membership.of_shop(shop)],
+        browser_sessions=browser_sessions.of_shop(shop),
         open_support_links=support_links.count_valid(shop, utcnow()),
     )
 
@@ -70,6 +71,17 @@ def end_support_links(request: Request) -> Response:
     return RedirectResponse("/people#support", 303)
 
 
+@action(needs=Permission.SETTINGS)
+def end_sessions(request: Request) -> Response:
+    """`POST /people/sessions/end`: end every session that a sign-in link has opened, and every unused link."""
+    shop = request.state.shop
+    with db.atomic():
+        if audit_log.record(shop, Action.SESSIONS_END, current_user(request), idempotency_key=idempotency_key(request)):
+            browser_sessions.end_all(shop)
+            sign_in_links.revoke_all(shop)
+    return RedirectResponse("/people#sessions", 303)
+
+
 def _member(request: Request) -> Member:
     """The member of the URL, if it is of the signed-in shop. Raises Missing."""
     member_id = query_params.parse_uuid(request.path_params["member_id"])
@@ -81,6 +93,7 @@ def _member(request: Request) -> Member:
 
 routes = [
     Route("/people", index),
+    Route("/people/sessions/end", end_sessions, methods=["POST"]),
     Route("/people/support/end", end_support_links, methods=["POST"]),
     Route("/people/{member_id}", save_permissions, methods=["POST"]),
 ]

@@ -22,22 +22,28 @@ from views.web.session import set_session_cookie
 from views.web.view import in_thread
 
 
-def issue(shop: Shop, valid: timedelta) -> str:
-    """A new token for the shop. Only its hash is stored."""
+def issue(shop: Shop, valid: timedelta, name: str = "") -> str:
+    """A new token for the shop. Only its hash is stored. `name`: whom the link is for."""
     token = secrets.token_urlsafe(32)
-    SignIn.create(token_hash=token_hash(token), shop=shop, expires_at=utcnow() + valid)
+    SignIn.create(token_hash=token_hash(token), shop=shop, name=name, expires_at=utcnow() + valid)
     return token
 
 
 def redeem(token: str) -> int | None:
     """Use up the token: the id of its shop, or None if it was used before, has expired or never was one."""
-    rows = (
-        SignIn.delete()
-        .where(SignIn.token_hash == token_hash(token))
-        .returning(SignIn.shop, SignIn.expires_at)
-        .execute()
-    )
-    return next((row.shop_id for row in rows if row.expires_at > utcnow()), None)
+    found = _use_up(token)
+    return found[0] if found else None
+
+
+def _use_up(token: str) -> tuple[int, str] | None:
+    """The id of the link's shop and the link's name."""
+    rows = SignIn.delete().where(SignIn.token_hash == token_hash(token)).returning(SignIn).execute()
+    return next(((row.shop_id, row.name) for row in rows if row.expires_at > utcnow()), None)
+
+
+def revoke_all(shop: Shop) -> None:
+    """Take back every unused link of the shop."""
+    SignIn.delete().where(SignIn.shop == shop).execute()
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -77,11 +83,11 @@ def _sign_in_page(request: Request, token: str) -> Response | None:
 
 
 def _opened_session(request: Request, token: str) -> Response | None:
-    shop_id = redeem(token)
-    if shop_id is None:
+    link = _use_up(token)
+    if link is None:
         return None
     response = RedirectResponse("/tasks", 303, {"Cache-Control": "no-store"})
-    set_session_cookie(response, shop_id)
+    set_session_cookie(response, *link)
     return response
 
 

@@ -90,5 +90,5 @@ def idempotency_key(request: AnyRequest) -> UUID:
 
 
 def current_user(request: AnyRequest) -> str | None:
-    """The session's user by their id at Shopify, or None for a session by a sign-in link."""
+    """The session's user by their id at Shopify, or by the name of their sign-in link; None if it has none."""
     return state_of(request).session.user_id

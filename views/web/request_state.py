@@ -20,7 +20,8 @@ _NAME = "request"  # in the dictionary that ASGI has for an app's own state
 class Session:
     """Who is signed in to which shop, with which permissions.
 
-    `user_id`: their id at Shopify, None for a sign-in link. `csrf_subject`: whom the page's CSRF tokens belong to; "":
+    `user_id`: their id at Shopify; of a sign-in link its name, or None. `browser_session`: the hash that names the
+    session of a sign-in link. `csrf_subject`: whom the page's CSRF tokens belong to; "":
     to the session cookie. The rest is empty outside of Shopify's admin: `admin_params` are its parameters that links to
     other pages carry, `locale` is its language.
     """
@@ -32,6 +33,7 @@ class Session:
     embedded: bool = False
     id_token: str = ""
     locale: str = ""
+    browser_session: str = ""
     admin_params: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -17,8 +17,10 @@ from config import config
 from database import DATABASE_UNAVAILABLE, EVERY, connected
 from i18n.catalogue import t
 from i18n.locale import use_language
-from models import EVERYTHING, Shop
+from models import EVERYTHING
+from views.web import browser_sessions
 from views.web.admin_params import BOUNCE_PATH, LINK_PARAMS, RELOAD
+from views.web.browser_sessions import SESSION_SECONDS, open_session
 from views.web.csrf import SESSION_COOKIE
 from views.web.embedded_session import (
     NO_STORE,
@@ -42,11 +44,10 @@ from views.web.errors import BadInput
 from views.web.forms import action
 from views.web.language import negotiate_language, plain_text
 from views.web.rendering import render
-from views.web.request_state import NO_FRAME_ANCESTORS, Request, Session
+from views.web.request_state import NO_FRAME_ANCESTORS, Request, Session, state_of
 from views.web.view import in_thread, public_view
 
 SECURE = config.app_url.startswith("https://")  # a browser heeds __Host- cookies only so, also when they end
-SESSION_SECONDS = 12 * 3600
 
 
 @lru_cache(maxsize=1)
@@ -56,16 +57,16 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(keys, salt=SESSION_COOKIE)
 
 
-def session_cookie(shop_id: int) -> str:
-    """The value of the session cookie for one shop."""
-    return _signer().dumps(shop_id)
+def session_cookie(shop_id: int, name: str = "") -> str:
+    """Open a session of one shop: the value of its cookie. `name`: that of the sign-in link."""
+    return _signer().dumps(open_session(shop_id, name))
 
 
-def set_session_cookie(response: Response, shop_id: int) -> None:
+def set_session_cookie(response: Response, shop_id: int, name: str = "") -> None:
     """Sign in to one shop: with the response its browser gets the session cookie."""
     response.set_cookie(
         SESSION_COOKIE,
-        session_cookie(shop_id),
+        session_cookie(shop_id, name),
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",
@@ -73,24 +74,20 @@ def set_session_cookie(response: Response, shop_id: int) -> None:
     )
 
 
-def shop_id_of(request: AnyRequest) -> int | None:
-    """The id of the shop in the session cookie, or None."""
+def token_of(request: AnyRequest) -> str | None:
+    """The token in the session cookie, or None if we did not sign it, or too long ago."""
     try:
-        shop_id: int = _signer().loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
+        token = _signer().loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
     except BadSignature:
         return None
-    return shop_id
-
-
-def shop_of(request: AnyRequest) -> Shop | None:
-    """The signed-in shop. Needs a database connection."""
-    shop_id = shop_id_of(request)
-    return Shop.get_or_none((Shop.id == shop_id) & Shop.active) if shop_id else None
+    return token if isinstance(token, str) else None
 
 
 @action(needs=None)
 def sign_out(request: Request) -> Response:
-    """`POST /sign-out`."""
+    """`POST /sign-out`: end the session, wherever its cookie was copied to."""
+    if session_hash := state_of(request).session.browser_session:
+        browser_sessions.end(session_hash)
     response = RedirectResponse("/tasks", 303)
     response.delete_cookie(SESSION_COOKIE, secure=SECURE, httponly=True)
     return response
@@ -132,13 +129,21 @@ class SessionMiddleware:
 
 
 async def _cookie_session(request: Request) -> Session:
-    shop = await in_thread(_shop, request) if shop_id_of(request) else None
-    return Session(shop, permissions=EVERYTHING)
+    token = token_of(request)
+    return (await in_thread(_session_of, token) if token else None) or Session(permissions=EVERYTHING)
 
 
-def _shop(request: Request) -> Shop | None:
+def _session_of(token: str) -> Session | None:
     with connected(EVERY):
-        return shop_of(request)
+        found = browser_sessions.find(token)
+    if found is None:
+        return None
+    return Session(
+        found.shop,
+        f"{found.name} (link)" if found.name else None,  # as the audit log shows it; Shopify's ids are digits
+        permissions=EVERYTHING,
+        browser_session=found.token_hash,
+    )
 
 
 def _refuse_token(request: Request, error: InvalidIdToken | NoAccessToken) -> Response:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import requests
@@ -15,13 +16,19 @@ from hypothesis import strategies as st
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from i18n.catalogue import t
+from models import Action, AuditEntry, BrowserSession, Shop, utcnow
+from privacy.key_rotation import rotate
+from privacy.uninstall import deactivate
 from tests.conftest import free_port
 from tests.support.servers.processes import printed, scratch, web_process
+from tests.support.tasks.listed_tasks import add_task
 from tests.support.web.forms import press
+from tests.support.web.pages import get_page
 from tests.support.web.sessions import HALF_AN_HOUR, browser, signed_in_shop
-from views.account import sign_in_links
+from views.account import sign_in_links, support_links
+from views.web.browser_sessions import SESSION_SECONDS
 from views.web.csrf import SESSION_COOKIE
-from views.web.session import SESSION_SECONDS, session_cookie
+from views.web.session import session_cookie
 
 __all__ = ["browser", "scratch"]
 
@@ -33,13 +40,19 @@ def serializer(key: bytes, salt: str = SESSION_COOKIE) -> URLSafeTimedSerializer
     return URLSafeTimedSerializer(hashlib.sha256(b"session" + key).hexdigest(), salt=salt)
 
 
-def signed_at(when: float, shop_id: int) -> str:
+def token_in(cookie: str) -> str:
+    found = serializer(KEYS["of ours"]).loads(cookie)
+    assert isinstance(found, str)
+    return found
+
+
+def signed_at(when: float, token: str) -> str:
     class Then(TimestampSigner):
         def get_timestamp(self) -> int:
             return int(when)
 
     key = hashlib.sha256(b"session" + KEYS["of ours"]).hexdigest()
-    return URLSafeTimedSerializer(key, salt=SESSION_COOKIE, signer=Then).dumps(shop_id)
+    return URLSafeTimedSerializer(key, salt=SESSION_COOKIE, signer=Then).dumps(token)
 
 
 def flags(answer) -> set[str]:
@@ -72,7 +85,11 @@ def test_a_session_cookie_opens_its_shop(browser, shop, other_shop):
 
 
 def test_the_session_cookie_has_the_documented_format(browser, shop):
-    assert signed_in_shop(browser, serializer(KEYS["of ours"]).dumps(shop.id)) == shop.domain
+    token = token_in(session_cookie(shop.id))
+
+    assert len(token) == 43
+    assert BrowserSession.get().token_hash == hashlib.sha256(token.encode()).hexdigest()
+    assert signed_in_shop(browser, serializer(KEYS["of ours"]).dumps(token)) == shop.domain
 
 
 @pytest.mark.parametrize(
@@ -82,14 +99,18 @@ def test_the_session_cookie_has_the_documented_format(browser, shop):
         pytest.param(lambda good: "1", id="only a number"),
         pytest.param(lambda good: good[:-1], id="cut"),
         pytest.param(lambda good: good.split(".", 1)[0], id="unsigned"),
-        pytest.param(lambda good: "Mg" + good[good.index(".") :], id="another shop's number"),
-        pytest.param(lambda good: serializer(KEYS["of another"]).dumps(1), id="signed by another's key"),
-        pytest.param(lambda good: serializer(KEYS["of ours"], salt="other").dumps(1), id="signed for something else"),
+        pytest.param(lambda good: "Mg" + good[good.index(".") :], id="another token"),
+        pytest.param(lambda good: serializer(KEYS["of another"]).dumps(token_in(good)), id="signed by another's key"),
         pytest.param(
-            lambda good: URLSafeTimedSerializer(KEYS["of ours"], salt=SESSION_COOKIE).dumps(1), id="by the bare key"
+            lambda good: serializer(KEYS["of ours"], salt="other").dumps(token_in(good)), id="signed for something else"
         ),
-        pytest.param(lambda good: signed_at(time.time() - SESSION_SECONDS - 2, 1), id="expired"),
-        pytest.param(lambda good: serializer(KEYS["of ours"]).dumps(99), id="of a shop that is not there"),
+        pytest.param(
+            lambda good: URLSafeTimedSerializer(KEYS["of ours"], salt=SESSION_COOKIE).dumps(token_in(good)),
+            id="by the bare key",
+        ),
+        pytest.param(lambda good: signed_at(time.time() - SESSION_SECONDS - 2, token_in(good)), id="expired"),
+        pytest.param(lambda good: serializer(KEYS["of ours"]).dumps(1), id="a shop's number, as before"),
+        pytest.param(lambda good: serializer(KEYS["of ours"]).dumps("x" * 43), id="of no session"),
     ],
 )
 def test_any_other_cookie_is_no_session(forge, browser, shop, other_shop):
@@ -97,7 +118,13 @@ def test_any_other_cookie_is_no_session(forge, browser, shop, other_shop):
 
 
 def test_a_session_lasts_12_hours(browser, shop):
-    assert signed_in_shop(browser, signed_at(time.time() - SESSION_SECONDS + 60, shop.id)) == shop.domain
+    token = token_in(session_cookie(shop.id))
+    left = BrowserSession.get().expires_at - utcnow()
+
+    assert timedelta(seconds=SESSION_SECONDS - 60) < left <= timedelta(seconds=SESSION_SECONDS)
+    assert signed_in_shop(browser, signed_at(time.time() - SESSION_SECONDS + 60, token)) == shop.domain
+    BrowserSession.update(expires_at=utcnow()).execute()
+    assert signed_in_shop(browser) is None
 
 
 @settings(max_examples=150, deadline=None)
@@ -127,6 +154,61 @@ def test_signing_out_ends_the_session(anonymous, shop):
     assert anonymous.get("/tasks").status_code == 401
 
 
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(client, anonymous, shop):
+    copied, other = client.cookies[SESSION_COOKIE], session_cookie(shop.id)
+    press(client, "/tasks", "/sign-out")
+
+    client.cookies.set(SESSION_COOKIE, copied)
+    assert client.get("/tasks").status_code == 401
+    client.cookies.set(SESSION_COOKIE, other)
+    assert client.get("/tasks").status_code == 200
+
+
+def test_an_uninstall_ends_sessions_and_links_also_after_a_new_install(client, shop):
+    task = add_task(shop)
+    sign_in, support = (
+        sign_in_links.issue(shop, HALF_AN_HOUR),
+        support_links.issue(shop, HALF_AN_HOUR, None, task_id=task.id),
+    )
+    deactivate(shop)
+    Shop.update(active=True).execute()
+
+    assert client.get("/tasks").status_code == 401
+    assert client.post("/sign-in", data={"token": sign_in}).status_code == 401
+    assert client.get(f"/support/{support}").status_code == 404
+
+
+def test_a_new_key_ends_every_session(client, shop):
+    rotate(lambda done, total: None)
+
+    assert client.get("/tasks").status_code == 401
+
+
+def test_all_sessions_of_the_shop_are_ended_by_a_button(client, shop, other_shop):
+    others, second = session_cookie(other_shop.id), session_cookie(shop.id, "Olga at the agency")
+    unused = sign_in_links.issue(shop, HALF_AN_HOUR)
+    assert "Olga at the agency" in get_page(client, "/people").text
+
+    press(client, "/people", "/people/sessions/end")
+
+    assert client.get("/people").status_code == 401
+    client.cookies.set(SESSION_COOKIE, second)
+    assert client.get("/people").status_code == 401
+    assert client.post("/sign-in", data={"token": unused}).status_code == 401
+    client.cookies.set(SESSION_COOKIE, others)
+    assert client.get("/people").status_code == 200
+    assert AuditEntry.get().action == Action.SESSIONS_END
+
+
+def test_what_a_session_does_is_audited_under_its_name(anonymous, shop):
+    link = sign_in_links.issue(shop, HALF_AN_HOUR, "Olga at the agency")
+    press(anonymous, f"/sign-in?token={link}", "/sign-in")
+
+    press(anonymous, "/settings", "/settings/alerts", alerts_error_rate_threshold="10")
+
+    assert "Olga at the agency (link)" in get_page(anonymous, "/audit").text
+
+
 @pytest.mark.parametrize("token", [{}, {"token": ""}, {"token": "0" * 64}])
 def test_another_site_cannot_sign_out(token, client):
     assert client.post("/sign-out", data=token).status_code == 403
@@ -142,12 +224,12 @@ def test_an_older_secret_key_still_verifies_sessions(shop):
     keys = f"new:{'A' * 43}=,{os.environ['SECRET_KEYS']}"
     script = (
         "import json, sys; from views.web import session\n"
-        "print(json.dumps([session._signer().loads(sys.argv[1]), session.session_cookie(7)]))"
+        "print(json.dumps([session._signer().loads(sys.argv[1]), session._signer().dumps('new')]))"
     )
 
-    old, new = json.loads(printed("-c", script, session_cookie(5), SECRET_KEYS=keys))
+    old, new = json.loads(printed("-c", script, serializer(KEYS["of ours"]).dumps("old"), SECRET_KEYS=keys))
 
-    assert (old, serializer(bytes(32)).loads(new)) == (5, 7)
+    assert (old, serializer(bytes(32)).loads(new)) == ("old", "new")
 
 
 def test_many_requests_share_the_database_connections(browser, shop):
