@@ -67,7 +67,7 @@ def _units_by_line(count: int) -> list[int]:
 def _cd(number: int, price: Decimal, quantity: int) -> Item:
     title_number = number % (len(ADJECTIVES) * len(NOUNS))
     title = f"{ADJECTIVES[title_number % len(ADJECTIVES)]} {NOUNS[title_number // len(ADJECTIVES)]}"
-    return Item(title, f"CD-{title_number:05d}", price, quantity, product_type="CD")
+    return Item(title, f"CD-{title_number:05d}", price, quantity, product_type="CD", barcode=f"735{title_number:010d}")
 
 
 class OrderReplay:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from models import Action, AuditEntry
 from sync import webhook_endpoints
+from sync.scopes.granted import withholds_products
 from views.settings.backtest import Backtest
 from views.settings.form import SectionForm, saved_section, sections
 from views.settings.recipients import recipients_of
@@ -47,6 +48,7 @@ def render_page(
         has_errors=has_errors,
         endpoint=webhook_endpoints.get_or_create(shop),
         saved=_saved(request),
+        products_withheld=withholds_products(shop),
     )
 
 

@@ -269,8 +269,41 @@ def test_order_settings_become_receipt_rules(client, shop):
     )
 
 
+def test_settings_that_an_older_form_lacks_stay_as_they_are(client, shop):
+    form = {"receipt_trigger": "paid", "receipt_currency": "shop", "receipt_freight_sku": "SHIP"}
+    chosen = {"receipt_article_key": "barcode", "receipt_gift_cards": "left_out", "receipt_group_currency": " sek "}
+    save(client, "orders", **form, **chosen)
+
+    assert save(client, "orders", **form).status_code == 303
+
+    rules = receipt_rules(reloaded(shop))
+    assert (rules.article_key, rules.gift_cards, rules.group_currency) == ("barcode", "left_out", "SEK")
+
+
+def test_an_emptied_group_currency_is_none(client, shop):
+    form = {"receipt_trigger": "paid", "receipt_currency": "shop", "receipt_freight_sku": "SHIP"}
+    for typed in ("SEK", ""):
+        save(client, "orders", **form, receipt_group_currency=typed)
+
+    assert receipt_rules(reloaded(shop)).group_currency == ""
+
+
+@pytest.mark.parametrize(("scopes", "shown"), [("read_orders", True), ("write_products", False), ("", False)])
+def test_the_page_says_when_products_may_not_be_read(client, shop, scopes, shown):
+    Shop.update(scopes=scopes).where(Shop.id == shop.id).execute()
+
+    assert ("has not yet let the app read products" in get_page(client, "/settings").text) == shown
+
+
 @pytest.mark.parametrize(
-    "form", [{"receipt_trigger": "never"}, {"receipt_freight_sku": " "}, {"receipt_freight_sku": "x" * 101}]
+    "form",
+    [
+        {"receipt_group_currency": "kronor"},
+        {"receipt_tips": "often"},
+        {"receipt_trigger": "never"},
+        {"receipt_freight_sku": " "},
+        {"receipt_freight_sku": "x" * 101},
+    ],
 )
 def test_an_invalid_order_setting_is_refused(client, shop, form):
     good = {"receipt_trigger": "paid", "receipt_currency": "shop", "receipt_freight_sku": "SHIP"}
