@@ -7,15 +7,18 @@ from collections import defaultdict
 from decimal import Decimal
 from operator import attrgetter
 
+import orjson
 import pytest
 
-from models import State, Task
+from clients import Effect
+from models import Exchange, State, Task
 from sandbox.demo_activity import DemoActivity
 from sandbox.invented_customers import invented_customer
 from sandbox.odd_orders import OddOrderReplay
 from sandbox.purchases import order_stream, purchases
 from sandbox.shopify.webhooks.delivery import WebhookFaults
 from tests.end_to_end.test_receipt_sums import PRICINGS, net_sales, receipt_sums
+from tests.project.test_mapping_document import documented_paths
 from tests.support.servers.demo_run import demo_run
 from tests.support.web.webhook_requests import web
 
@@ -54,7 +57,7 @@ def add_contacts_of_a_till(demo):
 
 
 @pytest.mark.slow
-def test_a_week_of_everything(busy_week):
+def test_a_week_of_everything(demo_run, busy_week):
     demo = busy_week
 
     assert sales_that_differ(demo) == {}
@@ -64,6 +67,7 @@ def test_a_week_of_everything(busy_week):
     assert changed_contacts_of_the_till(demo) == []
     assert orders_of_two_contacts(demo) == {}
     assert orders_of_another(demo) == {}
+    assert undocumented_fields(demo_run.shop) == set()
     assert [row.reason for row in Task.select().where(Task.state == State.ERROR)] == []
 
 
@@ -135,3 +139,20 @@ def changed_contacts_of_the_till(demo):
         for each in of_the_till
         if not each["attributes"].items() >= TILL_MEMBER.items() or each["attributes"].get("externalId")
     ]
+
+
+def undocumented_fields(shop):
+    """Fields of bodies sent to Engage that docs/mapping.md does not have."""
+    sending = (Exchange.system == "Engage") & (Exchange.effect != Effect.READ)
+    bodies = [orjson.loads(each.open(shop, "sent") or b"{}") for each in Exchange.select().where(sending)]
+    assert len(bodies) > ORDERS
+    return {path for body in bodies for path in paths_of(body)} - set(documented_paths())
+
+
+def paths_of(value, path=""):
+    if isinstance(value, list):
+        return {each for below in value for each in paths_of(below, f"{path}[]")}
+    if isinstance(value, dict):
+        parts = ((f"{path}.{name}" if path else name, below) for name, below in value.items())
+        return {each for below_path, below in parts for each in paths_of(below, below_path)}
+    return {path.rstrip("0123456789")}
