@@ -182,6 +182,7 @@ def _running_system(report: ImportReport) -> Iterator[tuple[Engage, list[Shop], 
     from sandbox.purchases import add_history
     from sandbox.serve import serving
     from sandbox.shopify import Shopify
+    from sandbox.shopify.scopes import READ_ALL_ORDERS
 
     names = [f"import-{number}" for number in range(report.shops)]
     imported_shops, live = [connect(name) for name in names], connect(LIVE)
@@ -192,6 +193,7 @@ def _running_system(report: ImportReport) -> Iterator[tuple[Engage, list[Shop], 
         shopify = Shopify(SECRET, f"http://127.0.0.1:{port}/webhooks/shopify", points=1e9)
         for imported_shop in imported_shops:
             share = report.customers // report.shops, report.orders // report.shops
+            shopify.grant(imported_shop.domain, READ_ALL_ORDERS)
             add_history(shopify, imported_shop.domain, *share, days=DAYS, until=datetime.now(UTC) - timedelta(hours=1))
         ending.enter_context(serving(shopify.app, int(os.environ[SHOPIFY_PORT])))
         ending.enter_context(serving(engage.app, int(os.environ[ENGAGE_PORT])))

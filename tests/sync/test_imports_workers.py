@@ -33,6 +33,7 @@ from sandbox.serve import serving
 from sandbox.shopify import TOKEN, Shopify
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
+from sandbox.shopify.scopes import READ_ALL_ORDERS
 from sync import shop_connections
 from taskqueue import circuit_breaker
 from taskqueue.types import TYPES
@@ -64,6 +65,7 @@ def stage(database: object) -> Iterator[SimpleNamespace]:
         busy, calm = (connect(name) for name in ("busy", "calm"))
         processes = AppProcesses(own.folder, environment, port)
         stack.callback(processes.close)
+        shopify.grant(busy.domain, READ_ALL_ORDERS)
         yield SimpleNamespace(shopify=shopify, engage=engage, processes=processes, busy=busy, calm=calm)
 
 
