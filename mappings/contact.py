@@ -43,19 +43,21 @@ class ContactRules:
     """A shop's settings for its contacts. `mode`: all are members, or only those with an account.
 
     `key` is the field by which the tenant identifies contacts, if it is only one. `send_no_account`: also tell Engage
-    that a customer has no account, which cannot be undone there: a consent is never "not set" again.
+    that a customer has no account, which cannot be undone there: a consent is never "not set" again. `address_phone`:
+    the phone number of the default address is that of a customer who has none of their own.
     """
 
     mode: Literal["members", "accounts"] = "members"
     key: Literal["any", "email", "mobilePhone"] = "any"
     account_consent: str = "hasShopifyAccount"
     send_no_account: bool = False
+    address_phone: bool = False
     store: str = ""
 
 
 def contact_skip_reason(customer: Json, rules: ContactRules) -> Reason | None:
     """Why this customer cannot be a contact, or None (abandoned checkouts leave some without a key)."""
-    keys = {"email": customer_email(customer), "mobilePhone": _phone(customer)}
+    keys = {"email": customer_email(customer), "mobilePhone": _phone(customer, rules)}
     return None if keys.get(rules.key, "".join(keys.values())) else _MISSING_KEY[rules.key]
 
 
@@ -99,7 +101,7 @@ def create_query(rules: ContactRules, orders: Iterable[Json] = ()) -> dict[str, 
 
 def contact_fields(customer: Json, rules: ContactRules, orders: Iterable[Json] = ()) -> Json:
     """The body for POST /api/v3/contacts, without fields that Shopify does not know."""
-    known = {name: value for name, value in _fields(customer).items() if value}
+    known = {name: value for name, value in _fields(customer, rules).items() if value}
     return {
         "contactType": type_of_contact(customer, rules, orders),
         **known,
@@ -114,7 +116,7 @@ def update_fields(customer: Json, rules: ContactRules) -> Json:
     The type has a call of its own, and preferences have a task of their own, which knows when and in which system each
     decision was made.
     """
-    return {**_fields(customer), "consents": _consents(customer, rules, customer.get("updatedAt"))}
+    return {**_fields(customer, rules), "consents": _consents(customer, rules, customer.get("updatedAt"))}
 
 
 def changed_fields(wanted: Json, known: Json) -> Json:
@@ -175,14 +177,14 @@ def _agrees(contact: Json, wanted: Json, name: str) -> bool:
     return not contact.get(name) or same_value(name, contact[name], wanted.get(name))
 
 
-def _fields(customer: Json) -> dict[str, str]:
+def _fields(customer: Json, rules: ContactRules) -> dict[str, str]:
     address = customer.get("defaultAddress") or {}
     return {
         "externalId": numeric_id(customer),
         "firstName": _text(customer.get("firstName")),
         "lastName": _text(customer.get("lastName")),
         "email": customer_email(customer),
-        "mobilePhone": _phone(customer),
+        "mobilePhone": _phone(customer, rules),
         "gender": _gender(customer),
         "street": ", ".join(filter(None, (_text(address.get("address1")), _text(address.get("address2"))))),
         "zipCode": _text(address.get("zip")),
@@ -203,9 +205,16 @@ def customer_email(customer: Json) -> str:
     return email if "@" in email and address.get("validFormat") is not False else ""
 
 
-def _phone(customer: Json) -> str:
-    phone = _SPACING.sub("", (customer.get("defaultPhoneNumber") or {}).get("phoneNumber") or "")
-    return phone if _E164.fullmatch(phone) else ""
+def _phone(customer: Json, rules: ContactRules) -> str:
+    own = _e164((customer.get("defaultPhoneNumber") or {}).get("phoneNumber"))
+    if own or not rules.address_phone:
+        return own
+    return _e164((customer.get("defaultAddress") or {}).get("phone"))
+
+
+def _e164(phone: str | None) -> str:
+    digits = _SPACING.sub("", phone or "")
+    return digits if _E164.fullmatch(digits) else ""
 
 
 def _gender(customer: Json) -> str:

@@ -232,6 +232,32 @@ def test_a_missing_account_is_told_only_if_the_shop_wants_that():
     assert changed_fields(update_fields(guest, MEMBERS), update_fields(customer(), MEMBERS)) == {}
 
 
+@pytest.mark.parametrize(
+    ("own", "of_address", "sent"),
+    [
+        ("+46701740605", "+46709999999", "+46701740605"),
+        (None, "+46 70 999 99 99", "+46709999999"),
+        ("070-174", "+46709999999", "+46709999999"),
+        (None, "070-999 99 99", None),
+        (None, None, None),
+    ],
+)
+def test_the_address_has_the_phone_of_who_has_none_only_where_the_shop_wants_that(own, of_address, sent):
+    shopper = customer(defaultPhoneNumber=own and phone(own, None), defaultAddress={"phone": of_address})
+    own_valid = own if own and own.startswith("+") else None
+
+    assert contact_fields(shopper, ContactRules(address_phone=True)).get("mobilePhone") == sent
+    assert contact_fields(shopper, MEMBERS).get("mobilePhone") == own_valid
+    assert (update_fields(shopper, ContactRules(address_phone=True))["mobilePhone"] or None) == sent
+
+
+def test_the_phone_of_the_address_is_a_key_where_the_shop_wants_that():
+    nameless = customer(defaultEmailAddress=None, defaultPhoneNumber=None, defaultAddress={"phone": "+46709999999"})
+
+    assert contact_skip_reason(nameless, MEMBERS) == "customer_no_email_or_phone"
+    assert contact_skip_reason(nameless, ContactRules(address_phone=True)) is None
+
+
 def test_a_contact_found_in_engage_is_compared_with_its_fields():
     found = {
         "id": "7d0f5c1e-1c7a-4a0b-9d55-b0c1009e41aa",

@@ -72,6 +72,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
         _field(ChoiceField, "contact", "key", options=("any", "email", "mobilePhone")),
         _field(TextField, "contact", "account_consent"),
         _field(SwitchField, "contact", "send_no_account"),
+        _field(SwitchField, "contact", "address_phone"),
     ],
     "notifications": [
         SwitchField(("notifications", "enabled"), False),
