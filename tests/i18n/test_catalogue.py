@@ -101,6 +101,8 @@ def _code_keys(key: ast.expr) -> list[str]:
             return [*_code_keys(key.body), *_code_keys(key.orelse)]
         case ast.JoinedStr():
             return ["".join(str(part.value) if isinstance(part, ast.Constant) else ANY for part in key.values)]
+        case ast.Call(func=ast.Name(id="signed_out_text")):
+            return [f"{each}{command}" for each in _code_keys(key.args[0]) for command in ("", "_command")]
     assert isinstance(key, ast.Name), ast.unparse(key)  # the caller's key
     return []
 
