@@ -66,7 +66,7 @@ def send_purchase(run: Run, order: Order) -> None:
     run.note = products_note(snapshot) or exchange_rate_note(snapshot, rules.group_currency) or choice.note
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
-        articles = articles_to_save(snapshot, sent, as_made=sent is receipt)
+        articles = articles_to_save(snapshot, sent)
         save_receipt(order, ReceiptKind.PURCHASE, sent, rules, articles)
         entities.set_receipt(order, receipt["uniqueReceiptId"])
         _sync_refunds(run, order)
@@ -99,7 +99,7 @@ def send_correction(run: Run, order: Order) -> None:
     receipt["contact"]["matchKey"] = sale_contact_id(run, order)
     accepted = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):
-        articles = articles_to_save(snapshot, accepted, as_made=accepted is receipt)
+        articles = articles_to_save(snapshot, accepted)
         save_receipt(order, ReceiptKind.CORRECTION, accepted, rules, articles)
         if accepted is not receipt or are_codes_due(order):
             _sync_again(run, order)
@@ -119,7 +119,7 @@ def send_refund(run: Run, refund: Refund, order: Order) -> None:
     receipt = return_receipt(snapshot, sale, contact_id=contact_id, store=store, rules=rules, zone=zone)
     sent = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt_id):
-        articles = articles_to_save(sale, sent, as_made=sent is receipt)
+        articles = articles_to_save(sale, sent)
         save_receipt(order, ReceiptKind.REFUND, sent, rules, articles)
         if sent is not receipt or entities.get(Order, run.shop, order.shopify_id).updated_at != order.updated_at:
             TYPES["SyncOrder"].enqueue_after(run, order.shopify_id)

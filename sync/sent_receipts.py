@@ -24,7 +24,7 @@ def save(
     `articles`: the SKU, article number and group of the order's lines by their ids.
     """
     sealed = order.shop.vault.seal(body, "receipt", "body", receipt_id)
-    made_by = json.dumps(rules), articles and json.dumps(articles)
+    made_by = json.dumps(rules), None if articles is None else json.dumps(articles)
     db.execute_sql(
         """INSERT INTO receipt (shop_id, order_id, kind, receipt_id, body, rules, articles, sent_at)
            VALUES (%s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT DO NOTHING""",

@@ -36,14 +36,14 @@ def with_sold_articles(order: Order | None, snapshot: Json, rules: ReceiptRules)
     return with_sale_rate(sold, receipts[0].open(order.shop))
 
 
-def articles_to_save(snapshot: Json, receipt: Json, *, as_made: bool) -> SavedArticles:
-    """What to save with a receipt of the articles that the snapshot's lines have.
+def articles_to_save(snapshot: Json, receipt: Json) -> SavedArticles:
+    """What to save with a receipt of the articles that the snapshot's lines have: those that the receipt names.
 
-    Of a receipt that an earlier attempt sent, which is not `as_made` now, only the articles that it has.
+    An earlier attempt may have sent it, and named others.
     """
     skus = {item["sku"] for item in receipt["items"]}
     found = articles_by_line(snapshot).items()
-    return {line: (each.sku, each.number, each.group) for line, each in found if as_made or each.sku in skus}
+    return {line: (each.sku, each.number, each.group) for line, each in found if each.sku in skus}
 
 
 def products_note(snapshot: Json) -> Cause | None:

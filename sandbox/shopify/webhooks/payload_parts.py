@@ -18,12 +18,12 @@ def line_item(sold: Payload) -> Payload:
         "admin_graphql_api_id": sold["id"],
         "name": sold["name"],
         "title": sold["title"],
-        "variant_title": sold["variantTitle"],
+        "variant_title": sold.get("variantTitle"),
         "sku": sold["sku"],
         "vendor": sold["vendor"],
-        "product_id": sold["product"] and int(sold["product"]["legacyResourceId"]),
-        "variant_id": sold["variant"] and int(sold["variant"]["legacyResourceId"]),
-        "product_exists": bool(sold["product"]),
+        "product_id": _article_id(sold.get("product")),
+        "variant_id": _article_id(sold.get("variant")),
+        "product_exists": bool(sold.get("product")),
         "quantity": sold["quantity"],
         "current_quantity": sold["currentQuantity"],
         "fulfillable_quantity": sold["unfulfilledQuantity"],
@@ -49,6 +49,10 @@ def line_item(sold: Payload) -> Payload:
         "duties": [],
         "tax_lines": [tax_line(each) for each in sold["taxLines"]],
     }
+
+
+def _article_id(article: Payload | None) -> int | None:
+    return int(article["legacyResourceId"]) if article else None
 
 
 def _fulfillment_status(sold: Payload) -> str | None:

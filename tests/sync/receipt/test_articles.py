@@ -11,7 +11,7 @@ import pytest
 from actors.imports import begin_import
 from clients.engage.client import json_bytes
 from database import db
-from models import Attempt, Shop, utcnow
+from models import Attempt, Receipt, Shop, utcnow
 from reasons import Reason
 from sandbox.shopify.orders.checkout import Checkout, Item
 from tests.end_to_end.test_order_to_receipt import ADA, buy, index, newest, receipts
@@ -145,6 +145,16 @@ def test_a_line_that_is_added_later_is_sold_by_the_setting_of_the_sale(sell, eng
     drain(waiting=True)
 
     assert articles(engage) == [("BRU-1", "45009116"), ("46009115", "45009115")]
+
+
+def test_a_receipt_without_articles_is_saved_too(sell, engage, shop, shopify, drain):
+    order_id = sell(CLOTH)
+
+    enqueue_refund_webhooks(shop, shopify.refund(shop.domain, order_id, amount=Decimal(5)), order_id)
+    drain(waiting=True)
+
+    assert articles(engage)[1:] == [("ADJUSTMENT", "ADJUSTMENT")]
+    assert [row.articles for row in Receipt.select().order_by(Receipt.id)][1] == {}
 
 
 def test_a_barcode_that_changes_later_changes_no_return(sell, give_back, engage, shop, shopify):
