@@ -246,6 +246,7 @@ class Action(StrEnum):
     ALERT_SNOOZE = "alert_snooze"
     ALERT_WAKE = "alert_wake"
     ALERT_TEST = "alert_test"
+    NOTIFICATION_TEST = "notification_test"
     SUPPORT = "support"
     SUPPORT_END = "support_end"
     SESSIONS_END = "sessions_end"

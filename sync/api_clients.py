@@ -54,6 +54,13 @@ def engage_client(run: Run) -> EngageClient:
     return EngageClient(engage_origin(shop), key, ExchangeJournal(run), RateLimiter(broker.quick_client, key))
 
 
+def engage_client_without_task(shop: Shop, journal: Journal, seconds: float) -> EngageClient:
+    """Engage client of a connected shop for calls that belong to no task. Gives up each after so many seconds."""
+    valid_tenant_name(shop.engage_tenant)
+    key = shop.secret("engage_key")
+    return EngageClient(engage_origin(shop), key, journal, RateLimiter(broker.quick_client, key), deadline=seconds)
+
+
 def engage_origin(shop: Shop) -> str:
     """Scheme and host of the shop's tenant."""
     return config.engage_origin.format(tenant=shop.engage_tenant)

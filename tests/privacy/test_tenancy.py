@@ -162,6 +162,7 @@ CASES: dict[tuple[str, str], Hidden | Shared | Open] = {
     ("POST", "/settings/addresses/ask"): Hidden(({},), lambda ids: {"address": ids["address"]}),
     ("POST", "/settings/backtest"): SETTINGS,
     ("POST", "/settings/stores"): Shared(),
+    ("POST", "/settings/notifications/try"): Shared(form={"kind": "confirmed", "email": "new@example.com"}),
     ("POST", "/settings/secret"): Shared(form={"secret": "whsec_c2VjcmV0IG9mIG1pbmUgYWxvbmU="}),
     ("POST", "/settings/{part}"): SETTINGS,
     ("GET", "/welcome"): Shared(),

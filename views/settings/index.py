@@ -23,6 +23,7 @@ from views.settings.form import read_section, sections
 from views.settings.page import render_page
 from views.settings.recipients import split_addresses, validation_error
 from views.settings.store_map import StoreMap
+from views.settings.trial import try_mail
 from views.web import audit_log
 from views.web.errors import Conflict, PageNotFound
 from views.web.forms import action, current_user, idempotency_key
@@ -196,5 +197,6 @@ routes = [
     Route("/settings/backtest", show_backtest, methods=["POST"]),
     Route("/settings/stores", save_stores, methods=["POST"]),
     Route("/settings/secret", save_secret, methods=["POST"]),
+    Route("/settings/notifications/try", try_mail, methods=["POST"]),
     Route("/settings/{part}", save_section, methods=["POST"]),
 ]

@@ -13,6 +13,7 @@ from views.settings.backtest import Backtest
 from views.settings.form import SectionForm, saved_section, sections
 from views.settings.recipients import recipients_of
 from views.settings.store_map import StoreMap
+from views.settings.trial_form import TrialForm
 from views.web import audit_log, query_params
 from views.web.rendering import render
 from views.web.request_state import Request
@@ -26,6 +27,7 @@ def render_page(
     typed_addresses: str = "",
     errors: Mapping[str, str] | None = None,
     backtest: Backtest | None = None,
+    trial: TrialForm | None = None,
 ) -> Response:
     """Render the page; a submitted section keeps its typed values and gets its error messages."""
     shop = request.state.shop
@@ -44,6 +46,7 @@ def render_page(
         typed_addresses=typed_addresses,
         errors=errors or {},
         backtest=backtest,
+        trial=trial or TrialForm(),
         backtest_was_run=section is not None and section.name == "alerts",
         has_errors=has_errors,
         endpoint=webhook_endpoints.get_or_create(shop),

@@ -58,13 +58,13 @@ def recipients_of(shop: Shop) -> list[Recipient]:
 
 def split_addresses(text: str) -> list[str]:
     """The addresses in a form's field, separated by commas, semicolons, spaces or lines; each once."""
-    return list(dict.fromkeys(_normalized(each) or each for each in re.split(r"[\s,;]+", text) if each))
+    return list(dict.fromkeys(ascii_address(each) or each for each in re.split(r"[\s,;]+", text) if each))
 
 
 def validation_error(shop: Shop, addresses: Sequence[str]) -> str:
     """Why these cannot be added, as a sentence, or nothing."""
     for each in addresses:
-        if _normalized(each) is None:
+        if ascii_address(each) is None:
             return t("settings.bad.address", address=each[:MAX_LENGTH])
     if not addresses:
         return t("settings.bad.no_address")
@@ -73,7 +73,7 @@ def validation_error(shop: Shop, addresses: Sequence[str]) -> str:
     return t("settings.bad.many_addresses", most=str(MAX_RECIPIENTS)) if too_many else ""
 
 
-def _normalized(address: str) -> str | None:
+def ascii_address(address: str) -> str | None:
     """The address with its domain in ASCII, which every mail server takes; or None if it is no e-mail address."""
     if len(address) > MAX_LENGTH:  # the library would read all of it first
         return None

@@ -89,6 +89,7 @@ def _open_circuit(error: Exception) -> None:
 SIGN_INS = RateLimit("sign-in", 20, 300)  # links that opened nothing, per network address
 UNSIGNED_WEBHOOKS = RateLimit("unsigned", 60, 60)  # webhooks without a valid signature, per network address
 EXPORTS = RateLimit("export", 30, 600)  # files, per shop
+NOTIFICATION_TRIALS = RateLimit("notification-trial", 10, 600)  # tests of order mails, per shop
 REVEALS = RateLimit("reveal", 60, 600)  # pages with personal data, per shop and person
 
 
