@@ -120,9 +120,9 @@ def _enqueue(run: Run, notification: Notification, key: str) -> None:
 def cause_not_to_resend(shop: Shop, order: Order) -> Cause | None:
     """Why no notification can be resent; None: it can."""
     snapshot, settings = order.snapshot, notification_settings(shop)
-    kind = kind_of_order(snapshot)
     if not settings.enabled:
         return cause(Reason.NOTIFICATIONS_OFF)
+    kind = kind_of_order(snapshot)
     if kind == "refunded" and not entities.refund_ids_of(shop, [order.shopify_id]):
         return cause(Reason.REFUND_NOT_READ)
     without_word = status_skip_reason(kind, snapshot, settings.rules) if kind else None
