@@ -18,7 +18,7 @@ from sync.notifications import notification_rules
 CALL_SECONDS = 10.0  # for each of the two calls: somebody waits for the page
 
 
-class Outcome(StrEnum):
+class TrialOutcome(StrEnum):
     """How a test ended."""
 
     ACCEPTED = "accepted"
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 class Trial:
     """The outcome of a test: the status of the response or why there is none, and the words that were sent."""
 
-    outcome: Outcome
+    outcome: TrialOutcome
     why: Cause | None = None
     status: int | None = None
     order_status: str = ""
@@ -59,15 +59,15 @@ def try_notification(shop: Shop, kind: NotificationKind, email: str) -> Trial:
     """
     body = _body(shop, kind, email)
     if isinstance(body, Cause):
-        return Trial(Outcome.NOT_SENT, body)
+        return Trial(TrialOutcome.NOT_SENT, body)
     journal = _LastCall()
     engage = engage_client_without_task(shop, journal, CALL_SECONDS)
     try:
         contact_id = _contact_id(engage, email)
         if contact_id is None:
-            return Trial(Outcome.NO_CONTACT)
+            return Trial(TrialOutcome.NO_CONTACT)
     except ApiError as error:
-        return Trial(Outcome.NOT_SENT, error.cause, journal.status)
+        return Trial(TrialOutcome.NOT_SENT, error.cause, journal.status)
     return _send(engage, journal, body | ({"contact": _by_id(contact_id)} if contact_id else {}))
 
 
@@ -106,5 +106,7 @@ def _send(engage: EngageClient, journal: _LastCall, body: Json) -> Trial:
     try:
         engage.create_order_notification(body)
     except ApiError as error:
-        return Trial(Outcome.UNKNOWN if error.unknown else Outcome.REFUSED, error.cause, journal.status, **words)
-    return Trial(Outcome.ACCEPTED, None, journal.status, **words)
+        return Trial(
+            TrialOutcome.UNKNOWN if error.unknown else TrialOutcome.REFUSED, error.cause, journal.status, **words
+        )
+    return Trial(TrialOutcome.ACCEPTED, None, journal.status, **words)

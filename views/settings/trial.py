@@ -10,7 +10,7 @@ from database import db
 from i18n.catalogue import t
 from mappings.notification.body import ORDER_STATUS, NotificationKind
 from models import Action, AuditEntry, Permission
-from sync.notification_trial.send import Outcome, Trial, try_notification
+from sync.notification_trial.send import Trial, TrialOutcome, try_notification
 from views.settings.page import render_page
 from views.settings.recipients import MAX_LENGTH, ascii_address
 from views.settings.trial_form import TrialForm
@@ -64,4 +64,4 @@ def _earlier(request: Request) -> Trial:
     """The test of the first press."""
     found = audit_log.by_idempotency_key(request.state.shop, Action.NOTIFICATION_TEST, idempotency_key(request))
     details = found.details if found else {}
-    return Trial(Outcome(details.get("outcome", Outcome.UNKNOWN)), status=details.get("status"))
+    return Trial(TrialOutcome(details.get("outcome", TrialOutcome.UNKNOWN)), status=details.get("status"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from i18n.catalogue import t
 from i18n.explanations import reason_text
 from mappings.notification.body import ORDER_STATUS
-from sync.notification_trial.send import Outcome, Trial
+from sync.notification_trial.send import Trial, TrialOutcome
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TrialForm:
 
     @property
     def accepted(self) -> bool:
-        return self.trial is not None and self.trial.outcome is Outcome.ACCEPTED
+        return self.trial is not None and self.trial.outcome is TrialOutcome.ACCEPTED
 
     @property
     def sentence(self) -> str:
