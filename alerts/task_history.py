@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from database import db
 from models import Shop
+from reasons import Reason
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+ABOUT_CODES = (Reason.VOUCHERS_REDEEMED, Reason.VOUCHERS_REACTIVATED)  # notes on syncs that sent no receipt
 STALLED_AFTER = timedelta(minutes=5)  # how long due work may wait while no worker does anything
 
 
@@ -43,14 +45,16 @@ def synced_orders(
 ) -> list[datetime]:
     """The times at which the newest `limit` orders of this time reached Engage, oldest first.
 
-    Without imported, resent and skipped ones: they do not show that orders are flowing.
+    Without imported, resent and skipped ones, and those about codes of orders that Engage has: they do not show that
+    orders are flowing.
     """
     found = db.execute_sql(
         """SELECT completed_at FROM task
            WHERE shop_id = %s AND state = 1 AND type = %s AND completed_at > %s AND completed_at <= %s
              AND lane = 0 AND reason IS NULL AND resends IS NULL
+             AND NOT EXISTS (SELECT 1 FROM attempt WHERE task_id = task.id AND number = fence AND reason = ANY(%s))
            ORDER BY completed_at DESC, id DESC LIMIT %s""",
-        (shop.id, task_types.order_sync, since, until, limit),
+        (shop.id, task_types.order_sync, since, until, list(ABOUT_CODES), limit),
     )
     return [at for (at,) in found.fetchall()][::-1]
 

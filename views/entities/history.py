@@ -141,10 +141,15 @@ def entity_ids(entity: EntityHistory) -> list[EntityId]:
     if isinstance(row, Customer):
         return [*own, *_contact_ids(row), *_order_links(row)]
     if isinstance(row, Order):
-        codes = [EntityId(t("entity.code.label"), f"{each.code}: {each.outcome}") for each in discount_codes(row)]
-        return [*own, *_receipt_ids(row), *codes, *_related(entity, row)]
+        return [*own, *_receipt_ids(row), *_related(entity, row)]
     order = EntityId(t("entity.belongs_to"), _order_name(entity.shop, row.order_id), f"/entities/order/{row.order_id}")
     return [*own, order]
+
+
+def used_codes(entity: EntityHistory) -> list[EntityId]:
+    """An order's discount codes and what became of them. Whoever has one may use it: support links leave them out."""
+    codes = discount_codes(entity.snapshot) if isinstance(entity.snapshot, Order) else []
+    return [EntityId(t("entity.code.label"), f"{each.code}: {each.outcome}") for each in codes]
 
 
 def sync_status(entity: EntityHistory, now: datetime) -> SyncStatus:

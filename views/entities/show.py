@@ -13,7 +13,15 @@ from starlette.routing import Route
 from i18n.catalogue import t
 from models import Task, utcnow
 from views.entities.admin_links import Link, engage_link, shopify_admin_link
-from views.entities.history import ENTITY_MODELS, OLDEST_FIRST, EntityHistory, entity_ids, history_entries, sync_status
+from views.entities.history import (
+    ENTITY_MODELS,
+    OLDEST_FIRST,
+    EntityHistory,
+    entity_ids,
+    history_entries,
+    sync_status,
+    used_codes,
+)
 from views.tasks.attempts import exact_body
 from views.tasks.diff import BodyDiff, diff_bodies, parse_body
 from views.tasks.pagination import Cursor
@@ -58,7 +66,7 @@ def show(request: Request) -> Response:
         "entities/show.html",
         entity=entity,
         sync_status=sync_status(entity, now),
-        entity_ids=entity_ids(entity),
+        entity_ids=[*entity_ids(entity), *used_codes(entity)],
         entries=history_entries(page.tasks, now),
         newer=_url(entity, after=page.after.encode(OLDEST_FIRST)) if page.after else None,
         older=_url(entity, before=page.before.encode(OLDEST_FIRST)) if page.before else None,

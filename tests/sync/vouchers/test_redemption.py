@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 
 from actors import imports as actors_imports
+from alerts.jobs import alert_task_types
+from alerts.task_history import synced_orders
 from i18n.explanations import explain
 from models import Customer, ImportState, State, Task, VoucherState, VoucherUse
 from reasons import CallError, Reason
@@ -23,6 +25,7 @@ from tests.end_to_end.test_order_to_receipt import ADA, RECORD, calls, index, ne
 from tests.support.web.pages import get_page
 from tests.sync.test_imports import drain_until, state_of
 from tests.sync.test_refunds import enqueue_refund_webhooks, line_of
+from views.account import support_links
 
 VOUCHER, OFFER = "2511233093766", "JEANS-3-FOR-2"
 
@@ -492,6 +495,17 @@ def test_a_voucher_that_cannot_be_given_back_is_told(name, shop, shopify, engage
     assert (states(order_id), offer_calls(engage)) == ([VoucherState.STAYS_REDEEMED], ["redeem", "reactivate"])
 
 
+def test_what_becomes_of_codes_is_no_order_for_the_alerts(shop, shopify, engage, drain, voucher):
+    order_id = buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+    enqueue_refund_webhooks(shop, shopify.cancel(shop.domain, order_id), order_id)
+    drain(waiting=True)
+
+    synced = synced_orders(shop, alert_task_types(), datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC), 10)
+
+    assert len(synced) == 1
+
+
 # Preview and resend
 
 
@@ -544,3 +558,17 @@ def test_the_pages_of_task_and_order_name_the_codes(client, shop, shopify, engag
         page = get_page(client, path).text
         assert VOUCHER in page
         assert "Redeemed in Engage." in page
+
+
+def test_pages_for_others_name_no_voucher_that_may_still_be_used(client, shop, shopify, engage, drain, voucher):
+    engage.tenant("demo").vouchers.give(voucher.contact_id, "2599999999999")
+    order_id = buy_with(shop, shopify, VOUCHER)
+    drain(waiting=True)
+    tasks = [task.id for task in Task.select().where(Task.type == TYPES["SyncOrder"].number)]
+
+    order_link = support_links.issue(shop, timedelta(hours=1), "owner", kind="order", shopify_id=order_id)
+    links = [support_links.issue(shop, timedelta(hours=1), "owner", task_id=task_id) for task_id in tasks]
+    pages = [f"/support/{link}" for link in (order_link, *links)] + [f"/tasks/{task_id}" for task_id in tasks]
+
+    assert VOUCHER not in get_page(client, pages[0]).text
+    assert [page for page in pages if "2599999999999" in get_page(client, page).text] == []
