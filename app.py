@@ -20,6 +20,7 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 import logs
+from config import require_safe_settings
 from encryption import require_keyring
 from tasklog.counters import COUNTERS
 from views.account import audit, data_requests, help, members, onboarding, sign_in_links, support_links
@@ -45,6 +46,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 logs.configure_logging()
+require_safe_settings()
 require_keyring()
 
 

@@ -23,11 +23,14 @@ class Misconfigured(ValueError):
     """Variables that cannot be used. `str()` has a sentence for each that names it, without a value that is secret."""
 
 
+NEW_KEY = "; make one: python manage.py new-key"
+
+
 def parse_keyring(text: str) -> dict[str, bytes]:
     """Parse `name:base64,...` into keys by name, in order. Raises Misconfigured, which repeats nothing of the text."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if not entries:
-        raise Misconfigured("SECRET_KEYS is empty; make one: python manage.py new-key")
+        raise Misconfigured(f"SECRET_KEYS is empty{NEW_KEY}")
     keys = dict(_parse_key(entry, number) for number, entry in enumerate(entries, 1))
     if len(keys) < len(entries):
         raise Misconfigured("SECRET_KEYS has two keys of one name.")
@@ -128,6 +131,9 @@ class Config(BaseSettings):
     database_role: Role = Field("engage_app", description="the app's role in PostgreSQL, made by `manage.py migrate`")
     redis_url: RedisUrl = Field("", description="Redis 6.2 or later, or Valkey; empty: embedded, for development")
     redis_verify: bool = Field(True, description="0: accept self-signed certificates of `rediss://`, such as Heroku's")
+    development: bool = Field(
+        False, description="1: starts without https and Shopify's keys, for development; `make run` sets it"
+    )
     port: Port = Field(8000, description="port of the web process")
     app_url: AppUrl = Field("http://127.0.0.1:8000", description="public origin of the app; https makes cookies secure")
     secret_keys: SecretKeys = Field(
@@ -219,6 +225,29 @@ class Config(BaseSettings):
         return [secret.strip().encode() for secret in self.shopify_api_secret.split(",") if secret.strip()]
 
 
+REQUIRED = ("secret_keys", "shopify_api_key", "shopify_secrets")  # without them nothing is let in or kept
+HTTPS_ONLY = ("app_url", "shopify_origin", "shopify_admin_url", "app_bridge_url", "engage_origin")
+
+
+def unsafe_settings(settings: Config) -> list[str]:
+    """A sentence for each variable with which a process that others reach could not be safe."""
+    empty = [_name_of(each) for each in REQUIRED if not getattr(settings, each)]
+    plain = [each.upper() for each in HTTPS_ONLY if not getattr(settings, each).startswith("https://")]
+    frames = [each for each in settings.shopify_frames.split() if not each.startswith("https://") or "*" in each]
+    return [
+        *(f"{name} is empty{NEW_KEY if name == 'SECRET_KEYS' else '.'}" for name in empty),
+        *(
+            f"{name} must begin with https://, or cookies, tokens and personal data travel in the open."
+            for name in plain
+        ),
+        *(["SHOPIFY_FRAMES must be https:// origins without *, or others' pages may frame the app."] if frames else []),
+    ]
+
+
+def _name_of(field: str) -> str:
+    return "SHOPIFY_API_SECRET" if field == "shopify_secrets" else field.upper()
+
+
 def documented() -> dict[str, tuple[str, str]]:
     """Every variable's default and meaning, by name."""
     fields = Config.model_fields.items()
@@ -256,3 +285,9 @@ try:
     config = read()
 except Misconfigured as error:
     sys.exit(str(error))
+
+
+def require_safe_settings() -> None:
+    """End the process with sentences where it could not be safe. DEVELOPMENT says that nobody else reaches it."""
+    if not config.development and (found := unsafe_settings(config)):
+        sys.exit("\n".join([*found, "For development on your own machine, DEVELOPMENT=1 starts all the same."]))

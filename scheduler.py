@@ -22,7 +22,7 @@ from apscheduler.schedulers.base import BaseScheduler
 import actors  # noqa: F401 - declares the task types
 import logs
 from alerts import jobs as alerts_jobs
-from config import config
+from config import config, require_safe_settings
 from database import DATABASE_UNAVAILABLE, EVERY, advisory_lock, connected
 from encryption import require_keyring
 from privacy.uninstall import end_tasks_of_uninstalled
@@ -125,6 +125,7 @@ def log_overruns(scheduler: BaseScheduler) -> None:
 
 def main() -> None:
     logs.configure_logging()
+    require_safe_settings()
     require_keyring()
     # Blocked in every thread, they wait for `sigwait`: the first ends the scheduler, and the others nothing.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

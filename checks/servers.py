@@ -36,7 +36,8 @@ MISSING_PRIVILEGES = """
 def check_configuration() -> list[Finding]:
     """What is unset or is meant for development. A variable that cannot work has ended the process before."""
     found = [wrong(CONFIGURATION, sentence) for sentence in _missing_variables()]
-    return found or [Finding(CONFIGURATION, "every variable can be used.")]
+    alone = ", but DEVELOPMENT is set, which is for your own machine alone" if config.development else ""
+    return found or [Finding(CONFIGURATION, f"every variable can be used{alone}.")]
 
 
 def _missing_variables() -> Iterator[str]:

@@ -59,6 +59,7 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
     sandbox_port = _free_port(port + 1)
     saved = dev_servers.saved_environment()
     return {
+        "DEVELOPMENT": "1",
         "PORT": str(port),
         "SANDBOX_PORT": str(sandbox_port),
         "APP_URL": given.get("APP_URL") or f"http://127.0.0.1:{port}",

@@ -15,6 +15,7 @@ from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
 import logs
+from config import require_safe_settings
 from database import DATABASE_UNAVAILABLE, EVERY, connected, db
 from encryption import require_keyring
 from models import Lane
@@ -47,6 +48,7 @@ class Watchdog(Middleware):
 
     def after_process_boot(self, broker: Broker) -> None:
         logs.configure_logging()
+        require_safe_settings()
         require_keyring()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:

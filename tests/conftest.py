@@ -80,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         DATABASE_URL=make_conninfo(_database(folder), connect_timeout=GUARD_SECONDS),
         REDIS_URL=_redis(folder),
         SECRET_KEYS="test:" + base64.b64encode(b"k" * 32).decode(),
+        DEVELOPMENT="1",
         SHOPIFY_API_KEY="sandbox-client-id",
         SHOPIFY_API_SECRET=SECRET,
         SHOPIFY_ORIGIN=f"http://127.0.0.1:{PORTS['shopify']}/{{shop}}",

@@ -51,6 +51,7 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
+        "DEVELOPMENT": "1",
         "SECRET_KEYS": "bench:" + base64.b64encode(b"k" * 32).decode(),
         "SHOPIFY_API_SECRET": SECRET,
         SHOPIFY_PORT: str(shopify),

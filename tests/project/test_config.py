@@ -160,6 +160,53 @@ def test_an_invalid_variable_ends_every_program_with_a_message(program):
     assert (done.returncode, done.stderr) == (1, "PORT must be a number, not 'http'.\n")
 
 
+SAFE = {
+    "DEVELOPMENT": "",
+    "APP_URL": "https://app.example.com",
+    "APP_BRIDGE_URL": "",
+    "SHOPIFY_ADMIN_URL": "",
+    "SHOPIFY_FRAMES": "",
+    "SHOPIFY_ORIGIN": "",
+    "ENGAGE_ORIGIN": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SECRET_KEYS", "", "SECRET_KEYS is empty; make one: python manage.py new-key"),
+        ("SHOPIFY_API_KEY", "", "SHOPIFY_API_KEY is empty."),
+        ("SHOPIFY_API_SECRET", "", "SHOPIFY_API_SECRET is empty."),
+        ("SHOPIFY_API_SECRET", ",", "SHOPIFY_API_SECRET is empty."),
+        ("APP_URL", "http://app.example.com", "APP_URL must begin with https://"),
+        ("APP_URL", "", "APP_URL must begin with https://"),
+        ("SHOPIFY_ORIGIN", "http://127.0.0.1:1/{shop}", "SHOPIFY_ORIGIN must begin with https://"),
+        ("ENGAGE_ORIGIN", "http://{tenant}.example.com", "ENGAGE_ORIGIN must begin with https://"),
+        ("APP_BRIDGE_URL", "http://a.example/bridge.js", "APP_BRIDGE_URL must begin with https://"),
+        ("SHOPIFY_ADMIN_URL", "http://a.example/{store}/{app}", "SHOPIFY_ADMIN_URL must begin with https://"),
+        ("SHOPIFY_FRAMES", "https://{shop} https://*.example.com", "SHOPIFY_FRAMES must be https:// origins"),
+    ],
+)
+def test_what_cannot_be_safe_does_not_start(variable, value, sentence):
+    done = run("-mapp", **(SAFE | {variable: value}))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.endswith("For development on your own machine, DEVELOPMENT=1 starts all the same.\n")
+
+
+@pytest.mark.parametrize("program", ["scheduler.py", "-mdramatiq actors --processes 1 --threads 1"])
+def test_no_process_starts_where_it_cannot_be_safe(program, database):
+    done = run(*program.split(), **(SAFE | {"SHOPIFY_API_SECRET": ""}))
+
+    assert done.returncode != 0
+    assert "SHOPIFY_API_SECRET is empty.\n" in done.stderr
+
+
+def test_what_is_safe_starts_without_the_switch():
+    assert run("-mapp", **SAFE).returncode == 0
+
+
 @pytest.mark.parametrize("program", ["scheduler.py", "-mapp", "-mdramatiq actors --processes 1 --threads 1"])
 def test_without_keys_no_process_starts(program, database):
     done = run(*program.split(), SECRET_KEYS="")

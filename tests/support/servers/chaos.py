@@ -320,6 +320,7 @@ def main() -> None:
     options.add_argument("--redis-kills", type=int, default=0)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--rate", type=float, default=25)
+    os.environ.setdefault("DEVELOPMENT", "1")
     os.environ.setdefault("SECRET_KEYS", "chaos:" + base64.b64encode(os.urandom(32)).decode())
     chosen = options.parse_args()
     report = run_chaos(
