@@ -73,6 +73,7 @@ class Reason(StrEnum):
     NOTIFICATION_KIND_OFF = "notification_kind_off"
     NOTIFICATION_PAYMENT_OFF = "notification_payment_off"
     PREFERENCES_ALREADY_SENT = "preferences_already_sent"
+    PREFERENCE_OF_ANOTHER_ADDRESS = "preference_of_another_address"
     PREFERENCES_EQUAL = "preferences_equal"
     PREFERENCES_SYNC_OFF = "preferences_sync_off"
     PREFERENCES_OUTDATED = "preferences_outdated"

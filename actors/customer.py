@@ -17,6 +17,7 @@ from sync.contact_links import (
     adopt_contact,
     enqueue_preferences,
     has_new_consent,
+    has_unsent_consent,
     link_contact,
     mark_deleted,
     mark_no_contact,
@@ -107,6 +108,8 @@ def sync_contact(run: Run, import_id: int | None = None) -> None:
         record_key_holders(run, customer, contact_sync.keys.holders, contact_sync.owners.live)
         if contact_sync.has_new_keys:
             sync_key_claimants(run, contact_id)
+            if has_unsent_consent(customer):  # it was given for a key that the contact has only now
+                enqueue_preferences(run, customer.shopify_id)
         if contact_id != customer.contact_id:
             if contact_sync.created_as or not import_id:  # an import changes no contact that was there
                 link_contact(run, customer, contact_sync.created_as)

@@ -22,6 +22,7 @@ from mappings.consent.observations import (
     after_engage_event,
     after_shopify_read,
     engage_preferences,
+    is_given_for,
     shopify_states,
 )
 from models import Customer, Shop, utcnow
@@ -49,11 +50,13 @@ def sync_to_engage(run: Run) -> None:
     )
     if not preferences_to_write(memories, {}, states):
         raise Skip(Reason.PREFERENCES_ALREADY_SENT)
-    current = _engage_preferences(engage, contact_id)
+    contact = _contact(engage, contact_id)
+    current = engage_preferences(contact)
     memories = consent_memory.update(customer, lambda memories: after_comparison(memories, current, utcnow()))
-    wanted = _allowed(run.shop, preferences_to_write(memories, current, states))
+    allowed = _allowed(run.shop, preferences_to_write(memories, current, states))
+    wanted = {name: value for name, value in allowed.items() if not value or is_given_for(name, contact, snapshot)}
     if not wanted:
-        raise Skip(Reason.PREFERENCES_EQUAL)
+        raise Skip(Reason.PREFERENCE_OF_ANOTHER_ADDRESS if allowed else Reason.PREFERENCES_EQUAL)
     began_at = utcnow()
     engage.update_preferences(contact_id, wanted)
     with claims.effects(run, engage_id=contact_id):
@@ -64,7 +67,7 @@ def sync_to_shopify(run: Run) -> None:
     """Write the preference that an Engage webhook names to Shopify's customer. Raises Skip when Shopify has it."""
     name, contact_id = _changed_preference(run)
     customer = _customer_of(run, contact_id)
-    current, shopify = _engage_preferences(engage_client(run), contact_id), shopify_client(run)
+    current, shopify = engage_preferences(_contact(engage_client(run), contact_id)), shopify_client(run)
     if name not in current:
         raise Unusable(Reason.CONTACT_PREFERENCE_MISSING, preference=name)
     snapshot = _read_customer(run)
@@ -130,9 +133,9 @@ def _customer_of(run: Run, contact_id: str) -> Customer:
     return customer
 
 
-def _engage_preferences(engage: EngageClient, contact_id: str) -> dict[PreferenceName, bool]:
+def _contact(engage: EngageClient, contact_id: str) -> Json:
     try:
-        return engage_preferences(engage.contact(contact_id))
+        return engage.contact(contact_id)
     except NotFound as error:
         raise Skip(Reason.CONTACT_NOT_FOUND) from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import database
 from database import db
-from mappings.consent.decisions import ConsentMemories
+from mappings.consent.decisions import ConsentMemories, preferences_to_write
 from mappings.consent.observations import after_comparison, after_shopify_read, engage_preferences, shopify_states
 from models import Customer, Order, Shop, utcnow
 from reasons import Cause, Reason
@@ -45,6 +45,12 @@ def enqueue_preferences(run: Run, shopify_id: int) -> None:
 def has_new_consent(customer: Customer, memories: ConsentMemories) -> bool:
     """Whether Shopify's customer has a marketing consent that is not recorded yet."""
     return after_shopify_read(memories, customer.snapshot) != memories
+
+
+def has_unsent_consent(customer: Customer) -> bool:
+    """Whether the customer has a "yes" in Shopify that was never written to the contact."""
+    memories, states = consent_memory.memories_of(customer), shopify_states(customer.snapshot)
+    return any(preferences_to_write(memories, {}, states).values())
 
 
 def merge_customers(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -9,6 +10,13 @@ from datetime import datetime
 from mappings import Json
 from mappings.consent.decisions import PREFERENCE_NAMES, ConsentMemories, PreferenceName
 from mappings.consent.memory import ConsentDecision, ConsentMemory
+from mappings.contact import ContactRules, update_fields
+from mappings.contact_owner import same_value
+
+COMPARED_DIGITS = 7
+
+_ADDRESS_FIELDS = {"acceptsEmail": "email", "acceptsSms": "mobilePhone"}
+_NO_DIGITS = re.compile(r"\D")
 
 
 def shopify_states(customer: Json) -> dict[PreferenceName, str | None]:
@@ -51,6 +59,20 @@ def engage_preferences(contact: Json) -> dict[PreferenceName, bool]:
     """Engage's preferences of a contact, without those that it does not state."""
     stated = contact.get("preferences") or {}
     return {name: stated[name] for name in PREFERENCE_NAMES if isinstance(stated.get(name), bool)}
+
+
+def is_given_for(name: str, contact: Json, snapshot: Json) -> bool:
+    """Whether a consent of the customer's is for the contact's e-mail address or phone number, or it has none.
+
+    Phone numbers are compared by their last digits: Engage may have them in another form.
+    """
+    field = _ADDRESS_FIELDS[name]
+    if not contact.get(field):
+        return True
+    theirs, given = contact[field], update_fields(snapshot, ContactRules())[field]
+    if field == "email":
+        return same_value(field, theirs, given)
+    return _NO_DIGITS.sub("", theirs)[-COMPARED_DIGITS:] == _NO_DIGITS.sub("", given)[-COMPARED_DIGITS:]
 
 
 def _after_comparison(memory: ConsentMemory, value: bool | None, now: datetime) -> ConsentMemory:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from mappings import Json
+from mappings.consent.observations import is_given_for
 from models import Customer, DeletedCustomer, Exchange
 from reasons import Reason
 from sandbox.shopify import TOKEN
@@ -18,7 +19,7 @@ from sync import entities, shop_connections
 from sync.preview import contact_preview
 from taskqueue.types import TYPES
 from tests.conftest import ENGAGE_KEY
-from tests.end_to_end.test_order_to_receipt import RECORD, buy, calls, index, receipts
+from tests.end_to_end.test_order_to_receipt import RECORD, buy, calls, index, newest, receipts
 from tests.support.tasks.webhook_tasks import receive_webhook
 from tests.sync.contact_identity.test_contact_keys import ADA, PHONE, add, change, contacts, fields, note, saved, synced
 
@@ -157,6 +158,59 @@ def test_the_preview_of_a_shared_contact_shows_no_external_id(shop, shopify, eng
     shown = contact_preview(synced(customer_id), {})
 
     assert shown == {"mobilePhone": PHONE}
+
+
+# Consents
+
+
+def preferences(engage, contact_id):
+    return contacts(engage).get(contact_id)["preferences"]
+
+
+def test_a_consent_is_not_given_for_another_phone_number(shop, shopify, engage, drain):
+    till = contacts(engage).create(BO | {"mobilePhone": "+46700000001"})
+
+    add(shop, shopify, replace(ADA, phone=PHONE, accepts_email=True, accepts_sms=True))
+    drain(10, waiting=True)
+
+    told = preferences(engage, till["id"])
+    assert (told["acceptsEmail"], told["acceptsSms"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "contact", "is_given"),
+    [
+        ("acceptsSms", {"mobilePhone": "0700-00 92 06"}, True),
+        ("acceptsSms", {"mobilePhone": "0700-00 92 07"}, False),
+        ("acceptsSms", {}, True),
+        ("acceptsEmail", {"email": "ADA@example.com"}, True),
+        ("acceptsEmail", {"email": "p@example.com"}, False),
+    ],
+)
+def test_a_consent_is_for_one_address(name, contact, is_given):
+    shown = {"emailAddress": ADA.email}
+    snapshot = {"id": "1", "legacyResourceId": "1", "defaultEmailAddress": shown}
+
+    assert is_given_for(name, contact, snapshot | {"defaultPhoneNumber": {"phoneNumber": PHONE}}) is is_given
+
+
+def test_a_consent_follows_once_the_contact_has_the_phone_number(shop, shopify, engage, drain):
+    customer_id = add(shop, shopify, replace(ADA, phone="+46700000001"))
+    other = contacts(engage).create({"email": "p@example.com", "mobilePhone": PHONE})
+    drain()
+    change(shop, shopify, customer_id, phone=PHONE, accepts_sms=True)
+    index(shop, "IndexCustomer", customer_id)
+    drain(10, waiting=True)
+    contact_id = saved(shop, customer_id).contact_id
+    refused = (newest("UpdateCustomerMarketingPreferences").reason, preferences(engage, contact_id)["acceptsSms"])
+
+    contacts(engage).update(other["id"], {"mobilePhone": ""})
+    index(shop, "IndexCustomer", customer_id)
+    drain(10, waiting=True)
+
+    assert refused == (Reason.PREFERENCE_OF_ANOTHER_ADDRESS, False)
+    assert fields(engage, shop, customer_id)["mobilePhone"] == PHONE
+    assert preferences(engage, contact_id)["acceptsSms"]
 
 
 # Customers who are gone
