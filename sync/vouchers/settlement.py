@@ -54,8 +54,14 @@ def next_step(use: VoucherUse, undone: bool) -> CodeStep | None:
 
 def are_codes_due(order: Order) -> bool:
     """Whether something is to be done about one of the order's codes."""
-    undone = is_undone(order.snapshot)
-    return any(next_step(use, undone) for use in uses.of_order(order))
+    return bool(_due(order))
+
+
+def _due(order: Order) -> list[tuple[VoucherUse, CodeStep]]:
+    """The order's codes about which something is to be done, with what that is."""
+    used = uses.of_order(order)
+    undone = bool(used) and is_undone(order.snapshot)  # few orders have codes, and a snapshot has to be decrypted
+    return [(use, step) for use in used if (step := next_step(use, undone))]
 
 
 def settle_codes(run: Run, order: Order) -> bool:
@@ -64,16 +70,15 @@ def settle_codes(run: Run, order: Order) -> bool:
     Raises Skip with the reason why a code was not redeemed or given back, and the errors of calls that may be retried,
     after all codes were tried.
     """
-    undone = is_undone(order.snapshot)
-    due = [use for use in uses.of_order(order) if next_step(use, undone)]
+    due = _due(order)
     if not due:
         return False
     engage = engage_client(run)
-    _check(engage, order, [use for use in due if use.state == VoucherState.UNCHECKED and not undone])
-    errors = [error for use in due if (error := _carry_out(engage, use, next_step(use, undone)))]
+    _check(engage, order, [use for use, step in due if step is CodeStep.REDEEM and use.state == VoucherState.UNCHECKED])
+    errors = [error for use, step in due if (error := _carry_out(engage, use, step))]
     if errors:
         raise errors[0]
-    return _finish(run, order, due)
+    return _finish(run, order, [use for use, _ in due])
 
 
 def _check(engage: EngageClient, order: Order, unchecked: list[VoucherUse]) -> None:
@@ -85,11 +90,11 @@ def _check(engage: EngageClient, order: Order, unchecked: list[VoucherUse]) -> N
             uses.set_checked(use, code)
 
 
-def _carry_out(engage: EngageClient, use: VoucherUse, step: CodeStep | None) -> ApiError | None:
+def _carry_out(engage: EngageClient, use: VoucherUse, step: CodeStep) -> ApiError | None:
     """Do one step. Returns the error of a call that may be retried."""
     try:
         match step:
-            case CodeStep.REDEEM:
+            case CodeStep.REDEEM if use.state == VoucherState.DUE:  # else it turned out not to be Engage's
                 _redeem(engage, use)
             case CodeStep.REACTIVATE:
                 _reactivate(engage, use)
