@@ -291,3 +291,12 @@ def test_a_strict_tenant_accepts_each_kind_and_the_same_bytes_again(
     again = calls(engage, "POST", "/orders")[-1]
     assert again.request == sent
     assert mails(engage).count(WORDS[kind]) == 2
+
+
+def test_a_preview_of_a_mail_differs_in_nothing_from_what_was_just_sent(client, mailing_shop, tenant, shopify, drain):
+    buy(mailing_shop, shopify, TWO)
+    drain(waiting=True)
+
+    page = client.get(f"/tasks/{newest('SyncOrderNotification').id}/replay").text
+
+    assert "There is none:" in page
