@@ -12,7 +12,7 @@ from models import Entity, Shop, new_id
 from privacy import requests, uninstall
 from reasons import Reason, cause
 from sync.api_clients import engage_client, shopify_client
-from sync.scopes.granted import save_scopes
+from sync.scopes.changes import save_scopes
 from sync.stores import lacks_store, save_locations, save_markets, save_stores
 from sync.webhook_payload import object_in, required_id, text_in, webhook_payload
 from taskqueue import claims

@@ -7,6 +7,7 @@ from clients import ApiError, NotFound, NotSent, Refused
 from clients.engage.client import EngageClient
 from clients.http.ssrf_guard import valid_tenant_name
 from clients.shopify.client import ShopifyClient
+from clients.shopify.scopes import READ_ALL_ORDERS
 from config import Misconfigured
 from database import EVERY, connected
 from encryption import Unreadable
@@ -20,6 +21,7 @@ CALL_SECONDS = 8.0
 
 RECONNECT = "Open the app in Shopify's admin once, or run: python manage.py connect"
 GRANT = "Run manage.py shopify-app, release it by `shopify app deploy`, and open the app in the shop's admin once."
+SIXTY_DAYS = "every required scope is granted. Without read_all_orders 60 days of orders are shown; see /imports."
 ASK_FOR_APPROVAL = "Ask for it in Shopify's Partner Dashboard: API access, protected customer data."
 
 
@@ -48,12 +50,12 @@ def _shopify(shop: Shop) -> list[Finding]:
 
 def _scopes(client: ShopifyClient, about: str) -> Finding:
     try:
-        lacking = sorted(set(SCOPES) - client.scopes())
+        granted = client.scopes()
     except ApiError as error:
         return wrong(about, f"its scopes cannot be asked for ({_why(error)}). Try later.")
-    if lacking:
+    if lacking := sorted(set(SCOPES) - granted):
         return wrong(about, f"it lacks the scopes {', '.join(lacking)}. {GRANT}")
-    return Finding(about, "every scope is granted.")
+    return Finding(about, "every scope is granted." if READ_ALL_ORDERS in granted else SIXTY_DAYS)
 
 
 def _protected_data(client: ShopifyClient, about: str) -> Finding:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from clients.shopify.scopes import VISIBLE
 from models import BulkImport, ImportKind, ImportPart, Shop
-from sync.scopes.granted import orders_visible_since, save_scopes
+from sync.scopes.changes import save_scopes
+from sync.scopes.granted import orders_visible_since
 
 
 def needs_scopes(part: ImportPart) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
-from clients.shopify.client import ShopifyClient
 from clients.shopify.graphql_client import with_read_scopes
 from clients.shopify.scopes import READ_ALL_ORDERS, READ_PRODUCTS, VISIBLE
 from models import Shop, utcnow
@@ -33,14 +31,3 @@ def is_out_of_reach(shop: Shop, created_at: datetime) -> bool:
     """Whether Shopify shows no order of this time any more."""
     since = orders_visible_since(shop)
     return since is not None and created_at < since
-
-
-def read_scopes(shop: Shop, client: ShopifyClient) -> None:
-    """Ask Shopify which access scopes are granted, and save them: a merchant may grant and revoke at any time."""
-    save_scopes(shop, sorted(client.scopes()))
-
-
-def save_scopes(shop: Shop, scopes: Iterable[object]) -> None:
-    """Save the scopes that are granted."""
-    shop.scopes = ",".join(map(str, scopes))
-    Shop.update(scopes=shop.scopes).where(Shop.id == shop.id).execute()

@@ -217,12 +217,21 @@ def connected_with(shop, **changed: str):
     return shop_connections.connect_shop(**{**fields, **changed})
 
 
+def test_whether_all_orders_are_shown_is_said(shop, shopify, engage):
+    before = [str(found) for found in check_shop(shop)]
+    shopify.grant(shop.domain, "read_all_orders")
+    after = [str(found) for found in check_shop(shop)]
+
+    assert any("Without read_all_orders 60 days of orders are shown" in line for line in before)
+    assert any("every scope is granted." in line for line in after)
+
+
 def test_scopes_that_are_lacking_are_named(shop, shopify, engage):
     shopify.records(shop.domain).scopes = ("write_customers", "read_orders", "read_locations", "read_markets")
 
     (line,) = wrong_findings(shop)
 
-    assert line.startswith("Shopify: it lacks the scopes read_customer_merge, read_fulfillments. ")
+    assert line.startswith("Shopify: it lacks the scopes read_customer_merge, read_fulfillments, read_products. ")
 
 
 def test_protected_data_that_is_withheld_is_wrong(shop, shopify, engage):

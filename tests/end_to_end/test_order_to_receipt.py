@@ -15,7 +15,7 @@ from reasons import Reason
 from sandbox.shopify.customers import CustomerDetails
 from sandbox.shopify.orders.checkout import Checkout, Item
 from sync import entities
-from sync.scopes.granted import save_scopes
+from sync.scopes.changes import save_scopes
 from taskqueue.types import TYPES, types_by_topic
 from tests.support.tasks.outcomes import sentence
 

@@ -13,7 +13,7 @@ from i18n.explanations import reason_text
 from models import Body, Customer, Order, ReceiptKind, Refund, State, Task, new_id
 from reasons import Reason
 from sync import entities, sent_receipts
-from sync.scopes.granted import save_scopes
+from sync.scopes.changes import save_scopes
 from taskqueue import insert
 from taskqueue.runner import run_task
 from taskqueue.types import TYPES

@@ -325,6 +325,17 @@ def test_all_pages_of_locations_are_read(shop, shopify, drain):
     assert len(Shop.get_by_id(shop.id).locations) == 130
 
 
+def test_a_shop_that_withholds_its_locations_keeps_those_it_had(shop, shopify, drain):
+    location = shopify.add_location(shop.domain, "Malmö")
+    sync_shop(shop, drain)
+    shopify.records(shop.domain).scopes = ("read_markets", "read_orders")
+
+    sync_shop(shop, drain)
+
+    assert newest("SyncShopCurrency").state == State.SUCCESS
+    assert Shop.get_by_id(shop.id).locations == {str(location): "Malmö"}
+
+
 def test_the_note_of_a_default_store_names_the_location(shop):
     shop.settings = {"stores": {"NO": "NO-WEB"}}
 

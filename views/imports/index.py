@@ -16,7 +16,8 @@ from i18n.explanations import reason_text
 from models import OPEN_IMPORTS, Action, BulkImport, Permission
 from sync.api_clients import shopify_client_without_task
 from sync.imports.state import newest_imports
-from sync.scopes.granted import read_scopes, reads_all_orders
+from sync.scopes.changes import read_scopes
+from sync.scopes.granted import reads_all_orders
 from views.imports.estimate import estimate_sentence
 from views.imports.form import ImportForm
 from views.imports.progress import ImportProgress

@@ -19,6 +19,7 @@ from sandbox.shopify.records import Header, ShopRecords
 from sandbox.shopify.times import utc
 
 NO_CUSTOMER = "Customer not found"
+NO_LOCATIONS = "Access denied for locations field. Required access: `read_locations` access scope."
 NO_MARKETS = "Access denied for markets field. Required access: `read_markets` for queries."
 NOT_APPROVED = (
     "This app is not approved to access the {} object. "
@@ -125,6 +126,8 @@ class Resolvers:
 
     def _locations(self, first: int, after: str | None = None, **_: Any) -> Json:
         """The active locations by name."""
+        if "read_locations" not in self._records.granted_scopes:
+            raise GraphQLError(NO_LOCATIONS, extensions={"code": "ACCESS_DENIED", "requiredAccess": "`read_locations`"})
         start = int(after or 0)
         active = [each for each in self._records.locations.values() if each.active]
         nodes = [each.graphql() for each in sorted(active, key=lambda each: each.name)]

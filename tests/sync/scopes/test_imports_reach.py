@@ -9,7 +9,7 @@ import pytest
 from models import BulkImport, ImportKind, ImportState, Order, Shop, utcnow
 from sandbox.purchases import add_history
 from sandbox.shopify.scopes import READ_ALL_ORDERS
-from sync.scopes.granted import save_scopes
+from sync.scopes.changes import save_scopes
 from taskqueue.runner import run_task
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import newest

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from i18n.explanations import reason_text
-from models import Shop, State, utcnow
+from models import Shop, State, Task, utcnow
 from reasons import Reason
 from sandbox.shopify.scopes import READ_ALL_ORDERS
-from sync.scopes.granted import save_scopes
+from sync.scopes.changes import save_scopes
 from tests.end_to_end.test_order_to_receipt import buy, index, newest, receipts
 from tests.sync.test_refunds import enqueue_refund_webhooks, enqueue_webhook, line_of
 
@@ -59,10 +59,11 @@ def test_a_refund_that_engage_lacks_is_an_error_until_the_permission_is_given(
 
     assert (newest("IndexRefund").state, newest("IndexRefund").reason) == (State.ERROR, Reason.REFUND_ORDER_TOO_OLD)
 
+    failed = newest("IndexRefund")
     grant(shopify, shop, drain)
-    index(shop, "IndexRefund", refund_id)
     drain(waiting=True)
 
+    assert Task.get_by_id(failed.id).closed_by == newest("IndexRefund").id
     assert [receipt["totalGrossPrice"] < 0 for receipt in receipts(engage)] == [False, True]
 
 
@@ -104,3 +105,15 @@ def test_the_refund_of_an_order_that_engage_does_not_have_is_no_error(shop, shop
 
     assert newest("IndexRefund").state == State.SUCCESS
     assert newest("IndexRefund").reason == Reason.ORDER_DELETED_OR_TOO_OLD
+
+
+def test_each_order_that_was_out_of_reach_is_read_once_when_the_permission_is_given(shop, shopify, drain, old_order_id):
+    for _ in range(2):
+        index(shop, "IndexOrder", old_order_id)
+        drain()
+    for _ in range(2):
+        grant(shopify, shop, drain)
+    drain()
+
+    again = Task.select().where(Task.key.startswith(READ_ALL_ORDERS))
+    assert [(task.shopify_id, task.state, task.reason) for task in again] == [(old_order_id, State.SUCCESS, None)]
