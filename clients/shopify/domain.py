@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
 
 
 def is_shop_domain(domain: str) -> bool:

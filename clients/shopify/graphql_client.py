@@ -21,7 +21,7 @@ from clients.shopify.errors import ScopeMissing, error_response, raise_graphql_e
 from reasons import Reason
 
 DOCUMENTS = Path(__file__).parent / "graphql"
-NEEDED_SCOPE = re.compile(r" *# needs (\w+)$", re.MULTILINE)  # at the end of a line that may be left out
+NEEDED_SCOPE = re.compile(r"(?<! ) *# needs (\w+)$", re.MULTILINE)  # at the end of a line that may be left out
 
 log = logging.getLogger(__name__)
 
