@@ -57,6 +57,7 @@ class Reason(StrEnum):
     ORDER_NO_LINES = "order_no_lines"
     ORDER_LEFT_OUT = "order_left_out"
     ORDER_UNPAID = "order_unpaid"
+    ORDER_CHANGE_UNPAID = "order_change_unpaid"
     ORDER_UNFULFILLED = "order_unfulfilled"
     RECEIPT_ALREADY_SENT = "receipt_already_sent"
     REFUND_NEWER_THAN_ORDER = "refund_newer_than_order"

@@ -13,10 +13,10 @@ from clients.engage.client import json_bytes
 from clients.engage.resendable import path_in_tenant
 from mappings import Json, rules_from
 from mappings.money import with_decimals
-from mappings.receipt.correction import correction_receipt
+from mappings.receipt.correction import correction_not_due_reason, correction_receipt
 from mappings.receipt.exchange_rate import exchange_rate_note
 from mappings.receipt.purchase import ReceiptRules, purchase_receipt, receipt_not_due_reason, receipt_skip_reason
-from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
+from mappings.receipt.refund import may_be_settled, refund_skip_reason, return_receipt, return_receipt_id
 from mappings.vouchers import used_bonus_checks
 from models import Exchange, Order, ReceiptKind, Refund, Shop, Task
 from reasons import Reason
@@ -59,6 +59,8 @@ def send_purchase(run: Run, order: Order) -> None:
     snapshot = with_sold_articles(order, order.snapshot, rules)
     if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
         raise Skip(reason)
+    if may_be_settled(snapshot):
+        snapshot = snapshot | {"refunds": _refunds(run, order, snapshot)}
     contact_id, zone, choice = contact_id_or_wait(run, order), run.shop.zone, choose_store(run.shop, snapshot)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
     codes = look_up_codes(run, order, contact_id, rules)
@@ -96,6 +98,8 @@ def send_correction(run: Run, order: Order) -> None:
         if settle_codes(run, order):
             return
         raise Skip(Reason.RECEIPT_ALREADY_SENT)
+    if reason := correction_not_due_reason(snapshot, receipt, rules):
+        raise Skip(reason)
     receipt["contact"]["matchKey"] = sale_contact_id(run, order)
     accepted = send_receipt(run, receipt)
     with claims.effects(run, engage_id=receipt["uniqueReceiptId"]):

@@ -11,16 +11,18 @@ from zoneinfo import ZoneInfo
 from mappings import Json, nodes, numeric_id
 from mappings.money import ZERO, Ledger, with_decimals
 from mappings.receipt.exchange_rate import exchange_rate
-from mappings.receipt.lines import ReceiptLine, remainder_line, total_gross
+from mappings.receipt.lines import ReceiptLine, remainder_line, settlement_line, total_gross
 from mappings.receipt.order_edits import edited_lines
-from mappings.receipt.payments import BALANCE, BALANCE_NAME, order_payments, refund_is_pending
+from mappings.receipt.payments import BALANCE, BALANCE_NAME, amount_owed, order_payments, refund_is_pending
 from mappings.receipt.purchase import Costs, ReceiptFields, ReceiptRules
 from mappings.receipt.refund import refund_skip_reason, return_receipt, return_receipt_id
-from mappings.receipt.returned_lines import ReturnedLines, refund_discrepancy
+from mappings.receipt.returned_lines import ReturnedLines, refund_discrepancy, settles_edit
 from mappings.receipt.turnover import lines_left_out
+from reasons import Cause, Reason, cause
 
 CORRECTION_ID = "{order}-C{number}"
 CORRECTION_NAME = "Change of the order beyond its articles"
+SETTLEMENT_NAME = "Payment of an earlier change of the order"
 
 
 def correction_receipt(
@@ -39,7 +41,8 @@ def correction_receipt(
     `refunds` are all of the order's, in full. `sent` are the receipts sent so far: the purchase, corrections, and also
     returns if stored; a refund without one counts with the receipt that it will get. Articles that an edit removed or
     added are lines, the rest is one line without an article. Also None before the purchase was sent, and while a
-    refund's payment is pending, since Shopify's totals take that back later.
+    refund's payment is pending, since Shopify's totals take that back later. A correction that had left a balance is
+    followed by one of zero once the balance is paid.
     """
     if not sent or any(refund_is_pending(refund) for refund in refunds):
         return None
@@ -48,15 +51,25 @@ def correction_receipt(
     ledger = Ledger.of(order, rules.currency)
     due = _refund_receipts(order, refunds, sent, rules)
     missing = _target(order, refunds, ledger, rules) - sum(each["totalGrossPrice"] for each in sent + due)
-    sales = _sales(order, refunds, sent)
+    sales, settled = _sales(order, refunds, sent), _settled(order, refunds, sent)
     lines = edited_lines(order, sales, ledger, rules)
     lines += remainder_line(missing - total_gross(lines), CORRECTION_NAME)
+    payments = _payments(order, sales, missing, ledger, rules, settled)
+    if not lines and _settles_balance(payments, sales):
+        lines = [settlement_line(SETTLEMENT_NAME)]
     if not lines:
         return None
-    payments = _payments(order, sales, missing, ledger, rules)
     rate = exchange_rate(order, ledger.currency, rules.group_currency)
     fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
     return fields.body(_receipt_id(order, number), order["updatedAt"], lines, payments)
+
+
+def correction_not_due_reason(order: Json, correction: Json, rules: ReceiptRules) -> Cause | None:
+    """Why the correction is not due yet, or None: what an edit added waits for its payment, if receipts wait for it."""
+    owed = amount_owed(order)
+    if rules.trigger != "paid" or correction["totalGrossPrice"] <= 0 or not owed:
+        return None
+    return cause(Reason.ORDER_CHANGE_UNPAID, amount=str(owed), currency=order["presentmentCurrencyCode"])
 
 
 def net_sales(order: Json, refunds: Iterable[Json], ledger: Ledger) -> Decimal:
@@ -115,11 +128,33 @@ def _receipt_id(order: Json, count: int) -> str:
     return CORRECTION_ID.format(order=numeric_id(order), number=count)
 
 
-def _payments(order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules) -> list[Json]:
+def _settled(order: Json, refunds: list[Json], sent: list[Json]) -> list[Json]:
+    """The refunds that settle an edit: their payments are the sale's, as they have no receipt of their own."""
+    sent_ids = {receipt["uniqueReceiptId"] for receipt in sent}
+    without_receipt = [refund for refund in refunds if return_receipt_id(refund, order) not in sent_ids]
+    return [refund for refund in without_receipt if settles_edit(refund, order)]
+
+
+def _settles_balance(payments: list[Json], sales: list[Json]) -> bool:
+    """Whether the payments bring the balance that a correction left nearer to zero."""
+    corrections = sales[1:]
+    if not _balance(payments) or not any(_balance(each["paymentMethods"]) for each in corrections):
+        return False
+    before = sum((_balance(each["paymentMethods"]) for each in sales), ZERO)
+    return abs(before + _balance(payments)) < abs(before)
+
+
+def _balance(payments: list[Json]) -> Decimal:
+    return sum((each["value"] for each in payments if each["type"] == BALANCE), ZERO)
+
+
+def _payments(
+    order: Json, sales: list[Json], missing: Decimal, ledger: Ledger, rules: ReceiptRules, settled: list[Json]
+) -> list[Json]:
     """The payments of the whole sale as of now, less those in the receipts sent so far."""
     total = sum((receipt["totalGrossPrice"] for receipt in sales), ZERO) + missing
     left_out = total_gross(lines_left_out(Costs.of(order, rules).all, rules))
-    rest = {_tender(each): each["value"] for each in order_payments(order, total, left_out, ledger)}
+    rest = {_tender(each): each["value"] for each in order_payments(order, total, left_out, ledger, settled)}
     for payment in (payment for receipt in sales for payment in receipt["paymentMethods"]):
         rest[_tender(payment)] = rest.get(_tender(payment), ZERO) - payment["value"]
     unpaid = {(BALANCE, BALANCE_NAME): ZERO}

@@ -137,6 +137,11 @@ def _amount_line(sku: str, name: str, amount: Decimal) -> ReceiptLine:
     return ReceiptLine(sku, sku, name, units=1, gross=amount)
 
 
+def settlement_line(name: str) -> ReceiptLine:
+    """The line of a receipt that only tells of payments. Whether Engage takes a receipt without lines is not known."""
+    return ReceiptLine(ADJUSTMENT_SKU, ADJUSTMENT_SKU, name, units=1, gross=ZERO, kind=ADJUSTMENT)
+
+
 def tax_details(lines: Iterable[ReceiptLine]) -> list[Json]:
     """The tax of all lines, summed by title and rate, with the prices that it was charged on."""
     details: dict[tuple[str, Decimal], Json] = {}

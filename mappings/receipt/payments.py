@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from mappings import Json, nodes
@@ -18,13 +18,19 @@ _SIGNS = {"SALE": 1, "CAPTURE": 1, "CHANGE": -1}
 _PENDING = {"PENDING", "AWAITING_RESPONSE"}
 
 
-def order_payments(order: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
+def order_payments(
+    order: Json, total: Decimal, freight: Decimal, ledger: Ledger, settled: Iterable[Json] = ()
+) -> list[Json]:
     """One entry per tender and, if they do not sum to the order's price, one for the balance.
 
     `freight` is the amount that the receipt leaves out: it is taken off every tender in proportion. `total` is the
-    receipt's total without it.
+    receipt's total without it. `settled` are the refunds that gave back what an edit took off the order.
     """
-    return _by_tender(_by_gateway(order.get("transactions") or [], _SIGNS, ledger), total, freight, ledger)
+    paid = _by_gateway(order.get("transactions") or [], _SIGNS, ledger)
+    for refund in settled:
+        for gateway, value in _paid_back(refund, ledger).items():
+            paid[gateway] = paid.get(gateway, ZERO) - value
+    return _by_tender({gateway: value for gateway, value in paid.items() if value}, total, freight, ledger)
 
 
 def refund_payments(refund: Json, total: Decimal, freight: Decimal, ledger: Ledger) -> list[Json]:
@@ -36,6 +42,18 @@ def refund_payments(refund: Json, total: Decimal, freight: Decimal, ledger: Ledg
 def refunded_amount(refund: Json, ledger: Ledger) -> Decimal:
     """The amount that a refund pays back, including pending payments."""
     return sum(_paid_back(refund, ledger).values(), ZERO)
+
+
+def amount_owed(order: Json) -> Decimal:
+    """What the customer still owes, in the currency of the sale; cash rounding is not owed.
+
+    Zero for an order that Shopify calls paid, and for a snapshot without the amount.
+    """
+    if order["displayFinancialStatus"] == "PAID":
+        return ZERO
+    ledger = Ledger.of(order, "presentment")
+    rounding = ledger.amount((order.get("totalCashRoundingAdjustment") or {}).get("paymentSet"))
+    return max(ledger.amount(order.get("totalOutstandingSet")) - abs(rounding), ZERO)
 
 
 def refund_is_pending(refund: Json) -> bool:

@@ -14,6 +14,7 @@ from mappings.receipt.articles import ArticleKey
 from mappings.receipt.exchange_rate import exchange_rate
 from mappings.receipt.lines import PaidFor, ReceiptLine, adjustment_line, tax_details, tip_line, total_gross
 from mappings.receipt.payments import order_payments
+from mappings.receipt.returned_lines import settles_edit
 from mappings.receipt.sold_lines import article_lines, freight_lines, sold_as_ordered, tip_of, units_sold
 from mappings.receipt.turnover import TurnoverRules, lines_on_receipt
 from reasons import Cause, Reason, cause
@@ -71,18 +72,20 @@ def purchase_receipt(
     """The body for POST /api/v3/receipts: the purchase, including what was refunded later (a refund has its own
     receipt).
 
-    Amounts are Decimal with the currency's decimals. `zone` gives the time of sale in the shop's zone, which Engage
-    prefers; without it Shopify's offset stays. Without an exchange rate Engage uses the one that it has. Raises
-    ValueError if lines are missing.
+    Amounts are Decimal with the currency's decimals. The order's refunds in full, where they are given, say which of
+    them settled an edit, so that the payments are those of what was sold in the end. `zone` gives the time of sale in
+    the shop's zone, which Engage prefers; without it Shopify's offset stays. Without an exchange rate Engage uses the
+    one that it has. Raises ValueError if lines are missing.
     """
     _require_every_line(order)
     ledger, costs = Ledger.of(order, rules.currency), Costs.of(order, rules)
     lines = lines_on_receipt(costs.all, rules)
     total = total_gross(lines)
-    payments = order_payments(order, total, total_gross(costs.all) - total, ledger)
+    settled = [refund for refund in order.get("refunds") or [] if settles_edit(refund, order)]
+    payments = order_payments(order, total, total_gross(costs.all) - total, ledger, settled)
     rate = exchange_rate(order, ledger.currency, rules.group_currency)
     fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
-    return fields.body(numeric_id(order), order["createdAt"], lines, payments)
+    return fields.body(numeric_id(order), earliest_time(order), lines, payments)
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,15 @@ def _amount_without_article(order: Json, gross: Decimal, ledger: Ledger) -> Deci
 
 def _rounded_price(order: Json, name: str, ledger: Ledger) -> Decimal:
     return ledger.rounded(ledger.amount(order.get(name) or order["totalPriceSet"]))
+
+
+def earliest_time(thing: Json) -> str:
+    """When an order or a refund was made: its `processedAt` where that is earlier than `createdAt`.
+
+    Shopify: an order that another system imported has its real time in `processedAt`, and `createdAt` is the import's.
+    """
+    times = [at for at in (thing["createdAt"], thing.get("processedAt")) if at]
+    return min(times, key=datetime.fromisoformat)
 
 
 def in_zone(at: str, zone: ZoneInfo | None) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from mappings import Json, numeric_id
+from mappings import Json, nodes, numeric_id
 from mappings.money import Ledger
 from mappings.receipt.exchange_rate import exchange_rate
 from mappings.receipt.lines import remainder_line, total_gross
 from mappings.receipt.payments import refund_payments
-from mappings.receipt.purchase import ReceiptFields, ReceiptRules
-from mappings.receipt.returned_lines import ReturnedLines, is_payment_only
+from mappings.receipt.purchase import ReceiptFields, ReceiptRules, earliest_time
+from mappings.receipt.returned_lines import ReturnedLines, settles_edit
 from mappings.receipt.sold_lines import sold_as_ordered
 from mappings.receipt.turnover import lines_left_out, lines_on_receipt
 from reasons import Reason
@@ -26,6 +26,12 @@ def return_receipt_id(refund: Json, order: Json) -> str:
     return RECEIPT_ID.format(order=numeric_id(order), refund=numeric_id(refund))
 
 
+def may_be_settled(order: Json) -> bool:
+    """Whether an edit of the order may be settled by a refund, which only the refund in full can say."""
+    refunds = order.get("refunds") or []
+    return any(not nodes(refund.get("refundLineItems")) for refund in refunds) and not sold_as_ordered(order)
+
+
 def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> Reason | None:
     """Why this refund never gets a receipt, or None.
 
@@ -37,7 +43,7 @@ def refund_skip_reason(refund: Json, order: Json, rules: ReceiptRules) -> Reason
     returned = ReturnedLines.of(refund, order, Ledger.of(order, rules.currency), rules.freight_sku)
     if not returned.worth:
         return Reason.REFUND_NOTHING_SOLD
-    if is_payment_only(refund) and not sold_as_ordered(order):
+    if settles_edit(refund, order):
         return Reason.REFUND_OF_ORDER_EDIT
     if not lines_on_receipt(returned.lines, rules) and not returned.without_article:
         return Reason.REFUND_LEFT_OUT if returned.goods else Reason.REFUND_OF_FREIGHT
@@ -61,4 +67,4 @@ def return_receipt(
     payments = refund_payments(refund, total_gross(lines), left_out, ledger)
     rate = exchange_rate(order, ledger.currency, rules.group_currency)
     fields = ReceiptFields(contact_id, store, order["name"], ledger.currency, zone, rate)
-    return fields.body(return_receipt_id(refund, order), refund["createdAt"], lines, payments)
+    return fields.body(return_receipt_id(refund, order), earliest_time(refund), lines, payments)

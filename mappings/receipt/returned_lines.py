@@ -9,7 +9,7 @@ from mappings import Json, nodes
 from mappings.money import ZERO, Ledger
 from mappings.receipt.lines import RETURN, LineTax, PaidFor, ReceiptLine, total_gross
 from mappings.receipt.payments import refund_is_pending, refunded_amount
-from mappings.receipt.sold_lines import article_line, split_tax, tip_of
+from mappings.receipt.sold_lines import article_line, sold_as_ordered, split_tax, tip_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def is_payment_only(refund: Json) -> bool:
     """Whether the refund consists of a payment only, without lines, freight, adjustments or duties."""
     connections = ("refundLineItems", "refundShippingLines", "orderAdjustments")
     return not any(nodes(refund.get(name)) for name in connections) and not refund.get("duties")
+
+
+def settles_edit(refund: Json, order: Json) -> bool:
+    """Whether the refund gave back what an edit took off the order. False without its payments: it is unknown then."""
+    return "transactions" in refund and is_payment_only(refund) and not sold_as_ordered(order)
 
 
 def _worth(refund: Json, lines: list[ReceiptLine], ledger: Ledger) -> Decimal:

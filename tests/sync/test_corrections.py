@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from decimal import Decimal
 
 import orjson
@@ -47,6 +48,7 @@ def test_units_that_an_edit_removed_are_returned_in_a_correction(shop, shopify, 
 
 def test_an_article_that_an_edit_added_is_sold_in_a_correction(shop, shopify, engage, drain, synced_order_id):
     shopify.add_line(shop.domain, synced_order_id, COVER)
+    shopify.pay(shop.domain, synced_order_id)
     enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
 
     drain(waiting=True)
@@ -55,9 +57,73 @@ def test_an_article_that_an_edit_added_is_sold_in_a_correction(shop, shopify, en
     assert sums_at_engage(engage, synced_order_id) == {"SEK": 426}
 
 
+def tenders(engage):
+    """The payments of all receipts at Engage, summed."""
+    sums = Counter()
+    for payment in (payment for receipt in receipts(engage) for payment in receipt["paymentMethods"]):
+        sums[payment["type"]] += payment["value"]
+    return {name: value for name, value in sums.items() if value}
+
+
+def test_what_an_edit_added_waits_for_its_payment(shop, shopify, engage, drain, synced_order_id):
+    shopify.add_line(shop.domain, synced_order_id, COVER)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
+    drain(waiting=True)
+    assert newest("SyncOrder").reason == Reason.ORDER_CHANGE_UNPAID
+    assert (sums_at_engage(engage, synced_order_id), tenders(engage)) == ({"SEK": 347}, {"card": 347})
+
+    shopify.pay(shop.domain, synced_order_id)
+    enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
+    drain(waiting=True)
+
+    assert (sums_at_engage(engage, synced_order_id), tenders(engage)) == ({"SEK": 426}, {"card": 426})
+
+
+def test_an_addition_is_told_at_once_where_receipts_do_not_wait(shop, shopify, engage, drain):
+    shop.settings = {"receipt": {"trigger": "created"}}
+    shop.save()
+    _, order_id = buy(shop, shopify)
+    drain(waiting=True)
+    shopify.add_line(shop.domain, order_id, COVER)
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
+    drain(waiting=True)
+    assert (sums_at_engage(engage, order_id), tenders(engage)) == ({"SEK": 426}, {"card": 347, "balance": 79})
+
+    shopify.pay(shop.domain, order_id)
+    enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
+    drain(waiting=True)
+
+    assert (sums_at_engage(engage, order_id), tenders(engage)) == ({"SEK": 426}, {"card": 426})
+
+
+BOOTS = Checkout(
+    (Item("A boot", "BOOT", Decimal("48.00"), quantity=2),), discount=Discount("BOOTS20", Decimal("19.20"))
+)
+
+
+@pytest.mark.parametrize("when", ["before the receipt", "after the receipt", "after the edit's correction"])
+def test_money_that_settles_an_edit_stands_in_the_payments(when, shop, shopify, engage, drain):
+    _, order_id = buy(shop, shopify, BOOTS)
+    if when != "before the receipt":
+        drain(waiting=True)
+    shopify.edit_order(shop.domain, order_id, line_of(shopify, shop, order_id), 1)
+    if when == "after the edit's correction":
+        enqueue_webhook(shop, "OrderWebhook", {"id": order_id})
+        drain(waiting=True)
+    enqueue_refund_webhooks(shop, shopify.refund_overpayment(shop.domain, order_id), order_id)
+
+    drain(waiting=True)
+
+    assert sums_at_engage(engage, order_id) == {"SEK": Decimal("38.40")}
+    assert tenders(engage) == {"card": Decimal("38.40")}
+    items = [item for receipt in receipts(engage) for item in receipt["items"]]
+    assert sum(item["quantity"] for item in items if item["sku"] == "BOOT") == 1
+
+
 def test_corrections_are_numbered(shop, shopify, engage, drain, synced_order_id):
     for _ in range(2):
         shopify.add_line(shop.domain, synced_order_id, COVER)
+        shopify.pay(shop.domain, synced_order_id)
         enqueue_webhook(shop, "OrderWebhook", {"id": synced_order_id})
         drain(waiting=True)
 
@@ -247,6 +313,13 @@ class Life:
         self.shopify.pay(self.domain, self.order_id)
         return [self._updated]
 
+    def settle_what_is_owed(self):
+        """Pay what is owed, since receipts wait for it; return whether anything was."""
+        owed = Decimal(self.order["totalOutstandingSet"]["shopMoney"]["amount"]) > 0
+        if owed:
+            self.shopify.pay(self.domain, self.order_id)
+        return owed
+
     def cancelled(self):
         back = self._refunded(self.shopify.cancel(self.domain, self.order_id))
         for webhook in back:
@@ -284,6 +357,9 @@ def test_engages_receipts_are_shopifys_net_sales_whatever_happens(currency, seed
         if luck.random() < 0.7:
             drain(waiting=True)
     lives[0].cancelled()
+    for life in lives:
+        if life.settle_what_is_owed():
+            enqueue_webhook(shop, "OrderWebhook", {"id": life.order_id})
     drain(waiting=True)
 
     with_receipt = [life.order_id for life in lives if entities.get(Order, shop, life.order_id).receipt_id]
