@@ -91,7 +91,8 @@ def data_folder(checkout):
 
 def signed_in(run):
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    browser.open(run.link()).close()
+    page, _, token = run.link().partition("?")
+    browser.open(page, token.encode()).close()  # as the button of the link's page
     return browser
 
 
