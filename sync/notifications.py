@@ -231,9 +231,9 @@ def _refuse_anothers_address(shop: Shop, customer_id: int | None, email: str) ->
 
 
 def _contact_email(customer: Customer) -> str:
-    """The contact's e-mail address as last sent, or else the customer's."""
-    known: Json = customer.snapshot.get("defaultEmailAddress") or {}
-    return str((customer.last_sent or {}).get("email") or known.get("emailAddress") or "").strip()
+    """The contact's e-mail address as last sent (empty where it had to be left out), or else the customer's."""
+    sent: Json = customer.last_sent or {}
+    return str(sent["email"] if "email" in sent else customer_email(customer.snapshot)).strip()
 
 
 def _ensure_contact(run: Run, snapshot: Json) -> None:

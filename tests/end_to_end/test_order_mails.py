@@ -13,7 +13,7 @@ from models import Customer, Order, Shop, State, Task, utcnow
 from reasons import Reason
 from sandbox.shopify.orders.checkout import Checkout, Discount, Item
 from sync import entities
-from sync.notifications import resend_notification
+from sync.notifications import contact_with_email, resend_notification
 from sync.resend import ResendableCall, resendable_call
 from taskqueue.types import TYPES
 from tests.end_to_end.test_order_to_receipt import ADA, RECORD, buy, calls, index, newest
@@ -300,3 +300,16 @@ def test_a_preview_of_a_mail_differs_in_nothing_from_what_was_just_sent(client, 
     page = client.get(f"/tasks/{newest('SyncOrderNotification').id}/replay").text
 
     assert "There is none:" in page
+
+
+def test_a_contact_from_which_the_address_was_left_out_is_not_named_for_it(mailing_shop, shopify, drain):
+    customer_id, _ = buy(mailing_shop, shopify)
+    drain(waiting=True)
+    customer = Customer.get()
+    before = contact_with_email(mailing_shop, customer_id, ADA.email)
+
+    without = orjson.dumps(customer.last_sent | {"email": ""})
+    customer.sent = mailing_shop.vault.seal(without, "customer", "sent", customer.shopify_id)
+    Customer.update(sent=customer.sent).where(Customer.id == customer.id).execute()
+
+    assert (before, contact_with_email(mailing_shop, customer_id, ADA.email)) == (customer.contact_id, "")
