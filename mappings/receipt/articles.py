@@ -68,7 +68,7 @@ def keep_deleted_articles(order: Json, earlier: Json) -> Json:
 
     A line is of one variant for ever, but Shopify forgets which when the variant or its product is deleted.
     """
-    known = {line["id"]: line for line in nodes(earlier["lineItems"])}
+    known = {line["id"]: line for line in nodes(earlier.get("lineItems"))}
     lines = [_with_known_ids(line, known.get(line["id"]) or {}) for line in nodes(order["lineItems"])]
     return order | {"lineItems": order["lineItems"] | {"nodes": lines}}
 

@@ -227,7 +227,13 @@ def test_whether_all_orders_are_shown_is_said(shop, shopify, engage):
 
 
 def test_scopes_that_are_lacking_are_named(shop, shopify, engage):
-    shopify.records(shop.domain).scopes = ("write_customers", "read_orders", "read_locations", "read_markets")
+    shopify.records(shop.domain).scopes = (
+        "write_customers",
+        "read_orders",
+        "read_locations",
+        "read_markets",
+        "read_products",
+    )
 
     (line,) = wrong_findings(shop)
 
