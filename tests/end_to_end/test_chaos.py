@@ -1,10 +1,11 @@
-"""A bounded chaos run. The full ones: `python -m tests.support.servers.chaos`, with figures in docs/chaos.md."""
+"""Bounded chaos runs. The full ones: `tests.support.servers.chaos` and `.restarts`, with figures in docs/chaos.md."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.servers.chaos import run_chaos
+from tests.support.servers.restarts import run_restarts
 
 pytestmark = pytest.mark.slow
 
@@ -28,3 +29,12 @@ def test_a_killed_and_emptied_redis_loses_and_doubles_nothing():
     assert report.defects == {}
     assert report.redis_kills == 2
     assert report.receipts > 50
+
+
+def test_restarted_dynos_lose_and_double_nothing():
+    report = run_restarts(250, restarts=6, seed=1)
+
+    assert report.defects == {}
+    assert (report.restarts, report.signals) == (6, 12)
+    assert report.chaos.receipts > 30
+    assert report.mails > 30

@@ -111,25 +111,32 @@ class ChaosRun:
 
     def run(self, webhooks: int, worker_kills: int, redis_kills: int, rate: float) -> ChaosReport:
         """Send the webhooks at this rate a second with the kills spread over it, wait for the end, and check."""
+        within = webhooks / rate
+        killers = [
+            Killer(worker_kills, within, self.report.seed, self._kill_worker),
+            Killer(redis_kills, within, self.report.seed + 1, self._kill_redis),
+        ]
+        self.send_and_check(webhooks, rate, killers)
+        self.report.worker_kills, self.report.redis_kills = (killer.done for killer in killers)
+        return self.report
+
+    def send_and_check(self, webhooks: int, rate: float, killers: list[Killer]) -> None:
+        """Send the webhooks while these kill, wait for the end, and check."""
         from sandbox.purchases import USUAL_FAULTS
 
         self.shopify.webhook_sender.faults = replace(USUAL_FAULTS, late_seconds=MAX_DELAY_SECONDS)
-        started, within = time.monotonic(), webhooks / rate
+        started = time.monotonic()
         with ExitStack() as stack:
-            killers = [
-                stack.enter_context(Killer(worker_kills, within, self.report.seed, self._kill_worker)),
-                stack.enter_context(Killer(redis_kills, within, self.report.seed + 1, self._kill_redis)),
-            ]
+            for killer in killers:
+                stack.enter_context(killer)
             self._send(webhooks, rate)
         delivered = self.shopify.wait_until_idle(SETTLED_SECONDS)
         last = max(killer.last for killer in killers)
         self._drain()
-        self.report.worker_kills, self.report.redis_kills = (killer.done for killer in killers)
         self.report.seconds = round(time.monotonic() - started, 1)
         self.report.seconds_after_last_kill = round(time.monotonic() - last, 1)
         assert delivered, "webhooks are still on their way"
         ChaosCheck(self).check()
-        return self.report
 
     def _send(self, webhooks: int, rate: float) -> None:
         from sandbox.purchases import OrderReplay
@@ -313,6 +320,13 @@ def run_chaos(
         return system.run(webhooks, worker_kills, redis_kills, rate)
 
 
+def set_environment() -> None:
+    """Set what this process's own modules read: a key, and that it may send webhooks to this machine."""
+    os.environ.setdefault("DEVELOPMENT", "1")
+    os.environ.setdefault("SECRET_KEYS", "chaos:" + base64.b64encode(os.urandom(32)).decode())
+    os.environ.setdefault("SHOPIFY_ORIGIN", "http://127.0.0.1/{shop}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.support.servers.chaos", description=__doc__)
     options.add_argument("--webhooks", type=int, default=2000)
@@ -320,8 +334,7 @@ def main() -> None:
     options.add_argument("--redis-kills", type=int, default=0)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--rate", type=float, default=25)
-    os.environ.setdefault("DEVELOPMENT", "1")
-    os.environ.setdefault("SECRET_KEYS", "chaos:" + base64.b64encode(os.urandom(32)).decode())
+    set_environment()
     chosen = options.parse_args()
     report = run_chaos(
         chosen.webhooks,
