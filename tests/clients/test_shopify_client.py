@@ -109,7 +109,7 @@ def test_an_order_that_keeps_changing_is_unavailable(read_while_changing):
 
 
 def test_a_shop_without_points_is_throttled():
-    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, points=60, restore_rate=10)
+    shopify = sandbox.Shopify("secret", "http://127.0.0.1:9/", workers=0, points=85, restore_rate=10)
     order_id = shopify.add_order(SHOP, checkout(1))
     with serving(shopify.app) as url:
         client = ShopifyClient(f"{url}/{SHOP}", shopify.token)
