@@ -56,6 +56,7 @@ class Reason(StrEnum):
     ORDER_CANCELLED_UNPAID = "order_cancelled_unpaid"
     ORDER_NO_LINES = "order_no_lines"
     ORDER_LEFT_OUT = "order_left_out"
+    ORDER_BEFORE_APP = "order_before_app"
     ORDER_UNPAID = "order_unpaid"
     ORDER_CHANGE_UNPAID = "order_change_unpaid"
     ORDER_UNFULFILLED = "order_unfulfilled"

@@ -15,14 +15,21 @@ from mappings import Json, rules_from
 from mappings.money import with_decimals
 from mappings.receipt.correction import correction_not_due_reason, correction_receipt
 from mappings.receipt.exchange_rate import exchange_rate_note
-from mappings.receipt.purchase import ReceiptRules, purchase_receipt, receipt_not_due_reason, receipt_skip_reason
+from mappings.receipt.purchase import (
+    ReceiptRules,
+    due_since,
+    purchase_receipt,
+    receipt_not_due_reason,
+    receipt_skip_reason,
+)
 from mappings.receipt.refund import may_be_settled, refund_skip_reason, return_receipt, return_receipt_id
 from mappings.vouchers import used_bonus_checks
 from models import Exchange, Order, ReceiptKind, Refund, Shop, Task
-from reasons import Reason
+from reasons import Cause, Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from sync.awaiting_contact import contact_id_or_wait, sale_contact_id
+from sync.imports.state import covers
 from sync.receipt.articles import SavedArticles, articles_to_save, products_note, with_sold_articles
 from sync.scopes.granted import reads_all_orders
 from sync.scopes.missing_orders import OUT_OF_REACH, raise_without_return
@@ -57,7 +64,7 @@ def send_purchase(run: Run, order: Order) -> None:
     """Send the order's purchase receipt. Raises Skip when none is due, Wait until its contact exists."""
     rules = receipt_rules(run.shop)
     snapshot = with_sold_articles(order, order.snapshot, rules)
-    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
+    if reason := _reason_for_no_receipt(run.shop, snapshot, rules):
         raise Skip(reason)
     if may_be_settled(snapshot):
         snapshot = snapshot | {"refunds": _refunds(run, order, snapshot)}
@@ -129,6 +136,23 @@ def send_refund(run: Run, refund: Refund, order: Order) -> None:
             TYPES["SyncOrder"].enqueue_after(run, order.shopify_id)
 
 
+def _reason_for_no_receipt(shop: Shop, snapshot: Json, rules: ReceiptRules) -> Cause | Reason | None:
+    """Why the order has no receipt now, or None if it is due."""
+    reason = receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules)
+    return reason or (Reason.ORDER_BEFORE_APP if _is_before_app(shop, snapshot, rules) else None)
+
+
+def _is_before_app(shop: Shop, snapshot: Json, rules: ReceiptRules) -> bool:
+    """Whether the receipt was due before the shop's first installation, and no import covers the order.
+
+    Shopify's times are whole seconds.
+    """
+    installed_at = min(shop.created_at, shop.connected_at).replace(microsecond=0)
+    if rules.before_app == "sent" or due_since(snapshot, rules) >= installed_at:
+        return False
+    return not covers(shop, datetime.fromisoformat(snapshot["createdAt"]))
+
+
 def _rules_of_purchase(run: Run, order: Order) -> tuple[ReceiptRules, str]:
     """Rules and store of the order's own receipt. Raises Skip when it will have none, Wait until it is sent."""
     if order.receipt_id is None:
@@ -138,7 +162,7 @@ def _rules_of_purchase(run: Run, order: Order) -> tuple[ReceiptRules, str]:
 
 def _raise_without_purchase(run: Run, order: Order) -> None:
     snapshot, rules = order.snapshot, receipt_rules(run.shop)
-    if reason := receipt_skip_reason(snapshot, rules) or receipt_not_due_reason(snapshot, rules):
+    if reason := _reason_for_no_receipt(run.shop, snapshot, rules):
         raise Skip(reason)
     contact_id_or_wait(run, order)
     raise Wait(Reason.AWAITING_RECEIPT, ORDER_WAIT)

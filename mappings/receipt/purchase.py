@@ -34,6 +34,7 @@ class ReceiptRules(TurnoverRules):
     article_key: ArticleKey = "sku"
     group_currency: str = ""
     redeem_codes: bool = False
+    before_app: Literal["left_out", "sent"] = "left_out"
 
 
 DEFAULT_RULES = ReceiptRules()
@@ -47,6 +48,20 @@ def receipt_not_due_reason(order: Json, rules: ReceiptRules) -> Cause | None:
         case "fulfilled" if (state := order["displayFulfillmentStatus"]) not in _FULFILLED:
             return cause(Reason.ORDER_UNFULFILLED, state=state)
     return None
+
+
+def due_since(order: Json, rules: ReceiptRules) -> datetime:
+    """When the order's receipt became due: at its creation, its last payment or its last parcel.
+
+    An import's snapshot has no parcels, so that the order's creation counts.
+    """
+    times = [order["createdAt"]]
+    if rules.trigger == "paid":
+        paid = [each for each in order.get("transactions") or [] if each["kind"] in ("SALE", "CAPTURE")]
+        times += [each["processedAt"] for each in paid if each["status"] == "SUCCESS" and each.get("processedAt")]
+    if rules.trigger == "fulfilled":
+        times += [each["createdAt"] for each in order.get("fulfillments") or []]
+    return max(map(datetime.fromisoformat, times))
 
 
 def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> Reason | None:

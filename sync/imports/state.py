@@ -36,3 +36,9 @@ def change_import_state(bulk_import: BulkImport, state: ImportState, *, of: Iter
         .where(BulkImport.id == bulk_import.id, BulkImport.state.in_(list(of)))
         .execute()
     )
+
+
+def covers(shop: Shop, created_at: datetime) -> bool:
+    """Whether an import of the shop, that was not cancelled, covers what was created at this instant."""
+    imports = BulkImport.select().where((BulkImport.shop == shop) & (BulkImport.state != ImportState.CANCELLED))
+    return bool(imports.where((BulkImport.starts_at <= created_at) & (BulkImport.ends_at > created_at)).exists())
