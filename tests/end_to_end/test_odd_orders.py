@@ -24,7 +24,7 @@ from tests.support.web.webhook_requests import web
 
 __all__ = ["demo_run", "web"]
 
-ORDERS = 36
+ORDERS, VOUCHERS = 36, 6
 TILL_MEMBER = {"firstName": "Tilly", "lastName": "Tills"}
 
 
@@ -37,11 +37,16 @@ def pricing(request):
 def busy_week(demo_run, pricing):
     """A shop after orders with every trick, their changes, and whatever its customers do meanwhile."""
     demo, simulation = demo_run.demo, demo_run.simulation
+    demo_run.shop.settings |= {"receipt": {"redeem_codes": True}}
+    demo_run.shop.save()
     demo.shopify.webhook_sender.faults = WebhookFaults(duplicates=0.1, reordered=0.3)
     replay = OddOrderReplay(demo.shopify, demo.domain, pricing=demo.pricing)
     add_contacts_of_a_till(demo)
     simulation.start(itertools.islice(order_stream(simulation, replay, rate=1.0), ORDERS))
-    DemoActivity(demo).start_opening(simulation)
+    activity = DemoActivity(demo)
+    activity.start_opening(simulation)
+    for number in range(VOUCHERS):
+        simulation.start(activity.customer_uses_a_voucher(), 30.0 + 10 * number)
     for _ in range(15):
         demo_run.advance(seconds=10)
     demo_run.finish()
@@ -67,6 +72,7 @@ def test_a_week_of_everything(demo_run, busy_week):
     assert changed_contacts_of_the_till(demo) == []
     assert orders_of_two_contacts(demo) == {}
     assert orders_of_another(demo) == {}
+    assert vouchers_that_are_wrong(demo) == {}
     assert undocumented_fields(demo_run.shop) == set()
     assert [row.reason for row in Task.select().where(Task.state == State.ERROR)] == []
 
@@ -156,3 +162,15 @@ def paths_of(value, path=""):
         parts = ((f"{path}.{name}" if path else name, below) for name, below in value.items())
         return {each for below_path, below in parts for each in paths_of(below, below_path)}
     return {path.rstrip("0123456789")}
+
+
+def vouchers_that_are_wrong(demo):
+    """Vouchers that are not redeemed once for an order that stands, or not given back for one that does not."""
+    stands = {}
+    for order_id, _, _ in demo.shopify.records(demo.domain).order_headers():
+        order = demo.shopify.order(demo.domain, order_id)
+        stands |= dict.fromkeys(order["discountCodes"], not order["cancelledAt"])
+    given = demo.tenant.vouchers.by_id.values()
+    assert len(given) > VOUCHERS
+    balance = {each.number: (each.redemptions <= 1, each.redemptions - each.reactivations) for each in given}
+    return {number: found for number, found in balance.items() if found != (True, int(stands[number]))}
