@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Router
@@ -39,6 +38,7 @@ from views.web import session
 from views.web.language import LanguageMiddleware
 from views.web.request_checks import BodyLimit, HostCheck, OriginCheck, SingleParameterCheck
 from views.web.security_headers import SecurityHeadersMiddleware
+from views.web.view import in_thread
 from views.webhooks import engage as webhooks_engage
 from views.webhooks import shopify as webhooks_shopify
 
@@ -54,7 +54,7 @@ require_keyring()
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Write the counts of the metrics at the end: uvicorn then ends by the signal itself, and nothing runs at exit."""
     yield
-    await run_in_threadpool(COUNTERS.flush)
+    await in_thread(COUNTERS.flush)
 
 
 pages = Router(
