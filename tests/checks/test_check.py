@@ -232,7 +232,6 @@ def test_scopes_that_are_lacking_are_named(shop, shopify, engage):
         "read_orders",
         "read_locations",
         "read_markets",
-        "read_products",
     )
 
     (line,) = wrong_findings(shop)

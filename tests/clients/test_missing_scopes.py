@@ -120,6 +120,7 @@ def test_shopify_ends_a_bulk_query_that_asks_for_more_than_is_granted(shopify):
 
 def test_an_imports_line_has_the_variant_of_the_live_one(shopify, url):
     order_id = order_of_many(shopify, 1)
+    shopify.grant(SHOP, "read_all_orders")
     shopify.update_order(SHOP, order_id, createdAt="2026-02-01T10:00:00Z")
 
     operation = ended(shopify, orders_query(START, END))

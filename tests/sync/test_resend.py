@@ -417,7 +417,7 @@ def test_the_preview_of_a_deleted_entity_says_not_found(client, shop, shopify, e
     task = sync_changed_customer(shop, shopify, drain, customer_id, last_name="Berg")
     shopify.delete_customer(shop.domain, customer_id)
 
-    assert "Shopify no longer has what this task was about" in preview_text(client, task)
+    assert "Shopify does not show the app what this task was about" in preview_text(client, task)
 
 
 def test_the_preview_says_that_shopify_does_not_respond(client, shop, synced_order):

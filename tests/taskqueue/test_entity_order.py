@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -239,7 +240,8 @@ def shopify_changing_at(current_sandboxes) -> Iterator[Callable]:
     """Make a Shopify whose changes happen at these seconds of one minute."""
 
     def made(*seconds):
-        at = iter(datetime(2026, 11, 24, 9, 0, second, tzinfo=UTC) for second in seconds)
+        changes = [datetime(2026, 11, 24, 9, 0, second, tzinfo=UTC) for second in seconds]
+        at = itertools.chain(changes, itertools.repeat(changes[-1]))  # reads look at the clock, too
         shopify = Shopify(SECRET, "http://127.0.0.1:1/", schedule=[], now=lambda: next(at))
         current_sandboxes[0].app = shopify.app
         stack.callback(shopify.close)
