@@ -20,6 +20,7 @@ NUMERIC = {Shown.CODE, Shown.NUMBER}
 _CODE = re.compile(r"[\w.:/#+=%?&$,;~-]{1,300}")
 _NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?")
 _ORDER_NAME = re.compile(r"[\w#.-]{0,20}\d[\w#.-]{0,20}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _GRAPHQL = re.compile(r"(?:query|mutation)\b")
 
 
@@ -103,6 +104,8 @@ def shown_text(text: str, kind: Shown | None) -> str:
             return text if _NUMBER.fullmatch(text) else MASK
         case Shown.ORDER_NAME:
             return text if _ORDER_NAME.fullmatch(text) else MASK
+        case Shown.CONTACT_ID:
+            return text if _UUID.fullmatch(text) else MASK
         case Shown.GRAPHQL:
             return text if _GRAPHQL.match(text) else MASK
     return MASK

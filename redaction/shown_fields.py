@@ -16,6 +16,7 @@ class Shown(Enum):
     TEXT = "words about a thing: an article, a tax, a store, a discount"
     NUMBER = "a number"
     ORDER_NAME = "an order's name, such as #1001"
+    CONTACT_ID = "the id of a contact at Engage, where an e-mail address may stand as well"
     GRAPHQL = "a document of ours, for the Admin API"
 
 
@@ -97,7 +98,11 @@ _SUMS = ["paymentmethods", "discounts", "taxdetails", "fees"]
 BY_OBJECT: dict[str, dict[str, Shown]] = {
     "name": dict.fromkeys(_THINGS, Shown.TEXT) | dict.fromkeys(_ORDERS, Shown.ORDER_NAME),
     "title": dict.fromkeys(_THINGS, Shown.TEXT),
-    "description": dict.fromkeys(["discounts", "discountapplication", "discountapplications"], Shown.TEXT),
+    "description": dict.fromkeys(
+        ["discounts", "discountapplication", "discountapplications", "items", "taxdetails", "paymentmethods"],
+        Shown.TEXT,
+    ),
+    "matchkey": {"contact": Shown.CONTACT_ID},
     "value": dict.fromkeys(_SUMS, Shown.NUMBER),
     "number": dict.fromkeys(["", "order"], Shown.NUMBER),
     "type": {"paymentmethods": Shown.TEXT},

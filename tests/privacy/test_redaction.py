@@ -126,6 +126,8 @@ def test_a_key_that_is_no_fields_name_is_hidden(key):
         '{"note_attributes": [{"name": "HIDDEN", "value": "HIDDEN"}]}',
         '{"extraData": {"ShippingName": "HIDDEN", "ShippingCountry": "SE"}}',
         '{"contact": {"matchKey": "HIDDEN", "matchKeyType": "email"}}',
+        '{"contact": {"matchKey": "7d0f5c1e-3c1f-4a57-9d0e-1f2a3b4c5d6e", "matchKeyType": "contactId"}}',
+        '{"taxDetails": [{"description": "Moms", "value": 5.00}], "description": "HIDDEN"}',
         '{"paymentMethods": [{"type": "Gift card", "value": 10.50}]}',
         '{"consents": [{"id": "hasAccount", "value": true}]}',
         '{"query": "query A { shop { id } }", "variables": {"query": "HIDDEN"}}',

@@ -18,7 +18,7 @@ SHOWN = OBJECTS | CODES | TEXTS | BY_OBJECT.keys() | PAGES
 # These name a person, lead to one, or hold whatever somebody wrote.
 HIDDEN = set(
     """address1 address2 city comment company confirmationnumber contactemail countryname countytaxes customeremail
-    displayname email emailaddress firstname gender lastname latitude longitude matchkey message mobilephone
+    displayname email emailaddress firstname gender lastname latitude longitude message mobilephone
     multipassidentifier note noteattributes phone phonenumber ponumber properties province provincecode reason
     reference shopowner statuspageurl street tags zip zipcode
     authorization browserip carttoken checkouttoken clientdetails deviceid landingsite landingsiteref orderstatusurl
