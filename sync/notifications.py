@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from clients import AlreadyExists
 from mappings import Json, rules_from
-from mappings.contact import SOURCE, contact_fields, customer_email, guest_customer
+from mappings.contact import customer_email
 from mappings.contact_owner import same_value
 from mappings.money import Ledger
 from mappings.notification.body import (
@@ -30,7 +29,7 @@ from reasons import Cause, Reason, cause
 from sync import deleted_customers, entities
 from sync.api_clients import engage_client, shopify_client
 from sync.awaiting_contact import contact_id_or_wait
-from sync.contacts import contact_rules, contact_store
+from sync.guest_contacts import guest_contact_id
 from sync.receipt.articles import with_sold_articles
 from sync.receipts import receipt_rules, refunded_order
 from sync.scopes.missing_orders import part_reason
@@ -241,8 +240,5 @@ def _ensure_contact(run: Run, snapshot: Json) -> None:
 
     An address that was corrected on the order alone may be no contact's.
     """
-    engage, guest = engage_client(run), guest_customer(snapshot)
-    rules = contact_rules(run.shop, contact_store(run.shop, guest).store)
-    with suppress(AlreadyExists):  # several contacts have it, or one has just been created
-        if engage.find_contact(email=snapshot["email"]) is None:
-            engage.create_contact(contact_fields(guest, rules), source=SOURCE, store=rules.store)
+    with suppress(Skip):  # several contacts have it
+        guest_contact_id(run, snapshot)

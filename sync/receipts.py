@@ -29,6 +29,7 @@ from reasons import Cause, Reason
 from sync import entities, sent_receipts
 from sync.api_clients import engage_client, engage_origin
 from sync.awaiting_contact import contact_id_or_wait, sale_contact_id
+from sync.guest_contacts import guest_contact_id
 from sync.imports.state import covers
 from sync.receipt.articles import SavedArticles, articles_to_save, products_note, with_sold_articles
 from sync.scopes.granted import reads_all_orders
@@ -68,7 +69,7 @@ def send_purchase(run: Run, order: Order) -> None:
         raise Skip(reason)
     if may_be_settled(snapshot):
         snapshot = snapshot | {"refunds": _refunds(run, order, snapshot)}
-    contact_id, zone, choice = contact_id_or_wait(run, order), run.shop.zone, choose_store(run.shop, snapshot)
+    contact_id, zone, choice = _buyers_contact_id(run, order), run.shop.zone, choose_store(run.shop, snapshot)
     receipt = purchase_receipt(snapshot, contact_id=contact_id, store=choice.store, rules=rules, zone=zone)
     codes = look_up_codes(run, order, contact_id, rules)
     receipt |= used_bonus_checks(codes)
@@ -82,6 +83,13 @@ def send_purchase(run: Run, order: Order) -> None:
         codes_are_due = uses.save(order, codes)
         if snapshot["refunds"] or sent is not receipt or codes_are_due:
             _sync_again(run, order)
+
+
+def _buyers_contact_id(run: Run, order: Order) -> str:
+    """Id of the contact to sell to. Raises Skip when there will be none, Wait until it exists."""
+    if order.customer_id or order.snapshot.get("customer"):
+        return contact_id_or_wait(run, order)
+    return guest_contact_id(run, order.snapshot)
 
 
 def send_correction(run: Run, order: Order) -> None:

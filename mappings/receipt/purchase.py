@@ -35,6 +35,7 @@ class ReceiptRules(TurnoverRules):
     group_currency: str = ""
     redeem_codes: bool = False
     before_app: Literal["left_out", "sent"] = "left_out"
+    guest_orders: Literal["left_out", "sent"] = "left_out"
 
 
 DEFAULT_RULES = ReceiptRules()
@@ -71,7 +72,7 @@ def receipt_skip_reason(order: Json, rules: ReceiptRules = DEFAULT_RULES) -> Rea
     """
     if order.get("test"):
         return Reason.TEST_ORDER
-    if not order.get("customer"):
+    if not order.get("customer") and not (rules.guest_orders == "sent" and order.get("email")):
         return Reason.ORDER_NO_CUSTOMER
     if order.get("cancelledAt") and order["displayFinancialStatus"] in _NEVER_PAID:
         return Reason.ORDER_CANCELLED_UNPAID

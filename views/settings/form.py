@@ -58,6 +58,7 @@ OTHER_SECTIONS: dict[str, list[Field]] = {
     "orders": [
         _field(ChoiceField, "receipt", "trigger", options=("created", "paid", "fulfilled")),
         _field(AddedChoiceField, "receipt", "before_app", options=("left_out", "sent")),
+        _field(AddedChoiceField, "receipt", "guest_orders", options=("left_out", "sent")),
         _field(ChoiceField, "receipt", "currency", options=("shop", "presentment")),
         _field(CurrencyField, "receipt", "group_currency"),
         _field(SwitchField, "receipt", "freight_line"),

@@ -63,7 +63,7 @@ def synced(shopify_id):
 
 
 def test_a_contact_with_the_phone_and_another_email_stays_as_it_is(shop, shopify, engage, drain):
-    """Case C04."""
+    """The contact that a till made keeps its name, address and id."""
     till = contacts(engage).create({"email": "p@example.com", "mobilePhone": PHONE, "firstName": "P"})
     before = dict(till["attributes"])
 
@@ -93,7 +93,7 @@ def test_what_was_left_out_stands_at_the_attempt(shop, shopify, engage, drain):
 @pytest.mark.parametrize("field", [("email", "new@example.com"), ("phone", "+46700009207")])
 @pytest.mark.parametrize("known", [True, False])
 def test_a_key_that_moves_ends_with_two_right_contacts(order, field, known, shop, shopify, engage, drain):
-    """Case C10: in any order of the webhooks, and whether or not the other is a contact already."""
+    """In any order of the webhooks, and whether or not the other is a contact already."""
     (name, new), engage_name = field, {"email": "email", "phone": "mobilePhone"}[field[0]]
     ada, _ = buy(shop, shopify, person=replace(ADA, phone=PHONE))
     berta = shopify.add_customer(shop.domain, CustomerDetails(first_name="Berta", email="b@example.com"))

@@ -48,7 +48,7 @@ def contacts_of(engage):
 def test_a_return_goes_to_the_contact_of_the_sale_in_any_order_of_a_merges_webhooks(
     order, shop, shopify, engage, drain, sold
 ):
-    """Case C07."""
+    """Sale and return are on one contact."""
     order_id, ada, berta, hers = sold
     shopify.merge_customers(shop.domain, berta, ada)
     refund(shop, shopify, order_id)
