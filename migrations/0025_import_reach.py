@@ -1,4 +1,4 @@
-"""How far back an import's orders reached: Shopify shows 60 days of them without `read_all_orders`.
+"""Reach of imports: the first day of their orders. Shopify shows 60 days of them without `read_all_orders`.
 
 Imports of before are told apart by the scopes that their shop has granted, where those are known.
 """

@@ -1,4 +1,4 @@
-"""How far back an import's orders reach: Shopify shows 60 days of them unless the shop grants `read_all_orders`."""
+"""Reach of an import, the first day of its orders: Shopify shows 60 days of them unless the shop grants `read_all_orders`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long an import would take, by Shopify's counts and the pace of the calls to Engage.
+"""Estimate of the time an import takes, by Shopify's counts and the pace of the calls to Engage.
 
 Contacts are created one by one: of `POST /contacts/bulk` Voyado publishes neither the answer nor errors per contact.
 """

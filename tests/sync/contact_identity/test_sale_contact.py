@@ -1,4 +1,4 @@
-"""Who was sold to: returns and corrections go to the contact of the sale, whoever is the order's customer by then."""
+"""Contact of a sale: returns and corrections go to the contact of the sale, whoever is the order's customer by then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far back an import's orders reach: 60 days unless the shop lets the app read all orders."""
+"""Reach of an import, the first day of its orders: 60 days unless the shop lets the app read all orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long an import would take, asked for on its form."""
+"""Estimate of an import: the time it would take, asked for on its form."""
 
 from __future__ import annotations
 
