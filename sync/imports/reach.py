@@ -1,4 +1,4 @@
-"""Reach of an import, the first day of its orders: Shopify shows 60 days of them unless the shop grants `read_all_orders`."""
+"""Reach of an import, the first day of its orders: Shopify shows 60 days unless the shop grants `read_all_orders`."""
 
 from __future__ import annotations
 
