@@ -226,13 +226,13 @@ def test_a_type_that_is_not_newest_only_replaces_no_task(shop):
 def test_updates_delivered_newest_first_end_in_the_newest_state(shop, shopify, engage):
     order_id = shopify.add_order(shop.domain, RECORD)
     older = enqueue_about(shop, "IndexOrder", order_id)
-    shopify.update_order(shop.domain, order_id, cancelReason="OTHER")
+    shopify.update_order(shop.domain, order_id, sourceName="newest")
     newer = enqueue_about(shop, "IndexOrder", order_id)
 
     go(newer)
     go(older)
 
-    assert entities.get(Order, shop, order_id).snapshot["cancelReason"] == "OTHER"
+    assert entities.get(Order, shop, order_id).snapshot["sourceName"] == "newest"
 
 
 @pytest.fixture
@@ -256,23 +256,23 @@ def test_an_older_snapshot_never_replaces_a_newer_one(shop, shopify_changing_at,
     order_id = shopify.add_order(shop.domain, RECORD)
     go(enqueue_about(shop, "IndexOrder", order_id))
     old = entities.get(Order, shop, order_id).snapshot
-    shopify.update_order(shop.domain, order_id, cancelReason="OTHER")
+    shopify.update_order(shop.domain, order_id, sourceName="newest")
     go(enqueue_about(shop, "IndexOrder", order_id))
 
     entities.save(Order, shop, old, name=old["name"], customer_id=None)
 
-    assert entities.get(Order, shop, order_id).snapshot["cancelReason"] == "OTHER"
+    assert entities.get(Order, shop, order_id).snapshot["sourceName"] == "newest"
 
 
 def test_of_two_snapshots_of_one_second_the_later_read_is_kept(shop, shopify_changing_at, engage):
     shopify = shopify_changing_at(1, 1)
     order_id = shopify.add_order(shop.domain, RECORD)
     go(enqueue_about(shop, "IndexOrder", order_id))
-    shopify.update_order(shop.domain, order_id, cancelReason="OTHER")
+    shopify.update_order(shop.domain, order_id, sourceName="newest")
 
     go(enqueue_about(shop, "IndexOrder", order_id))
 
-    assert entities.get(Order, shop, order_id).snapshot["cancelReason"] == "OTHER"
+    assert entities.get(Order, shop, order_id).snapshot["sourceName"] == "newest"
 
 
 def test_a_change_during_a_sync_is_synced_afterwards(shop, shopify, engage, drain):
@@ -323,13 +323,13 @@ def test_a_hundred_updates_end_in_the_newest_state_with_one_receipt(shop, shopif
     customer_id = shopify_with_webhooks.add_customer(shop.domain, ADA)
     order_id = shopify_with_webhooks.add_order(shop.domain, RECORD, customer_id=customer_id)
     for number in range(1, 101):
-        shopify_with_webhooks.update_order(shop.domain, order_id, phone=f"{number}")
+        shopify_with_webhooks.update_order(shop.domain, order_id, sourceName=f"update {number}")
         shopify_with_webhooks.update_customer(shop.domain, customer_id, last_name=f"Berg the {number}.")
     assert shopify_with_webhooks.wait_until_idle(20)
 
     drain_on_threads()
 
-    assert entities.get(Order, shop, order_id).snapshot["phone"] == "100"
+    assert entities.get(Order, shop, order_id).snapshot["sourceName"] == "update 100"
     (contact,) = engage.tenant("demo").contacts.all()
     assert contact["attributes"]["lastName"] == "Berg the 100."
     assert receipts_report(engage)["counts"] == {"applied": 1, "queued": 0, "duplicates": 0, "dropped": 0}
@@ -341,7 +341,7 @@ def test_each_replaced_task_leads_to_one_that_succeeded(shop, shopify_with_webho
         shop.domain, RECORD, customer_id=shopify_with_webhooks.add_customer(shop.domain, ADA)
     )
     for number in range(50):
-        shopify_with_webhooks.update_order(shop.domain, order_id, note=f"update {number}")
+        shopify_with_webhooks.update_order(shop.domain, order_id, sourceName=f"update {number}")
     assert shopify_with_webhooks.wait_until_idle(20)
 
     drain_on_threads()

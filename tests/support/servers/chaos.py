@@ -255,8 +255,8 @@ class ChaosCheck:
 def _same(order: Any, shopify: Shopify, order_id: int) -> bool:
     """Whether our row of the order is as Shopify has it now."""
     now = shopify.order(SHOP, order_id) or {}
-    names = ("note", "tags", "displayFinancialStatus", "updatedAt")
-    return order is not None and all(order.snapshot[name] == now[name] for name in names if name in order.snapshot)
+    names = ("displayFinancialStatus", "updatedAt")
+    return order is not None and all(order.snapshot[name] == now[name] for name in names)
 
 
 def _synced(customer: Any, contacts: dict[str, dict[str, Any]], now: dict[str, Any]) -> bool:
